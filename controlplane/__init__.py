@@ -1,0 +1,1 @@
+"""The control plane: rules in, generations out, distributed over ADS."""

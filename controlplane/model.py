@@ -1,0 +1,128 @@
+"""The control plane's values: what a workspace says, and what follows from it.
+
+    Workspace files -> RuleSet -> Plan -> xds.snapshot
+
+Frozen, ordered, and free of time and randomness: the same files give the same values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lightbulb.model import Condition, ModelAssignment, ObjectiveTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """Files of a workspace: relative path -> content. Only *.yaml and *.js count."""
+
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where something stands in a workspace; lines from 1."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """A business use case that the platform defines (objectives.yaml). Times in seconds."""
+
+    name: str
+    input_type: str
+    owner: str
+    deadline: float
+    cache_lifetime: float
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A version of a model (models.yaml). `depends_on` holds "name@version"."""
+
+    name: str
+    version: str
+    memory_mib: int
+    facts: tuple[str, ...]
+    depends_on: tuple[str, ...]
+    location: Location
+
+    @property
+    def id(self) -> str:
+        """ "name@version"."""
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellWeight:
+    """A cell of an A/B test and its weight in basis points."""
+
+    number: int
+    weight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """An A/B test (experiments.yaml). `layer` is empty when it has none."""
+
+    id: str
+    salt: str
+    cells: tuple[CellWeight, ...]
+    layer: str
+    layer_begin: int
+    layer_end: int
+    eligible: Condition | None
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """Hosts that load the same models behind one VIP (fleet.yaml). Memory is one host's."""
+
+    name: str
+    vip: str
+    memory_mib: int
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSet:
+    """A compiled workspace: consistent, and complete for planning. All tuples are sorted by name."""
+
+    objectives: tuple[Objective, ...]
+    models: tuple[Model, ...]
+    shards: tuple[Shard, ...]
+    tables: tuple[ObjectiveTable, ...]
+    """One per objective that has rules; their models all stand in `models`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingRule:
+    """Where one routing key goes."""
+
+    objective: str
+    key: str
+    vip: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardAssignment:
+    """What every host of a shard loads, sorted by model id."""
+
+    shard: str
+    vip: str
+    models: tuple[ModelAssignment, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The three products of a RuleSet on a fleet."""
+
+    tables: tuple[ObjectiveTable, ...]
+    routes: tuple[RoutingRule, ...]
+    assignments: tuple[ShardAssignment, ...]
+    """One per shard, also for a shard with nothing on it."""

@@ -1,0 +1,1 @@
+"""RuleSet and fleet to a Plan: tables, routing rules, assignments."""

@@ -1,0 +1,1 @@
+"""From a published plan to an active one, in steps that acknowledgements gate."""

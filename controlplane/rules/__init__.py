@@ -1,0 +1,1 @@
+"""Workspace files to a RuleSet: read, evaluate in the sandbox, compile."""

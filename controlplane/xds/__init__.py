@@ -1,0 +1,1 @@
+"""The ADS server: a pure session machine, pure resources, a thin gRPC shell."""

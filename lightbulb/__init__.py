@@ -1,0 +1,1 @@
+"""The data plane: which model answers this user, and under which routing key."""

@@ -1,0 +1,1 @@
+"""The ADS subscriber that Lightbulb and serving hosts share."""

@@ -1,0 +1,60 @@
+"""Names and values of the ADS protocol that both its ends share. No protobuf, no sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+_PREFIX = "type.googleapis.com/"
+
+CLUSTER = _PREFIX + "envoy.config.cluster.v3.Cluster"
+ENDPOINTS = _PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment"
+LISTENER = _PREFIX + "envoy.config.listener.v3.Listener"
+SCOPED_ROUTE = _PREFIX + "envoy.config.route.v3.ScopedRouteConfiguration"
+ROUTE = _PREFIX + "envoy.config.route.v3.RouteConfiguration"
+MODEL_ASSIGNMENT = _PREFIX + "lightbulb.v1.ModelAssignment"
+OBJECTIVE_TABLE = _PREFIX + "lightbulb.v1.ObjectiveTable"
+ACTIVE_GENERATION = _PREFIX + "lightbulb.v1.ActiveGeneration"
+
+PUSH_ORDER = (
+    CLUSTER,
+    ENDPOINTS,
+    LISTENER,
+    SCOPED_ROUTE,
+    ROUTE,
+    MODEL_ASSIGNMENT,
+    OBJECTIVE_TABLE,
+    ACTIVE_GENERATION,
+)
+"""The order MATTERS: a resource comes after those it refers to, and the generation's number after
+the tables that carry it. Removals go in the opposite order, after every addition."""
+
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+"""Receive limit of both ends: `initial_resource_versions` of ~93k resources exceeds gRPC's 4 MiB."""
+
+NO_METADATA: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One named resource; `version` is the content hash of `body` (the serialized message, no Any)."""
+
+    name: str
+    version: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """Who opened a stream. Metadata keys of ours: kind ("sidecar", "lightbulb", "host"), and for a
+    host shard, address, port and memory_mib. Metadata values are strings here."""
+
+    id: str
+    cluster: str = ""
+    metadata: Mapping[str, str] = field(default_factory=lambda: NO_METADATA)
+
+    @property
+    def kind(self) -> str:
+        """What sort of consumer this is; a node that doesn't say is a sidecar."""
+        return self.metadata.get("kind", "sidecar")

@@ -1,0 +1,222 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Operator(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OPERATOR_UNSPECIFIED: _ClassVar[Operator]
+    OPERATOR_IN: _ClassVar[Operator]
+    OPERATOR_PREFIX: _ClassVar[Operator]
+    OPERATOR_LT: _ClassVar[Operator]
+    OPERATOR_LE: _ClassVar[Operator]
+    OPERATOR_GT: _ClassVar[Operator]
+    OPERATOR_GE: _ClassVar[Operator]
+    OPERATOR_SEMVER_EQ: _ClassVar[Operator]
+    OPERATOR_SEMVER_LT: _ClassVar[Operator]
+    OPERATOR_SEMVER_LE: _ClassVar[Operator]
+    OPERATOR_SEMVER_GT: _ClassVar[Operator]
+    OPERATOR_SEMVER_GE: _ClassVar[Operator]
+    OPERATOR_EXISTS: _ClassVar[Operator]
+OPERATOR_UNSPECIFIED: Operator
+OPERATOR_IN: Operator
+OPERATOR_PREFIX: Operator
+OPERATOR_LT: Operator
+OPERATOR_LE: Operator
+OPERATOR_GT: Operator
+OPERATOR_GE: Operator
+OPERATOR_SEMVER_EQ: Operator
+OPERATOR_SEMVER_LT: Operator
+OPERATOR_SEMVER_LE: Operator
+OPERATOR_SEMVER_GT: Operator
+OPERATOR_SEMVER_GE: Operator
+OPERATOR_EXISTS: Operator
+
+class Value(_message.Message):
+    __slots__ = ("bool_value", "int64_value", "double_value", "string_value")
+    BOOL_VALUE_FIELD_NUMBER: _ClassVar[int]
+    INT64_VALUE_FIELD_NUMBER: _ClassVar[int]
+    DOUBLE_VALUE_FIELD_NUMBER: _ClassVar[int]
+    STRING_VALUE_FIELD_NUMBER: _ClassVar[int]
+    bool_value: bool
+    int64_value: int
+    double_value: float
+    string_value: str
+    def __init__(self, bool_value: _Optional[bool] = ..., int64_value: _Optional[int] = ..., double_value: _Optional[float] = ..., string_value: _Optional[str] = ...) -> None: ...
+
+class ModelTarget(_message.Message):
+    __slots__ = ("name", "version", "type", "input_type", "parameters", "routing_key")
+    class ParametersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: Value
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Value, _Mapping]] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    INPUT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    ROUTING_KEY_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: str
+    type: str
+    input_type: str
+    parameters: _containers.MessageMap[str, Value]
+    routing_key: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., type: _Optional[str] = ..., input_type: _Optional[str] = ..., parameters: _Optional[_Mapping[str, Value]] = ..., routing_key: _Optional[str] = ...) -> None: ...
+
+class Comparison(_message.Message):
+    __slots__ = ("attribute", "operator", "values")
+    ATTRIBUTE_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    attribute: str
+    operator: Operator
+    values: _containers.RepeatedCompositeFieldContainer[Value]
+    def __init__(self, attribute: _Optional[str] = ..., operator: _Optional[_Union[Operator, str]] = ..., values: _Optional[_Iterable[_Union[Value, _Mapping]]] = ...) -> None: ...
+
+class Conditions(_message.Message):
+    __slots__ = ("conditions",)
+    CONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    conditions: _containers.RepeatedCompositeFieldContainer[Condition]
+    def __init__(self, conditions: _Optional[_Iterable[_Union[Condition, _Mapping]]] = ...) -> None: ...
+
+class Condition(_message.Message):
+    __slots__ = ("all", "any", "comparison")
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    ANY_FIELD_NUMBER: _ClassVar[int]
+    NOT_FIELD_NUMBER: _ClassVar[int]
+    COMPARISON_FIELD_NUMBER: _ClassVar[int]
+    all: Conditions
+    any: Conditions
+    comparison: Comparison
+    def __init__(self, all: _Optional[_Union[Conditions, _Mapping]] = ..., any: _Optional[_Union[Conditions, _Mapping]] = ..., comparison: _Optional[_Union[Comparison, _Mapping]] = ..., **kwargs) -> None: ...
+
+class Source(_message.Message):
+    __slots__ = ("rule", "file", "line")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    rule: str
+    file: str
+    line: int
+    def __init__(self, rule: _Optional[str] = ..., file: _Optional[str] = ..., line: _Optional[int] = ...) -> None: ...
+
+class OverrideRule(_message.Message):
+    __slots__ = ("source", "clients", "models")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    CLIENTS_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    source: Source
+    clients: _containers.RepeatedScalarFieldContainer[str]
+    models: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, source: _Optional[_Union[Source, _Mapping]] = ..., clients: _Optional[_Iterable[str]] = ..., models: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Cell(_message.Message):
+    __slots__ = ("number", "end", "model")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    end: int
+    model: int
+    def __init__(self, number: _Optional[int] = ..., end: _Optional[int] = ..., model: _Optional[int] = ...) -> None: ...
+
+class AbRule(_message.Message):
+    __slots__ = ("source", "test_id", "salt", "layer_salt", "layer_begin", "layer_end", "eligible", "cells")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TEST_ID_FIELD_NUMBER: _ClassVar[int]
+    SALT_FIELD_NUMBER: _ClassVar[int]
+    LAYER_SALT_FIELD_NUMBER: _ClassVar[int]
+    LAYER_BEGIN_FIELD_NUMBER: _ClassVar[int]
+    LAYER_END_FIELD_NUMBER: _ClassVar[int]
+    ELIGIBLE_FIELD_NUMBER: _ClassVar[int]
+    CELLS_FIELD_NUMBER: _ClassVar[int]
+    source: Source
+    test_id: str
+    salt: str
+    layer_salt: str
+    layer_begin: int
+    layer_end: int
+    eligible: Condition
+    cells: _containers.RepeatedCompositeFieldContainer[Cell]
+    def __init__(self, source: _Optional[_Union[Source, _Mapping]] = ..., test_id: _Optional[str] = ..., salt: _Optional[str] = ..., layer_salt: _Optional[str] = ..., layer_begin: _Optional[int] = ..., layer_end: _Optional[int] = ..., eligible: _Optional[_Union[Condition, _Mapping]] = ..., cells: _Optional[_Iterable[_Union[Cell, _Mapping]]] = ...) -> None: ...
+
+class ContextRule(_message.Message):
+    __slots__ = ("source", "when", "model")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    WHEN_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    source: Source
+    when: Condition
+    model: int
+    def __init__(self, source: _Optional[_Union[Source, _Mapping]] = ..., when: _Optional[_Union[Condition, _Mapping]] = ..., model: _Optional[int] = ...) -> None: ...
+
+class ShiftRule(_message.Message):
+    __slots__ = ("source", "salt", "basis_points", "model")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    SALT_FIELD_NUMBER: _ClassVar[int]
+    BASIS_POINTS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    source: Source
+    salt: str
+    basis_points: int
+    model: int
+    def __init__(self, source: _Optional[_Union[Source, _Mapping]] = ..., salt: _Optional[str] = ..., basis_points: _Optional[int] = ..., model: _Optional[int] = ...) -> None: ...
+
+class ObjectiveTable(_message.Message):
+    __slots__ = ("objective", "input_type", "cache_lifetime", "deadline", "models", "overrides", "ab_rules", "context_rules", "shift", "default_model", "default_source")
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    INPUT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    CACHE_LIFETIME_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDES_FIELD_NUMBER: _ClassVar[int]
+    AB_RULES_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_RULES_FIELD_NUMBER: _ClassVar[int]
+    SHIFT_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_MODEL_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    objective: str
+    input_type: str
+    cache_lifetime: _duration_pb2.Duration
+    deadline: _duration_pb2.Duration
+    models: _containers.RepeatedCompositeFieldContainer[ModelTarget]
+    overrides: _containers.RepeatedCompositeFieldContainer[OverrideRule]
+    ab_rules: _containers.RepeatedCompositeFieldContainer[AbRule]
+    context_rules: _containers.RepeatedCompositeFieldContainer[ContextRule]
+    shift: ShiftRule
+    default_model: int
+    default_source: Source
+    def __init__(self, objective: _Optional[str] = ..., input_type: _Optional[str] = ..., cache_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., deadline: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., models: _Optional[_Iterable[_Union[ModelTarget, _Mapping]]] = ..., overrides: _Optional[_Iterable[_Union[OverrideRule, _Mapping]]] = ..., ab_rules: _Optional[_Iterable[_Union[AbRule, _Mapping]]] = ..., context_rules: _Optional[_Iterable[_Union[ContextRule, _Mapping]]] = ..., shift: _Optional[_Union[ShiftRule, _Mapping]] = ..., default_model: _Optional[int] = ..., default_source: _Optional[_Union[Source, _Mapping]] = ...) -> None: ...
+
+class ActiveGeneration(_message.Message):
+    __slots__ = ("number", "content_hash")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    content_hash: str
+    def __init__(self, number: _Optional[int] = ..., content_hash: _Optional[str] = ...) -> None: ...
+
+class ModelAssignment(_message.Message):
+    __slots__ = ("name", "version", "memory_mib", "facts", "depends_on")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_MIB_FIELD_NUMBER: _ClassVar[int]
+    FACTS_FIELD_NUMBER: _ClassVar[int]
+    DEPENDS_ON_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: str
+    memory_mib: int
+    facts: _containers.RepeatedScalarFieldContainer[str]
+    depends_on: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., memory_mib: _Optional[int] = ..., facts: _Optional[_Iterable[str]] = ..., depends_on: _Optional[_Iterable[str]] = ...) -> None: ...

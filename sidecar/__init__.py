@@ -1,0 +1,1 @@
+"""An Envoy sidecar: its bootstrap, and how to run it."""
