@@ -1,0 +1,328 @@
+"""The one place where lightbulb.model meets protos/lightbulb/v1/table.proto.
+
+Bytes are deterministic: the same value gives the same bytes in every process (map entries sorted).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError, Message
+
+from lightbulb.model import (
+    BASIS_POINTS,
+    AbRule,
+    ActiveGeneration,
+    All,
+    AnyOf,
+    Cell,
+    Comparison,
+    Condition,
+    ContextRule,
+    ModelAssignment,
+    ModelTarget,
+    Not,
+    ObjectiveTable,
+    Operator,
+    OverrideRule,
+    ShiftRule,
+    Source,
+    Value,
+)
+from lightbulb.v1 import table_pb2 as pb
+
+_OPERATORS = {operator: pb.Operator.Value(f"OPERATOR_{operator.name}") for operator in Operator}
+_OPERATORS_BACK = {number: operator for operator, number in _OPERATORS.items()}
+
+
+class Malformed(ValueError):
+    """Bytes that don't hold what they should, or a table that contradicts itself."""
+
+
+def _bytes(message: Message) -> bytes:
+    return message.SerializeToString(deterministic=True)
+
+
+def duration(seconds: float) -> Duration:
+    """Return `seconds` as a Duration, to the microsecond."""
+    result = Duration()
+    result.FromMicroseconds(round(seconds * 1_000_000))
+    return result
+
+
+def seconds(value: Duration) -> float:
+    """Return a Duration in seconds."""
+    return value.ToMicroseconds() / 1_000_000
+
+
+def value_to_proto(value: Value) -> pb.Value:
+    """Return `value` in the case of its type."""
+    match value:
+        case bool():
+            return pb.Value(bool_value=value)
+        case int():
+            return pb.Value(int64_value=value)
+        case float():
+            return pb.Value(double_value=value)
+        case str():
+            return pb.Value(string_value=value)
+
+
+def value_from_proto(message: pb.Value) -> Value:
+    """Return the value; raise Malformed when none is set."""
+    match message.WhichOneof("kind"):
+        case "bool_value":
+            return message.bool_value
+        case "int64_value":
+            return message.int64_value
+        case "double_value":
+            return message.double_value
+        case "string_value":
+            return message.string_value
+        case _:
+            raise Malformed("a value without a kind")
+
+
+def values_from_proto(messages: Mapping[str, pb.Value]) -> dict[str, Value]:
+    """Return a map of values, sorted by key so that equal maps iterate alike."""
+    return {name: value_from_proto(messages[name]) for name in sorted(messages)}
+
+
+def source_to_proto(source: Source) -> pb.Source:
+    """Return where a rule was written."""
+    return pb.Source(rule=source.rule, file=source.file, line=source.line)
+
+
+def source_from_proto(message: pb.Source) -> Source:
+    """Return where a rule was written."""
+    return Source(rule=message.rule, file=message.file, line=message.line)
+
+
+def condition_to_proto(condition: Condition) -> pb.Condition:
+    """Return a condition tree."""
+    match condition:
+        case All(conditions):
+            return pb.Condition(all=pb.Conditions(conditions=map(condition_to_proto, conditions)))
+        case AnyOf(conditions):
+            return pb.Condition(any=pb.Conditions(conditions=map(condition_to_proto, conditions)))
+        case Not(inner):
+            message = pb.Condition()
+            getattr(message, "not").CopyFrom(condition_to_proto(inner))  # "not" is a keyword of Python's
+            return message
+        case Comparison(attribute=attribute, operator=operator, values=values):
+            comparison = pb.Comparison(
+                attribute=attribute, operator=_OPERATORS[operator], values=map(value_to_proto, values)
+            )
+            return pb.Condition(comparison=comparison)
+
+
+def condition_from_proto(message: pb.Condition) -> Condition:
+    """Return a condition tree; raise Malformed when a node has no kind or an unknown operator."""
+    match message.WhichOneof("kind"):
+        case "all":
+            return All(tuple(map(condition_from_proto, message.all.conditions)))
+        case "any":
+            return AnyOf(tuple(map(condition_from_proto, message.any.conditions)))
+        case "not":
+            return Not(condition_from_proto(getattr(message, "not")))
+        case "comparison":
+            return _comparison(message.comparison)
+        case _:
+            raise Malformed("a condition without a kind")
+
+
+def _comparison(message: pb.Comparison) -> Comparison:
+    operator = _OPERATORS_BACK.get(message.operator)
+    if operator is None:
+        raise Malformed(f"unknown operator {message.operator}")
+    values = tuple(map(value_from_proto, message.values))
+    if not values and operator is not Operator.EXISTS:
+        raise Malformed(f"{message.attribute} {operator.value} compares with nothing")
+    return Comparison(attribute=message.attribute, operator=operator, values=values)
+
+
+def _target_to_proto(target: ModelTarget) -> pb.ModelTarget:
+    return pb.ModelTarget(
+        name=target.name,
+        version=target.version,
+        type=target.type,
+        input_type=target.input_type,
+        parameters={name: value_to_proto(value) for name, value in target.parameters.items()},
+        routing_key=target.routing_key,
+    )
+
+
+def _target_from_proto(message: pb.ModelTarget) -> ModelTarget:
+    return ModelTarget(
+        name=message.name,
+        version=message.version,
+        type=message.type,
+        input_type=message.input_type,
+        routing_key=message.routing_key,
+        parameters=values_from_proto(message.parameters),
+    )
+
+
+def _ab_rule_to_proto(rule: AbRule) -> pb.AbRule:
+    return pb.AbRule(
+        source=source_to_proto(rule.source),
+        test_id=rule.test_id,
+        salt=rule.salt,
+        layer_salt=rule.layer_salt,
+        layer_begin=rule.layer_begin,
+        layer_end=rule.layer_end,
+        eligible=None if rule.eligible is None else condition_to_proto(rule.eligible),
+        cells=(pb.Cell(number=cell.number, end=cell.end, model=cell.model) for cell in rule.cells),
+    )
+
+
+def _ab_rule_from_proto(message: pb.AbRule) -> AbRule:
+    ends = [0, *(cell.end for cell in message.cells)]
+    if ends[-1] != BASIS_POINTS or any(end < begin for begin, end in pairwise(ends)):
+        raise Malformed(f"test {message.test_id}: its cells don't divide [0, {BASIS_POINTS})")
+    return AbRule(
+        source=source_from_proto(message.source),
+        test_id=message.test_id,
+        salt=message.salt,
+        cells=tuple(Cell(number=cell.number, end=cell.end, model=cell.model) for cell in message.cells),
+        layer_salt=message.layer_salt,
+        layer_begin=message.layer_begin,
+        layer_end=message.layer_end,
+        eligible=condition_from_proto(message.eligible) if message.HasField("eligible") else None,
+    )
+
+
+def _shift_to_proto(rule: ShiftRule) -> pb.ShiftRule:
+    return pb.ShiftRule(
+        source=source_to_proto(rule.source), salt=rule.salt, basis_points=rule.basis_points, model=rule.model
+    )
+
+
+def _shift_from_proto(message: pb.ShiftRule) -> ShiftRule:
+    return ShiftRule(
+        source=source_from_proto(message.source),
+        salt=message.salt,
+        basis_points=message.basis_points,
+        model=message.model,
+    )
+
+
+def table_to_bytes(table: ObjectiveTable) -> bytes:
+    """Return a table's wire form."""
+    message = pb.ObjectiveTable(
+        objective=table.objective,
+        input_type=table.input_type,
+        cache_lifetime=duration(table.cache_lifetime),
+        deadline=duration(table.deadline) if table.deadline else None,
+        models=map(_target_to_proto, table.models),
+        overrides=(
+            pb.OverrideRule(source=source_to_proto(rule.source), clients=rule.clients, models=rule.models)
+            for rule in table.overrides
+        ),
+        ab_rules=map(_ab_rule_to_proto, table.ab_rules),
+        context_rules=(
+            pb.ContextRule(
+                source=source_to_proto(rule.source), when=condition_to_proto(rule.when), model=rule.model
+            )
+            for rule in table.context_rules
+        ),
+        shift=None if table.shift is None else _shift_to_proto(table.shift),
+        default_model=table.default_model,
+        default_source=source_to_proto(table.default_source),
+    )
+    return _bytes(message)
+
+
+def table_from_bytes(body: bytes) -> ObjectiveTable:
+    """Return a table; raise Malformed when it doesn't decode or contradicts itself."""
+    message = pb.ObjectiveTable()
+    _parse(message, body)
+    table = ObjectiveTable(
+        objective=message.objective,
+        input_type=message.input_type,
+        cache_lifetime=seconds(message.cache_lifetime),
+        deadline=seconds(message.deadline),
+        models=tuple(map(_target_from_proto, message.models)),
+        default_model=message.default_model,
+        default_source=source_from_proto(message.default_source),
+        overrides=tuple(
+            OverrideRule(
+                source=source_from_proto(rule.source), clients=tuple(rule.clients), models=tuple(rule.models)
+            )
+            for rule in message.overrides
+        ),
+        ab_rules=tuple(map(_ab_rule_from_proto, message.ab_rules)),
+        context_rules=tuple(
+            ContextRule(
+                source=source_from_proto(rule.source), when=condition_from_proto(rule.when), model=rule.model
+            )
+            for rule in message.context_rules
+        ),
+        shift=_shift_from_proto(message.shift) if message.HasField("shift") else None,
+    )
+    _check_models(table)
+    return table
+
+
+def _check_models(table: ObjectiveTable) -> None:
+    missing = sorted(index for index in set(_referenced(table)) if index >= len(table.models))
+    if missing:
+        raise Malformed(f"{table.objective} refers to models {missing} of {len(table.models)}")
+
+
+def _referenced(table: ObjectiveTable) -> Iterable[int]:
+    yield table.default_model
+    for override in table.overrides:
+        yield from override.models
+    for rule in table.ab_rules:
+        yield from (cell.model for cell in rule.cells)
+    yield from (rule.model for rule in table.context_rules)
+    if table.shift is not None:
+        yield table.shift.model
+
+
+def generation_to_bytes(generation: ActiveGeneration) -> bytes:
+    """Return a generation's wire form."""
+    return _bytes(pb.ActiveGeneration(number=generation.number, content_hash=generation.content_hash))
+
+
+def generation_from_bytes(body: bytes) -> ActiveGeneration:
+    """Return a generation; raise Malformed when it doesn't decode."""
+    message = pb.ActiveGeneration()
+    _parse(message, body)
+    return ActiveGeneration(number=message.number, content_hash=message.content_hash)
+
+
+def assignment_to_bytes(assignment: ModelAssignment) -> bytes:
+    """Return an assignment's wire form."""
+    return _bytes(
+        pb.ModelAssignment(
+            name=assignment.name,
+            version=assignment.version,
+            memory_mib=assignment.memory_mib,
+            facts=assignment.facts,
+            depends_on=assignment.depends_on,
+        )
+    )
+
+
+def assignment_from_bytes(body: bytes) -> ModelAssignment:
+    """Return an assignment; raise Malformed when it doesn't decode."""
+    message = pb.ModelAssignment()
+    _parse(message, body)
+    return ModelAssignment(
+        name=message.name,
+        version=message.version,
+        memory_mib=message.memory_mib,
+        facts=tuple(message.facts),
+        depends_on=tuple(message.depends_on),
+    )
+
+
+def _parse(message: Message, body: bytes) -> None:
+    try:
+        message.ParseFromString(body)
+    except DecodeError as error:
+        raise Malformed(f"not a {message.DESCRIPTOR.full_name}: {error}") from error

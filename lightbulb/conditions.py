@@ -1,0 +1,215 @@
+"""Conditions on a context: compiled once to a closure, and compared for overlap."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import eq, ge, gt, le, lt
+
+from lightbulb.model import (
+    FIXED_ATTRIBUTES,
+    All,
+    AnyOf,
+    Comparison,
+    Condition,
+    Not,
+    Operator,
+    RequestContext,
+    Value,
+)
+
+Predicate = Callable[[RequestContext], bool]
+
+_NUMERIC = {Operator.LT: lt, Operator.LE: le, Operator.GT: gt, Operator.GE: ge}
+_SEMVER = {
+    Operator.SEMVER_EQ: eq,
+    Operator.SEMVER_LT: lt,
+    Operator.SEMVER_LE: le,
+    Operator.SEMVER_GT: gt,
+    Operator.SEMVER_GE: ge,
+}
+_SEMVER_PATTERN = re.compile(
+    r"(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})(?:-([0-9A-Za-z.-]{1,64}))?(?:\+[0-9A-Za-z.-]{1,64})?",
+    re.ASCII,
+)
+
+_Identifier = tuple[int, int, str]
+SemverKey = tuple[int, int, int, bool, tuple[_Identifier, ...]]
+
+
+@lru_cache(maxsize=4096)
+def semver_key(text: str) -> SemverKey | None:
+    """Return a key that orders semantic versions by precedence (semver.org 2.0.0, section 11).
+
+    None when `text` is not a semantic version. Build metadata doesn't count.
+    """
+    match = _SEMVER_PATTERN.fullmatch(text)
+    if match is None:
+        return None
+    major, minor, patch, pre = match.groups()
+    parts = pre.split(".") if pre else []
+    if not all(parts) or any(part.isdigit() and len(part) > 1 and part[0] == "0" for part in parts):
+        return None
+    # Numeric identifiers order by value and come before alphanumeric ones; no pre-release comes last.
+    identifiers = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts)
+    return int(major), int(minor), int(patch), not pre, identifiers
+
+
+def attribute(context: RequestContext, name: str) -> Value | None:
+    """Return an attribute's value; None when the context doesn't have it."""
+    if name in FIXED_ATTRIBUTES:
+        value: str = getattr(context, name)
+        return value or None
+    return context.attributes.get(name)
+
+
+def compile_condition(condition: Condition) -> Predicate:
+    """Return a function that says whether a context meets `condition`."""
+    match condition:
+        case All(conditions):
+            every = tuple(map(compile_condition, conditions))
+            return lambda context: all(predicate(context) for predicate in every)
+        case AnyOf(conditions):
+            some = tuple(map(compile_condition, conditions))
+            return lambda context: any(predicate(context) for predicate in some)
+        case Not(inner):
+            predicate = compile_condition(inner)
+            return lambda context: not predicate(context)
+        case Comparison():
+            return _compile_comparison(condition)
+
+
+def _compile_comparison(comparison: Comparison) -> Predicate:
+    test = _value_test(comparison)
+    name = comparison.attribute
+
+    def compare(context: RequestContext) -> bool:
+        value = attribute(context, name)
+        return value is not None and test(value)
+
+    return compare
+
+
+def _value_test(comparison: Comparison) -> Callable[[Value], bool]:
+    operator, values = comparison.operator, comparison.values
+    if operator is Operator.EXISTS:
+        return lambda _: True
+    if operator is Operator.IN:
+        wanted = frozenset(map(_typed, values))
+        return lambda value: _typed(value) in wanted
+    if operator is Operator.PREFIX:
+        prefixes = tuple(value for value in values if isinstance(value, str))
+        return lambda value: isinstance(value, str) and value.startswith(prefixes)
+    if operator in _NUMERIC:
+        return _numeric_test(operator, values[0])
+    return _semver_test(operator, str(values[0]))
+
+
+def _numeric_test(operator: Operator, bound: Value) -> Callable[[Value], bool]:
+    if isinstance(bound, str):
+        raise ValueError(f"{operator.value} compares numbers, not {bound!r}")
+    order, limit = _NUMERIC[operator], float(bound)
+    return lambda value: (
+        isinstance(value, int | float) and not isinstance(value, bool) and bool(order(value, limit))
+    )
+
+
+def _semver_test(operator: Operator, bound: str) -> Callable[[Value], bool]:
+    order, limit = _SEMVER[operator], semver_key(bound)
+    if limit is None:
+        raise ValueError(f"{bound!r} is not a semantic version")
+
+    def test(value: Value) -> bool:
+        key = semver_key(value) if isinstance(value, str) else None
+        return key is not None and bool(order(key, limit))
+
+    return test
+
+
+def _typed(value: Value) -> tuple[str, Value]:
+    # In Python True == 1; in a rule it isn't.
+    kind = "bool" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
+    return kind, value
+
+
+def attributes_of(condition: Condition) -> Iterator[str]:
+    """Yield the attributes that a condition looks at, in the order written, with repeats."""
+    match condition:
+        case All(conditions) | AnyOf(conditions):
+            for inner in conditions:
+                yield from attributes_of(inner)
+        case Not(inner):
+            yield from attributes_of(inner)
+        case Comparison():
+            yield condition.attribute
+
+
+@dataclass(frozen=True, slots=True)
+class _ValueSet:
+    """A finite set of values, or all but those; absent values are in no finite set."""
+
+    values: frozenset[tuple[str, Value]]
+    complement: bool = False
+
+    def __and__(self, other: _ValueSet) -> _ValueSet:
+        match self.complement, other.complement:
+            case False, False:
+                return _ValueSet(self.values & other.values)
+            case False, True:
+                return _ValueSet(self.values - other.values)
+            case True, False:
+                return _ValueSet(other.values - self.values)
+            case _:
+                return _ValueSet(self.values | other.values, complement=True)
+
+    def __or__(self, other: _ValueSet) -> _ValueSet:
+        return (self.inverse() & other.inverse()).inverse()
+
+    def inverse(self) -> _ValueSet:
+        return _ValueSet(self.values, complement=not self.complement)
+
+    @property
+    def empty(self) -> bool:
+        return not self.values and not self.complement
+
+
+_ANYTHING = _ValueSet(frozenset(), complement=True)
+_NOTHING = _ValueSet(frozenset())
+
+
+def _possible(condition: Condition, name: str) -> _ValueSet:
+    """Return a set that holds every value of `name` with which `condition` can be true."""
+    match condition:
+        case Comparison(attribute=attribute_, operator=Operator.IN, values=values) if attribute_ == name:
+            return _ValueSet(frozenset(map(_typed, values)))
+        case All(conditions):
+            result = _ANYTHING
+            for inner in conditions:
+                result &= _possible(inner, name)
+            return result
+        case AnyOf(conditions):
+            result = _NOTHING
+            for inner in conditions:
+                result |= _possible(inner, name)
+            return result
+        case Not(Comparison(attribute=attribute_, operator=Operator.IN, values=values)) if attribute_ == name:
+            return _ValueSet(frozenset(map(_typed, values)), complement=True)
+        case Not(Not(inner)):
+            return _possible(inner, name)
+        case Not(All(conditions)):
+            return _possible(AnyOf(tuple(map(Not, conditions))), name)
+        case Not(AnyOf(conditions)):
+            return _possible(All(tuple(map(Not, conditions))), name)
+        case _:
+            return _ANYTHING
+
+
+def disjoint(one: Condition, other: Condition) -> bool:
+    """Say whether it is certain that no context meets both; False means "not proven".
+
+    Looks at one attribute at a time and at `in` only: sound, and easy to predict for an author.
+    """
+    both = All((one, other))
+    return any(_possible(both, name).empty for name in set(attributes_of(both)))
