@@ -53,7 +53,7 @@ class Model:
 
     @property
     def id(self) -> str:
-        """ "name@version"."""
+        """Its name and version as one: "name@version"."""
         return f"{self.name}@{self.version}"
 
 

@@ -33,7 +33,9 @@ from lightbulb.model import (
 )
 from lightbulb.v1 import table_pb2 as pb
 
-_OPERATORS = {operator: pb.Operator.Value(f"OPERATOR_{operator.name}") for operator in Operator}
+_OPERATORS: Mapping[Operator, pb.Operator] = {
+    operator: getattr(pb, f"OPERATOR_{operator.name}") for operator in Operator
+}
 _OPERATORS_BACK = {number: operator for operator, number in _OPERATORS.items()}
 
 
@@ -113,7 +115,9 @@ def condition_to_proto(condition: Condition) -> pb.Condition:
             return message
         case Comparison(attribute=attribute, operator=operator, values=values):
             comparison = pb.Comparison(
-                attribute=attribute, operator=_OPERATORS[operator], values=map(value_to_proto, values)
+                attribute=attribute,
+                operator=_OPERATORS[operator],
+                values=map(value_to_proto, values),
             )
             return pb.Condition(comparison=comparison)
 

@@ -109,7 +109,9 @@ def _value_test(comparison: Comparison) -> Callable[[Value], bool]:
 
 def _numeric_test(operator: Operator, bound: Value) -> Callable[[Value], bool]:
     if isinstance(bound, str):
-        raise ValueError(f"{operator.value} compares numbers, not {bound!r}")
+        raise ValueError(  # noqa: TRY004 - a bad rule, not a bad call
+            f"{operator.value} compares numbers, not {bound!r}"
+        )
     order, limit = _NUMERIC[operator], float(bound)
     return lambda value: (
         isinstance(value, int | float) and not isinstance(value, bool) and bool(order(value, limit))
@@ -179,7 +181,7 @@ _ANYTHING = _ValueSet(frozenset(), complement=True)
 _NOTHING = _ValueSet(frozenset())
 
 
-def _possible(condition: Condition, name: str) -> _ValueSet:
+def _possible(condition: Condition, name: str) -> _ValueSet:  # noqa: PLR0911 - one return a kind of condition
     """Return a set that holds every value of `name` with which `condition` can be true."""
     match condition:
         case Comparison(attribute=attribute_, operator=Operator.IN, values=values) if attribute_ == name:

@@ -186,17 +186,20 @@ class Resolver:
 def _allocate(test: _Test, context: RequestContext, steps: list[Step] | None) -> Resolution | None:
     rule = test.rule
     if test.eligible is not None and not test.eligible(context):
-        return _pass_over(Reason.AB_TEST, rule.source, f"not eligible for test {rule.test_id}", steps)
+        _pass_over(Reason.AB_TEST, rule.source, f"not eligible for test {rule.test_id}", steps)
+        return None
     known = context.allocations.get(rule.test_id) if context.allocations else None
     if known is not None:
         answer = test.by_cell.get(known)
         if answer is None:
             detail = f"test {rule.test_id} has no cell {known}, which the caller named"
-            return _pass_over(Reason.AB_TEST, rule.source, detail, steps)
+            _pass_over(Reason.AB_TEST, rule.source, detail, steps)
+            return None
         return _decide(answer, f"test {rule.test_id}: the caller says cell {known}", steps)
     if not in_layer(rule, context.user_id):
         detail = f"test {rule.test_id} doesn't own the user's part of its layer"
-        return _pass_over(Reason.AB_TEST, rule.source, detail, steps)
+        _pass_over(Reason.AB_TEST, rule.source, detail, steps)
+        return None
     position = bucket(rule.salt, context.user_id)
     answer = test.answers[bisect_right(test.ends, position)]
     if steps is not None:
@@ -212,7 +215,8 @@ def _shift(
     detail = f"bucket {position} of 10000, shifted below {rule.basis_points}"
     if position < rule.basis_points:
         return _decide(answer, detail, steps)
-    return _pass_over(Reason.SHIFT, rule.source, detail, steps)
+    _pass_over(Reason.SHIFT, rule.source, detail, steps)
+    return None
 
 
 def _decide(answer: Resolution, detail: str, steps: list[Step] | None) -> Resolution:

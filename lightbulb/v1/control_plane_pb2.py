@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n lightbulb/v1/control_plane.proto\x12\x0clightbulb.v1\".\n\rWorkspaceFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"]\n\x0ePublishRequest\x12*\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1b.lightbulb.v1.WorkspaceFile\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"b\n\x07Problem\x12\x0c\n\x04\x66ile\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\r\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x0e\n\x06remedy\x18\x06 \x01(\t\"w\n\x0fPublishResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\t\x12\'\n\x08problems\x18\x03 \x03(\x0b\x32\x15.lightbulb.v1.Problem\x12\x11\n\tunchanged\x18\x04 \x01(\x08\"\x12\n\x10GetStatusRequest\"\xa7\x01\n\x08\x43onsumer\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x13\n\x0bwaiting_for\x18\x03 \x03(\t\x12\x36\n\x08rejected\x18\x04 \x03(\x0b\x32$.lightbulb.v1.Consumer.RejectedEntry\x1a/\n\rRejectedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa3\x01\n\x11GetStatusResponse\x12\x19\n\x11\x61\x63tive_generation\x18\x01 \x01(\x04\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\t\x12\"\n\x05phase\x18\x03 \x01(\x0e\x32\x13.lightbulb.v1.Phase\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12)\n\tconsumers\x18\x05 \x03(\x0b\x32\x16.lightbulb.v1.Consumer*}\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x11\n\rPHASE_LOADING\x10\x01\x12\x11\n\rPHASE_ROUTING\x10\x02\x12\x12\n\x0ePHASE_RETIRING\x10\x03\x12\x11\n\rPHASE_SETTLED\x10\x04\x12\x10\n\x0cPHASE_FAILED\x10\x05\x32\xa4\x01\n\x0c\x43ontrolPlane\x12\x46\n\x07Publish\x12\x1c.lightbulb.v1.PublishRequest\x1a\x1d.lightbulb.v1.PublishResponse\x12L\n\tGetStatus\x12\x1e.lightbulb.v1.GetStatusRequest\x1a\x1f.lightbulb.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n lightbulb/v1/control_plane.proto\x12\x0clightbulb.v1\".\n\rWorkspaceFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"]\n\x0ePublishRequest\x12*\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1b.lightbulb.v1.WorkspaceFile\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"b\n\x07Problem\x12\x0c\n\x04\x66ile\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\r\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x0e\n\x06remedy\x18\x06 \x01(\t\"w\n\x0fPublishResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\t\x12\'\n\x08problems\x18\x03 \x03(\x0b\x32\x15.lightbulb.v1.Problem\x12\x11\n\tunchanged\x18\x04 \x01(\x08\"\x12\n\x10GetStatusRequest\"\xa7\x01\n\x08\x43onsumer\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x13\n\x0bwaiting_for\x18\x03 \x03(\t\x12\x36\n\x08rejected\x18\x04 \x03(\x0b\x32$.lightbulb.v1.Consumer.RejectedEntry\x1a/\n\rRejectedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa3\x01\n\x11GetStatusResponse\x12\x19\n\x11\x61\x63tive_generation\x18\x01 \x01(\x04\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\t\x12\"\n\x05phase\x18\x03 \x01(\x0e\x32\x13.lightbulb.v1.Phase\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12)\n\tconsumers\x18\x05 \x03(\x0b\x32\x16.lightbulb.v1.Consumer*\x92\x01\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x11\n\rPHASE_LOADING\x10\x01\x12\x11\n\rPHASE_ROUTING\x10\x02\x12\x12\n\x0ePHASE_RETIRING\x10\x03\x12\x13\n\x0fPHASE_UNLOADING\x10\x04\x12\x11\n\rPHASE_SETTLED\x10\x05\x12\x10\n\x0cPHASE_FAILED\x10\x06\x32\xa4\x01\n\x0c\x43ontrolPlane\x12\x46\n\x07Publish\x12\x1c.lightbulb.v1.PublishRequest\x1a\x1d.lightbulb.v1.PublishResponse\x12L\n\tGetStatus\x12\x1e.lightbulb.v1.GetStatusRequest\x1a\x1f.lightbulb.v1.GetStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +33,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CONSUMER_REJECTEDENTRY']._loaded_options = None
   _globals['_CONSUMER_REJECTEDENTRY']._serialized_options = b'8\001'
-  _globals['_PHASE']._serialized_start=770
-  _globals['_PHASE']._serialized_end=895
+  _globals['_PHASE']._serialized_start=771
+  _globals['_PHASE']._serialized_end=917
   _globals['_WORKSPACEFILE']._serialized_start=50
   _globals['_WORKSPACEFILE']._serialized_end=96
   _globals['_PUBLISHREQUEST']._serialized_start=98
@@ -51,6 +51,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONSUMER_REJECTEDENTRY']._serialized_end=602
   _globals['_GETSTATUSRESPONSE']._serialized_start=605
   _globals['_GETSTATUSRESPONSE']._serialized_end=768
-  _globals['_CONTROLPLANE']._serialized_start=898
-  _globals['_CONTROLPLANE']._serialized_end=1062
+  _globals['_CONTROLPLANE']._serialized_start=920
+  _globals['_CONTROLPLANE']._serialized_end=1084
 # @@protoc_insertion_point(module_scope)

@@ -13,12 +13,14 @@ class Phase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PHASE_LOADING: _ClassVar[Phase]
     PHASE_ROUTING: _ClassVar[Phase]
     PHASE_RETIRING: _ClassVar[Phase]
+    PHASE_UNLOADING: _ClassVar[Phase]
     PHASE_SETTLED: _ClassVar[Phase]
     PHASE_FAILED: _ClassVar[Phase]
 PHASE_UNSPECIFIED: Phase
 PHASE_LOADING: Phase
 PHASE_ROUTING: Phase
 PHASE_RETIRING: Phase
+PHASE_UNLOADING: Phase
 PHASE_SETTLED: Phase
 PHASE_FAILED: Phase
 

@@ -1,0 +1,134 @@
+"""Conditions compare as an author would expect, and overlap is proven only when it is certain."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightbulb.conditions import attributes_of, compile_condition, disjoint, semver_key
+from lightbulb.model import All, AnyOf, Comparison, Condition, Not, Operator, RequestContext, Value
+
+
+def compare(attribute: str, operator: Operator, *values: Value) -> Comparison:
+    return Comparison(attribute=attribute, operator=operator, values=values)
+
+
+def isin(attribute: str, *values: Value) -> Comparison:
+    return compare(attribute, Operator.IN, *values)
+
+
+CONTEXT = RequestContext(
+    user_id="u",
+    country="US",
+    device="tv-roku",
+    attributes={"age": 30, "score": 0.5, "kid": True, "plan": "premium", "version": "4.10.0-rc.1"},
+)
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        (isin("country", "CA", "US"), True),
+        (isin("country", "us"), False),
+        (isin("locale", ""), False),  # empty is absent
+        (isin("kid", True), True),
+        (isin("kid", 1), False),
+        (isin("age", True), False),
+        (isin("age", 30.0), True),
+        (compare("device", Operator.PREFIX, "phone", "tv-"), True),
+        (compare("age", Operator.PREFIX, "3"), False),
+        (compare("age", Operator.GE, 30), True),
+        (compare("age", Operator.GT, 30), False),
+        (compare("score", Operator.LT, 0.6), True),
+        (compare("score", Operator.LE, 0.4), False),
+        (compare("kid", Operator.GE, 0), False),
+        (compare("plan", Operator.GE, 0), False),
+        (compare("version", Operator.SEMVER_LT, "4.10.0"), True),
+        (compare("version", Operator.SEMVER_GT, "4.9.0"), True),
+        (compare("version", Operator.SEMVER_EQ, "4.10.0-rc.1+build"), True),
+        (compare("plan", Operator.SEMVER_GE, "0.0.0"), False),
+        (compare("absent", Operator.EXISTS), False),
+        (compare("plan", Operator.EXISTS), True),
+        (All(()), True),
+        (AnyOf(()), False),
+        (Not(isin("absent", "x")), True),
+        (All((isin("country", "US"), AnyOf((isin("plan", "basic"), isin("kid", True))))), True),
+    ],
+)
+def test_a_condition_holds_or_not(condition: Condition, expected: bool) -> None:
+    assert compile_condition(condition)(CONTEXT) is expected
+
+
+def test_semantic_versions_order_as_their_specification_says() -> None:
+    ordered = ["1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2"]
+    ordered += ["1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "2.0.0", "2.1.0", "2.1.1", "10.0.0"]
+    keys = [semver_key(text) for text in ordered]
+    assert None not in keys
+    assert keys == sorted(keys)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "1.2", "01.2.3", "1.2.3-", "1.2.3-01", "1.2.3-a..b", "v1.2.3", "1.2.3.4"]
+)
+def test_what_is_no_semantic_version_has_no_key(text: str) -> None:
+    assert semver_key(text) is None
+
+
+@pytest.mark.parametrize(
+    "condition", [compare("a", Operator.LT, "x"), compare("a", Operator.SEMVER_GE, "one")]
+)
+def test_a_comparison_with_a_bad_bound_is_refused(condition: Comparison) -> None:
+    with pytest.raises(ValueError, match="not"):
+        compile_condition(condition)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (isin("country", "US"), isin("country", "CA"), True),
+        (isin("country", "US", "CA"), isin("country", "CA"), False),
+        (isin("country", "US"), isin("device", "tv"), False),
+        (isin("country", "US"), Not(isin("country", "US", "CA")), True),
+        (Not(isin("country", "US")), Not(isin("country", "CA")), False),
+        (All((isin("country", "US"), isin("device", "tv"))), isin("device", "phone"), True),
+        (AnyOf((isin("country", "US"), isin("country", "CA"))), isin("country", "MX"), True),
+        (AnyOf((isin("country", "US"), isin("device", "tv"))), isin("country", "MX"), False),
+        (Not(AnyOf((isin("country", "US"), isin("device", "tv")))), isin("country", "US"), True),
+        (Not(All((isin("country", "US"), isin("device", "tv")))), isin("country", "US"), False),
+        (compare("device", Operator.PREFIX, "tv"), compare("device", Operator.PREFIX, "phone"), False),
+    ],
+)
+def test_overlap_is_ruled_out_only_when_certain(one: Condition, other: Condition, expected: bool) -> None:
+    assert disjoint(one, other) is expected
+    assert disjoint(other, one) is expected
+
+
+countries = st.sampled_from(["US", "CA", "FR"])
+leaves = st.builds(lambda values: isin("country", *values), st.lists(countries, max_size=3)) | st.builds(
+    lambda values: isin("device", *values), st.lists(st.sampled_from(["tv", "phone"]), max_size=2)
+)
+conditions = st.recursive(
+    leaves,
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda c: All(tuple(c)))
+        | st.lists(inner, max_size=3).map(lambda c: AnyOf(tuple(c)))
+        | inner.map(Not)
+    ),
+    max_leaves=6,
+)
+contexts = [
+    RequestContext(user_id="u", country=country, device=device)
+    for country in ("", "US", "CA", "FR", "MX")
+    for device in ("", "tv", "phone", "web")
+]
+
+
+@given(conditions, conditions)
+def test_disjoint_conditions_never_both_hold(one: Condition, other: Condition) -> None:
+    if disjoint(one, other):
+        first, second = compile_condition(one), compile_condition(other)
+        assert not any(first(context) and second(context) for context in contexts)
+
+
+def test_attributes_are_found_wherever_they_stand() -> None:
+    condition = All((isin("a", 1), Not(AnyOf((isin("b", 1), compare("c", Operator.EXISTS))))))
+    assert list(attributes_of(condition)) == ["a", "b", "c"]

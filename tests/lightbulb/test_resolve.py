@@ -1,0 +1,123 @@
+"""Resolution takes the stages in their order, is sticky, and can say why."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightbulb.allocate import bucket
+from lightbulb.model import BASIS_POINTS, RequestContext, ShiftRule
+from lightbulb.resolve import OverrideNotPermitted, Reason, Resolver, Step
+from tests.lightbulb.tables import AB_RULE, MODELS, TABLE, source
+
+RESOLVER = Resolver(TABLE)
+USERS = [f"user-{number}" for number in range(20_000)]
+user_ids = st.text(min_size=1, max_size=40)
+
+
+def in_layer(user: str) -> bool:
+    return bucket("layer:ranking", user) < 5_000
+
+
+def user_where(*, layer: bool, shifted: bool) -> str:
+    return next(u for u in USERS if in_layer(u) is layer and (bucket("shift:x", u) < 2_500) is shifted)
+
+
+INSIDE = user_where(layer=True, shifted=True)
+OUTSIDE = user_where(layer=False, shifted=False)
+SHIFTED = user_where(layer=False, shifted=True)
+
+
+@pytest.mark.parametrize(
+    ("context", "reason", "model"),
+    [
+        (RequestContext(user_id=OUTSIDE), Reason.DEFAULT, "default"),
+        (RequestContext(user_id=SHIFTED), Reason.SHIFT, "next"),
+        (RequestContext(user_id=SHIFTED, surface="kids"), Reason.CONTEXT, "kids"),
+        (RequestContext(user_id=SHIFTED, surface="kids", attributes={"beta": True}), Reason.SHIFT, "next"),
+        (RequestContext(user_id=INSIDE), Reason.SHIFT, "next"),
+        (RequestContext(user_id=OUTSIDE, country="US"), Reason.DEFAULT, "default"),
+        (RequestContext(user_id=OUTSIDE, country="US", allocations={"12345": 2}), Reason.AB_TEST, "cell-2"),
+        (RequestContext(user_id=OUTSIDE, country="FR", allocations={"12345": 2}), Reason.DEFAULT, "default"),
+        (RequestContext(user_id=OUTSIDE, country="US", allocations={"12345": 9}), Reason.DEFAULT, "default"),
+        (RequestContext(user_id=OUTSIDE, country="US", allocations={"777": 2}), Reason.DEFAULT, "default"),
+    ],
+)
+def test_the_first_stage_with_an_answer_wins(context: RequestContext, reason: Reason, model: str) -> None:
+    resolution = RESOLVER.resolve(context)
+    assert (resolution.reason, resolution.target.name) == (reason, model)
+
+
+def test_an_eligible_user_in_the_layer_gets_the_cell_that_its_bucket_falls_into() -> None:
+    resolution = RESOLVER.resolve(RequestContext(user_id=INSIDE, country="US", surface="kids"))
+    expected = next(cell for cell in AB_RULE.cells if bucket("ab:12345", INSIDE) < cell.end)
+    assert resolution.reason is Reason.AB_TEST
+    assert resolution.target is MODELS[expected.model]
+    assert [(a.test_id, a.cell) for a in resolution.allocations] == [("12345", expected.number)]
+
+
+def test_cells_get_their_share_of_users() -> None:
+    resolver = Resolver(replace(TABLE, ab_rules=(replace(AB_RULE, layer_salt="", eligible=None),)))
+    counts = Counter(resolver.resolve(RequestContext(user_id=user)).target.name for user in USERS)
+    # three standard deviations of a binomial with n = 20,000 are under 1.1%
+    for name, share in (("default", 0.34), ("cell-2", 0.33), ("cell-3", 0.33)):
+        assert counts[name] / len(USERS) == pytest.approx(share, abs=0.011)
+
+
+@given(user_ids, st.integers(0, BASIS_POINTS), st.integers(0, BASIS_POINTS))
+def test_a_ramp_only_ever_adds_users(user: str, one: int, other: int) -> None:
+    low, high = sorted((one, other))
+
+    def shifted(basis_points: int) -> bool:
+        rule = ShiftRule(source=source("s"), salt="s", basis_points=basis_points, model=4)
+        table = replace(TABLE, ab_rules=(), context_rules=(), shift=rule)
+        return Resolver(table).resolve(RequestContext(user_id=user)).reason is Reason.SHIFT
+
+    assert shifted(high) or not shifted(low)
+    assert not shifted(0)
+    assert shifted(BASIS_POINTS)
+
+
+@given(user_ids, st.sampled_from(["", "US", "FR"]), st.sampled_from(["", "kids"]))
+def test_the_same_question_has_the_same_answer_with_and_without_explanation(
+    user: str, country: str, surface: str
+) -> None:
+    context = RequestContext(user_id=user, country=country, surface=surface)
+    steps: list[Step] = []
+    assert RESOLVER.resolve(context) is RESOLVER.resolve(context, steps=steps)
+    assert [step.decided for step in steps] == [False] * (len(steps) - 1) + [True]
+
+
+def test_an_explanation_names_every_rule_that_was_looked_at() -> None:
+    steps: list[Step] = []
+    RESOLVER.resolve(RequestContext(user_id=OUTSIDE, country="FR"), steps=steps)
+    assert [(step.source.rule, step.detail) for step in steps] == [
+        ("defineAB12345Rule", "not eligible for test 12345"),
+        ("defineKidsRule", "its condition doesn't hold"),
+        ("defineShiftRule", f"bucket {bucket('shift:x', OUTSIDE)} of 10000, shifted below 2500"),
+        ("defineDefaultRule", "nothing before it applied"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("client", "override", "model"),
+    [
+        ("lab", "cell-2", "cell-2"),
+        ("lab", "next@2", "next"),
+        ("lab", "default", "default"),
+        ("", "default", "default"),
+    ],
+)
+def test_a_permitted_override_comes_first(client: str, override: str, model: str) -> None:
+    resolution = RESOLVER.resolve(
+        RequestContext(user_id=INSIDE, country="US"), override=override, client=client
+    )
+    assert (resolution.reason, resolution.target.name) == (Reason.OVERRIDE, model)
+
+
+@pytest.mark.parametrize(("client", "override"), [("", "cell-2"), ("web", "cell-2"), ("lab", "kids")])
+def test_an_override_that_no_rule_permits_is_refused_by_name(client: str, override: str) -> None:
+    with pytest.raises(OverrideNotPermitted, match=override):
+        RESOLVER.resolve(RequestContext(user_id=INSIDE), override=override, client=client)
