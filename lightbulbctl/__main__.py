@@ -1,0 +1,5 @@
+"""`python -m lightbulbctl` is the `lightbulb` command."""
+
+from lightbulbctl.main import main
+
+main()

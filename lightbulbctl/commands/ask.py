@@ -1,0 +1,125 @@
+"""`lightbulb resolve` and `lightbulb explain`: which model one user gets, and why."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from controlplane.problems import WorkspaceError
+from controlplane.rules.compile import compile_workspace
+from controlplane.rules.workspace import read_workspace
+from lightbulb.answer import Answer, make_answer
+from lightbulb.client import LightbulbClient
+from lightbulb.errors import LightbulbError
+from lightbulb.model import RequestContext
+from lightbulb.resolve import OverrideNotPermitted, Resolver, Step
+from lightbulbctl.options import LIGHTBULB, Address, address_option, context_options, make_context
+from lightbulbctl.problems import print_problems
+
+
+def _question(command: Any) -> Any:
+    """Add what `resolve` and `explain` share."""
+    for option in reversed(
+        [
+            click.argument("objective"),
+            address_option("--lightbulb", LIGHTBULB, "Ask this Lightbulb."),
+            click.option(
+                "--rules",
+                "folder",
+                type=click.Path(path_type=Path),
+                help="Ask this workspace instead, without any server.",
+            ),
+            click.option("--override", default="", help="Model to ask for in place of the rules' choice."),
+            click.option("--client", default="", help="Name of the calling service."),
+        ]
+    ):
+        command = option(command)
+    return context_options(command)
+
+
+@click.command()
+@_question
+def resolve(objective: str, lightbulb: Address, folder: Path | None, **question: Any) -> None:
+    """Print the routing key and the ObjectiveConfig for one user, as JSON."""
+    answer = _ask(objective, lightbulb, folder, explain=False, **question)
+    config = answer.objective_config
+    click.echo(
+        json.dumps(
+            {
+                "routing_key": answer.routing_key,
+                "model": config.model,
+                "model_version": config.model_version,
+                "model_type": config.model_type,
+                "input_type": config.input_type,
+                "parameters": dict(config.parameters),
+                "allocations": {each.test_id: each.cell for each in config.allocations},
+                "reason": answer.reason.value,
+                "generation": answer.generation,
+                "cache_lifetime_seconds": answer.cache_lifetime,
+            },
+            indent=2,
+        )
+    )
+
+
+@click.command()
+@_question
+def explain(objective: str, lightbulb: Address, folder: Path | None, **question: Any) -> None:
+    """Say step by step why one user gets that model."""
+    answer = _ask(objective, lightbulb, folder, explain=True, **question)
+    console = Console(soft_wrap=True)
+    for number, step in enumerate(answer.steps, start=1):
+        console.print(_line(number, step))
+    config = answer.objective_config
+    generation = f" in generation {answer.generation}" if answer.generation else ""
+    console.print(f"[bold]{config.model}[/] version {config.model_version}{generation}")
+    console.print(f"routing key {answer.routing_key}")
+
+
+def _line(number: int, step: Step) -> Text:
+    line = Text(f"{number}. ")
+    line.append("yes " if step.decided else "no  ", style="bold green" if step.decided else "dim")
+    line.append(f"{step.stage.value:<10} {step.source}: {step.detail}")
+    return line
+
+
+def _ask(  # noqa: PLR0913 - the options of a command
+    objective: str,
+    lightbulb: Address,
+    folder: Path | None,
+    *,
+    explain: bool,
+    override: str,
+    client: str,
+    **who: Any,
+) -> Answer:
+    """Return the answer; print what is wrong and exit 1 when there is none."""
+    context = make_context(**who)
+    try:
+        if folder is not None:
+            return _ask_workspace(folder, objective, context, override, client)
+        with LightbulbClient(str(lightbulb), client_name=client) as asked:
+            return asked.resolve(objective, context, override_model=override, explain=explain)
+    except WorkspaceError as error:
+        print_problems(error.problems)
+    except (LightbulbError, OverrideNotPermitted) as error:
+        click.echo(f"error: {error}", err=True)
+    sys.exit(1)
+
+
+def _ask_workspace(
+    folder: Path, objective: str, context: RequestContext, override: str, client: str
+) -> Answer:
+    tables = {table.objective: table for table in compile_workspace(read_workspace(folder)).tables}
+    table = tables.get(objective)
+    if table is None:
+        raise click.BadParameter(f"no rule targets {objective!r}; known: {', '.join(sorted(tables))}")
+    steps: list[Step] = []
+    resolution = Resolver(table).resolve(context, override=override, client=client, steps=steps)
+    return make_answer(table, resolution, 0, steps)

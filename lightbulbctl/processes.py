@@ -1,0 +1,115 @@
+"""Children of `up` and `demo`: started, watched, waited for, and ended together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LOG_TAIL_LINES = 15
+
+
+class ProcessFailed(Exception):
+    """A child ended that shouldn't have, or didn't become ready; the message has the tail of its log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """A running `lightbulb` process and the file that it logs to."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def tail(self) -> str:
+        """Return the last lines of the log, indented."""
+        lines = self.log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+        return "\n".join(f"    {line}" for line in lines) or "    (it printed nothing)"
+
+
+class Processes:
+    """`lightbulb` commands running side by side; leaving the block ends them all."""
+
+    def __init__(self, log_folder: Path, *, grace: float = 10.0) -> None:
+        """Log to `log_folder`/NAME.log; children get `grace` seconds to end, then are killed."""
+        self._log_folder = log_folder
+        self._grace = grace
+        self._children: list[Child] = []
+
+    def __enter__(self) -> Processes:
+        self._log_folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """Every child that was started, in that order."""
+        return tuple(self._children)
+
+    def start(self, name: str, arguments: Sequence[str]) -> Child:
+        """Start `lightbulb ARGUMENTS` in a process group of its own."""
+        path = self._log_folder / f"{name}.log"
+        with path.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "lightbulbctl", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        child = Child(name=name, process=process, log=path)
+        self._children.append(child)
+        return child
+
+    def check(self) -> None:
+        """Raise ProcessFailed when a child has ended."""
+        for child in self._children:
+            code = child.process.poll()
+            if code is not None:
+                raise ProcessFailed(f"{child.name} ended with exit code {code}:\n{child.tail()}")
+
+    def wait_for(self, what: str, condition: Callable[[], bool], seconds: float) -> None:
+        """Look at `condition` until it holds; raise ProcessFailed when it doesn't in time, or a child ends."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            self.check()
+            if time.monotonic() > deadline:
+                raise ProcessFailed(f"{what}: not within {seconds:g} s; logs are in {self._log_folder}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End all children, the last started first; kill those that outstay the grace period."""
+        running = [child for child in reversed(self._children) if child.process.poll() is None]
+        for child in running:
+            _signal(child, signal.SIGTERM)
+        deadline = time.monotonic() + self._grace
+        for child in running:
+            try:
+                child.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                _signal(child, signal.SIGKILL)
+                child.process.wait()
+        self._children.clear()
+
+
+def _signal(child: Child, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.process.pid, number)
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """Return ports of 127.0.0.1 that nobody listens on now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for held in sockets:
+            held.bind(("127.0.0.1", 0))
+        return tuple(held.getsockname()[1] for held in sockets)
