@@ -66,7 +66,7 @@ def check_parameters(names: Iterable[str]) -> None:
     reserved = sorted(filter(is_reserved, names))
     if reserved:
         raise ReservedParameter(
-            f"parameters {', '.join(reserved)}: inference servers keep these names for themselves; rename them"
+            f"parameters {', '.join(reserved)}: inference servers keep these names to themselves; rename"
         )
 
 

@@ -27,7 +27,8 @@ _BY_CODE = {code: kind for kind, code in _CODES}
 _BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
 
 DETAILS_LIMIT = 2000
-"""Characters of a status message: it travels in the trailers, which gRPC bounds at 8 KiB."""
+"""Bytes of a status message: it travels in the trailers, up to three times as long (percent-encoded),
+and gRPC bounds these at 8 KiB."""
 
 
 def code_of(error: LightbulbError) -> grpc.StatusCode:
@@ -37,8 +38,8 @@ def code_of(error: LightbulbError) -> grpc.StatusCode:
 
 def details_of(error: LightbulbError) -> str:
     """Return the error's text, cut to what fits a status."""
-    text = str(error)
-    return text if len(text) <= DETAILS_LIMIT else text[: DETAILS_LIMIT - 1] + "…"
+    text = str(error).encode("utf-8", "replace")
+    return text[:DETAILS_LIMIT].decode("utf-8", "ignore") + ("…" if len(text) > DETAILS_LIMIT else "")
 
 
 def error_of(code: grpc.StatusCode, details: str | None) -> LightbulbError:

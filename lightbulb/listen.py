@@ -1,0 +1,43 @@
+"""Takes an address for a server, alone, and says plainly when it can't."""
+
+from __future__ import annotations
+
+import socket
+
+import grpc
+import grpc.aio
+
+from lightbulb.errors import CannotListen
+
+LISTEN_OPTIONS = (("grpc.so_reuseport", 0),)
+"""For every server: by default two servers share a port, and each gets half of the calls."""
+
+
+def listen(
+    server: grpc.Server | grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None = None
+) -> int:
+    """Bind `server` to "host:port" and return the port (chosen by the system when it is 0).
+
+    Raises CannotListen, which names the address and why.
+    """
+    try:
+        if credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        raise CannotListen(f"can't listen on {address}: {_why(address) or error}") from error
+
+
+def _why(address: str) -> str:
+    """Return what the system says; gRPC doesn't pass it on. Empty when it says nothing now."""
+    host, _, port = address.rpartition(":")
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, place = found[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+            probe.listen()
+    except OSError as error:
+        return f"{error.strerror} (port {port}); choose another address"
+    return ""
