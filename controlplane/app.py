@@ -64,7 +64,7 @@ class ControlPlane:
         """End the streams; consumers keep what they have."""
         await self._health.enter_graceful_shutdown()
         self._running.cancel()
-        await self.publisher.ads.close(self._settings.grace)
+        await self.publisher.ads.close()
         await self._server.stop(self._settings.grace)
 
     async def run_until(self, stop: asyncio.Event) -> None:

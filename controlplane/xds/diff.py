@@ -1,0 +1,49 @@
+"""What changed between two snapshots, found once for all the streams that make the same step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from controlplane.xds.snapshot import Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """Names whose version is new, and names that are gone."""
+
+    changed: frozenset[str]
+    removed: frozenset[str]
+
+
+NO_DIFF = Diff(frozenset(), frozenset())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pair:
+    """Two mappings compared by identity: snapshots share what didn't change."""
+
+    old: Resources
+    new: Resources
+
+    def __hash__(self) -> int:
+        return hash((id(self.old), id(self.new)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Pair) and self.old is other.old and self.new is other.new
+
+
+def diff(old: Resources, new: Resources) -> Diff:
+    """Return what changed; O(1) when both are the same object or the pair was compared lately."""
+    return NO_DIFF if old is new else _diff(_Pair(old, new))
+
+
+@lru_cache(maxsize=256)
+def _diff(pair: _Pair) -> Diff:
+    old, new = pair.old, pair.new
+    changed = frozenset(
+        name
+        for name, resource in new.items()
+        if (held := old.get(name)) is not resource and (held is None or held.version != resource.version)
+    )
+    return Diff(changed, frozenset(old.keys() - new.keys()))

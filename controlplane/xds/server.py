@@ -1,0 +1,216 @@
+"""ADS over grpc.aio: carries messages between streams and their sessions, and decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from controlplane.xds import wire
+from controlplane.xds.messages import DeltaRequest, Response, SotwRequest
+from controlplane.xds.session import DeltaSession, SessionLimits, TooManyNames
+from controlplane.xds.snapshot import Snapshot
+from controlplane.xds.sotw import SotwSession
+from controlplane.xds.status import StreamStatus, status_of
+from lightbulb.ads.values import MAX_MESSAGE_BYTES, Node
+
+log = logging.getLogger(__name__)
+
+SERVER_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.max_ping_strikes", 0),
+)
+MAX_STREAMS = 20_000
+TICK_SECONDS = 1.0
+STREAMS_A_TURN = 32
+"""Streams that a push serves before it lets others have the event loop."""
+
+_Context = grpc.aio.ServicerContext[bytes, bytes]
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Stream:
+    """An open stream. Its queue is bounded by the session: one un-ACKed response a type."""
+
+    id: int
+    node: Node
+    peer: str
+    session: DeltaSession | SotwSession
+    to_bytes: Callable[[Any], bytes]
+    outgoing: asyncio.Queue[Response] = field(default_factory=asyncio.Queue)
+
+    def send(self, responses: tuple[Response, ...]) -> None:
+        for response in responses:
+            self.outgoing.put_nowait(response)
+
+
+class AdsServer:
+    """The AggregatedDiscoveryService. `view(node)` is what a node should have; None: nothing yet, wait.
+
+    `on_change` is called after a stream opens, closes, ACKs or NACKs. Streams of the same node id
+    have each their own state.
+    """
+
+    def __init__(
+        self,
+        view: Callable[[Node], Snapshot | None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        on_change: Callable[[], None] = lambda: None,
+        limits: SessionLimits | None = None,
+        max_streams: int = MAX_STREAMS,
+    ) -> None:
+        self._view = view
+        self._clock = clock
+        self._on_change = on_change
+        self._limits = limits or SessionLimits()
+        self._max_streams = max_streams
+        self._ids = count(1)
+        self._streams: dict[int, _Stream] = {}
+        self._push_wanted = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Serve on `server`; call inside the event loop that it runs in."""
+        handlers = {
+            "DeltaAggregatedResources": grpc.stream_stream_rpc_method_handler(
+                partial(self._serve, DeltaSession, wire.delta_request, wire.delta_response)
+            ),
+            "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(
+                partial(self._serve, SotwSession, wire.sotw_request, wire.sotw_response)
+            ),
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(wire.SERVICE, handlers),))
+        self._tasks = (asyncio.create_task(self._push_for_ever()), asyncio.create_task(self._tick_for_ever()))
+
+    def push(self) -> None:
+        """Say that views have changed: every stream gets what is new to it, soon."""
+        self._push_wanted.set()
+
+    def streams(self) -> tuple[StreamStatus, ...]:
+        """Return the state of every open stream, oldest first."""
+        return tuple(
+            status_of(stream.id, stream.node, stream.peer, stream.session)
+            for stream in self._streams.values()
+        )
+
+    async def close(self) -> None:
+        """End every stream; their clients keep what they have, and reconnect."""
+        self._closing.set()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(
+        self,
+        make_session: Callable[[Snapshot | None, SessionLimits], DeltaSession | SotwSession],
+        parse: Callable[[bytes], DeltaRequest | SotwRequest],
+        to_bytes: Callable[[Any], bytes],
+        _requests: object,
+        context: _Context,
+    ) -> None:
+        if len(self._streams) >= self._max_streams:
+            await context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"this server takes {self._max_streams} streams; try another",
+            )
+        first = await context.read()
+        if first is grpc.aio.EOF:
+            return
+        request = parse(first)
+        if request.node is None or not request.node.id:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first request must carry node.id")
+            return
+        session = make_session(self._view(request.node), self._limits)
+        stream = _Stream(
+            id=next(self._ids), node=request.node, peer=context.peer(), session=session, to_bytes=to_bytes
+        )
+        self._streams[stream.id] = stream
+        log.info("stream %d opened: %s %s", stream.id, stream.node.kind, stream.node.id)
+        try:
+            self._take(stream, request)
+            await self._exchange(stream, parse, context)
+        except TooManyNames as error:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        finally:
+            del self._streams[stream.id]
+            log.info("stream %d closed: %s %s", stream.id, stream.node.kind, stream.node.id)
+            self._on_change()
+
+    async def _exchange(
+        self, stream: _Stream, parse: Callable[[bytes], DeltaRequest | SotwRequest], context: _Context
+    ) -> None:
+        """Read and write side by side until the client ends, or this server does."""
+        tasks = {
+            asyncio.create_task(self._read(stream, parse, context)),
+            asyncio.create_task(self._write(stream, context)),
+            asyncio.create_task(self._closing.wait()),
+        }
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(
+        self, stream: _Stream, parse: Callable[[bytes], DeltaRequest | SotwRequest], context: _Context
+    ) -> None:
+        while (data := await context.read()) is not grpc.aio.EOF:
+            self._take(stream, parse(data))
+
+    async def _write(self, stream: _Stream, context: _Context) -> None:
+        while True:
+            response = await stream.outgoing.get()
+            await context.write(stream.to_bytes(response))
+
+    def _take(self, stream: _Stream, request: Any) -> None:
+        if request.error is not None:
+            log.warning(
+                "%s %s refused %s: %s",
+                stream.node.kind,
+                stream.node.id,
+                request.type_url,
+                request.error[:500],
+            )
+        stream.send(stream.session.on_request(request, self._clock()))
+        self._on_change()
+
+    async def _push_for_ever(self) -> None:
+        while True:
+            await self._push_wanted.wait()
+            self._push_wanted.clear()
+            for turn, stream in enumerate(list(self._streams.values()), start=1):
+                snapshot = self._view(stream.node)
+                if snapshot is not None and snapshot is not stream.session.snapshot:
+                    stream.send(stream.session.on_snapshot(snapshot, self._clock()))
+                if turn % STREAMS_A_TURN == 0:
+                    await asyncio.sleep(0)
+            self._on_change()
+
+    async def _tick_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = self._clock()
+            for stream in list(self._streams.values()):
+                deadline = stream.session.next_deadline()
+                if deadline is not None and deadline <= now:
+                    stream.send(stream.session.on_tick(now))
+                    self._on_change()

@@ -1,0 +1,202 @@
+"""Delta ADS as a state machine: requests, snapshots and the time go in, responses come out.
+
+One session a stream. Never touches a socket, a clock or a protobuf.
+
+What it keeps (ENVOY.md's cases are tests/xds/test_cases.py):
+- at most one un-ACKed response a type; what changes meanwhile coalesces to the latest;
+- routes follow the clusters and endpoints that they name, once these are ACKed; the generation
+  follows its tables;
+- clusters and endpoints are removed once everything that could name them is ACKed;
+- a refused version is never sent again to this stream, the others of its response are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from types import MappingProxyType
+
+from controlplane.xds.messages import DeltaRequest, DeltaResponse
+from controlplane.xds.snapshot import Snapshot
+from controlplane.xds.subscription import WILDCARD, Batch, Subscription
+from lightbulb.ads.values import (
+    ACTIVE_GENERATION,
+    CLUSTER,
+    ENDPOINTS,
+    LISTENER,
+    OBJECTIVE_TABLE,
+    PUSH_ORDER,
+    ROUTE,
+    SCOPED_ROUTE,
+)
+
+# CDS doesn't gate EDS: Envoy ACKs a cluster once it has its endpoints.
+GATED_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        LISTENER: (CLUSTER, ENDPOINTS),
+        SCOPED_ROUTE: (CLUSTER, ENDPOINTS),
+        ROUTE: (CLUSTER, ENDPOINTS),
+        ACTIVE_GENERATION: (OBJECTIVE_TABLE,),
+    }
+)
+"""Type -> types that must have nothing under way before an update of it is sent."""
+
+REMOVED_AFTER: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {CLUSTER: (LISTENER, SCOPED_ROUTE, ROUTE), ENDPOINTS: (LISTENER, SCOPED_ROUTE, ROUTE)}
+)
+"""Type -> types that must have nothing under way before resources of it are taken away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLimits:
+    """Seconds to wait for an ACK and at a gate; bytes of resources in a response; names a stream."""
+
+    ack_seconds: float = 15.0
+    gate_seconds: float = 10.0
+    response_bytes: int = 2 * 1024 * 1024
+    names: int = 200_000
+
+
+class TooManyNames(Exception):
+    """A stream subscribes to more names than it may."""
+
+
+class DeltaSession:
+    """The state of one delta stream."""
+
+    def __init__(self, snapshot: Snapshot | None, limits: SessionLimits | None = None) -> None:
+        """With no snapshot the session notes what is asked for, and answers once there is one."""
+        self.snapshot = snapshot
+        self._limits = limits or SessionLimits()
+        self._nonces = count(1)
+        self._subscriptions: dict[str, Subscription] = {}
+
+    @property
+    def subscriptions(self) -> Mapping[str, Subscription]:
+        """Type URL -> what the stream wants, has and owes; to read only."""
+        return self._subscriptions
+
+    def on_request(self, request: DeltaRequest, now: float) -> tuple[DeltaResponse, ...]:
+        """Take a request; raises TooManyNames."""
+        if request.type_url not in PUSH_ORDER:
+            return ()
+        subscription = self._subscriptions.get(request.type_url)
+        if subscription is None:
+            self._open(request)
+        else:
+            self._take_answer(subscription, request)
+            subscription.subscribe(request.subscribe)
+            subscription.unsubscribe(request.unsubscribe)
+        if sum(len(each.names) for each in self._subscriptions.values()) > self._limits.names:
+            raise TooManyNames(f"more than {self._limits.names} names on one stream")
+        return self._flush(now)
+
+    def on_snapshot(self, snapshot: Snapshot, now: float) -> tuple[DeltaResponse, ...]:
+        """Take what the stream should have from now on."""
+        first = self.snapshot is None
+        self.snapshot = snapshot
+        for subscription in self._subscriptions.values():
+            subscription.update(snapshot.of(subscription.type_url))
+            if first:
+                subscription.mark_all()
+        return self._flush(now)
+
+    def on_tick(self, now: float) -> tuple[DeltaResponse, ...]:
+        """Take the time: deal with ACKs that are overdue, and open gates that were shut for too long."""
+        for subscription in self._subscriptions.values():
+            pending = subscription.pending
+            if (
+                pending is not None
+                and not subscription.late
+                and now >= pending.since + self._limits.ack_seconds
+            ):
+                subscription.expire()
+        return self._flush(now)
+
+    def next_deadline(self) -> float | None:
+        """Return when `on_tick` has something to do, if ever."""
+        return min(self._deadlines(), default=None)
+
+    def behind(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Return the types of which the stream hasn't acknowledged all that `snapshot` has for it."""
+        return tuple(
+            type_url
+            for type_url, subscription in self._subscriptions.items()
+            if subscription.current is not snapshot.of(type_url) or not subscription.in_step
+        )
+
+    def _open(self, request: DeltaRequest) -> None:
+        subscription = Subscription(type_url=request.type_url)
+        self._subscriptions[request.type_url] = subscription
+        if self.snapshot is not None:
+            subscription.current = self.snapshot.of(request.type_url)
+        subscription.held = dict(request.initial_versions)
+        if not request.subscribe or WILDCARD in request.subscribe:
+            subscription.wildcard = True
+            subscription.owes_answer = not request.initial_versions
+        explicit = [name for name in request.subscribe if name != WILDCARD]
+        subscription.names.update(explicit)
+        # On a reconnect a name that is held needs no answer; one that isn't does, if only "gone".
+        subscription.forced.update(name for name in explicit if name not in subscription.held)
+        subscription.unsubscribe(request.unsubscribe)
+        subscription.mark_all()
+
+    def _take_answer(self, subscription: Subscription, request: DeltaRequest) -> None:
+        """Take an ACK or a NACK of what is pending; a stale nonce is neither."""
+        if subscription.pending is None or request.nonce != subscription.pending.nonce:
+            return
+        if request.error is None:
+            subscription.acknowledge()
+        else:
+            subscription.refuse(request.error)
+
+    def _flush(self, now: float) -> tuple[DeltaResponse, ...]:
+        """Return every response that may go now, in the order in which they must."""
+        if self.snapshot is None:
+            return ()
+        responses: list[DeltaResponse] = []
+        for type_url in PUSH_ORDER:
+            subscription = self._subscriptions.get(type_url)
+            if subscription is None or subscription.pending is not None:
+                continue
+            batch = self._batch(subscription, now)
+            if not batch and not subscription.owes_answer:
+                continue
+            nonce = str(next(self._nonces))
+            subscription.sent(batch, nonce, now)
+            responses.append(
+                DeltaResponse(
+                    type_url=type_url, nonce=nonce, resources=batch.resources, removed=batch.removed
+                )
+            )
+        return tuple(responses)
+
+    def _batch(self, subscription: Subscription, now: float) -> Batch:
+        if not subscription.repairs and not subscription.dirty:
+            return Batch()
+        if not self._gate_open(subscription, now):
+            return Batch()
+        removals = self._all_settled(REMOVED_AFTER.get(subscription.type_url, ()))
+        return subscription.next_batch(removals=removals, byte_limit=self._limits.response_bytes)
+
+    def _gate_open(self, subscription: Subscription, now: float) -> bool:
+        """Say whether updates may go: the types before are in step, or didn't get there in time."""
+        if self._all_settled(GATED_BY.get(subscription.type_url, ())):
+            subscription.blocked_since = None
+            return True
+        if subscription.blocked_since is None:
+            subscription.blocked_since = now
+        return now >= subscription.blocked_since + self._limits.gate_seconds
+
+    def _all_settled(self, types: tuple[str, ...]) -> bool:
+        return all(
+            self._subscriptions[type_url].settled for type_url in types if type_url in self._subscriptions
+        )
+
+    def _deadlines(self) -> Iterator[float]:
+        for subscription in self._subscriptions.values():
+            if subscription.pending is not None and not subscription.late:
+                yield subscription.pending.since + self._limits.ack_seconds
+            if subscription.blocked_since is not None and subscription.pending is None:
+                yield subscription.blocked_since + self._limits.gate_seconds

@@ -1,0 +1,278 @@
+"""What one stream wants, has and owes of one resource type. Pure; the session decides when to send."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from controlplane.xds.diff import diff
+from controlplane.xds.snapshot import NO_RESOURCES, Resources
+from lightbulb.ads.values import CLUSTER, LISTENER, SCOPED_ROUTE, Resource
+
+WILDCARD = "*"
+MAX_REASON = 500
+
+NEVER_EMPTIED = frozenset({CLUSTER, LISTENER, SCOPED_ROUTE})
+"""Types whose removal takes traffic down: should there be none at all, nothing is removed."""
+
+_TOKEN = re.compile(r"[^\s,;'\"()\[\]{}]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A response that the client hasn't acknowledged; times in seconds."""
+
+    nonce: str
+    sent: Mapping[str, Resource]
+    removed: tuple[str, ...]
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A version that the client refused, and why."""
+
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is to go into one response."""
+
+    resources: tuple[Resource, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.resources or self.removed)
+
+
+@dataclass(slots=True, kw_only=True)
+class Subscription:
+    """One type of one stream. `current` is what it should have; `dirty` the names to look at again."""
+
+    type_url: str
+    wildcard: bool = False
+    names: set[str] = field(default_factory=set)
+    held: dict[str, str] = field(default_factory=dict)
+    """Name -> version that the client has, as far as is known."""
+    accepted: dict[str, Resource] = field(default_factory=dict)
+    """Clusters that were ACKed: what a refused update is repaired with."""
+    current: Resources = NO_RESOURCES
+    dirty: set[str] = field(default_factory=set)
+    forced: set[str] = field(default_factory=set)
+    """Names to answer for even if the client should have them."""
+    repairs: list[str] = field(default_factory=list)
+    rejected: dict[str, Rejection] = field(default_factory=dict)
+    pending: Pending | None = None
+    owes_answer: bool = False
+    """The first wildcard request is answered even with nothing, or a cold Envoy would wait."""
+    batch_limit: int = 0
+    """Most resources in a response while a refused one is searched for by halves; 0: no limit."""
+    late: bool = False
+    blocked_since: float | None = None
+
+    def wants(self, name: str) -> bool:
+        """Say whether the client is subscribed to `name`."""
+        return self.wildcard or name in self.names
+
+    def mark_all(self) -> None:
+        """Look at everything again: after a first request, or a first snapshot."""
+        self.dirty |= self.held.keys() | self.names
+        if self.wildcard:
+            self.dirty |= self.current.keys()
+
+    def update(self, new: Resources) -> None:
+        """Take what the client should have from now on."""
+        step = diff(self.current, new)
+        self.current = new
+        for changes in (step.changed, step.removed):
+            self.dirty |= changes if self.wildcard else {name for name in self.names if name in changes}
+
+    def subscribe(self, names: Iterable[str]) -> None:
+        """Add names; one that is held already is sent again, one that doesn't exist is answered for."""
+        for name in names:
+            if name == WILDCARD:
+                self.wildcard = True
+                self.dirty |= self.current.keys()
+            else:
+                self.names.add(name)
+                self.forced.add(name)
+                self.dirty.add(name)
+
+    def unsubscribe(self, names: Iterable[str]) -> None:
+        """Drop names; one that the wildcard still matches is answered for."""
+        for name in names:
+            if name == WILDCARD:
+                self.wildcard = False
+                for dropped in [each for each in self.held if each not in self.names]:
+                    del self.held[dropped]
+            elif name in self.names:
+                self.names.discard(name)
+                if self.wildcard:
+                    self.forced.add(name)
+                    self.dirty.add(name)
+                else:
+                    self.held.pop(name, None)
+
+    def next_batch(self, *, removals: bool, byte_limit: int) -> Batch:
+        """Return what is to be sent next; `removals` says whether names may be taken away now."""
+        if self.repairs:
+            return self._repair()
+        resources: list[Resource] = []
+        removed: list[str] = []
+        size = 0
+        for name in sorted(self.dirty):
+            resource = self.current.get(name) if self.wants(name) else None
+            if resource is None:
+                if self._must_remove(name):
+                    if removals or name in self.forced:
+                        removed.append(name)
+                else:
+                    self._clean(name)
+                continue
+            if not self._must_send(resource):
+                self._clean(name)
+                continue
+            size += len(resource.body)
+            full = resources and (
+                size > byte_limit or (self.batch_limit and len(resources) >= self.batch_limit)
+            )
+            if full:
+                break
+            resources.append(resource)
+        return Batch(tuple(resources), tuple(removed))
+
+    def sent(self, batch: Batch, nonce: str, now: float) -> None:
+        """Note that `batch` is on its way."""
+        for name in (*(resource.name for resource in batch.resources), *batch.removed):
+            self._clean(name)
+        self.pending = Pending(
+            nonce=nonce,
+            sent={resource.name: resource for resource in batch.resources},
+            removed=batch.removed,
+            since=now,
+        )
+        self.owes_answer = False
+
+    def acknowledge(self) -> None:
+        """The client applied what was pending."""
+        pending = self._take_pending()
+        for name, resource in pending.sent.items():
+            if not self.wants(name):
+                continue
+            self.held[name] = resource.version
+            self.rejected.pop(name, None)
+            if self.type_url == CLUSTER:
+                self.accepted[name] = resource
+        for name in pending.removed:
+            self.held.pop(name, None)
+            self.accepted.pop(name, None)
+        if not self.dirty:
+            self.batch_limit = 0
+
+    def refuse(self, error: str) -> None:
+        """The client refused what was pending: find out which resource, and send the others again."""
+        pending = self._take_pending()
+        tokens = {token.rstrip(".:") for token in _TOKEN.findall(error)}
+        culprits = tokens & pending.sent.keys()
+        if not culprits and len(pending.sent) == 1:
+            culprits = set(pending.sent)
+        for name in culprits:
+            self._reject(pending.sent[name], _reason(name, error))
+        others = pending.sent.keys() - culprits
+        # Some of the others may have been applied: their state is unknown, so they go again.
+        self.dirty |= others
+        self.forced |= others
+        self.dirty |= set(pending.removed)
+        if not culprits and others:
+            self.batch_limit = max(1, len(others) // 2)
+
+    def expire(self) -> None:
+        """No ACK came in time: take back what the client never had, and don't send it again."""
+        self.late = True
+        if self.type_url != CLUSTER or self.pending is None:
+            return
+        new = [each for name, each in self.pending.sent.items() if name not in self.held]
+        if not new:
+            return
+        pending = self._take_pending()
+        self.late = True
+        for resource in new:
+            self._reject(resource, "not acknowledged in time")
+        known = pending.sent.keys() - {resource.name for resource in new}
+        self.dirty |= known | set(pending.removed)
+        self.forced |= known
+
+    @property
+    def settled(self) -> bool:
+        """True when nothing is under way, and nothing is left to send but removals."""
+        return self.pending is None and not self.repairs and not self._has_additions()
+
+    @property
+    def in_step(self) -> bool:
+        """True when the client has acknowledged all that it should have, but what it refused."""
+        return self.pending is None and not self.repairs and not any(map(self._is_due, self.dirty))
+
+    def refusals(self) -> Mapping[str, str]:
+        """Return name -> reason of what is refused in its current version."""
+        return {
+            name: rejection.reason
+            for name, rejection in self.rejected.items()
+            if (resource := self.current.get(name)) is not None and resource.version == rejection.version
+        }
+
+    def _has_additions(self) -> bool:
+        return any(
+            (resource := self.current.get(name)) is not None
+            and self.wants(name)
+            and self._must_send(resource)
+            for name in self.dirty
+        )
+
+    def _is_due(self, name: str) -> bool:
+        resource = self.current.get(name) if self.wants(name) else None
+        return self._must_remove(name) if resource is None else self._must_send(resource)
+
+    def _must_send(self, resource: Resource) -> bool:
+        rejection = self.rejected.get(resource.name)
+        if rejection is not None and rejection.version == resource.version:
+            return False
+        return resource.name in self.forced or self.held.get(resource.name) != resource.version
+
+    def _must_remove(self, name: str) -> bool:
+        if not self.wants(name):
+            return False
+        if self.type_url in NEVER_EMPTIED and not self.current:
+            return False
+        return name in self.held or name in self.forced
+
+    def _clean(self, name: str) -> None:
+        self.dirty.discard(name)
+        self.forced.discard(name)
+
+    def _take_pending(self) -> Pending:
+        assert self.pending is not None
+        pending, self.pending, self.late = self.pending, None, False
+        return pending
+
+    def _reject(self, resource: Resource, reason: str) -> None:
+        self.rejected[resource.name] = Rejection(resource.version, reason)
+        # Envoy keeps a cluster that it refused warming, and holds back every later ACK for it.
+        known = resource.name in self.accepted or resource.name not in self.held
+        if self.type_url == CLUSTER and known:
+            self.repairs.append(resource.name)
+
+    def _repair(self) -> Batch:
+        names, self.repairs = self.repairs, []
+        resources = tuple(self.accepted[name] for name in names if name in self.accepted)
+        return Batch(resources, tuple(name for name in names if name not in self.accepted))
+
+
+def _reason(name: str, error: str) -> str:
+    """Return the line of `error` about `name` where each resource has one, else all of it."""
+    for line in error.splitlines():
+        if line.startswith(f"{name}: "):
+            return line[len(name) + 2 :][:MAX_REASON]
+    return error[:MAX_REASON]
