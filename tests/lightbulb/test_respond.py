@@ -1,0 +1,168 @@
+"""Requests in bytes, answers in bytes, refusals that say what to do."""
+
+from dataclasses import replace
+
+import pytest
+
+from lightbulb.errors import InvalidContext, LightbulbError, OverrideRefused, Unavailable, UnknownObjective
+from lightbulb.feed import EMPTY_TABLES, Tables
+from lightbulb.messages import answer_from_proto
+from lightbulb.model import ActiveGeneration
+from lightbulb.resolve import Allocation, Reason, Resolver
+from lightbulb.respond import NEIGHBOURS, Responder
+from lightbulb.status import code_of
+from lightbulb.v1 import lightbulb_pb2 as pb
+from lightbulb.v1 import table_pb2
+from tests.lightbulb.tables import OBJECTIVE, TABLE
+
+OBJECTIVES = (OBJECTIVE, "PaymentFraudDetection", "SearchRanking")
+TABLES = Tables(
+    resolvers={name: Resolver(replace(TABLE, objective=name)) for name in OBJECTIVES},
+    generation=ActiveGeneration(number=7, content_hash="h"),
+)
+CELL_3 = {"12345": 3}
+
+
+def request(user_id: str = "u", objective: str = OBJECTIVE, **rest) -> pb.ResolveRequest:
+    own = {name: rest.pop(name) for name in ("override_model", "client", "explain") if name in rest}
+    return pb.ResolveRequest(objective=objective, context=pb.RequestContext(user_id=user_id, **rest), **own)
+
+
+def respond(message: pb.ResolveRequest, tables: Tables = TABLES) -> pb.ResolveResponse:
+    return pb.ResolveResponse.FromString(Responder(lambda: tables).resolve(message.SerializeToString()))
+
+
+def text(value: str) -> table_pb2.Value:
+    return table_pb2.Value(string_value=value)
+
+
+def test_an_answer_says_all_that_a_client_needs() -> None:
+    answer = answer_from_proto(respond(request(country="US", allocations={"12345": 2})))
+    config = answer.objective_config
+    assert answer.routing_key == f"{OBJECTIVE}|cell-2|1"
+    assert (answer.generation, answer.cache_lifetime, answer.deadline) == (7, 60.0, 0.25)
+    assert (answer.reason, answer.steps) == (Reason.AB_TEST, ())
+    assert (config.model, config.model_version, config.model_type) == ("cell-2", "1", "SCORER")
+    assert (config.objective, config.input_type) == (OBJECTIVE, "TITLE_INPUT_TYPE")
+    assert config.parameters == {"limit": 20, "boost": 0.5, "explore": True, "note": "x"}
+    assert config.allocations == (Allocation(test_id="12345", cell=2),)
+
+
+def test_attributes_reach_the_rules() -> None:
+    kids = request(surface="kids", allocations={"12345": 99})
+    assert respond(kids).reason == pb.REASON_CONTEXT
+    kids.context.attributes["beta"].bool_value = True
+    assert respond(kids).reason != pb.REASON_CONTEXT
+
+
+def test_an_explanation_names_the_rules_that_were_looked_at() -> None:
+    steps = answer_from_proto(respond(request(country="US", allocations=CELL_3, explain=True))).steps
+    assert [(step.source.file, step.decided) for step in steps] == [("defineAB12345Rule.js", True)]
+    assert not respond(request(country="US", allocations=CELL_3)).steps
+
+
+def test_the_same_answer_is_the_same_bytes_until_the_tables_change() -> None:
+    held = [TABLES]
+    responder = Responder(lambda: held[-1])
+    one = responder.resolve(request(allocations=CELL_3, country="US").SerializeToString())
+    other = responder.resolve(request("v", allocations=CELL_3, country="CA").SerializeToString())
+    assert one is other
+    held.append(replace(TABLES, generation=ActiveGeneration(number=8, content_hash="h")))
+    again = responder.resolve(request(allocations=CELL_3, country="US").SerializeToString())
+    assert (
+        pb.ResolveResponse.FromString(one).generation,
+        pb.ResolveResponse.FromString(again).generation,
+    ) == (7, 8)
+
+
+REFUSALS = [
+    (request(objective="ContinueWatching"), UnknownObjective, "did you mean ContinueWatchingRanking?"),
+    (request(objective="PaymentFruadDetection"), UnknownObjective, "PaymentFraudDetection"),
+    (request(objective="x" * 5000), UnknownObjective, "unknown objective"),
+    (request(objective=""), UnknownObjective, "no objective named"),
+    (request(user_id=""), InvalidContext, "context.user_id is missing"),
+    (pb.ResolveRequest(objective=OBJECTIVE), InvalidContext, "context.user_id is missing"),
+    (request(user_id="u" * 257), InvalidContext, "257 characters; 256 are allowed"),
+    (request(locale="e" * 129), InvalidContext, "context.locale has 129 characters"),
+    (request(attributes={"country": text("US")}), InvalidContext, "repeat country"),
+    (request(attributes={"user_id": text("v"), "surface": text("s")}), InvalidContext, "surface, user_id"),
+    (request(attributes={"plan": table_pb2.Value()}), InvalidContext, "'plan'"),
+    (request(attributes={"": text("x")}), InvalidContext, "1 to 128"),
+    (request(attributes={"plan": text("x" * 1025)}), InvalidContext, "1025 characters"),
+    (request(attributes={f"a{i}": text("x") for i in range(65)}), InvalidContext, "64 are allowed"),
+    (request(allocations={f"t{i}": 1 for i in range(257)}), InvalidContext, "256 are allowed"),
+    (request(override_model="kids", client="lab"), OverrideRefused, "permitted: cell-2, cell-2@1, default"),
+    (request(override_model="cell-2", client="homepage"), OverrideRefused, "permitted: default, default@1"),
+]
+
+
+@pytest.mark.parametrize(("message", "kind", "words"), REFUSALS)
+def test_a_refusal_says_what_is_wrong(
+    message: pb.ResolveRequest, kind: type[LightbulbError], words: str
+) -> None:
+    with pytest.raises(kind) as refusal:
+        respond(message)
+    assert words in str(refusal.value)
+    assert len(str(refusal.value)) < 500
+
+
+def test_limits_are_inclusive() -> None:
+    attributes = {f"{i:0128}": text("x" * 1024) for i in range(64)}
+    fields = dict.fromkeys(("country", "device", "locale", "surface"), "f" * 128)
+    allocations = {f"t{i}": 1 for i in range(256)}
+    assert respond(request("u" * 256, attributes=attributes, allocations=allocations, **fields)).routing_key
+
+
+@pytest.mark.parametrize("data", [b"\xff\xff", b"\x0a\x01\xff"], ids=["garbage", "not UTF-8"])
+def test_bytes_that_are_no_request_are_refused(data: bytes) -> None:
+    responder = Responder(lambda: TABLES)
+    for call in (responder.resolve, responder.batch_resolve):
+        with pytest.raises(InvalidContext, match="not a lightbulb"):
+            call(data)
+
+
+def test_nothing_is_answered_before_a_generation_has_come() -> None:
+    for tables in (EMPTY_TABLES, replace(TABLES, generation=EMPTY_TABLES.generation)):
+        responder = Responder(lambda held=tables: held)
+        with pytest.raises(Unavailable, match="no configuration yet"):
+            responder.resolve(request().SerializeToString())
+        with pytest.raises(Unavailable, match="no configuration yet"):
+            responder.batch_resolve(b"")
+
+
+def alone(message: pb.ResolveRequest) -> pb.BatchResolveResult:
+    """Return the result that resolving `message` by itself calls for."""
+    try:
+        return pb.BatchResolveResult(response=respond(message))
+    except LightbulbError as error:
+        refusal = pb.ResolveError(code=code_of(error).value[0], message=str(error))
+        return pb.BatchResolveResult(error=refusal)
+
+
+def test_each_of_a_batch_fails_or_succeeds_alone_in_order() -> None:
+    good = [request(f"user-{i}", country="US") for i in range(20)] + [request(explain=True)]
+    bad = [message for message, _, _ in REFUSALS]
+    mixed = [message for pair in zip(good, bad, strict=False) for message in pair]
+    data = Responder(lambda: TABLES).batch_resolve(pb.BatchResolveRequest(requests=mixed).SerializeToString())
+    results = pb.BatchResolveResponse.FromString(data).results
+    assert len(results) == len(mixed)
+    for message, result in zip(mixed, results, strict=True):
+        assert result == alone(message)
+
+
+@pytest.mark.parametrize(("size", "allowed"), [(0, True), (256, True), (257, False)])
+def test_a_batch_is_bounded(size: int, allowed: bool) -> None:
+    data = pb.BatchResolveRequest(requests=[request()] * size).SerializeToString()
+    responder = Responder(lambda: TABLES)
+    if allowed:
+        assert len(pb.BatchResolveResponse.FromString(responder.batch_resolve(data)).results) == size
+    else:
+        with pytest.raises(InvalidContext, match="257 requests in a batch; 256 are allowed"):
+            responder.batch_resolve(data)
+
+
+def test_the_nearest_names_are_found_among_very_many() -> None:
+    resolver = TABLES.resolvers[OBJECTIVE]
+    many = {f"Objective{number:05}": resolver for number in range(20 * NEIGHBOURS)}
+    with pytest.raises(UnknownObjective, match=r"did you mean .*Objective02500"):
+        respond(request(objective="Objective02500x"), replace(TABLES, resolvers=many))
