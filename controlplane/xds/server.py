@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -87,7 +86,7 @@ class AdsServer:
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Serve on `server`; call inside the event loop that it runs in."""
-        handlers = {
+        handlers: dict[str, Any] = {
             "DeltaAggregatedResources": grpc.stream_stream_rpc_method_handler(
                 partial(self._serve, DeltaSession, wire.delta_request, wire.delta_response)
             ),
@@ -129,7 +128,7 @@ class AdsServer:
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
                 f"this server takes {self._max_streams} streams; try another",
             )
-        first = await context.read()
+        first: Any = await context.read()
         if first is grpc.aio.EOF:
             return
         request = parse(first)
@@ -173,7 +172,10 @@ class AdsServer:
     async def _read(
         self, stream: _Stream, parse: Callable[[bytes], DeltaRequest | SotwRequest], context: _Context
     ) -> None:
-        while (data := await context.read()) is not grpc.aio.EOF:
+        while True:
+            data: Any = await context.read()
+            if data is grpc.aio.EOF:
+                return
             self._take(stream, parse(data))
 
     async def _write(self, stream: _Stream, context: _Context) -> None:

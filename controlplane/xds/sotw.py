@@ -25,7 +25,7 @@ class World:
     type_url: str
     names: frozenset[str] = frozenset()
     wildcard: bool = False
-    current: Resources = NO_RESOURCES
+    current: Resources = field(default_factory=lambda: NO_RESOURCES)
     held: Mapping[str, Resource] = field(default_factory=dict)
     version: str = ""
     nonce: str = ""

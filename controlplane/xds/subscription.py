@@ -59,7 +59,7 @@ class Subscription:
     """Name -> version that the client has, as far as is known."""
     accepted: dict[str, Resource] = field(default_factory=dict)
     """Clusters that were ACKed: what a refused update is repaired with."""
-    current: Resources = NO_RESOURCES
+    current: Resources = field(default_factory=lambda: NO_RESOURCES)
     dirty: set[str] = field(default_factory=set)
     forced: set[str] = field(default_factory=set)
     """Names to answer for even if the client should have them."""
@@ -88,7 +88,7 @@ class Subscription:
         step = diff(self.current, new)
         self.current = new
         for changes in (step.changed, step.removed):
-            self.dirty |= changes if self.wildcard else {name for name in self.names if name in changes}
+            self.dirty |= changes if self.wildcard else changes & self.names
 
     def subscribe(self, names: Iterable[str]) -> None:
         """Add names; one that is held already is sent again, one that doesn't exist is answered for."""
@@ -157,7 +157,7 @@ class Subscription:
         self.owes_answer = False
 
     def acknowledge(self) -> None:
-        """The client applied what was pending."""
+        """Note that the client applied what was pending."""
         pending = self._take_pending()
         for name, resource in pending.sent.items():
             if not self.wants(name):
@@ -173,7 +173,7 @@ class Subscription:
             self.batch_limit = 0
 
     def refuse(self, error: str) -> None:
-        """The client refused what was pending: find out which resource, and send the others again."""
+        """Find out which resource of what was pending the client refused; the others go again."""
         pending = self._take_pending()
         tokens = {token.rstrip(".:") for token in _TOKEN.findall(error)}
         culprits = tokens & pending.sent.keys()

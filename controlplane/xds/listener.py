@@ -1,0 +1,104 @@
+"""The sidecar's listener: takes the client's requests, and routes them by their key's scope. Pure."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from envoy.config.core.v3 import address_pb2
+from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
+from envoy.extensions.filters.http.router.v3 import router_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import (
+    http_connection_manager_pb2 as hcm_pb2,
+)
+from envoy.extensions.http.early_header_mutation.header_mutation.v3 import header_mutation_pb2
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+
+from controlplane.xds.resources import ads, seconds
+from controlplane.xds.snapshot import make_resource
+from lightbulb.ads.values import Resource
+from lightbulb.model import KEY_SEPARATOR, ROUTING_KEY_HEADER
+
+LISTENER_NAME = "lightbulb"
+IDLE_SECONDS = 300
+UNKNOWN_KEY_MESSAGE = "routing key '%REQ(X-ROUTING-KEY)%' isn't known here; resolve again"
+INTERNAL_HEADERS = ("x-shadow",)
+"""Headers that only the system itself may set."""
+
+
+@lru_cache(maxsize=1024)
+def listener(address: str, port: int) -> Resource:
+    """Return the listener of a sidecar that takes requests at `address`:`port`."""
+    manager = hcm_pb2.HttpConnectionManager(
+        stat_prefix="lightbulb",
+        codec_type=hcm_pb2.HttpConnectionManager.AUTO,
+        scoped_routes=_scoped_routes(),
+        http_filters=[
+            hcm_pb2.HttpFilter(name="envoy.filters.http.router", typed_config=_any(router_pb2.Router()))
+        ],
+        stream_idle_timeout=seconds(IDLE_SECONDS),
+        local_reply_config=_unknown_key_reply(),
+        early_header_mutation_extensions=[_strip_internal_headers()],
+    )
+    chain = listener_components_pb2.FilterChain(
+        filters=[
+            listener_components_pb2.Filter(
+                name="envoy.filters.network.http_connection_manager", typed_config=_any(manager)
+            )
+        ]
+    )
+    message = listener_pb2.Listener(
+        name=LISTENER_NAME,
+        address=address_pb2.Address(
+            socket_address=address_pb2.SocketAddress(address=address, port_value=port)
+        ),
+        filter_chains=[chain],
+    )
+    return make_resource(LISTENER_NAME, message.SerializeToString(deterministic=True))
+
+
+def _scoped_routes() -> hcm_pb2.ScopedRoutes:
+    builder = hcm_pb2.ScopedRoutes.ScopeKeyBuilder
+    extractor = builder.FragmentBuilder.HeaderValueExtractor(
+        name=ROUTING_KEY_HEADER, element_separator=KEY_SEPARATOR, index=0
+    )
+    return hcm_pb2.ScopedRoutes(
+        name="objectives",
+        scope_key_builder=builder(fragments=[builder.FragmentBuilder(header_value_extractor=extractor)]),
+        rds_config_source=ads(initial_fetch_seconds=0),
+        scoped_rds=hcm_pb2.ScopedRds(scoped_rds_config_source=ads(initial_fetch_seconds=0)),
+    )
+
+
+def _unknown_key_reply() -> hcm_pb2.LocalReplyConfig:
+    """Return what a key that no route knows is answered with: NOT_FOUND, and what to do.
+
+    Left alone, Envoy says UNAVAILABLE (no cluster) or UNIMPLEMENTED (no route). UNAVAILABLE is for a
+    known key whose hosts are gone.
+    """
+    no_route_or_cluster = accesslog_pb2.ResponseFlagFilter(flags=["NR", "NC"])
+    status = base_pb2.HeaderValueOption(
+        header=base_pb2.HeaderValue(key="grpc-status", value="5"),
+        append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+    )
+    mapper = hcm_pb2.ResponseMapper(
+        filter=accesslog_pb2.AccessLogFilter(response_flag_filter=no_route_or_cluster),
+        headers_to_add=[status],
+        body_format_override=substitution_format_string_pb2.SubstitutionFormatString(
+            text_format_source=base_pb2.DataSource(inline_string=UNKNOWN_KEY_MESSAGE)
+        ),
+    )
+    return hcm_pb2.LocalReplyConfig(mappers=[mapper])
+
+
+def _strip_internal_headers() -> extension_pb2.TypedExtensionConfig:
+    remove = [mutation_rules_pb2.HeaderMutation(remove=name) for name in INTERNAL_HEADERS]
+    return extension_pb2.TypedExtensionConfig(
+        name="strip-internal-headers", typed_config=_any(header_mutation_pb2.HeaderMutation(mutations=remove))
+    )
+
+
+def _any(message: Message) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(message, deterministic=True)
+    return packed
