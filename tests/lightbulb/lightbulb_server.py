@@ -1,0 +1,50 @@
+"""A real Lightbulb on localhost, fed by a scripted control plane."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLE
+from lightbulb.codec import generation_to_bytes, table_to_bytes
+from lightbulb.model import ActiveGeneration, ObjectiveTable
+from lightbulb.service import LightbulbServer, LightbulbSettings
+from tests.lightbulb.ads_server import ScriptedServer, resource, scripted_server
+from tests.lightbulb.tables import TABLE
+
+
+def publish(script: ScriptedServer, number: int, *tables: ObjectiveTable) -> None:
+    script.set(OBJECTIVE_TABLE, *(resource(t.objective, table_to_bytes(t)) for t in tables))
+    body = generation_to_bytes(ActiveGeneration(number=number, content_hash=f"h{number}"))
+    script.set(ACTIVE_GENERATION, resource("active", body))
+
+
+def settings(control_plane: str, listen: str = "127.0.0.1:0", grace: float = 2.0) -> LightbulbSettings:
+    return LightbulbSettings(listen=listen, control_plane=control_plane, node_id="lightbulb-1", grace=grace)
+
+
+@contextlib.asynccontextmanager
+async def lightbulb(script: ScriptedServer, grace: float = 2.0) -> AsyncIterator[LightbulbServer]:
+    server = LightbulbServer(settings(script.target, grace=grace))
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+@contextlib.asynccontextmanager
+async def serving(*tables: ObjectiveTable) -> AsyncIterator[str]:
+    """Give the address of a Lightbulb that serves these tables (or TABLE) as generation 1."""
+    async with scripted_server() as script, lightbulb(script) as server:
+        publish(script, 1, *(tables or (TABLE,)))
+        await asyncio.wait_for(server.feed.wait_ready(), 10)
+        yield f"127.0.0.1:{server.port}"
+
+
+async def health(channel: grpc.aio.Channel, service: str = "") -> str:
+    stub = health_pb2_grpc.HealthStub(channel)
+    response = await stub.Check(health_pb2.HealthCheckRequest(service=service))
+    return health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)

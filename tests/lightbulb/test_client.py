@@ -1,0 +1,156 @@
+"""The client library against a real Lightbulb, with and without asyncio."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import grpc.aio
+import pytest
+
+from lightbulb.answer import Answer, Query
+from lightbulb.client import BlockingLightbulbClient, LightbulbClient
+from lightbulb.errors import (
+    InvalidContext,
+    LightbulbError,
+    OverrideRefused,
+    TimedOut,
+    TooLarge,
+    Unavailable,
+    UnknownObjective,
+)
+from lightbulb.model import RequestContext
+from lightbulb.resolve import Allocation, Reason
+from lightbulb.status import code_of, error_of
+from tests.lightbulb.lightbulb_server import serving
+from tests.lightbulb.tables import OBJECTIVE, TABLE
+
+CONTEXT = RequestContext(
+    user_id="u", country="US", attributes={"age": 30, "score": 0.5, "new": True, "plan": "x"}
+)
+CELL_2 = replace(CONTEXT, allocations={"12345": 2})
+
+Call = Callable[..., Awaitable[Any]]
+
+
+def with_each_client(scenario: Callable[[Call, Call], Awaitable[None]], name: str = "lab") -> None:
+    """Run a scenario with the asyncio client's methods and with the blocking client's, in a thread."""
+
+    async def run() -> None:
+        async with serving(TABLE, replace(TABLE, objective="Other", deadline=0.0)) as target:
+            async with LightbulbClient(target, client_name=name, timeout=5.0) as client:
+                await scenario(client.resolve, client.resolve_many)
+            with BlockingLightbulbClient(target, client_name=name, timeout=5.0) as blocking:
+                await scenario(
+                    lambda *args, **rest: asyncio.to_thread(blocking.resolve, *args, **rest),
+                    lambda queries: asyncio.to_thread(blocking.resolve_many, queries),
+                )
+
+    asyncio.run(run())
+
+
+def test_an_answer_comes_as_a_value() -> None:
+    async def scenario(resolve: Call, _: Call) -> None:
+        answer = await resolve(OBJECTIVE, CELL_2)
+        assert (answer.routing_key, answer.reason) == (f"{OBJECTIVE}|cell-2|1", Reason.AB_TEST)
+        assert answer.objective_config.allocations == (Allocation(test_id="12345", cell=2),)
+        assert (answer.generation, answer.cache_lifetime, answer.deadline) == (1, 60.0, 0.25)
+        assert (await resolve("Other", CELL_2)).deadline == 0.0
+        assert await resolve(OBJECTIVE, CELL_2) == answer
+        assert (await resolve(OBJECTIVE, CELL_2, explain=True)).steps[-1].decided
+
+    with_each_client(scenario)
+
+
+def test_a_client_asks_for_a_model_by_its_own_name() -> None:
+    async def scenario(resolve: Call, _: Call) -> None:
+        answer = await resolve(OBJECTIVE, CONTEXT, override_model="next")
+        assert (answer.objective_config.model, answer.reason) == ("next", Reason.OVERRIDE)
+
+    with_each_client(scenario, name="lab")
+
+
+@pytest.mark.parametrize(
+    ("objective", "context", "override", "kind"),
+    [
+        ("Nope", CONTEXT, "", UnknownObjective),
+        (OBJECTIVE, RequestContext(user_id=""), "", InvalidContext),
+        (OBJECTIVE, RequestContext(user_id="u", attributes={"country": "US"}), "", InvalidContext),
+        (OBJECTIVE, RequestContext(user_id="u", attributes={"big": 2**63}), "", InvalidContext),
+        (OBJECTIVE, RequestContext(user_id="\ud800"), "", InvalidContext),
+        (OBJECTIVE, CONTEXT, "kids", OverrideRefused),
+        ("x" * 1024 * 1024, CONTEXT, "", TooLarge),
+    ],
+    ids=["unknown", "no user", "repeated", "too large an int", "half a surrogate", "override", "oversized"],
+)
+def test_what_cant_be_answered_is_an_error_of_its_own_type(
+    objective: str, context: RequestContext, override: str, kind: type[LightbulbError]
+) -> None:
+    async def scenario(resolve: Call, _: Call) -> None:
+        with pytest.raises(kind):
+            await resolve(objective, context, override_model=override)
+
+    with_each_client(scenario)
+
+
+def test_many_queries_are_answered_in_order_each_alone() -> None:
+    async def scenario(resolve: Call, resolve_many: Call) -> None:
+        queries = [
+            Query(objective=OBJECTIVE if i % 5 else "Nope", context=RequestContext(user_id=f"u{i}"))
+            for i in range(600)
+        ]
+        outcomes = await resolve_many(queries)
+        assert [isinstance(outcome, Answer) for outcome in outcomes] == [bool(i % 5) for i in range(600)]
+        assert all(isinstance(outcome, UnknownObjective) for outcome in outcomes[::5])
+        for position in (1, 256, 511, 599):
+            assert outcomes[position] == await resolve(OBJECTIVE, queries[position].context)
+        assert await resolve_many([]) == ()
+
+    with_each_client(scenario)
+
+
+def test_a_lightbulb_that_isnt_there_is_unavailable() -> None:
+    async def scenario() -> None:
+        async with serving() as gone:
+            pass
+        query = Query(objective=OBJECTIVE, context=CONTEXT)
+        async with LightbulbClient(gone) as client:
+            with pytest.raises(Unavailable):
+                await client.resolve(OBJECTIVE, CONTEXT)
+            with pytest.raises(Unavailable):
+                await client.resolve_many([query])
+        with BlockingLightbulbClient(gone) as blocking:
+            with pytest.raises(Unavailable):
+                await asyncio.to_thread(blocking.resolve, OBJECTIVE, CONTEXT)
+            with pytest.raises(Unavailable):
+                await asyncio.to_thread(blocking.resolve_many, [query])
+
+    asyncio.run(scenario())
+
+
+def test_a_lightbulb_that_doesnt_answer_in_time_is_a_timeout() -> None:
+    async def never(data: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        await asyncio.Event().wait()
+        return data
+
+    async def scenario() -> None:
+        server = grpc.aio.server()
+        methods = {"Resolve": grpc.unary_unary_rpc_method_handler(never)}
+        handlers = grpc.method_handlers_generic_handler("lightbulb.v1.Lightbulb", methods)
+        server.add_generic_rpc_handlers((handlers,))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        async with LightbulbClient(f"127.0.0.1:{port}", timeout=30.0) as client:
+            with pytest.raises(TimedOut):
+                await client.resolve(OBJECTIVE, CONTEXT, timeout=0.05)
+        await server.stop(None)
+
+    asyncio.run(scenario())
+
+
+def test_every_error_survives_the_wire_as_itself() -> None:
+    kinds = (InvalidContext, UnknownObjective, OverrideRefused, TooLarge, Unavailable, TimedOut)
+    for kind in kinds:
+        back = error_of(code_of(kind("why")), "why")
+        assert (type(back), str(back)) == (kind, "why")
+    assert type(error_of(grpc.StatusCode.DATA_LOSS, "why")) is LightbulbError

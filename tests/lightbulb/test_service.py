@@ -1,0 +1,204 @@
+"""The service: real gRPC in front, a control plane's stream behind, and an orderly end."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import grpc
+import grpc.aio
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from lightbulb.ads.values import OBJECTIVE_TABLE
+from lightbulb.codec import table_to_bytes
+from lightbulb.errors import CannotListen
+from lightbulb.service import SERVICE, LightbulbServer
+from lightbulb.v1 import lightbulb_pb2 as pb
+from lightbulb.v1 import lightbulb_pb2_grpc
+from tests.lightbulb.ads_server import eventually, resource, scripted_server
+from tests.lightbulb.lightbulb_server import health, lightbulb, publish, serving, settings
+from tests.lightbulb.tables import OBJECTIVE, TABLE
+
+REQUEST = pb.ResolveRequest(objective=OBJECTIVE, context=pb.RequestContext(user_id="u"))
+
+
+async def status(call: grpc.aio.UnaryUnaryCall) -> tuple[grpc.StatusCode, str]:
+    return await call.code(), await call.details()
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "details"),
+    [
+        (pb.ResolveRequest(objective="Nope"), "NOT_FOUND", "unknown objective 'Nope'"),
+        (pb.ResolveRequest(objective=OBJECTIVE + "s"), "NOT_FOUND", f"did you mean {OBJECTIVE}?"),
+        (pb.ResolveRequest(objective=OBJECTIVE), "INVALID_ARGUMENT", "context.user_id is missing"),
+        (
+            pb.ResolveRequest(objective=OBJECTIVE, context=REQUEST.context, override_model="kids"),
+            "PERMISSION_DENIED",
+            "permitted: default, default@1",
+        ),
+        (
+            pb.ResolveRequest(
+                objective=OBJECTIVE, context=REQUEST.context, override_model="☂" * 9000, client="☂" * 9000
+            ),
+            "PERMISSION_DENIED",
+            "no rule lets client",
+        ),
+        (pb.ResolveRequest(objective="x" * 1024 * 1024), "RESOURCE_EXHAUSTED", ""),
+    ],
+    ids=["unknown", "misspelt", "no user", "override", "long override", "oversized"],
+)
+def test_a_refusal_is_the_status_that_the_protocol_documents(
+    request_: pb.ResolveRequest, code: str, details: str
+) -> None:
+    async def scenario() -> None:
+        async with serving() as target, grpc.aio.insecure_channel(target) as channel:
+            got, text = await status(lightbulb_pb2_grpc.LightbulbStub(channel).Resolve(request_))
+            assert got is grpc.StatusCode[code]
+            assert details in text
+
+    asyncio.run(scenario())
+
+
+def test_health_follows_the_feed_and_the_last_generation_outlives_the_control_plane() -> None:
+    async def scenario() -> None:
+        async with (
+            scripted_server() as script,
+            lightbulb(script) as server,
+            grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+        ):
+            stub = lightbulb_pb2_grpc.LightbulbStub(channel)
+            assert [await health(channel, name) for name in ("", SERVICE)] == ["NOT_SERVING"] * 2
+            assert (await status(stub.Resolve(REQUEST)))[0] is grpc.StatusCode.UNAVAILABLE
+            publish(script, 5, TABLE)
+            await server.feed.wait_ready()
+            assert (await stub.Resolve(REQUEST)).generation == 5
+            assert [await health(channel, name) for name in ("", SERVICE)] == ["SERVING"] * 2
+            script.break_streams()
+            assert (await stub.Resolve(REQUEST)).generation == 5
+            assert await health(channel) == "SERVING"
+
+    asyncio.run(scenario())
+
+
+def test_a_bad_table_is_nacked_by_name_and_the_good_ones_are_served() -> None:
+    async def scenario() -> None:
+        async with scripted_server() as script, lightbulb(script) as server:
+            publish(script, 1, TABLE)
+            await server.feed.wait_ready()
+            other = replace(TABLE, objective="Other")
+            script.set(
+                OBJECTIVE_TABLE, resource(OBJECTIVE, b"\xff"), resource("Other", table_to_bytes(other))
+            )
+            nack = await script.acked(OBJECTIVE_TABLE, 2)
+            assert nack.error_detail.message.startswith(f"{OBJECTIVE}: not a lightbulb.v1.ObjectiveTable")
+            assert set(server.feed.tables.resolvers) == {OBJECTIVE, "Other"}
+            assert script.stream.first(OBJECTIVE_TABLE).node.metadata["kind"] == "lightbulb"
+
+    asyncio.run(scenario())
+
+
+def test_reflection_names_the_services() -> None:
+    async def scenario() -> None:
+        async with serving() as target, grpc.aio.insecure_channel(target) as channel:
+            call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo()
+            await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+            response = await call.read()
+            await call.done_writing()
+            names = {service.name for service in response.list_services_response.service}
+            assert {SERVICE, "grpc.health.v1.Health"} <= names
+
+    asyncio.run(scenario())
+
+
+def test_a_port_in_use_is_a_clear_error() -> None:
+    async def scenario() -> None:
+        async with scripted_server() as script, lightbulb(script) as first:
+            second = LightbulbServer(settings(script.target, listen=f"127.0.0.1:{first.port}"))
+            with pytest.raises(CannotListen, match=rf"127.0.0.1:{first.port}: Address already in use"):
+                await second.start()
+            await second.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_drain_shows_in_health_first_and_loses_no_call() -> None:
+    async def scenario() -> None:
+        async with scripted_server() as script:
+            server = LightbulbServer(settings(script.target, grace=5.0))
+            await server.start()
+            publish(script, 1, TABLE)
+            await server.feed.wait_ready()
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+                seen = await _drain_under_load(server, channel)
+        assert seen["health"] == ["SERVING", "NOT_SERVING"]
+        assert seen["codes"] <= {"OK", "UNAVAILABLE"}
+        assert "OK" in seen["codes"]
+
+    asyncio.run(scenario())
+
+
+async def _drain_under_load(server: LightbulbServer, channel: grpc.aio.Channel) -> dict:
+    stub = lightbulb_pb2_grpc.LightbulbStub(channel)
+    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+    statuses = [(await watch.read()).status]
+    answered: list[str] = []
+
+    async def call_until_refused() -> None:
+        while not answered or answered[-1] == "OK":
+            answered.append((await stub.Resolve(REQUEST).code()).name)
+
+    callers = [asyncio.create_task(call_until_refused()) for _ in range(4)]
+    await eventually(lambda: len(answered) > 20, "calls under way")
+    stopping = asyncio.create_task(server.stop())
+    statuses.append((await watch.read()).status)
+    watch.cancel()
+    await asyncio.gather(*callers)
+    await stopping
+    names = health_pb2.HealthCheckResponse.ServingStatus
+    return {"health": [names.Name(status) for status in statuses], "codes": set(answered)}
+
+
+def test_an_open_stream_holds_a_drain_no_longer_than_the_grace() -> None:
+    async def scenario() -> None:
+        async with (
+            scripted_server() as script,
+            lightbulb(script, grace=0.2) as server,
+            grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+        ):
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+            await watch.read()
+            await asyncio.wait_for(server.stop(), 10)
+            await watch.read()  # NOT_SERVING
+            with pytest.raises(grpc.aio.AioRpcError):
+                await watch.read()
+
+    asyncio.run(scenario())
+
+
+PROGRAM = """
+import asyncio, logging
+from lightbulb.service import LightbulbSettings, serve
+logging.basicConfig(level=logging.INFO)
+asyncio.run(serve(LightbulbSettings(listen="127.0.0.1:0", control_plane="127.0.0.1:1", node_id="l")))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_process_in_order(number: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            while not re.search(r"listening on 127.0.0.1:0 \(port \d+\)", line := process.stderr.readline()):
+                assert line, "the process ended before it listened"
+            os.kill(process.pid, number)
+            _, rest = process.communicate(timeout=20)
+            assert process.returncode == 0
+            assert rest.rstrip().endswith("stopped")
+        finally:
+            process.kill()
