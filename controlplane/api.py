@@ -23,7 +23,7 @@ class ControlPlaneService(pb_grpc.ControlPlaneServicer):
     """Publish and GetStatus, as protos/lightbulb/v1/control_plane.proto says."""
 
     def __init__(self, publisher: Publisher) -> None:
-        """Evaluation runs in a thread, one at a time: publishes are rare and heavy."""
+        """Take publishes one at a time: they are rare and heavy."""
         self._publisher = publisher
         self._one_at_a_time = asyncio.Lock()
 

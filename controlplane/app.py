@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 import grpc.aio
@@ -31,7 +31,7 @@ class ControlPlaneSettings:
     """Where to listen ("host:port"; port 0 lets the system choose), and how long things may take."""
 
     address: str
-    timings: Timings = Timings()
+    timings: Timings = field(default_factory=Timings)
     grace: float = 5.0
 
 

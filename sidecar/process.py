@@ -78,7 +78,7 @@ class Sidecar:
             )
 
     def wait_ready(self, seconds: float) -> None:
-        """Return once Envoy has its configuration; raise SidecarFailed with its log when it hasn't in time."""
+        """Return once Envoy has its configuration; raise SidecarFailed, with its log, if not in time."""
         deadline = time.monotonic() + seconds
         while not is_ready(self.settings.admin):
             if self._process is None or self._process.poll() is not None:

@@ -42,8 +42,10 @@ MAX_RETAINED = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
-    """Seconds. Deadlines of loading and routing; how long hosts keep models that nothing routes to;
-    and what is added to client cache + longest request before old keys go.
+    """Seconds: deadlines of loading and routing, and how long what is old is kept.
+
+    Hosts keep models that nothing routes to any more for `unload`; `margin` is added to the longest
+    client cache and the longest request before old keys go.
     """
 
     loading: float = 60.0
