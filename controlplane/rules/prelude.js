@@ -1,0 +1,173 @@
+// What a rule file finds in its context: Objectives, constants, and the builders of conditions.
+// Evaluated first, on one line's worth of trust: afterwards the intrinsics are frozen.
+// `SETUP` (a JSON text) is prepended by the child: {objectives: [...], constants: {...}, depth: N}.
+(function (setup) {
+  "use strict";
+  const stringify = JSON.stringify, keys = Reflect.ownKeys, isArray = Array.isArray;
+  const isInteger = Number.isInteger, isSafe = Number.isSafeInteger, isFinite = Number.isFinite;
+  const is = Object.is, prototypeOf = Object.getPrototypeOf, objectPrototype = Object.prototype;
+  const global = globalThis;
+
+  // An error whose code the host understands: "\u0001CODE\u0001text".
+  function fail(code, text) { throw new Error("\u0001" + code + "\u0001" + text); }
+
+  function nearest(name, known) {
+    const scored = known.map((each) => [distance(name.toLowerCase(), each.toLowerCase()), each]);
+    const close = scored.filter(([d, each]) => d <= Math.max(2, each.length / 3)).sort((a, b) => a[0] - b[0]);
+    return close.length ? "did you mean " + close[0][1] + "?" : "known: " + (known.join(", ") || "none");
+  }
+
+  function distance(a, b) {
+    let row = Array.from({length: b.length + 1}, (_, i) => i);
+    for (let i = 1; i <= a.length; i++) {
+      const next = [i];
+      for (let j = 1; j <= b.length; j++)
+        next[j] = Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+      row = next;
+    }
+    return row[b.length];
+  }
+
+  function closedSet(values, code, what) {
+    const known = Object.keys(values);
+    return new Proxy(Object.freeze(values), {
+      get(target, name) {
+        if (typeof name === "symbol" || Object.hasOwn(target, name)) return target[name];
+        fail(code, what + " " + name + " is unknown; " + nearest(name, known));
+      },
+    });
+  }
+
+  const SEMVER = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/;
+  const SEMVER_OPERATORS = ["==", "<", "<=", ">", ">="];
+
+  function attribute(name) {
+    if (typeof name !== "string" || !name) throw new TypeError("an attribute's name is a string");
+    const compare = (op, values) => ({attribute: name, op, values});
+    const scalars = (values, method) => {
+      if (!values.length) throw new TypeError(name + "." + method + "() needs at least one value");
+      for (const value of values)
+        if (!["string", "number", "boolean"].includes(typeof value))
+          throw new TypeError(name + "." + method + "() takes strings, numbers and booleans, not " + typeof value);
+      return values;
+    };
+    const number = (op) => (bound) => {
+      if (typeof bound !== "number") throw new TypeError(name + " " + op + " takes a number, not " + typeof bound);
+      return compare(op, [bound]);
+    };
+    return Object.freeze({
+      in: (...values) => compare("in", scalars(values, "in")),
+      eq: (value) => compare("in", scalars([value], "eq")),
+      prefix: (...values) => {
+        for (const value of scalars(values, "prefix"))
+          if (typeof value !== "string") throw new TypeError(name + ".prefix() takes strings, not " + typeof value);
+        return compare("prefix", values);
+      },
+      lt: number("<"), le: number("<="), gt: number(">"), ge: number(">="),
+      semver: (operator, version) => {
+        if (!SEMVER_OPERATORS.includes(operator))
+          throw new TypeError("semver() compares by one of " + SEMVER_OPERATORS.join(" ") + ", not " + operator);
+        if (!SEMVER.test(version)) throw new TypeError(stringify(version) + " is not a semantic version");
+        return compare("semver " + operator, [version]);
+      },
+      exists: () => compare("exists", []),
+    });
+  }
+
+  function conditions(name, given) {
+    for (const condition of given)
+      if (typeof condition !== "object" || condition === null)
+        throw new TypeError(name + "() takes conditions, not " + typeof condition);
+    return given;
+  }
+
+  const context = {attribute};
+  for (const name of ["country", "device", "locale", "surface"]) context[name] = attribute(name);
+
+  const names = {};
+  for (const objective of setup.objectives) names[objective] = objective;
+  const given = {
+    Objectives: closedSet(names, "UNKNOWN_OBJECTIVE", "objective"),
+    constants: closedSet(setup.constants, "UNKNOWN_CONSTANT", "constant"),
+    context: Object.freeze(context),
+    all: (...inner) => ({all: conditions("all", inner)}),
+    any: (...inner) => ({any: conditions("any", inner)}),
+    not: (inner) => ({not: conditions("not", [inner])[0]}),
+  };
+  for (const name of Object.keys(given))
+    Object.defineProperty(global, name, {value: given[name], writable: false, configurable: false});
+
+  // The same rules give the same result: what looks at the clock, at chance, at other threads, at the
+  // garbage collector or at the machine's language is out of reach, and says so.
+  const forbid = (owner, name, label) => {
+    if (!owner || !Object.hasOwn(owner, name)) return;
+    const refuse = () => fail("NOT_DETERMINISTIC", label + " is not deterministic");
+    Object.defineProperty(owner, name, {get: refuse, set: refuse, configurable: false});
+  };
+  for (const name of ["Date", "performance", "WeakRef", "FinalizationRegistry", "Atomics", "SharedArrayBuffer",
+    "Intl", "setTimeout", "setInterval", "queueMicrotask", "console", "print", "os", "std", "bjson", "navigator"])
+    forbid(global, name, name);
+  forbid(Math, "random", "Math.random");
+  for (const [owner, label] of [[String, "String"], [Number, "Number"], [Array, "Array"], [Object, "Object"], [BigInt, "BigInt"]])
+    for (const name of Object.getOwnPropertyNames(owner.prototype))
+      if (name.includes("Locale") || name.startsWith("locale")) forbid(owner.prototype, name, label + "." + name);
+
+  // What any rule can reach is frozen: none can change what another, or the walk below, sees.
+  const seen = new Set();
+  function freeze(value) {
+    if ((typeof value !== "object" && typeof value !== "function") || value === null || seen.has(value)) return;
+    seen.add(value);
+    if (value !== global) Object.freeze(value);
+    for (const key of keys(value)) {
+      const property = Reflect.getOwnPropertyDescriptor(value, key);
+      if ("value" in property) freeze(property.value);
+      else { freeze(property.get); }
+    }
+    freeze(prototypeOf(value));
+  }
+  freeze(global);
+  for (const sample of [async function () {}, function* () {}, async function* () {}, [][Symbol.iterator](), /x/g])
+    freeze(sample);
+
+  // Returns canonical JSON (keys sorted), or fails with the path of the first value that JSON can't carry.
+  function canonical(value, path, depth, parents) {
+    const place = path.length > 80 ? path.slice(0, 77) + "..." : path || "the result";
+    const bad = (what, code) => fail(code || "NOT_JSON", place + " is " + what);
+    switch (typeof value) {
+      case "string": case "boolean": return stringify(value);
+      case "number":
+        if (!isFinite(value)) bad(String(value));
+        if (is(value, -0)) bad("-0");
+        if (isInteger(value) && !isSafe(value)) bad("an integer above 2^53, which is not exact: write it as a string");
+        return stringify(value);
+      case "object": break;
+      default: bad(typeof value === "undefined" ? "undefined" : "a " + typeof value);
+    }
+    if (value === null) return "null";
+    if (depth > setup.depth) bad("nested deeper than " + setup.depth + " levels", "TOO_DEEP");
+    if (parents.includes(value)) bad("part of itself");
+    if (typeof value.then === "function") bad("a promise or another thenable", "THENABLE");
+    const inside = [...parents, value], parts = [];
+    if (isArray(value)) {
+      for (let i = 0; i < value.length; i++) parts.push(canonical(value[i], path + "[" + i + "]", depth + 1, inside));
+      return "[" + parts.join(",") + "]";
+    }
+    const prototype = prototypeOf(value);
+    if (prototype !== objectPrototype && prototype !== null) bad("not a plain object");
+    for (const key of keys(value)) if (typeof key === "symbol") bad("an object with a symbol for a key");
+    for (const key of Object.keys(value).sort())
+      parts.push(stringify(key) + ":" + canonical(value[key], path + "." + key, depth + 1, inside));
+    return "{" + parts.join(",") + "}";
+  }
+
+  // The host's way in, which no rule can reach: the names of the rules, or what one of them returns.
+  const RULE = /^define[A-Za-z0-9_]*Rule$/;
+  const isRule = (name) => typeof name === "string" && RULE.test(name) && typeof global[name] === "function";
+  return (name) => {
+    if (name === undefined) return stringify(keys(global).filter(isRule));
+    const value = global[name]();
+    if (value === null || typeof value !== "object")
+      fail("NOT_JSON", "the result is " + (value === null ? "null" : "no object but " + typeof value));
+    return canonical(value, "", 0, []);
+  };
+})

@@ -1,0 +1,276 @@
+"""Evaluates rule files to canonical JSON, in a process that can neither hang, crash nor harm this one.
+
+QuickJS runs in a child with limits on CPU, memory and output, killed by the wall clock; a child that
+was killed or has run out of memory is thrown away, and another goes on with the rules after the one
+that did it. The same sources give the same values.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from controlplane.problems import Problem, WorkspaceError
+from lightbulb.model import Source
+
+_HERE = Path(__file__).parent
+PRELUDE_LINE = 100_000
+"""Lines up to this are the author's; workspace files are smaller."""
+
+MAX_CHILDREN = 8
+"""Children for one workspace; each that is thrown away has found at least one problem."""
+
+_FUNCTION = re.compile(r"^[ \t]*(?:async[ \t]+)?function[ \t]*\*?[ \t]*(define\w*Rule)[ \t]*\(", re.MULTILINE)
+_FRAME = re.compile(r"(?:<input>|<eval>):(\d+)")
+_CODED = re.compile(r"\x01([A-Z_]+)\x01(.*)")
+_STACK = re.compile(r"\n\s+at .*", re.DOTALL)
+
+_REMEDIES = MappingProxyType(
+    {
+        "SYNTAX": "mend the JavaScript",
+        "EVALUATION": "mend the function; it must return a rule without throwing",
+        "TIME_LIMIT": "remove the loop or the expensive expression; a rule only describes, it takes milliseconds",
+        "MEMORY_LIMIT": "build less; a rule is a few kilobytes",
+        "TOO_DEEP": "flatten what the rule returns",
+        "OUTPUT_TOO_LARGE": "return less; a rule is a few kilobytes",
+        "NOT_JSON": "return only plain objects, arrays, strings, finite numbers, booleans and null",
+        "NOT_DETERMINISTIC": "remove it; the same rules must give the same result everywhere and always",
+        "THENABLE": "return the rule itself; nothing asynchronous runs here",
+        "DUPLICATE_RULE": "rename one of them",
+        "NO_RULES": "add a top-level function whose name is define...Rule, or remove the file",
+        "UNKNOWN_OBJECTIVE": "use one that objectives.yaml defines",
+        "UNKNOWN_CONSTANT": "use one that lightbulb.d.ts declares",
+        "CRASH": "simplify the rule; it crashes the engine",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the rules of one workspace may use."""
+
+    cpu_seconds: int = 2
+    wall_seconds: float = 10.0
+    memory_mib: int = 256
+    result_bytes: int = 256 * 1024
+    output_bytes: int = 64 * 1024 * 1024
+    depth: int = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawRule:
+    """What a rule function returned, parsed from its canonical JSON."""
+
+    source: Source
+    value: object
+
+
+@dataclass(slots=True)
+class _Evaluation:
+    """What the children have found so far."""
+
+    sources: Mapping[str, str]
+    values: dict[tuple[str, str], object]
+    problems: list[Problem]
+    done: set[tuple[str, str]]
+    finished: bool = False
+
+
+def evaluate(
+    sources: Mapping[str, str],
+    objectives: Sequence[str],
+    constants: Mapping[str, str],
+    limits: Limits | None = None,
+) -> tuple[RawRule, ...]:
+    """Return what every rule of `sources` (file -> JavaScript) returns, in the order of file and line.
+
+    Raises WorkspaceError with every problem of every file.
+    """
+    limits = limits or Limits()
+    setup = {"objectives": sorted(objectives), "constants": dict(constants), "depth": limits.depth}
+    state = _Evaluation(sources, {}, _duplicates(sources), set())
+    for _ in range(MAX_CHILDREN):
+        if state.finished or not sources:
+            break
+        _run_child(state, _request(state, setup, limits), limits)
+    if state.problems:
+        raise WorkspaceError(state.problems)
+    rules = [
+        RawRule(source=_source(sources, file, rule), value=value)
+        for (file, rule), value in state.values.items()
+    ]
+    return tuple(sorted(rules, key=lambda each: (each.source.file, each.source.line, each.source.rule)))
+
+
+def _request(state: _Evaluation, setup: Mapping[str, object], limits: Limits) -> str:
+    return json.dumps(
+        {
+            "sources": dict(state.sources),
+            "done": sorted(state.done),
+            "prelude": (_HERE / "prelude.js").read_text(),
+            "prelude_line": PRELUDE_LINE,
+            "setup": json.dumps(setup),
+            "cpu_seconds": limits.cpu_seconds,
+            "memory_bytes": limits.memory_mib * 1024 * 1024,
+            "output_bytes": limits.output_bytes,
+            "result_bytes": limits.result_bytes,
+        }
+    )
+
+
+def _run_child(state: _Evaluation, request: str, limits: Limits) -> None:
+    """Let one child go as far as it gets, and note what it found and what ended it."""
+    engine = find_spec("_quickjs")
+    assert engine is not None
+    assert engine.origin is not None
+    child = [sys.executable, "-I", "-S", str(_HERE / "sandbox_child.py"), str(Path(engine.origin).parent)]
+    # Output goes to a file: the kernel bounds its size, and nobody waits for a full pipe.
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(  # noqa: S603 - the command is ours
+            child, stdin=subprocess.PIPE, stdout=output, stderr=errors, env={}, cwd="/", close_fds=True
+        )
+        try:
+            process.communicate(request.encode(), timeout=limits.wall_seconds)
+            timed_out = False
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            timed_out = True
+        output.seek(0)
+        running = _take_output(state, output.read(limits.output_bytes + 1))
+        errors.seek(0)
+        trace = errors.read(4096).decode(errors="replace")
+    if running is not None:
+        code = _cause(process.returncode, trace, timed_out=timed_out)
+        _blame(state, *running, code, _MESSAGES[code])
+    elif process.returncode != 0:
+        raise RuntimeError(f"the sandbox failed before any rule ran: {trace.strip()[-500:]}")
+
+
+_MESSAGES = MappingProxyType(
+    {
+        "TIME_LIMIT": "it ran for longer than it may",
+        "MEMORY_LIMIT": "out of memory",
+        "CRASH": "the engine crashed",
+        "OUTPUT_TOO_LARGE": "it returns more than it may",
+    }
+)
+
+
+def _cause(code: int, trace: str, *, timed_out: bool) -> str:
+    if timed_out or code in {-9, -24}:  # SIGKILL, SIGXCPU
+        return "TIME_LIMIT"
+    if code == -25:  # SIGXFSZ
+        return "OUTPUT_TOO_LARGE"
+    return "MEMORY_LIMIT" if "MemoryError" in trace else "CRASH"
+
+
+def _take_output(state: _Evaluation, output: bytes) -> tuple[str, str] | None:
+    """Note what a child said, and return what was running when it ended, if anything was."""
+    running: tuple[str, str] | None = None
+    for line in output.decode(errors="replace").splitlines():
+        try:
+            said = json.loads(line)
+        except ValueError:
+            break  # cut off in the middle
+        if "begin" in said:
+            running = (said["begin"][0], said["begin"][1])
+        else:
+            running = None
+            _take_line(state, said)
+    return running
+
+
+def _take_line(state: _Evaluation, said: Mapping[str, Any]) -> None:
+    if "end" in said:
+        state.finished = not said["end"]
+        return
+    place = (said["file"], said["rule"])
+    if "json" in said:
+        state.values[place] = json.loads(said["json"])
+        state.done.add(place)
+    else:
+        _blame(state, *place, *_read_error(said["error"], place))
+
+
+def _read_error(text: str, place: tuple[str, str]) -> tuple[str, str, int]:
+    """Return code, message and the author's line (0: not known) of an exception's text."""
+    lines = [int(number) for number in _FRAME.findall(text)]
+    line = next((number for number in lines if number <= PRELUDE_LINE), 0)
+    coded = _CODED.search(text)
+    if coded is not None:
+        code, message = coded.groups()
+        return code, message or _MESSAGES.get(code, ""), line
+    message = _STACK.sub("", text).strip()
+    if not message or message == "null" or "out of memory" in message:
+        return "MEMORY_LIMIT", "out of memory", 0
+    if "interrupted" in message:
+        return "TIME_LIMIT", _MESSAGES["TIME_LIMIT"], 0
+    if "call stack" in message:
+        return "TOO_DEEP", "it calls itself without end", line
+    code = "SYNTAX" if message.startswith("SyntaxError") and not place[1] else "EVALUATION"
+    return code, message, line
+
+
+def _blame(state: _Evaluation, file: str, rule: str, code: str, message: str, line: int = 0) -> None:
+    state.done.add((file, rule))
+    source = _source(state.sources, file, rule)
+    state.problems.append(
+        Problem(
+            file=file,
+            line=line or source.line,
+            rule=rule,
+            code=code,
+            message=message,
+            remedy=_REMEDIES[code],
+        )
+    )
+
+
+def _source(sources: Mapping[str, str], file: str, rule: str) -> Source:
+    """Return where `rule` is defined; the file's first line when it is the file itself."""
+    for match in _FUNCTION.finditer(sources[file]):
+        if match.group(1) == rule:
+            start = match.start(1)
+            return Source(rule=rule, file=file, line=sources[file].count("\n", 0, start) + 1)
+    return Source(rule=rule, file=file, line=1)
+
+
+def _duplicates(sources: Mapping[str, str]) -> list[Problem]:
+    """Return a problem for each rule function that is defined twice, and each file without any."""
+    problems: list[Problem] = []
+    first: dict[str, str] = {}
+    for file in sorted(sources):
+        text = sources[file]
+        matches = list(_FUNCTION.finditer(text))
+        if not matches:
+            problems.append(
+                Problem(
+                    file=file, line=1, code="NO_RULES", message="no rule", remedy=_REMEDIES["NO_RULES"]
+                )
+            )
+        for match in matches:
+            name = match.group(1)
+            place = f"{file}:{text.count(chr(10), 0, match.start(1)) + 1}"
+            if name in first:
+                problems.append(
+                    Problem(
+                        file=file,
+                        line=int(place.rpartition(":")[2]),
+                        rule=name,
+                        code="DUPLICATE_RULE",
+                        message=f"also defined at {first[name]}",
+                        remedy=_REMEDIES["DUPLICATE_RULE"],
+                    )
+                )
+            first.setdefault(name, place)
+    return problems

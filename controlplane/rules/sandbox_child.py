@@ -1,0 +1,94 @@
+"""The throw-away process that evaluates rule files: one JSON request in, lines of JSON out.
+
+Run as a script by `sandbox`, with the folder of the engine's module as its argument and nothing else:
+no environment, no site, no packages of ours. Each line of output is one of
+
+    {"begin": [file, rule]}            about to evaluate it; rule "" is the file itself
+    {"end": file}                      its last rule was called
+    {"end": ""}                        nothing is left to do
+    {"file": file, "rule": rule, "json": text}
+    {"file": file, "rule": rule, "error": text}
+
+so that whoever reads them knows what was running when the process was killed.
+"""
+
+# This runs with `python -I -S`: the standard library's light modules only.
+import json
+import resource
+import sys
+
+sys.path.append(sys.argv[1])
+
+import _quickjs  # noqa: E402 - its folder is an argument
+
+OUT_OF_MEMORY = "out of memory"
+
+
+def main() -> None:
+    """Evaluate what the request says, and end early when the engine can't be trusted any more."""
+    request = json.load(sys.stdin)
+    limit(request)
+    done = {tuple(each) for each in request["done"]}
+    for file, source in sorted(request["sources"].items()):
+        if (file, "") not in done:
+            evaluate(file, source, done, request)
+    say(end="")
+
+
+def limit(request: dict) -> None:
+    """Bound this process, for good: CPU seconds, memory, files."""
+    cpu = request["cpu_seconds"]
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
+    memory = request["memory_bytes"]
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (request["output_bytes"],) * 2)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def evaluate(file: str, source: str, done: set, request: dict) -> None:
+    """Evaluate one file in a context of its own, and call each of its rules."""
+    context = _quickjs.Context()
+    context.set_memory_limit(request["memory_bytes"] // 2)
+    context.set_time_limit(request["cpu_seconds"])
+    # Far down, so that a frame of the prelude's can be told from one of the author's by its line.
+    host = context.eval("\n" * request["prelude_line"] + f"{request['prelude']}({request['setup']})")
+    say(begin=[file, ""])
+    try:
+        # On the first line, so that lines stay the author's own.
+        context.eval('"use strict";' + source)
+        names = json.loads(host())
+    except _quickjs.JSException as error:
+        say(file=file, rule="", error=str(error))
+        return leave_if_broken(error)
+    for name in names:
+        if (file, name) in done:
+            continue
+        say(begin=[file, name])
+        try:
+            text = host(name)
+            if len(text) > request["result_bytes"]:
+                say(file=file, rule=name, error="\x01OUTPUT_TOO_LARGE\x01")
+            else:
+                say(file=file, rule=name, json=text)
+        except _quickjs.JSException as error:
+            say(file=file, rule=name, error=str(error))
+            leave_if_broken(error)
+    say(end=file)
+    return None
+
+
+def leave_if_broken(error: Exception) -> None:
+    """End the process when the engine has run out of memory or time: its state can't be relied on."""
+    text = str(error).strip()
+    if not text or text == "null" or OUT_OF_MEMORY in text or "interrupted" in text:
+        sys.exit(0)
+
+
+def say(**line: object) -> None:
+    """Write one line, at once."""
+    print(json.dumps(line), flush=True)
+
+
+main()
