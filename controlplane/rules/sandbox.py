@@ -254,9 +254,7 @@ def _duplicates(sources: Mapping[str, str]) -> list[Problem]:
         matches = list(_FUNCTION.finditer(text))
         if not matches:
             problems.append(
-                Problem(
-                    file=file, line=1, code="NO_RULES", message="no rule", remedy=_REMEDIES["NO_RULES"]
-                )
+                Problem(file=file, line=1, code="NO_RULES", message="no rule", remedy=_REMEDIES["NO_RULES"])
             )
         for match in matches:
             name = match.group(1)

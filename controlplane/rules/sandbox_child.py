@@ -67,7 +67,7 @@ def evaluate(file: str, source: str, done: set, request: dict) -> None:
             continue
         say(begin=[file, name])
         try:
-            text = host(name)
+            text = json.loads(host(name))
             if len(text) > request["result_bytes"]:
                 say(file=file, rule=name, error="\x01OUTPUT_TOO_LARGE\x01")
             else:

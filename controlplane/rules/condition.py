@@ -1,0 +1,76 @@
+"""Conditions as plain data (from JSON or YAML) to lightbulb.model's, checked on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from controlplane.rules.yaml_file import suggest
+from lightbulb.conditions import compile_condition
+from lightbulb.model import All, AnyOf, Comparison, Condition, Not, Operator
+
+Complain = Callable[[str, str, str], Exception]
+"""Takes path, message and remedy; notes the problem and returns what to raise."""
+
+_OPERATORS = {operator.value: operator for operator in Operator}
+_FORMS = ("attribute", "all", "any", "not")
+
+
+def read_condition(data: object, path: str, complain: Complain) -> Condition:
+    """Return the condition that `data` describes; raise what `complain` returns when it is none."""
+    if not isinstance(data, dict):
+        raise complain(path, "not a condition", "write {attribute, op, values}, {all}, {any} or {not}")
+    forms = [form for form in _FORMS if form in data]
+    if len(forms) != 1:
+        raise complain(path, "not one condition", "write one of attribute, all, any and not")
+    form = forms[0]
+    if form == "attribute":
+        return _read_comparison(data, path, complain)
+    unknown = sorted(data.keys() - {form})
+    if unknown:
+        raise complain(path, f"unknown keys {', '.join(unknown)}", f"leave only {form}")
+    if form == "not":
+        return Not(read_condition(data["not"], f"{path}.not", complain))
+    inner = data[form]
+    if not isinstance(inner, list):
+        raise complain(f"{path}.{form}", "not a list", "write a list of conditions")
+    conditions = tuple(
+        read_condition(each, f"{path}.{form}[{index}]", complain) for index, each in enumerate(inner)
+    )
+    return All(conditions) if form == "all" else AnyOf(conditions)
+
+
+def _read_comparison(data: dict[str, object], path: str, complain: Complain) -> Comparison:
+    unknown = sorted(data.keys() - {"attribute", "op", "values"})
+    if unknown:
+        raise complain(path, f"unknown keys {', '.join(unknown)}", "leave attribute, op and values")
+    attribute, op, values = data["attribute"], data.get("op", "in"), data.get("values", [])
+    if not isinstance(attribute, str) or not attribute:
+        raise complain(f"{path}.attribute", "not an attribute's name", "write a text")
+    operator = _OPERATORS.get(op) if isinstance(op, str) else None
+    if operator is None:
+        raise complain(f"{path}.op", f"unknown operator {op!r}", suggest(str(op), _OPERATORS))
+    if not isinstance(values, list) or not all(
+        isinstance(value, bool | int | float | str) for value in values
+    ):
+        raise complain(f"{path}.values", "not a list of texts, numbers and booleans", "write a list")
+    return _check(Comparison(attribute=attribute, operator=operator, values=tuple(values)), path, complain)
+
+
+def _check(comparison: Comparison, path: str, complain: Complain) -> Comparison:
+    """Return the comparison; raise when its values don't fit its operator."""
+    operator, values = comparison.operator, comparison.values
+    if operator is Operator.EXISTS:
+        if values:
+            raise complain(f"{path}.values", "exists compares with nothing", "leave values out")
+        return comparison
+    if not values:
+        raise complain(f"{path}.values", "nothing to compare with", "add at least one value")
+    if operator not in {Operator.IN, Operator.PREFIX} and len(values) != 1:
+        raise complain(f"{path}.values", f"{operator.value} takes one value", "leave one")
+    if operator is Operator.PREFIX and not all(isinstance(value, str) for value in values):
+        raise complain(f"{path}.values", "a prefix is a text", "quote it")
+    try:
+        compile_condition(comparison)
+    except ValueError as error:
+        raise complain(f"{path}.values", str(error), "mend the value") from error
+    return comparison

@@ -1,0 +1,259 @@
+"""The four YAML files of a workspace, as values: what the platform defines, without the rules."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from controlplane.model import CellWeight, Experiment, Model, Objective, Shard
+from controlplane.problems import Problem
+from controlplane.rules.condition import read_condition
+from controlplane.rules.yaml_file import Misfit, Node, YamlFile, suggest
+from lightbulb.model import BASIS_POINTS
+
+T = TypeVar("T", Objective, Model, Experiment, Shard)
+
+DEFAULT_CACHE_SECONDS = 60.0
+FILES = ("objectives.yaml", "models.yaml", "experiments.yaml", "fleet.yaml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definitions:
+    """What rules may refer to, by name or id, in the order of the files."""
+
+    objectives: Mapping[str, Objective]
+    models: Mapping[str, Model]
+    """By "name@version"."""
+    experiments: Mapping[str, Experiment]
+    shards: Mapping[str, Shard]
+
+
+def read_definitions(files: Mapping[str, bytes], problems: list[Problem]) -> Definitions:
+    """Return what the files define; whatever is wrong is added to `problems`, and left out."""
+    definitions = Definitions(
+        objectives=_read(files, "objectives.yaml", "objectives", _objective, problems),
+        models=_read(files, "models.yaml", "models", _model, problems),
+        experiments=_read(files, "experiments.yaml", "experiments", _experiment, problems),
+        shards=_read(files, "fleet.yaml", "shards", _shard, problems),
+    )
+    _check_dependencies(definitions.models, problems)
+    _check_layers(definitions.experiments, problems)
+    _check_salts(definitions.experiments, problems)
+    _check_vips(definitions.shards, problems)
+    return definitions
+
+
+def _read(
+    files: Mapping[str, bytes],
+    file: str,
+    key: str,
+    read: Callable[[YamlFile, Node], tuple[str, T]],
+    problems: list[Problem],
+) -> Mapping[str, T]:
+    """Return the items of `file`'s one list, by name."""
+    if file not in files:
+        problems.append(
+            Problem(
+                file=file, code="MISSING_FILE", message="it is not there", remedy=f"write it: {key}: [...]"
+            )
+        )
+        return {}
+    yaml_file = YamlFile(file, files[file], problems)
+    if yaml_file.root is None:
+        if not any(problem.file == file for problem in problems):
+            problems.append(
+                Problem(file=file, line=1, code="MISSING_KEY", message="it is empty", remedy=f"add {key}:")
+            )
+        return {}
+    found: dict[str, T] = {}
+    try:
+        nodes = yaml_file.items(yaml_file.fields(yaml_file.root, "the file", [key])[key], key)
+    except Misfit:
+        return {}
+    for node in nodes:
+        try:
+            name, value = read(yaml_file, node)
+        except Misfit:
+            continue
+        if name in found:
+            first = found[name].location.line
+            yaml_file.problem(node, "DUPLICATE", f"{name} stands on line {first} already", "keep one of them")
+        else:
+            found[name] = value
+    return found
+
+
+def _objective(file: YamlFile, node: Node) -> tuple[str, Objective]:
+    fields = file.fields(
+        node, "an objective", ["name", "input_type", "owner", "deadline"], ["cache_lifetime"]
+    )
+    objective = Objective(
+        name=file.name(fields["name"], "name"),
+        input_type=file.name(fields["input_type"], "input_type"),
+        owner=file.text(fields["owner"], "owner"),
+        deadline=file.time(fields["deadline"], "deadline"),
+        cache_lifetime=(
+            file.time(fields["cache_lifetime"], "cache_lifetime")
+            if "cache_lifetime" in fields
+            else DEFAULT_CACHE_SECONDS
+        ),
+        location=file.location(node),
+    )
+    return objective.name, objective
+
+
+def _model(file: YamlFile, node: Node) -> tuple[str, Model]:
+    fields = file.fields(node, "a model", ["name", "version", "memory"], ["facts", "depends_on"])
+    facts = file.items(fields["facts"], "facts") if "facts" in fields else []
+    needed = file.items(fields["depends_on"], "depends_on") if "depends_on" in fields else []
+    model = Model(
+        name=file.name(fields["name"], "name"),
+        version=file.name(fields["version"], "version"),
+        memory_mib=file.size(fields["memory"], "memory"),
+        facts=tuple(file.name(each, "a fact") for each in facts),
+        depends_on=tuple(file.text(each, "a dependency") for each in needed),
+        location=file.location(node),
+    )
+    return model.id, model
+
+
+def _experiment(file: YamlFile, node: Node) -> tuple[str, Experiment]:
+    fields = file.fields(node, "an experiment", ["id", "cells"], ["salt", "layer", "eligible"])
+    test_id = file.name(fields["id"], "id")
+    layer, begin, end = _layer(file, fields["layer"]) if "layer" in fields else ("", 0, BASIS_POINTS)
+    eligible = None
+    if "eligible" in fields:
+        eligible = read_condition(
+            file.data(fields["eligible"]),
+            "eligible",
+            lambda path, message, remedy: file.problem(
+                fields["eligible"], "CONDITION", f"{path}: {message}", remedy
+            ),
+        )
+    experiment = Experiment(
+        id=test_id,
+        salt=file.text(fields["salt"], "salt") if "salt" in fields else f"ab:{test_id}",
+        cells=_cells(file, fields["cells"]),
+        layer=layer,
+        layer_begin=begin,
+        layer_end=end,
+        eligible=eligible,
+        location=file.location(node),
+    )
+    return test_id, experiment
+
+
+def _layer(file: YamlFile, node: Node) -> tuple[str, int, int]:
+    fields = file.fields(node, "a layer", ["name", "from", "to"])
+    begin = file.basis_points(fields["from"], "from")
+    end = file.basis_points(fields["to"], "to")
+    if begin >= end:
+        raise file.problem(
+            node, "LAYER", "a test's part of a layer is empty", "let `to` be larger than `from`"
+        )
+    return file.name(fields["name"], "name"), begin, end
+
+
+def _cells(file: YamlFile, node: Node) -> tuple[CellWeight, ...]:
+    cells = [
+        CellWeight(
+            number=file.integer(key, "cell"), weight=file.basis_points(value, f"weight of cell {name}")
+        )
+        for name, key, value in file.pairs(node, "cells")
+    ]
+    total = sum(cell.weight for cell in cells)
+    if not cells or any(cell.number < 1 for cell in cells):
+        raise file.problem(node, "CELLS", "cells are numbered from 1", "write for example 1: 50")
+    if total != BASIS_POINTS:
+        last = cells[-1]
+        right = last.weight + BASIS_POINTS - total
+        remedy = f"set cell {last.number} to {right / 100:g}" if right >= 0 else "lower the weights"
+        raise file.problem(node, "WEIGHT_SUM", f"weights total {total / 100:g}, not 100", remedy)
+    return tuple(sorted(cells, key=lambda cell: cell.number))
+
+
+def _shard(file: YamlFile, node: Node) -> tuple[str, Shard]:
+    fields = file.fields(node, "a shard", ["name", "vip", "memory"])
+    shard = Shard(
+        name=file.name(fields["name"], "name"),
+        vip=file.name(fields["vip"], "vip"),
+        memory_mib=file.size(fields["memory"], "memory"),
+        location=file.location(node),
+    )
+    return shard.name, shard
+
+
+def problem_at(
+    value: Objective | Model | Experiment | Shard, code: str, message: str, remedy: str
+) -> Problem:
+    """Return a problem with something that a YAML file defines."""
+    location = value.location
+    return Problem(file=location.file, line=location.line, code=code, message=message, remedy=remedy)
+
+
+def _check_dependencies(models: Mapping[str, Model], problems: list[Problem]) -> None:
+    """Note dependencies that aren't there, and each loop once."""
+    for model in models.values():
+        for needed in model.depends_on:
+            if needed not in models:
+                message = f"{model.id} depends on {needed}, which is not defined"
+                problems.append(problem_at(model, "UNKNOWN_MODEL", message, suggest(needed, models)))
+    finished: set[str] = set()
+    for start in models:
+        loop = _loop(start, models, finished)
+        if loop:
+            message = "models depend on each other: " + " -> ".join(loop)
+            problems.append(problem_at(models[loop[0]], "DEPENDENCY_LOOP", message, "remove one of these"))
+
+
+def _loop(start: str, models: Mapping[str, Model], finished: set[str]) -> list[str]:
+    """Return the first loop found from `start`, its first model repeated at the end; empty if none."""
+    path: list[str] = []
+    stack = [(start, False)]
+    while stack:
+        name, leaving = stack.pop()
+        if leaving:
+            finished.add(path.pop())
+        elif name in path:
+            finished.update(path)
+            return [*path[path.index(name) :], name]
+        elif name not in finished and name in models:
+            path.append(name)
+            stack.append((name, True))
+            stack.extend((needed, False) for needed in models[name].depends_on)
+    return []
+
+
+def _check_layers(experiments: Mapping[str, Experiment], problems: list[Problem]) -> None:
+    """Note tests whose parts of one layer overlap."""
+    layers: dict[str, list[Experiment]] = {}
+    for experiment in experiments.values():
+        if experiment.layer:
+            layers.setdefault(experiment.layer, []).append(experiment)
+    for name, tests in layers.items():
+        tests.sort(key=lambda test: (test.layer_begin, test.layer_end))
+        for one, other in zip(tests, tests[1:], strict=False):
+            if other.layer_begin < one.layer_end:
+                message = f"test {other.id} overlaps test {one.id} in layer {name}"
+                remedy = f"let it begin at {one.layer_end / 100:g}"
+                problems.append(problem_at(other, "LAYER_OVERLAP", message, remedy))
+
+
+def _check_salts(experiments: Mapping[str, Experiment], problems: list[Problem]) -> None:
+    """Note tests that share a salt: their allocations would be correlated."""
+    counts = Counter(experiment.salt for experiment in experiments.values())
+    for experiment in experiments.values():
+        if counts[experiment.salt] > 1:
+            message = f"test {experiment.id} shares the salt {experiment.salt!r} with another test"
+            remedy = "give each its own, or leave it out"
+            problems.append(problem_at(experiment, "DUPLICATE_SALT", message, remedy))
+
+
+def _check_vips(shards: Mapping[str, Shard], problems: list[Problem]) -> None:
+    counts = Counter(shard.vip for shard in shards.values())
+    for shard in shards.values():
+        if counts[shard.vip] > 1:
+            message = f"VIP {shard.vip} belongs to several shards"
+            problems.append(problem_at(shard, "DUPLICATE_VIP", message, "give each shard its own"))
