@@ -19,7 +19,7 @@ import sys
 
 sys.path.append(sys.argv[1])
 
-import _quickjs  # noqa: E402 - its folder is an argument
+import _quickjs
 
 OUT_OF_MEMORY = "out of memory"
 

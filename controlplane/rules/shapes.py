@@ -1,0 +1,261 @@
+"""What a rule function returned, as one of the five kinds of rule; nothing is looked up yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from controlplane.problems import Problem
+from controlplane.rules.condition import read_condition
+from controlplane.rules.sandbox import RawRule
+from controlplane.rules.yaml_file import Misfit, suggest
+from lightbulb.enrich import is_reserved
+from lightbulb.model import BASIS_POINTS, EMPTY, Condition, Source, Value
+
+COMMON = ("targetObjectives", "modelInputType", "modelType")
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "cellToModel": ("abTestId", "priority"),
+    "defaultModel": (),
+    "when": ("model", "priority"),
+    "shift": (),
+    "permitOverrides": ("clients",),
+}
+"""The key that tells a rule's kind -> the other keys of that kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRef:
+    """A model that a rule names; an empty version means the only one."""
+
+    name: str
+    version: str = ""
+    parameters: Mapping[str, Value] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """What every rule says."""
+
+    source: Source
+    objectives: tuple[str, ...]
+    input_type: str
+    model_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbTest(Common):
+    """Cells of an A/B test -> models."""
+
+    test_id: str
+    cells: Mapping[int, ModelRef]
+    priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Default(Common):
+    """The model of an objective when nothing else applies."""
+
+    model: ModelRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextCondition(Common):
+    """The model for contexts that meet a condition."""
+
+    when: Condition
+    model: ModelRef
+    priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift(Common):
+    """A part of the users goes from one model to another."""
+
+    start: ModelRef
+    end: ModelRef
+    basis_points: int
+    salt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides(Common):
+    """Models that clients may ask for."""
+
+    models: tuple[ModelRef, ...]
+    clients: tuple[str, ...]
+
+
+Rule = AbTest | Default | ContextCondition | Shift | Overrides
+
+
+def read_rules(raw: Iterable[RawRule], problems: list[Problem]) -> tuple[Rule, ...]:
+    """Return every rule that has a rule's shape; what is wrong with the others is added to `problems`."""
+    rules = []
+    for each in raw:
+        try:
+            rules.append(_Reader(each.source, problems).rule(each.value))
+        except Misfit:
+            continue
+    return tuple(rules)
+
+
+class _Reader:
+    """Reads one rule; each misfit is a problem with its path in what the function returned."""
+
+    def __init__(self, source: Source, problems: list[Problem]) -> None:
+        self._source = source
+        self._problems = problems
+
+    def complain(self, path: str, message: str, remedy: str, code: str = "SHAPE") -> Misfit:
+        source = self._source
+        self._problems.append(
+            Problem(
+                file=source.file,
+                line=source.line,
+                rule=source.rule,
+                code=code,
+                message=f"{path}: {message}",
+                remedy=remedy,
+            )
+        )
+        return Misfit()
+
+    def rule(self, data: object) -> Rule:
+        if not isinstance(data, dict):
+            raise self.complain("the result", "not an object", "return a rule")
+        kinds = [kind for kind in KINDS if kind in data]
+        if len(kinds) != 1:
+            found = " and ".join(kinds) or "none of them"
+            raise self.complain("the result", f"has {found}", f"return one of {', '.join(KINDS)}")
+        kind = kinds[0]
+        known = (*COMMON, kind, *KINDS[kind])
+        for key in sorted(data.keys() - set(known)):
+            self.complain(key, "unknown key", suggest(key, known), "UNKNOWN_KEY")
+        common = Common(
+            source=self._source,
+            objectives=self._names(data.get("targetObjectives"), "targetObjectives"),
+            input_type=self._text(data.get("modelInputType"), "modelInputType"),
+            model_type=self._text(data.get("modelType"), "modelType"),
+        )
+        return self._of_kind(kind, data, common)
+
+    def _of_kind(self, kind: str, data: Mapping[str, object], common: Common) -> Rule:
+        shared = {
+            "source": common.source,
+            "objectives": common.objectives,
+            "input_type": common.input_type,
+            "model_type": common.model_type,
+        }
+        match kind:
+            case "cellToModel":
+                return AbTest(
+                    **shared,  # type: ignore[arg-type] # the fields of Common
+                    test_id=self._id(data.get("abTestId")),
+                    cells=self._cells(data["cellToModel"]),
+                    priority=self._priority(data),
+                )
+            case "defaultModel":
+                return Default(**shared, model=self._model(data["defaultModel"], "defaultModel"))  # type: ignore[arg-type]
+            case "when":
+                return ContextCondition(
+                    **shared,  # type: ignore[arg-type]
+                    when=read_condition(data["when"], "when", self.complain),
+                    model=self._model(data.get("model"), "model"),
+                    priority=self._priority(data),
+                )
+            case "shift":
+                return self._shift(data["shift"], shared)
+            case _:
+                models = self._list(data["permitOverrides"], "permitOverrides")
+                return Overrides(
+                    **shared,  # type: ignore[arg-type]
+                    models=tuple(
+                        self._model(each, f"permitOverrides[{index}]") for index, each in enumerate(models)
+                    ),
+                    clients=self._names(data.get("clients", []), "clients", allow_empty=True),
+                )
+
+    def _shift(self, data: object, shared: Mapping[str, object]) -> Shift:
+        fields = self._object(data, "shift", ("from", "to", "percent", "salt"))
+        percent = fields.get("percent")
+        if not isinstance(percent, int | float) or isinstance(percent, bool) or not 0 <= percent <= 100:
+            raise self.complain("shift.percent", "not a number from 0 to 100", "write for example 25")
+        basis_points = round(percent * 100)
+        if abs(basis_points - percent * 100) > 1e-6:
+            raise self.complain("shift.percent", "more than two decimals", "write for example 0.25")
+        salt = fields.get("salt", "")
+        if not isinstance(salt, str):
+            raise self.complain("shift.salt", "not a text", "quote it, or leave it out")
+        return Shift(
+            **shared,  # type: ignore[arg-type]
+            start=self._model(fields.get("from"), "shift.from"),
+            end=self._model(fields.get("to"), "shift.to"),
+            basis_points=basis_points,
+            salt=salt,
+        )
+
+    def _cells(self, data: object) -> Mapping[int, ModelRef]:
+        if not isinstance(data, dict) or not data:
+            raise self.complain("cellToModel", "not an object of cells", "write {1: {name: ...}, ...}")
+        cells = {}
+        for key, value in data.items():
+            if not key.isdecimal():
+                raise self.complain(f"cellToModel.{key}", "not a cell number", "use the test's cell numbers")
+            cells[int(key)] = self._model(value, f"cellToModel.{key}")
+        return cells
+
+    def _model(self, data: object, path: str) -> ModelRef:
+        fields = self._object(data, path, ("name", "version", "parameters"))
+        parameters = self._object(fields.get("parameters", {}), f"{path}.parameters", None)
+        for name, value in parameters.items():
+            if not isinstance(value, bool | int | float | str):
+                raise self.complain(
+                    f"{path}.parameters.{name}", "not a scalar", "pass a text, number or boolean"
+                )
+            if is_reserved(name):
+                raise self.complain(
+                    f"{path}.parameters.{name}",
+                    "inference servers keep this name for themselves",
+                    "rename it",
+                    "RESERVED_PARAMETER",
+                )
+        version = fields.get("version", "")
+        return ModelRef(
+            name=self._text(fields.get("name"), f"{path}.name"),
+            version=self._text(version, f"{path}.version") if version != "" else "",
+            parameters={name: parameters[name] for name in sorted(parameters)},  # type: ignore[misc]
+        )
+
+    def _object(self, data: object, path: str, known: tuple[str, ...] | None) -> Mapping[str, object]:
+        if not isinstance(data, dict):
+            raise self.complain(path, "not an object" if data is not None else "missing", "write {...}")
+        for key in sorted(data.keys() - set(known or data)):
+            self.complain(f"{path}.{key}", "unknown key", suggest(key, known or ()), "UNKNOWN_KEY")
+        return data
+
+    def _list(self, data: object, path: str) -> list[object]:
+        if not isinstance(data, list):
+            raise self.complain(path, "not a list" if data is not None else "missing", "write [...]")
+        return data
+
+    def _names(self, data: object, path: str, *, allow_empty: bool = False) -> tuple[str, ...]:
+        names = self._list(data, path)
+        if not names and not allow_empty:
+            raise self.complain(path, "empty", "name at least one")
+        return tuple(self._text(each, f"{path}[{index}]") for index, each in enumerate(names))
+
+    def _text(self, data: object, path: str) -> str:
+        if not isinstance(data, str) or not data:
+            raise self.complain(path, "missing" if data is None else "not a text", "write a text")
+        return data
+
+    def _id(self, data: object) -> str:
+        if isinstance(data, bool) or not isinstance(data, int | str) or data == "":
+            raise self.complain("abTestId", "not a test's id", "write the id that experiments.yaml has")
+        return str(data)
+
+    def _priority(self, data: Mapping[str, object]) -> int:
+        priority = data.get("priority", 0)
+        if isinstance(priority, bool) or not isinstance(priority, int) or abs(priority) > BASIS_POINTS:
+            raise self.complain("priority", "not a whole number up to 10000", "write for example 10")
+        return priority

@@ -1,0 +1,282 @@
+"""Rules and definitions to one ObjectiveTable per objective. Pure.
+
+Looks up what rules name, checks what they say against what the platform defines, and refuses two
+rules that could both apply to one request, unless a layer, a priority or their conditions tell them
+apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate, combinations
+from typing import TypeVar
+
+from controlplane.model import Experiment, Objective
+from controlplane.problems import Problem
+from controlplane.rules.definitions import Definitions
+from controlplane.rules.shapes import (
+    AbTest,
+    ContextCondition,
+    Default,
+    ModelRef,
+    Overrides,
+    Rule,
+    Shift,
+)
+from controlplane.rules.yaml_file import suggest
+from lightbulb.conditions import disjoint
+from lightbulb.model import (
+    AbRule,
+    Cell,
+    ContextRule,
+    ModelTarget,
+    ObjectiveTable,
+    OverrideRule,
+    ShiftRule,
+    Source,
+    routing_key,
+)
+
+R = TypeVar("R", AbTest, ContextCondition)
+AnyRule = TypeVar("AnyRule", AbTest, Default, ContextCondition, Shift, Overrides)
+
+
+def make_tables(
+    rules: Sequence[Rule], definitions: Definitions, problems: list[Problem]
+) -> tuple[ObjectiveTable, ...]:
+    """Return a table for every objective that rules target, sorted; problems are added to `problems`."""
+    _check_targets(rules, definitions, problems)
+    _check_shift_salts(rules, problems)
+    targeted = {name for rule in rules for name in rule.objectives} & definitions.objectives.keys()
+    tables = []
+    for name in sorted(targeted):
+        own = [rule for rule in rules if name in rule.objectives]
+        table = _TableMaker(definitions.objectives[name], definitions, problems).make(own)
+        if table is not None:
+            tables.append(table)
+    return tuple(tables)
+
+
+def _problem(source: Source, code: str, message: str, remedy: str) -> Problem:
+    return Problem(
+        file=source.file, line=source.line, rule=source.rule, code=code, message=message, remedy=remedy
+    )
+
+
+def _check_targets(rules: Iterable[Rule], definitions: Definitions, problems: list[Problem]) -> None:
+    """Note objectives, tests and cells that aren't defined."""
+    for rule in rules:
+        for name in rule.objectives:
+            if name not in definitions.objectives:
+                message = f"objective {name} is unknown"
+                remedy = suggest(name, definitions.objectives)
+                problems.append(_problem(rule.source, "UNKNOWN_OBJECTIVE", message, remedy))
+        if isinstance(rule, AbTest):
+            problems += _cell_problems(rule, definitions)
+
+
+def _cell_problems(rule: AbTest, definitions: Definitions) -> Iterable[Problem]:
+    test = definitions.experiments.get(rule.test_id)
+    if test is None:
+        message = f"test {rule.test_id} is unknown"
+        yield _problem(rule.source, "UNKNOWN_TEST", message, suggest(rule.test_id, definitions.experiments))
+        return
+    cells = {cell.number for cell in test.cells}
+    for number in sorted(rule.cells.keys() - cells):
+        message = f"test {rule.test_id} has no cell {number}"
+        yield _problem(rule.source, "UNKNOWN_CELL", message, f"use {', '.join(map(str, sorted(cells)))}")
+    for number in sorted(cells - rule.cells.keys()):
+        message = f"cell {number} of test {rule.test_id} has no model"
+        yield _problem(rule.source, "CELL_WITHOUT_MODEL", message, f"add {number}: {{name: ...}}")
+
+
+def _check_shift_salts(rules: Iterable[Rule], problems: list[Problem]) -> None:
+    """Note shifts that share a salt of their own choosing: they would shift the same users."""
+    first: dict[str, Source] = {}
+    for rule in rules:
+        if isinstance(rule, Shift) and rule.salt:
+            other = first.setdefault(rule.salt, rule.source)
+            if other is not rule.source:
+                message = f"the salt {rule.salt!r} is also that of {other}"
+                problems.append(_problem(rule.source, "DUPLICATE_SALT", message, "give each its own"))
+
+
+class _TableMaker:
+    """Makes the table of one objective."""
+
+    def __init__(self, objective: Objective, definitions: Definitions, problems: list[Problem]) -> None:
+        self._objective = objective
+        self._definitions = definitions
+        self._problems = problems
+        self._targets: dict[tuple[object, ...], int] = {}
+        self._models: list[ModelTarget] = []
+
+    def make(self, rules: Sequence[Rule]) -> ObjectiveTable | None:
+        """Return the table; None when something that it needs is wrong."""
+        before = len(self._problems)
+        for rule in rules:
+            self._check_input_type(rule)
+        default = self._one(rules, Default, "DUPLICATE_DEFAULT", "default model")
+        shift = self._one(rules, Shift, "DUPLICATE_SHIFT", "shift")
+        tests = self._in_order(rules, AbTest, self._tests_apart)
+        contexts = self._in_order(rules, ContextCondition, _contexts_apart)
+        if default is None:
+            self._note_missing_default(rules)
+            return None
+        default_model = self._target(default, default.model)
+        table = ObjectiveTable(
+            objective=self._objective.name,
+            input_type=self._objective.input_type,
+            cache_lifetime=self._objective.cache_lifetime,
+            deadline=self._objective.deadline,
+            default_model=default_model,
+            default_source=default.source,
+            ab_rules=tuple(self._ab_rule(rule) for rule in tests if self._knows(rule)),
+            context_rules=tuple(
+                ContextRule(source=rule.source, when=rule.when, model=self._target(rule, rule.model))
+                for rule in contexts
+            ),
+            shift=None if shift is None else self._shift(shift, default_model),
+            overrides=self._overrides(rules),
+            models=tuple(self._models),
+        )
+        return table if len(self._problems) == before else None
+
+    def _note(self, source: Source, code: str, message: str, remedy: str) -> None:
+        self._problems.append(_problem(source, code, message, remedy))
+
+    def _check_input_type(self, rule: Rule) -> None:
+        if rule.input_type != self._objective.input_type:
+            message = f"{self._objective.name} takes {self._objective.input_type}, not {rule.input_type}"
+            self._note(rule.source, "INPUT_TYPE", message, "use the objective's, or another objective")
+
+    def _note_missing_default(self, rules: Sequence[Rule]) -> None:
+        message = f"{self._objective.name} has rules but no default model"
+        remedy = "add a rule with defaultModel for it"
+        self._note(rules[0].source, "MISSING_DEFAULT", message, remedy)
+
+    def _one(self, rules: Iterable[Rule], kind: type[AnyRule], code: str, what: str) -> AnyRule | None:
+        """Return the rule of a kind of which there may be one; others are noted."""
+        found = [rule for rule in rules if isinstance(rule, kind)]
+        for rule in found[1:]:
+            message = f"{self._objective.name} has a {what} already, at {found[0].source}"
+            self._note(rule.source, code, message, "keep one of them")
+        return found[0] if found else None
+
+    def _in_order(self, rules: Iterable[Rule], kind: type[R], apart: Callable[[R, R], bool]) -> list[R]:
+        """Return the rules of a kind, highest priority first; equal ones that overlap are noted."""
+        found = [rule for rule in rules if isinstance(rule, kind)]
+        for one, other in combinations(found, 2):
+            if one.priority == other.priority and not apart(one, other):
+                message = f"on {self._objective.name} it can apply to the same request as {one.source}"
+                remedy = (
+                    "give one a higher priority"
+                    if kind is ContextCondition
+                    else "put both tests into one layer, or give one a higher priority"
+                )
+                self._note(
+                    other.source, "OVERLAPPING_RULES", message, f"{remedy}, or exclude each other's users"
+                )
+        return sorted(found, key=lambda rule: -rule.priority)
+
+    def _tests_apart(self, one: AbTest, other: AbTest) -> bool:
+        first = self._definitions.experiments.get(one.test_id)
+        second = self._definitions.experiments.get(other.test_id)
+        if first is None or second is None:
+            return True  # noted already
+        if first is second:
+            return False
+        if first.layer and first.layer == second.layer:
+            return True  # parts of one layer never overlap: definitions sees to that
+        if first.eligible is None or second.eligible is None:
+            return False
+        return disjoint(first.eligible, second.eligible)
+
+    def _knows(self, rule: AbTest) -> bool:
+        test = self._definitions.experiments.get(rule.test_id)
+        return test is not None and {cell.number for cell in test.cells} == rule.cells.keys()
+
+    def _ab_rule(self, rule: AbTest) -> AbRule:
+        test: Experiment = self._definitions.experiments[rule.test_id]
+        ends = accumulate(cell.weight for cell in test.cells)
+        return AbRule(
+            source=rule.source,
+            test_id=test.id,
+            salt=test.salt,
+            cells=tuple(
+                Cell(number=cell.number, end=end, model=self._target(rule, rule.cells[cell.number]))
+                for cell, end in zip(test.cells, ends, strict=True)
+            ),
+            layer_salt=f"layer:{test.layer}" if test.layer else "",
+            layer_begin=test.layer_begin,
+            layer_end=test.layer_end,
+            eligible=test.eligible,
+        )
+
+    def _shift(self, rule: Shift, default_model: int) -> ShiftRule | None:
+        start = self._target(rule, rule.start)
+        if start != default_model and start >= 0 and default_model >= 0:
+            target = self._models[default_model]
+            message = (
+                f"shift.from is {rule.start.name}, but the default is {target.name} version {target.version}"
+            )
+            self._note(
+                rule.source, "SHIFT_FROM", message, "shift from the default model, with its parameters"
+            )
+        return ShiftRule(
+            source=rule.source,
+            salt=rule.salt or f"shift:{self._objective.name}",
+            basis_points=rule.basis_points,
+            model=self._target(rule, rule.end),
+        )
+
+    def _overrides(self, rules: Iterable[Rule]) -> tuple[OverrideRule, ...]:
+        return tuple(
+            OverrideRule(
+                source=rule.source,
+                clients=rule.clients,
+                models=tuple(self._target(rule, model) for model in rule.models),
+            )
+            for rule in rules
+            if isinstance(rule, Overrides)
+        )
+
+    def _target(self, rule: Rule, ref: ModelRef) -> int:
+        """Return the index of a model in the table; -1 when there is no such model, which is noted."""
+        version = self._version(rule, ref)
+        if version is None:
+            return -1
+        key = (ref.name, version, rule.model_type, tuple((n, type(v), v) for n, v in ref.parameters.items()))
+        if key not in self._targets:
+            self._targets[key] = len(self._models)
+            self._models.append(
+                ModelTarget(
+                    name=ref.name,
+                    version=version,
+                    type=rule.model_type,
+                    input_type=rule.input_type,
+                    routing_key=routing_key(self._objective.name, ref.name, version),
+                    parameters=ref.parameters,
+                )
+            )
+        return self._targets[key]
+
+    def _version(self, rule: Rule, ref: ModelRef) -> str | None:
+        models = self._definitions.models.values()
+        versions = sorted(model.version for model in models if model.name == ref.name)
+        if not versions:
+            remedy = suggest(ref.name, {model.name for model in models})
+            self._note(rule.source, "UNKNOWN_MODEL", f"model {ref.name} is unknown", remedy)
+        elif ref.version and ref.version not in versions:
+            message = f"model {ref.name} has no version {ref.version}"
+            self._note(rule.source, "UNKNOWN_VERSION", message, suggest(ref.version, versions))
+        elif not ref.version and len(versions) > 1:
+            message = f"model {ref.name} has versions {', '.join(versions)}"
+            self._note(rule.source, "AMBIGUOUS_VERSION", message, "add version")
+        else:
+            return ref.version or versions[0]
+        return None
+
+
+def _contexts_apart(one: ContextCondition, other: ContextCondition) -> bool:
+    return disjoint(one.when, other.when)

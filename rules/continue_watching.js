@@ -1,0 +1,37 @@
+// @ts-check
+/// <reference path="lightbulb.d.ts" />
+
+const ranking = {
+  targetObjectives: [Objectives.ContinueWatchingRanking],
+  modelInputType: constants.TITLE_INPUT_TYPE,
+  modelType: "SCORER",
+};
+
+/** What everyone gets unless another rule says otherwise. */
+function defineContinueWatchingDefaultRule() {
+  return {...ranking, defaultModel: {name: "netflix-continue-watching-model-default"}};
+}
+
+/** Kids' rows, and large screens with a current app, get the genre-aware model. */
+function defineKidsAndTelevisionRule() {
+  return {
+    ...ranking,
+    when: any(
+      context.surface.in("kids"),
+      all(context.device.prefix("tv-"), context.attribute("app_version").semver(">=", "5.0.0")),
+    ),
+    model: {name: "netflix-continue-watching-model-cell-2", parameters: {max_titles: 20}},
+  };
+}
+
+/** Engineers of the homepage may ask for any candidate by name. */
+function defineRankingOverridesRule() {
+  return {
+    ...ranking,
+    permitOverrides: [
+      {name: "netflix-continue-watching-model-cell-2"},
+      {name: "netflix-continue-watching-model-cell-3"},
+    ],
+    clients: ["homepage-lab"],
+  };
+}
