@@ -14,6 +14,7 @@ from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulbctl.commands.publish import problems_of, publish_request, stub
 from lightbulbctl.options import Address
 from lightbulbctl.processes import Processes, ProcessFailed, free_ports
+from sidecar.process import is_ready
 
 READY_SECONDS = 60.0
 CALL_SECONDS = 5.0
@@ -90,6 +91,9 @@ class System:
             api = stub(channel)
 
             def ready() -> bool:
+                admin = self.layout.sidecar_admin
+                if not is_ready((admin.host, admin.port)):
+                    return False
                 status = api.GetStatus(pb.GetStatusRequest(), timeout=CALL_SECONDS)
                 in_step = [consumer for consumer in status.consumers if not consumer.waiting_for]
                 active = status.active_generation >= generation and status.phase in _ACTIVE

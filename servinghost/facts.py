@@ -29,14 +29,14 @@ class UnknownFact(LookupError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Title:
-    """A film: `rating` is IMDb's, 0 to 10."""
+    """A film: `rating` is its critics' average, 0 to 10, over so many `reviews`."""
 
     id: int
     name: str
     year: int
     genres: tuple[str, ...]
     rating: float
-    votes: int
+    reviews: int
     people: tuple[str, ...]
 
 
@@ -52,15 +52,16 @@ class Viewing:
 Catalogue = Mapping[int, Title]
 
 _QUERY = """
-    SELECT ID, Title, Year, Genre, imdbRating, imdbVotes, Director, "Cast" FROM omdb
-    WHERE Genre IS NOT NULL AND imdbRating IS NOT NULL AND imdbVotes IS NOT NULL AND Title IS NOT NULL
-    ORDER BY imdbVotes DESC, ID LIMIT ?
+    SELECT omdb.ID, Title, Year, Genre, tomatoes.Rating, Reviews, Director, "Cast"
+    FROM omdb JOIN tomatoes USING (ID)
+    WHERE Genre IS NOT NULL AND tomatoes.Rating IS NOT NULL AND Reviews IS NOT NULL AND Title IS NOT NULL
+    ORDER BY Reviews DESC, omdb.ID LIMIT ?
 """
 
 
 @lru_cache(maxsize=1)
 def title_catalogue() -> Catalogue:
-    """Return the titles with the most votes, by id."""
+    """Return the titles that were reviewed most, by id."""
     package = find_spec("bokeh_sampledata")
     if package is None or package.origin is None:
         raise UnknownFact("title_catalogue: the package bokeh-sampledata is not installed")
@@ -71,7 +72,7 @@ def title_catalogue() -> Catalogue:
 
 
 def _title(  # noqa: PLR0913, PLR0917 - the columns of a row
-    number: int, name: str, year: int, genre: str, rating: float, votes: int, director: str, cast: str
+    number: int, name: str, year: int, genre: str, rating: float, reviews: int, director: str, cast: str
 ) -> Title:
     people = [part.strip() for part in f"{director or ''},{cast or ''}".split(",")]
     return Title(
@@ -80,7 +81,7 @@ def _title(  # noqa: PLR0913, PLR0917 - the columns of a row
         year=year or date.min.year,
         genres=tuple(part.strip() for part in genre.split(",") if part.strip()),
         rating=rating,
-        votes=votes,
+        reviews=reviews,
         people=tuple(person for person in people if person)[:6],
     )
 

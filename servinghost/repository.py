@@ -115,7 +115,8 @@ class Repository:
         used = sum(entry.assignment.memory_mib for entry in loaded)
         if used + assignment.memory_mib > self._memory_mib:
             raise MemoryError(
-                f"it needs {assignment.memory_mib} MiB; {self._memory_mib - used} of {self._memory_mib} are left"
+                f"it needs {assignment.memory_mib} MiB;"
+                f" {self._memory_mib - used} of {self._memory_mib} are left"
             )
 
     def _swap(self, entries: dict[str, Entry]) -> None:

@@ -53,7 +53,7 @@ class Workflow(ABC):
 
     @abstractmethod
     def prepare(self, request: Inference) -> Any:
-        """Pre-processing: return the candidates to score; raises BadInput."""
+        """Return the candidates to score (pre-processing); raises BadInput."""
 
     @abstractmethod
     def features(self, request: Inference, candidates: Any) -> Array:
@@ -61,11 +61,11 @@ class Workflow(ABC):
 
     @abstractmethod
     def score(self, features: Array) -> Array:
-        """The trained or computed part: one score a row."""
+        """Return one score a row: the trained or computed part."""
 
     @abstractmethod
     def finish(self, request: Inference, candidates: Any, scores: Array) -> Tensors:
-        """Post-processing: return the output tensors."""
+        """Return the output tensors (post-processing)."""
 
     @abstractmethod
     def sample(self) -> Inference:

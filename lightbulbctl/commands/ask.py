@@ -15,7 +15,7 @@ from controlplane.problems import WorkspaceError
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import read_workspace
 from lightbulb.answer import Answer, make_answer
-from lightbulb.client import LightbulbClient
+from lightbulb.client import BlockingLightbulbClient
 from lightbulb.errors import LightbulbError
 from lightbulb.model import RequestContext
 from lightbulb.resolve import OverrideNotPermitted, Resolver, Step
@@ -104,7 +104,7 @@ def _ask(  # noqa: PLR0913 - the options of a command
     try:
         if folder is not None:
             return _ask_workspace(folder, objective, context, override, client)
-        with LightbulbClient(str(lightbulb), client_name=client) as asked:
+        with BlockingLightbulbClient(str(lightbulb), client_name=client) as asked:
             return asked.resolve(objective, context, override_model=override, explain=explain)
     except WorkspaceError as error:
         print_problems(error.problems)

@@ -108,6 +108,17 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
     envoy: Path | None,
 ) -> None:
     """Run an Envoy sidecar that takes its configuration from the control plane."""
-    from sidecar.process import run_foreground  # noqa: PLC0415
+    from sidecar.bootstrap import SidecarSettings  # noqa: PLC0415
+    from sidecar.process import SidecarFailed, exec_envoy  # noqa: PLC0415
 
-    sys.exit(0)
+    settings = SidecarSettings(
+        node_id=node_id,
+        control_plane=(control_plane.host, control_plane.port),
+        listen=(listen.host, listen.port),
+        admin=(admin.host, admin.port),
+    )
+    try:
+        exec_envoy(settings, concurrency=concurrency, binary=envoy)
+    except SidecarFailed as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)

@@ -57,7 +57,7 @@ class ContinueWatching(Workflow):
     def finish(self, request: Inference, candidates: list[Title], scores: Array) -> Tensors:
         """Return the titles in the order of their scores; as many as the rule allows."""
         limit = int(request.parameters.get("max_titles", MAX_TITLES))
-        order = np.lexsort(([title.id for title in candidates], -scores))[: max(limit, 0)]
+        order = np.lexsort((np.array([title.id for title in candidates]), -scores))[: max(limit, 0)]
         ranked = [candidates[index] for index in order]
         return {
             "ranked_titles": np.array([title.id for title in ranked], dtype=np.int64),
