@@ -16,6 +16,7 @@ from typing import Self
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from lightbulb.answer import Answer, Query
 from lightbulb.errors import LightbulbError
@@ -61,11 +62,11 @@ class LightbulbClient:
             if credentials is None
             else grpc.aio.secure_channel(target, credentials, options=options)
         )
-        self._resolve = self._channel.unary_unary(
-            RESOLVE, pb.ResolveRequest.SerializeToString, pb.ResolveResponse.FromString
+        self._resolve: grpc.aio.UnaryUnaryMultiCallable[pb.ResolveRequest, bytes] = self._channel.unary_unary(
+            RESOLVE, pb.ResolveRequest.SerializeToString
         )
-        self._batch = self._channel.unary_unary(
-            BATCH_RESOLVE, pb.BatchResolveRequest.SerializeToString, pb.BatchResolveResponse.FromString
+        self._batch: grpc.aio.UnaryUnaryMultiCallable[pb.BatchResolveRequest, bytes] = (
+            self._channel.unary_unary(BATCH_RESOLVE, pb.BatchResolveRequest.SerializeToString)
         )
 
     async def resolve(
@@ -89,7 +90,7 @@ class LightbulbClient:
             )
         except grpc.aio.AioRpcError as error:
             raise error_of(error.code(), error.details()) from error
-        return _answer(response)
+        return _answer_of(response)
 
     async def resolve_many(self, queries: Sequence[Query]) -> tuple[Outcome, ...]:
         """Return an answer or an error for each query, in order; any number of queries.
@@ -137,11 +138,11 @@ class BlockingLightbulbClient:
             if credentials is None
             else grpc.secure_channel(target, credentials, options=options)
         )
-        self._resolve = self._channel.unary_unary(
-            RESOLVE, pb.ResolveRequest.SerializeToString, pb.ResolveResponse.FromString
+        self._resolve: grpc.UnaryUnaryMultiCallable[pb.ResolveRequest, bytes] = self._channel.unary_unary(
+            RESOLVE, pb.ResolveRequest.SerializeToString
         )
-        self._batch = self._channel.unary_unary(
-            BATCH_RESOLVE, pb.BatchResolveRequest.SerializeToString, pb.BatchResolveResponse.FromString
+        self._batch: grpc.UnaryUnaryMultiCallable[pb.BatchResolveRequest, bytes] = self._channel.unary_unary(
+            BATCH_RESOLVE, pb.BatchResolveRequest.SerializeToString
         )
 
     def resolve(
@@ -161,7 +162,7 @@ class BlockingLightbulbClient:
             )
         except grpc.RpcError as error:
             raise error_of(error.code(), error.details()) from error
-        return _answer(response)
+        return _answer_of(response)
 
     def resolve_many(self, queries: Sequence[Query]) -> tuple[Outcome, ...]:
         """Return an answer or an error for each query, as LightbulbClient.resolve_many does."""
@@ -196,19 +197,24 @@ def _batches(queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
         yield queries[begin : begin + MAX_BATCH]
 
 
-def _answer(response: pb.ResolveResponse) -> Answer:
+def _answer_of(response: bytes) -> Answer:
     try:
-        return answer_from_proto(response)
-    except ValueError as error:
+        return answer_from_proto(pb.ResolveResponse.FromString(response))
+    except (DecodeError, ValueError) as error:
         raise LightbulbError(f"Lightbulb's answer can't be read: {error}") from error
 
 
-def _outcomes(response: pb.BatchResolveResponse, expected: int) -> list[Outcome]:
-    if len(response.results) != expected:
-        raise LightbulbError(f"Lightbulb gave {len(response.results)} results to {expected} requests")
-    return [
-        error_of_number(result.error.code, result.error.message)
-        if result.HasField("error")
-        else _answer(result.response)
-        for result in response.results
-    ]
+def _outcomes(response: bytes, expected: int) -> list[Outcome]:
+    try:
+        results = pb.BatchResolveResponse.FromString(response).results
+        if len(results) != expected:
+            raise LightbulbError(f"Lightbulb gave {len(results)} results to {expected} requests")
+        return [_outcome(result) for result in results]
+    except (DecodeError, ValueError) as error:
+        raise LightbulbError(f"Lightbulb's answers can't be read: {error}") from error
+
+
+def _outcome(result: pb.BatchResolveResult) -> Outcome:
+    if result.HasField("error"):
+        return error_of_number(result.error.code, result.error.message)
+    return answer_from_proto(result.response)

@@ -23,7 +23,11 @@ _CODES: tuple[tuple[type[LightbulbError], grpc.StatusCode], ...] = (
     (Unavailable, grpc.StatusCode.UNAVAILABLE),
 )
 _BY_TYPE = dict(_CODES)
-_BY_CODE = {code: kind for kind, code in _CODES}
+_BY_CODE = {
+    **{code: kind for kind, code in _CODES},
+    # a call that met a server at the moment in which it shut down; a caller's own cancelling never gets here
+    grpc.StatusCode.CANCELLED: Unavailable,
+}
 _BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
 
 DETAILS_LIMIT = 2000

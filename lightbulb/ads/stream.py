@@ -9,11 +9,12 @@ import asyncio
 import contextlib
 import logging
 import random as random_module
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from lightbulb.ads import wire
 from lightbulb.ads.session import DeltaRequest, DeltaResponse, SubscriberSession, Update
@@ -127,26 +128,41 @@ class Subscriber:
 
     async def _run_stream(self) -> tuple[bool, str]:
         """Return whether the server answered at all, and why the stream ended."""
-        answered = False
         async with self._channel() as channel:
             try:
-                await asyncio.wait_for(channel.channel_ready(), CONNECT_SECONDS)
-                call = channel.stream_stream(
-                    wire.DELTA_METHOD,
-                    request_serializer=wire.request_to_bytes,
-                    response_deserializer=wire.response_from_bytes,
-                )
-                stream = self._stream = _Stream(self._session.connect())
-                log.info("ADS stream to %s opened", self._target)
-                async for response in call(stream.requests()):
-                    answered = True
-                    await self._deliver(stream, response)
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await channel.channel_ready()
             except TimeoutError:
-                return answered, "no connection"
-            except grpc.aio.AioRpcError as error:
-                return answered, f"{error.code().name}: {error.details()}"
+                return False, "no connection"
+            stream = _Stream(self._session.connect())
+            open_call: grpc.aio.StreamStreamMultiCallable[DeltaRequest, bytes] = channel.stream_stream(
+                wire.DELTA_METHOD, request_serializer=wire.request_to_bytes
+            )
+            call = open_call(stream.requests())
+            # A task of its own: grpc.aio can swallow the cancellation of whoever reads from it.
+            reader = asyncio.create_task(self._read(stream, call))
+            self._stream = stream
+            log.info("ADS stream to %s opened", self._target)
+            try:
+                await asyncio.wait({reader})
             finally:
                 self._stream = None
+                call.cancel()
+                reader.cancel()
+                await asyncio.wait({reader})
+            return reader.result()
+
+    async def _read(self, stream: _Stream, call: AsyncIterable[bytes]) -> tuple[bool, str]:
+        answered = False
+        try:
+            async for data in call:  # parsed here: grpc.aio makes None of what a deserializer refuses
+                response = wire.response_from_bytes(data)
+                answered = True
+                await self._deliver(stream, response)
+        except grpc.aio.AioRpcError as error:
+            return answered, f"{error.code().name}: {error.details()}"
+        except DecodeError as error:
+            return answered, f"unreadable response: {error}"
         return answered, "closed by the server"
 
     async def _deliver(self, stream: _Stream, response: DeltaResponse) -> None:

@@ -49,9 +49,10 @@ class Stream:
 
 
 class ScriptedServer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
-    """Sends what differs from what the client has; one response of a type at a time."""
+    """Sends what differs from what the client has; one response of a type at a time, unless `eager`."""
 
     def __init__(self) -> None:
+        self.eager = False
         self.resources: dict[str, dict[str, Resource]] = {}
         self.streams: list[Stream] = []
         self.sent: list[pb.DeltaDiscoveryResponse] = []
@@ -111,7 +112,7 @@ class ScriptedServer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
             stream.wake.set()
 
     def _difference(self, stream: Stream, type_url: str) -> pb.DeltaDiscoveryResponse | None:
-        if type_url in stream.unanswered:
+        if type_url in stream.unanswered and not self.eager:
             return None
         known, wanted = stream.known[type_url], self.resources.get(type_url, {})
         response = pb.DeltaDiscoveryResponse(

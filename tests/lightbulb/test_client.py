@@ -1,7 +1,8 @@
 """The client library against a real Lightbulb, with and without asyncio."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -128,22 +129,49 @@ def test_a_lightbulb_that_isnt_there_is_unavailable() -> None:
     asyncio.run(scenario())
 
 
+@contextlib.asynccontextmanager
+async def answering(respond: Callable[[], Awaitable[bytes]]) -> AsyncIterator[str]:
+    """Give the address of a server that answers everything so."""
+
+    async def handle(data: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        return await respond()
+
+    server = grpc.aio.server()
+    methods = {name: grpc.unary_unary_rpc_method_handler(handle) for name in ("Resolve", "BatchResolve")}
+    handlers = grpc.method_handlers_generic_handler("lightbulb.v1.Lightbulb", methods)
+    server.add_generic_rpc_handlers((handlers,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(None)
+
+
 def test_a_lightbulb_that_doesnt_answer_in_time_is_a_timeout() -> None:
-    async def never(data: bytes, context: grpc.aio.ServicerContext) -> bytes:
+    async def never() -> bytes:
         await asyncio.Event().wait()
+        return b""
+
+    async def scenario() -> None:
+        async with answering(never) as target, LightbulbClient(target, timeout=30.0) as client:
+            with pytest.raises(TimedOut):
+                await client.resolve(OBJECTIVE, CONTEXT, timeout=0.05)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("data", [b"\xff\xff", b""], ids=["garbage", "an answer without a reason"])
+def test_an_answer_that_cant_be_read_is_an_error(data: bytes) -> None:
+    async def bad() -> bytes:
         return data
 
     async def scenario() -> None:
-        server = grpc.aio.server()
-        methods = {"Resolve": grpc.unary_unary_rpc_method_handler(never)}
-        handlers = grpc.method_handlers_generic_handler("lightbulb.v1.Lightbulb", methods)
-        server.add_generic_rpc_handlers((handlers,))
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        async with LightbulbClient(f"127.0.0.1:{port}", timeout=30.0) as client:
-            with pytest.raises(TimedOut):
-                await client.resolve(OBJECTIVE, CONTEXT, timeout=0.05)
-        await server.stop(None)
+        async with answering(bad) as target, LightbulbClient(target, timeout=5.0) as client:
+            with pytest.raises(LightbulbError, match="can't be read"):
+                await client.resolve(OBJECTIVE, CONTEXT)
+            with pytest.raises(LightbulbError, match=r"can't be read|gave 0 results to 1"):
+                await client.resolve_many([Query(objective=OBJECTIVE, context=CONTEXT)])
 
     asyncio.run(scenario())
 
@@ -153,4 +181,5 @@ def test_every_error_survives_the_wire_as_itself() -> None:
     for kind in kinds:
         back = error_of(code_of(kind("why")), "why")
         assert (type(back), str(back)) == (kind, "why")
+    assert type(error_of(grpc.StatusCode.CANCELLED, "server shut down")) is Unavailable
     assert type(error_of(grpc.StatusCode.DATA_LOSS, "why")) is LightbulbError

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from lightbulb.ads.values import OBJECTIVE_TABLE
+from lightbulb.client import RESOLVE
 from lightbulb.codec import table_to_bytes
 from lightbulb.errors import CannotListen
 from lightbulb.service import SERVICE, LightbulbServer
@@ -127,7 +129,7 @@ def test_a_port_in_use_is_a_clear_error() -> None:
     asyncio.run(scenario())
 
 
-def test_a_drain_shows_in_health_first_and_loses_no_call() -> None:
+def test_a_drain_shows_in_health_first_and_ends_each_call_with_an_answer_or_a_retriable_status() -> None:
     async def scenario() -> None:
         async with scripted_server() as script:
             server = LightbulbServer(settings(script.target, grace=5.0))
@@ -137,7 +139,8 @@ def test_a_drain_shows_in_health_first_and_loses_no_call() -> None:
             async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
                 seen = await _drain_under_load(server, channel)
         assert seen["health"] == ["SERVING", "NOT_SERVING"]
-        assert seen["codes"] <= {"OK", "UNAVAILABLE"}
+        # both of the latter are Unavailable to a client: grpcio cancels what it hadn't begun to serve
+        assert seen["codes"] <= {"OK", "UNAVAILABLE", "CANCELLED"}
         assert "OK" in seen["codes"]
 
     asyncio.run(scenario())
@@ -177,6 +180,30 @@ def test_an_open_stream_holds_a_drain_no_longer_than_the_grace() -> None:
             await watch.read()  # NOT_SERVING
             with pytest.raises(grpc.aio.AioRpcError):
                 await watch.read()
+
+    asyncio.run(scenario())
+
+
+def _refuses(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_call_that_a_drain_finds_under_way_gets_its_answer() -> None:
+    async def scenario() -> None:
+        async with scripted_server() as script, lightbulb(script, grace=30.0) as server:
+            publish(script, 1, TABLE)
+            await server.feed.wait_ready()
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+                call = channel.stream_unary(RESOLVE)()  # its headers go now, its request later
+                await call.wait_for_connection()
+                assert await health(channel) == "SERVING"  # so that the server has seen the headers
+                stopping = asyncio.create_task(server.stop())
+                await eventually(lambda: _refuses(server.port), "the drain to begin")
+                await call.write(REQUEST.SerializeToString())
+                await call.done_writing()
+                assert pb.ResolveResponse.FromString(await call).generation == 1
+                await stopping
 
     asyncio.run(scenario())
 

@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Mapping
 
+import grpc
+import grpc.aio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lightbulb.ads.stream import Backoff, Update
+from lightbulb.ads.wire import DELTA_METHOD
 from tests.lightbulb.ads_server import ScriptedServer, eventually, resource, scripted_server, subscribed
 
 A, B = "type.googleapis.com/test.A", "type.googleapis.com/test.B"
@@ -220,3 +223,61 @@ def test_no_wait_is_shorter_than_half_the_first_or_longer_than_the_limit(
     failures: int, random: float
 ) -> None:
     assert 0.1 <= Backoff(first=0.2, limit=10.0).delay(failures, lambda: random) <= 10.0
+
+
+def test_a_cancelled_subscriber_ends_whatever_it_was_at() -> None:
+    async def scenario() -> None:
+        async with scripted_server() as server:
+            for turns in range(40):
+                async with subscribed(server.target, Applier(), A):
+                    for _ in range(turns):
+                        await asyncio.sleep(0)
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))
+
+
+def test_what_waits_to_be_applied_when_its_stream_breaks_is_dropped() -> None:
+    """The next server may not have it; and if it does, it says so."""
+
+    async def scenario() -> None:
+        apply = Applier(held=A)
+        async with scripted_server() as server, subscribed(server.target, apply, A, B):
+            server.eager = True
+            server.set(A, resource("x", b"1"))
+            await eventually(lambda: apply.running == 1, "the slow apply to begin")
+            server.set(A, resource("x", b"1"), resource("waiting", b"1"))
+            server.set(B, resource("y", b"1"))
+            await server.acked(B, 1)  # so that what was sent before it has come, too
+            server.set(A, resource("x", b"1"))
+            server.break_streams()
+            await eventually(lambda: len(server.streams) == 2 and server.stream.known, "a reconnect")
+            apply.gate.set()
+            await server.acked(A, 1)
+            assert apply.names(A) == [(["x"], [])]
+
+    asyncio.run(scenario())
+
+
+def test_a_response_that_cant_be_read_ends_the_stream_and_not_the_subscriber() -> None:
+    answers = [b"\xff\xff"]
+    calls: list[int] = []
+
+    async def garbage(requests, context):
+        calls.append(1)
+        if answers:
+            yield answers.pop()
+        await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        server = grpc.aio.server()
+        method = DELTA_METHOD.rpartition("/")[2]
+        service = DELTA_METHOD.strip("/").partition("/")[0]
+        methods = {method: grpc.stream_stream_rpc_method_handler(garbage)}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        async with subscribed(f"127.0.0.1:{port}", Applier(), A):
+            await eventually(lambda: len(calls) == 2, "another stream")
+        await server.stop(None)
+
+    asyncio.run(scenario())
