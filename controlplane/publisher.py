@@ -29,8 +29,9 @@ from controlplane.rollout.views import (
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import content_hash
 from controlplane.shown import Shown, Views
-from controlplane.xds.server import AdsServer, StreamStatus
+from controlplane.xds.server import AdsServer
 from controlplane.xds.snapshot import Snapshot
+from controlplane.xds.status import StreamStatus
 from lightbulb.ads.values import MODEL_ASSIGNMENT, Node
 
 log = logging.getLogger(__name__)

@@ -49,4 +49,4 @@ class Expectations:
 def _group(resolution: Resolution) -> str:
     if resolution.reason is Reason.AB_TEST:
         return ", ".join(f"test {each.test_id} cell {each.cell}" for each in resolution.allocations)
-    return resolution.reason.value
+    return str(resolution.reason.value)

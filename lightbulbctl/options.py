@@ -32,7 +32,7 @@ class Address:
         return f"{self.host}:{self.port}"
 
 
-class AddressType(click.ParamType):
+class AddressType(click.ParamType[Address]):
     """HOST:PORT."""
 
     name = "host:port"
@@ -96,7 +96,7 @@ def context_options(command: Command) -> Command:
     return command
 
 
-def make_context(
+def make_context(  # noqa: PLR0913 - one argument an option
     *,
     user_id: str,
     country: str,

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 LOG_TAIL_LINES = 15
 
@@ -43,7 +44,7 @@ class Processes:
         self._grace = grace
         self._children: list[Child] = []
 
-    def __enter__(self) -> Processes:
+    def __enter__(self) -> Self:
         self._log_folder.mkdir(parents=True, exist_ok=True)
         return self
 
@@ -59,7 +60,7 @@ class Processes:
         """Start `lightbulb ARGUMENTS` in a process group of its own."""
         path = self._log_folder / f"{name}.log"
         with path.open("wb") as log:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 - the command is ours
                 [sys.executable, "-m", "lightbulbctl", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -78,7 +79,7 @@ class Processes:
                 raise ProcessFailed(f"{child.name} ended with exit code {code}:\n{child.tail()}")
 
     def wait_for(self, what: str, condition: Callable[[], bool], seconds: float) -> None:
-        """Look at `condition` until it holds; raise ProcessFailed when it doesn't in time, or a child ends."""
+        """Return once `condition` holds; raise ProcessFailed if not in time, or when a child ends."""
         deadline = time.monotonic() + seconds
         while not condition():
             self.check()

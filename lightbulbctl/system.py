@@ -72,11 +72,13 @@ class System:
         start("sidecar", ["sidecar", *listen, *upstream])
 
     def publish(self, folder: Path) -> pb.PublishResponse:
-        """Publish a workspace; raises WorkspaceError, or ProcessFailed when the control plane doesn't answer."""
+        """Publish a workspace; raises WorkspaceError, or ProcessFailed when there is no answer."""
         with grpc.insecure_channel(str(self.layout.control_plane)) as channel:
             try:
                 grpc.channel_ready_future(channel).result(timeout=READY_SECONDS)
-                response = stub(channel).Publish(publish_request(folder), timeout=PUBLISH_SECONDS)
+                response: pb.PublishResponse = stub(channel).Publish(
+                    publish_request(folder), timeout=PUBLISH_SECONDS
+                )
             except (grpc.FutureTimeoutError, grpc.RpcError) as error:
                 self._processes.check()
                 raise ProcessFailed(f"the control plane didn't take the publish: {error}") from error

@@ -12,6 +12,7 @@ import sysconfig
 import tempfile
 import time
 from pathlib import Path
+from typing import Self
 
 from sidecar.bootstrap import SidecarSettings, make_bootstrap
 
@@ -104,7 +105,7 @@ class Sidecar:
                 process.wait()
         self._folder.cleanup()
 
-    def __enter__(self) -> Sidecar:  # noqa: PYI034 - final by use
+    def __enter__(self) -> Self:
         self.start()
         return self
 

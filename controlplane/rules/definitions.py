@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 from controlplane.model import CellWeight, Experiment, Model, Objective, Shard
@@ -234,7 +235,7 @@ def _check_layers(experiments: Mapping[str, Experiment], problems: list[Problem]
             layers.setdefault(experiment.layer, []).append(experiment)
     for name, tests in layers.items():
         tests.sort(key=lambda test: (test.layer_begin, test.layer_end))
-        for one, other in zip(tests, tests[1:], strict=False):
+        for one, other in pairwise(tests):
             if other.layer_begin < one.layer_end:
                 message = f"test {other.id} overlaps test {one.id} in layer {name}"
                 remedy = f"let it begin at {one.layer_end / 100:g}"

@@ -38,7 +38,7 @@ _REMEDIES = MappingProxyType(
     {
         "SYNTAX": "mend the JavaScript",
         "EVALUATION": "mend the function; it must return a rule without throwing",
-        "TIME_LIMIT": "remove the loop or the expensive expression; a rule only describes, it takes milliseconds",
+        "TIME_LIMIT": "remove the loop or the expensive expression; a rule takes milliseconds",
         "MEMORY_LIMIT": "build less; a rule is a few kilobytes",
         "TOO_DEEP": "flatten what the rule returns",
         "OUTPUT_TOO_LARGE": "return less; a rule is a few kilobytes",
@@ -151,7 +151,7 @@ def _run_child(state: _Evaluation, request: str, limits: Limits) -> None:
         trace = errors.read(4096).decode(errors="replace")
     if running is not None:
         code = _cause(process.returncode, trace, timed_out=timed_out)
-        _blame(state, *running, code, _MESSAGES[code])
+        _blame(state, running, (code, _MESSAGES[code], 0))
     elif process.returncode != 0:
         raise RuntimeError(f"the sandbox failed before any rule ran: {trace.strip()[-500:]}")
 
@@ -199,7 +199,7 @@ def _take_line(state: _Evaluation, said: Mapping[str, Any]) -> None:
         state.values[place] = json.loads(said["json"])
         state.done.add(place)
     else:
-        _blame(state, *place, *_read_error(said["error"], place))
+        _blame(state, place, _read_error(said["error"], place))
 
 
 def _read_error(text: str, place: tuple[str, str]) -> tuple[str, str, int]:
@@ -221,7 +221,9 @@ def _read_error(text: str, place: tuple[str, str]) -> tuple[str, str, int]:
     return code, message, line
 
 
-def _blame(state: _Evaluation, file: str, rule: str, code: str, message: str, line: int = 0) -> None:
+def _blame(state: _Evaluation, place: tuple[str, str], error: tuple[str, str, int]) -> None:
+    """Note a problem with (file, rule); `error` is code, message and line (0: where the rule is)."""
+    (file, rule), (code, message, line) = place, error
     state.done.add((file, rule))
     source = _source(state.sources, file, rule)
     state.problems.append(

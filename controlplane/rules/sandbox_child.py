@@ -16,10 +16,11 @@ so that whoever reads them knows what was running when the process was killed.
 import json
 import resource
 import sys
+from typing import Any
 
 sys.path.append(sys.argv[1])
 
-import _quickjs
+import _quickjs  # type: ignore[import-not-found]  # its folder is an argument
 
 OUT_OF_MEMORY = "out of memory"
 
@@ -35,7 +36,7 @@ def main() -> None:
     say(end="")
 
 
-def limit(request: dict) -> None:
+def limit(request: dict[str, Any]) -> None:
     """Bound this process, for good: CPU seconds, memory, files."""
     cpu = request["cpu_seconds"]
     resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
@@ -47,7 +48,7 @@ def limit(request: dict) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def evaluate(file: str, source: str, done: set, request: dict) -> None:
+def evaluate(file: str, source: str, done: set[Any], request: dict[str, Any]) -> None:
     """Evaluate one file in a context of its own, and call each of its rules."""
     context = _quickjs.Context()
     context.set_memory_limit(request["memory_bytes"] // 2)
@@ -88,7 +89,7 @@ def leave_if_broken(error: Exception) -> None:
 
 def say(**line: object) -> None:
     """Write one line, at once."""
-    print(json.dumps(line), flush=True)
+    print(json.dumps(line), flush=True)  # noqa: T201 - this process speaks by its output
 
 
 main()

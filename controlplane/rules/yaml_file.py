@@ -57,7 +57,7 @@ class YamlFile:
             text = content.decode()
             for event in yaml.parse(text, Loader=Loader):
                 if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                    line = event.start_mark.line + 1
+                    line = event.start_mark.line + 1 if event.start_mark else 1
                     self._add(line, "YAML", "anchors and aliases are not allowed", "write it out")
                     return
             self.root = yaml.compose(text, Loader=Loader)

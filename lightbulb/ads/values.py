@@ -47,8 +47,11 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """Who opened a stream. Metadata keys of ours: kind ("sidecar", "lightbulb", "host"), and for a
-    host shard, address, port and memory_mib. Metadata values are strings here."""
+    """Who opened a stream; metadata values are text here.
+
+    Keys of ours: kind ("sidecar", "lightbulb" or "host"); for a host shard, address, port and
+    memory_mib; for a sidecar listen_address and listen_port.
+    """
 
     id: str
     cluster: str = ""

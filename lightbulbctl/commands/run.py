@@ -171,7 +171,7 @@ def _report(console: Console, outcomes: list[Outcome]) -> int:
         console.print(f"[bold red]{wrong.total()} of {len(outcomes)} requests went wrong[/]")
         return 1
     console.print(
-        f"[green]ok[/]: {len(outcomes)} requests, every one answered by the model that the rules call for"
+        f"[green]ok[/]: {len(outcomes)} requests, each answered by the model that its rules call for"
     )
     return 0
 
