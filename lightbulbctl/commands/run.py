@@ -180,7 +180,8 @@ def _what_to_try(folder: Path, layout: Layout, state_dir: Path) -> str:
     plane = f" --control-plane {layout.control_plane}" if str(layout.control_plane) != CONTROL_PLANE else ""
     bulb = f" --lightbulb {layout.lightbulb}" if str(layout.lightbulb) != LIGHTBULB else ""
     return f"""
-control plane {layout.control_plane}   Lightbulb {layout.lightbulb}   sidecar {layout.sidecar}   logs {state_dir}/up
+control plane {layout.control_plane}, Lightbulb {layout.lightbulb}, sidecar {layout.sidecar}
+logs are in {state_dir}/up
 
 In another terminal, try:
   lightbulb status{plane}
