@@ -1,0 +1,125 @@
+"""Placement respects capacity, moves nothing that needn't move, and loses nothing."""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlplane.model import Location, Model, Shard
+from controlplane.planning.placement import Placement, closure, place
+from controlplane.planning.plan import make_plan
+from controlplane.problems import WorkspaceError
+from controlplane.rules.compile import compile_workspace
+from tests.rules.workspaces import GOOD, workspace
+
+HERE = Location(file="models.yaml", line=1)
+
+
+def model(name: str, memory: int, *depends_on: str) -> Model:
+    return Model(name=name, version="1", memory_mib=memory, facts=(), depends_on=depends_on, location=HERE)
+
+
+def by_id(*models: Model) -> dict[str, Model]:
+    return {each.id: each for each in models}
+
+
+def shards(*memory: int) -> tuple[Shard, ...]:
+    return tuple(
+        Shard(name=f"s{index}", vip=f"v{index}", memory_mib=size, location=HERE)
+        for index, size in enumerate(memory)
+    )
+
+
+@st.composite
+def fleets(draw: st.DrawFn) -> tuple[dict[str, Model], tuple[Shard, ...]]:
+    count = draw(st.integers(0, 12))
+    models: list[Model] = []
+    for index in range(count):
+        # Only on earlier ones: no loops, which the compiler refuses.
+        needed = draw(st.sets(st.sampled_from(models), max_size=2)) if models else set()
+        models.append(model(f"m{index}", draw(st.integers(1, 60)), *sorted(each.id for each in needed)))
+    return by_id(*models), shards(*draw(st.lists(st.integers(20, 150), max_size=4)))
+
+
+def used(placement: Placement, models: Mapping[str, Model], shard: str) -> int:
+    return sum(models[name].memory_mib for name in placement.loaded[shard])
+
+
+@given(fleets())
+def test_every_model_is_placed_with_what_it_needs_or_named(
+    fleet: tuple[dict[str, Model], tuple[Shard, ...]],
+) -> None:
+    models, places = fleet
+    placement = place(models, models, places, {})
+    assert placement.shard_of.keys() | {each.model.id for each in placement.misfits} == models.keys()
+    assert not placement.shard_of.keys() & {each.model.id for each in placement.misfits}
+    for name, shard in placement.shard_of.items():
+        assert closure(name, models) <= placement.loaded[shard]
+    for shard in places:
+        assert used(placement, models, shard.name) <= shard.memory_mib
+    for misfit in placement.misfits:
+        free = [shard.memory_mib - used(placement, models, shard.name) for shard in places]
+        assert misfit.largest_free >= max(free, default=0)
+
+
+@given(fleets())
+def test_planning_again_moves_nothing(fleet: tuple[dict[str, Model], tuple[Shard, ...]]) -> None:
+    models, places = fleet
+    first = place(models, models, places, {})
+    again = place(models, models, tuple(reversed(places)), first.shard_of)
+    assert again.shard_of == first.shard_of
+    assert place(models, models, places, {}) == first
+
+
+@given(fleets(), st.integers(1, 60))
+def test_a_new_model_pushes_no_other_from_its_place(
+    fleet: tuple[dict[str, Model], tuple[Shard, ...]], memory: int
+) -> None:
+    models, places = fleet
+    first = place(models, models, places, {})
+    grown = {**models, "new@1": model("new", memory)}
+    second = place(grown, grown, places, first.shard_of)
+    assert {name: second.shard_of.get(name) for name in first.shard_of} == first.shard_of
+
+
+def test_a_model_leaves_a_shard_that_is_gone() -> None:
+    models = by_id(model("m", 10))
+    assert place(models, models, shards(50), {"m@1": "retired"}).shard_of == {"m@1": "s0"}
+
+
+def test_shared_dependencies_count_once() -> None:
+    models = by_id(model("base", 60), model("a", 20, "base@1"), model("b", 20, "base@1"))
+    placement = place(["a@1", "b@1"], models, shards(100), {})
+    assert placement.misfits == ()
+    assert placement.loaded["s0"] == {"a@1", "b@1", "base@1"}
+
+
+def test_what_fits_nowhere_is_named_with_what_it_needs() -> None:
+    fleet = "shards:\n  - {name: a, vip: vip-a, memory: 1GiB}\n"
+    rules = compile_workspace(workspace(fleet_yaml=fleet))
+    with pytest.raises(WorkspaceError) as caught:
+        make_plan(rules)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "models.yaml:3 DOES_NOT_FIT: fancy@1 needs 1224 MiB with what it depends on; the most that a shard has"
+        " left is 1024 MiB; add memory or a shard to fleet.yaml, or make it smaller"
+    ]
+
+
+def test_a_plan_has_a_vip_for_every_key_and_loads_what_it_routes() -> None:
+    plan = make_plan(compile_workspace(workspace()))
+    assert [(rule.key, rule.vip) for rule in plan.routes] == [
+        ("Ranking|fancy|1", "vip-a"),
+        ("Ranking|plain|1", "vip-b"),
+    ]
+    loaded = {each.vip: [model.id for model in each.models] for each in plan.assignments}
+    assert loaded == {"vip-a": ["base@1", "fancy@1"], "vip-b": ["plain@1"]}
+    assert plan == make_plan(compile_workspace(workspace()), plan.assignments)
+
+
+def test_models_stay_when_the_fleet_grows() -> None:
+    before = make_plan(compile_workspace(workspace()))
+    grown = GOOD["fleet.yaml"].replace("shards:\n", "shards:\n  - {name: _, vip: vip-0, memory: 64GiB}\n")
+    grown = grown.replace("name: _", "name: a0")
+    after = make_plan(compile_workspace(workspace(fleet_yaml=grown)), before.assignments)
+    assert after.routes == before.routes

@@ -1,0 +1,304 @@
+"""A workspace compiles to tables, or says everything that is wrong with it at once."""
+
+import pytest
+
+from controlplane.problems import WorkspaceError
+from controlplane.rules.compile import compile_workspace
+from controlplane.rules.workspace import content_hash
+from lightbulb.model import AbRule, Cell, Comparison, ModelTarget, ObjectiveTable, Operator, Source
+from tests.rules.workspaces import GOOD, rule, workspace
+
+OBJECTIVES, MODELS, EXPERIMENTS = (GOOD[f"{name}.yaml"] for name in ("objectives", "models", "experiments"))
+
+
+def only_table(**changes: str) -> ObjectiveTable:
+    (table,) = compile_workspace(workspace(**changes)).tables
+    return table
+
+
+def found(**changes: str) -> list[str]:
+    with pytest.raises(WorkspaceError) as caught:
+        compile_workspace(workspace(**changes))
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_good_workspace_becomes_a_table() -> None:
+    plain = ModelTarget(
+        name="plain",
+        version="1",
+        type="SCORER",
+        input_type="TITLE_INPUT_TYPE",
+        routing_key="Ranking|plain|1",
+    )
+    fancy = ModelTarget(
+        name="fancy",
+        version="1",
+        type="SCORER",
+        input_type="TITLE_INPUT_TYPE",
+        routing_key="Ranking|fancy|1",
+    )
+    assert only_table() == ObjectiveTable(
+        objective="Ranking",
+        input_type="TITLE_INPUT_TYPE",
+        cache_lifetime=60.0,
+        deadline=0.25,
+        models=(plain, fancy),
+        default_model=0,
+        default_source=Source(rule="defineDefaultRule", file="rules.js", line=3),
+        ab_rules=(
+            AbRule(
+                source=Source(rule="defineAbRule", file="rules.js", line=4),
+                test_id="12345",
+                salt="ab:12345",
+                cells=(Cell(number=1, end=5_000, model=0), Cell(number=2, end=10_000, model=1)),
+            ),
+        ),
+    )
+
+
+def test_every_kind_of_rule_finds_its_place() -> None:
+    more = (
+        rule('when: context.country.in("CA"), model: {name: "fancy"}, priority: 1', "defineLowRule")
+        + rule('when: context.device.prefix("tv"), model: {name: "plain"}, priority: 2', "defineHighRule")
+        + rule('shift: {from: {name: "plain"}, to: {name: "fancy"}, percent: 12.5}', "defineShiftRule")
+        + rule(
+            'permitOverrides: [{name: "fancy", parameters: {k: 3}}], clients: ["lab"]', "defineOverrideRule"
+        )
+    )
+    table = only_table(more_js=more)
+    assert [each.source.rule for each in table.context_rules] == ["defineHighRule", "defineLowRule"]
+    assert table.shift is not None
+    assert (table.shift.basis_points, table.shift.salt) == (1_250, "shift:Ranking")
+    (override,) = table.overrides
+    assert override.clients == ("lab",)
+    assert table.models[override.models[0]].parameters == {"k": 3}
+
+
+def test_tests_of_one_layer_go_together_and_norway_is_a_country() -> None:
+    more = rule(
+        'abTestId: "777", cellToModel: {1: {name: "plain"}, 2: {name: "fancy"}}', "defineOneRule"
+    ) + rule('abTestId: 778, cellToModel: {1: {name: "fancy"}}, priority: 0', "defineOtherRule")
+    common = GOOD["rules.js"].replace("function defineAbRule", "function notARule")
+    table = only_table(rules_js=common, more_js=more)
+    one, other = table.ab_rules
+    assert (one.layer_salt, one.layer_begin, one.layer_end) == ("layer:home", 0, 5_000)
+    assert other.layer_begin == 5_000
+    assert one.eligible == Comparison(attribute="country", operator=Operator.IN, values=("NO", "US"))
+    assert [cell.end for cell in one.cells] == [3_333, 10_000]
+
+
+def test_a_version_stays_as_it_is_written() -> None:
+    models = compile_workspace(workspace()).models
+    assert [model.id for model in models] == ["base@1", "fancy@1", "fraud@1.10", "fraud@2", "plain@1"]
+
+
+def test_the_same_workspace_has_the_same_hash_and_rules() -> None:
+    assert content_hash(workspace()) == content_hash(workspace())
+    assert content_hash(workspace()) != content_hash(workspace(more_js="//"))
+    assert compile_workspace(workspace()) == compile_workspace(workspace())
+
+
+BAD = {
+    # what is wrong: (changed files, how each problem begins, part of its remedy)
+    "an unknown key": (
+        {"models_yaml": MODELS + '  - {name: m, version: "1", memory: 1MiB, fact: [x]}\n'},
+        "models.yaml:7 UNKNOWN_KEY: a model has no key fact",
+        "did you mean facts?",
+    ),
+    "a duplicate key": (
+        {"fleet_yaml": "shards:\n  - name: a\n    name: b\n    vip: v\n    memory: 2GiB\n"},
+        "fleet.yaml:3 DUPLICATE_KEY: name stands on line 2 already",
+        "keep one",
+    ),
+    "a duplicate model": (
+        {"models_yaml": MODELS + '  - {name: plain, version: "1", memory: 1MiB}\n'},
+        "models.yaml:7 DUPLICATE: plain@1 stands on line 2 already",
+        "keep one",
+    ),
+    "a missing key": (
+        {"models_yaml": MODELS + '  - {name: m, version: "1"}\n'},
+        "models.yaml:7 MISSING_KEY: a model lacks memory",
+        "add it",
+    ),
+    "a bad size": (
+        {"models_yaml": MODELS + '  - {name: m, version: "1", memory: 12}\n'},
+        "models.yaml:7 SIZE: memory 12 is no size",
+        "512MiB",
+    ),
+    "a bad duration": (
+        {"objectives_yaml": OBJECTIVES.replace("250ms", "fast")},
+        "objectives.yaml:2 DURATION: deadline fast is no duration",
+        "250ms",
+    ),
+    "a name that can't be in a key": (
+        {"models_yaml": MODELS + '  - {name: "a|b", version: "1", memory: 1MiB}\n'},
+        "models.yaml:7 NAME: name 'a|b' is no name",
+        "letters",
+    ),
+    "broken YAML": ({"fleet_yaml": "shards: [\n"}, "fleet.yaml:2 YAML:", "mend"),
+    "an anchor": (
+        {"fleet_yaml": "shards:\n  - &x {name: a, vip: v, memory: 2GiB}\n  - *x\n"},
+        "fleet.yaml:2 YAML: anchors and aliases",
+        "write it out",
+    ),
+    "weights that don't add up": (
+        {"experiments_yaml": EXPERIMENTS.replace("{1: 50, 2: 50}", "{1: 50, 2: 40}")},
+        "experiments.yaml:3 WEIGHT_SUM: weights total 90, not 100",
+        "set cell 2 to 50",
+    ),
+    "overlapping parts of a layer": (
+        {"experiments_yaml": EXPERIMENTS.replace("from: 50", "from: 40")},
+        "experiments.yaml:8 LAYER_OVERLAP: test 778 overlaps test 777 in layer home",
+        "begin at 50",
+    ),
+    "a shared salt": (
+        {"experiments_yaml": EXPERIMENTS.replace("  - id: 778", "  - id: 778\n    salt: ab:12345")},
+        "experiments.yaml:2 DUPLICATE_SALT: test 12345 shares",
+        "its own",
+    ),
+    "an unknown dependency": (
+        {"models_yaml": MODELS.replace("[base@1]", "[bas@1]")},
+        "models.yaml:3 UNKNOWN_MODEL: fancy@1 depends on bas@1",
+        "did you mean base@1?",
+    ),
+    "a loop of dependencies": (
+        {"models_yaml": MODELS.replace("memory: 200MiB", "memory: 200MiB, depends_on: [fancy@1]")},
+        "models.yaml:3 DEPENDENCY_LOOP: models depend on each other: fancy@1 -> base@1 -> fancy@1",
+        "remove one",
+    ),
+    "an unknown model": (
+        {"more_js": rule('when: context.country.in("CA"), model: {name: "fancyy"}')},
+        "more.js:2 defineMoreRule UNKNOWN_MODEL: model fancyy is unknown",
+        "did you mean fancy?",
+    ),
+    "an unknown version": (
+        {"more_js": rule('when: context.country.in("CA"), model: {name: "fancy", version: "9"}')},
+        "more.js:2 defineMoreRule UNKNOWN_VERSION: model fancy has no version 9",
+        "use one of: 1",
+    ),
+    "a version left open": (
+        {"more_js": rule('when: context.country.in("CA"), model: {name: "fraud"}')},
+        "more.js:2 defineMoreRule AMBIGUOUS_VERSION: model fraud has versions 1.10, 2",
+        "add version",
+    ),
+    "an unknown objective": (
+        {"more_js": rule('defaultModel: {name: "plain"}').replace('"Ranking"', '"Rankin"')},
+        "more.js:2 defineMoreRule UNKNOWN_OBJECTIVE: objective Rankin is unknown",
+        "did you mean Ranking?",
+    ),
+    "an unknown test": (
+        {"rules_js": GOOD["rules.js"].replace("12345", "12346")},
+        "rules.js:4 defineAbRule UNKNOWN_TEST: test 12346 is unknown",
+        "did you mean 12345?",
+    ),
+    "a cell without a model": (
+        {"rules_js": GOOD["rules.js"].replace(', 2: {name: "fancy"}', "")},
+        "rules.js:4 defineAbRule CELL_WITHOUT_MODEL: cell 2 of test 12345 has no model",
+        "add 2:",
+    ),
+    "an unknown cell": (
+        {"rules_js": GOOD["rules.js"].replace('{name: "fancy"}', '{name: "fancy"}, 3: {name: "plain"}')},
+        "rules.js:4 defineAbRule UNKNOWN_CELL: test 12345 has no cell 3",
+        "use 1, 2",
+    ),
+    "two tests that meet": (
+        {"more_js": rule('abTestId: 778, cellToModel: {1: {name: "fancy"}}')},
+        "rules.js:4 defineAbRule OVERLAPPING_RULES: on Ranking it can apply to the same request as more.js:2",
+        "one layer",
+    ),
+    "two conditions that meet": (
+        {
+            "more_js": rule('when: context.country.in("CA"), model: {name: "fancy"}', "defineOneRule")
+            + rule('when: context.device.in("tv"), model: {name: "fancy"}', "defineTwoRule")
+        },
+        "more.js:4 defineTwoRule OVERLAPPING_RULES: on Ranking it can apply to the same request as more.js:2",
+        "priority",
+    ),
+    "two defaults": (
+        {"more_js": rule('defaultModel: {name: "fancy"}')},
+        "rules.js:3 defineDefaultRule DUPLICATE_DEFAULT: Ranking has a default model already, at more.js:2",
+        "keep one",
+    ),
+    "no default": (
+        {"rules_js": GOOD["rules.js"].replace("function defineDefaultRule", "function notARule")},
+        "rules.js:4 defineAbRule MISSING_DEFAULT: Ranking has rules but no default model",
+        "defaultModel",
+    ),
+    "a shift from elsewhere": (
+        {"more_js": rule('shift: {from: {name: "fancy"}, to: {name: "plain"}, percent: 10}')},
+        "more.js:2 defineMoreRule SHIFT_FROM: shift.from is fancy, but the default is plain",
+        "default model",
+    ),
+    "a percentage too fine": (
+        {"more_js": rule('shift: {from: {name: "plain"}, to: {name: "fancy"}, percent: 1.005}')},
+        "more.js:2 defineMoreRule SHAPE: shift.percent: more than two decimals",
+        "0.25",
+    ),
+    "a wrong input type": (
+        {"more_js": rule('permitOverrides: [{name: "fancy"}]').replace("TITLE_", "TRANSACTION_")},
+        "more.js:2 defineMoreRule INPUT_TYPE: Ranking takes TITLE_INPUT_TYPE, not TRANSACTION_INPUT_TYPE",
+        "objective's",
+    ),
+    "a rule of no kind": (
+        {"more_js": rule("priority: 3")},
+        "more.js:2 defineMoreRule SHAPE: the result: has none of them",
+        "cellToModel",
+    ),
+    "a misspelt key in a rule": (
+        {"more_js": rule('permitOverrides: [{name: "fancy"}], client: ["x"]')},
+        "more.js:2 defineMoreRule UNKNOWN_KEY: client: unknown key",
+        "did you mean clients?",
+    ),
+    "a reserved parameter": (
+        {"more_js": rule('permitOverrides: [{name: "fancy", parameters: {priority: 1}}]')},
+        "more.js:2 defineMoreRule RESERVED_PARAMETER: permitOverrides[0].parameters.priority",
+        "rename",
+    ),
+    "an unknown operator": (
+        {"more_js": rule('when: {attribute: "a", op: "inn", values: ["x"]}, model: {name: "fancy"}')},
+        "more.js:2 defineMoreRule SHAPE: when.op: unknown operator 'inn'",
+        "did you mean in?",
+    ),
+    "a bad version in a condition": (
+        {"more_js": rule('when: {attribute: "a", op: "semver >", values: ["1"]}, model: {name: "fancy"}')},
+        "more.js:2 defineMoreRule SHAPE: when.values: '1' is not a semantic version",
+        "mend",
+    ),
+    "a file that isn't one": ({"model_yaml": "x: 1"}, "model.yaml UNKNOWN_FILE", "rename"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_workspace_names_file_line_rule_and_remedy(name: str) -> None:
+    changes, begins, remedy = BAD[name]
+    problems = found(**changes)
+    matching = [problem for problem in problems if problem.startswith(begins)]
+    assert matching, problems
+    assert remedy in matching[0].partition(";")[2]
+
+
+def test_all_problems_of_a_workspace_come_at_once() -> None:
+    problems = found(
+        models_yaml=MODELS.replace("fancy, version", "fancy, versio"),
+        experiments_yaml=EXPERIMENTS.replace("{1: 50, 2: 50}", "{1: 50, 2: 40}"),
+        fleet_yaml="shards: {}\n",
+        loop_js="function defineLoopRule() { for (;;) {} }",
+        more_js=rule('model: {name: "fancy"}'),
+    )
+    codes = {
+        (problem.partition(" ")[0].partition(":")[0], problem.split(": ")[0].split(" ")[-1])
+        for problem in problems
+    }
+    assert {
+        ("models.yaml", "UNKNOWN_KEY"),
+        ("models.yaml", "MISSING_KEY"),
+        ("experiments.yaml", "WEIGHT_SUM"),
+        ("fleet.yaml", "TYPE"),
+        ("loop.js", "TIME_LIMIT"),
+    } <= codes
+
+
+def test_missing_files_are_named() -> None:
+    with pytest.raises(WorkspaceError) as caught:
+        compile_workspace(workspace(objectives_yaml=""))
+    assert "objectives.yaml:1 MISSING_KEY" in str(caught.value)
