@@ -18,6 +18,9 @@ from lightbulb.model import ObjectiveTable
 from lightbulbctl.options import rules_argument
 from lightbulbctl.problems import print_problems
 
+MIN_WIDTH = 140
+"""A narrower terminal wraps the table's lines; better than cutting names short."""
+
 
 @click.group()
 def rules() -> None:
@@ -44,6 +47,7 @@ def _print_summary(compiled: RuleSet) -> None:
     for objective in compiled.tables:
         table.add_row(*_summary(objective))
     console = Console()
+    console = Console(width=max(console.width, MIN_WIDTH))
     console.print(table)
     console.print(f"[green]ok[/]: {len(compiled.tables)} objectives, no problems")
 
