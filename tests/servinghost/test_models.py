@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from lightbulb.model import RequestContext
-from servinghost.facts import UnknownFact, check_facts, title_catalogue, viewing_history
+from servinghost.facts import UnknownFact, check_facts, viewing_history
 from servinghost.models.catalogue import CATALOGUE
 from servinghost.models.fraud import boosted, logistic, transactions
-from servinghost.models.ranking import ContinueWatching, EmbeddingSimilarity, GenreAffinity, embeddings
+from servinghost.models.ranking import ContinueWatching, EmbeddingSimilarity, GenreAffinity
 from servinghost.workflow import BadInput, Inference, Workflow
 
 RANKERS = (ContinueWatching, GenreAffinity, EmbeddingSimilarity)
@@ -38,29 +38,6 @@ def test_scores_fall_and_the_rule_may_limit_them(ranker: type[Workflow]) -> None
     outputs = ranker().run(ask("user-2", max_titles=5))  # type: ignore[call-arg]
     assert len(outputs["ranked_titles"]) == len(outputs["names"]) == 5
     assert np.all(np.diff(outputs["scores"]) <= 0)
-
-
-def test_cell_2_prefers_the_genres_that_a_user_watches() -> None:
-    """Of titles that a user hasn't begun, those of the favourite genre come first."""
-    user = "user-3"
-    history = viewing_history(user)
-    genres = [genre for viewing in history for genre in viewing.title.genres]
-    favourite = max(set(genres), key=genres.count)
-    seen = {viewing.title.id for viewing in history}
-    fresh = [title for title in title_catalogue().values() if title.id not in seen]
-    liked = [title.id for title in fresh if title.genres == (favourite,)][:5]
-    others = [title.id for title in fresh if not set(title.genres) & set(genres)][:5]
-    ranked = GenreAffinity().run(ask(user, *others, *liked))["ranked_titles"].tolist()
-    assert set(ranked[: len(liked)]) == set(liked)
-
-
-def test_vectors_of_like_titles_are_closer_than_those_of_unlike_ones() -> None:
-    rows, vectors = embeddings()
-    horror = [title.id for title in title_catalogue().values() if title.genres == ("Horror",)][:10]
-    documentary = [title.id for title in title_catalogue().values() if title.genres == ("Documentary",)][:10]
-    within = np.mean([vectors[rows[a]] @ vectors[rows[b]] for a in horror for b in horror if a != b])
-    across = np.mean([vectors[rows[a]] @ vectors[rows[b]] for a in horror for b in documentary])
-    assert within > across + 0.5
 
 
 @pytest.mark.parametrize("version", [logistic, boosted])
