@@ -2,69 +2,10 @@
 
 import json
 import re
-import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from lightbulbctl.processes import free_ports
-
-ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Up:
-    process: subprocess.Popen[str]
-    control_plane: str
-    lightbulb: str
-    sidecar: str
-    rules: Path
-    printed: str
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "lightbulbctl", *arguments]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-
-    def status(self) -> str:
-        return self.run("status", "--control-plane", self.control_plane).stdout
-
-    def wait_for(self, what: str, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + SECONDS
-        while not condition():
-            assert time.monotonic() < deadline, f"{what}: not within {SECONDS} s\n{self.status()}"
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    folder = tmp_path_factory.mktemp("up")
-    shutil.copytree(ROOT / "rules", folder / "rules")
-    # Hosts take consecutive ports: a free range is likely just below a free port's own.
-    control_plane, lightbulb, sidecar, admin, first_host = (f"127.0.0.1:{port}" for port in free_ports(5))
-    command = [sys.executable, "-m", "lightbulbctl", "up", "--rules", str(folder / "rules")]
-    command += ["--state-dir", str(folder / "state"), "--control-plane", control_plane]
-    command += ["--lightbulb", lightbulb, "--sidecar", sidecar, "--sidecar-admin", admin]
-    command += ["--first-host", first_host]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout is not None
-    printed = ""
-    for line in process.stdout:  # ends with the process, which gives up by itself
-        printed += line
-        if "Ctrl-C" in line:
-            break
-    try:
-        assert process.poll() is None, printed
-        yield Up(process, control_plane, lightbulb, sidecar, folder / "rules", printed)
-    finally:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(SECONDS) == 0
-        process.stdout.close()
+from tests.e2e.conftest import Up
 
 
 @pytest.mark.envoy
