@@ -11,6 +11,7 @@ from controlplane.model import Workspace
 from controlplane.problems import Problem, WorkspaceError
 from controlplane.publisher import Published, Publisher
 from controlplane.rollout.activation import Activation, Busy, Phase
+from controlplane.xds.resources import Inconsistent
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 
@@ -45,6 +46,10 @@ class ControlPlaneService(pb_grpc.ControlPlaneServicer):
             return pb.PublishResponse(problems=map(_problem, error.problems))
         except Busy as error:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        except Inconsistent as error:
+            await context.abort(
+                grpc.StatusCode.INTERNAL, f"no sidecar could serve this; nothing has changed: {error}"
+            )
         return _response(published)
 
     async def GetStatus(  # noqa: N802 - gRPC's name

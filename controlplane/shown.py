@@ -16,6 +16,7 @@ from controlplane.rollout.activation import Generation
 from controlplane.rollout.views import Address, ModelsByShard
 from controlplane.xds import resources
 from controlplane.xds.listener import LISTENER_NAME, listener
+from controlplane.xds.nodes import Consumer, HostNode, LightbulbNode, SidecarNode
 from controlplane.xds.snapshot import EMPTY_SNAPSHOT, Resources, Snapshot
 from lightbulb.ads.values import (
     ACTIVE_GENERATION,
@@ -26,7 +27,6 @@ from lightbulb.ads.values import (
     OBJECTIVE_TABLE,
     ROUTE,
     SCOPED_ROUTE,
-    Node,
     Resource,
 )
 from lightbulb.model import ActiveGeneration
@@ -46,7 +46,7 @@ class Shown:
 
 
 class Views:
-    """What each node should have. None, for a node that there is nothing to show to yet."""
+    """What each consumer should have. None, for one that there is nothing to show to yet."""
 
     def __init__(self) -> None:
         """Show nothing yet."""
@@ -61,7 +61,7 @@ class Views:
 
         Raises resources.Inconsistent, and shows on what was shown before.
         """
-        before, routes = self._shown, None
+        before, routes, sidecar = self._shown, None, self._sidecar
         if shown == before:
             return False
         if before is None or (shown.rules, shown.vips) != (before.rules, before.vips):
@@ -70,32 +70,33 @@ class Views:
         if routes is not None:
             self._show_routes(shown, routes)
         self._sidecar = _replace(self._sidecar, ENDPOINTS, resources.endpoints(shown.addresses))
-        self._with_listener.cache_clear()
-        self._hosts = {
-            shard: _replace(
-                self._hosts.get(shard, EMPTY_SNAPSHOT), MODEL_ASSIGNMENT, resources.assignments(models)
-            )
-            for shard, models in shown.models.items()
-        }
+        if self._sidecar is not sidecar:
+            self._with_listener.cache_clear()
+        if before is None or shown.models is not before.models:
+            self._hosts = {
+                shard: _replace(
+                    self._hosts.get(shard, EMPTY_SNAPSHOT), MODEL_ASSIGNMENT, resources.assignments(models)
+                )
+                for shard, models in shown.models.items()
+            }
         if shown.active is not None and (before is None or shown.active is not before.active):
             self._show_tables(shown.active)
         return True
 
-    def of(self, node: Node) -> Snapshot | None:
-        """Return what `node` should have."""
+    def of(self, consumer: Consumer) -> Snapshot | None:
+        """Return what a consumer should have."""
         shown = self._shown
         if shown is None:
             return None
-        if node.kind == "host":
-            # A shard that the fleet doesn't have is a shard without models.
-            return self._hosts.get(node.metadata.get("shard", ""), EMPTY_SNAPSHOT)
-        if shown.active is None and not shown.rules:
-            return None
-        if node.kind == "lightbulb":
-            return self._lightbulb if shown.active is not None else None
-        return self._with_listener(
-            node.metadata.get("listen_address", "127.0.0.1"), int(node.metadata.get("listen_port", "0"))
-        )
+        match consumer:
+            case HostNode(shard=shard):
+                # A shard that the fleet doesn't have is a shard without models.
+                return self._hosts.get(shard, EMPTY_SNAPSHOT)
+            case LightbulbNode():
+                return self._lightbulb if shown.active is not None else None
+            case SidecarNode(address=address, port=port):
+                ready = shown.active is not None or shown.rules
+                return self._with_listener(address, port) if ready else None
 
     def _show_routes(self, shown: Shown, routes: tuple[Resource, ...]) -> None:
         snapshot = _replace(self._sidecar, CLUSTER, resources.clusters(shown.vips))

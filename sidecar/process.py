@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sysconfig
-import tempfile
 import time
 from pathlib import Path
 from typing import Self
@@ -57,18 +56,15 @@ class Sidecar:
         self._log = log
         self._concurrency = concurrency
         self._binary = binary
-        self._folder = tempfile.TemporaryDirectory(prefix="lightbulb-sidecar-")
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> list[str]:
-        """Write the bootstrap, and return the command that starts Envoy with it; raises SidecarFailed."""
+        """Return the command that starts Envoy; raises SidecarFailed."""
         binary = self._binary or find_envoy()
         check_free(self.settings.listen, "--listen")
         check_free(self.settings.admin, "--admin")
-        config = Path(self._folder.name) / "bootstrap.json"
-        config.write_text(make_bootstrap(self.settings))
         options = ["--concurrency", str(self._concurrency), "--log-level", "warning", "--disable-hot-restart"]
-        return [str(binary), "-c", str(config), *options]
+        return [str(binary), "--config-yaml", make_bootstrap(self.settings), *options]
 
     def start(self) -> None:
         """Start Envoy; raises SidecarFailed when an address is taken or there is no binary."""
@@ -103,7 +99,6 @@ class Sidecar:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self._folder.cleanup()
 
     def __enter__(self) -> Self:
         self.start()

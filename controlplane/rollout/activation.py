@@ -39,6 +39,9 @@ class Generation:
 MAX_RETAINED = 8
 """Older generations held at once; each may keep models loaded."""
 
+MAX_LISTED = 10
+"""Consumers that a detail names."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
@@ -152,11 +155,11 @@ def _gate(
     # The first generation has nothing to fall back to: it waits for as long as it takes.
     first = activation.previous is None
     if progress.refused and not first:
-        return _enter(activation, Phase.FAILED, now, "refused: " + "; ".join(progress.refused))
+        return _enter(activation, Phase.FAILED, now, f"refused: {_listed(progress.refused)}")
     missing = (*progress.refused, *progress.lagging)
     if not missing:
         return _enter(activation, following, now, "")
-    detail = f"waiting for {'; '.join(missing)}"
+    detail = f"waiting for {_listed(missing)}"
     if not first and now - activation.entered >= limit:
         return _enter(activation, Phase.FAILED, now, f"{detail} for more than {limit:g} s")
     return activation if activation.detail == detail else replace(activation, detail=detail)
@@ -167,11 +170,17 @@ def _linger(
 ) -> Activation:
     """Move on when `delay` is over since somebody last lagged: nothing is retired while one does."""
     if progress.lagging:
-        detail = f"waiting for {'; '.join(progress.lagging)}"
+        detail = f"waiting for {_listed(progress.lagging)}"
         return replace(activation, entered=now, detail=detail)
     if now - activation.entered < delay:
         return activation if not activation.detail else replace(activation, detail="")
     return _enter(activation, following, now, "")
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """Return names for people to read: a thousand of them would tell less."""
+    more = len(names) - MAX_LISTED
+    return "; ".join(names[:MAX_LISTED]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _enter(activation: Activation, phase: Phase, now: float, detail: str) -> Activation:

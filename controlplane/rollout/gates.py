@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from controlplane.rollout.activation import Activation, Phase, Progress
-from controlplane.rollout.views import ModelsByShard, loaded, models_by_shard
+from controlplane.rollout.activation import Phase, Progress
+from controlplane.rollout.views import ModelsByShard
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -37,13 +37,13 @@ _WAITED_FOR = MappingProxyType(
 )
 
 
-def progress(activation: Activation, consumers: Iterable[Consumer]) -> Progress:
-    """Return what the consumers that the phase waits for say about what they were shown."""
-    kinds = _WAITED_FOR.get(activation.phase, frozenset())
+def progress(phase: Phase, models: ModelsByShard, consumers: Iterable[Consumer]) -> Progress:
+    """Return what the consumers that `phase` waits for say; `models` is what hosts should have."""
+    kinds = _WAITED_FOR.get(phase, frozenset())
     waited_for = [consumer for consumer in consumers if consumer.kind in kinds]
     lagging = [str(consumer) for consumer in waited_for if consumer.waiting_for]
-    if activation.phase is Phase.LOADING:
-        lagging += _shards_without_host(models_by_shard(loaded(activation)), waited_for)
+    if phase is Phase.LOADING:
+        lagging += _shards_without_host(models, waited_for)
     refused = [
         f"{consumer}: {name}: {reason}"
         for consumer in waited_for

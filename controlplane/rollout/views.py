@@ -72,21 +72,46 @@ def vips(generations: Iterable[Generation]) -> Mapping[str, str]:
     }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What an activation shows in its phase, whoever is connected.
+
+    `vips` is by shard; `required` are the ids of the models that a shard's hosts need to be sent
+    requests; `models` is what they should have. `active` is None before the first generation is.
+    """
+
+    rules: tuple[RoutingRule, ...]
+    vips: Mapping[str, str]
+    required: Mapping[str, frozenset[str]]
+    models: ModelsByShard
+    active: Generation | None
+
+
+def layout(activation: Activation) -> Layout:
+    """Return what an activation shows in its phase; O(keys + models), so once a phase."""
+    routable = routed(activation)
+    return Layout(
+        rules=routing_rules(routable),
+        vips=vips(routable),
+        required={
+            shard: frozenset(model.id for model in models)
+            for shard, models in models_by_shard(routable).items()
+        },
+        models=models_by_shard(loaded(activation)),
+        active=activation.active,
+    )
+
+
 def ready_addresses(
-    generations: tuple[Generation, ...],
-    hosts: Iterable[Host],
-    last: Mapping[str, tuple[Address, ...]],
+    shown: Layout, hosts: Iterable[Host], last: Mapping[str, tuple[Address, ...]]
 ) -> Mapping[str, tuple[Address, ...]]:
     """Return VIP -> addresses of the hosts that have loaded all that is routed to their shard.
 
     A VIP whose hosts are all gone keeps the `last` ones: should only *our* sight of them be lost,
     traffic goes on; should they be down, the sidecar says so itself.
     """
-    required = {
-        shard: {model.id for model in models} for shard, models in models_by_shard(generations).items()
-    }
-    result: dict[str, tuple[Address, ...]] = dict.fromkeys(vips(generations).values(), ())
-    for shard, vip in vips(generations).items():
-        ready = {host.address for host in hosts if host.shard == shard and host.loaded >= required[shard]}
-        result[vip] = tuple(sorted(ready)) or last.get(vip, ())
-    return result
+    ready: dict[str, set[Address]] = {vip: set() for vip in shown.vips.values()}
+    for host in hosts:
+        if host.shard in shown.vips and host.loaded >= shown.required[host.shard]:
+            ready[shown.vips[host.shard]].add(host.address)
+    return {vip: tuple(sorted(addresses)) or last.get(vip, ()) for vip, addresses in ready.items()}

@@ -13,9 +13,11 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from controlplane.xds import wire
 from controlplane.xds.messages import DeltaRequest, Response, SotwRequest
+from controlplane.xds.nodes import BadNode
 from controlplane.xds.session import DeltaSession, SessionLimits, TooManyNames
 from controlplane.xds.snapshot import Snapshot
 from controlplane.xds.sotw import SotwSession
@@ -35,10 +37,15 @@ SERVER_OPTIONS = (
 )
 MAX_STREAMS = 20_000
 TICK_SECONDS = 1.0
+FIRST_REQUEST_SECONDS = 30.0
 STREAMS_A_TURN = 32
 """Streams that a push serves before it lets others have the event loop."""
 
 _Context = grpc.aio.ServicerContext[bytes, bytes]
+
+
+class SilentStream(Exception):
+    """A stream on which nothing came."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -60,8 +67,9 @@ class _Stream:
 class AdsServer:
     """The AggregatedDiscoveryService. `view(node)` is what a node should have; None: nothing yet, wait.
 
-    `on_change` is called after a stream opens, closes, ACKs or NACKs. Streams of the same node id
-    have each their own state.
+    `view` may raise BadNode, which ends the stream with INVALID_ARGUMENT. `on_change` is called with a
+    stream's id after it opened, closed, ACKed, NACKed or was given something new. Streams of the same
+    node id have each their own state.
     """
 
     def __init__(
@@ -69,7 +77,7 @@ class AdsServer:
         view: Callable[[Node], Snapshot | None],
         *,
         clock: Callable[[], float] = time.monotonic,
-        on_change: Callable[[], None] = lambda: None,
+        on_change: Callable[[int], None] = lambda _: None,
         limits: SessionLimits | None = None,
         max_streams: int = MAX_STREAMS,
     ) -> None:
@@ -79,6 +87,7 @@ class AdsServer:
         self._limits = limits or SessionLimits()
         self._max_streams = max_streams
         self._ids = count(1)
+        self._open = 0
         self._streams: dict[int, _Stream] = {}
         self._push_wanted = asyncio.Event()
         self._closing = asyncio.Event()
@@ -101,12 +110,18 @@ class AdsServer:
         """Say that views have changed: every stream gets what is new to it, soon."""
         self._push_wanted.set()
 
+    def ids(self) -> tuple[int, ...]:
+        """Return the id of every open stream, oldest first."""
+        return tuple(self._streams)
+
+    def stream(self, stream_id: int) -> StreamStatus | None:
+        """Return the state of an open stream; None when it has been closed."""
+        stream = self._streams.get(stream_id)
+        return None if stream is None else status_of(stream.id, stream.node, stream.peer, stream.session)
+
     def streams(self) -> tuple[StreamStatus, ...]:
         """Return the state of every open stream, oldest first."""
-        return tuple(
-            status_of(stream.id, stream.node, stream.peer, stream.session)
-            for stream in self._streams.values()
-        )
+        return tuple(status for stream_id in self.ids() if (status := self.stream(stream_id)) is not None)
 
     async def close(self) -> None:
         """End every stream; their clients keep what they have, and reconnect."""
@@ -123,18 +138,36 @@ class AdsServer:
         _requests: object,
         context: _Context,
     ) -> None:
-        if len(self._streams) >= self._max_streams:
+        if self._open >= self._max_streams:
             await context.abort(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
                 f"this server takes {self._max_streams} streams; try another",
             )
-        first: Any = await context.read()
-        if first is grpc.aio.EOF:
+        self._open += 1
+        try:
+            await self._converse(make_session, parse, to_bytes, context)
+        except (BadNode, DecodeError) as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except TooManyNames as error:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        except SilentStream as error:
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, str(error))
+        finally:
+            self._open -= 1
+
+    async def _converse(
+        self,
+        make_session: Callable[[Snapshot | None, SessionLimits], DeltaSession | SotwSession],
+        parse: Callable[[bytes], DeltaRequest | SotwRequest],
+        to_bytes: Callable[[Any], bytes],
+        context: _Context,
+    ) -> None:
+        first = await _first(context)
+        if first is None:
             return
         request = parse(first)
         if request.node is None or not request.node.id:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first request must carry node.id")
-            return
+            raise BadNode("the first request must carry node.id")
         session = make_session(self._view(request.node), self._limits)
         stream = _Stream(
             id=next(self._ids), node=request.node, peer=context.peer(), session=session, to_bytes=to_bytes
@@ -144,12 +177,10 @@ class AdsServer:
         try:
             self._take(stream, request)
             await self._exchange(stream, parse, context)
-        except TooManyNames as error:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         finally:
             del self._streams[stream.id]
             log.info("stream %d closed: %s %s", stream.id, stream.node.kind, stream.node.id)
-            self._on_change()
+            self._on_change(stream.id)
 
     async def _exchange(
         self, stream: _Stream, parse: Callable[[bytes], DeltaRequest | SotwRequest], context: _Context
@@ -193,7 +224,7 @@ class AdsServer:
                 request.error[:500],
             )
         stream.send(stream.session.on_request(request, self._clock()))
-        self._on_change()
+        self._on_change(stream.id)
 
     async def _push_for_ever(self) -> None:
         while True:
@@ -203,9 +234,9 @@ class AdsServer:
                 snapshot = self._view(stream.node)
                 if snapshot is not None and snapshot is not stream.session.snapshot:
                     stream.send(stream.session.on_snapshot(snapshot, self._clock()))
+                    self._on_change(stream.id)
                 if turn % STREAMS_A_TURN == 0:
                     await asyncio.sleep(0)
-            self._on_change()
 
     async def _tick_for_ever(self) -> None:
         while True:
@@ -215,4 +246,16 @@ class AdsServer:
                 deadline = stream.session.next_deadline()
                 if deadline is not None and deadline <= now:
                     stream.send(stream.session.on_tick(now))
-                    self._on_change()
+                    self._on_change(stream.id)
+
+
+async def _first(context: _Context) -> bytes | None:
+    """Return a stream's first message; None when it ends without. Raises SilentStream."""
+    # A read of its own task: grpc.aio can swallow the cancellation of one.
+    reading = asyncio.ensure_future(context.read())
+    done, _ = await asyncio.wait({reading}, timeout=FIRST_REQUEST_SECONDS)
+    if not done:
+        reading.cancel()
+        raise SilentStream(f"no request within {FIRST_REQUEST_SECONDS:g} s")
+    data: Any = reading.result()
+    return None if data is grpc.aio.EOF else data

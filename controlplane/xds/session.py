@@ -6,7 +6,7 @@ What it keeps (ENVOY.md's cases are tests/xds/test_cases.py):
 - at most one un-ACKed response a type; what changes meanwhile coalesces to the latest;
 - routes follow the clusters and endpoints that they name, once these are ACKed; the generation
   follows its tables;
-- clusters and endpoints are removed once everything that could name them is ACKed;
+- clusters and endpoints are removed once everything that could name them is ACKed (`order`);
 - a refused version is never sent again to this stream, the others of its response are.
 """
 
@@ -15,37 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
-from types import MappingProxyType
 
 from controlplane.xds.messages import DeltaRequest, DeltaResponse
+from controlplane.xds.order import REMOVED_AFTER, may_remove, may_update
 from controlplane.xds.snapshot import Snapshot
 from controlplane.xds.subscription import WILDCARD, Batch, Subscription
-from lightbulb.ads.values import (
-    ACTIVE_GENERATION,
-    CLUSTER,
-    ENDPOINTS,
-    LISTENER,
-    OBJECTIVE_TABLE,
-    PUSH_ORDER,
-    ROUTE,
-    SCOPED_ROUTE,
-)
-
-# CDS doesn't gate EDS: Envoy ACKs a cluster once it has its endpoints.
-GATED_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        LISTENER: (CLUSTER, ENDPOINTS),
-        SCOPED_ROUTE: (CLUSTER, ENDPOINTS),
-        ROUTE: (CLUSTER, ENDPOINTS),
-        ACTIVE_GENERATION: (OBJECTIVE_TABLE,),
-    }
-)
-"""Type -> types that must have nothing under way before an update of it is sent."""
-
-REMOVED_AFTER: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {CLUSTER: (LISTENER, SCOPED_ROUTE, ROUTE), ENDPOINTS: (LISTENER, SCOPED_ROUTE, ROUTE)}
-)
-"""Type -> types that must have nothing under way before resources of it are taken away."""
+from lightbulb.ads.values import PUSH_ORDER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +45,7 @@ class DeltaSession:
         self.snapshot = snapshot
         self._limits = limits or SessionLimits()
         self._nonces = count(1)
+        self._complete_at: float | None = None
         self._subscriptions: dict[str, Subscription] = {}
 
     @property
@@ -81,6 +57,8 @@ class DeltaSession:
         """Take a request; raises TooManyNames."""
         if request.type_url not in PUSH_ORDER:
             return ()
+        if self._complete_at is None:
+            self._complete_at = now + self._limits.gate_seconds
         subscription = self._subscriptions.get(request.type_url)
         if subscription is None:
             self._open(request)
@@ -161,7 +139,7 @@ class DeltaSession:
             if subscription is None or subscription.pending is not None:
                 continue
             batch = self._batch(subscription, now)
-            if not batch and not subscription.owes_answer:
+            if batch is None:
                 continue
             nonce = str(next(self._nonces))
             subscription.sent(batch, nonce, now)
@@ -172,31 +150,24 @@ class DeltaSession:
             )
         return tuple(responses)
 
-    def _batch(self, subscription: Subscription, now: float) -> Batch:
-        if not subscription.repairs and not subscription.dirty:
-            return Batch()
-        if not self._gate_open(subscription, now):
-            return Batch()
-        removals = self._all_settled(REMOVED_AFTER.get(subscription.type_url, ()))
-        return subscription.next_batch(removals=removals, byte_limit=self._limits.response_bytes)
-
-    def _gate_open(self, subscription: Subscription, now: float) -> bool:
-        """Say whether updates may go: the types before are in step, or didn't get there in time."""
-        if self._all_settled(GATED_BY.get(subscription.type_url, ())):
+    def _batch(self, subscription: Subscription, now: float) -> Batch | None:
+        """Return what is to be sent now, which may be an answer without content; None for nothing."""
+        if not subscription.repairs and not subscription.dirty and not subscription.owes_answer:
             subscription.blocked_since = None
-            return True
-        if subscription.blocked_since is None:
-            subscription.blocked_since = now
-        return now >= subscription.blocked_since + self._limits.gate_seconds
-
-    def _all_settled(self, types: tuple[str, ...]) -> bool:
-        return all(
-            self._subscriptions[type_url].settled for type_url in types if type_url in self._subscriptions
-        )
+            return None
+        if not may_update(self._subscriptions, subscription.type_url, now, self._limits.gate_seconds):
+            return None
+        complete = self._complete_at is not None and now >= self._complete_at
+        removals = may_remove(self._subscriptions, subscription.type_url, complete=complete)
+        batch = subscription.next_batch(removals=removals, byte_limit=self._limits.response_bytes)
+        return batch if batch or subscription.owes_answer else None
 
     def _deadlines(self) -> Iterator[float]:
         for subscription in self._subscriptions.values():
             if subscription.pending is not None and not subscription.late:
                 yield subscription.pending.since + self._limits.ack_seconds
-            if subscription.blocked_since is not None and subscription.pending is None:
-                yield subscription.blocked_since + self._limits.gate_seconds
+            if subscription.pending is None and (subscription.dirty or subscription.owes_answer):
+                if subscription.blocked_since is not None:
+                    yield subscription.blocked_since + self._limits.gate_seconds
+                if self._complete_at is not None and subscription.type_url in REMOVED_AFTER:
+                    yield self._complete_at

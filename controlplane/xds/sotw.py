@@ -1,71 +1,136 @@
 """State-of-the-world ADS as a state machine, for clients that ask for it.
 
-The same order and gates as delta; a response carries all that the client asked for of a type. A type
-is sent again only when its content is new, and a refused content never.
+The same order and gates as delta (`order`); a response carries all that the client asked for of a type.
+A type is sent again only when its content is new, and a refused content never. What a client holds from
+a stream before this one is not known here: only delta keeps such clusters until the routes are changed.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
 from controlplane.xds.messages import SotwRequest, SotwResponse
-from controlplane.xds.session import GATED_BY, REMOVED_AFTER, SessionLimits, TooManyNames
+from controlplane.xds.order import NEVER_EMPTIED, REMOVED_AFTER, may_remove, may_update
+from controlplane.xds.session import SessionLimits, TooManyNames
 from controlplane.xds.snapshot import NO_RESOURCES, Resources, Snapshot
-from controlplane.xds.subscription import MAX_REASON, NEVER_EMPTIED, WILDCARD
-from lightbulb.ads.values import CLUSTER, LISTENER, PUSH_ORDER, Resource
+from controlplane.xds.subscription import MAX_REASON, WILDCARD
+from lightbulb.ads.values import CLUSTER, PUSH_ORDER, Resource
+
+World = tuple[Resource, ...]
+"""All that a response of a type holds, by name."""
 
 
 @dataclass(slots=True, kw_only=True)
-class World:
-    """One type of one stream: what it asked for, what it has, and what is under way."""
+class Watch:
+    """One type of one stream: what it asked for, what it has, and what is under way; times in seconds."""
 
     type_url: str
     names: frozenset[str] = frozenset()
     wildcard: bool = False
+    named: bool = False
+    """It has named something, be it "*": from then on an empty list means nothing, not everything."""
     current: Resources = field(default_factory=lambda: NO_RESOURCES)
     held: Mapping[str, Resource] = field(default_factory=dict)
     version: str = ""
     nonce: str = ""
-    pending: tuple[Resource, ...] | None = None
+    pending: World | None = None
     since: float = 0.0
     rejected: str = ""
     reason: str = ""
     asked: bool = False
     """A request that must be answered even if the content is old: the names are new."""
+    repairing: bool = False
+    """What it held is to be sent again: it refused clusters, and keeps them warming."""
     late: bool = False
     blocked_since: float | None = None
 
-    def wanted(self, *, removals: bool) -> tuple[Resource, ...]:
+    def take_names(self, names: tuple[str, ...]) -> None:
+        """Note what the client wants from now on."""
+        if names:
+            self.wildcard, self.named = WILDCARD in names, True
+        elif self.named:
+            self.wildcard = False
+        else:
+            self.wildcard = True
+        explicit = frozenset(names) - {WILDCARD}
+        if explicit - self.names:
+            self.asked = True
+        elif self.names - explicit and self.held:
+            self.held = {name: each for name, each in self.held.items() if self.wildcard or name in explicit}
+            self.version = content_version(_sorted(self.held))
+        self.names = explicit
+
+    def wanted(self, *, removals: bool) -> World:
         """Return what the next response holds; without `removals`, also what is to be removed later."""
         names = self.current.keys() if self.wildcard else self.names & self.current.keys()
         result = {name: self.current[name] for name in names}
         if not removals or (not result and self.type_url in NEVER_EMPTIED):
-            result = {**{name: each for name, each in self.held.items() if name not in result}, **result}
-        return tuple(result[name] for name in sorted(result))
+            result = {**self.held, **result}
+        return _sorted(result)
 
-    def due(self, resources: tuple[Resource, ...]) -> bool:
-        """Say whether `resources` are news to the client."""
-        version = content_version(resources)
+    def due(self, world: World) -> bool:
+        """Say whether `world` is news to the client."""
+        version = content_version(world)
         return version != self.rejected and (self.asked or version != self.version)
+
+    def sent(self, world: World, nonce: str, now: float) -> None:
+        """Note that `world` is on its way."""
+        self.pending, self.nonce, self.since = world, nonce, now
+        self.asked = self.repairing = False
+
+    def acknowledge(self) -> None:
+        """Note that the client has what was pending."""
+        world = self._take_pending()
+        self.version = content_version(world)
+        self.held = {resource.name: resource for resource in world}
+
+    def refuse(self, reason: str) -> None:
+        """Note that the client refused what was pending."""
+        version = content_version(self._take_pending())
+        if version == self.version:
+            return  # a repair that is refused itself: there is nothing better to send
+        self.rejected, self.reason = version, reason[:MAX_REASON]
+        # Envoy keeps clusters that it refused warming, and holds back every later ACK for them.
+        self.repairing = self.type_url == CLUSTER and bool(self.held)
+
+    def refusal(self) -> str:
+        """Return why the client refuses what it should have now; empty when it doesn't."""
+        now = {content_version(self.wanted(removals=removals)) for removals in (True, False)}
+        return self.reason if self.rejected in now else ""
+
+    def expire(self) -> None:
+        """Note that no ACK came in time; take back clusters, which may never warm."""
+        if self.type_url == CLUSTER and self.held:
+            self.refuse("not acknowledged in time")
+        self.late = True
 
     @property
     def in_step(self) -> bool:
         """True when the client has acknowledged all that it should have, or refused it."""
-        return self.pending is None and not self.due(self.wanted(removals=True))
+        return self._idle and not self.due(self.wanted(removals=True))
 
     @property
     def settled(self) -> bool:
         """True when nothing is under way, and nothing is left to send but removals."""
-        return self.pending is None and not self.due(self.wanted(removals=False))
+        return self._idle and not self.due(self.wanted(removals=False))
+
+    @property
+    def _idle(self) -> bool:
+        return self.pending is None and not self.repairing
+
+    def _take_pending(self) -> World:
+        assert self.pending is not None
+        world, self.pending, self.late = self.pending, None, False
+        return world
 
 
-def content_version(resources: tuple[Resource, ...]) -> str:
+def content_version(world: World) -> str:
     """Return the version of a response: the hash of what is in it, the same at every replica."""
     digest = hashlib.blake2b(digest_size=8)
-    for resource in resources:
+    for resource in world:
         digest.update(f"{resource.name}\0{resource.version}\0".encode())
     return digest.hexdigest()
 
@@ -78,122 +143,112 @@ class SotwSession:
         self.snapshot = snapshot
         self._limits = limits or SessionLimits()
         self._nonces = count(1)
-        self._worlds: dict[str, World] = {}
+        self._complete_at: float | None = None
+        self._watches: dict[str, Watch] = {}
 
     @property
-    def worlds(self) -> Mapping[str, World]:
+    def watches(self) -> Mapping[str, Watch]:
         """Type URL -> what the stream asked for, has and owes; to read only."""
-        return self._worlds
+        return self._watches
 
     def on_request(self, request: SotwRequest, now: float) -> tuple[SotwResponse, ...]:
         """Take a request; raises TooManyNames."""
         if request.type_url not in PUSH_ORDER:
             return ()
-        world = self._worlds.get(request.type_url)
-        if world is None:
-            world = self._open(request)
-        elif request.nonce != world.nonce:
+        if self._complete_at is None:
+            self._complete_at = now + self._limits.gate_seconds
+        watch = self._watches.get(request.type_url)
+        if watch is None:
+            watch = self._open(request)
+        elif request.nonce != watch.nonce:
             return ()
-        else:
-            _take_answer(world, request)
-        names = frozenset(request.names) - {WILDCARD}
-        if names - world.names:
-            world.asked = True
-        world.names = names
-        if sum(len(each.names) for each in self._worlds.values()) > self._limits.names:
+        elif watch.pending is not None:
+            if request.error is None:
+                watch.acknowledge()
+            else:
+                watch.refuse(request.error)
+        watch.take_names(request.names)
+        if sum(len(each.names) for each in self._watches.values()) > self._limits.names:
             raise TooManyNames(f"more than {self._limits.names} names on one stream")
         return self._flush(now)
 
     def on_snapshot(self, snapshot: Snapshot, now: float) -> tuple[SotwResponse, ...]:
         """Take what the stream should have from now on."""
         self.snapshot = snapshot
-        for world in self._worlds.values():
-            world.current = snapshot.of(world.type_url)
+        for watch in self._watches.values():
+            watch.current = snapshot.of(watch.type_url)
         return self._flush(now)
 
     def on_tick(self, now: float) -> tuple[SotwResponse, ...]:
-        """Take the time: note ACKs that are overdue, and open gates that were shut for too long."""
-        for world in self._worlds.values():
-            if world.pending is not None and now >= world.since + self._limits.ack_seconds:
-                world.late = True
+        """Take the time: deal with ACKs that are overdue, and open gates that were shut for too long."""
+        for watch in self._watches.values():
+            overdue = watch.pending is not None and now >= watch.since + self._limits.ack_seconds
+            if overdue and not watch.late:
+                watch.expire()
         return self._flush(now)
 
     def next_deadline(self) -> float | None:
         """Return when `on_tick` has something to do, if ever."""
-        waiting = [
-            world.since + self._limits.ack_seconds
-            for world in self._worlds.values()
-            if world.pending is not None and not world.late
-        ]
-        blocked = [
-            world.blocked_since + self._limits.gate_seconds
-            for world in self._worlds.values()
-            if world.blocked_since is not None and world.pending is None
-        ]
-        return min(waiting + blocked, default=None)
+        return min(self._deadlines(), default=None)
 
     def behind(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Return the types of which the stream hasn't acknowledged all that `snapshot` has for it."""
         return tuple(
             type_url
-            for type_url, world in self._worlds.items()
-            if world.current is not snapshot.of(type_url) or not world.in_step
+            for type_url, watch in self._watches.items()
+            if watch.current is not snapshot.of(type_url) or not watch.in_step
         )
 
-    def _open(self, request: SotwRequest) -> World:
-        world = World(type_url=request.type_url)
-        world.wildcard = not request.names or WILDCARD in request.names
-        if request.type_url not in {CLUSTER, LISTENER} and not request.names:
-            world.wildcard = True
-        world.asked = not request.version
-        world.version = request.version
+    def _open(self, request: SotwRequest) -> Watch:
+        watch = Watch(type_url=request.type_url, version=request.version, asked=not request.version)
         if self.snapshot is not None:
-            world.current = self.snapshot.of(request.type_url)
-        self._worlds[request.type_url] = world
-        return world
+            watch.current = self.snapshot.of(request.type_url)
+        self._watches[request.type_url] = watch
+        return watch
 
     def _flush(self, now: float) -> tuple[SotwResponse, ...]:
+        """Return every response that may go now, in the order in which they must."""
         if self.snapshot is None:
             return ()
         responses: list[SotwResponse] = []
         for type_url in PUSH_ORDER:
-            world = self._worlds.get(type_url)
-            if world is None or world.pending is not None or not self._gate_open(world, now):
+            watch = self._watches.get(type_url)
+            if watch is None or watch.pending is not None:
                 continue
-            resources = world.wanted(removals=self._all_settled(REMOVED_AFTER.get(type_url, ())))
-            if not world.due(resources):
+            world = self._next(watch, now)
+            if world is None:
                 continue
-            world.nonce = str(next(self._nonces))
-            world.pending, world.since, world.asked = resources, now, False
+            watch.sent(world, str(next(self._nonces)), now)
             responses.append(
                 SotwResponse(
-                    type_url=type_url,
-                    nonce=world.nonce,
-                    version=content_version(resources),
-                    resources=resources,
+                    type_url=type_url, nonce=watch.nonce, version=content_version(world), resources=world
                 )
             )
         return tuple(responses)
 
-    def _gate_open(self, world: World, now: float) -> bool:
-        if self._all_settled(GATED_BY.get(world.type_url, ())):
-            world.blocked_since = None
-            return True
-        if world.blocked_since is None:
-            world.blocked_since = now
-        return now >= world.blocked_since + self._limits.gate_seconds
+    def _next(self, watch: Watch, now: float) -> World | None:
+        """Return what is to be sent now; None for nothing."""
+        if watch.repairing:
+            return _sorted(watch.held)
+        complete = self._complete_at is not None and now >= self._complete_at
+        removals = may_remove(self._watches, watch.type_url, complete=complete)
+        world = watch.wanted(removals=removals)
+        if not watch.due(world):
+            watch.blocked_since = None
+            return None
+        if not may_update(self._watches, watch.type_url, now, self._limits.gate_seconds):
+            return None
+        return world
 
-    def _all_settled(self, types: tuple[str, ...]) -> bool:
-        return all(self._worlds[type_url].settled for type_url in types if type_url in self._worlds)
+    def _deadlines(self) -> Iterator[float]:
+        for watch in self._watches.values():
+            if watch.pending is not None and not watch.late:
+                yield watch.since + self._limits.ack_seconds
+            if watch.pending is None and watch.blocked_since is not None:
+                yield watch.blocked_since + self._limits.gate_seconds
+            if watch.type_url in REMOVED_AFTER and self._complete_at is not None and not watch.in_step:
+                yield self._complete_at
 
 
-def _take_answer(world: World, request: SotwRequest) -> None:
-    if world.pending is None:
-        return
-    resources, world.pending, world.late = world.pending, None, False
-    if request.error is None:
-        world.version = content_version(resources)
-        world.held = {resource.name: resource for resource in resources}
-        world.rejected = world.reason = ""
-    else:
-        world.rejected, world.reason = content_version(resources), request.error[:MAX_REASON]
+def _sorted(resources: Mapping[str, Resource]) -> World:
+    return tuple(resources[name] for name in sorted(resources))

@@ -39,12 +39,13 @@ def status_of(stream_id: int, node: Node, peer: str, session: DeltaSession | Sot
         late = tuple(type_url for type_url, part in parts.items() if part.late)
         held: Mapping[str, Mapping[str, str]] = {type_url: part.held for type_url, part in parts.items()}
     else:
-        worlds = session.worlds
-        rejected = {type_url: world.reason for type_url, world in worlds.items() if world.reason}
-        late = tuple(type_url for type_url, world in worlds.items() if world.late)
+        watches = session.watches
+        refused = {type_url: watch.refusal() for type_url, watch in watches.items() if watch.reason}
+        rejected = {type_url: reason for type_url, reason in refused.items() if reason}
+        late = tuple(type_url for type_url, watch in watches.items() if watch.late)
         held = {
-            type_url: {name: resource.version for name, resource in world.held.items()}
-            for type_url, world in worlds.items()
+            type_url: {name: resource.version for name, resource in watch.held.items()}
+            for type_url, watch in watches.items()
         }
     return StreamStatus(
         id=stream_id, node=node, peer=peer, rejected=rejected, late=late, behind=session.behind, held=held

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from controlplane.xds.diff import diff
+from controlplane.xds.order import NEVER_EMPTIED
 from controlplane.xds.snapshot import NO_RESOURCES, Resources
-from lightbulb.ads.values import CLUSTER, LISTENER, SCOPED_ROUTE, Resource
+from lightbulb.ads.values import CLUSTER, Resource
 
 WILDCARD = "*"
 MAX_REASON = 500
 
-NEVER_EMPTIED = frozenset({CLUSTER, LISTENER, SCOPED_ROUTE})
-"""Types whose removal takes traffic down: should there be none at all, nothing is removed."""
+GONE = ""
+"""The version of a resource that is to be removed."""
 
 _TOKEN = re.compile(r"[^\s,;'\"()\[\]{}]+")
 
@@ -31,7 +33,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A version that the client refused, and why."""
+    """A version that the client refused, GONE for a removal, and why."""
 
     version: str
     reason: str
@@ -86,7 +88,13 @@ class Subscription:
     def update(self, new: Resources) -> None:
         """Take what the client should have from now on."""
         step = diff(self.current, new)
+        if not self.current:
+            # What should have gone when there was nothing was kept then.
+            self.dirty |= self.held.keys()
         self.current = new
+        for name in [each for each, refused in self.rejected.items() if refused.version == GONE]:
+            if name in new:
+                del self.rejected[name]
         for changes in (step.changed, step.removed):
             self.dirty |= changes if self.wildcard else changes & self.names
 
@@ -169,8 +177,9 @@ class Subscription:
         for name in pending.removed:
             self.held.pop(name, None)
             self.accepted.pop(name, None)
-        if not self.dirty:
-            self.batch_limit = 0
+            if name not in self.current:
+                self.rejected.pop(name, None)
+        self.batch_limit = 2 * self.batch_limit if self.dirty else 0
 
     def refuse(self, error: str) -> None:
         """Find out which resource of what was pending the client refused; the others go again."""
@@ -183,11 +192,13 @@ class Subscription:
             self._reject(pending.sent[name], _reason(name, error))
         others = pending.sent.keys() - culprits
         # Some of the others may have been applied: their state is unknown, so they go again.
-        self.dirty |= others
-        self.forced |= others
-        self.dirty |= set(pending.removed)
+        removed = [name for name in pending.removed if name not in self.rejected]
+        self._again(others, removed)
         if not culprits and others:
             self.batch_limit = max(1, len(others) // 2)
+        if not pending.sent:
+            refused = Rejection(GONE, error[:MAX_REASON])
+            self.rejected.update({name: refused for name in removed if name not in self.current})
 
     def expire(self) -> None:
         """No ACK came in time: take back what the client never had, and don't send it again."""
@@ -201,9 +212,7 @@ class Subscription:
         self.late = True
         for resource in new:
             self._reject(resource, "not acknowledged in time")
-        known = pending.sent.keys() - {resource.name for resource in new}
-        self.dirty |= known | set(pending.removed)
-        self.forced |= known
+        self._again(pending.sent.keys() - {resource.name for resource in new}, pending.removed)
 
     @property
     def settled(self) -> bool:
@@ -216,11 +225,11 @@ class Subscription:
         return self.pending is None and not self.repairs and not any(map(self._is_due, self.dirty))
 
     def refusals(self) -> Mapping[str, str]:
-        """Return name -> reason of what is refused in its current version."""
+        """Return name -> reason of what is refused in its current version, or refused to go."""
         return {
             name: rejection.reason
             for name, rejection in self.rejected.items()
-            if (resource := self.current.get(name)) is not None and resource.version == rejection.version
+            if rejection.version == (resource.version if (resource := self.current.get(name)) else GONE)
         }
 
     def _has_additions(self) -> bool:
@@ -244,9 +253,17 @@ class Subscription:
     def _must_remove(self, name: str) -> bool:
         if not self.wants(name):
             return False
-        if self.type_url in NEVER_EMPTIED and not self.current:
+        rejection = self.rejected.get(name)
+        if rejection is not None and rejection.version == GONE:
             return False
-        return name in self.held or name in self.forced
+        if name in self.held:
+            return bool(self.current) or self.type_url not in NEVER_EMPTIED
+        return name in self.forced
+
+    def _again(self, resources: AbstractSet[str], removed: Iterable[str]) -> None:
+        self.dirty |= resources
+        self.forced |= resources
+        self.dirty.update(removed)
 
     def _clean(self, name: str) -> None:
         self.dirty.discard(name)
@@ -258,6 +275,8 @@ class Subscription:
         return pending
 
     def _reject(self, resource: Resource, reason: str) -> None:
+        if resource is self.accepted.get(resource.name):
+            return  # a repair that is refused itself: there is nothing better to send
         self.rejected[resource.name] = Rejection(resource.version, reason)
         # Envoy keeps a cluster that it refused warming, and holds back every later ACK for it.
         known = resource.name in self.accepted or resource.name not in self.held

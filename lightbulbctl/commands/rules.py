@@ -46,8 +46,7 @@ def _print_summary(compiled: RuleSet) -> None:
         table.add_column(column)
     for objective in compiled.tables:
         table.add_row(*_summary(objective))
-    console = Console()
-    console = Console(width=max(console.width, MIN_WIDTH))
+    console = Console(width=max(Console().width, MIN_WIDTH))
     console.print(table)
     console.print(f"[green]ok[/]: {len(compiled.tables)} objectives, no problems")
 

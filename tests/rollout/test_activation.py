@@ -19,7 +19,15 @@ from controlplane.rollout.activation import (
     begin,
     retire_after,
 )
-from controlplane.rollout.views import Host, loaded, models_by_shard, ready_addresses, routed, routing_rules
+from controlplane.rollout.views import (
+    Host,
+    layout,
+    loaded,
+    models_by_shard,
+    ready_addresses,
+    routed,
+    routing_rules,
+)
 from lightbulb.model import ModelAssignment
 from tests.lightbulb.tables import TABLE
 
@@ -189,11 +197,11 @@ def test_a_host_gets_traffic_once_it_has_everything_that_is_routed_to_it() -> No
         Host(id="h2", shard="shard-a", address=("127.0.0.1", 2), loaded=frozenset()),
         Host(id="h3", shard="shard-b", address=("127.0.0.1", 3), loaded=frozenset({"m@1"})),
     ]
-    ready = ready_addresses(routed(activation(Phase.ROUTING)), hosts, {})
+    ready = ready_addresses(layout(activation(Phase.ROUTING)), hosts, {})
     assert ready == {"a": (("127.0.0.1", 1),), "b": ()}
 
 
 def test_a_vip_keeps_its_last_hosts_when_all_are_out_of_sight() -> None:
     last = {"a": (("127.0.0.1", 1),), "gone": (("127.0.0.1", 9),)}
-    ready = ready_addresses(routed(activation(Phase.LOADING)), [], last)
+    ready = ready_addresses(layout(activation(Phase.LOADING)), [], last)
     assert ready == {"a": (("127.0.0.1", 1),)}

@@ -1,0 +1,75 @@
+"""Who opened a stream: a node's metadata, checked. What comes from outside is typed from here on."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from lightbulb.ads.values import Node
+
+
+class BadNode(ValueError):
+    """A node that doesn't say what it must; the message names the key and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SidecarNode:
+    """An Envoy, and the IP address and port that its listener is to have."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostNode:
+    """A serving host: its shard, and the IP address and port that sidecars are to send requests to."""
+
+    shard: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class LightbulbNode:
+    """A Lightbulb, or a client that resolves in its own process."""
+
+
+Consumer = SidecarNode | HostNode | LightbulbNode
+
+
+def identify(node: Node) -> Consumer:
+    """Return what a node is; raises BadNode.
+
+    An address that is no IP address would make every sidecar refuse its shard's endpoints.
+    """
+    match node.kind:
+        case "sidecar":
+            return SidecarNode(
+                address=_address(node, "listen_address", "127.0.0.1"), port=_port(node, "listen_port", "0")
+            )
+        case "host":
+            shard = node.metadata.get("shard", "")
+            if not shard:
+                raise BadNode(f"host {node.id} has no metadata key 'shard'")
+            return HostNode(shard=shard, address=_address(node, "address"), port=_port(node, "port"))
+        case "lightbulb":
+            return LightbulbNode()
+        case other:
+            raise BadNode(f"node {node.id} is of kind {other!r}; it is one of sidecar, lightbulb, host")
+
+
+def _address(node: Node, key: str, default: str = "") -> str:
+    text = node.metadata.get(key, default)
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError as error:
+        raise BadNode(
+            f"{node.kind} {node.id}: metadata key {key!r} is {text!r}, not an IP address"
+        ) from error
+
+
+def _port(node: Node, key: str, default: str = "") -> int:
+    text = node.metadata.get(key, default)
+    if not text.isascii() or not text.isdigit() or int(text) > 65_535:
+        raise BadNode(f"{node.kind} {node.id}: metadata {key!r} is {text!r}, not a port")
+    return int(text)
