@@ -1,0 +1,393 @@
+"""The protocol cases that a delta server must pass; their numbers are those of docs/xds.md."""
+
+from dataclasses import replace
+
+import pytest
+
+from controlplane.xds.session import SessionLimits, TooManyNames
+from controlplane.xds.snapshot import EMPTY_SNAPSHOT
+from lightbulb.ads.values import (
+    ACTIVE_GENERATION,
+    CLUSTER,
+    ENDPOINTS,
+    LISTENER,
+    OBJECTIVE_TABLE,
+    ROUTE,
+    SCOPED_ROUTE,
+)
+from tests.xds.worlds import LIMITS, Talk, fleet, names, of, res, with_
+
+AB = of(ROUTE, a=1, b=1)
+
+
+def opened(snapshot=AB, type_url: str = ROUTE, *subscribe: str, limits: SessionLimits = LIMITS) -> Talk:
+    """A stream that has been answered, and has ACKed."""
+    talk = Talk(snapshot, limits)
+    for response in talk.ask(type_url, *subscribe):
+        assert talk.ack(response) == ()
+    return talk
+
+
+def test_1_a_first_request_without_names_is_a_wildcard_and_later_ones_are_not() -> None:
+    talk = Talk(of(CLUSTER, a=1, b=1))
+    assert names(talk.ask(CLUSTER)) == [(["a", "b"], [])]
+    later = Talk(AB)
+    assert names(later.ask(ROUTE, "a")) == [(["a"], [])]
+    assert later.ask(ROUTE) == ()
+    assert later.session.subscriptions[ROUTE].wants("b") is False
+
+
+def test_1_a_cold_wildcard_is_answered_even_with_nothing() -> None:
+    assert names(Talk(EMPTY_SNAPSHOT).ask(CLUSTER)) == [([], [])]
+
+
+def test_1_before_there_is_anything_to_serve_nothing_is_said() -> None:
+    talk = Talk(None)
+    assert talk.ask(CLUSTER) == ()
+    assert talk.ask(ENDPOINTS, "a") == ()
+    assert names(talk.publish(fleet({"o": "a"}))) == [(["a"], []), (["a"], [])]
+
+
+def test_2_unsubscribing_the_wildcard_leaves_what_was_named_and_then_nothing() -> None:
+    talk = opened(AB, ROUTE, "*", "a")
+    assert talk.ask(ROUTE, drop=("*",)) == ()
+    assert names(talk.publish(of(ROUTE, a=2, b=2))) == [(["a"], [])]
+    talk = opened(AB, ROUTE, "*", "a")
+    talk.ask(ROUTE, drop=("*",))
+    assert talk.ask(ROUTE, drop=("a",)) == ()
+    assert talk.ask(ROUTE) == ()
+    assert talk.publish(of(ROUTE, a=3, b=3)) == ()
+
+
+@pytest.mark.parametrize(("name", "expected"), [("a", (["a"], [])), ("gone", ([], ["gone"]))])
+def test_3_unsubscribing_a_name_that_the_wildcard_matches_is_answered(name: str, expected) -> None:
+    talk = Talk(AB)
+    (first,) = talk.ask(ROUTE, "*", name)
+    talk.ack(first)
+    assert names(talk.ask(ROUTE, drop=(name,))) == [expected]
+
+
+def test_4_a_name_that_is_held_already_is_sent_again_when_asked_for() -> None:
+    assert names(opened(AB, ROUTE, "a", "b").ask(ROUTE, "a")) == [(["a"], [])]
+
+
+@pytest.mark.parametrize("type_url", [ROUTE, ENDPOINTS, CLUSTER])
+def test_5_an_unknown_name_is_removed_at_once_and_sent_when_it_comes_to_exist(type_url: str) -> None:
+    talk = Talk(EMPTY_SNAPSHOT)
+    (answer,) = talk.ask(type_url, "late")
+    assert names((answer,)) == [([], ["late"])]
+    assert talk.ack(answer) == ()
+    assert names(talk.publish(of(type_url, late=1))) == [(["late"], [])]
+
+
+def test_6_unsubscribing_what_was_not_subscribed_is_no_error_and_no_news() -> None:
+    talk = opened(AB, ROUTE, "a")
+    assert talk.ask(ROUTE, drop=("b", "nobody")) == ()
+    assert names(talk.publish(of(ROUTE, a=2))) == [(["a"], [])]
+
+
+def test_7_a_reconnect_may_name_the_wildcard_and_names_together() -> None:
+    talk = Talk(AB)
+    held = {"a": res("a").version, "gone": "1"}
+    assert names(talk.ask(ROUTE, "*", "a", "gone", have=held)) == [(["b"], ["gone"])]
+
+
+def test_8_a_stale_nonce_changes_the_subscription_and_acknowledges_nothing() -> None:
+    talk = Talk(AB)
+    (first,) = talk.ask(ROUTE, "a")
+    assert talk.ask(ROUTE, "b", nonce="stale") == ()  # one un-ACKed response a type
+    assert talk.session.subscriptions[ROUTE].pending is not None
+    assert names(talk.ack(first)) == [(["b"], [])]
+    stale = talk.ask(ROUTE, nonce=first.nonce, error="late and wrong")
+    assert stale == ()
+    assert talk.refused(ROUTE) == {}
+
+
+def test_9_a_nack_is_an_error_detail_whatever_else_the_request_says() -> None:
+    talk = Talk(AB)
+    (first,) = talk.ask(ROUTE, "a")
+    assert talk.nack(first, "") == ()
+    assert talk.refused(ROUTE) == {"a": ""}
+    assert talk.session.subscriptions[ROUTE].held == {}
+
+
+def test_10_after_a_nack_the_others_of_the_response_go_again() -> None:
+    talk = Talk(of(ROUTE, a=1, b=1, c=1))
+    (first,) = talk.ask(ROUTE, "*")
+    (again,) = talk.nack(first, "Error: b: no such cluster")
+    assert names((again,)) == [(["a", "c"], [])]
+    assert talk.ack(again) == ()
+    assert talk.refused(ROUTE) == {"b": "Error: b: no such cluster"}
+
+
+def test_10_a_nack_that_names_nobody_is_narrowed_down_by_halves() -> None:
+    everything = {f"r{number:02}": 1 for number in range(20)}
+    talk = Talk(of(ROUTE, **everything))
+    (response,) = talk.ask(ROUTE, "*")
+    sent = 0
+    while True:
+        sent += 1
+        bad = any(each.name == "r13" for each in response.resources)
+        following = talk.nack(response, "something is wrong") if bad else talk.ack(response)
+        if not following:
+            break
+        (response,) = following
+    assert sent < 15
+    assert talk.refused(ROUTE).keys() == {"r13"}
+    assert talk.session.subscriptions[ROUTE].held.keys() == everything.keys() - {"r13"}
+
+
+def test_11_refused_bytes_are_not_sent_again_other_bytes_are() -> None:
+    talk = Talk(AB)
+    (first,) = talk.ask(ROUTE, "a")
+    assert talk.nack(first, "no") == ()
+    assert talk.ask(ROUTE, "a") == ()
+    assert talk.publish(of(ROUTE, a=1, b=2)) == ()
+    (better,) = talk.publish(of(ROUTE, a=2, b=2))
+    assert names((better,)) == [(["a"], [])]
+    assert talk.ack(better) == ()
+    assert talk.refused(ROUTE) == {}
+
+
+def test_11_a_removal_that_is_refused_is_not_repeated_either() -> None:
+    talk = opened(AB, ROUTE, "*")
+    (removal,) = talk.publish(of(ROUTE, a=1))
+    assert talk.nack(removal, "I want to keep it") == ()
+    assert talk.refused(ROUTE) == {"b": "I want to keep it"}
+    assert talk.publish(AB) == ()
+    (again,) = talk.publish(of(ROUTE, a=1))
+    assert names((again,)) == [([], ["b"])]
+
+
+def test_12_a_new_cluster_that_is_refused_is_taken_back_so_that_it_stops_warming() -> None:
+    talk = opened(of(CLUSTER, a=1), CLUSTER)
+    (bad,) = talk.publish(of(CLUSTER, a=1, b=1))
+    (repair,) = talk.nack(bad, "Error adding/updating cluster(s) b: no type")
+    assert names((repair,)) == [([], ["b"])]
+    assert talk.ack(repair) == ()
+    assert talk.refused(CLUSTER).keys() == {"b"}
+
+
+def test_12_an_update_of_a_cluster_that_is_refused_is_taken_back_to_what_it_was() -> None:
+    talk = opened(of(CLUSTER, a=1), CLUSTER)
+    (bad,) = talk.publish(of(CLUSTER, a=2))
+    (repair,) = talk.nack(bad, "a: no")
+    assert repair.resources == (res("a", 1),)
+    assert talk.nack(repair, "a: still no") == ()  # there is nothing better to send
+    assert talk.publish(of(CLUSTER, a=2)) == ()
+
+
+def test_12_a_cluster_that_never_warms_is_taken_back_at_the_deadline() -> None:
+    talk = opened(of(CLUSTER, a=1), CLUSTER)
+    talk.publish(of(CLUSTER, a=1, b=1))
+    assert talk.session.next_deadline() == LIMITS.ack_seconds
+    assert talk.wait(LIMITS.ack_seconds - 0.1) == ()
+    (repair,) = talk.wait(0.1)
+    assert names((repair,)) == [([], ["b"])]
+    assert talk.refused(CLUSTER) == {"b": "not acknowledged in time"}
+    assert talk.session.subscriptions[CLUSTER].late
+    talk.ack(repair)
+    assert not talk.session.subscriptions[CLUSTER].late
+    assert talk.session.behind(talk.session.snapshot) == ()
+
+
+def test_12_a_client_that_acknowledges_nothing_is_late_and_sent_nothing_more() -> None:
+    talk = Talk(AB)
+    talk.ask(ROUTE, "*")
+    assert talk.wait(LIMITS.ack_seconds) == ()
+    assert talk.session.subscriptions[ROUTE].late
+    assert talk.publish(of(ROUTE, a=2, b=2)) == ()
+    assert talk.session.next_deadline() is None
+
+
+def test_13_a_name_is_in_a_response_once() -> None:
+    talk = Talk(AB)
+    (response,) = talk.ask(ROUTE, "*", "a", "a", "b")
+    assert names((response,)) == [(["a", "b"], [])]
+
+
+def test_14_an_unknown_type_is_ignored_and_the_stream_goes_on() -> None:
+    talk = Talk(AB)
+    assert talk.ask("type.googleapis.com/unknown.Type", "x") == ()
+    assert names(talk.ask(ROUTE, "a")) == [(["a"], [])]
+
+
+def test_15_endpoints_are_sent_only_when_asked_for() -> None:
+    talk = opened(fleet({"o": "a"}), CLUSTER)
+    assert talk.publish(fleet({"o": "a"}, {"a": 2})) == ()
+    assert names(talk.ask(ENDPOINTS, "a")) == [(["a"], [])]
+
+
+def test_16_a_reconnect_is_sent_what_differs_and_only_that() -> None:
+    held = {"a": res("a").version, "b": res("b").version}
+    assert Talk(AB).ask(ROUTE, "*", have=held) == ()
+    assert names(Talk(of(ROUTE, a=1)).ask(ROUTE, "*", have=held)) == [([], ["b"])]
+    assert names(Talk(of(ROUTE, a=1, b=2)).ask(ROUTE, "*", have=held)) == [(["b"], [])]
+
+
+def test_16_a_reconnecting_sidecar_keeps_a_cluster_until_its_routes_are_new() -> None:
+    before, after = fleet({"o": "a"}), fleet({"o": "b"})
+    held = {kind: {r.name: r.version for r in before.of(kind).values()} for kind in before.by_type}
+    talk = Talk(after)
+    (cds,) = talk.ask(CLUSTER, "*", have=held[CLUSTER])
+    assert names((cds,)) == [(["b"], [])]
+    (eds,) = talk.ask(ENDPOINTS, "a", "b", have=held[ENDPOINTS])
+    assert names((eds,)) == [(["b"], [])]  # "a" is gone, but its cluster isn't yet
+    for kind in (LISTENER, SCOPED_ROUTE):
+        assert talk.ask(kind, "*", have=held[kind]) == ()
+    assert talk.ask(ROUTE, "o", have=held[ROUTE]) == ()
+    assert talk.ack(eds) == ()
+    (rds,) = talk.ack(cds)
+    assert names((rds,)) == [(["o"], [])]
+    assert names(talk.ack(rds)) == [([], ["a"]), ([], ["a"])]
+
+
+def test_16_a_client_of_clusters_only_is_told_of_removals_after_a_while() -> None:
+    talk = Talk(of(CLUSTER, a=1))
+    held = {"a": res("a").version, "b": "1"}
+    assert talk.ask(CLUSTER, "*", have=held) == ()
+    assert talk.session.next_deadline() == LIMITS.gate_seconds
+    assert names(talk.wait(LIMITS.gate_seconds)) == [([], ["b"])]
+
+
+def sidecar(snapshot) -> Talk:
+    """A sidecar that has everything."""
+    talk = Talk(snapshot)
+    for kind, subscribe in (
+        (CLUSTER, ()),
+        (ENDPOINTS, tuple(snapshot.of(ENDPOINTS))),
+        (LISTENER, ()),
+        (SCOPED_ROUTE, ()),
+        (ROUTE, tuple(snapshot.of(ROUTE))),
+    ):
+        for response in talk.ask(kind, *subscribe):
+            assert talk.ack(response) == ()
+    assert talk.session.behind(snapshot) == ()
+    return talk
+
+
+def test_17_and_18_clusters_go_after_the_routes_that_named_them() -> None:
+    talk = sidecar(fleet({"o": "ab", "p": "b"}))
+    (rds, *none) = talk.publish(fleet({"o": "b", "p": "b"}))
+    assert (none, rds.type_url, names((rds,))) == ([], ROUTE, [(["o"], [])])
+    assert [each.type_url for each in talk.ack(rds)] == [CLUSTER, ENDPOINTS]
+
+
+def test_18_a_scope_that_goes_is_gone_before_its_cluster() -> None:
+    talk = sidecar(fleet({"o": "a", "p": "b"}))
+    removals = talk.publish(fleet({"o": "a"}))
+    assert [each.type_url for each in removals] == [SCOPED_ROUTE, ROUTE]
+    scopes, routes = removals
+    assert talk.ack(routes) == ()
+    assert [(each.type_url, each.removed) for each in talk.ack(scopes)] == [
+        (CLUSTER, ("b",)),
+        (ENDPOINTS, ("b",)),
+    ]
+
+
+@pytest.mark.parametrize("type_url", [CLUSTER, LISTENER, SCOPED_ROUTE])
+def test_19_nothing_at_all_deletes_nothing_and_what_should_go_goes_later(type_url: str) -> None:
+    talk = opened(of(type_url, a=1, b=1), type_url)
+    assert talk.wait(LIMITS.gate_seconds) == ()
+    assert talk.publish(EMPTY_SNAPSHOT) == ()
+    assert talk.session.subscriptions[type_url].held.keys() == {"a", "b"}
+    assert names(talk.publish(of(type_url, b=1))) == [([], ["a"])]
+
+
+def test_21_the_same_content_has_the_same_version_and_moves_nobody() -> None:
+    talk = sidecar(fleet({"o": "ab"}))
+    assert talk.publish(fleet({"o": "ba"})) == ()
+    assert talk.session.behind(fleet({"o": "ab"})) != ()  # until it has been shown the new object
+    assert talk.session.behind(talk.session.snapshot) == ()
+
+
+def test_22_two_streams_of_one_node_have_each_their_own_state() -> None:
+    one, two = Talk(AB), Talk(AB)
+    (first,) = one.ask(ROUTE, "a")
+    one.nack(first, "no")
+    assert names(two.ask(ROUTE, "a")) == [(["a"], [])]
+
+
+def test_23_everything_at_once_goes_out_in_order_each_step_after_its_acknowledgements() -> None:
+    talk = sidecar(fleet({"o": "a"}))
+    (cds,) = talk.publish(fleet({"o": "b", "p": "b"}))
+    assert (cds.type_url, names((cds,))) == (CLUSTER, [(["b"], [])])
+    (eds,) = talk.ask(ENDPOINTS, "b")
+    assert names((eds,)) == [(["b"], [])]
+    assert talk.ack(eds) == ()  # Envoy ACKs the cluster once it is warm
+    routes = talk.ack(cds)
+    assert [(each.type_url, names((each,))) for each in routes] == [
+        (SCOPED_ROUTE, [(["p"], [])]),
+        (ROUTE, [(["o"], [])]),
+    ]
+    srds, rds = routes
+    assert talk.ack(srds) == ()
+    assert names(talk.ack(rds)) == [([], ["a"]), ([], ["a"])]
+
+
+def test_23_a_generation_follows_the_tables_that_carry_it() -> None:
+    talk = Talk(with_(of(OBJECTIVE_TABLE, o=1), ACTIVE_GENERATION, active=1))
+    (tables,) = talk.ask(OBJECTIVE_TABLE, "*")
+    assert talk.ask(ACTIVE_GENERATION, "*") == ()
+    assert [each.type_url for each in talk.ack(tables)] == [ACTIVE_GENERATION]
+
+
+def test_23_a_gate_that_stays_shut_opens_after_a_while_and_the_next_one_waits_again() -> None:
+    talk = sidecar(fleet({"o": "a"}))
+    (cds,) = talk.publish(fleet({"o": "b"}))
+    assert talk.session.next_deadline() == LIMITS.gate_seconds
+    (rds,) = talk.wait(LIMITS.gate_seconds)
+    assert rds.type_url == ROUTE
+    talk.ack(cds)
+    for removal in talk.ack(rds):
+        talk.ack(removal)
+    talk.now += 1_000
+    following = talk.publish(fleet({"o": "c"}))
+    assert [each.type_url for each in following] == [CLUSTER]
+
+
+def test_23_a_cold_sidecar_is_not_told_that_there_is_nothing_while_a_gate_is_shut() -> None:
+    talk = Talk(fleet({"o": "a"}))
+    talk.ask(CLUSTER)
+    assert talk.ask(LISTENER) == ()
+    assert talk.ask(SCOPED_ROUTE) == ()
+
+
+def test_24_changes_for_a_slow_reader_coalesce_to_the_latest() -> None:
+    talk = Talk(AB)
+    (first,) = talk.ask(ROUTE, "a")
+    for version in range(2, 1_000):
+        assert talk.publish(of(ROUTE, a=version)) == ()
+    (latest,) = talk.ack(first)
+    assert latest.resources == (res("a", 999),)
+
+
+def test_25_a_reconnect_with_a_hundred_thousand_names_is_taken() -> None:
+    many = {f"cluster-{number}": 1 for number in range(100_000)}
+    snapshot = of(CLUSTER, **many)
+    held = {r.name: r.version for r in snapshot.of(CLUSTER).values()}
+    assert Talk(snapshot).ask(CLUSTER, have=held) == ()
+
+
+def test_25_and_more_names_than_a_stream_may_have_are_refused() -> None:
+    talk = Talk(AB, replace(LIMITS, names=3))
+    talk.ask(ROUTE, "a", "b")
+    with pytest.raises(TooManyNames, match="more than 3 names"):
+        talk.ask(ENDPOINTS, "c", "d")
+
+
+def test_26_a_large_answer_comes_in_pieces_each_acknowledged() -> None:
+    size = len(res("r0").body)
+    talk = Talk(of(ROUTE, **{f"r{n}": 1 for n in range(7)}), replace(LIMITS, response_bytes=3 * size))
+    (response,) = talk.ask(ROUTE, "*")
+    pieces = [response]
+    while following := talk.ack(pieces[-1]):
+        pieces.extend(following)
+    assert [len(piece.resources) for piece in pieces] == [3, 3, 1]
+    assert talk.session.behind(talk.session.snapshot) == ()
+
+
+def test_26_a_resource_larger_than_a_piece_goes_alone() -> None:
+    talk = Talk(AB, replace(LIMITS, response_bytes=1))
+    (first,) = talk.ask(ROUTE, "*")
+    assert names((first, *talk.ack(first))) == [(["a"], []), (["b"], [])]
