@@ -63,9 +63,7 @@ def _address(node: Node, key: str, default: str = "") -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError as error:
-        raise BadNode(
-            f"{node.kind} {node.id}: metadata key {key!r} is {text!r}, not an IP address"
-        ) from error
+        raise BadNode(f"{node.kind} {node.id}: metadata {key!r} is {text!r}, not an IP address") from error
 
 
 def _port(node: Node, key: str, default: str = "") -> int:

@@ -45,9 +45,6 @@ NEVER_EMPTIED = frozenset({CLUSTER, LISTENER, SCOPED_ROUTE})
 class Lane(Protocol):
     """One type of a stream."""
 
-    blocked_since: float | None
-    """When its updates began to wait for other types."""
-
     @property
     def settled(self) -> bool:
         """Nothing is under way, and nothing is left to send but removals."""
@@ -57,18 +54,13 @@ class Lane(Protocol):
         """The client has acknowledged all that it should have, but what it refused."""
 
 
-def may_update(lanes: Mapping[str, Lane], type_url: str, now: float, patience: float) -> bool:
-    """Say whether updates of a type may go: those before it are there, or weren't for `patience` seconds.
+def may_update(lanes: Mapping[str, Lane], type_url: str) -> bool:
+    """Say whether updates of a type may go: those before it are there.
 
-    A type that the stream doesn't ask for is not waited for.
+    A type that the stream doesn't ask for is not waited for. There is no deadline here: clusters have
+    one of their own, and routes sent to a sidecar that may lack their clusters would fail requests.
     """
-    lane = lanes[type_url]
-    if all(lanes[other].settled for other in GATED_BY.get(type_url, ()) if other in lanes):
-        lane.blocked_since = None
-        return True
-    if lane.blocked_since is None:
-        lane.blocked_since = now
-    return now >= lane.blocked_since + patience
+    return all(lanes[other].settled for other in GATED_BY.get(type_url, ()) if other in lanes)
 
 
 def may_remove(lanes: Mapping[str, Lane], type_url: str, *, complete: bool) -> bool:

@@ -123,8 +123,8 @@ def _any(message: Any) -> AnyMessage:
     return packed
 
 
-def _resource(name: str, message: Any) -> Resource:
-    return make_resource(name, message.SerializeToString(deterministic=True))
+def _resource(name: str, message: Any, refers: Iterable[str] = ()) -> Resource:
+    return make_resource(name, message.SerializeToString(deterministic=True), refers)
 
 
 def seconds(value: float) -> Duration:
@@ -241,7 +241,8 @@ def _route(objective: str, targets: tuple[tuple[str, str], ...]) -> Resource:
     )
     route = route_components_pb2.Route(match=route_components_pb2.RouteMatch(prefix="/"), route=action)
     host = route_components_pb2.VirtualHost(name=objective, domains=["*"], routes=[route])
-    return _resource(objective, route_pb2.RouteConfiguration(name=objective, virtual_hosts=[host]))
+    message = route_pb2.RouteConfiguration(name=objective, virtual_hosts=[host])
+    return _resource(objective, message, refers={vip for _, vip in targets})
 
 
 def extension_pb2_config(message: Any) -> extension_pb2.TypedExtensionConfig:

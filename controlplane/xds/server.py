@@ -38,6 +38,7 @@ SERVER_OPTIONS = (
 MAX_STREAMS = 20_000
 TICK_SECONDS = 1.0
 FIRST_REQUEST_SECONDS = 30.0
+LAST_WRITE_SECONDS = 5.0
 STREAMS_A_TURN = 32
 """Streams that a push serves before it lets others have the event loop."""
 
@@ -57,11 +58,17 @@ class _Stream:
     peer: str
     session: DeltaSession | SotwSession
     to_bytes: Callable[[Any], bytes]
-    outgoing: asyncio.Queue[Response] = field(default_factory=asyncio.Queue)
+    outgoing: asyncio.Queue[Response | None] = field(default_factory=asyncio.Queue)
 
     def send(self, responses: tuple[Response, ...]) -> None:
         for response in responses:
             self.outgoing.put_nowait(response)
+
+    def end(self) -> None:
+        """Write nothing more."""
+        while not self.outgoing.empty():
+            self.outgoing.get_nowait()
+        self.outgoing.put_nowait(None)
 
 
 class AdsServer:
@@ -186,19 +193,22 @@ class AdsServer:
         self, stream: _Stream, parse: Callable[[bytes], DeltaRequest | SotwRequest], context: _Context
     ) -> None:
         """Read and write side by side until the client ends, or this server does."""
-        tasks = {
+        writing = asyncio.create_task(self._write(stream, context))
+        others = {
             asyncio.create_task(self._read(stream, parse, context)),
-            asyncio.create_task(self._write(stream, context)),
             asyncio.create_task(self._closing.wait()),
         }
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({writing, *others}, return_when=asyncio.FIRST_COMPLETED)
+            # A write that is under way must end by itself: with one, no status can be sent.
+            stream.end()
+            await asyncio.wait({writing}, timeout=LAST_WRITE_SECONDS)
             for task in done:
                 task.result()
         finally:
-            for task in tasks:
+            for task in (writing, *others):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(writing, *others, return_exceptions=True)
 
     async def _read(
         self, stream: _Stream, parse: Callable[[bytes], DeltaRequest | SotwRequest], context: _Context
@@ -210,8 +220,7 @@ class AdsServer:
             self._take(stream, parse(data))
 
     async def _write(self, stream: _Stream, context: _Context) -> None:
-        while True:
-            response = await stream.outgoing.get()
+        while (response := await stream.outgoing.get()) is not None:
             await context.write(stream.to_bytes(response))
 
     def _take(self, stream: _Stream, request: Any) -> None:

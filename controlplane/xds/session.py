@@ -7,12 +7,14 @@ What it keeps (ENVOY.md's cases are tests/xds/test_cases.py):
 - routes follow the clusters and endpoints that they name, once these are ACKed; the generation
   follows its tables;
 - clusters and endpoints are removed once everything that could name them is ACKed (`order`);
-- a refused version is never sent again to this stream, the others of its response are.
+- a refused version is never sent again to this stream, the others of its response are; routes to a
+  cluster that was refused are held back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import count
 
@@ -20,15 +22,18 @@ from controlplane.xds.messages import DeltaRequest, DeltaResponse
 from controlplane.xds.order import REMOVED_AFTER, may_remove, may_update
 from controlplane.xds.snapshot import Snapshot
 from controlplane.xds.subscription import WILDCARD, Batch, Subscription
-from lightbulb.ads.values import PUSH_ORDER
+from lightbulb.ads.values import CLUSTER, PUSH_ORDER, ROUTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionLimits:
-    """Seconds to wait for an ACK and at a gate; bytes of resources in a response; names a stream."""
+    """What a stream may take: seconds to ACK, and to ask for all that it wants; bytes; names.
+
+    `response_bytes` is how much of resources goes into one response; a larger one goes alone.
+    """
 
     ack_seconds: float = 15.0
-    gate_seconds: float = 10.0
+    asking_seconds: float = 10.0
     response_bytes: int = 2 * 1024 * 1024
     names: int = 200_000
 
@@ -58,7 +63,7 @@ class DeltaSession:
         if request.type_url not in PUSH_ORDER:
             return ()
         if self._complete_at is None:
-            self._complete_at = now + self._limits.gate_seconds
+            self._complete_at = now + self._limits.asking_seconds
         subscription = self._subscriptions.get(request.type_url)
         if subscription is None:
             self._open(request)
@@ -81,7 +86,7 @@ class DeltaSession:
         return self._flush(now)
 
     def on_tick(self, now: float) -> tuple[DeltaResponse, ...]:
-        """Take the time: deal with ACKs that are overdue, and open gates that were shut for too long."""
+        """Take the time: deal with ACKs that are overdue, and removals that were held back."""
         for subscription in self._subscriptions.values():
             pending = subscription.pending
             if (
@@ -153,21 +158,28 @@ class DeltaSession:
     def _batch(self, subscription: Subscription, now: float) -> Batch | None:
         """Return what is to be sent now, which may be an answer without content; None for nothing."""
         if not subscription.repairs and not subscription.dirty and not subscription.owes_answer:
-            subscription.blocked_since = None
             return None
-        if not may_update(self._subscriptions, subscription.type_url, now, self._limits.gate_seconds):
+        if not may_update(self._subscriptions, subscription.type_url):
             return None
         complete = self._complete_at is not None and now >= self._complete_at
-        removals = may_remove(self._subscriptions, subscription.type_url, complete=complete)
-        batch = subscription.next_batch(removals=removals, byte_limit=self._limits.response_bytes)
+        batch = subscription.next_batch(
+            removals=may_remove(self._subscriptions, subscription.type_url, complete=complete),
+            missing=self._missing_clusters(subscription.type_url),
+            byte_limit=self._limits.response_bytes,
+        )
         return batch if batch or subscription.owes_answer else None
+
+    def _missing_clusters(self, type_url: str) -> AbstractSet[str]:
+        """Return the clusters that a route must not name: the client refused them, and has no other."""
+        clusters = self._subscriptions.get(CLUSTER)
+        if type_url != ROUTE or clusters is None:
+            return frozenset()
+        return clusters.rejected.keys() - clusters.held.keys()
 
     def _deadlines(self) -> Iterator[float]:
         for subscription in self._subscriptions.values():
             if subscription.pending is not None and not subscription.late:
                 yield subscription.pending.since + self._limits.ack_seconds
-            if subscription.pending is None and (subscription.dirty or subscription.owes_answer):
-                if subscription.blocked_since is not None:
-                    yield subscription.blocked_since + self._limits.gate_seconds
-                if self._complete_at is not None and subscription.type_url in REMOVED_AFTER:
-                    yield self._complete_at
+            held_back = subscription.pending is None and subscription.dirty
+            if held_back and subscription.type_url in REMOVED_AFTER and self._complete_at is not None:
+                yield self._complete_at

@@ -13,9 +13,10 @@ Resources = Mapping[str, Resource]
 NO_RESOURCES: Resources = MappingProxyType({})
 
 
-def make_resource(name: str, body: bytes) -> Resource:
+def make_resource(name: str, body: bytes, refers: Iterable[str] = ()) -> Resource:
     """Return a resource whose version is the hash of `body`: replicas agree without talking."""
-    return Resource(name=name, version=hashlib.blake2b(body, digest_size=8).hexdigest(), body=body)
+    version = hashlib.blake2b(body, digest_size=8).hexdigest()
+    return Resource(name=name, version=version, body=body, refers=frozenset(refers))
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,6 @@ class Watch:
     repairing: bool = False
     """What it held is to be sent again: it refused clusters, and keeps them warming."""
     late: bool = False
-    blocked_since: float | None = None
 
     def take_names(self, names: tuple[str, ...]) -> None:
         """Note what the client wants from now on."""
@@ -56,12 +55,11 @@ class Watch:
         else:
             self.wildcard = True
         explicit = frozenset(names) - {WILDCARD}
-        if explicit - self.names:
-            self.asked = True
-        elif self.names - explicit and self.held:
-            self.held = {name: each for name, each in self.held.items() if self.wildcard or name in explicit}
-            self.version = content_version(_sorted(self.held))
+        self.asked = self.asked or bool(explicit - self.names)
         self.names = explicit
+        if not self.wildcard and self.held.keys() - explicit:
+            self.held = {name: each for name, each in self.held.items() if name in explicit}
+            self.version = content_version(_sorted(self.held))
 
     def wanted(self, *, removals: bool) -> World:
         """Return what the next response holds; without `removals`, also what is to be removed later."""
@@ -114,8 +112,12 @@ class Watch:
 
     @property
     def settled(self) -> bool:
-        """True when nothing is under way, and nothing is left to send but removals."""
-        return self._idle and not self.due(self.wanted(removals=False))
+        """True when nothing is under way, nothing is left to send but removals, and no cluster is refused.
+
+        A refused world doesn't say which of its clusters is bad: no route may name any of them.
+        """
+        refused = self.type_url == CLUSTER and self.refusal()
+        return self._idle and not refused and not self.due(self.wanted(removals=False))
 
     @property
     def _idle(self) -> bool:
@@ -156,18 +158,15 @@ class SotwSession:
         if request.type_url not in PUSH_ORDER:
             return ()
         if self._complete_at is None:
-            self._complete_at = now + self._limits.gate_seconds
+            self._complete_at = now + self._limits.asking_seconds
         watch = self._watches.get(request.type_url)
         if watch is None:
-            watch = self._open(request)
+            self._open(request)
         elif request.nonce != watch.nonce:
             return ()
-        elif watch.pending is not None:
-            if request.error is None:
-                watch.acknowledge()
-            else:
-                watch.refuse(request.error)
-        watch.take_names(request.names)
+        else:
+            _take_answer(watch, request)
+            watch.take_names(request.names)
         if sum(len(each.names) for each in self._watches.values()) > self._limits.names:
             raise TooManyNames(f"more than {self._limits.names} names on one stream")
         return self._flush(now)
@@ -180,7 +179,7 @@ class SotwSession:
         return self._flush(now)
 
     def on_tick(self, now: float) -> tuple[SotwResponse, ...]:
-        """Take the time: deal with ACKs that are overdue, and open gates that were shut for too long."""
+        """Take the time: deal with ACKs that are overdue, and removals that were held back."""
         for watch in self._watches.values():
             overdue = watch.pending is not None and now >= watch.since + self._limits.ack_seconds
             if overdue and not watch.late:
@@ -199,12 +198,13 @@ class SotwSession:
             if watch.current is not snapshot.of(type_url) or not watch.in_step
         )
 
-    def _open(self, request: SotwRequest) -> Watch:
-        watch = Watch(type_url=request.type_url, version=request.version, asked=not request.version)
+    def _open(self, request: SotwRequest) -> None:
+        watch = Watch(type_url=request.type_url, version=request.version)
+        watch.take_names(request.names)
+        watch.asked = not request.version
         if self.snapshot is not None:
             watch.current = self.snapshot.of(request.type_url)
         self._watches[request.type_url] = watch
-        return watch
 
     def _flush(self, now: float) -> tuple[SotwResponse, ...]:
         """Return every response that may go now, in the order in which they must."""
@@ -233,21 +233,23 @@ class SotwSession:
         complete = self._complete_at is not None and now >= self._complete_at
         removals = may_remove(self._watches, watch.type_url, complete=complete)
         world = watch.wanted(removals=removals)
-        if not watch.due(world):
-            watch.blocked_since = None
-            return None
-        if not may_update(self._watches, watch.type_url, now, self._limits.gate_seconds):
-            return None
-        return world
+        return world if watch.due(world) and may_update(self._watches, watch.type_url) else None
 
     def _deadlines(self) -> Iterator[float]:
         for watch in self._watches.values():
             if watch.pending is not None and not watch.late:
                 yield watch.since + self._limits.ack_seconds
-            if watch.pending is None and watch.blocked_since is not None:
-                yield watch.blocked_since + self._limits.gate_seconds
             if watch.type_url in REMOVED_AFTER and self._complete_at is not None and not watch.in_step:
                 yield self._complete_at
+
+
+def _take_answer(watch: Watch, request: SotwRequest) -> None:
+    if watch.pending is None:
+        return
+    if request.error is None:
+        watch.acknowledge()
+    else:
+        watch.refuse(request.error)
 
 
 def _sorted(resources: Mapping[str, Resource]) -> World:

@@ -27,8 +27,8 @@ class StreamStatus:
     held: Mapping[str, Mapping[str, str]]
 
     def acked(self, type_url: str) -> Mapping[str, str]:
-        """Return name -> version of what the client has acknowledged of a type."""
-        return self.held.get(type_url, {})
+        """Return name -> version of what the client is known to have of a type."""
+        return {name: version for name, version in self.held.get(type_url, {}).items() if version}
 
 
 def status_of(stream_id: int, node: Node, peer: str, session: DeltaSession | SotwSession) -> StreamStatus:

@@ -17,6 +17,8 @@ MAX_REASON = 500
 
 GONE = ""
 """The version of a resource that is to be removed."""
+UNKNOWN = ""
+"""The version held of a resource that the client may have removed, or may be applying."""
 
 _TOKEN = re.compile(r"[^\s,;'\"()\[\]{}]+")
 
@@ -58,7 +60,7 @@ class Subscription:
     wildcard: bool = False
     names: set[str] = field(default_factory=set)
     held: dict[str, str] = field(default_factory=dict)
-    """Name -> version that the client has, as far as is known."""
+    """Name -> version that the client has, or UNKNOWN."""
     accepted: dict[str, Resource] = field(default_factory=dict)
     """Clusters that were ACKed: what a refused update is repaired with."""
     current: Resources = field(default_factory=lambda: NO_RESOURCES)
@@ -72,8 +74,9 @@ class Subscription:
     """The first wildcard request is answered even with nothing, or a cold Envoy would wait."""
     batch_limit: int = 0
     """Most resources in a response while a refused one is searched for by halves; 0: no limit."""
+    suspects: set[str] = field(default_factory=set)
+    """New clusters that were in a response which wasn't acknowledged in time."""
     late: bool = False
-    blocked_since: float | None = None
 
     def wants(self, name: str) -> bool:
         """Say whether the client is subscribed to `name`."""
@@ -124,8 +127,11 @@ class Subscription:
                 else:
                     self.held.pop(name, None)
 
-    def next_batch(self, *, removals: bool, byte_limit: int) -> Batch:
-        """Return what is to be sent next; `removals` says whether names may be taken away now."""
+    def next_batch(self, *, removals: bool, missing: AbstractSet[str], byte_limit: int) -> Batch:
+        """Return what is to be sent next.
+
+        `removals` says whether names may be taken away now; what refers to `missing` names waits.
+        """
         if self.repairs:
             return self._repair()
         resources: list[Resource] = []
@@ -142,6 +148,8 @@ class Subscription:
                 continue
             if not self._must_send(resource):
                 self._clean(name)
+                continue
+            if resource.refers & missing:
                 continue
             size += len(resource.body)
             full = resources and (
@@ -172,14 +180,18 @@ class Subscription:
                 continue
             self.held[name] = resource.version
             self.rejected.pop(name, None)
+            self.suspects.discard(name)
             if self.type_url == CLUSTER:
                 self.accepted[name] = resource
         for name in pending.removed:
             self.held.pop(name, None)
             self.accepted.pop(name, None)
-            if name not in self.current:
+            if name in self.current:
+                self.dirty.add(name)  # it was taken back to be tried again, or came back meanwhile
+            else:
                 self.rejected.pop(name, None)
-        self.batch_limit = 2 * self.batch_limit if self.dirty else 0
+        if pending.sent:
+            self.batch_limit = 2 * self.batch_limit if self.dirty else 0
 
     def refuse(self, error: str) -> None:
         """Find out which resource of what was pending the client refused; the others go again."""
@@ -201,18 +213,26 @@ class Subscription:
             self.rejected.update({name: refused for name in removed if name not in self.current})
 
     def expire(self) -> None:
-        """No ACK came in time: take back what the client never had, and don't send it again."""
+        """No ACK came in time: take new clusters back, since one of them may be what never warms.
+
+        They are tried again, fewer at a time; one that fails alone twice is not. Other types wait on.
+        """
         self.late = True
         if self.type_url != CLUSTER or self.pending is None:
             return
-        new = [each for name, each in self.pending.sent.items() if name not in self.held]
+        new = {name for name in self.pending.sent if name not in self.held}
         if not new:
             return
         pending = self._take_pending()
         self.late = True
-        for resource in new:
-            self._reject(resource, "not acknowledged in time")
-        self._again(pending.sent.keys() - {resource.name for resource in new}, pending.removed)
+        if len(new) == 1 and new <= self.suspects:
+            (name,) = new
+            self._reject(pending.sent[name], "not acknowledged in time")
+        else:
+            self.repairs.extend(sorted(new))
+            self.batch_limit = max(1, len(new) // 2)
+        self.suspects |= new
+        self._again(pending.sent.keys() - new, pending.removed)
 
     @property
     def settled(self) -> bool:
@@ -261,9 +281,13 @@ class Subscription:
         return name in self.forced
 
     def _again(self, resources: AbstractSet[str], removed: Iterable[str]) -> None:
+        """Send again what was in a response of which some may have been applied."""
         self.dirty |= resources
         self.forced |= resources
-        self.dirty.update(removed)
+        for name in removed:
+            self.dirty.add(name)
+            if name in self.held:
+                self.held[name] = UNKNOWN
 
     def _clean(self, name: str) -> None:
         self.dirty.discard(name)

@@ -38,11 +38,15 @@ NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """One named resource; `version` is the content hash of `body` (the serialized message, no Any)."""
+    """One named resource; `version` is the content hash of `body` (the serialized message, no Any).
+
+    `refers` are the names of clusters that a route sends requests to: it isn't sent before them.
+    """
 
     name: str
     version: str
     body: bytes
+    refers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from controlplane.xds.session import DeltaSession, SessionLimits
 from controlplane.xds.snapshot import EMPTY_SNAPSHOT, Snapshot, make_resource
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Resource
 
-LIMITS = SessionLimits(ack_seconds=15.0, gate_seconds=10.0)
+LIMITS = SessionLimits(ack_seconds=15.0, asking_seconds=10.0)
 
 
 def res(name: str, version: object = 1) -> Resource:
@@ -32,7 +32,8 @@ def fleet(routes: Mapping[str, Iterable[str]], endpoints: Mapping[str, int] | No
     snapshot = snapshot.replace(LISTENER, [res("listener")])
     snapshot = snapshot.replace(SCOPED_ROUTE, [res(objective) for objective in routes])
     return snapshot.replace(
-        ROUTE, [make_resource(name, ",".join(sorted(named)).encode()) for name, named in routes.items()]
+        ROUTE,
+        [make_resource(name, ",".join(sorted(named)).encode(), named) for name, named in routes.items()],
     )
 
 

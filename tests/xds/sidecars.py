@@ -1,0 +1,120 @@
+"""A sidecar as Envoy behaves on its end of delta ADS, in lockstep with a session; for properties.
+
+Messages wait in both directions until a test lets one through, so that every interleaving can be tried.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from controlplane.xds.messages import DeltaRequest, DeltaResponse
+from controlplane.xds.session import DeltaSession
+from controlplane.xds.snapshot import Snapshot
+from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Resource
+from tests.xds.worlds import LIMITS, named_by
+
+World = dict[str, dict[str, Resource]]
+WILDCARDS = (CLUSTER, LISTENER, SCOPED_ROUTE)
+
+
+class Sidecar:
+    """Clusters bring endpoint subscriptions, scopes bring route subscriptions; CDS is ACKed when warm."""
+
+    def __init__(self, snapshot: Snapshot, refuses: Callable[[Resource], bool] = lambda _: False) -> None:
+        self.snapshot = snapshot
+        self.refuses = refuses
+        self.now = 0.0
+        self.world: World = {kind: {} for kind in (CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE)}
+        self.wanted: dict[str, set[str]] = {ENDPOINTS: set(), ROUTE: set()}
+        self.warming: DeltaResponse | None = None
+        self.answered: set[str] = set()
+        """Clusters for which endpoints came, or word that there are none: they are warm."""
+        self.connect()
+
+    def connect(self) -> None:
+        """Begin a stream: what was on its way is lost, what the sidecar has is named."""
+        self.session = DeltaSession(self.snapshot, LIMITS)
+        self.to_sidecar: deque[DeltaResponse] = deque()
+        self.to_server: deque[DeltaRequest] = deque()
+        self.warming = None
+        for kind in (*WILDCARDS[:1], ENDPOINTS, *WILDCARDS[1:], ROUTE):
+            names = () if kind in WILDCARDS else tuple(sorted(self.wanted[kind]))
+            if kind in WILDCARDS or names:
+                have = {name: each.version for name, each in self.world[kind].items()}
+                self._say(kind, subscribe=names, initial_versions=have)
+
+    def publish(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.to_sidecar.extend(self.session.on_snapshot(snapshot, self.now))
+        self._check()
+
+    def server_reads(self) -> None:
+        if self.to_server:
+            self.to_sidecar.extend(self.session.on_request(self.to_server.popleft(), self.now))
+            self._check()
+
+    def sidecar_reads(self) -> None:
+        if self.to_sidecar:
+            self._take(self.to_sidecar.popleft())
+            self._check()
+
+    def settle(self) -> None:
+        """Let everything through, and time pass, until nothing more happens; fail when it goes on and on."""
+        for _ in range(2_000):
+            if self.to_server:
+                self.server_reads()
+            elif self.to_sidecar:
+                self.sidecar_reads()
+            else:
+                deadline = self.session.next_deadline()
+                if deadline is None or deadline <= self.now:
+                    return
+                self.now = deadline
+                self.to_sidecar.extend(self.session.on_tick(self.now))
+        raise AssertionError("it never ends")
+
+    def _take(self, response: DeltaResponse) -> None:
+        kind = response.type_url
+        names = [each.name for each in response.resources]
+        assert len(names) == len(set(names))
+        bad = [each.name for each in response.resources if self.refuses(each)]
+        for each in response.resources:
+            if each.name not in bad:
+                self.world[kind][each.name] = each
+        for name in response.removed:
+            self.world[kind].pop(name, None)
+        if kind == ENDPOINTS:
+            self.answered.update(names, response.removed)
+        if kind == CLUSTER:
+            self.answered &= self.world[CLUSTER].keys()
+            self._follow(ENDPOINTS, self.world[CLUSTER])
+        if kind == SCOPED_ROUTE:
+            self._follow(ROUTE, self.world[SCOPED_ROUTE])
+        if bad:
+            self._say(kind, nonce=response.nonce, error=f"refused: {', '.join(bad)}")
+        elif kind == CLUSTER:
+            self.warming = response
+        else:
+            self._say(kind, nonce=response.nonce)
+        if self.warming is not None and self.world[CLUSTER].keys() <= self.answered:
+            response, self.warming = self.warming, None
+            self._say(CLUSTER, nonce=response.nonce)
+
+    def _follow(self, kind: str, names: dict[str, Resource]) -> None:
+        new, old = names.keys() - self.wanted[kind], self.wanted[kind] - names.keys()
+        self.wanted[kind] = set(names)
+        for name in old:
+            self.world[kind].pop(name, None)
+        if new or old:
+            self._say(kind, subscribe=tuple(sorted(new)), unsubscribe=tuple(sorted(old)))
+
+    def _say(self, kind: str, **parts: object) -> None:
+        self.to_server.append(DeltaRequest(type_url=kind, **parts))  # type: ignore[arg-type]
+
+    def _check(self) -> None:
+        """What must hold at every moment."""
+        under_way = [each.type_url for each in self.to_sidecar]
+        assert len(under_way) == len(set(under_way)), "more than one un-ACKed response of a type"
+        for name, route in self.world[ROUTE].items():
+            if name in self.world[SCOPED_ROUTE]:
+                missing = named_by(route) - self.world[CLUSTER].keys()
+                assert not missing, f"{name} names {missing}, which the sidecar doesn't have: requests fail"

@@ -1,0 +1,130 @@
+"""Whatever happens in whatever order: routes never dangle, and in the end each has what it should."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controlplane.xds.messages import SotwRequest, SotwResponse
+from controlplane.xds.snapshot import Snapshot
+from controlplane.xds.sotw import SotwSession
+from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Resource
+from tests.xds.sidecars import Sidecar
+from tests.xds.worlds import LIMITS, fleet, of
+
+fleets = st.builds(
+    fleet,
+    st.dictionaries(st.sampled_from("opq"), st.sets(st.sampled_from("abc"), min_size=1), min_size=1),
+    st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2)),
+)
+steps = st.lists(st.one_of(fleets, st.sampled_from(["server", "sidecar", "reconnect"])), max_size=60)
+
+
+def run(sidecar: Sidecar, script: list[Snapshot | str]) -> None:
+    for step in script:
+        match step:
+            case "server":
+                sidecar.server_reads()
+            case "sidecar":
+                sidecar.sidecar_reads()
+            case "reconnect":
+                sidecar.connect()
+            case Snapshot():
+                sidecar.publish(step)
+    sidecar.settle()
+
+
+@settings(max_examples=300, deadline=None)
+@given(fleets, steps)
+def test_a_sidecar_never_has_a_route_to_nowhere_and_ends_with_what_it_should_have(
+    start: Snapshot, script: list[Snapshot | str]
+) -> None:
+    sidecar = Sidecar(start)
+    run(sidecar, script)
+    for kind in (CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE):
+        assert sidecar.world[kind] == dict(sidecar.snapshot.of(kind)), kind
+    assert sidecar.session.behind(sidecar.snapshot) == ()
+
+
+@settings(max_examples=200, deadline=None)
+@given(fleets, steps, st.sets(st.sampled_from("abc"), min_size=1))
+def test_refused_clusters_hold_back_the_routes_to_them_and_nothing_else(
+    start: Snapshot, script: list[Snapshot | str], poisoned: set[str]
+) -> None:
+    sidecar = Sidecar(start)
+    sidecar.settle()  # what it has from better times, it keeps
+    sidecar.refuses = lambda resource: resource.name in poisoned - start.of(CLUSTER).keys()
+    run(sidecar, script)
+    clusters = sidecar.world[CLUSTER]
+    for name, route in sidecar.snapshot.of(ROUTE).items():
+        if route.refers <= clusters.keys():
+            assert sidecar.world[ROUTE][name] == route
+    assert sidecar.snapshot.of(CLUSTER).keys() - clusters.keys() <= poisoned
+
+
+@settings(max_examples=200, deadline=None)
+@given(fleets, steps, st.sets(st.sampled_from("opq"), min_size=1))
+def test_what_a_sidecar_refuses_stops_nothing_else(
+    start: Snapshot, script: list[Snapshot | str], poisoned: set[str]
+) -> None:
+    def refuses(resource: Resource) -> bool:
+        return resource.name in poisoned and b"b" in resource.body  # routes to cluster b, say
+
+    sidecar = Sidecar(start, refuses)
+    run(sidecar, script)
+    snapshot = sidecar.snapshot
+    bad = {name for name, route in snapshot.of(ROUTE).items() if refuses(route)}
+    assert sidecar.session.subscriptions[ROUTE].refusals().keys() == bad
+    for name, route in snapshot.of(ROUTE).items():
+        if name not in bad:
+            assert sidecar.world[ROUTE][name] == route
+    assert sidecar.world[SCOPED_ROUTE] == dict(snapshot.of(SCOPED_ROUTE))
+    assert snapshot.of(CLUSTER).keys() == sidecar.world[CLUSTER].keys()
+
+
+def settle_sotw(session: SotwSession, responses: list[SotwResponse], held: dict[str, SotwResponse]) -> None:
+    names = {CLUSTER: (), ROUTE: ("o", "p", "q")}
+    now = 0.0
+    for _ in range(200):
+        if responses:
+            response = responses.pop(0)
+            held[response.type_url] = response
+            request = SotwRequest(
+                type_url=response.type_url,
+                names=names[response.type_url],
+                version=response.version,
+                nonce=response.nonce,
+            )
+            responses.extend(session.on_request(request, now))
+        else:
+            deadline = session.next_deadline()
+            if deadline is None or deadline <= now:
+                return
+            now = deadline
+            responses.extend(session.on_tick(now))
+    raise AssertionError("it never ends")
+
+
+@settings(deadline=None)
+@given(st.lists(fleets, min_size=1, max_size=6))
+def test_state_of_the_world_converges_too(snapshots: list[Snapshot]) -> None:
+    session = SotwSession(snapshots[0], LIMITS)
+    held: dict[str, SotwResponse] = {}
+    responses = [*session.on_request(SotwRequest(type_url=CLUSTER), 0.0)]
+    settle_sotw(session, responses, held)
+    responses = [*session.on_request(SotwRequest(type_url=ROUTE, names=("o", "p", "q")), 0.0)]
+    for snapshot in snapshots:
+        responses.extend(session.on_snapshot(snapshot, 0.0))
+    settle_sotw(session, responses, held)
+    for kind in (CLUSTER, ROUTE):
+        assert {r.name: r for r in held[kind].resources} == dict(snapshots[-1].of(kind))
+    assert session.behind(snapshots[-1]) == ()
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("ab"), st.integers(0, 2)), max_size=5))
+def test_a_slow_stream_is_owed_one_response_a_type_however_much_changes(
+    changes: list[dict[str, int]],
+) -> None:
+    session = SotwSession(of(ROUTE, a=0), LIMITS)
+    (first,) = session.on_request(SotwRequest(type_url=ROUTE, names=("a", "b")), 0.0)
+    for versions in changes:
+        assert session.on_snapshot(of(ROUTE, **versions), 0.0) == ()
+    assert session.watches[ROUTE].pending == first.resources

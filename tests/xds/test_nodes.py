@@ -1,0 +1,49 @@
+"""A node that could harm others is refused at the door, with what is wrong."""
+
+import pytest
+
+from controlplane.xds.nodes import BadNode, HostNode, LightbulbNode, SidecarNode, identify
+from lightbulb.ads.values import Node
+
+HOST = {"kind": "host", "shard": "s", "address": "10.0.0.1", "port": "80"}
+
+
+def node(**metadata: str) -> Node:
+    return Node(id="n1", metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({}, SidecarNode(address="127.0.0.1", port=0)),
+        (
+            {"kind": "sidecar", "listen_address": "::1", "listen_port": "10000"},
+            SidecarNode(address="::1", port=10_000),
+        ),
+        (HOST, HostNode(shard="s", address="10.0.0.1", port=80)),
+        ({"kind": "lightbulb"}, LightbulbNode()),
+    ],
+)
+def test_a_node_is_what_it_says(metadata: dict[str, str], expected: object) -> None:
+    assert identify(node(**metadata)) == expected
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({"kind": "toaster"}, "kind 'toaster'; it is one of sidecar, lightbulb, host"),
+        ({**HOST, "shard": ""}, "no metadata key 'shard'"),
+        ({**HOST, "address": "localhost"}, "'address' is 'localhost', not an IP address"),
+        ({**HOST, "address": ""}, "'address' is ''"),
+        ({**HOST, "port": "abc"}, "'port' is 'abc', not a port"),
+        ({**HOST, "port": "65536"}, "not a port"),
+        ({**HOST, "port": "-1"}, "not a port"),
+        ({**HOST, "port": "٣"}, "not a port"),
+        ({"listen_address": "example.org"}, "sidecar n1: metadata 'listen_address'"),
+    ],
+)
+def test_a_node_that_says_nonsense_is_told_what(metadata: dict[str, str], words: str) -> None:
+    with pytest.raises(BadNode, match=None) as error:
+        identify(node(**metadata))
+    assert words in str(error.value)
+    assert "n1" in str(error.value)

@@ -1,0 +1,202 @@
+"""State-of-the-world ADS: the cases in which it differs from delta; numbers as in test_cases."""
+
+import pytest
+
+from controlplane.xds.messages import SotwRequest, SotwResponse
+from controlplane.xds.session import SessionLimits, TooManyNames
+from controlplane.xds.snapshot import EMPTY_SNAPSHOT, Snapshot
+from controlplane.xds.sotw import SotwSession
+from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE
+from tests.xds.worlds import LIMITS, fleet, of, res
+
+AB = of(ROUTE, a=1, b=1)
+
+
+class Talk:
+    def __init__(self, snapshot: Snapshot | None, limits: SessionLimits = LIMITS) -> None:
+        self.session = SotwSession(snapshot, limits)
+        self.now = 0.0
+        self.names: dict[str, tuple[str, ...]] = {}
+
+    def ask(self, type_url: str, *names: str, **parts: str) -> tuple[SotwResponse, ...]:
+        self.names[type_url] = names
+        return self.session.on_request(SotwRequest(type_url=type_url, names=names, **parts), self.now)
+
+    def ack(self, response: SotwResponse) -> tuple[SotwResponse, ...]:
+        named = self.names[response.type_url]
+        return self.ask(response.type_url, *named, nonce=response.nonce, version=response.version)
+
+    def nack(self, response: SotwResponse, error: str) -> tuple[SotwResponse, ...]:
+        return self.ask(response.type_url, *self.names[response.type_url], nonce=response.nonce, error=error)
+
+    def publish(self, snapshot: Snapshot) -> tuple[SotwResponse, ...]:
+        return self.session.on_snapshot(snapshot, self.now)
+
+    def wait(self, seconds: float) -> tuple[SotwResponse, ...]:
+        self.now += seconds
+        return self.session.on_tick(self.now)
+
+
+def opened(snapshot: Snapshot, type_url: str, *names: str) -> Talk:
+    talk = Talk(snapshot)
+    (first,) = talk.ask(type_url, *names)
+    assert talk.ack(first) == ()
+    return talk
+
+
+def contents(*responses: SotwResponse) -> list[list[str]]:
+    return [[resource.name for resource in each.resources] for each in responses]
+
+
+def test_1_no_names_are_everything_at_first_and_nothing_after_names() -> None:
+    talk = Talk(of(CLUSTER, a=1, b=1))
+    (first,) = talk.ask(CLUSTER)
+    assert contents(first) == [["a", "b"]]
+    assert talk.ask(CLUSTER, nonce=first.nonce) == ()
+    named = opened(AB, ROUTE, "a")
+    (watch,) = named.session.watches.values()
+    named.ask(ROUTE, nonce=watch.nonce)
+    assert named.publish(of(ROUTE, a=2, b=2)) == ()
+
+
+def test_1_the_wildcard_can_be_named_and_taken_back() -> None:
+    talk = opened(AB, ROUTE, "*", "a")
+    (both,) = talk.publish(of(ROUTE, a=2, b=2))
+    assert contents(both) == [["a", "b"]]
+    assert talk.ask(ROUTE, "a", nonce=both.nonce) == ()
+    assert contents(*talk.publish(of(ROUTE, a=3, b=3))) == [["a"]]
+
+
+def test_1_before_there_is_anything_to_serve_nothing_is_said() -> None:
+    talk = Talk(None)
+    assert talk.ask(CLUSTER) == ()
+    assert contents(*talk.publish(of(CLUSTER, a=1))) == [["a"]]
+
+
+def test_2_fewer_names_are_no_news_and_more_names_are() -> None:
+    talk = opened(AB, ROUTE, "a", "b")
+    nonce = talk.session.watches[ROUTE].nonce
+    assert talk.ask(ROUTE, "a", nonce=nonce) == ()
+    (again,) = talk.ask(ROUTE, "a", "b", nonce=nonce)
+    assert contents(again) == [["a", "b"]]
+
+
+def test_5_an_unknown_name_is_answered_without_it_and_sent_when_it_comes_to_exist() -> None:
+    talk = opened(EMPTY_SNAPSHOT, ROUTE, "late")
+    assert contents(*talk.publish(of(ROUTE, late=1))) == [["late"]]
+
+
+def test_8_a_stale_nonce_is_ignored() -> None:
+    talk = Talk(AB)
+    (first,) = talk.ask(ROUTE, "a")
+    assert talk.ask(ROUTE, "a", "b", nonce="stale", error="no") == ()
+    assert talk.session.watches[ROUTE].pending == first.resources
+    assert talk.session.watches[ROUTE].names == {"a"}
+
+
+def test_9_and_11_refused_content_is_not_sent_again_and_counts_while_it_is_wanted() -> None:
+    talk = opened(of(ROUTE, a=1), ROUTE, "a")
+    (bad,) = talk.publish(of(ROUTE, a=2))
+    assert talk.nack(bad, "a: no") == ()
+    assert talk.session.watches[ROUTE].refusal() == "a: no"
+    assert talk.publish(of(ROUTE, a=2, other=1)) == ()
+    assert talk.publish(of(ROUTE, a=1)) == ()  # what it has
+    assert talk.session.watches[ROUTE].refusal() == ""
+    assert contents(*talk.publish(of(ROUTE, a=3))) == [["a"]]
+
+
+def test_12_refused_clusters_are_taken_back_to_what_was_held() -> None:
+    talk = opened(of(CLUSTER, a=1), CLUSTER)
+    (bad,) = talk.publish(of(CLUSTER, a=1, b=1))
+    (repair,) = talk.nack(bad, "b: no")
+    assert contents(repair) == [["a"]]
+    assert talk.nack(repair, "I refuse everything") == ()
+    assert talk.session.watches[CLUSTER].refusal() == "b: no"
+
+
+def test_12_clusters_that_never_warm_are_taken_back_at_the_deadline() -> None:
+    talk = opened(of(CLUSTER, a=1), CLUSTER)
+    talk.publish(of(CLUSTER, a=1, b=1))
+    (repair,) = talk.wait(LIMITS.ack_seconds)
+    assert contents(repair) == [["a"]]
+    assert talk.session.watches[CLUSTER].late
+    assert talk.ack(repair) == ()
+    assert not talk.session.watches[CLUSTER].late
+
+
+def test_14_an_unknown_type_is_ignored() -> None:
+    assert Talk(AB).ask("type.googleapis.com/unknown.Type") == ()
+
+
+def test_16_and_21_a_reconnect_with_the_version_of_the_same_content_is_sent_nothing() -> None:
+    (first,) = Talk(AB).ask(ROUTE, "a", "b")
+    replica = Talk(of(ROUTE, b=1, a=1))
+    assert replica.ask(ROUTE, "a", "b", version=first.version) == ()
+    assert contents(*replica.publish(of(ROUTE, a=1, b=2))) == [["a", "b"]]
+
+
+@pytest.mark.parametrize("type_url", [CLUSTER, LISTENER, SCOPED_ROUTE])
+def test_19_nothing_at_all_deletes_nothing(type_url: str) -> None:
+    talk = opened(of(type_url, a=1), type_url)
+    talk.now = LIMITS.asking_seconds
+    assert talk.publish(EMPTY_SNAPSHOT) == ()
+    assert contents(*talk.publish(of(type_url, b=1))) == [["b"]]
+
+
+def sidecar(snapshot: Snapshot) -> Talk:
+    talk = Talk(snapshot)
+    for kind, asked in (
+        (CLUSTER, ()),
+        (ENDPOINTS, tuple(snapshot.of(ENDPOINTS))),
+        (LISTENER, ()),
+        (SCOPED_ROUTE, ()),
+        (ROUTE, tuple(snapshot.of(ROUTE))),
+    ):
+        for response in talk.ask(kind, *asked):
+            assert talk.ack(response) == ()
+    assert talk.session.behind(snapshot) == ()
+    return talk
+
+
+def test_18_and_23_a_move_is_made_before_it_is_broken() -> None:
+    talk = sidecar(fleet({"o": "a"}))
+    (cds,) = talk.publish(fleet({"o": "b"}))
+    assert (cds.type_url, contents(cds)) == (CLUSTER, [["a", "b"]])
+    watch = talk.session.watches[ENDPOINTS]
+    (eds,) = talk.ask(ENDPOINTS, "a", "b", nonce=watch.nonce)
+    assert talk.ack(eds) == ()
+    (rds,) = talk.ack(cds)
+    assert rds.type_url == ROUTE
+    removals = talk.ack(rds)
+    assert [(each.type_url, contents(each)) for each in removals] == [
+        (CLUSTER, [["b"]]),
+        (ENDPOINTS, [["b"]]),
+    ]
+
+
+def test_23_routes_wait_while_clusters_are_refused() -> None:
+    talk = sidecar(fleet({"o": "a"}))
+    (cds,) = talk.publish(fleet({"o": "b"}))
+    (repair,) = talk.nack(cds, "b: no")
+    assert talk.ack(repair) == ()
+    assert ROUTE in talk.session.behind(talk.session.snapshot)
+    (srds,) = talk.publish(fleet({"o": "a", "p": "a"}))
+    assert srds.type_url == SCOPED_ROUTE
+
+
+def test_25_more_names_than_a_stream_may_have_are_refused() -> None:
+    talk = Talk(AB, SessionLimits(names=1))
+    with pytest.raises(TooManyNames, match="more than 1 names"):
+        talk.ask(ROUTE, "a", "b")
+
+
+def test_a_response_has_the_version_of_its_content() -> None:
+    talk = Talk(of(ROUTE, a=1))
+    (first,) = talk.ask(ROUTE, "a")
+    assert first.resources == (res("a", 1),)
+    talk.ack(first)
+    (second,) = talk.publish(of(ROUTE, a=2))
+    assert second.version != first.version
+    talk.ack(second)
+    (third,) = talk.publish(of(ROUTE, a=1))
+    assert third.version == first.version
