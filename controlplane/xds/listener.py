@@ -8,6 +8,7 @@ from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
 from envoy.config.core.v3 import address_pb2, base_pb2, extension_pb2, substitution_format_string_pb2
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
+from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm_pb2,
@@ -23,6 +24,7 @@ from lightbulb.model import KEY_SEPARATOR, ROUTING_KEY_HEADER
 
 LISTENER_NAME = "lightbulb"
 IDLE_SECONDS = 300
+MISSING_KEY_MESSAGE = "the header x-routing-key is missing; resolve the objective, and send the key"
 UNKNOWN_KEY_MESSAGE = "routing key '%REQ(X-ROUTING-KEY)%' isn't known here; resolve again"
 INTERNAL_HEADERS = ("x-shadow",)
 """Headers that only the system itself may set."""
@@ -78,19 +80,35 @@ def _unknown_key_reply() -> hcm_pb2.LocalReplyConfig:
     Left alone, Envoy says UNAVAILABLE (no cluster) or UNIMPLEMENTED (no route). UNAVAILABLE is for a
     known key whose hosts are gone.
     """
-    no_route_or_cluster = accesslog_pb2.ResponseFlagFilter(flags=["NR", "NC"])
+    unknown = accesslog_pb2.AccessLogFilter(
+        response_flag_filter=accesslog_pb2.ResponseFlagFilter(flags=["NR", "NC"])
+    )
+    keyless = accesslog_pb2.AccessLogFilter(
+        header_filter=accesslog_pb2.HeaderFilter(
+            header=route_components_pb2.HeaderMatcher(
+                name=ROUTING_KEY_HEADER, present_match=True, invert_match=True
+            )
+        )
+    )
+    missing = accesslog_pb2.AccessLogFilter(and_filter=accesslog_pb2.AndFilter(filters=[unknown, keyless]))
+    # the first that matches counts
+    return hcm_pb2.LocalReplyConfig(
+        mappers=[_not_found(missing, MISSING_KEY_MESSAGE), _not_found(unknown, UNKNOWN_KEY_MESSAGE)]
+    )
+
+
+def _not_found(when: accesslog_pb2.AccessLogFilter, message: str) -> hcm_pb2.ResponseMapper:
     status = base_pb2.HeaderValueOption(
         header=base_pb2.HeaderValue(key="grpc-status", value="5"),
         append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
     )
-    mapper = hcm_pb2.ResponseMapper(
-        filter=accesslog_pb2.AccessLogFilter(response_flag_filter=no_route_or_cluster),
+    return hcm_pb2.ResponseMapper(
+        filter=when,
         headers_to_add=[status],
         body_format_override=substitution_format_string_pb2.SubstitutionFormatString(
-            text_format_source=base_pb2.DataSource(inline_string=UNKNOWN_KEY_MESSAGE)
+            text_format_source=base_pb2.DataSource(inline_string=message)
         ),
     )
-    return hcm_pb2.LocalReplyConfig(mappers=[mapper])
 
 
 def _strip_internal_headers() -> extension_pb2.TypedExtensionConfig:

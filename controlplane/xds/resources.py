@@ -16,6 +16,7 @@ from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
 from envoy.config.core.v3 import address_pb2, config_source_pb2, extension_pb2, protocol_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2, scoped_route_pb2
+from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from envoy.extensions.router.cluster_specifiers.matcher.v3 import matcher_pb2 as specifier_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from envoy.type.matcher.v3 import http_inputs_pb2
@@ -121,6 +122,21 @@ def _any(message: Any) -> AnyMessage:
     packed = AnyMessage()
     packed.Pack(message, deterministic=True)
     return packed
+
+
+def _retry_elsewhere() -> route_components_pb2.RetryPolicy:
+    """Retry only what no host has begun to work on, and on another host than the one that is down."""
+    policy = route_components_pb2.RetryPolicy
+    return policy(
+        retry_on="connect-failure,refused-stream",
+        num_retries=UInt32Value(value=2),
+        retry_host_predicate=[
+            policy.RetryHostPredicate(
+                name="previous-hosts", typed_config=_any(previous_hosts_pb2.PreviousHostsPredicate())
+            )
+        ],
+        host_selection_retry_max_attempts=5,
+    )
 
 
 def _resource(name: str, message: Any, refers: Iterable[str] = ()) -> Resource:
@@ -235,9 +251,7 @@ def _route(objective: str, targets: tuple[tuple[str, str], ...]) -> Resource:
         max_stream_duration=route_components_pb2.RouteAction.MaxStreamDuration(
             grpc_timeout_header_max=seconds(0)
         ),
-        retry_policy=route_components_pb2.RetryPolicy(
-            retry_on="connect-failure,refused-stream", num_retries=UInt32Value(value=2)
-        ),
+        retry_policy=_retry_elsewhere(),
     )
     route = route_components_pb2.Route(match=route_components_pb2.RouteMatch(prefix="/"), route=action)
     host = route_components_pb2.VirtualHost(name=objective, domains=["*"], routes=[route])

@@ -2,7 +2,8 @@
 
 The same order and gates as delta (`order`); a response carries all that the client asked for of a type.
 A type is sent again only when its content is new, and a refused content never. What a client holds from
-a stream before this one is not known here: only delta keeps such clusters until the routes are changed.
+a stream before this one is known only when its version is that of what it should have: clusters of
+another content can't be kept until the routes are changed, as they are with delta.
 """
 
 from __future__ import annotations
@@ -60,6 +61,15 @@ class Watch:
         if not self.wildcard and self.held.keys() - explicit:
             self.held = {name: each for name, each in self.held.items() if name in explicit}
             self.version = content_version(_sorted(self.held))
+
+    def look_at(self, current: Resources) -> None:
+        """Take what the client should have from now on."""
+        known = bool(self.current or self.held)
+        self.current = current
+        if not known and self.version:
+            world = self.wanted(removals=True)
+            if content_version(world) == self.version:
+                self.held = {resource.name: resource for resource in world}
 
     def wanted(self, *, removals: bool) -> World:
         """Return what the next response holds; without `removals`, also what is to be removed later."""
@@ -175,7 +185,7 @@ class SotwSession:
         """Take what the stream should have from now on."""
         self.snapshot = snapshot
         for watch in self._watches.values():
-            watch.current = snapshot.of(watch.type_url)
+            watch.look_at(snapshot.of(watch.type_url))
         return self._flush(now)
 
     def on_tick(self, now: float) -> tuple[SotwResponse, ...]:
@@ -203,7 +213,7 @@ class SotwSession:
         watch.take_names(request.names)
         watch.asked = not request.version
         if self.snapshot is not None:
-            watch.current = self.snapshot.of(request.type_url)
+            watch.look_at(self.snapshot.of(request.type_url))
         self._watches[request.type_url] = watch
 
     def _flush(self, now: float) -> tuple[SotwResponse, ...]:

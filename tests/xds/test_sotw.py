@@ -135,6 +135,16 @@ def test_16_and_21_a_reconnect_with_the_version_of_the_same_content_is_sent_noth
     assert contents(*replica.publish(of(ROUTE, a=1, b=2))) == [["a", "b"]]
 
 
+def test_16_a_reconnecting_sidecar_keeps_its_clusters_until_its_routes_are_new() -> None:
+    before = fleet({"o": "a"})
+    old, talk = sidecar(before), Talk(before)
+    for kind, asked in old.names.items():
+        assert talk.ask(kind, *asked, version=old.session.watches[kind].version) == ()
+    assert talk.session.behind(before) == ()
+    (cds,) = talk.publish(fleet({"o": "b"}))
+    assert (cds.type_url, contents(cds)) == (CLUSTER, [["a", "b"]])
+
+
 @pytest.mark.parametrize("type_url", [CLUSTER, LISTENER, SCOPED_ROUTE])
 def test_19_nothing_at_all_deletes_nothing(type_url: str) -> None:
     talk = opened(of(type_url, a=1), type_url)
