@@ -59,18 +59,20 @@ class RequestContext(_message.Message):
     def __init__(self, user_id: _Optional[str] = ..., country: _Optional[str] = ..., device: _Optional[str] = ..., locale: _Optional[str] = ..., surface: _Optional[str] = ..., attributes: _Optional[_Mapping[str, _table_pb2.Value]] = ..., allocations: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class ResolveRequest(_message.Message):
-    __slots__ = ("objective", "context", "override_model", "client", "explain")
+    __slots__ = ("objective", "context", "override_model", "client", "explain", "sidecar")
     OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     OVERRIDE_MODEL_FIELD_NUMBER: _ClassVar[int]
     CLIENT_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    SIDECAR_FIELD_NUMBER: _ClassVar[int]
     objective: str
     context: RequestContext
     override_model: str
     client: str
     explain: bool
-    def __init__(self, objective: _Optional[str] = ..., context: _Optional[_Union[RequestContext, _Mapping]] = ..., override_model: _Optional[str] = ..., client: _Optional[str] = ..., explain: _Optional[bool] = ...) -> None: ...
+    sidecar: str
+    def __init__(self, objective: _Optional[str] = ..., context: _Optional[_Union[RequestContext, _Mapping]] = ..., override_model: _Optional[str] = ..., client: _Optional[str] = ..., explain: _Optional[bool] = ..., sidecar: _Optional[str] = ...) -> None: ...
 
 class Allocation(_message.Message):
     __slots__ = ("test_id", "cell")

@@ -199,13 +199,41 @@ class ObjectiveTable(_message.Message):
     default_source: Source
     def __init__(self, objective: _Optional[str] = ..., input_type: _Optional[str] = ..., cache_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., deadline: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., models: _Optional[_Iterable[_Union[ModelTarget, _Mapping]]] = ..., overrides: _Optional[_Iterable[_Union[OverrideRule, _Mapping]]] = ..., ab_rules: _Optional[_Iterable[_Union[AbRule, _Mapping]]] = ..., context_rules: _Optional[_Iterable[_Union[ContextRule, _Mapping]]] = ..., shift: _Optional[_Union[ShiftRule, _Mapping]] = ..., default_model: _Optional[int] = ..., default_source: _Optional[_Union[Source, _Mapping]] = ...) -> None: ...
 
+class TableSince(_message.Message):
+    __slots__ = ("since", "table")
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    TABLE_FIELD_NUMBER: _ClassVar[int]
+    since: int
+    table: ObjectiveTable
+    def __init__(self, since: _Optional[int] = ..., table: _Optional[_Union[ObjectiveTable, _Mapping]] = ...) -> None: ...
+
+class ObjectiveTables(_message.Message):
+    __slots__ = ("objective", "tables")
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    TABLES_FIELD_NUMBER: _ClassVar[int]
+    objective: str
+    tables: _containers.RepeatedCompositeFieldContainer[TableSince]
+    def __init__(self, objective: _Optional[str] = ..., tables: _Optional[_Iterable[_Union[TableSince, _Mapping]]] = ...) -> None: ...
+
 class ActiveGeneration(_message.Message):
-    __slots__ = ("number", "content_hash")
+    __slots__ = ("number", "content_hash", "fence", "store", "oldest")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    STORE_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_FIELD_NUMBER: _ClassVar[int]
     number: int
     content_hash: str
-    def __init__(self, number: _Optional[int] = ..., content_hash: _Optional[str] = ...) -> None: ...
+    fence: int
+    store: str
+    oldest: int
+    def __init__(self, number: _Optional[int] = ..., content_hash: _Optional[str] = ..., fence: _Optional[int] = ..., store: _Optional[str] = ..., oldest: _Optional[int] = ...) -> None: ...
+
+class SidecarState(_message.Message):
+    __slots__ = ("generation",)
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    generation: int
+    def __init__(self, generation: _Optional[int] = ...) -> None: ...
 
 class ModelAssignment(_message.Message):
     __slots__ = ("name", "version", "memory_mib", "facts", "depends_on")

@@ -1,0 +1,1 @@
+"""What control planes keep: one contract, a SQLite file or Redis."""

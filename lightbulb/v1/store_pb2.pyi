@@ -1,0 +1,155 @@
+from lightbulb.v1 import table_pb2 as _table_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class StoredRoute(_message.Message):
+    __slots__ = ("objective", "key", "vip")
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VIP_FIELD_NUMBER: _ClassVar[int]
+    objective: str
+    key: str
+    vip: str
+    def __init__(self, objective: _Optional[str] = ..., key: _Optional[str] = ..., vip: _Optional[str] = ...) -> None: ...
+
+class StoredShard(_message.Message):
+    __slots__ = ("shard", "vip", "models", "memory_mib")
+    SHARD_FIELD_NUMBER: _ClassVar[int]
+    VIP_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_MIB_FIELD_NUMBER: _ClassVar[int]
+    shard: str
+    vip: str
+    models: _containers.RepeatedCompositeFieldContainer[_table_pb2.ModelAssignment]
+    memory_mib: int
+    def __init__(self, shard: _Optional[str] = ..., vip: _Optional[str] = ..., models: _Optional[_Iterable[_Union[_table_pb2.ModelAssignment, _Mapping]]] = ..., memory_mib: _Optional[int] = ...) -> None: ...
+
+class StoredGeneration(_message.Message):
+    __slots__ = ("format", "source_hash", "tables", "routes", "shards")
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_HASH_FIELD_NUMBER: _ClassVar[int]
+    TABLES_FIELD_NUMBER: _ClassVar[int]
+    ROUTES_FIELD_NUMBER: _ClassVar[int]
+    SHARDS_FIELD_NUMBER: _ClassVar[int]
+    format: int
+    source_hash: str
+    tables: _containers.RepeatedCompositeFieldContainer[_table_pb2.ObjectiveTable]
+    routes: _containers.RepeatedCompositeFieldContainer[StoredRoute]
+    shards: _containers.RepeatedCompositeFieldContainer[StoredShard]
+    def __init__(self, format: _Optional[int] = ..., source_hash: _Optional[str] = ..., tables: _Optional[_Iterable[_Union[_table_pb2.ObjectiveTable, _Mapping]]] = ..., routes: _Optional[_Iterable[_Union[StoredRoute, _Mapping]]] = ..., shards: _Optional[_Iterable[_Union[StoredShard, _Mapping]]] = ...) -> None: ...
+
+class StoredEntry(_message.Message):
+    __slots__ = ("number", "content_hash", "source_hash", "author", "message", "source_revision", "published_at")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_HASH_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_REVISION_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHED_AT_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    content_hash: str
+    source_hash: str
+    author: str
+    message: str
+    source_revision: str
+    published_at: float
+    def __init__(self, number: _Optional[int] = ..., content_hash: _Optional[str] = ..., source_hash: _Optional[str] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., source_revision: _Optional[str] = ..., published_at: _Optional[float] = ...) -> None: ...
+
+class StoredEvent(_message.Message):
+    __slots__ = ("at", "author", "action", "generation", "detail")
+    AT_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    at: float
+    author: str
+    action: str
+    generation: int
+    detail: str
+    def __init__(self, at: _Optional[float] = ..., author: _Optional[str] = ..., action: _Optional[str] = ..., generation: _Optional[int] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class StoredRollout(_message.Message):
+    __slots__ = ("format", "active", "target", "phase", "entered", "live", "held", "leaving", "pinned", "laggards", "detail", "failure", "fence", "routed_at", "withdrawn")
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    ENTERED_FIELD_NUMBER: _ClassVar[int]
+    LIVE_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    LEAVING_FIELD_NUMBER: _ClassVar[int]
+    PINNED_FIELD_NUMBER: _ClassVar[int]
+    LAGGARDS_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    ROUTED_AT_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
+    format: int
+    active: int
+    target: int
+    phase: str
+    entered: float
+    live: _containers.RepeatedScalarFieldContainer[int]
+    held: _containers.RepeatedScalarFieldContainer[int]
+    leaving: _containers.RepeatedScalarFieldContainer[int]
+    pinned: _containers.RepeatedScalarFieldContainer[int]
+    laggards: _containers.RepeatedScalarFieldContainer[str]
+    detail: str
+    failure: str
+    fence: int
+    routed_at: int
+    withdrawn: int
+    def __init__(self, format: _Optional[int] = ..., active: _Optional[int] = ..., target: _Optional[int] = ..., phase: _Optional[str] = ..., entered: _Optional[float] = ..., live: _Optional[_Iterable[int]] = ..., held: _Optional[_Iterable[int]] = ..., leaving: _Optional[_Iterable[int]] = ..., pinned: _Optional[_Iterable[int]] = ..., laggards: _Optional[_Iterable[str]] = ..., detail: _Optional[str] = ..., failure: _Optional[str] = ..., fence: _Optional[int] = ..., routed_at: _Optional[int] = ..., withdrawn: _Optional[int] = ...) -> None: ...
+
+class StoredConsumer(_message.Message):
+    __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "gone")
+    class RejectedEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SHARD_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    LOADED_FIELD_NUMBER: _ClassVar[int]
+    ROUTES_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    GONE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    kind: str
+    shard: str
+    address: str
+    port: int
+    waiting_for: _containers.RepeatedScalarFieldContainer[str]
+    rejected: _containers.ScalarMap[str, str]
+    loaded: _containers.RepeatedScalarFieldContainer[str]
+    routes: _containers.RepeatedScalarFieldContainer[int]
+    since: float
+    gone: bool
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., shard: _Optional[str] = ..., address: _Optional[str] = ..., port: _Optional[int] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., loaded: _Optional[_Iterable[str]] = ..., routes: _Optional[_Iterable[int]] = ..., since: _Optional[float] = ..., gone: _Optional[bool] = ...) -> None: ...
+
+class StoredReport(_message.Message):
+    __slots__ = ("replica", "heartbeat", "version", "consumers")
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    CONSUMERS_FIELD_NUMBER: _ClassVar[int]
+    replica: str
+    heartbeat: float
+    version: int
+    consumers: _containers.RepeatedCompositeFieldContainer[StoredConsumer]
+    def __init__(self, replica: _Optional[str] = ..., heartbeat: _Optional[float] = ..., version: _Optional[int] = ..., consumers: _Optional[_Iterable[_Union[StoredConsumer, _Mapping]]] = ...) -> None: ...
