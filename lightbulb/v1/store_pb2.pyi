@@ -76,7 +76,7 @@ class StoredEvent(_message.Message):
     def __init__(self, at: _Optional[float] = ..., author: _Optional[str] = ..., action: _Optional[str] = ..., generation: _Optional[int] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class StoredRollout(_message.Message):
-    __slots__ = ("format", "active", "target", "phase", "entered", "live", "held", "leaving", "pinned", "laggards", "detail", "failure", "fence", "routed_at", "withdrawn")
+    __slots__ = ("format", "active", "target", "phase", "entered", "live", "held", "leaving", "pinned", "note", "failure", "withdrawn", "fence", "shown")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     ACTIVE_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
@@ -86,12 +86,11 @@ class StoredRollout(_message.Message):
     HELD_FIELD_NUMBER: _ClassVar[int]
     LEAVING_FIELD_NUMBER: _ClassVar[int]
     PINNED_FIELD_NUMBER: _ClassVar[int]
-    LAGGARDS_FIELD_NUMBER: _ClassVar[int]
-    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
-    FENCE_FIELD_NUMBER: _ClassVar[int]
-    ROUTED_AT_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    SHOWN_FIELD_NUMBER: _ClassVar[int]
     format: int
     active: int
     target: int
@@ -101,16 +100,15 @@ class StoredRollout(_message.Message):
     held: _containers.RepeatedScalarFieldContainer[int]
     leaving: _containers.RepeatedScalarFieldContainer[int]
     pinned: _containers.RepeatedScalarFieldContainer[int]
-    laggards: _containers.RepeatedScalarFieldContainer[str]
-    detail: str
+    note: str
     failure: str
-    fence: int
-    routed_at: int
     withdrawn: int
-    def __init__(self, format: _Optional[int] = ..., active: _Optional[int] = ..., target: _Optional[int] = ..., phase: _Optional[str] = ..., entered: _Optional[float] = ..., live: _Optional[_Iterable[int]] = ..., held: _Optional[_Iterable[int]] = ..., leaving: _Optional[_Iterable[int]] = ..., pinned: _Optional[_Iterable[int]] = ..., laggards: _Optional[_Iterable[str]] = ..., detail: _Optional[str] = ..., failure: _Optional[str] = ..., fence: _Optional[int] = ..., routed_at: _Optional[int] = ..., withdrawn: _Optional[int] = ...) -> None: ...
+    fence: int
+    shown: int
+    def __init__(self, format: _Optional[int] = ..., active: _Optional[int] = ..., target: _Optional[int] = ..., phase: _Optional[str] = ..., entered: _Optional[float] = ..., live: _Optional[_Iterable[int]] = ..., held: _Optional[_Iterable[int]] = ..., leaving: _Optional[_Iterable[int]] = ..., pinned: _Optional[_Iterable[int]] = ..., note: _Optional[str] = ..., failure: _Optional[str] = ..., withdrawn: _Optional[int] = ..., fence: _Optional[int] = ..., shown: _Optional[int] = ...) -> None: ...
 
 class StoredConsumer(_message.Message):
-    __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "gone")
+    __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "gone", "orphaned", "in_step_since")
     class RejectedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +127,8 @@ class StoredConsumer(_message.Message):
     ROUTES_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
     GONE_FIELD_NUMBER: _ClassVar[int]
+    ORPHANED_FIELD_NUMBER: _ClassVar[int]
+    IN_STEP_SINCE_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: str
     shard: str
@@ -140,7 +140,9 @@ class StoredConsumer(_message.Message):
     routes: _containers.RepeatedScalarFieldContainer[int]
     since: float
     gone: bool
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., shard: _Optional[str] = ..., address: _Optional[str] = ..., port: _Optional[int] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., loaded: _Optional[_Iterable[str]] = ..., routes: _Optional[_Iterable[int]] = ..., since: _Optional[float] = ..., gone: _Optional[bool] = ...) -> None: ...
+    orphaned: bool
+    in_step_since: float
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., shard: _Optional[str] = ..., address: _Optional[str] = ..., port: _Optional[int] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., loaded: _Optional[_Iterable[str]] = ..., routes: _Optional[_Iterable[int]] = ..., since: _Optional[float] = ..., gone: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., in_step_since: _Optional[float] = ...) -> None: ...
 
 class StoredReport(_message.Message):
     __slots__ = ("replica", "heartbeat", "version", "consumers")
