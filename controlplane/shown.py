@@ -24,7 +24,7 @@ from lightbulb.ads.values import (
     ENDPOINTS,
     LISTENER,
     MODEL_ASSIGNMENT,
-    OBJECTIVE_TABLE,
+    OBJECTIVE_TABLES,
     ROUTE,
     SCOPED_ROUTE,
     Resource,
@@ -105,7 +105,7 @@ class Views:
 
     def _show_tables(self, active: Generation) -> None:
         number = ActiveGeneration(number=active.number, content_hash=active.content_hash)
-        snapshot = _replace(self._lightbulb, OBJECTIVE_TABLE, resources.tables(active.plan.tables))
+        snapshot = _replace(self._lightbulb, OBJECTIVE_TABLES, resources.tables(active.plan.tables))
         self._lightbulb = _replace(snapshot, ACTIVE_GENERATION, (resources.generation(number),))
 
     def _add_listener(self, address: str, port: int) -> Snapshot:

@@ -25,10 +25,13 @@ from lightbulb.model import (
     ModelTarget,
     Not,
     ObjectiveTable,
+    ObjectiveTables,
     Operator,
     OverrideRule,
     ShiftRule,
+    SidecarState,
     Source,
+    TableSince,
     Value,
 )
 from lightbulb.v1 import table_pb2 as pb
@@ -215,7 +218,11 @@ def _shift_from_proto(message: pb.ShiftRule) -> ShiftRule:
 
 def table_to_bytes(table: ObjectiveTable) -> bytes:
     """Return a table's wire form."""
-    message = pb.ObjectiveTable(
+    return _bytes(_table_to_proto(table))
+
+
+def _table_to_proto(table: ObjectiveTable) -> pb.ObjectiveTable:
+    return pb.ObjectiveTable(
         objective=table.objective,
         input_type=table.input_type,
         cache_lifetime=duration(table.cache_lifetime),
@@ -236,13 +243,16 @@ def table_to_bytes(table: ObjectiveTable) -> bytes:
         default_model=table.default_model,
         default_source=source_to_proto(table.default_source),
     )
-    return _bytes(message)
 
 
 def table_from_bytes(body: bytes) -> ObjectiveTable:
     """Return a table; raise Malformed when it doesn't decode or contradicts itself."""
     message = pb.ObjectiveTable()
     _parse(message, body)
+    return _table_from_proto(message)
+
+
+def _table_from_proto(message: pb.ObjectiveTable) -> ObjectiveTable:
     table = ObjectiveTable(
         objective=message.objective,
         input_type=message.input_type,
@@ -287,16 +297,85 @@ def _referenced(table: ObjectiveTable) -> Iterable[int]:
         yield table.shift.model
 
 
+def objective_tables_to_bytes(tables: ObjectiveTables) -> bytes:
+    """Return the wire form of an objective's tables."""
+    return _bytes(
+        pb.ObjectiveTables(
+            objective=tables.objective,
+            tables=(
+                pb.TableSince(
+                    since=entry.since, table=None if entry.table is None else _table_to_proto(entry.table)
+                )
+                for entry in tables.tables
+            ),
+        )
+    )
+
+
+def objective_tables_from_bytes(body: bytes) -> ObjectiveTables:
+    """Return an objective's tables; raise Malformed when they don't decode or contradict themselves."""
+    message = pb.ObjectiveTables()
+    _parse(message, body)
+    _check_entries(message)
+    return ObjectiveTables(
+        objective=message.objective,
+        tables=tuple(
+            TableSince(
+                since=entry.since, table=_table_from_proto(entry.table) if entry.HasField("table") else None
+            )
+            for entry in message.tables
+        ),
+    )
+
+
+def _check_entries(message: pb.ObjectiveTables) -> None:
+    since = [entry.since for entry in message.tables]
+    if not since or since[0] != 0:
+        begin = f"begin at generation {since[0]}, not 0" if since else "are none at all"
+        raise Malformed(f"{message.objective}: its tables {begin}")
+    if any(later <= earlier for earlier, later in pairwise(since)):
+        raise Malformed(f"{message.objective}: its tables don't ascend: generations {since}")
+    for entry in message.tables:
+        if entry.HasField("table") and entry.table.objective != message.objective:
+            raise Malformed(f"{message.objective}: holds the table of {entry.table.objective!r}")
+
+
 def generation_to_bytes(generation: ActiveGeneration) -> bytes:
     """Return a generation's wire form."""
-    return _bytes(pb.ActiveGeneration(number=generation.number, content_hash=generation.content_hash))
+    return _bytes(
+        pb.ActiveGeneration(
+            number=generation.number,
+            content_hash=generation.content_hash,
+            fence=generation.fence,
+            store=generation.store,
+            oldest=generation.oldest,
+        )
+    )
 
 
 def generation_from_bytes(body: bytes) -> ActiveGeneration:
     """Return a generation; raise Malformed when it doesn't decode."""
     message = pb.ActiveGeneration()
     _parse(message, body)
-    return ActiveGeneration(number=message.number, content_hash=message.content_hash)
+    return ActiveGeneration(
+        number=message.number,
+        content_hash=message.content_hash,
+        fence=message.fence,
+        store=message.store,
+        oldest=message.oldest,
+    )
+
+
+def sidecar_state_to_bytes(state: SidecarState) -> bytes:
+    """Return the wire form of what a sidecar routes."""
+    return _bytes(pb.SidecarState(generation=state.generation))
+
+
+def sidecar_state_from_bytes(body: bytes) -> SidecarState:
+    """Return what a sidecar routes; raise Malformed when it doesn't decode."""
+    message = pb.SidecarState()
+    _parse(message, body)
+    return SidecarState(generation=message.generation)
 
 
 def assignment_to_bytes(assignment: ModelAssignment) -> bytes:

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from lightbulb.ads.session import Update
-from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLE, Resource
-from lightbulb.codec import generation_from_bytes, table_from_bytes
+from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES, Resource
+from lightbulb.codec import generation_from_bytes, objective_tables_from_bytes
 from lightbulb.enrich import check_parameters
 from lightbulb.errors import ReservedParameter
 from lightbulb.model import ActiveGeneration
 from lightbulb.resolve import Resolver
 
-TYPES = (OBJECTIVE_TABLE, ACTIVE_GENERATION)
+TYPES = (OBJECTIVE_TABLES, ACTIVE_GENERATION)
 """What to subscribe to, in this order: the generation's number comes after its tables."""
 
 SLICE = 32
@@ -98,9 +98,12 @@ class Feed:
 
 def _make_resolver(resource: Resource) -> Resolver:
     """Return a table made ready; raise ValueError or ReservedParameter when it can't be used."""
-    table = table_from_bytes(resource.body)
-    if table.objective != resource.name:
-        raise ValueError(f"holds the table of {table.objective!r}")
+    tables = objective_tables_from_bytes(resource.body)
+    if tables.objective != resource.name:
+        raise ValueError(f"holds the tables of {tables.objective!r}")
+    table = tables.tables[-1].table
+    if table is None:
+        raise ValueError("is not there in the newest generation")
     for target in table.models:
         check_parameters(target.parameters)
     return Resolver(table)

@@ -193,11 +193,48 @@ class ObjectiveTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TableSince:
+    """A table (None: the objective is not there) in generation `since` and later, up to the next one's."""
+
+    since: int
+    table: ObjectiveTable | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveTables:
+    """One objective in every generation that may be answered from.
+
+    `tables` is never empty, ascends by `since`, and begins at 0.
+    """
+
+    objective: str
+    tables: tuple[TableSince, ...]
+
+
+NO_GENERATION = 2**64 - 1
+"""What a sidecar that routes no live generation is at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SidecarState:
+    """The generation to answer a sidecar's clients from; 0: the active one; NO_GENERATION: none."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveGeneration:
-    """Which generation the tables belong to; 0 before the first."""
+    """Which generation to answer from; 0 before the first.
+
+    `fence` rises whenever another generation becomes active. `store` is whose numbers these are; empty
+    when it isn't said. `oldest` is what a client may still hold at the least; 0 when it isn't said.
+    """
 
     number: int
     content_hash: str
+    fence: int = 0
+    store: str = ""
+    oldest: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

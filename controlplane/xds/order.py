@@ -17,9 +17,10 @@ from lightbulb.ads.values import (
     CLUSTER,
     ENDPOINTS,
     LISTENER,
-    OBJECTIVE_TABLE,
+    OBJECTIVE_TABLES,
     ROUTE,
     SCOPED_ROUTE,
+    SIDECAR_STATE,
 )
 
 # CDS doesn't gate EDS: Envoy ACKs a cluster once it has its endpoints.
@@ -28,7 +29,7 @@ GATED_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
         LISTENER: (CLUSTER, ENDPOINTS),
         SCOPED_ROUTE: (CLUSTER, ENDPOINTS),
         ROUTE: (CLUSTER, ENDPOINTS),
-        ACTIVE_GENERATION: (OBJECTIVE_TABLE,),
+        ACTIVE_GENERATION: (OBJECTIVE_TABLES, SIDECAR_STATE),
     }
 )
 """Type -> types that must have nothing under way before an update of it is sent."""

@@ -36,6 +36,8 @@ from lightbulb.model import (
     ActiveGeneration,
     ModelAssignment,
     ObjectiveTable,
+    ObjectiveTables,
+    TableSince,
 )
 
 NO_CLUSTER = "lightbulb-unknown-key"
@@ -93,7 +95,7 @@ def routes(rules: Iterable[RoutingRule], vips: Iterable[str]) -> tuple[Resource,
 
 
 def tables(values: Iterable[ObjectiveTable]) -> tuple[Resource, ...]:
-    """Return Lightbulb's tables."""
+    """Return Lightbulb's tables, for one generation."""
     return tuple(_table(table) for table in values)
 
 
@@ -270,4 +272,5 @@ def _table_by_bytes(name: str, body: bytes) -> Resource:
 
 
 def _table(table: ObjectiveTable) -> Resource:
-    return _table_by_bytes(table.objective, codec.table_to_bytes(table))
+    tables = ObjectiveTables(objective=table.objective, tables=(TableSince(since=0, table=table),))
+    return _table_by_bytes(table.objective, codec.objective_tables_to_bytes(tables))

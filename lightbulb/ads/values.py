@@ -14,7 +14,8 @@ LISTENER = _PREFIX + "envoy.config.listener.v3.Listener"
 SCOPED_ROUTE = _PREFIX + "envoy.config.route.v3.ScopedRouteConfiguration"
 ROUTE = _PREFIX + "envoy.config.route.v3.RouteConfiguration"
 MODEL_ASSIGNMENT = _PREFIX + "lightbulb.v1.ModelAssignment"
-OBJECTIVE_TABLE = _PREFIX + "lightbulb.v1.ObjectiveTable"
+OBJECTIVE_TABLES = _PREFIX + "lightbulb.v1.ObjectiveTables"
+SIDECAR_STATE = _PREFIX + "lightbulb.v1.SidecarState"
 ACTIVE_GENERATION = _PREFIX + "lightbulb.v1.ActiveGeneration"
 
 PUSH_ORDER = (
@@ -24,11 +25,13 @@ PUSH_ORDER = (
     SCOPED_ROUTE,
     ROUTE,
     MODEL_ASSIGNMENT,
-    OBJECTIVE_TABLE,
+    OBJECTIVE_TABLES,
+    SIDECAR_STATE,
     ACTIVE_GENERATION,
 )
 """The order MATTERS: a resource comes after those it refers to, and the generation's number after
-the tables that carry it. Removals go in the opposite order, after every addition."""
+the tables that carry it and the sidecars that don't route it yet. Removals go in the opposite order,
+after every addition."""
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Receive limit of both ends: `initial_resource_versions` of ~93k resources exceeds gRPC's 4 MiB."""

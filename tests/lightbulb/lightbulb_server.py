@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLE
-from lightbulb.codec import generation_to_bytes, table_to_bytes
+from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES
+from lightbulb.codec import generation_to_bytes
 from lightbulb.model import ActiveGeneration, ObjectiveTable
 from lightbulb.service import LightbulbServer, LightbulbSettings
 from tests.lightbulb.ads_server import ScriptedServer, resource, scripted_server
-from tests.lightbulb.tables import TABLE
+from tests.lightbulb.tables import TABLE, tables_to_bytes
 
 
 def publish(script: ScriptedServer, number: int, *tables: ObjectiveTable) -> None:
-    script.set(OBJECTIVE_TABLE, *(resource(t.objective, table_to_bytes(t)) for t in tables))
+    script.set(OBJECTIVE_TABLES, *(resource(t.objective, tables_to_bytes(t)) for t in tables))
     body = generation_to_bytes(ActiveGeneration(number=number, content_hash=f"h{number}"))
     script.set(ACTIVE_GENERATION, resource("active", body))
 

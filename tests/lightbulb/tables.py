@@ -1,5 +1,6 @@
 """Values for tests: a source, targets, and a table that uses every kind of rule."""
 
+from lightbulb.codec import objective_tables_to_bytes
 from lightbulb.model import (
     AbRule,
     All,
@@ -10,10 +11,12 @@ from lightbulb.model import (
     ModelTarget,
     Not,
     ObjectiveTable,
+    ObjectiveTables,
     Operator,
     OverrideRule,
     ShiftRule,
     Source,
+    TableSince,
     routing_key,
 )
 
@@ -85,3 +88,9 @@ TABLE = ObjectiveTable(
     ),
     shift=ShiftRule(source=source("defineShiftRule"), salt="shift:x", basis_points=2_500, model=4),
 )
+
+
+def tables_to_bytes(table: ObjectiveTable) -> bytes:
+    """Return the wire form of an objective that is the same in every generation."""
+    entry = TableSince(since=0, table=table)
+    return objective_tables_to_bytes(ObjectiveTables(objective=table.objective, tables=(entry,)))

@@ -9,25 +9,25 @@ import grpc.aio
 
 from controlplane.xds.server import SERVER_OPTIONS, AdsServer
 from controlplane.xds.snapshot import EMPTY_SNAPSHOT, Snapshot, make_resource
-from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLE, Node
+from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES, Node
 from lightbulb.client import LightbulbClient
-from lightbulb.codec import generation_to_bytes, table_to_bytes
+from lightbulb.codec import generation_to_bytes
 from lightbulb.model import ActiveGeneration, ObjectiveTable, RequestContext
 from lightbulb.service import LightbulbServer
 from tests.lightbulb.ads_server import eventually
 from tests.lightbulb.lightbulb_server import settings
-from tests.lightbulb.tables import OBJECTIVE, TABLE
+from tests.lightbulb.tables import OBJECTIVE, TABLE, tables_to_bytes
 
 USER = RequestContext(user_id="u")
 OTHERS = tuple(replace(TABLE, objective=f"Objective{number}") for number in range(50))
 
 
 def snapshot(number: int, *tables: ObjectiveTable, broken: str = "") -> Snapshot:
-    resources = [make_resource(t.objective, table_to_bytes(t)) for t in tables]
+    resources = [make_resource(t.objective, tables_to_bytes(t)) for t in tables]
     if broken:
         resources.append(make_resource(broken, b"\xff"))
     body = generation_to_bytes(ActiveGeneration(number=number, content_hash=f"h{number}"))
-    return EMPTY_SNAPSHOT.replace(OBJECTIVE_TABLE, resources).replace(
+    return EMPTY_SNAPSHOT.replace(OBJECTIVE_TABLES, resources).replace(
         ACTIVE_GENERATION, [make_resource("active", body)]
     )
 
@@ -102,4 +102,4 @@ async def _publish_and_change(
     assert (await client.resolve(OBJECTIVE, USER)).cache_lifetime == 60.0
     (stream,) = plane.ads.streams()
     assert stream.rejected.keys() == {"Broken"}
-    assert "not a lightbulb.v1.ObjectiveTable" in stream.rejected["Broken"]
+    assert "not a lightbulb.v1.ObjectiveTables" in stream.rejected["Broken"]

@@ -10,11 +10,27 @@ from lightbulb.codec import (
     assignment_to_bytes,
     generation_from_bytes,
     generation_to_bytes,
+    objective_tables_from_bytes,
+    objective_tables_to_bytes,
+    sidecar_state_from_bytes,
+    sidecar_state_to_bytes,
     table_from_bytes,
     table_to_bytes,
 )
-from lightbulb.model import ActiveGeneration, Cell, Comparison, ContextRule, ModelAssignment, Operator
-from tests.lightbulb.tables import AB_RULE, TABLE, source, target
+from lightbulb.model import (
+    NO_GENERATION,
+    ActiveGeneration,
+    Cell,
+    Comparison,
+    ContextRule,
+    ModelAssignment,
+    ObjectiveTable,
+    ObjectiveTables,
+    Operator,
+    SidecarState,
+    TableSince,
+)
+from tests.lightbulb.tables import AB_RULE, OBJECTIVE, TABLE, source, target
 
 
 @pytest.mark.parametrize(
@@ -41,9 +57,12 @@ def test_every_operator_has_a_number(operator: Operator) -> None:
     assert table_from_bytes(table_to_bytes(table)) == table
 
 
-def test_generations_and_assignments_come_back_as_they_went() -> None:
-    generation = ActiveGeneration(number=7, content_hash="abc")
+def test_generations_sidecars_and_assignments_come_back_as_they_went() -> None:
+    generation = ActiveGeneration(number=7, content_hash="abc", fence=9, store="s-1", oldest=5)
     assert generation_from_bytes(generation_to_bytes(generation)) == generation
+    for number in (0, 7, NO_GENERATION):
+        state = SidecarState(generation=number)
+        assert sidecar_state_from_bytes(sidecar_state_to_bytes(state)) == state
     assignment = ModelAssignment(
         name="m", version="2", memory_mib=512, facts=("viewing_history",), depends_on=("e@1",)
     )
@@ -75,6 +94,43 @@ def test_generations_and_assignments_come_back_as_they_went() -> None:
 def test_a_table_that_contradicts_itself_is_refused(broken, why: str) -> None:
     with pytest.raises(Malformed, match=why):
         table_from_bytes(table_to_bytes(broken))
+
+
+def over_time(*entries: tuple[int, ObjectiveTable | None]) -> ObjectiveTables:
+    return ObjectiveTables(
+        objective=OBJECTIVE, tables=tuple(TableSince(since=since, table=table) for since, table in entries)
+    )
+
+
+OTHER = replace(TABLE, cache_lifetime=1.0)
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [over_time((0, TABLE)), over_time((0, TABLE), (4, None), (9, OTHER)), over_time((0, None))],
+    ids=["one", "gone and back", "never there"],
+)
+def test_an_objectives_tables_come_back_as_they_went(tables: ObjectiveTables) -> None:
+    body = objective_tables_to_bytes(tables)
+    assert objective_tables_from_bytes(body) == tables
+    assert objective_tables_to_bytes(objective_tables_from_bytes(body)) == body
+
+
+@pytest.mark.parametrize(
+    ("tables", "why"),
+    [
+        (over_time(), "are none at all"),
+        (over_time((3, TABLE)), "begin at generation 3, not 0"),
+        (over_time((0, TABLE), (5, None), (4, OTHER)), r"don't ascend: generations \[0, 5, 4\]"),
+        (over_time((0, TABLE), (5, None), (5, OTHER)), "don't ascend"),
+        (over_time((0, TABLE), (5, replace(TABLE, objective="Another"))), "the table of 'Another'"),
+        (over_time((0, TABLE), (5, replace(TABLE, default_model=9))), r"refers to models \[9\]"),
+    ],
+    ids=["empty", "late", "out of order", "twice", "another's", "dangling index"],
+)
+def test_tables_that_contradict_themselves_are_refused(tables: ObjectiveTables, why: str) -> None:
+    with pytest.raises(Malformed, match=why):
+        objective_tables_from_bytes(objective_tables_to_bytes(tables))
 
 
 def test_bytes_that_are_no_table_are_refused() -> None:

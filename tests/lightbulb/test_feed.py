@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from lightbulb.ads.stream import Update
-from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLE, Resource
-from lightbulb.codec import generation_to_bytes, table_to_bytes
+from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES, Resource
+from lightbulb.codec import generation_to_bytes
 from lightbulb.feed import SLICE, Feed
 from lightbulb.model import ActiveGeneration, Comparison, ContextRule, ObjectiveTable, Operator
-from tests.lightbulb.tables import OBJECTIVE, TABLE, source, target
+from tests.lightbulb.tables import OBJECTIVE, TABLE, source, tables_to_bytes, target
 
 
 def named(objective: str) -> ObjectiveTable:
@@ -18,11 +18,11 @@ def named(objective: str) -> ObjectiveTable:
 
 
 def tables(*tables: ObjectiveTable, removed: tuple[str, ...] = ()) -> Update:
-    return update(*((t.objective, table_to_bytes(t)) for t in tables), removed=removed)
+    return update(*((t.objective, tables_to_bytes(t)) for t in tables), removed=removed)
 
 
 def update(
-    *bodies: tuple[str, bytes], type_url: str = OBJECTIVE_TABLE, removed: tuple[str, ...] = ()
+    *bodies: tuple[str, bytes], type_url: str = OBJECTIVE_TABLES, removed: tuple[str, ...] = ()
 ) -> Update:
     added = tuple(Resource(name=name, version="v", body=body) for name, body in bodies)
     return Update(type_url=type_url, added=added, removed=removed)
@@ -82,14 +82,14 @@ INCOMPARABLE = ContextRule(
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"\xff", "not a lightbulb.v1.ObjectiveTable"),
-        (table_to_bytes(replace(TABLE, default_model=99)), "refers to models [99]"),
-        (table_to_bytes(named("Another")), "holds the table of 'Another'"),
+        (b"\xff", "not a lightbulb.v1.ObjectiveTables"),
+        (tables_to_bytes(replace(TABLE, default_model=99)), "refers to models [99]"),
+        (tables_to_bytes(named("Another")), "holds the tables of 'Another'"),
         (
-            table_to_bytes(replace(TABLE, models=(target("m", timeout=1),) * len(TABLE.models))),
+            tables_to_bytes(replace(TABLE, models=(target("m", timeout=1),) * len(TABLE.models))),
             "parameters timeout",
         ),
-        (table_to_bytes(replace(TABLE, context_rules=(INCOMPARABLE,))), "one"),
+        (tables_to_bytes(replace(TABLE, context_rules=(INCOMPARABLE,))), "one"),
     ],
     ids=["no table", "dangling index", "another's name", "reserved parameter", "incomparable"],
 )
@@ -99,7 +99,7 @@ def test_a_table_that_cant_be_used_is_refused_by_name_and_its_neighbours_are_tak
     feed = Feed()
     apply(feed, tables(TABLE), generation(1))
     before = feed.tables.resolvers[OBJECTIVE]
-    rejected = apply(feed, update((OBJECTIVE, body), ("Other", table_to_bytes(named("Other")))))
+    rejected = apply(feed, update((OBJECTIVE, body), ("Other", tables_to_bytes(named("Other")))))
     assert list(rejected) == [OBJECTIVE]
     assert reason in rejected[OBJECTIVE]
     assert feed.tables.resolvers[OBJECTIVE] is before

@@ -15,16 +15,15 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from lightbulb.ads.values import OBJECTIVE_TABLE
+from lightbulb.ads.values import OBJECTIVE_TABLES
 from lightbulb.client import RESOLVE
-from lightbulb.codec import table_to_bytes
 from lightbulb.errors import CannotListen
 from lightbulb.service import SERVICE, LightbulbServer
 from lightbulb.v1 import lightbulb_pb2 as pb
 from lightbulb.v1 import lightbulb_pb2_grpc
 from tests.lightbulb.ads_server import eventually, resource, scripted_server
 from tests.lightbulb.lightbulb_server import health, lightbulb, publish, serving, settings
-from tests.lightbulb.tables import OBJECTIVE, TABLE
+from tests.lightbulb.tables import OBJECTIVE, TABLE, tables_to_bytes
 
 REQUEST = pb.ResolveRequest(objective=OBJECTIVE, context=pb.RequestContext(user_id="u"))
 
@@ -95,12 +94,12 @@ def test_a_bad_table_is_nacked_by_name_and_the_good_ones_are_served() -> None:
             await server.feed.wait_ready()
             other = replace(TABLE, objective="Other")
             script.set(
-                OBJECTIVE_TABLE, resource(OBJECTIVE, b"\xff"), resource("Other", table_to_bytes(other))
+                OBJECTIVE_TABLES, resource(OBJECTIVE, b"\xff"), resource("Other", tables_to_bytes(other))
             )
-            nack = await script.acked(OBJECTIVE_TABLE, 2)
-            assert nack.error_detail.message.startswith(f"{OBJECTIVE}: not a lightbulb.v1.ObjectiveTable")
+            nack = await script.acked(OBJECTIVE_TABLES, 2)
+            assert nack.error_detail.message.startswith(f"{OBJECTIVE}: not a lightbulb.v1.ObjectiveTables")
             assert set(server.feed.tables.resolvers) == {OBJECTIVE, "Other"}
-            assert script.stream.first(OBJECTIVE_TABLE).node.metadata["kind"] == "lightbulb"
+            assert script.stream.first(OBJECTIVE_TABLES).node.metadata["kind"] == "lightbulb"
 
     asyncio.run(scenario())
 
