@@ -42,12 +42,12 @@ class _Room:
 
 
 def closure(model: str, models: Mapping[str, Model]) -> frozenset[str]:
-    """Return a model and all that it depends on, by id."""
+    """Return a model and all that it depends on, by id; what isn't in `models` is left out."""
     found: set[str] = set()
     stack = [model]
     while stack:
         name = stack.pop()
-        if name not in found:
+        if name not in found and name in models:
             found.add(name)
             stack.extend(models[name].depends_on)
     return frozenset(found)

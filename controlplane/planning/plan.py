@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controlplane.model import Model, Plan, RoutingRule, RuleSet, ShardAssignment
-from controlplane.planning.placement import Misfit, Placement, place
+from controlplane.planning.placement import Placement, place
 from controlplane.problems import Problem, WorkspaceError
 from lightbulb.model import ModelAssignment, model_id
 
@@ -22,7 +22,9 @@ def make_plan(rules: RuleSet, previous: tuple[ShardAssignment, ...] = ()) -> Pla
     before = {model.id: assignment.shard for assignment in previous for model in assignment.models}
     placement = place({model for _, _, model in targets}, models, rules.shards, before)
     if placement.misfits:
-        raise WorkspaceError(map(_problem, placement.misfits))
+        raise WorkspaceError(
+            does_not_fit(each.model, each.needs, each.largest_free) for each in placement.misfits
+        )
     vips = {shard.name: shard.vip for shard in rules.shards}
     return Plan(
         tables=rules.tables,
@@ -57,15 +59,15 @@ def _assignment(model: Model) -> ModelAssignment:
     )
 
 
-def _problem(misfit: Misfit) -> Problem:
-    location = misfit.model.location
+def does_not_fit(model: Model, needs: int, largest_free: int) -> Problem:
+    """Return the problem with a model that fits nowhere; memory in MiB."""
     return Problem(
-        file=location.file,
-        line=location.line,
+        file=model.location.file,
+        line=model.location.line,
         code="DOES_NOT_FIT",
         message=(
-            f"{misfit.model.id} needs {misfit.needs} MiB with what it depends on;"
-            f" the most that a shard has left is {misfit.largest_free} MiB"
+            f"{model.id} needs {needs} MiB with what it depends on;"
+            f" the most that a shard has left is {largest_free} MiB"
         ),
         remedy="add memory or a shard to fleet.yaml, or make it smaller",
     )

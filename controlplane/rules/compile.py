@@ -5,15 +5,21 @@ Pure but for the sandbox. Whatever is wrong with the whole workspace is reported
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from controlplane.model import RuleSet, Workspace
+from controlplane.planning.placement import closure
+from controlplane.planning.plan import does_not_fit
 from controlplane.problems import Problem, WorkspaceError
 from controlplane.rules.definitions import FILES, Definitions, read_definitions
+from controlplane.rules.lookup import named_models
 from controlplane.rules.sandbox import RawRule, evaluate
-from controlplane.rules.shapes import read_rules
+from controlplane.rules.shapes import Rule, read_rules
 from controlplane.rules.tables import make_tables
+from controlplane.rules.workspace import check_workspace
+from controlplane.rules.yaml_file import suggest
 
 T = TypeVar("T")
 
@@ -24,24 +30,35 @@ CONSTANTS: Mapping[str, str] = {
 """What rules find under `constants`; lightbulb.d.ts declares the same."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """What the rules returned; `complete` when none of them is missing."""
+
+    rules: tuple[RawRule, ...]
+    complete: bool
+
+
 def compile_workspace(workspace: Workspace) -> RuleSet:
     """Return the compiled rules of a workspace; raises WorkspaceError with every problem in it."""
-    problems: list[Problem] = []
+    problems = list(check_workspace(workspace))
+    if problems:
+        raise WorkspaceError(problems)
     definitions = read_definitions(workspace.files, problems)
     problems += [
         Problem(
             file=file,
             code="UNKNOWN_FILE",
             message="no file of a workspace",
-            remedy=f"rename it to one of {FILES}",
+            remedy=f"rename it; {suggest(file, FILES)}",
         )
         for file in workspace.files
         if file.endswith(".yaml") and file not in FILES
     ]
     raw = _evaluate(workspace, definitions, problems)
-    rules = read_rules(raw, problems)
-    tables = make_tables(rules, definitions, problems)
+    rules = read_rules(raw.rules, problems)
+    tables = make_tables(rules, definitions, problems, complete=raw.complete and len(rules) == len(raw.rules))
     if problems:
+        problems += _too_large(rules, definitions)
         raise WorkspaceError(problems)
     return RuleSet(
         objectives=_sorted(definitions.objectives),
@@ -51,26 +68,41 @@ def compile_workspace(workspace: Workspace) -> RuleSet:
     )
 
 
-def _evaluate(workspace: Workspace, definitions: Definitions, problems: list[Problem]) -> tuple[RawRule, ...]:
+def _evaluate(workspace: Workspace, definitions: Definitions, problems: list[Problem]) -> _Raw:
+    found: list[Problem] = []
     sources = {}
     for file, content in workspace.files.items():
         if file.endswith(".js"):
             try:
                 sources[file] = content.decode()
             except UnicodeDecodeError as error:
-                problems.append(
-                    Problem(
-                        file=file,
-                        code="SYNTAX",
-                        message=f"not UTF-8 at byte {error.start}",
-                        remedy="save it as UTF-8",
-                    )
-                )
-    try:
-        return evaluate(sources, tuple(definitions.objectives), CONSTANTS)
-    except WorkspaceError as error:
-        problems += error.problems
-        return ()
+                found.append(_no_text(file, f"not UTF-8 at byte {error.start}"))
+                continue
+            if "\0" in sources[file]:
+                del sources[file]
+                found.append(_no_text(file, f"a zero at byte {content.index(0)}"))
+    unread = definitions.unread["objectives"]
+    objectives = None if unread.everything else (*definitions.objectives, *unread.names)
+    rules = evaluate(sources, objectives, CONSTANTS, found)
+    problems += found
+    return _Raw(rules, complete=not found)
+
+
+def _no_text(file: str, message: str) -> Problem:
+    return Problem(file=file, code="SYNTAX", message=message, remedy="save it as UTF-8")
+
+
+def _too_large(rules: Iterable[Rule], definitions: Definitions) -> Iterable[Problem]:
+    """Return the models that no shard could hold even alone: there will be no plan that finds them."""
+    models, shards = definitions.models, definitions.shards.values()
+    if definitions.unread["shards"]:
+        return
+    largest = max((shard.memory_mib for shard in shards), default=0)
+    for name in sorted({name for rule in rules for name in named_models(rule, definitions)}):
+        needed = closure(name, models)
+        size = sum(models[each].memory_mib for each in needed)
+        if size > largest:
+            yield does_not_fit(models[name], size, largest)
 
 
 def _sorted(values: Mapping[str, T]) -> tuple[T, ...]:

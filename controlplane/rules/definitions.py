@@ -12,12 +12,27 @@ from controlplane.model import CellWeight, Experiment, Model, Objective, Shard
 from controlplane.problems import Problem
 from controlplane.rules.condition import read_condition
 from controlplane.rules.yaml_file import Misfit, Node, YamlFile, suggest
-from lightbulb.model import BASIS_POINTS
+from lightbulb.model import BASIS_POINTS, Condition
 
 T = TypeVar("T", Objective, Model, Experiment, Shard)
 
 DEFAULT_CACHE_SECONDS = 60.0
 FILES = ("objectives.yaml", "models.yaml", "experiments.yaml", "fleet.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Names that stand in a file, but whose items couldn't be read: nobody shall call them unknown."""
+
+    names: frozenset[str] = frozenset()
+    everything: bool = False
+    """Not even the names could be read."""
+
+    def __contains__(self, name: object) -> bool:
+        return self.everything or name in self.names
+
+    def __bool__(self) -> bool:
+        return self.everything or bool(self.names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,31 +44,37 @@ class Definitions:
     """By "name@version"."""
     experiments: Mapping[str, Experiment]
     shards: Mapping[str, Shard]
+    unread: Mapping[str, Unread]
+    """By the key of each file: objectives, models (by name), experiments, shards."""
 
 
 def read_definitions(files: Mapping[str, bytes], problems: list[Problem]) -> Definitions:
     """Return what the files define; whatever is wrong is added to `problems`, and left out."""
+    unread: dict[str, Unread] = {}
     definitions = Definitions(
-        objectives=_read(files, "objectives.yaml", "objectives", _objective, problems),
-        models=_read(files, "models.yaml", "models", _model, problems),
-        experiments=_read(files, "experiments.yaml", "experiments", _experiment, problems),
-        shards=_read(files, "fleet.yaml", "shards", _shard, problems),
+        objectives=_read(files, "objectives.yaml", "objectives", _objective, problems, unread),
+        models=_read(files, "models.yaml", "models", _model, problems, unread),
+        experiments=_read(files, "experiments.yaml", "experiments", _experiment, problems, unread),
+        shards=_read(files, "fleet.yaml", "shards", _shard, problems, unread),
+        unread=unread,
     )
-    _check_dependencies(definitions.models, problems)
+    _check_dependencies(definitions, problems)
     _check_layers(definitions.experiments, problems)
     _check_salts(definitions.experiments, problems)
     _check_vips(definitions.shards, problems)
     return definitions
 
 
-def _read(
+def _read(  # noqa: PLR0913, PLR0917 - one file
     files: Mapping[str, bytes],
     file: str,
     key: str,
     read: Callable[[YamlFile, Node], tuple[str, T]],
     problems: list[Problem],
+    unread: dict[str, Unread],
 ) -> Mapping[str, T]:
-    """Return the items of `file`'s one list, by name."""
+    """Return the items of `file`'s one list, by name; note in `unread` what can't be read."""
+    unread[key] = Unread(everything=True)
     if file not in files:
         problems.append(
             Problem(
@@ -68,22 +89,36 @@ def _read(
                 Problem(file=file, line=1, code="MISSING_KEY", message="it is empty", remedy=f"add {key}:")
             )
         return {}
-    found: dict[str, T] = {}
     try:
-        nodes = yaml_file.items(yaml_file.fields(yaml_file.root, "the file", [key])[key], key)
+        fields = yaml_file.fields(yaml_file.root, "the file", [key])
+        nodes = fields.take(key, yaml_file.items)
+        fields.finish()
     except Misfit:
         return {}
+    found: dict[str, T] = {}
+    lost: list[str] = []
     for node in nodes:
         try:
             name, value = read(yaml_file, node)
         except Misfit:
+            lost.append(_label(node))
             continue
         if name in found:
             first = found[name].location.line
             yaml_file.problem(node, "DUPLICATE", f"{name} stands on line {first} already", "keep one of them")
         else:
             found[name] = value
+    unread[key] = Unread(frozenset(lost), everything="" in lost)
     return found
+
+
+def _label(node: Node) -> str:
+    """Return the name or id of an item that couldn't be read; empty when it has none."""
+    pairs = node.value if isinstance(node.value, list) else ()
+    for pair in pairs:
+        if isinstance(pair, tuple) and pair[0].value in {"name", "id"} and isinstance(pair[1].value, str):
+            return pair[1].value
+    return ""
 
 
 def _objective(file: YamlFile, node: Node) -> tuple[str, Objective]:
@@ -91,79 +126,80 @@ def _objective(file: YamlFile, node: Node) -> tuple[str, Objective]:
         node, "an objective", ["name", "input_type", "owner", "deadline"], ["cache_lifetime"]
     )
     objective = Objective(
-        name=file.name(fields["name"], "name"),
-        input_type=file.name(fields["input_type"], "input_type"),
-        owner=file.text(fields["owner"], "owner"),
-        deadline=file.time(fields["deadline"], "deadline"),
-        cache_lifetime=(
-            file.time(fields["cache_lifetime"], "cache_lifetime")
-            if "cache_lifetime" in fields
-            else DEFAULT_CACHE_SECONDS
-        ),
+        name=fields.take("name", file.name),
+        input_type=fields.take("input_type", file.name),
+        owner=fields.take("owner", file.text),
+        deadline=fields.take("deadline", file.time),
+        cache_lifetime=fields.take("cache_lifetime", file.time, DEFAULT_CACHE_SECONDS),
         location=file.location(node),
     )
+    fields.finish()
     return objective.name, objective
 
 
 def _model(file: YamlFile, node: Node) -> tuple[str, Model]:
     fields = file.fields(node, "a model", ["name", "version", "memory"], ["facts", "depends_on"])
-    facts = file.items(fields["facts"], "facts") if "facts" in fields else []
-    needed = file.items(fields["depends_on"], "depends_on") if "depends_on" in fields else []
     model = Model(
-        name=file.name(fields["name"], "name"),
-        version=file.name(fields["version"], "version"),
-        memory_mib=file.size(fields["memory"], "memory"),
-        facts=tuple(file.name(each, "a fact") for each in facts),
-        depends_on=tuple(file.text(each, "a dependency") for each in needed),
+        name=fields.take("name", file.name),
+        version=fields.take("version", file.name),
+        memory_mib=fields.take("memory", file.size),
+        facts=fields.take("facts", lambda facts, what: file.each(facts, what, file.name), ()),
+        depends_on=fields.take("depends_on", lambda needed, what: file.each(needed, what, file.text), ()),
         location=file.location(node),
     )
+    fields.finish()
     return model.id, model
 
 
 def _experiment(file: YamlFile, node: Node) -> tuple[str, Experiment]:
     fields = file.fields(node, "an experiment", ["id", "cells"], ["salt", "layer", "eligible"])
-    test_id = file.name(fields["id"], "id")
-    layer, begin, end = _layer(file, fields["layer"]) if "layer" in fields else ("", 0, BASIS_POINTS)
-    eligible = None
-    if "eligible" in fields:
-        eligible = read_condition(
-            file.data(fields["eligible"]),
-            "eligible",
-            lambda path, message, remedy: file.problem(
-                fields["eligible"], "CONDITION", f"{path}: {message}", remedy
-            ),
-        )
+    test_id = fields.take("id", file.name)
+    layer, begin, end = fields.take("layer", lambda node, _: _layer(file, node), ("", 0, BASIS_POINTS))
     experiment = Experiment(
         id=test_id,
-        salt=file.text(fields["salt"], "salt") if "salt" in fields else f"ab:{test_id}",
-        cells=_cells(file, fields["cells"]),
+        salt=fields.take("salt", file.text, f"ab:{test_id}"),
+        cells=fields.take("cells", lambda node, _: _cells(file, node)),
         layer=layer,
         layer_begin=begin,
         layer_end=end,
-        eligible=eligible,
+        eligible=fields.take("eligible", lambda node, _: _eligible(file, node)),
         location=file.location(node),
     )
+    fields.finish()
     return test_id, experiment
+
+
+def _eligible(file: YamlFile, node: Node) -> Condition | None:
+    def complain(path: str, message: str, remedy: str) -> Misfit:
+        return file.problem(node, "CONDITION", f"{path}: {message}", remedy)
+
+    return read_condition(file.data(node), "eligible", complain)
 
 
 def _layer(file: YamlFile, node: Node) -> tuple[str, int, int]:
     fields = file.fields(node, "a layer", ["name", "from", "to"])
-    begin = file.basis_points(fields["from"], "from")
-    end = file.basis_points(fields["to"], "to")
+    name = fields.take("name", file.name)
+    begin, end = fields.take("from", file.basis_points), fields.take("to", file.basis_points)
+    fields.finish()
     if begin >= end:
         raise file.problem(
             node, "LAYER", "a test's part of a layer is empty", "let `to` be larger than `from`"
         )
-    return file.name(fields["name"], "name"), begin, end
+    return name, begin, end
 
 
 def _cells(file: YamlFile, node: Node) -> tuple[CellWeight, ...]:
-    cells = [
-        CellWeight(
-            number=file.integer(key, "cell"), weight=file.basis_points(value, f"weight of cell {name}")
-        )
-        for name, key, value in file.pairs(node, "cells")
-    ]
+    cells = []
+    pairs = file.pairs(node, "cells")
+    misfits = len(node.value) - len(pairs)
+    for name, key, value in pairs:
+        try:
+            number = file.integer(key, "cell")
+            cells.append(CellWeight(number=number, weight=file.basis_points(value, f"weight of cell {name}")))
+        except Misfit:
+            misfits += 1
+    if misfits:
+        raise Misfit
     total = sum(cell.weight for cell in cells)
     if not cells or any(cell.number < 1 for cell in cells):
         raise file.problem(node, "CELLS", "cells are numbered from 1", "write for example 1: 50")
@@ -178,11 +214,12 @@ def _cells(file: YamlFile, node: Node) -> tuple[CellWeight, ...]:
 def _shard(file: YamlFile, node: Node) -> tuple[str, Shard]:
     fields = file.fields(node, "a shard", ["name", "vip", "memory"])
     shard = Shard(
-        name=file.name(fields["name"], "name"),
-        vip=file.name(fields["vip"], "vip"),
-        memory_mib=file.size(fields["memory"], "memory"),
+        name=fields.take("name", file.name),
+        vip=fields.take("vip", file.name),
+        memory_mib=fields.take("memory", file.size),
         location=file.location(node),
     )
+    fields.finish()
     return shard.name, shard
 
 
@@ -194,11 +231,12 @@ def problem_at(
     return Problem(file=location.file, line=location.line, code=code, message=message, remedy=remedy)
 
 
-def _check_dependencies(models: Mapping[str, Model], problems: list[Problem]) -> None:
+def _check_dependencies(definitions: Definitions, problems: list[Problem]) -> None:
     """Note dependencies that aren't there, and each loop once."""
+    models, unread = definitions.models, definitions.unread["models"]
     for model in models.values():
         for needed in model.depends_on:
-            if needed not in models:
+            if needed not in models and needed.partition("@")[0] not in unread:
                 message = f"{model.id} depends on {needed}, which is not defined"
                 problems.append(problem_at(model, "UNKNOWN_MODEL", message, suggest(needed, models)))
     finished: set[str] = set()

@@ -1,9 +1,9 @@
 // What a rule file finds in its context: Objectives, constants, and the builders of conditions.
 // Evaluated first, on one line's worth of trust: afterwards the intrinsics are frozen.
-// `SETUP` (a JSON text) is prepended by the child: {objectives: [...], constants: {...}, depth: N}.
+// `SETUP` (a JSON text) is prepended by the child: {objectives: [...], open: false, constants: {...}, depth: N}.
 (function (setup) {
   "use strict";
-  const stringify = JSON.stringify, keys = Reflect.ownKeys, isArray = Array.isArray;
+  const stringify = JSON.stringify, keys = Reflect.ownKeys, objectKeys = Object.keys, isArray = Array.isArray;
   const isInteger = Number.isInteger, isSafe = Number.isSafeInteger, isFinite = Number.isFinite;
   const is = Object.is, prototypeOf = Object.getPrototypeOf, objectPrototype = Object.prototype;
   const global = globalThis;
@@ -28,11 +28,12 @@
     return row[b.length];
   }
 
-  function closedSet(values, code, what) {
+  function closedSet(values, code, what, open) {
     const known = Object.keys(values);
     return new Proxy(Object.freeze(values), {
       get(target, name) {
         if (typeof name === "symbol" || Object.hasOwn(target, name)) return target[name];
+        if (open) return name;
         fail(code, what + " " + name + " is unknown; " + nearest(name, known));
       },
     });
@@ -87,8 +88,9 @@
   const names = {};
   for (const objective of setup.objectives) names[objective] = objective;
   const given = {
-    Objectives: closedSet(names, "UNKNOWN_OBJECTIVE", "objective"),
-    constants: closedSet(setup.constants, "UNKNOWN_CONSTANT", "constant"),
+    // When objectives.yaml can't be read any name will do: what is wrong is known, and is said there.
+    Objectives: closedSet(names, "UNKNOWN_OBJECTIVE", "objective", setup.open),
+    constants: closedSet(setup.constants, "UNKNOWN_CONSTANT", "constant", false),
     context: Object.freeze(context),
     all: (...inner) => ({all: conditions("all", inner)}),
     any: (...inner) => ({any: conditions("any", inner)}),
@@ -129,12 +131,18 @@
   for (const sample of [async function () {}, function* () {}, async function* () {}, [][Symbol.iterator](), /x/g])
     freeze(sample);
 
+  // UTF-8, and with it every protocol here, has no half of a surrogate pair.
+  function wellFormed(text, place) {
+    if (/\p{Surrogate}/u.test(text)) fail("NOT_JSON", place.replace(/\p{Surrogate}/gu, "?") + " has half a surrogate pair");
+  }
+
   // Returns canonical JSON (keys sorted), or fails with the path of the first value that JSON can't carry.
   function canonical(value, path, depth, parents) {
     const place = path.length > 80 ? path.slice(0, 77) + "..." : path || "the result";
     const bad = (what, code) => fail(code || "NOT_JSON", place + " is " + what);
     switch (typeof value) {
-      case "string": case "boolean": return stringify(value);
+      case "string": wellFormed(value, place); return stringify(value);
+      case "boolean": return stringify(value);
       case "number":
         if (!isFinite(value)) bad(String(value));
         if (is(value, -0)) bad("-0");
@@ -155,8 +163,10 @@
     const prototype = prototypeOf(value);
     if (prototype !== objectPrototype && prototype !== null) bad("not a plain object");
     for (const key of keys(value)) if (typeof key === "symbol") bad("an object with a symbol for a key");
-    for (const key of Object.keys(value).sort())
+    for (const key of objectKeys(value).sort()) {
+      wellFormed(key, place);
       parts.push(stringify(key) + ":" + canonical(value[key], path + "." + key, depth + 1, inside));
+    }
     return "{" + parts.join(",") + "}";
   }
 

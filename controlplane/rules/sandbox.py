@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from controlplane.problems import Problem, WorkspaceError
+from controlplane.problems import Problem
 from lightbulb.model import Source
 
 _HERE = Path(__file__).parent
@@ -28,6 +28,9 @@ PRELUDE_LINE = 100_000
 
 MAX_CHILDREN = 8
 """Children for one workspace; each that is thrown away has found at least one problem."""
+
+MAX_MESSAGE = 300
+"""Characters of what a rule throws that a problem shows."""
 
 _FUNCTION = re.compile(r"^[ \t]*(?:async[ \t]+)?function[ \t]*\*?[ \t]*(define\w*Rule)[ \t]*\(", re.MULTILINE)
 _FRAME = re.compile(r"(?:<input>|<eval>):(\d+)")
@@ -87,23 +90,30 @@ class _Evaluation:
 
 def evaluate(
     sources: Mapping[str, str],
-    objectives: Sequence[str],
+    objectives: Sequence[str] | None,
     constants: Mapping[str, str],
+    problems: list[Problem],
     limits: Limits | None = None,
 ) -> tuple[RawRule, ...]:
     """Return what every rule of `sources` (file -> JavaScript) returns, in the order of file and line.
 
-    Raises WorkspaceError with every problem of every file.
+    What is wrong is added to `problems`, and left out; what remains can be looked at further. Without
+    `objectives` rules may name any.
     """
     limits = limits or Limits()
-    setup = {"objectives": sorted(objectives), "constants": dict(constants), "depth": limits.depth}
+    setup = {
+        "objectives": sorted(objectives or ()),
+        "open": objectives is None,
+        "constants": dict(constants),
+        "depth": limits.depth,
+    }
     state = _Evaluation(sources, {}, _duplicates(sources), set())
     for _ in range(MAX_CHILDREN):
         if state.finished or not sources:
             break
         _run_child(state, _request(state, setup, limits), limits)
-    if state.problems:
-        raise WorkspaceError(state.problems)
+    broken = {problem.file for problem in state.problems if problem.code == "SYNTAX"}
+    problems += [each for each in state.problems if each.code != "NO_RULES" or each.file not in broken]
     rules = [
         RawRule(source=_source(sources, file, rule), value=value)
         for (file, rule), value in state.values.items()
@@ -207,18 +217,27 @@ def _read_error(text: str, place: tuple[str, str]) -> tuple[str, str, int]:
     lines = [int(number) for number in _FRAME.findall(text)]
     line = next((number for number in lines if number <= PRELUDE_LINE), 0)
     coded = _CODED.search(text)
-    if coded is not None:
+    # An author's error may look like one of ours; what it says must still be something that we know.
+    if coded is not None and coded.group(1) in _REMEDIES:
         code, message = coded.groups()
-        return code, message or _MESSAGES.get(code, ""), line
-    message = _STACK.sub("", text).strip()
+        return code, _tidy(message) or _MESSAGES.get(code, ""), line
+    message = _tidy(_STACK.sub("", text).removesuffix("\nundefined"))  # what isn't an Error has no stack
     if not message or message == "null" or "out of memory" in message:
         return "MEMORY_LIMIT", "out of memory", 0
     if "interrupted" in message:
         return "TIME_LIMIT", _MESSAGES["TIME_LIMIT"], 0
     if "call stack" in message:
         return "TOO_DEEP", "it calls itself without end", line
-    code = "SYNTAX" if message.startswith("SyntaxError") and not place[1] else "EVALUATION"
-    return code, message, line
+    if message.startswith("SyntaxError: ") and not place[1]:
+        return "SYNTAX", message.removeprefix("SyntaxError: "), line
+    return "EVALUATION", message, line
+
+
+def _tidy(message: str) -> str:
+    """Return a text of the author's as one line for any terminal and any protocol."""
+    message = " ".join(message.split())
+    shown = "".join(each if each.isprintable() else "?" for each in message[:MAX_MESSAGE])
+    return shown + ("..." if len(message) > MAX_MESSAGE else "")
 
 
 def _blame(state: _Evaluation, place: tuple[str, str], error: tuple[str, str, int]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar, cast
 
 from controlplane.problems import Problem
 from controlplane.rules.condition import read_condition
@@ -11,6 +13,10 @@ from controlplane.rules.sandbox import RawRule
 from controlplane.rules.yaml_file import Misfit, suggest
 from lightbulb.enrich import is_reserved
 from lightbulb.model import BASIS_POINTS, EMPTY, Condition, Source, Value
+
+T = TypeVar("T")
+
+_CELL = re.compile(r"[0-9]{1,9}")
 
 COMMON = ("targetObjectives", "modelInputType", "modelType")
 KINDS: Mapping[str, tuple[str, ...]] = {
@@ -100,11 +106,15 @@ def read_rules(raw: Iterable[RawRule], problems: list[Problem]) -> tuple[Rule, .
 
 
 class _Reader:
-    """Reads one rule; each misfit is a problem with its path in what the function returned."""
+    """Reads one rule; each misfit is a problem with its path in what the function returned.
+
+    Reading goes on after one, with anything in its place, so that all of a rule's are noted.
+    """
 
     def __init__(self, source: Source, problems: list[Problem]) -> None:
         self._source = source
         self._problems = problems
+        self._good = True
 
     def complain(self, path: str, message: str, remedy: str, code: str = "SHAPE") -> Misfit:
         source = self._source
@@ -121,6 +131,7 @@ class _Reader:
         return Misfit()
 
     def rule(self, data: object) -> Rule:
+        """Return the rule; raise Misfit once all that is wrong with it has been noted."""
         if not isinstance(data, dict):
             raise self.complain("the result", "not an object", "return a rule")
         kinds = [kind for kind in KINDS if kind in data]
@@ -133,11 +144,22 @@ class _Reader:
             self.complain(key, "unknown key", suggest(key, known), "UNKNOWN_KEY")
         common = Common(
             source=self._source,
-            objectives=self._names(data.get("targetObjectives"), "targetObjectives"),
-            input_type=self._text(data.get("modelInputType"), "modelInputType"),
-            model_type=self._text(data.get("modelType"), "modelType"),
+            objectives=self._take(self._names, data.get("targetObjectives"), "targetObjectives"),
+            input_type=self._take(self._text, data.get("modelInputType"), "modelInputType"),
+            model_type=self._take(self._text, data.get("modelType"), "modelType"),
         )
-        return self._of_kind(kind, data, common)
+        rule = self._of_kind(kind, data, common)
+        if not self._good:
+            raise Misfit
+        return rule
+
+    def _take(self, read: Callable[[object, str], T], data: object, path: str) -> T:
+        """Return what `read` makes of `data`; anything when it is a misfit."""
+        try:
+            return read(data, path)
+        except Misfit:
+            self._good = False
+            return cast("T", None)
 
     def _of_kind(self, kind: str, data: Mapping[str, object], common: Common) -> Rule:
         shared = {
@@ -150,81 +172,94 @@ class _Reader:
             case "cellToModel":
                 return AbTest(
                     **shared,  # type: ignore[arg-type] # the fields of Common
-                    test_id=self._id(data.get("abTestId")),
-                    cells=self._cells(data["cellToModel"]),
-                    priority=self._priority(data),
+                    test_id=self._take(self._id, data.get("abTestId"), "abTestId"),
+                    cells=self._take(self._cells, data["cellToModel"], "cellToModel"),
+                    priority=self._take(self._priority, data.get("priority", 0), "priority"),
                 )
             case "defaultModel":
-                return Default(**shared, model=self._model(data["defaultModel"], "defaultModel"))  # type: ignore[arg-type]
+                model = self._take(self._model, data["defaultModel"], "defaultModel")
+                return Default(**shared, model=model)  # type: ignore[arg-type]
             case "when":
                 return ContextCondition(
                     **shared,  # type: ignore[arg-type]
-                    when=read_condition(data["when"], "when", self.complain),
-                    model=self._model(data.get("model"), "model"),
-                    priority=self._priority(data),
+                    when=self._take(self._condition, data["when"], "when"),
+                    model=self._take(self._model, data.get("model"), "model"),
+                    priority=self._take(self._priority, data.get("priority", 0), "priority"),
                 )
             case "shift":
                 return self._shift(data["shift"], shared)
             case _:
-                models = self._list(data["permitOverrides"], "permitOverrides")
                 return Overrides(
                     **shared,  # type: ignore[arg-type]
-                    models=tuple(
-                        self._model(each, f"permitOverrides[{index}]") for index, each in enumerate(models)
-                    ),
-                    clients=self._names(data.get("clients", []), "clients", allow_empty=True),
+                    models=self._take(self._models, data["permitOverrides"], "permitOverrides"),
+                    clients=self._take(self._clients, data.get("clients", []), "clients"),
                 )
 
     def _shift(self, data: object, shared: Mapping[str, object]) -> Shift:
         fields = self._object(data, "shift", ("from", "to", "percent", "salt"))
-        percent = fields.get("percent")
-        if not isinstance(percent, int | float) or isinstance(percent, bool) or not 0 <= percent <= 100:
-            raise self.complain("shift.percent", "not a number from 0 to 100", "write for example 25")
-        basis_points = round(percent * 100)
-        if abs(basis_points - percent * 100) > 1e-6:
-            raise self.complain("shift.percent", "more than two decimals", "write for example 0.25")
-        salt = fields.get("salt", "")
-        if not isinstance(salt, str):
-            raise self.complain("shift.salt", "not a text", "quote it, or leave it out")
         return Shift(
             **shared,  # type: ignore[arg-type]
-            start=self._model(fields.get("from"), "shift.from"),
-            end=self._model(fields.get("to"), "shift.to"),
-            basis_points=basis_points,
-            salt=salt,
+            start=self._take(self._model, fields.get("from"), "shift.from"),
+            end=self._take(self._model, fields.get("to"), "shift.to"),
+            basis_points=self._take(self._basis_points, fields.get("percent"), "shift.percent"),
+            salt=self._take(self._text, fields["salt"], "shift.salt") if "salt" in fields else "",
         )
 
-    def _cells(self, data: object) -> Mapping[int, ModelRef]:
+    def _condition(self, data: object, path: str) -> Condition:
+        return read_condition(data, path, self.complain)
+
+    def _basis_points(self, percent: object, path: str) -> int:
+        if not isinstance(percent, int | float) or isinstance(percent, bool) or not 0 <= percent <= 100:
+            raise self.complain(path, "not a number from 0 to 100", "write for example 25")
+        basis_points = round(percent * 100)
+        if abs(basis_points - percent * 100) > 1e-6:
+            raise self.complain(path, "more than two decimals", "write for example 0.25")
+        return basis_points
+
+    def _cells(self, data: object, path: str) -> Mapping[int, ModelRef]:
         if not isinstance(data, dict) or not data:
-            raise self.complain("cellToModel", "not an object of cells", "write {1: {name: ...}, ...}")
+            raise self.complain(path, "not an object of cells", "write {1: {name: ...}, ...}")
         cells = {}
         for key, value in data.items():
-            if not key.isdecimal():
-                raise self.complain(f"cellToModel.{key}", "not a cell number", "use the test's cell numbers")
-            cells[int(key)] = self._model(value, f"cellToModel.{key}")
+            model = self._take(self._model, value, f"{path}.{key}")
+            cells[self._take(self._cell, key, f"{path}.{key}")] = model
         return cells
+
+    def _cell(self, key: object, path: str) -> int:
+        if not isinstance(key, str) or not _CELL.fullmatch(key):
+            raise self.complain(path, "not a cell number", "use the test's cell numbers")
+        return int(key)
+
+    def _models(self, data: object, path: str) -> tuple[ModelRef, ...]:
+        models = self._list(data, path)
+        return tuple(self._take(self._model, each, f"{path}[{index}]") for index, each in enumerate(models))
 
     def _model(self, data: object, path: str) -> ModelRef:
         fields = self._object(data, path, ("name", "version", "parameters"))
-        parameters = self._object(fields.get("parameters", {}), f"{path}.parameters", None)
-        for name, value in parameters.items():
-            if not isinstance(value, bool | int | float | str):
-                raise self.complain(
-                    f"{path}.parameters.{name}", "not a scalar", "pass a text, number or boolean"
-                )
-            if is_reserved(name):
-                raise self.complain(
-                    f"{path}.parameters.{name}",
-                    "inference servers keep this name for themselves",
-                    "rename it",
-                    "RESERVED_PARAMETER",
-                )
         version = fields.get("version", "")
         return ModelRef(
-            name=self._text(fields.get("name"), f"{path}.name"),
-            version=self._text(version, f"{path}.version") if version != "" else "",
-            parameters={name: parameters[name] for name in sorted(parameters)},  # type: ignore[misc]
+            name=self._take(self._text, fields.get("name"), f"{path}.name"),
+            version=self._take(self._text, version, f"{path}.version") if version != "" else "",
+            parameters=self._take(self._parameters, fields.get("parameters", {}), f"{path}.parameters"),
         )
+
+    def _parameters(self, data: object, path: str) -> Mapping[str, Value]:
+        parameters = self._object(data, path, None)
+        reserved = [name for name in sorted(parameters) if is_reserved(name)]
+        for name in reserved:
+            message = "inference servers keep this name for themselves"
+            self.complain(f"{path}.{name}", message, "rename it", "RESERVED_PARAMETER")
+        if reserved:
+            raise Misfit
+        return {
+            name: self._take(self._parameter, parameters[name], f"{path}.{name}")
+            for name in sorted(parameters)
+        }
+
+    def _parameter(self, value: object, path: str) -> Value:
+        if not isinstance(value, bool | int | float | str):
+            raise self.complain(path, "not a scalar", "pass a text, number or boolean")
+        return value
 
     def _object(self, data: object, path: str, known: tuple[str, ...] | None) -> Mapping[str, object]:
         if not isinstance(data, dict):
@@ -238,24 +273,27 @@ class _Reader:
             raise self.complain(path, "not a list" if data is not None else "missing", "write [...]")
         return data
 
-    def _names(self, data: object, path: str, *, allow_empty: bool = False) -> tuple[str, ...]:
-        names = self._list(data, path)
-        if not names and not allow_empty:
+    def _names(self, data: object, path: str) -> tuple[str, ...]:
+        names = self._clients(data, path)
+        if not names:
             raise self.complain(path, "empty", "name at least one")
-        return tuple(self._text(each, f"{path}[{index}]") for index, each in enumerate(names))
+        return names
+
+    def _clients(self, data: object, path: str) -> tuple[str, ...]:
+        names = self._list(data, path)
+        return tuple(self._take(self._text, each, f"{path}[{index}]") for index, each in enumerate(names))
 
     def _text(self, data: object, path: str) -> str:
         if not isinstance(data, str) or not data:
             raise self.complain(path, "missing" if data is None else "not a text", "write a text")
         return data
 
-    def _id(self, data: object) -> str:
+    def _id(self, data: object, path: str) -> str:
         if isinstance(data, bool) or not isinstance(data, int | str) or data == "":
-            raise self.complain("abTestId", "not a test's id", "write the id that experiments.yaml has")
+            raise self.complain(path, "not a test's id", "write the id that experiments.yaml has")
         return str(data)
 
-    def _priority(self, data: Mapping[str, object]) -> int:
-        priority = data.get("priority", 0)
+    def _priority(self, priority: object, path: str) -> int:
         if isinstance(priority, bool) or not isinstance(priority, int) or abs(priority) > BASIS_POINTS:
-            raise self.complain("priority", "not a whole number up to 10000", "write for example 10")
+            raise self.complain(path, "not a whole number up to 10000", "write for example 10")
         return priority

@@ -14,6 +14,7 @@ from typing import TypeVar
 from controlplane.model import Experiment, Objective
 from controlplane.problems import Problem
 from controlplane.rules.definitions import Definitions
+from controlplane.rules.lookup import check_names, problem_in, version_of
 from controlplane.rules.shapes import (
     AbTest,
     ContextCondition,
@@ -23,7 +24,6 @@ from controlplane.rules.shapes import (
     Rule,
     Shift,
 )
-from controlplane.rules.yaml_file import suggest
 from lightbulb.conditions import disjoint
 from lightbulb.model import (
     AbRule,
@@ -42,52 +42,22 @@ AnyRule = TypeVar("AnyRule", AbTest, Default, ContextCondition, Shift, Overrides
 
 
 def make_tables(
-    rules: Sequence[Rule], definitions: Definitions, problems: list[Problem]
+    rules: Sequence[Rule], definitions: Definitions, problems: list[Problem], *, complete: bool
 ) -> tuple[ObjectiveTable, ...]:
-    """Return a table for every objective that rules target, sorted; problems are added to `problems`."""
-    _check_targets(rules, definitions, problems)
+    """Return a table for every objective that rules target, sorted; problems are added to `problems`.
+
+    `complete` says that no rule is missing: one that couldn't be evaluated may be the default.
+    """
+    check_names(rules, definitions, problems)
     _check_shift_salts(rules, problems)
     targeted = {name for rule in rules for name in rule.objectives} & definitions.objectives.keys()
     tables = []
     for name in sorted(targeted):
         own = [rule for rule in rules if name in rule.objectives]
-        table = _TableMaker(definitions.objectives[name], definitions, problems).make(own)
+        table = _TableMaker(definitions.objectives[name], definitions, problems).make(own, complete=complete)
         if table is not None:
             tables.append(table)
     return tuple(tables)
-
-
-def _problem(source: Source, code: str, message: str, remedy: str) -> Problem:
-    return Problem(
-        file=source.file, line=source.line, rule=source.rule, code=code, message=message, remedy=remedy
-    )
-
-
-def _check_targets(rules: Iterable[Rule], definitions: Definitions, problems: list[Problem]) -> None:
-    """Note objectives, tests and cells that aren't defined."""
-    for rule in rules:
-        for name in rule.objectives:
-            if name not in definitions.objectives:
-                message = f"objective {name} is unknown"
-                remedy = suggest(name, definitions.objectives)
-                problems.append(_problem(rule.source, "UNKNOWN_OBJECTIVE", message, remedy))
-        if isinstance(rule, AbTest):
-            problems += _cell_problems(rule, definitions)
-
-
-def _cell_problems(rule: AbTest, definitions: Definitions) -> Iterable[Problem]:
-    test = definitions.experiments.get(rule.test_id)
-    if test is None:
-        message = f"test {rule.test_id} is unknown"
-        yield _problem(rule.source, "UNKNOWN_TEST", message, suggest(rule.test_id, definitions.experiments))
-        return
-    cells = {cell.number for cell in test.cells}
-    for number in sorted(rule.cells.keys() - cells):
-        message = f"test {rule.test_id} has no cell {number}"
-        yield _problem(rule.source, "UNKNOWN_CELL", message, f"use {', '.join(map(str, sorted(cells)))}")
-    for number in sorted(cells - rule.cells.keys()):
-        message = f"cell {number} of test {rule.test_id} has no model"
-        yield _problem(rule.source, "CELL_WITHOUT_MODEL", message, f"add {number}: {{name: ...}}")
 
 
 def _check_shift_salts(rules: Iterable[Rule], problems: list[Problem]) -> None:
@@ -98,7 +68,7 @@ def _check_shift_salts(rules: Iterable[Rule], problems: list[Problem]) -> None:
             other = first.setdefault(rule.salt, rule.source)
             if other is not rule.source:
                 message = f"the salt {rule.salt!r} is also that of {other}"
-                problems.append(_problem(rule.source, "DUPLICATE_SALT", message, "give each its own"))
+                problems.append(problem_in(rule.source, "DUPLICATE_SALT", message, "give each its own"))
 
 
 class _TableMaker:
@@ -111,9 +81,8 @@ class _TableMaker:
         self._targets: dict[tuple[object, ...], int] = {}
         self._models: list[ModelTarget] = []
 
-    def make(self, rules: Sequence[Rule]) -> ObjectiveTable | None:
-        """Return the table; None when something that it needs is wrong."""
-        before = len(self._problems)
+    def make(self, rules: Sequence[Rule], *, complete: bool) -> ObjectiveTable | None:
+        """Return the table; None when something that it needs is wrong, here or before."""
         for rule in rules:
             self._check_input_type(rule)
         default = self._one(rules, Default, "DUPLICATE_DEFAULT", "default model")
@@ -121,7 +90,8 @@ class _TableMaker:
         tests = self._in_order(rules, AbTest, self._tests_apart)
         contexts = self._in_order(rules, ContextCondition, _contexts_apart)
         if default is None:
-            self._note_missing_default(rules)
+            if complete:
+                self._note_missing_default(rules)
             return None
         default_model = self._target(default, default.model)
         table = ObjectiveTable(
@@ -140,10 +110,10 @@ class _TableMaker:
             overrides=self._overrides(rules),
             models=tuple(self._models),
         )
-        return table if len(self._problems) == before else None
+        return None if self._problems else table
 
     def _note(self, source: Source, code: str, message: str, remedy: str) -> None:
-        self._problems.append(_problem(source, code, message, remedy))
+        self._problems.append(problem_in(source, code, message, remedy))
 
     def _check_input_type(self, rule: Rule) -> None:
         if rule.input_type != self._objective.input_type:
@@ -243,7 +213,7 @@ class _TableMaker:
 
     def _target(self, rule: Rule, ref: ModelRef) -> int:
         """Return the index of a model in the table; -1 when there is no such model, which is noted."""
-        version = self._version(rule, ref)
+        version = version_of(ref, self._definitions)
         if version is None:
             return -1
         key = (ref.name, version, rule.model_type, tuple((n, type(v), v) for n, v in ref.parameters.items()))
@@ -260,22 +230,6 @@ class _TableMaker:
                 )
             )
         return self._targets[key]
-
-    def _version(self, rule: Rule, ref: ModelRef) -> str | None:
-        models = self._definitions.models.values()
-        versions = sorted(model.version for model in models if model.name == ref.name)
-        if not versions:
-            remedy = suggest(ref.name, {model.name for model in models})
-            self._note(rule.source, "UNKNOWN_MODEL", f"model {ref.name} is unknown", remedy)
-        elif ref.version and ref.version not in versions:
-            message = f"model {ref.name} has no version {ref.version}"
-            self._note(rule.source, "UNKNOWN_VERSION", message, suggest(ref.version, versions))
-        elif not ref.version and len(versions) > 1:
-            message = f"model {ref.name} has versions {', '.join(versions)}"
-            self._note(rule.source, "AMBIGUOUS_VERSION", message, "add version")
-        else:
-            return ref.version or versions[0]
-        return None
 
 
 def _contexts_apart(one: ContextCondition, other: ContextCondition) -> bool:

@@ -1,8 +1,10 @@
-"""A workspace folder, read from disk; and its content's name."""
+"""A workspace folder, read from disk; what a workspace may be; and its content's name."""
 
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from controlplane.model import Workspace
@@ -10,30 +12,48 @@ from controlplane.problems import Problem, WorkspaceError
 
 MAX_FILES = 2_000
 MAX_FILE_BYTES = 4 * 1024 * 1024
+MAX_FILE_LINES = 50_000
+MAX_BYTES = 32 * 1024 * 1024
+"""Of all files together: a publish is one message."""
+
 SUFFIXES = (".yaml", ".js")
+
+_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 def read_workspace(folder: Path) -> Workspace:
-    """Return the *.yaml and *.js files of `folder` itself; raises WorkspaceError when there are none."""
+    """Return the *.yaml and *.js files of `folder` itself.
+
+    Raises WorkspaceError when there are none, when one can't be read, or when they are too large.
+    """
     if not folder.is_dir():
-        raise _refuse(folder, "MISSING_FILE", "there is no such folder", "name the folder of the rules")
-    paths = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
-    if not paths:
-        raise _refuse(folder, "MISSING_FILE", "no *.yaml and no *.js in it", "name the folder of the rules")
-    if len(paths) > MAX_FILES:
-        raise _refuse(folder, "TOO_LARGE", f"{len(paths)} files", f"split it; {MAX_FILES} are allowed")
-    large = [path for path in paths if path.stat().st_size > MAX_FILE_BYTES]
-    if large:
-        raise WorkspaceError(
-            Problem(
-                file=path.name,
-                code="TOO_LARGE",
-                message=f"{path.stat().st_size} bytes",
-                remedy=f"split it; {MAX_FILE_BYTES} are allowed",
-            )
-            for path in large
-        )
-    return Workspace(files={path.name: path.read_bytes() for path in paths})
+        what = "it is a file" if folder.exists() else "there is no such folder"
+        raise _refuse(folder, "MISSING_FILE", what, "name the folder of the rules")
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
+        if not paths:
+            remedy = "name the folder of the rules"
+            raise _refuse(folder, "MISSING_FILE", "no *.yaml and no *.js in it", remedy)
+        if len(paths) > MAX_FILES:
+            raise _refuse(folder, "TOO_LARGE", f"{len(paths)} files", f"split it; {MAX_FILES} are allowed")
+        large = list(_too_large({path.name: path.stat().st_size for path in paths}.items()))
+        if large:
+            raise WorkspaceError(large)
+        return Workspace(files={path.name: path.read_bytes() for path in paths})
+    except OSError as error:
+        path = Path(error.filename or folder)
+        name = path if path == folder else path.name
+        raise _refuse(name, "UNREADABLE", f"{error.strerror}", "let yourself read it") from error
+
+
+def check_workspace(workspace: Workspace) -> tuple[Problem, ...]:
+    """Return what keeps the files of a workspace from being looked at, whoever sent them."""
+    files = workspace.files
+    if len(files) > MAX_FILES:
+        remedy = f"split it; {MAX_FILES} are allowed"
+        return (Problem(file="workspace", code="TOO_LARGE", message=f"{len(files)} files", remedy=remedy),)
+    large = _too_large((name, len(content)) for name, content in files.items())
+    return (*map(_bad_name, filter(_is_bad_name, files)), *large, *_too_long(files.items()))
 
 
 def content_hash(workspace: Workspace) -> str:
@@ -46,5 +66,39 @@ def content_hash(workspace: Workspace) -> str:
     return digest.hexdigest()
 
 
-def _refuse(folder: Path, code: str, message: str, remedy: str) -> WorkspaceError:
-    return WorkspaceError([Problem(file=str(folder), code=code, message=message, remedy=remedy)])
+def _too_large(sizes: Iterable[tuple[str, int]]) -> Iterable[Problem]:
+    total = 0
+    for name, size in sizes:
+        total += size
+        if size > MAX_FILE_BYTES:
+            remedy = f"split it; {MAX_FILE_BYTES} are allowed"
+            yield Problem(file=_shown(name), code="TOO_LARGE", message=f"{size} bytes", remedy=remedy)
+    if total > MAX_BYTES:
+        message, remedy = f"{total} bytes in all files", f"split it; {MAX_BYTES} are allowed"
+        yield Problem(file="workspace", code="TOO_LARGE", message=message, remedy=remedy)
+
+
+def _too_long(files: Iterable[tuple[str, bytes]]) -> Iterable[Problem]:
+    for name, content in files:
+        lines = content.count(b"\n")
+        if lines > MAX_FILE_LINES:
+            remedy = f"split it; {MAX_FILE_LINES} are allowed"
+            yield Problem(file=_shown(name), code="TOO_LARGE", message=f"{lines} lines", remedy=remedy)
+
+
+def _is_bad_name(name: str) -> bool:
+    return not _FILE.fullmatch(name)
+
+
+def _bad_name(name: str) -> Problem:
+    remedy = "use letters, digits, '.', '_' and '-'; a workspace has no folders"
+    return Problem(file=_shown(name), code="FILE_NAME", message="no name for a file here", remedy=remedy)
+
+
+def _shown(name: str) -> str:
+    """Return a name as it is, or so that it can't pass for something else."""
+    return repr(name[:128]) if _is_bad_name(name) else name
+
+
+def _refuse(what: Path | str, code: str, message: str, remedy: str) -> WorkspaceError:
+    return WorkspaceError([Problem(file=str(what), code=code, message=message, remedy=remedy)])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import yaml
 
@@ -20,6 +20,9 @@ from lightbulb.model import Value
 T = TypeVar("T")
 Node = yaml.Node
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+MAX_DEPTH = 64
+"""As deep as a rule may nest what it returns: what reads a tree here goes down it by calls."""
 
 _SIZES = {"MiB": 1, "GiB": 1024}
 _TIMES = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -55,10 +58,16 @@ class YamlFile:
         self.root: Node | None = None
         try:
             text = content.decode()
+            depth = 0
             for event in yaml.parse(text, Loader=Loader):
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                depth += isinstance(event, yaml.CollectionStartEvent)
+                depth -= isinstance(event, yaml.CollectionEndEvent)
                 if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                    line = event.start_mark.line + 1 if event.start_mark else 1
                     self._add(line, "YAML", "anchors and aliases are not allowed", "write it out")
+                    return
+                if depth > MAX_DEPTH:
+                    self._add(line, "YAML", f"nested deeper than {MAX_DEPTH} levels", "flatten it")
                     return
             self.root = yaml.compose(text, Loader=Loader)
         except UnicodeDecodeError as error:
@@ -97,9 +106,7 @@ class YamlFile:
                 result[key.value] = (key.value, key, value)
         return list(result.values())
 
-    def fields(
-        self, node: Node, what: str, required: Iterable[str], optional: Iterable[str] = ()
-    ) -> Mapping[str, Node]:
+    def fields(self, node: Node, what: str, required: Iterable[str], optional: Iterable[str] = ()) -> Fields:
         """Return the values of a mapping with known keys; unknown and missing keys are noted."""
         required, known = tuple(required), (*required, *optional)
         found: dict[str, Node] = {}
@@ -110,8 +117,8 @@ class YamlFile:
                 self.problem(key_node, "UNKNOWN_KEY", f"{what} has no key {key}", suggest(key, known))
         missing = [key for key in required if key not in found]
         if missing:
-            raise self.problem(node, "MISSING_KEY", f"{what} lacks {', '.join(missing)}", "add it")
-        return found
+            self.problem(node, "MISSING_KEY", f"{what} lacks {', '.join(missing)}", "add it")
+        return Fields(found, complete=not missing)
 
     def items(self, node: Node, what: str) -> list[Node]:
         """Return the items of a list."""
@@ -176,15 +183,40 @@ class YamlFile:
             return [self.data(item) for item in node.value]
         return _typed(node)
 
-    def each(self, nodes: Iterable[T], read: Callable[[T], object]) -> list[object]:
-        """Read every node that can be read; misfits have been noted."""
-        result = []
-        for node in nodes:
+    def each(self, node: Node, what: str, read: Callable[[Node, str], T]) -> tuple[T, ...]:
+        """Return every item of a list; raises Misfit once all that are none have been noted."""
+        result, misfits = [], 0
+        for item in self.items(node, what):
             try:
-                result.append(read(node))
+                result.append(read(item, f"an item of {what}"))
             except Misfit:
-                continue
-        return result
+                misfits += 1
+        if misfits:
+            raise Misfit
+        return tuple(result)
+
+
+class Fields:
+    """The values of one mapping. Reading goes on after a misfit, so that all of them are noted."""
+
+    def __init__(self, values: Mapping[str, Node], *, complete: bool) -> None:
+        """`complete` says that every key which must be there is."""
+        self._values = values
+        self._good = complete
+
+    def take(self, key: str, read: Callable[[Node, str], T], default: T | None = None) -> T:
+        """Return what `read` makes of the key's value; until `finish`, it may be none."""
+        node = self._values.get(key)
+        try:
+            return cast("T", default) if node is None else read(node, key)
+        except Misfit:
+            self._good = False
+            return cast("T", default)
+
+    def finish(self) -> None:
+        """Raise Misfit when anything that was taken wasn't what it should be."""
+        if not self._good:
+            raise Misfit
 
 
 def _decimals(text: str) -> int:

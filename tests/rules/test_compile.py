@@ -1,10 +1,13 @@
 """A workspace compiles to tables, or says everything that is wrong with it at once."""
 
+from pathlib import Path
+
 import pytest
 
+from controlplane.model import Workspace
 from controlplane.problems import WorkspaceError
 from controlplane.rules.compile import compile_workspace
-from controlplane.rules.workspace import content_hash
+from controlplane.rules.workspace import MAX_FILE_BYTES, MAX_FILE_LINES, content_hash, read_workspace
 from lightbulb.model import AbRule, Cell, Comparison, ModelTarget, ObjectiveTable, Operator, Source
 from tests.rules.workspaces import GOOD, rule, workspace
 
@@ -269,33 +272,120 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_workspace_names_file_line_rule_and_remedy(name: str) -> None:
+def test_a_bad_workspace_names_file_line_rule_and_remedy_and_nothing_else(name: str) -> None:
     changes, begins, remedy = BAD[name]
     problems = found(**changes)
     matching = [problem for problem in problems if problem.startswith(begins)]
     assert matching, problems
     assert remedy in matching[0].partition(";")[2]
+    assert len(problems) == (2 if name == "a shared salt" else 1), problems
 
 
 def test_all_problems_of_a_workspace_come_at_once() -> None:
     problems = found(
-        models_yaml=MODELS.replace("fancy, version", "fancy, versio"),
+        objectives_yaml=OBJECTIVES + "  - {name: Third, input_type: QUERY_INPUT_TYPE, owner: x}\n",
+        models_yaml=MODELS.replace("fancy, version", "fancy, versio").replace("100MiB", "100GiB"),
         experiments_yaml=EXPERIMENTS.replace("{1: 50, 2: 50}", "{1: 50, 2: 40}"),
-        fleet_yaml="shards: {}\n",
-        loop_js="function defineLoopRule() { for (;;) {} }",
-        more_js=rule('model: {name: "fancy"}'),
+        fleet_yaml=GOOD["fleet.yaml"] + "  - {name: b, vip: vip-c, memory: 1GiB, colour: red}\n",
+        syntax_js="function defineSyntaxRule() {\n  return {a: 1;\n}",
+        loop_js="function defineLoopRule() { for (;;) {} }\n"
+        "function defineBombRule() { const a = []; for (;;) a.push('x'.repeat(1e6) + a.length) }\n"
+        "function defineNanRule() { return {percent: NaN} }\n"
+        "function defineMisspeltRule() { return {targetObjectives: [Objectives.Rankin]} }",
+        more_js=rule('permitOverrides: [{name: "fancyy"}, {name: "fancy"}, {name: "plainn"}]')
+        + rule('abTestId: 999, cellToModel: {x: {name: "plain"}}, priority: 1.5', "defineTestRule")
+        + rule('shift: {from: {nam: "a"}, to: {name: 3}, percent: 101, salt: 7}', "defineShiftRule"),
     )
-    codes = {
-        (problem.partition(" ")[0].partition(":")[0], problem.split(": ")[0].split(" ")[-1])
-        for problem in problems
-    }
-    assert {
-        ("models.yaml", "UNKNOWN_KEY"),
-        ("models.yaml", "MISSING_KEY"),
-        ("experiments.yaml", "WEIGHT_SUM"),
-        ("fleet.yaml", "TYPE"),
-        ("loop.js", "TIME_LIMIT"),
-    } <= codes
+    # file and line, rule and code of each, in the order of files and lines
+    assert [problem.partition(": ")[0] for problem in problems] == [
+        "experiments.yaml:3 WEIGHT_SUM",
+        "fleet.yaml:4 DUPLICATE",
+        "fleet.yaml:4 UNKNOWN_KEY",
+        "loop.js:1 defineLoopRule TIME_LIMIT",
+        "loop.js:2 defineBombRule MEMORY_LIMIT",
+        "loop.js:3 defineNanRule NOT_JSON",
+        "loop.js:4 defineMisspeltRule UNKNOWN_OBJECTIVE",
+        "models.yaml:2 DOES_NOT_FIT",
+        "models.yaml:3 MISSING_KEY",
+        "models.yaml:3 UNKNOWN_KEY",
+        "more.js:2 defineMoreRule UNKNOWN_MODEL",
+        "more.js:2 defineMoreRule UNKNOWN_MODEL",
+        "more.js:4 defineTestRule SHAPE",
+        "more.js:4 defineTestRule SHAPE",
+        "more.js:6 defineShiftRule SHAPE",
+        "more.js:6 defineShiftRule SHAPE",
+        "more.js:6 defineShiftRule SHAPE",
+        "more.js:6 defineShiftRule SHAPE",
+        "more.js:6 defineShiftRule UNKNOWN_KEY",
+        "objectives.yaml:4 MISSING_KEY",
+        "syntax.js:2 SYNTAX",
+    ]
+
+
+@pytest.mark.parametrize("file", ["objectives", "models", "experiments", "fleet"])
+@pytest.mark.parametrize("content", ["x: [\n", "x: &a 1\n", "- 1\n", "wrong: []\n", ""])
+def test_a_file_that_cant_be_read_accuses_no_one_else(file: str, content: str) -> None:
+    problems = found(
+        **{f"{file}_yaml": content},
+        more_js=rule('permitOverrides: [{name: "fancyy"}]') if file != "models" else "//",
+    )
+    others = [problem for problem in problems if not problem.startswith(f"{file}.yaml")]
+    expected = "more.js:1 NO_RULES" if file == "models" else "more.js:2 defineMoreRule UNKNOWN_MODEL"
+    assert [problem.startswith(expected) for problem in others] == [True], problems
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"models_yaml": MODELS.replace("1GiB", "1 Gigabyte")}, "models.yaml:3 SIZE"),
+        ({"models_yaml": MODELS.replace("name: base", "nmae: base")}, "models.yaml:4 MISSING_KEY"),
+        ({"objectives_yaml": OBJECTIVES.replace("deadline: 250ms, ", "")}, "objectives.yaml:2 MISSING_KEY"),
+        ({"experiments_yaml": EXPERIMENTS.replace("{1: 50, 2: 50}", "{1: 50, 1: 50}")}, "experiments.yaml:3"),
+        ({"rules_js": GOOD["rules.js"].replace('{name: "plain"}};', "1}")}, "rules.js:3"),
+    ],
+)
+def test_what_follows_from_a_problem_isnt_called_one(changes: dict[str, str], problem: str) -> None:
+    problems = found(**changes)
+    assert problems[0].startswith(problem)
+    assert {each.partition(" ")[0] for each in problems} == {problems[0].partition(" ")[0]}
+
+
+@pytest.mark.parametrize(
+    ("files", "begins"),
+    [
+        ({"../up.js": b"x"}, "'../up.js' FILE_NAME: no name for a file here"),
+        ({"a\nb.yaml": b"x"}, "'a\\nb.yaml' FILE_NAME"),
+        ({"big.js": b" " * (MAX_FILE_BYTES + 1)}, "big.js TOO_LARGE: 4194305 bytes; split it"),
+        ({"long.js": b"\n" * (MAX_FILE_LINES + 1)}, "long.js TOO_LARGE: 50001 lines"),
+        ({f"{n}.js": b" " * MAX_FILE_BYTES for n in range(9)}, "workspace TOO_LARGE: 3774"),
+        ({f"{n}.js": b"" for n in range(2001)}, "workspace TOO_LARGE: 2006 files"),
+        ({"latin.js": "// \xe9".encode("latin-1")}, "latin.js SYNTAX: not UTF-8 at byte 3"),
+        ({"zero.js": b"//\0"}, "zero.js SYNTAX: a zero at byte 2"),
+        ({"models.yaml": b"\xff"}, "models.yaml:1 YAML: not UTF-8 at byte 0"),
+        ({"models.yaml": b"models: " + b"[" * 70}, "models.yaml:1 YAML: nested deeper than 64"),
+        ({"models.yaml": b"models: " + b"[" * 100_000}, "models.yaml:1 YAML: exceeded maximum nesting depth"),
+    ],
+)
+def test_files_that_are_no_workspaces_are_refused_by_name(files: dict[str, bytes], begins: str) -> None:
+    good = {name: content.encode() for name, content in GOOD.items()}
+    with pytest.raises(WorkspaceError) as caught:
+        compile_workspace(Workspace(files={**good, **files}))
+    problems = [str(problem) for problem in caught.value.problems]
+    assert [problem.startswith(begins) for problem in problems] == [True], problems
+
+
+def test_a_folder_that_cant_be_read_is_named(tmp_path: Path) -> None:
+    def refused(path: Path) -> str:
+        with pytest.raises(WorkspaceError) as caught:
+            read_workspace(path)
+        return str(caught.value)
+
+    file = tmp_path / "rules.yaml"
+    assert "nowhere MISSING_FILE: there is no such folder" in refused(tmp_path / "nowhere")
+    assert "MISSING_FILE: no *.yaml and no *.js in it" in refused(tmp_path)
+    file.write_bytes(b" " * (MAX_FILE_BYTES + 1))
+    assert refused(tmp_path).startswith("rules.yaml TOO_LARGE: 4194305 bytes")
+    assert "rules.yaml MISSING_FILE: it is a file" in refused(file)
 
 
 def test_missing_files_are_named() -> None:

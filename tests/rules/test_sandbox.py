@@ -1,27 +1,50 @@
-"""Rules run in a process that can't hang, crash or mislead this one; each hazard is a rule here."""
+"""Rules run in a process that can't hang, crash or mislead this one; each hazard is a rule here.
+
+Each row of docs' table of hazards (an engine without care -> what is done about it) has a test:
+
+    infinite loop                  "an infinite loop", the wall clock decides, a busy process
+    Object.json() and toJSON       "toJSON", "a getter that loops", "a proxy that loops"
+    native loops                   a native loop ...
+    deep recursion, deep nesting   "endless recursion", "deep nesting", "deep nesting in JSON.stringify"
+    memory bomb                    "a memory bomb", the rule after it
+    catastrophic expression        "a catastrophic expression"
+    what differs from run to run   "the clock" to "the locale", the same sources give the same bytes
+    prototype pollution            "prototype pollution", "a changed built-in", "a changed prototype"
+    promises, async                "a promise" to "an async rule", jobs are never run
+    NaN, Infinity, -0, ...         "NaN" to "half a surrogate pair"
+    integers above 2^53            "an inexact integer", an id above 2^53
+    a context in two threads       several threads evaluate at once
+    callbacks into Python          nothing of this process reaches a rule
+"""
 
 import json
 import os
+import threading
+import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from controlplane.problems import Problem, WorkspaceError
-from controlplane.rules.sandbox import Limits, evaluate
+from controlplane.problems import Problem
+from controlplane.rules.sandbox import MAX_CHILDREN, Limits, evaluate
 
 OBJECTIVES = ("ContinueWatchingRanking", "PaymentFraudDetection")
 CONSTANTS = {"TITLE_INPUT_TYPE": "TITLE_INPUT_TYPE"}
 QUICK = Limits(cpu_seconds=1, wall_seconds=8.0)
 
 
-def values(source: str) -> list[object]:
-    return [rule.value for rule in evaluate({"rules.js": source}, OBJECTIVES, CONSTANTS, QUICK)]
+def values(source: str, limits: Limits = QUICK) -> list[object]:
+    found: list[Problem] = []
+    rules = evaluate({"rules.js": source}, OBJECTIVES, CONSTANTS, found, limits)
+    assert found == []
+    return [rule.value for rule in rules]
 
 
-def problems(sources: Mapping[str, str]) -> tuple[Problem, ...]:
-    with pytest.raises(WorkspaceError) as caught:
-        evaluate(sources, OBJECTIVES, CONSTANTS, QUICK)
-    return caught.value.problems
+def problems(sources: Mapping[str, str], limits: Limits = QUICK) -> list[Problem]:
+    found: list[Problem] = []
+    evaluate(sources, OBJECTIVES, CONSTANTS, found, limits)
+    return sorted(found)
 
 
 HAZARDS = {
@@ -37,8 +60,16 @@ HAZARDS = {
     ),
     "a cycle": ("const a = {}; a.b = [a]; return a", "NOT_JSON", ".b[0] is part of itself"),
     "toJSON": ("return {toJSON() { for (;;) {} }}", "NOT_JSON", ".toJSON is a function"),
+    "a getter that loops": ("return {get a() { for (;;) {} }}", "TIME_LIMIT", "longer"),
+    "a proxy that loops": ("return new Proxy({}, {ownKeys() { for (;;) {} }})", "TIME_LIMIT", "longer"),
+    "deep nesting in JSON.stringify": (
+        "let a = []; for (let i = 0; i < 1e5; i++) a = [a]; return {a: JSON.stringify(a)}",
+        "TOO_DEEP",
+        "without end",
+    ),
     "NaN": ("return {a: [1, {b: NaN}]}", "NOT_JSON", ".a[1].b is NaN"),
     "Infinity": ("return {a: -1 / 0}", "NOT_JSON", ".a is -Infinity"),
+    "positive infinity": ("return {a: 1 / 0}", "NOT_JSON", ".a is Infinity"),
     "minus zero": ("return {a: -0}", "NOT_JSON", ".a is -0"),
     "undefined": ("return {a: undefined}", "NOT_JSON", ".a is undefined"),
     "a hole": ("return {a: [1, , 2]}", "NOT_JSON", ".a[1] is undefined"),
@@ -47,6 +78,8 @@ HAZARDS = {
     "a symbol for a key": ("return {[Symbol('x')]: 1}", "NOT_JSON", "symbol for a key"),
     "a BigInt": ("return {a: 10n}", "NOT_JSON", ".a is a bigint"),
     "an inexact integer": ("return {a: 9007199254740993}", "NOT_JSON", "above 2^53"),
+    "half a surrogate pair": ("return {a: ['\\ud800']}", "NOT_JSON", ".a[0] has half a surrogate"),
+    "half a surrogate pair for a key": ("return {'\\ud800': 1}", "NOT_JSON", "has half a surrogate"),
     "a map": ("return {a: new Map()}", "NOT_JSON", ".a is not a plain object"),
     "nothing": ("", "NOT_JSON", "undefined"),
     "null": ("return null", "NOT_JSON", "null"),
@@ -61,8 +94,11 @@ HAZARDS = {
     "the locale": ("return {a: 'a'.localeCompare('b')}", "NOT_DETERMINISTIC", "localeCompare"),
     "prototype pollution": ("Array.prototype.toJSON = () => 1; return {a: [1]}", "EVALUATION", "extensible"),
     "a changed built-in": ("JSON.stringify = () => '{}'; return {a: 1}", "EVALUATION", "read-only"),
+    "a changed prototype": ("Object.prototype.then = () => 1; return {a: 1}", "EVALUATION", "extensible"),
     "too much": ("return {a: 'x'.repeat(1e6)}", "OUTPUT_TOO_LARGE", "more than it may"),
     "a throw": ("throw new Error('boom')", "EVALUATION", "boom"),
+    "a throw of no error": ("throw 'boom\\n\\x1b[2J'", "EVALUATION", "boom ?[2J"),
+    "a throw that looks like ours": ("throw Error('\\x01NOPE\\x01x')", "EVALUATION", "?NOPE?x"),
     "a misspelt objective": ("return {a: Objectives.ContinueWatching}", "UNKNOWN_OBJECTIVE", "Ranking?"),
     "a misspelt constant": ("return {a: constants.TITLE}", "UNKNOWN_CONSTANT", "TITLE_INPUT_TYPE"),
     "a bad condition": ("return context.country.in()", "EVALUATION", "at least one value"),
@@ -81,6 +117,7 @@ def hazard_file(body: str) -> str:
 def found() -> dict[str, Problem]:
     """Every hazard evaluated; those that end a child get few others beside them."""
     killers = [name for name, (_, code, _) in HAZARDS.items() if code in {"TIME_LIMIT", "MEMORY_LIMIT"}]
+    assert len(killers) < MAX_CHILDREN
     harmless = {name: hazard_file(HAZARDS[name][0]) for name in HAZARDS if name not in killers}
     result = {problem.file: problem for problem in problems(harmless)}
     result |= {
@@ -100,13 +137,107 @@ def test_a_hazard_is_a_problem_with_file_rule_and_remedy(name: str, found: dict[
     assert problem.remedy
 
 
-def test_a_native_loop_that_the_engine_cant_interrupt_is_ended_from_outside() -> None:
-    source = (
-        "function defineLoopRule() { return {a: Array.from({length: 3e7}, (_, i) => 'x' + i).indexOf('')} }"
+@pytest.mark.parametrize(
+    ("loop", "codes"),
+    [
+        ("'a'.repeat(5e7).indexOf('a'.repeat(2e7) + 'b')", {"TIME_LIMIT"}),
+        ("Array(1e9).fill(1).length", {"TIME_LIMIT", "MEMORY_LIMIT"}),
+        ("Array.from({length: 3e7}, (_, i) => 'x' + i).indexOf('')", {"TIME_LIMIT", "MEMORY_LIMIT"}),
+    ],
+)
+def test_a_native_loop_that_the_engine_cant_interrupt_is_ended_from_outside(
+    loop: str, codes: set[str]
+) -> None:
+    good = "function defineGoodRule() { return {} }"
+    (problem,) = problems(
+        {"native.js": f"function defineLoopRule() {{ return {{a: {loop}}} }}", "z.js": good}
     )
-    (problem,) = problems({"native.js": source, "good.js": "function defineGoodRule() { return {} }"})
     assert (problem.file, problem.rule) == ("native.js", "defineLoopRule")
-    assert problem.code in {"TIME_LIMIT", "MEMORY_LIMIT"}
+    assert problem.code in codes
+
+
+LOOP_THEN_GOOD = """function defineBadRule() { BODY }
+function defineGoodRule() { return {a: 1} }"""
+
+
+@pytest.mark.parametrize(
+    "body", ["for (;;) {}", "const a = []; for (;;) a.push('x'.repeat(1e6) + a.length)"], ids=["loop", "bomb"]
+)
+def test_a_rule_that_ends_its_child_keeps_no_other_from_being_evaluated(body: str) -> None:
+    found: list[Problem] = []
+    sources = {"a.js": LOOP_THEN_GOOD.replace("BODY", body), "b.js": "function defineBRule() { return {} }"}
+    rules = evaluate(sources, OBJECTIVES, CONSTANTS, found, QUICK)
+    assert [problem.rule for problem in found] == ["defineBadRule"]
+    assert [rule.source.rule for rule in rules] == ["defineGoodRule", "defineBRule"]
+
+
+def test_the_wall_clock_decides_whatever_the_cpu_clock_says() -> None:
+    began = time.monotonic()
+    loop = "function defineLoopRule() { for (;;) {} }"
+    (problem,) = problems({"a.js": loop}, Limits(cpu_seconds=60, wall_seconds=1.0))
+    assert problem.code == "TIME_LIMIT"
+    assert time.monotonic() - began < 20
+
+
+def test_a_busy_process_doesnt_use_up_the_time_of_a_rule() -> None:
+    stop = threading.Event()
+
+    def burn() -> None:
+        while not stop.is_set():
+            sum(range(1000))
+
+    threads = [threading.Thread(target=burn) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert values("function defineRule() { let a = 0; while (a < 1e6) a++; return {a} }") == [{"a": 1e6}]
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_several_threads_evaluate_at_once_each_with_a_process_of_its_own() -> None:
+    sources = [f"function defineRule() {{ return {{a: {number}}} }}" for number in range(8)]
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(values, sources)) == [[{"a": number}] for number in range(8)]
+
+
+def test_jobs_are_never_run() -> None:
+    source = """
+    let ran = 0;
+    function defineJobRule() {
+      (function again() { Promise.resolve().then(() => { ran++; again(); }); })();
+      return {ran};
+    }
+    function defineLaterRule() { return {ran} }"""
+    assert values(source) == [{"ran": 0}, {"ran": 0}]
+
+
+@pytest.mark.parametrize("rule", ["async function defineARule() { return {} }", "function* defineARule() {}"])
+def test_a_rule_that_isnt_a_plain_function_is_a_problem(rule: str) -> None:
+    (problem,) = problems({"a.js": rule})
+    assert problem.code in {"THENABLE", "NOT_JSON"}
+
+
+def test_an_id_above_2_to_the_53_arrives_exactly_in_both_directions() -> None:
+    found: list[Problem] = []
+    big = "9007199254740993"
+    rules = evaluate(
+        {"a.js": "function defineRule() { return {in: constants.BIG, out: '9007199254740995'} }"},
+        OBJECTIVES,
+        {"BIG": big},
+        found,
+    )
+    assert [rule.value for rule in rules] == [{"in": big, "out": "9007199254740995"}]
+
+
+def test_without_objectives_any_will_do_so_that_the_rest_can_be_looked_at() -> None:
+    found: list[Problem] = []
+    (rule,) = evaluate(
+        {"a.js": "function defineRule() { return {a: Objectives.Any} }"}, None, CONSTANTS, found
+    )
+    assert (rule.value, found) == ({"a": "Any"}, [])
 
 
 def test_every_problem_of_every_file_is_found_in_one_go() -> None:
@@ -132,7 +263,8 @@ def test_every_problem_of_every_file_is_found_in_one_go() -> None:
 def test_files_dont_see_each_others_names() -> None:
     source = "const shared = {file: 'NAME'};\nfunction defineNAMERule() { return shared }"
     sources = {f"{name}.js": source.replace("NAME", name) for name in ("a", "b")}
-    rules = evaluate(sources, OBJECTIVES, CONSTANTS, QUICK)
+    found: list[Problem] = []
+    rules = evaluate(sources, OBJECTIVES, CONSTANTS, found, QUICK)
     assert [rule.value for rule in rules] == [{"file": "a"}, {"file": "b"}]
 
 
@@ -190,4 +322,5 @@ def test_nothing_of_this_process_reaches_a_rule(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_no_sources_are_no_rules() -> None:
-    assert evaluate({}, OBJECTIVES, CONSTANTS) == ()
+    found: list[Problem] = []
+    assert (evaluate({}, OBJECTIVES, CONSTANTS, found), found) == ((), [])

@@ -1,0 +1,109 @@
+"""What rules name, looked up in what the platform defines. Pure.
+
+A name whose item stands in a file but couldn't be read is not called unknown: what is wrong with it is
+said where it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from controlplane.problems import Problem
+from controlplane.rules.definitions import Definitions
+from controlplane.rules.shapes import (
+    AbTest,
+    ContextCondition,
+    Default,
+    ModelRef,
+    Overrides,
+    Rule,
+    Shift,
+)
+from controlplane.rules.yaml_file import suggest
+from lightbulb.model import Source, model_id
+
+
+def problem_in(source: Source, code: str, message: str, remedy: str) -> Problem:
+    """Return a problem with a rule."""
+    return Problem(
+        file=source.file, line=source.line, rule=source.rule, code=code, message=message, remedy=remedy
+    )
+
+
+def check_names(rules: Iterable[Rule], definitions: Definitions, problems: list[Problem]) -> None:
+    """Note objectives, tests, cells and models that aren't defined."""
+    for rule in rules:
+        for name in rule.objectives:
+            if name not in definitions.objectives and name not in definitions.unread["objectives"]:
+                message = f"objective {name} is unknown"
+                remedy = suggest(name, definitions.objectives)
+                problems.append(problem_in(rule.source, "UNKNOWN_OBJECTIVE", message, remedy))
+        if isinstance(rule, AbTest):
+            problems += _cell_problems(rule, definitions)
+        problems += _model_problems(rule, definitions)
+
+
+def _cell_problems(rule: AbTest, definitions: Definitions) -> Iterable[Problem]:
+    test = definitions.experiments.get(rule.test_id)
+    if test is None:
+        if rule.test_id in definitions.unread["experiments"]:
+            return
+        message = f"test {rule.test_id} is unknown"
+        yield problem_in(rule.source, "UNKNOWN_TEST", message, suggest(rule.test_id, definitions.experiments))
+        return
+    cells = {cell.number for cell in test.cells}
+    for number in sorted(rule.cells.keys() - cells):
+        message = f"test {rule.test_id} has no cell {number}"
+        yield problem_in(rule.source, "UNKNOWN_CELL", message, f"use {', '.join(map(str, sorted(cells)))}")
+    for number in sorted(cells - rule.cells.keys()):
+        message = f"cell {number} of test {rule.test_id} has no model"
+        yield problem_in(rule.source, "CELL_WITHOUT_MODEL", message, f"add {number}: {{name: ...}}")
+
+
+def _refs(rule: Rule) -> Iterable[ModelRef]:
+    match rule:
+        case AbTest(cells=cells):
+            return cells.values()
+        case Shift(start=start, end=end):
+            return (start, end)
+        case Overrides(models=models):
+            return models
+        case Default(model=model) | ContextCondition(model=model):
+            return (model,)
+
+
+def _versions(ref: ModelRef, definitions: Definitions) -> list[str]:
+    """Return every version of the model, sorted."""
+    return sorted(model.version for model in definitions.models.values() if model.name == ref.name)
+
+
+def version_of(ref: ModelRef, definitions: Definitions) -> str | None:
+    """Return the version that a rule means; None when there is none, or several."""
+    versions = _versions(ref, definitions)
+    if ref.version:
+        return ref.version if ref.version in versions else None
+    return versions[0] if len(versions) == 1 else None
+
+
+def named_models(rule: Rule, definitions: Definitions) -> Iterable[str]:
+    """Yield the id of every model that a rule names and that there is."""
+    for ref in _refs(rule):
+        version = version_of(ref, definitions)
+        if version is not None:
+            yield model_id(ref.name, version)
+
+
+def _model_problems(rule: Rule, definitions: Definitions) -> Iterable[Problem]:
+    for ref in _refs(rule):
+        if ref.name in definitions.unread["models"] or version_of(ref, definitions) is not None:
+            continue
+        versions = _versions(ref, definitions)
+        if not versions:
+            remedy = suggest(ref.name, {model.name for model in definitions.models.values()})
+            yield problem_in(rule.source, "UNKNOWN_MODEL", f"model {ref.name} is unknown", remedy)
+        elif ref.version:
+            message = f"model {ref.name} has no version {ref.version}"
+            yield problem_in(rule.source, "UNKNOWN_VERSION", message, suggest(ref.version, versions))
+        else:
+            message = f"model {ref.name} has versions {', '.join(versions)}"
+            yield problem_in(rule.source, "AMBIGUOUS_VERSION", message, "add version")
