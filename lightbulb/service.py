@@ -23,7 +23,7 @@ from grpc_reflection.v1alpha import reflection
 from lightbulb.ads.stream import Subscriber
 from lightbulb.ads.values import Node
 from lightbulb.errors import LightbulbError
-from lightbulb.feed import TYPES, Feed
+from lightbulb.feed import AFRESH, TYPES, Feed
 from lightbulb.listen import LISTEN_OPTIONS, listen
 from lightbulb.respond import Responder
 from lightbulb.status import code_of, details_of
@@ -69,6 +69,8 @@ class LightbulbServer:
             node=Node(id=settings.node_id, cluster=settings.cluster, metadata={"kind": "lightbulb"}),
             types=TYPES,
             apply=self.feed.apply,
+            afresh=AFRESH,
+            opened=self.feed.open_stream,
         )
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 

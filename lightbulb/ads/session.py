@@ -10,7 +10,7 @@ Subscriptions are wildcards: a subscriber takes all that the server has for it, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -18,8 +18,8 @@ from lightbulb.ads.values import Node, Resource
 
 WILDCARD = "*"
 UNKNOWN_VERSION = ""
-"""Version of a resource that is being applied while the stream is lost: whatever the server holds
-differs from it, so it sends the resource, or its removal, again."""
+"""Version of a resource that is to be sent again, say since it is being applied while the stream is lost:
+whatever the server holds differs from it, so it sends the resource, or its removal."""
 
 REASON_LIMIT = 1000
 """Characters of one resource's reason in a NACK."""
@@ -65,8 +65,10 @@ class Update:
 class SubscriberSession:
     """The state that outlives streams: the version held of each resource, by type."""
 
-    def __init__(self, node: Node, types: Sequence[str]) -> None:
+    def __init__(self, node: Node, types: Sequence[str], afresh: Collection[str] = ()) -> None:
+        """Resources of the types `afresh` are told as of unknown version, and are news on every stream."""
         self._node = node
+        self._afresh = frozenset(afresh)
         self._held: dict[str, dict[str, str]] = {type_url: {} for type_url in types}
         self._pending: dict[str, frozenset[str]] = {}
 
@@ -99,9 +101,10 @@ class SubscriberSession:
         held = self._held[response.type_url]
         if _repeated(response):
             return Update(type_url=response.type_url, added=(), removed=())
+        afresh = response.type_url in self._afresh
         update = Update(
             type_url=response.type_url,
-            added=tuple(r for r in response.resources if held.get(r.name) != r.version),
+            added=tuple(r for r in response.resources if afresh or held.get(r.name) != r.version),
             removed=tuple(name for name in response.removed if name in held),
         )
         self._pending[response.type_url] = frozenset((*(r.name for r in update.added), *update.removed))
@@ -126,8 +129,10 @@ class SubscriberSession:
         )
 
     def _versions(self, type_url: str) -> Mapping[str, str]:
-        unsure = dict.fromkeys(self._pending.get(type_url, ()), UNKNOWN_VERSION)
-        return MappingProxyType({**self._held[type_url], **unsure})
+        held, unsure = self._held[type_url], self._pending.get(type_url, ())
+        if type_url in self._afresh:
+            unsure = (*held, *unsure)
+        return MappingProxyType({**held, **dict.fromkeys(unsure, UNKNOWN_VERSION)})
 
 
 def _repeated(response: DeltaResponse) -> tuple[str, ...]:

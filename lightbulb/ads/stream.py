@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import random as random_module
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -80,7 +80,8 @@ class Subscriber:
     Updates of one type are applied one at a time, in order; a slow `apply` holds back neither the
     other types nor the stream. An `apply` that raises counts as a refusal of the whole update.
     What was applied is remembered across reconnects, so that a server that has nothing new sends
-    nothing. `random` returns [0, 1) and spreads reconnects.
+    nothing, but for what is asked for `afresh`. `opened` is called as a stream opens, before anything of
+    it is applied. `random` returns [0, 1) and spreads reconnects.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, of which four are needed
@@ -90,16 +91,19 @@ class Subscriber:
         node: Node,
         types: Sequence[str],
         apply: Apply,
+        afresh: Collection[str] = (),
+        opened: Callable[[], None] = lambda: None,
         credentials: grpc.ChannelCredentials | None = None,
         backoff: Backoff | None = None,
         random: Callable[[], float] = random_module.random,
     ) -> None:
         self._target = target
         self._apply = apply
+        self._opened = opened
         self._credentials = credentials
         self._backoff = backoff or Backoff()
         self._random = random
-        self._session = SubscriberSession(node, types)
+        self._session = SubscriberSession(node, types, afresh)
         self._types = tuple(types)
         self._inboxes: dict[str, asyncio.Queue[tuple[_Stream, DeltaResponse]]] = {}
         self._stream: _Stream | None = None
@@ -141,6 +145,7 @@ class Subscriber:
             call = open_call(stream.requests())
             # A task of its own: grpc.aio can swallow the cancellation of whoever reads from it.
             reader = asyncio.create_task(self._read(stream, call))
+            self._opened()
             self._stream = stream
             log.info("ADS stream to %s opened", self._target)
             try:

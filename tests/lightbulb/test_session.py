@@ -103,6 +103,16 @@ def test_what_is_being_applied_when_the_stream_is_lost_is_told_as_of_unknown_ver
     assert session.connect()[0].initial_versions == {"x": "2", "z": "1"}
 
 
+def test_a_type_that_is_asked_for_afresh_is_news_on_every_stream() -> None:
+    session = SubscriberSession(NODE, (A, B), afresh=(B,))
+    take(session, response("x@1"))
+    take(session, response("y@1", type_url=B))
+    assert [request.initial_versions for request in session.connect()] == [{"x": "1"}, {"y": ""}]
+    update = session.begin(response("y@1", type_url=B))
+    assert [each.name for each in update.added] == ["y"]
+    assert session.held(B) == {"y": "1"}
+
+
 def served(known: Mapping[str, str], wanted: Mapping[str, str]) -> DeltaResponse:
     """Return what a correct server sends to a client that it believes to hold `known`."""
     added = tuple(f"{name}@{version}" for name, version in wanted.items() if known.get(name) != version)
