@@ -11,12 +11,13 @@ from lightbulb.resolve import Allocation, Reason, Resolution, Step
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One thing to resolve."""
+    """One thing to resolve. `sidecar`: the node id of what will route it; empty: the client's own sidecar."""
 
     objective: str
     context: RequestContext
     override_model: str = ""
     explain: bool = False
+    sidecar: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,9 @@ Outcome = Answer | LightbulbError
 class LightbulbClient:
     """A client for asyncio. `client_name` is what override rules know the service by.
 
-    `timeout` is in seconds a call. A client holds one connection and may be shared by all tasks.
+    `sidecar` is the node id of the Envoy that the caller's requests go through: an answer is then never
+    newer than what that one routes. `timeout` is in seconds a call. A client holds one connection and may
+    be shared by all tasks.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class LightbulbClient:
         target: str,
         *,
         client_name: str = "",
+        sidecar: str = "",
         timeout: float = 1.0,
         credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
         options = list(CHANNEL_OPTIONS)
         self._name = client_name
+        self._sidecar = sidecar
         self._timeout = timeout
         self._channel = (
             grpc.aio.insecure_channel(target, options=options)
@@ -86,7 +90,7 @@ class LightbulbClient:
         query = Query(objective=objective, context=context, override_model=override_model, explain=explain)
         try:
             response = await self._resolve(
-                request_to_proto(query, self._name), timeout=_least(timeout, self._timeout)
+                request_to_proto(query, self._name, self._sidecar), timeout=_least(timeout, self._timeout)
             )
         except grpc.aio.AioRpcError as error:
             raise error_of(error.code(), error.details()) from error
@@ -100,7 +104,8 @@ class LightbulbClient:
         outcomes: list[Outcome] = []
         for batch in _batches(queries):
             try:
-                response = await self._batch(batch_to_proto(batch, self._name), timeout=self._timeout)
+                request = batch_to_proto(batch, self._name, self._sidecar)
+                response = await self._batch(request, timeout=self._timeout)
             except grpc.aio.AioRpcError as error:
                 raise error_of(error.code(), error.details()) from error
             outcomes.extend(_outcomes(response, len(batch)))
@@ -127,11 +132,13 @@ class BlockingLightbulbClient:
         target: str,
         *,
         client_name: str = "",
+        sidecar: str = "",
         timeout: float = 1.0,
         credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
         options = list(CHANNEL_OPTIONS)
         self._name = client_name
+        self._sidecar = sidecar
         self._timeout = timeout
         self._channel = (
             grpc.insecure_channel(target, options=options)
@@ -158,7 +165,7 @@ class BlockingLightbulbClient:
         query = Query(objective=objective, context=context, override_model=override_model, explain=explain)
         try:
             response = self._resolve(
-                request_to_proto(query, self._name), timeout=_least(timeout, self._timeout)
+                request_to_proto(query, self._name, self._sidecar), timeout=_least(timeout, self._timeout)
             )
         except grpc.RpcError as error:
             raise error_of(error.code(), error.details()) from error
@@ -169,7 +176,8 @@ class BlockingLightbulbClient:
         outcomes: list[Outcome] = []
         for batch in _batches(queries):
             try:
-                response = self._batch(batch_to_proto(batch, self._name), timeout=self._timeout)
+                request = batch_to_proto(batch, self._name, self._sidecar)
+                response = self._batch(request, timeout=self._timeout)
             except grpc.RpcError as error:
                 raise error_of(error.code(), error.details()) from error
             outcomes.extend(_outcomes(response, len(batch)))

@@ -103,8 +103,11 @@ def _allocations(cells: Mapping[str, int]) -> Mapping[str, int]:
     return dict(cells)
 
 
-def request_to_proto(query: Query, client: str) -> pb.ResolveRequest:
-    """Return the wire form of a query; raise InvalidContext when the context can't be written."""
+def request_to_proto(query: Query, client: str, sidecar: str = "") -> pb.ResolveRequest:
+    """Return the wire form of a query; raise InvalidContext when the context can't be written.
+
+    `client` is the caller's name, and `sidecar` the node id of its own sidecar, if it has one.
+    """
     context = query.context
     try:
         return pb.ResolveRequest(
@@ -121,14 +124,15 @@ def request_to_proto(query: Query, client: str) -> pb.ResolveRequest:
             override_model=query.override_model,
             client=client,
             explain=query.explain,
+            sidecar=query.sidecar or sidecar,
         )
     except (TypeError, ValueError) as error:  # protobuf's: an int beyond 64 bits, None, half a surrogate
         raise InvalidContext(f"context can't be written: {error}") from error
 
 
-def batch_to_proto(queries: Sequence[Query], client: str) -> pb.BatchResolveRequest:
+def batch_to_proto(queries: Sequence[Query], client: str, sidecar: str = "") -> pb.BatchResolveRequest:
     """Return the wire form of up to MAX_BATCH queries; raise InvalidContext."""
-    return pb.BatchResolveRequest(requests=(request_to_proto(query, client) for query in queries))
+    return pb.BatchResolveRequest(requests=(request_to_proto(query, client, sidecar) for query in queries))
 
 
 def answer_to_proto(answer: Answer) -> pb.ResolveResponse:

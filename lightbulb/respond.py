@@ -1,14 +1,15 @@
 """Bytes of a request -> bytes of its response, or a LightbulbError. No sockets, no waiting.
 
 One generation has few different answers, each the same object whenever it is given; so each is
-serialized once, and answering costs a parse, a resolution and a look-up.
+serialized once, and answering costs a parse, a resolution and a look-up. A caller that names its sidecar
+is answered from the generation that this sidecar routes.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from google.protobuf.message import DecodeError
@@ -42,11 +43,45 @@ def _encode(response: pb.ResolveResponse) -> _Encoded:
 
 
 @dataclass(frozen=True, slots=True)
+class _Page:
+    """What has been asked for of one generation, and the answers that have been serialized.
+
+    `before` are its answers from the tables before these: an objective that didn't change gives the same
+    Resolutions as it did, and those needn't be serialized again.
+    """
+
+    number: int
+    resolvers: dict[str, Resolver]
+    answers: dict[Resolution, _Encoded]
+    before: Mapping[Resolution, _Encoded]
+
+
+@dataclass(frozen=True, slots=True)
 class _Desk:
-    """Tables, and the answers of theirs that have been serialized: at most all that they can give."""
+    """Tables, and a page for each generation of theirs that was asked for; `active` is the active one's."""
 
     tables: Tables
-    encoded: dict[Resolution, _Encoded]
+    active: _Page
+    pages: dict[int, _Page]
+    before: Mapping[int, _Page]
+
+    def page(self, number: int) -> _Page:
+        page = self.pages.get(number)
+        if page is None:
+            page = self.pages[number] = _make_page(number, self.before)
+        return page
+
+
+def _make_page(number: int, before: Mapping[int, _Page]) -> _Page:
+    last = before.get(number)
+    return _Page(number, {}, {}, {} if last is None else last.answers)
+
+
+def _make_desk(tables: Tables, last: _Desk) -> _Desk:
+    if last.tables.objectives is tables.objectives and last.tables.generation == tables.generation:
+        return replace(last, tables=tables)  # sidecars alone have changed
+    active = _make_page(tables.generation.number, last.pages)
+    return _Desk(tables, active, {active.number: active}, last.pages)
 
 
 class Responder:
@@ -54,7 +89,7 @@ class Responder:
 
     def __init__(self, tables: Callable[[], Tables]) -> None:
         self._tables = tables
-        self._desk = _Desk(EMPTY_TABLES, {})
+        self._desk = _Desk(EMPTY_TABLES, _make_page(0, {}), {}, {})
 
     def resolve(self, data: bytes) -> bytes:
         """Return the ResolveResponse to a ResolveRequest; raise LightbulbError."""
@@ -65,7 +100,7 @@ class Responder:
         return _answer(self._take_desk(), request).alone
 
     def batch_resolve(self, data: bytes) -> bytes:
-        """Return the BatchResolveResponse to a BatchResolveRequest, all of it from one generation.
+        """Return the BatchResolveResponse to a BatchResolveRequest, all of it from the same tables.
 
         Raises LightbulbError when the batch as a whole can't be answered.
         """
@@ -81,17 +116,17 @@ class Responder:
     def _take_desk(self) -> _Desk:
         desk, tables = self._desk, self._tables()
         if desk.tables is not tables:
-            desk = self._desk = _Desk(tables, {})
-        if not tables.generation.number:
+            desk = self._desk = _make_desk(tables, desk)
+        if not desk.active.number:
             raise Unavailable("no configuration yet: the control plane hasn't sent a generation; retry")
         return desk
 
 
 def _answer(desk: _Desk, request: pb.ResolveRequest) -> _Encoded:
-    tables = desk.tables
-    resolver = tables.resolvers.get(request.objective)
-    if resolver is None:
-        raise UnknownObjective(_unknown(request.objective, tables))
+    page, sidecar = desk.active, request.sidecar
+    if sidecar and desk.tables.sidecars.get(sidecar) != 0:  # 0: in step
+        page = desk.page(desk.tables.generation_for(sidecar))
+    resolver = page.resolvers.get(request.objective) or _look_up(desk.tables, page, request.objective)
     context = context_from_proto(request.context)
     steps: list[Step] | None = [] if request.explain else None
     try:
@@ -101,11 +136,20 @@ def _answer(desk: _Desk, request: pb.ResolveRequest) -> _Encoded:
     except OverrideNotPermitted as error:
         raise OverrideRefused(str(error)) from error
     if steps is not None:
-        return _encode_answer(tables, resolver, resolution, steps)
-    encoded = desk.encoded.get(resolution)
+        return _encode_answer(page.number, resolver, resolution, steps)
+    encoded = page.answers.get(resolution)
     if encoded is None:
-        encoded = desk.encoded[resolution] = _encode_answer(tables, resolver, resolution)
+        encoded = page.before.get(resolution) or _encode_answer(page.number, resolver, resolution)
+        page.answers[resolution] = encoded
     return encoded
+
+
+def _look_up(tables: Tables, page: _Page, objective: str) -> Resolver:
+    resolver = tables.resolver(objective, page.number)
+    if resolver is None:
+        raise UnknownObjective(_unknown(objective, tables, page.number))
+    page.resolvers[objective] = resolver
+    return resolver
 
 
 def _result(desk: _Desk, request: pb.ResolveRequest) -> bytes:
@@ -118,17 +162,20 @@ def _result(desk: _Desk, request: pb.ResolveRequest) -> bytes:
 
 
 def _encode_answer(
-    tables: Tables, resolver: Resolver, resolution: Resolution, steps: Iterable[Step] = ()
+    number: int, resolver: Resolver, resolution: Resolution, steps: Iterable[Step] = ()
 ) -> _Encoded:
-    answer = make_answer(resolver.table, resolution, tables.generation.number, steps)
+    answer = make_answer(resolver.table, resolution, number, steps)
     return _encode(answer_to_proto(answer))
 
 
-def _unknown(objective: str, tables: Tables) -> str:
+def _unknown(objective: str, tables: Tables, number: int) -> str:
     if not objective:
         return "no objective named"
     name = objective[:MAX_FIELD]
-    nearest = get_close_matches(name, _neighbours(name, sorted(tables.resolvers)), n=3, cutoff=0.5)
+    there = [
+        other for other in _neighbours(name, sorted(tables.objectives)) if tables.resolver(other, number)
+    ]
+    nearest = get_close_matches(name, there, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
     return f"unknown objective {name!r}{hint}"
 

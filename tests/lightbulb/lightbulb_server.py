@@ -7,18 +7,25 @@ from collections.abc import AsyncIterator
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES
-from lightbulb.codec import generation_to_bytes
-from lightbulb.model import ActiveGeneration, ObjectiveTable
+from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES, SIDECAR_STATE
+from lightbulb.codec import generation_to_bytes, sidecar_state_to_bytes
+from lightbulb.model import ActiveGeneration, ObjectiveTable, SidecarState
 from lightbulb.service import LightbulbServer, LightbulbSettings
 from tests.lightbulb.ads_server import ScriptedServer, resource, scripted_server
 from tests.lightbulb.tables import TABLE, tables_to_bytes
 
 
-def publish(script: ScriptedServer, number: int, *tables: ObjectiveTable) -> None:
+def publish(script: ScriptedServer, number: int, *tables: ObjectiveTable, **rest: int | str) -> None:
+    """Show tables, then a generation; `rest` are further fields of it."""
     script.set(OBJECTIVE_TABLES, *(resource(t.objective, tables_to_bytes(t)) for t in tables))
-    body = generation_to_bytes(ActiveGeneration(number=number, content_hash=f"h{number}"))
+    body = generation_to_bytes(ActiveGeneration(number=number, content_hash=f"h{number}", **rest))
     script.set(ACTIVE_GENERATION, resource("active", body))
+
+
+def sidecars(script: ScriptedServer, **states: int) -> None:
+    """Show what sidecars route."""
+    bodies = {name: sidecar_state_to_bytes(SidecarState(generation=at)) for name, at in states.items()}
+    script.set(SIDECAR_STATE, *(resource(name, body) for name, body in bodies.items()))
 
 
 def settings(control_plane: str, listen: str = "127.0.0.1:0", grace: float = 2.0) -> LightbulbSettings:

@@ -77,7 +77,8 @@ def test_a_publish_a_change_and_a_refusal_reach_the_lightbulb_and_a_restart_chan
             again.publish(snapshot(4, *OTHERS, TABLE))
             await eventually(lambda: lightbulb.feed.tables.generation.number == 4, "generation 4")
             # nothing but the number was applied: each table is the object that it was
-            assert all(lightbulb.feed.tables.resolvers[n] is r for n, r in taken.resolvers.items())
+            now = lightbulb.feed.tables.objectives
+            assert all(now[name] is timeline for name, timeline in taken.objectives.items())
             await lightbulb.stop()
 
     asyncio.run(scenario())
@@ -88,7 +89,7 @@ async def _publish_and_change(
 ) -> None:
     plane.publish(snapshot(1, *OTHERS, TABLE))
     await asyncio.wait_for(lightbulb.feed.wait_ready(), 10)
-    assert len(lightbulb.feed.tables.resolvers) == len(OTHERS) + 1
+    assert len(lightbulb.feed.tables.objectives) == len(OTHERS) + 1
     answer = await client.resolve(OBJECTIVE, USER)
     assert (answer.generation, answer.cache_lifetime) == (1, 60.0)
 

@@ -20,10 +20,11 @@ from lightbulb.errors import (
     Unavailable,
     UnknownObjective,
 )
-from lightbulb.model import RequestContext
+from lightbulb.model import NO_GENERATION, RequestContext
 from lightbulb.resolve import Allocation, Reason
 from lightbulb.status import code_of, error_of
-from tests.lightbulb.lightbulb_server import serving
+from tests.lightbulb.ads_server import scripted_server
+from tests.lightbulb.lightbulb_server import lightbulb, publish, serving, sidecars
 from tests.lightbulb.tables import OBJECTIVE, TABLE
 
 CONTEXT = RequestContext(
@@ -108,6 +109,31 @@ def test_many_queries_are_answered_in_order_each_alone() -> None:
         assert await resolve_many([]) == ()
 
     with_each_client(scenario)
+
+
+def test_a_client_that_names_its_sidecar_is_answered_from_what_that_one_routes() -> None:
+    many = [Query(objective=OBJECTIVE, context=CONTEXT, sidecar=name) for name in ("", "fresh")]
+
+    async def scenario() -> None:
+        async with scripted_server() as script, lightbulb(script) as server:
+            sidecars(script, fresh=0, behind=6, cold=NO_GENERATION)
+            publish(script, 7, TABLE, oldest=4)
+            await server.feed.wait_ready()
+            target = f"127.0.0.1:{server.port}"
+            for sidecar, number in (("fresh", 7), ("behind", 6), ("stranger", 4)):
+                async with LightbulbClient(target, sidecar=sidecar, timeout=5.0) as client:
+                    assert (await client.resolve(OBJECTIVE, CONTEXT)).generation == number
+                    assert [each.generation for each in await client.resolve_many(many)] == [number, 7]
+                with BlockingLightbulbClient(target, sidecar=sidecar, timeout=5.0) as blocking:
+                    answer = await asyncio.to_thread(blocking.resolve, OBJECTIVE, CONTEXT)
+                    assert answer.generation == number
+                    outcomes = await asyncio.to_thread(blocking.resolve_many, many)
+                    assert [each.generation for each in outcomes] == [number, 7]
+            async with LightbulbClient(target, sidecar="cold", timeout=5.0) as client:
+                with pytest.raises(Unavailable, match="sidecar 'cold' routes nothing that is live"):
+                    await client.resolve(OBJECTIVE, CONTEXT)
+
+    asyncio.run(scenario())
 
 
 def test_a_lightbulb_that_isnt_there_is_unavailable() -> None:

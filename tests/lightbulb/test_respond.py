@@ -1,13 +1,14 @@
 """Requests in bytes, answers in bytes, refusals that say what to do."""
 
+import operator
 from dataclasses import replace
 
 import pytest
 
 from lightbulb.errors import InvalidContext, LightbulbError, OverrideRefused, Unavailable, UnknownObjective
-from lightbulb.feed import EMPTY_TABLES, Tables
+from lightbulb.feed import EMPTY_TABLES, Tables, Timeline
 from lightbulb.messages import answer_from_proto
-from lightbulb.model import ActiveGeneration
+from lightbulb.model import NO_GENERATION, ActiveGeneration
 from lightbulb.resolve import Allocation, Reason, Resolver
 from lightbulb.respond import NEIGHBOURS, Responder
 from lightbulb.status import code_of
@@ -17,14 +18,17 @@ from tests.lightbulb.tables import OBJECTIVE, TABLE
 
 OBJECTIVES = (OBJECTIVE, "PaymentFraudDetection", "SearchRanking")
 TABLES = Tables(
-    resolvers={name: Resolver(replace(TABLE, objective=name)) for name in OBJECTIVES},
+    objectives={name: Timeline((0,), (Resolver(replace(TABLE, objective=name)),)) for name in OBJECTIVES},
+    sidecars={},
     generation=ActiveGeneration(number=7, content_hash="h"),
 )
 CELL_3 = {"12345": 3}
 
 
 def request(user_id: str = "u", objective: str = OBJECTIVE, **rest) -> pb.ResolveRequest:
-    own = {name: rest.pop(name) for name in ("override_model", "client", "explain") if name in rest}
+    own = {
+        name: rest.pop(name) for name in ("override_model", "client", "explain", "sidecar") if name in rest
+    }
     return pb.ResolveRequest(objective=objective, context=pb.RequestContext(user_id=user_id, **rest), **own)
 
 
@@ -73,6 +77,76 @@ def test_the_same_answer_is_the_same_bytes_until_the_tables_change() -> None:
         pb.ResolveResponse.FromString(one).generation,
         pb.ResolveResponse.FromString(again).generation,
     ) == (7, 8)
+
+
+def lifetimes(objective: str, *seconds: float) -> Timeline:
+    """Return an objective that is changed in each generation from 1 on: only its lifetime tells."""
+    tables = (replace(TABLE, objective=objective, cache_lifetime=each) for each in seconds)
+    return Timeline(tuple(range(len(seconds))), tuple(map(Resolver, tables)))
+
+
+CHANGING = Tables(
+    objectives={OBJECTIVE: lifetimes(OBJECTIVE, *range(10)), "Steady": lifetimes("Steady", 60.0)},
+    sidecars={"in step": 0, "behind": 6, "cold": NO_GENERATION},
+    generation=ActiveGeneration(number=7, content_hash="h", oldest=4),
+)
+
+
+@pytest.mark.parametrize(("sidecar", "number"), [("", 7), ("in step", 7), ("behind", 6), ("stranger", 4)])
+def test_an_answer_is_from_the_generation_that_the_callers_sidecar_routes(sidecar: str, number: int) -> None:
+    answer = respond(request(sidecar=sidecar), CHANGING)
+    assert (answer.generation, answer.cache_lifetime.seconds) == (number, number)
+    steady = respond(request(objective="Steady", sidecar=sidecar), CHANGING)
+    assert (steady.generation, steady.cache_lifetime.seconds) == (number, 60)
+
+
+def test_a_stranger_is_answered_from_the_active_generation_when_no_oldest_is_said() -> None:
+    generation = replace(CHANGING.generation, oldest=0)
+    assert respond(request(sidecar="stranger"), replace(CHANGING, generation=generation)).generation == 7
+
+
+def test_a_sidecar_that_routes_nothing_is_a_refusal_that_names_it_and_fails_alone() -> None:
+    requests = [request(sidecar=name) for name in ("behind", "cold", "in step")]
+    with pytest.raises(Unavailable, match=r"sidecar 'cold' routes nothing that is live.*retry"):
+        respond(requests[1], CHANGING)
+    responder = Responder(lambda: CHANGING)
+    data = responder.batch_resolve(pb.BatchResolveRequest(requests=requests).SerializeToString())
+    first, second, third = pb.BatchResolveResponse.FromString(data).results
+    assert (first.response.generation, third.response.generation) == (6, 7)
+    assert second.error.code == code_of(Unavailable()).value[0]
+
+
+def test_an_objective_that_a_generation_lacks_is_unknown_in_it_and_not_suggested() -> None:
+    newer = Timeline((0, 7), (None, TABLES.objectives["SearchRanking"].resolvers[0]))
+    tables = replace(CHANGING, objectives={**CHANGING.objectives, "SearchRanking": newer})
+    assert respond(request(objective="SearchRanking"), tables).generation == 7
+    for name in ("SearchRanking", "SearchRankin"):
+        with pytest.raises(UnknownObjective) as refusal:
+            respond(request(objective=name, sidecar="behind"), tables)
+        assert "SearchRanking" not in str(refusal.value).partition("did you mean")[2]
+
+
+def test_an_answer_is_serialized_once_a_generation_whatever_else_changes() -> None:
+    held = [CHANGING]
+    responder = Responder(lambda: held[-1])
+
+    def answers() -> list[bytes]:
+        sidecars = ("", "behind", "stranger")
+        return [
+            responder.resolve(request(objective="Steady", sidecar=s).SerializeToString()) for s in sidecars
+        ]
+
+    first = answers()
+    held.append(replace(CHANGING, sidecars={"behind": 6}))
+    assert all(map(operator.is_, answers(), first))
+    # a publish that leaves this objective as it is
+    objectives = {**CHANGING.objectives, OBJECTIVE: lifetimes(OBJECTIVE, *range(11))}
+    held.append(replace(held[-1], objectives=objectives))
+    assert all(map(operator.is_, answers(), first))
+    held.append(replace(held[-1], generation=replace(CHANGING.generation, number=8)))
+    again = answers()
+    assert all(map(operator.is_, again[1:], first[1:]))
+    assert pb.ResolveResponse.FromString(again[0]).generation == 8
 
 
 REFUSALS = [
@@ -162,7 +236,7 @@ def test_a_batch_is_bounded(size: int, allowed: bool) -> None:
 
 
 def test_the_nearest_names_are_found_among_very_many() -> None:
-    resolver = TABLES.resolvers[OBJECTIVE]
-    many = {f"Objective{number:05}": resolver for number in range(20 * NEIGHBOURS)}
+    timeline = TABLES.objectives[OBJECTIVE]
+    many = {f"Objective{number:05}": timeline for number in range(20 * NEIGHBOURS)}
     with pytest.raises(UnknownObjective, match=r"did you mean .*Objective02500"):
-        respond(request(objective="Objective02500x"), replace(TABLES, resolvers=many))
+        respond(request(objective="Objective02500x"), replace(TABLES, objectives=many))

@@ -15,7 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from lightbulb.ads.values import OBJECTIVE_TABLES
+from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES
 from lightbulb.client import RESOLVE
 from lightbulb.errors import CannotListen
 from lightbulb.service import SERVICE, LightbulbServer
@@ -98,8 +98,28 @@ def test_a_bad_table_is_nacked_by_name_and_the_good_ones_are_served() -> None:
             )
             nack = await script.acked(OBJECTIVE_TABLES, 2)
             assert nack.error_detail.message.startswith(f"{OBJECTIVE}: not a lightbulb.v1.ObjectiveTables")
-            assert set(server.feed.tables.resolvers) == {OBJECTIVE, "Other"}
+            assert set(server.feed.tables.objectives) == {OBJECTIVE, "Other"}
             assert script.stream.first(OBJECTIVE_TABLES).node.metadata["kind"] == "lightbulb"
+
+    asyncio.run(scenario())
+
+
+def test_a_control_plane_that_is_behind_is_refused_and_what_it_shows_is_not_served() -> None:
+    async def scenario() -> None:
+        async with scripted_server() as script, lightbulb(script) as server:
+            publish(script, 5, TABLE, fence=9, store="ours", oldest=4)
+            await server.feed.wait_ready()
+            await script.acked(ACTIVE_GENERATION, 1)
+            before = server.feed.tables
+            script.break_streams()
+            publish(script, 4, replace(TABLE, objective="Old"), fence=8, store="ours")
+            await eventually(lambda: len(script.streams) == 2, "a reconnect")
+            nack = await script.acked(ACTIVE_GENERATION, 1)
+            assert nack.error_detail.message.startswith("active: generation 4 at fence 8 is behind")
+            assert server.feed.tables is before
+            publish(script, 6, replace(TABLE, objective="New"), fence=10, store="ours")
+            await eventually(lambda: server.feed.tables.generation.number == 6, "generation 6")
+            assert list(server.feed.tables.objectives) == ["New"]
 
     asyncio.run(scenario())
 
