@@ -31,4 +31,5 @@ def test_an_independent_open_inference_client_is_served_through_envoy(up: Up) ->
     assert seen["unknown key"].startswith(
         "StatusCode.NOT_FOUND: routing key 'PaymentFraudDetection|nobody|1'"
     )
-    assert seen["unknown model"].startswith("StatusCode.ABORTED: model nobody@1")
+    assert seen["unknown model"].startswith("StatusCode.ABORTED: ")
+    assert "model nobody@1 is not loaded" in seen["unknown model"]
