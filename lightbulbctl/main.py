@@ -15,7 +15,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "control-plane": "serve",
         "serve": "serve",
         "host": "serve",
-        "sidecar": "serve",
+        "sidecar": "sidecar",
         "rules": "rules",
         "publish": "publish",
         "status": "publish",

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from lightbulb.ads.values import Node
 
 RECONNECT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SidecarSettings:
-    """Addresses are (IP address, port). `delta` False asks for state-of-the-world ADS."""
+    """Addresses are (IP address, port). `delta` False asks for state-of-the-world ADS.
+
+    `control_plane` is whom Envoy takes its configuration from: a control plane, or a relay, which may
+    listen on a Unix domain socket.
+    """
 
     node_id: str
-    control_plane: tuple[str, int]
+    control_plane: tuple[str, int] | Path
     listen: tuple[str, int]
     admin: tuple[str, int]
     delta: bool = True
+
+    @property
+    def node(self) -> Node:
+        """Who this sidecar is to the control plane, whether Envoy or its relay says so."""
+        listen = {"listen_address": self.listen[0], "listen_port": str(self.listen[1])}
+        return Node(id=self.node_id, cluster="lightbulb-sidecar", metadata={"kind": "sidecar", **listen})
 
 
 def make_bootstrap(settings: SidecarSettings) -> str:
@@ -26,17 +39,10 @@ def make_bootstrap(settings: SidecarSettings) -> str:
     A cold sidecar isn't ready until it has clusters, a listener and routes: fetching those has no
     time-out here (0 s), and one for endpoints only stands in the clusters themselves.
     """
+    node = settings.node
     return json.dumps(
         {
-            "node": {
-                "id": settings.node_id,
-                "cluster": "lightbulb-sidecar",
-                "metadata": {
-                    "kind": "sidecar",
-                    "listen_address": settings.listen[0],
-                    "listen_port": str(settings.listen[1]),
-                },
-            },
+            "node": {"id": node.id, "cluster": node.cluster, "metadata": dict(node.metadata)},
             "admin": {"address": _address(settings.admin)},
             "dynamic_resources": {
                 "ads_config": {
@@ -73,11 +79,13 @@ def _ads() -> dict[str, Any]:
     return {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
 
 
-def _address(address: tuple[str, int]) -> dict[str, Any]:
+def _address(address: tuple[str, int] | Path) -> dict[str, Any]:
+    if isinstance(address, Path):
+        return {"pipe": {"path": str(address)}}
     return {"socket_address": {"address": address[0], "port_value": address[1]}}
 
 
-def _control_plane(address: tuple[str, int]) -> dict[str, Any]:
+def _control_plane(address: tuple[str, int] | Path) -> dict[str, Any]:
     keepalive = {"interval": "10s", "timeout": "5s"}
     endpoint = {"endpoint": {"address": _address(address)}}
     return {

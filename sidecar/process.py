@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import os
 import signal
 import socket
 import subprocess
@@ -121,10 +120,3 @@ def is_ready(admin: tuple[str, int]) -> bool:
             return connection.getresponse().status == http.client.OK
         except OSError:
             return False
-
-
-def exec_envoy(settings: SidecarSettings, *, concurrency: int, binary: Path | None) -> None:
-    """Become Envoy: signals, exit code and output are its own. Raises SidecarFailed."""
-    sidecar = Sidecar(settings, log=Path(os.devnull), concurrency=concurrency, binary=binary)
-    command = sidecar.command()
-    os.execv(command[0], command)  # noqa: S606 - the command is ours

