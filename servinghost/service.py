@@ -19,7 +19,7 @@ from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
 from servinghost.errors import Busy, CannotLoad, HostError, NotAssigned, NotLoaded
 from servinghost.inference import Origin, infer
 from servinghost.repository import Entry, Repository, State
-from servinghost.status import abort, refusal_of
+from servinghost.status import Refusal, abort, refusal_of
 from servinghost.workers import Workers
 from servinghost.workflow import TensorSpec
 
@@ -70,7 +70,7 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):
         try:
             entry = self._repository.find(request.name, request.version)
         except HostError as error:
-            await abort(context, refusal_of(error))
+            await abort(context, self._refusal(error))
         assert entry.workflow is not None
         return pb.ModelMetadataResponse(
             name=request.name,
@@ -87,7 +87,7 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):
         try:
             return await self._infer(request)
         except HostError as error:
-            refused = refusal_of(error)
+            refused = self._refusal(error)
         # gRPC keeps what `abort` raises, and so this frame, until the garbage collector comes round:
         # a caller's large requests must not pile up, so it holds neither the request nor the error.
         del request
@@ -121,7 +121,7 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):
             if failed:
                 raise CannotLoad("; ".join(f"{model}: {reason}" for model, reason in sorted(failed.items())))
         except HostError as error:
-            await abort(context, refusal_of(error))
+            await abort(context, self._refusal(error))
         return pb.RepositoryModelLoadResponse()
 
     async def RepositoryModelUnload(  # noqa: N802 - gRPC's form
@@ -131,7 +131,7 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):
         assigned = self._repository.is_assigned(request.model_name)
         what = "is assigned to this host, and stays" if assigned else "is not assigned to this host"
         error = NotAssigned(f"{request.model_name} {what}; the control plane assigns models")
-        await abort(context, refusal_of(error))
+        await abort(context, self._refusal(error))
 
     def close(self) -> None:
         """End the scoring threads once they are done with what they have. Returns at once."""
@@ -144,16 +144,19 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):
             if entry.assignment.name == name and entry.state is State.READY
         ]
 
+    def _refusal(self, error: HostError) -> Refusal:
+        """Return how a call ends; where a model isn't loaded, only this host can say."""
+        if isinstance(error, NotLoaded):
+            error = NotLoaded(f"{self._origin.node_id}: {error}")
+        return refusal_of(error)
+
     async def _infer(self, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
         # Without a name for the future: the traceback of its exception would hold the future.
         return await asyncio.wrap_future(self._submit(request))
 
     def _submit(self, request: pb.ModelInferRequest) -> Future[pb.ModelInferResponse]:
         """Return the answer to come; raises NotLoaded, BadInput and Busy."""
-        try:
-            entry = self._repository.hold(request.model_name, request.model_version)
-        except NotLoaded as error:
-            raise NotLoaded(f"{self._origin.node_id}: {error}") from error
+        entry = self._repository.hold(request.model_name, request.model_version)
         try:
             answer = self._workers.submit(partial(infer, entry, self._origin, request))
         except Busy:

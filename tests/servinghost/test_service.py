@@ -203,7 +203,7 @@ def with_output(name: str) -> pb.ModelInferRequest:
             "ModelMetadata",
             pb.ModelMetadataRequest(name="late", version="1"),
             "ABORTED",
-            "model late@1 is not loaded; resolve again",
+            "host-1: model late@1 is not loaded; resolve again",
         ),
         (
             "RepositoryModelLoad",
