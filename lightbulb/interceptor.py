@@ -10,6 +10,9 @@ A call is resolved, gets the `x-routing-key` metadata, and carries the Objective
 request. It keeps its deadline: what resolving took is taken off. A call without a deadline gets the one
 that the platform promises for the objective, if any. What can't be resolved raises a LightbulbError.
 
+A call that is refused for where it went (the host hasn't that model, the sidecar doesn't know that key)
+is resolved again and made once more, in what is left of its deadline. How that ends is the caller's.
+
 Of the calls on the channel, these pass as they are: methods other than ModelInfer (health, metadata),
 and calls that have an `x-routing-key` already. An inference call that is not `routed` raises NotRouted:
 without a key Envoy would refuse it anyway.
@@ -19,9 +22,11 @@ without a key Envoy would refuse it anyway.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -31,10 +36,25 @@ import grpc.aio
 
 from lightbulb.answer import Answer
 from lightbulb.enrich import enrich
-from lightbulb.errors import NotRouted, TimedOut
-from lightbulb.model import ROUTING_KEY_HEADER, RequestContext
+from lightbulb.errors import LightbulbError, NotRouted, TimedOut
+from lightbulb.model import (
+    MODEL_NOT_LOADED,
+    REASON_HEADER,
+    ROUTING_KEY_HEADER,
+    UNKNOWN_ROUTING_KEY,
+    RequestContext,
+)
+from lightbulb.second_call import SecondCall
 
 MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
+
+RETRIES = 8
+"""Threads that call again for futures that were refused; those of more than this many wait."""
+
+_REFUSALS = {
+    grpc.StatusCode.ABORTED: MODEL_NOT_LOADED,
+    grpc.StatusCode.NOT_FOUND: UNKNOWN_ROUTING_KEY,
+}
 
 
 class Resolve(Protocol):
@@ -95,31 +115,76 @@ class _Details(_Call, grpc.ClientCallDetails):
     """A call's details for grpc's interceptors."""
 
 
+class _Deadline:
+    """When a call must be over, resolving and all; None: whenever it likes."""
+
+    def __init__(self, asked: float | None, clock: Callable[[], float]) -> None:
+        self._asked = asked
+        self._clock = clock
+        self._until = None if asked is None else clock() + asked
+
+    def promise(self, answer: Answer) -> None:
+        """Take the deadline that the platform promises, from now on, when the caller set none."""
+        if self._until is None and answer.deadline:
+            self._asked = answer.deadline
+            self._until = self._clock() + answer.deadline
+
+    def is_over(self) -> bool:
+        """Whether no time is left."""
+        return self._until is not None and self._clock() >= self._until
+
+    def left(self) -> float | None:
+        """Return the seconds left; raise TimedOut when there are none."""
+        if self._until is None:
+            return None
+        left = self._until - self._clock()
+        if left <= 0:
+            raise TimedOut(f"resolving took all of the call's {self._asked:g} s")
+        return left
+
+
 class RoutingInterceptor(grpc.UnaryUnaryClientInterceptor):
     """Routes the inference calls of a grpc channel."""
 
     def __init__(self, resolve: Resolve, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._resolve = resolve
         self._clock = clock
+        self._pool = ThreadPoolExecutor(RETRIES, thread_name_prefix="lightbulb-retry")
 
     def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        """Resolve the call and go on with it. Raises LightbulbError."""
+        """Resolve the call and go on with it, twice if need be. Raises LightbulbError."""
         details = client_call_details
         if not _concerns(details.method, details.metadata):
             return continuation(details, request)
-        route, begin = _current_route(), self._clock()
-        answer = self._resolve(
-            route.objective, route.context, override_model=route.override_model, timeout=details.timeout
-        )
-        routed_details = _Details(
-            method=details.method,
-            timeout=_timeout(details.timeout, self._clock() - begin, answer),
-            metadata=(*(details.metadata or ()), (ROUTING_KEY_HEADER, answer.routing_key)),
-            credentials=details.credentials,
-            wait_for_ready=getattr(details, "wait_for_ready", None),
-            compression=getattr(details, "compression", None),
-        )
-        return continuation(routed_details, enrich(request, answer, route.context))
+        route, deadline = _current_route(), _Deadline(details.timeout, self._clock)
+
+        def go(timeout: float | None) -> Any:
+            answer = self._resolve(
+                route.objective, route.context, override_model=route.override_model, timeout=timeout
+            )
+            deadline.promise(answer)
+            routed_details = _Details(
+                method=details.method,
+                timeout=deadline.left(),
+                metadata=(*(details.metadata or ()), (ROUTING_KEY_HEADER, answer.routing_key)),
+                credentials=details.credentials,
+                wait_for_ready=getattr(details, "wait_for_ready", None),
+                compression=getattr(details, "compression", None),
+            )
+            return continuation(routed_details, enrich(request, answer, route.context))
+
+        def go_again(refused: Any) -> Any:
+            if deadline.is_over():
+                return refused
+            try:
+                return go(deadline.left())
+            except LightbulbError as error:
+                raise error from refused
+
+        call = go(details.timeout)
+        if not call.done():  # `stub.ModelInfer.future`
+            return SecondCall(call, is_refused=_is_refused, again=go_again, pool=self._pool)
+        return go_again(call) if _is_refused(call) else call
 
 
 class AsyncRoutingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
@@ -130,22 +195,51 @@ class AsyncRoutingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
         self._clock = clock
 
     async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        """Resolve the call and go on with it. Raises LightbulbError."""
+        """Resolve the call and go on with it, twice if need be. Raises LightbulbError."""
         details = client_call_details
         if not _concerns(details.method, details.metadata):
             return await continuation(details, request)
-        route, begin = _current_route(), self._clock()
-        answer = await self._resolve(
-            route.objective, route.context, override_model=route.override_model, timeout=details.timeout
-        )
-        routed_details = grpc.aio.ClientCallDetails(
-            method=details.method,
-            timeout=_timeout(details.timeout, self._clock() - begin, answer),
-            metadata=grpc.aio.Metadata(*(details.metadata or ()), (ROUTING_KEY_HEADER, answer.routing_key)),
-            credentials=details.credentials,
-            wait_for_ready=details.wait_for_ready,
-        )
-        return await continuation(routed_details, enrich(request, answer, route.context))
+        route, deadline = _current_route(), _Deadline(details.timeout, self._clock)
+
+        async def go(seconds: float | None) -> Any:
+            answer = await self._resolve(
+                route.objective, route.context, override_model=route.override_model, timeout=seconds
+            )
+            deadline.promise(answer)
+            metadata = (*(details.metadata or ()), (ROUTING_KEY_HEADER, answer.routing_key))
+            routed_details = grpc.aio.ClientCallDetails(
+                method=details.method,
+                timeout=deadline.left(),
+                metadata=grpc.aio.Metadata(*metadata),
+                credentials=details.credentials,
+                wait_for_ready=details.wait_for_ready,
+            )
+            return await continuation(routed_details, enrich(request, answer, route.context))
+
+        call = await go(details.timeout)
+        if not await _is_refused_async(call) or deadline.is_over():
+            return call
+        return await go(deadline.left())
+
+
+def _is_refused(call: Any) -> bool:
+    """Say whether a call that is over was refused for what it was resolved to."""
+    code = call.code()
+    return code in _REFUSALS and _says(call.trailing_metadata(), _REFUSALS[code])
+
+
+async def _is_refused_async(call: Any) -> bool:
+    """Wait for a call's end, and say whether it was refused for what it was resolved to."""
+    try:
+        code = await call.code()
+    except asyncio.CancelledError:
+        call.cancel()
+        raise
+    return code in _REFUSALS and _says(await call.trailing_metadata(), _REFUSALS[code])
+
+
+def _says(trailers: Iterable[tuple[str, str | bytes]] | None, reason: str) -> bool:
+    return any(key == REASON_HEADER and value == reason for key, value in trailers or ())
 
 
 def _concerns(method: str | bytes, metadata: Iterable[tuple[str, str | bytes]] | None) -> bool:
@@ -161,12 +255,3 @@ def _current_route() -> Route:
             "make it inside `with routed(objective, context):`"
         )
     return route
-
-
-def _timeout(asked: float | None, spent: float, answer: Answer) -> float | None:
-    """Return the seconds left for the inference call; None when nobody set a limit."""
-    if asked is None:
-        return answer.deadline or None
-    if spent >= asked:
-        raise TimedOut(f"resolving took all of the call's {asked:g} s")
-    return asked - spent

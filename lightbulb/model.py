@@ -19,6 +19,13 @@ BASIS_POINTS = 10_000
 ROUTING_KEY_HEADER = "x-routing-key"
 KEY_SEPARATOR = "|"
 
+REASON_HEADER = "x-lightbulb-reason"
+"""Trailing metadata that says why an inference call was refused, where resolving again may help:"""
+MODEL_NOT_LOADED = "model-not-loaded"
+"""with ABORTED, from a serving host,"""
+UNKNOWN_ROUTING_KEY = "unknown-routing-key"
+"""with NOT_FOUND, from a sidecar."""
+
 EMPTY: Mapping[str, Value] = MappingProxyType({})
 NO_CELLS: Mapping[str, int] = MappingProxyType({})
 

@@ -176,8 +176,13 @@ def test_what_resolving_took_is_taken_off_the_calls_deadline() -> None:
         assert timeout == 5.0
         return ANSWER
 
+    class Succeeded:
+        done = staticmethod(lambda: True)
+        code = staticmethod(lambda: grpc.StatusCode.OK)
+
     def go_on(details, request):
         timeouts.append(details.timeout)
+        return Succeeded
 
     interceptor = RoutingInterceptor(resolve, clock=lambda: next(seconds))
     details = grpc.aio.ClientCallDetails(
