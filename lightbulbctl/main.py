@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 from types import MappingProxyType
 
 import click
+
+# gRPC's C core logs what we report ourselves, and better; GRPC_VERBOSITY=ERROR brings it back.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {

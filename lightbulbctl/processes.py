@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,6 +16,11 @@ from pathlib import Path
 from typing import Self
 
 LOG_TAIL_LINES = 15
+
+FIRST_PORT, LAST_PORT = 12_000, 32_000
+"""Below the ports that systems give to outgoing connections, one of which could take a port at any time."""
+
+PORTS_TRIED = 1_000
 
 
 class ProcessFailed(Exception):
@@ -45,7 +51,13 @@ class Processes:
         self._children: list[Child] = []
 
     def __enter__(self) -> Self:
-        self._log_folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._log_folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = (
+                f"can't log to {self._log_folder} ({error.strerror}); choose another folder with --state-dir"
+            )
+            raise ProcessFailed(message) from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -108,9 +120,16 @@ def _signal(child: Child, number: signal.Signals) -> None:
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """Return ports of 127.0.0.1 that nobody listens on now."""
+    """Return different ports of 127.0.0.1 that nobody listens on now."""
+    found: list[int] = []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for held in sockets:
-            held.bind(("127.0.0.1", 0))
-        return tuple(held.getsockname()[1] for held in sockets)
+        for port in random.sample(range(FIRST_PORT, LAST_PORT), PORTS_TRIED):
+            if len(found) == count:
+                break
+            with contextlib.suppress(OSError):
+                held = stack.enter_context(socket.socket())
+                held.bind(("127.0.0.1", port))
+                found.append(port)
+    if len(found) < count:
+        raise OSError(f"fewer than {count} ports from {FIRST_PORT} to {LAST_PORT} are free")
+    return tuple(found)

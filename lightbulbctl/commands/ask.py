@@ -16,11 +16,12 @@ from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import read_workspace
 from lightbulb.answer import Answer, make_answer
 from lightbulb.client import BlockingLightbulbClient
-from lightbulb.errors import LightbulbError
+from lightbulb.errors import LightbulbError, TimedOut
 from lightbulb.model import RequestContext
 from lightbulb.resolve import OverrideNotPermitted, Resolver, Step
-from lightbulbctl.options import LIGHTBULB, Address, address_option, context_options, make_context
-from lightbulbctl.problems import print_problems
+from lightbulbctl.options import LIGHTBULB, WORKSPACE, Address, address_option, context_options, make_context
+from lightbulbctl.problems import print_problems, printable
+from lightbulbctl.reach import no_connection, nobody_there
 
 
 def _question(command: Any) -> Any:
@@ -32,7 +33,7 @@ def _question(command: Any) -> Any:
             click.option(
                 "--rules",
                 "folder",
-                type=click.Path(path_type=Path),
+                type=WORKSPACE,
                 help="Ask this workspace instead, without any server.",
             ),
             click.option("--override", default="", help="Model to ask for in place of the rules' choice."),
@@ -46,7 +47,7 @@ def _question(command: Any) -> Any:
 @click.command()
 @_question
 def resolve(objective: str, lightbulb: Address, folder: Path | None, **question: Any) -> None:
-    """Print the routing key and the ObjectiveConfig for one user, as JSON."""
+    """Print one user's routing key and ObjectiveConfig, as JSON."""
     answer = _ask(objective, lightbulb, folder, explain=False, **question)
     config = answer.objective_config
     click.echo(
@@ -109,8 +110,14 @@ def _ask(  # noqa: PLR0913 - the options of a command
     except WorkspaceError as error:
         print_problems(error.problems)
     except (LightbulbError, OverrideNotPermitted) as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {_failure(error, lightbulb)}", err=True)
     sys.exit(1)
+
+
+def _failure(error: Exception, lightbulb: Address) -> str:
+    text = printable(str(error))
+    reason = "it doesn't answer in time" if isinstance(error, TimedOut) else no_connection(text)
+    return nobody_there("Lightbulb", lightbulb, reason, "--lightbulb") if reason else text
 
 
 def _ask_workspace(

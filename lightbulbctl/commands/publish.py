@@ -10,14 +10,19 @@ import click
 import grpc
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from controlplane.problems import Problem, WorkspaceError
 from controlplane.rules.workspace import read_workspace
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 from lightbulbctl.options import Address, control_plane_option, rules_argument
-from lightbulbctl.problems import print_problems
+from lightbulbctl.problems import print_problems, printable
+from lightbulbctl.reach import no_connection, nobody_there
 
+UNPUBLISHED = "nothing was published, what was serving serves on"
+MIN_WIDTH = 140
+"""A narrower terminal wraps the table's lines; better than cutting names short."""
 PUBLISH_SECONDS = 60.0
 STATUS_SECONDS = 5.0
 
@@ -52,10 +57,15 @@ def problems_of(response: pb.PublishResponse) -> tuple[Problem, ...]:
     )
 
 
-def fail_with(error: grpc.RpcError, what: str) -> None:
-    """Print why a call failed, and exit 1."""
-    click.echo(f"error: {what}: {error.code().name}: {error.details()}", err=True)
-    sys.exit(1)
+def failure(error: grpc.RpcError, control_plane: Address) -> str:
+    """Return what to say when a call to the control plane failed."""
+    code, details = error.code(), printable(error.details() or "")
+    reason = no_connection(details)
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        reason = "it doesn't answer in time"
+    if reason:
+        return nobody_there("control plane", control_plane, reason, "--control-plane")
+    return f"the control plane at {control_plane} says {code.name}: {details}"
 
 
 @click.command()
@@ -69,12 +79,13 @@ def publish(folder: Path, control_plane: Address, message: str) -> None:
         with grpc.insecure_channel(str(control_plane)) as channel:
             response = stub(channel).Publish(request, timeout=PUBLISH_SECONDS)
     except WorkspaceError as error:
-        print_problems(error.problems)
+        print_problems(error.problems, UNPUBLISHED)
         sys.exit(1)
     except grpc.RpcError as error:
-        fail_with(error, f"publish to {control_plane}")
+        click.echo(f"error: {failure(error, control_plane)}", err=True)
+        sys.exit(1)
     if response.problems:
-        print_problems(problems_of(response))
+        print_problems(problems_of(response), UNPUBLISHED)
         sys.exit(1)
     state = (
         "is active or on its way already" if response.unchanged else "is on its way; see `lightbulb status`"
@@ -85,17 +96,24 @@ def publish(folder: Path, control_plane: Address, message: str) -> None:
 @click.command()
 @control_plane_option
 def status(control_plane: Address) -> None:
-    """Show what is active, and what each sidecar, Lightbulb and host has acknowledged."""
+    """Show what is active, and who has acknowledged it."""
     try:
         with grpc.insecure_channel(str(control_plane)) as channel:
             response = stub(channel).GetStatus(pb.GetStatusRequest(), timeout=STATUS_SECONDS)
     except grpc.RpcError as error:
-        fail_with(error, f"status of {control_plane}")
-    phase = pb.Phase.Name(response.phase).removeprefix("PHASE_").lower()
-    detail = f": {response.detail}" if response.detail else ""
-    console = Console()
-    console.print(f"generation {response.active_generation} ({response.content_hash[:12]}) {phase}{detail}")
+        click.echo(f"error: {failure(error, control_plane)}", err=True)
+        sys.exit(1)
+    console = Console(width=max(Console().width, MIN_WIDTH), highlight=False)
+    console.print(Text(_headline(response)), soft_wrap=True)
     console.print(_consumers(response))
+
+
+def _headline(response: pb.GetStatusResponse) -> str:
+    if not response.content_hash:
+        return printable(response.detail or "no generation is active")
+    phase = pb.Phase.Name(response.phase).removeprefix("PHASE_").lower()
+    detail = f": {printable(response.detail)}" if response.detail else ""
+    return f"generation {response.active_generation} ({response.content_hash[:12]}) {phase}{detail}"
 
 
 def _consumers(response: pb.GetStatusResponse) -> Table:
@@ -106,5 +124,6 @@ def _consumers(response: pb.GetStatusResponse) -> Table:
         refused = "; ".join(f"{name}: {reason}" for name, reason in sorted(consumer.rejected.items()))
         behind = ", ".join(consumer.waiting_for)
         state = f"refused {refused}" if refused else f"behind on {behind}" if behind else "in step"
-        table.add_row(consumer.kind, consumer.node_id, state)
+        # Text, not markup: what others wrote may look like it.
+        table.add_row(*(Text(printable(each)) for each in (consumer.kind, consumer.node_id, state)))
     return table

@@ -24,13 +24,16 @@ MIN_WIDTH = 140
 
 @click.group()
 def rules() -> None:
-    """Work on a workspace of rules."""
+    """Check a workspace of rules: `rules check`."""
 
 
 @rules.command()
 @rules_argument
 def check(folder: Path) -> None:
-    """Evaluate, compile and plan the workspace in FOLDER (default: rules) without publishing it."""
+    """Say all that is wrong with a workspace; publish nothing.
+
+    Evaluates, compiles and plans the workspace in FOLDER (default: rules).
+    """
     try:
         compiled = compile_workspace(read_workspace(folder))
         make_plan(compiled)

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,7 +16,9 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from controlplane.model import RuleSet, Shard
 from controlplane.planning.plan import make_plan
 from controlplane.problems import WorkspaceError
 from controlplane.rules.compile import compile_workspace
@@ -26,16 +28,19 @@ from lightbulbctl.options import (
     CONTROL_PLANE,
     FIRST_HOST,
     LIGHTBULB,
+    MAX_PORT,
     RULES,
     SIDECAR,
     SIDECAR_ADMIN,
+    WORKSPACE,
     Address,
     address_option,
+    envoy_option,
 )
 from lightbulbctl.population import population
-from lightbulbctl.problems import print_problems
+from lightbulbctl.problems import print_problems, printable
 from lightbulbctl.processes import Processes, ProcessFailed
-from lightbulbctl.system import Layout, System, free_layout
+from lightbulbctl.system import Layout, System, make_layout
 from lightbulbctl.tally import Outcome, render, rows
 from lightbulbctl.traffic import send_all
 
@@ -45,13 +50,9 @@ STATE = Path(".lightbulb")
 
 def _system_options(command: Any) -> Any:
     for option in (
+        envoy_option,
         click.option(
-            "--rules",
-            "folder",
-            type=click.Path(path_type=Path),
-            default=RULES,
-            show_default=True,
-            help="Workspace to publish.",
+            "--hosts", type=click.IntRange(1, 64), default=HOSTS, show_default=True, help="Serving hosts."
         ),
         click.option(
             "--state-dir",
@@ -61,26 +62,57 @@ def _system_options(command: Any) -> Any:
             help="Where the processes log to.",
         ),
         click.option(
-            "--hosts", type=click.IntRange(2, 64), default=HOSTS, show_default=True, help="Serving hosts."
+            "--rules",
+            "folder",
+            type=WORKSPACE,
+            default=RULES,
+            show_default=True,
+            help="Workspace to publish.",
         ),
     ):
         command = option(command)
     return command
 
 
-@click.command()
+_TOLD_TO_ENVOY = frozenset({"sidecar", "sidecar_admin", "first_host"})
+
+
+def _address_options(**defaults: str | None) -> Callable[[Any], Any]:
+    """Add where everything listens; None stands for a port that is free."""
+    texts = {
+        "control_plane": "Where the control plane will listen.",
+        "lightbulb": "Where the Lightbulb will listen.",
+        "sidecar": "Where the sidecar will take requests.",
+        "sidecar_admin": "Where the sidecar's admin interface will be.",
+        "first_host": "Where the first host will listen; the others on the next ports.",
+    }
+
+    def add(command: Any) -> Any:
+        for name, text in reversed(texts.items()):
+            flag = f"--{name.replace('_', '-')}"
+            command = address_option(flag, defaults.get(name), text, ip=name in _TOLD_TO_ENVOY)(command)
+        return command
+
+    return add
+
+
+@click.command(short_help="Run everything, and check what many users are answered.")
 @_system_options
+@_address_options()
 @click.option("--users", type=click.IntRange(1, 1_000_000), default=1_000, show_default=True, help="Users.")
-def demo(folder: Path, state_dir: Path, hosts: int, users: int) -> None:
+def demo(
+    folder: Path, state_dir: Path, hosts: int, envoy: Path | None, users: int, **addresses: Address | None
+) -> None:
     """Run everything on free ports, send the requests of many users, and check every answer.
 
     Exits 0 only if no request failed and every answer came from the model that the rules call for.
     """
+    layout = _layout(hosts, addresses)
     console = Console()
-    with _reported_failures(), Processes(state_dir / "demo") as processes:
+    with _in_order(), Processes(state_dir / "demo") as processes:
         rules = compile_workspace(read_workspace(folder))
         expectations = Expectations(make_plan(rules))
-        system = System(processes, free_layout(hosts), rules.shards)
+        system = System(processes, layout, _served(rules, hosts), envoy=envoy)
         _bring_up(console, system, folder)
         total = users * len(expectations.objectives)
         with _progress(console) as progress:
@@ -99,36 +131,42 @@ def demo(folder: Path, state_dir: Path, hosts: int, users: int) -> None:
 
 @click.command()
 @_system_options
-@address_option("--control-plane", CONTROL_PLANE, "Where the control plane will listen.")
-@address_option("--lightbulb", LIGHTBULB, "Where the Lightbulb will listen.")
-@address_option("--sidecar", SIDECAR, "Where the sidecar will take requests.")
-@address_option("--sidecar-admin", SIDECAR_ADMIN, "Where the sidecar's admin interface will be.")
-@address_option("--first-host", FIRST_HOST, "Where the first host will listen; the others on the next ports.")
-def up(  # noqa: PLR0913, PLR0917 - one argument a flag
-    folder: Path,
-    state_dir: Path,
-    hosts: int,
-    control_plane: Address,
-    lightbulb: Address,
-    sidecar: Address,
-    sidecar_admin: Address,
-    first_host: Address,
-) -> None:
+@_address_options(
+    control_plane=CONTROL_PLANE,
+    lightbulb=LIGHTBULB,
+    sidecar=SIDECAR,
+    sidecar_admin=SIDECAR_ADMIN,
+    first_host=FIRST_HOST,
+)
+def up(folder: Path, state_dir: Path, hosts: int, envoy: Path | None, **addresses: Address | None) -> None:
     """Run everything until Ctrl-C, and say what to try."""
-    layout = Layout(
-        control_plane=control_plane,
-        lightbulb=lightbulb,
-        sidecar=sidecar,
-        sidecar_admin=sidecar_admin,
-        hosts=tuple(Address(first_host.host, first_host.port + number) for number in range(hosts)),
-    )
+    layout = _layout(hosts, addresses)
     console = Console(soft_wrap=True)
-    with _reported_failures(), Processes(state_dir / "up") as processes:
+    with _in_order(), Processes(state_dir / "up") as processes:
         rules = compile_workspace(read_workspace(folder))
-        _bring_up(console, System(processes, layout, rules.shards), folder)
-        console.print(_what_to_try(folder, layout, state_dir))
+        system = System(processes, layout, _served(rules, hosts), envoy=envoy)
+        _bring_up(console, system, folder)
+        console.print(_what_to_try(folder, layout, state_dir), markup=False)
         _wait_for_signal(processes.check)
         console.print("stopping")
+
+
+def _layout(hosts: int, addresses: Mapping[str, Address | None]) -> Layout:
+    first = addresses["first_host"]
+    if first is not None and first.port + hosts - 1 > MAX_PORT:
+        raise click.BadParameter(
+            f"there is no port for {hosts} hosts from {first.port} on", param_hint="--first-host"
+        )
+    return make_layout(**addresses, hosts=hosts)
+
+
+def _served(rules: RuleSet, hosts: int) -> tuple[Shard, ...]:
+    """Return the shards to run hosts for; each needs at least one."""
+    if hosts < len(rules.shards):
+        raise click.BadParameter(
+            f"{hosts} for {len(rules.shards)} shards in fleet.yaml; each needs a host", param_hint="--hosts"
+        )
+    return rules.shards
 
 
 def _bring_up(console: Console, system: System, folder: Path) -> None:
@@ -142,16 +180,24 @@ def _bring_up(console: Console, system: System, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _reported_failures() -> Iterator[None]:
-    """Turn what can go wrong into a message and exit code 1."""
+def _in_order() -> Iterator[None]:
+    """Turn what can go wrong into a message and exit code 1; end children whatever ends this process."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     except WorkspaceError as error:
         print_problems(error.problems)
         sys.exit(1)
     except ProcessFailed as error:
-        click.echo(f"error: {error}", err=True)
+        for line in str(error).splitlines():
+            click.echo(line if line.startswith(" ") else f"error: {line}", err=True)
         sys.exit(1)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _progress(console: Console) -> Progress:
@@ -166,7 +212,7 @@ def _report(console: Console, outcomes: list[Outcome]) -> int:
     wide.print(render(rows(outcomes)))
     wrong = Counter(f"{outcome.objective}: {outcome.wrong}" for outcome in outcomes if outcome.wrong)
     for message, count in wrong.most_common(10):
-        console.print(f"[red]{count} x[/] {message}")
+        console.print(Text(f"{count} x ", style="red").append(printable(message), style="default"))
     if wrong:
         console.print(f"[bold red]{wrong.total()} of {len(outcomes)} requests went wrong[/]")
         return 1

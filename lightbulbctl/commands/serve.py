@@ -16,6 +16,8 @@ from lightbulbctl.options import (
     CONTROL_PLANE,
     FIRST_HOST,
     LIGHTBULB,
+    TEXT,
+    WORKSPACE,
     Address,
     address_option,
     control_plane_option,
@@ -37,11 +39,11 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 @click.option(
     "--rules",
     "folder",
-    type=click.Path(path_type=Path),
+    type=WORKSPACE,
     help="Publish this workspace at the start.",
 )
 def control_plane(listen: Address, folder: Path | None) -> None:
-    """Run a control plane: takes publishes, and distributes what follows over ADS."""
+    """Run a control plane: publishes in, configuration out."""
     from controlplane.app import ControlPlaneSettings, serve  # noqa: PLC0415 - loads Envoy's API
     from controlplane.problems import WorkspaceError  # noqa: PLC0415
     from controlplane.rules.workspace import read_workspace  # noqa: PLC0415
@@ -51,16 +53,16 @@ def control_plane(listen: Address, folder: Path | None) -> None:
         workspace = None if folder is None else read_workspace(folder)
         run(serve(ControlPlaneSettings(address=str(listen)), workspace))
     except WorkspaceError as error:
-        print_problems(error.problems)
+        print_problems(error.problems, "nothing was published")
         sys.exit(1)
 
 
 @click.command()
 @address_option("--listen", LIGHTBULB, "Where the Lightbulb service listens.")
 @control_plane_option
-@click.option("--node-id", default="lightbulb", show_default=True, help="This Lightbulb's name.")
+@click.option("--node-id", type=TEXT, default="lightbulb", show_default=True, help="This Lightbulb's name.")
 def serve(listen: Address, control_plane: Address, node_id: str) -> None:
-    """Run a Lightbulb: objective + context -> routing key + ObjectiveConfig."""
+    """Run a Lightbulb: answers which model, and its routing key."""
     from lightbulb.service import LightbulbSettings  # noqa: PLC0415 - loads grpc
     from lightbulb.service import serve as serve_lightbulb  # noqa: PLC0415
 
@@ -69,13 +71,20 @@ def serve(listen: Address, control_plane: Address, node_id: str) -> None:
 
 
 @click.command()
-@address_option("--listen", FIRST_HOST, "Where the Open Inference service listens; also what is registered.")
+@address_option(
+    "--listen", FIRST_HOST, "Where the Open Inference service listens; also what is registered.", ip=True
+)
 @control_plane_option
-@click.option("--shard", required=True, help="Shard in fleet.yaml that this host belongs to.")
-@click.option("--node-id", default="host", show_default=True, help="This host's name.")
-@click.option("--memory-mib", type=int, default=4096, show_default=True, help="Memory for models.")
+@click.option("--shard", type=TEXT, required=True, help="Shard in fleet.yaml that this host belongs to.")
+@click.option("--node-id", type=TEXT, default="host", show_default=True, help="This host's name.")
+@click.option(
+    "--memory-mib", type=click.IntRange(1), default=4096, show_default=True, help="Memory for models."
+)
 def host(listen: Address, control_plane: Address, shard: str, node_id: str, memory_mib: int) -> None:
-    """Run a reference serving host: loads what is assigned to its shard, and answers ModelInfer."""
+    """Run a reference serving host of one shard.
+
+    It loads what is assigned to its shard, and answers ModelInfer.
+    """
     from servinghost.app import HostSettings  # noqa: PLC0415 - loads numpy
     from servinghost.app import serve as serve_host  # noqa: PLC0415
 

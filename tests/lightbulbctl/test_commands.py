@@ -1,13 +1,24 @@
-"""The commands that need no server: what they print, and how they fail."""
+"""What the commands print, and how they fail."""
 
 import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from controlplane.problems import Problem
 from lightbulbctl.main import COMMANDS, main
+from lightbulbctl.options import make_context
+from lightbulbctl.problems import print_problems
+from lightbulbctl.processes import free_ports
 
+SECONDS = 30.0
 ROOT = Path(__file__).resolve().parents[2]
 RULES = str(ROOT / "rules")
 
@@ -23,6 +34,13 @@ def test_every_command_has_help_with_its_options_explained(command: str) -> None
     assert result.output.startswith("Usage: ")
     options = [line for line in result.output.splitlines() if line.startswith("  --")]
     assert all(len(line.split("  ")) > 2 or not line.strip() for line in options if "[" not in line)
+
+
+def test_the_list_of_commands_cuts_no_sentence_short() -> None:
+    for command in ((), ("rules",)):
+        result = run(*command, "--help")
+        assert result.exit_code == 0
+        assert "..." not in result.output.partition("Commands:")[2]
 
 
 def test_the_workspace_in_the_repository_is_good() -> None:
@@ -42,7 +60,7 @@ def test_all_problems_are_printed_with_their_remedies(tmp_path: Path) -> None:
     assert "experiments.yaml:4 WEIGHT_SUM: weights total 80, not 100" in result.stderr
     assert "set cell 3 to 33" in result.stderr
     assert "bad.js:1 defineBadRule UNKNOWN_OBJECTIVE" in result.stderr
-    assert "2 problems; nothing was published" in result.stderr
+    assert result.stderr.splitlines()[-1] == "2 problems"
 
 
 def test_a_folder_that_isnt_there_is_named(tmp_path: Path) -> None:
@@ -74,27 +92,152 @@ def test_explain_takes_what_a_context_may_hold() -> None:
     assert "the caller says cell 3" in named.output
 
 
+NOBODY = "127.0.0.1:1"
+START = "(Connection refused); start one, for example with `lightbulb up`, or say where it is with"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (("explain", "Nope", "--rules", RULES, "--user", "u"), 2, "no rule targets 'Nope'; known: Continue"),
-        (("explain", "PaymentFraudDetection", "--rules", RULES), 2, "--user"),
+        (("explain", "PaymentFraudDetection", "--rules", RULES), 2, "Missing option '--user'"),
+        (("explain", "PaymentFraudDetection", "--rules", RULES, "--user", ""), 2, "for '--user': empty"),
         (("resolve", "X", "--user", "u", "--attribute", "novalue"), 2, "'novalue' is not NAME=VALUE"),
+        (("resolve", "X", "--user", "u", "--cell", "novalue"), 2, "--cell: 'novalue' is not TEST=CELL"),
         (("resolve", "X", "--user", "u", "--cell", "t=x"), 2, "cell 'x' of test t is not a number"),
+        (("resolve", "X", "--user", "u", "--cell", "t=²"), 2, "cell '²' of test t is not a number"),
         (("status", "--control-plane", "nowhere"), 2, "'nowhere' is not HOST:PORT"),
-        (("status", "--control-plane", "127.0.0.1:1"), 1, "status of 127.0.0.1:1: UNAVAILABLE"),
-        (("resolve", "X", "--user", "u", "--lightbulb", "127.0.0.1:1"), 1, "error: "),
-        (("publish", RULES, "--control-plane", "127.0.0.1:1"), 1, "publish to 127.0.0.1:1: UNAVAILABLE"),
+        (("status", "--control-plane", "here:65536"), 2, "'here:65536' is not HOST:PORT"),
+        (("status", "--control-plane", "here:²"), 2, "'here:²' is not HOST:PORT"),
+        (
+            ("status", "--control-plane", NOBODY),
+            1,
+            f"error: no control plane at {NOBODY} {START} --control-plane",
+        ),
+        (
+            ("status", "--control-plane", "nosuchhost.invalid:1"),
+            1,
+            "error: no control plane at nosuchhost.invalid:1 (Domain name not found); start one",
+        ),
+        (
+            ("resolve", "X", "--user", "u", "--lightbulb", NOBODY),
+            1,
+            f"error: no Lightbulb at {NOBODY} {START} --lightbulb",
+        ),
+        (
+            ("publish", RULES, "--control-plane", NOBODY),
+            1,
+            f"error: no control plane at {NOBODY} {START} --control-plane",
+        ),
         (
             ("resolve", "PaymentFraudDetection", "--rules", RULES, "--user", "u", "--override", "x"),
             1,
             "no rule lets client '' ask for model 'x'",
         ),
-        (("demo", "--hosts", "1"), 2, "--hosts"),
+        (("rules", "chek"), 2, "No such command 'chek'. Did you mean 'check'?"),
+        (("demo", "--hosts", "1", "--rules", RULES), 2, "--hosts: 1 for 2 shards in fleet.yaml"),
+        (("demo", "--users", "0"), 2, "--users"),
+        (("up", "--first-host", "127.0.0.1:65534"), 2, "--first-host: there is no port for 3 hosts"),
+        (("up", "--sidecar", "localhost:7710"), 2, "'localhost' is no IP address, which Envoy needs"),
+        (("demo", "--envoy", "/etc/passwd"), 2, "'/etc/passwd' is not executable"),
+        (("sidecar", "--envoy", "/nowhere"), 2, "'/nowhere' does not exist"),
+        (("sidecar", "--listen", "localhost:7710"), 2, "'localhost' is no IP address, which Envoy needs"),
+        (("sidecar", "--concurrency", "0"), 2, "--concurrency"),
+        (("host", "--shard", ""), 2, "for '--shard': empty"),
+        (("host", "--shard", "a", "--memory-mib", "-1"), 2, "--memory-mib"),
+        (("host", "--shard", "a", "--listen", "localhost:1"), 2, "'localhost' is no IP address"),
+        (("serve", "--node-id", ""), 2, "for '--node-id': empty"),
+        (("serve", "--listen", "foo"), 2, "'foo' is not HOST:PORT"),
+        (("control-plane", "--rules", "/nowhere"), 1, "/nowhere MISSING_FILE: there is no such folder"),
     ],
 )
-def test_wrong_use_and_failure_have_their_own_exit_codes(
+def test_wrong_use_and_failure_have_their_own_exit_codes_and_one_line(
     arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     result = run(*arguments)
-    assert (result.exit_code, message in result.stderr) == (code, True), result.stderr
+    lines = [line for line in result.stderr.splitlines() if message in line]
+    assert (result.exit_code, len(lines)) == (code, 1), result.stderr
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("true", True),
+        ("12", 12),
+        ("-1.5", -1.5),
+        ("5.0.0", "5.0.0"),
+        ("nan", "nan"),
+        ("inf", "inf"),
+        ("1_000", "1_000"),
+        ("1e9", "1e9"),
+        ("", ""),
+    ],
+)
+def test_an_attribute_is_a_number_only_when_it_looks_like_one(text: str, value: object) -> None:
+    context = make_context(
+        user_id="u", country="", device="", locale="", surface="", attributes=(f"a={text}",), cells=()
+    )
+    assert (context.attributes["a"], type(context.attributes["a"])) == (value, type(value))
+
+
+def test_what_others_wrote_can_do_nothing_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    nasty = "[bold]\x1b[2J\nnext [/x]"
+    print_problems([Problem(file=nasty, line=1, rule=nasty, code="CODE", message=nasty, remedy=nasty)])
+    shown = "[bold]?[2J?next [/x]"
+    assert capsys.readouterr().err.splitlines() == [
+        f"{shown}:1 {shown} CODE: {shown}",
+        f"    {shown}",
+        "1 problem",
+    ]
+
+
+def test_ports_in_use_are_all_named_before_anything_is_started(tmp_path: Path) -> None:
+    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in taken]
+    ports = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    command = ["--control-plane", ports[0], "--lightbulb", addresses[0], "--sidecar", addresses[1]]
+    command += ["--sidecar-admin", ports[0], "--first-host", addresses[2], "--hosts", "2"]
+    result = run("up", "--rules", RULES, "--state-dir", str(tmp_path), *command)
+    for each in taken:
+        each.close()
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        f"error: can't listen on {addresses[0]} (Address already in use); choose another with --lightbulb",
+        f"error: can't listen on {addresses[1]} (Address already in use); choose another with --sidecar",
+        f"error: --control-plane and --sidecar-admin are both {ports[0]}; choose another for one of them",
+        f"error: can't listen on {addresses[2]} (Address already in use); choose another with --first-host",
+    ]
+    assert list((tmp_path / "up").iterdir()) == []
+
+
+def test_a_folder_that_cant_be_written_to_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    result = run("demo", "--rules", RULES, "--state-dir", str(file / "state"))
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: can't log to {file / 'state'}")
+    assert result.stderr.endswith("(Not a directory); choose another folder with --state-dir\n")
+
+
+@pytest.mark.envoy
+def test_ending_it_while_it_starts_leaves_nothing_behind(tmp_path: Path) -> None:
+    names = ("control-plane", "lightbulb", "sidecar", "sidecar-admin", "first-host")
+    addresses = zip(names, free_ports(5), strict=True)
+    flags = [part for name, port in addresses for part in (f"--{name}", f"127.0.0.1:{port}")]
+    command = [sys.executable, "-m", "lightbulbctl", "up", "--rules", RULES, "--state-dir", str(tmp_path)]
+    process = subprocess.Popen([*command, *flags], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    wait_for("six children", lambda: len(children.read_text().split()) == 6)
+    pids = children.read_text().split()
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=SECONDS)
+    assert (process.returncode, stderr) == (128 + signal.SIGTERM, "")
+    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+
+
+def wait_for(what: str, condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {SECONDS:g} s"
+        time.sleep(0.02)
