@@ -11,7 +11,7 @@ from lightbulb.ads.values import (
     CLUSTER,
     ENDPOINTS,
     LISTENER,
-    OBJECTIVE_TABLE,
+    OBJECTIVE_TABLES,
     ROUTE,
     SCOPED_ROUTE,
 )
@@ -350,8 +350,8 @@ def test_23_everything_at_once_goes_out_in_order_each_step_after_its_acknowledge
 
 
 def test_23_a_generation_follows_the_tables_that_carry_it() -> None:
-    talk = Talk(with_(of(OBJECTIVE_TABLE, o=1), ACTIVE_GENERATION, active=1))
-    (tables,) = talk.ask(OBJECTIVE_TABLE, "*")
+    talk = Talk(with_(of(OBJECTIVE_TABLES, o=1), ACTIVE_GENERATION, active=1))
+    (tables,) = talk.ask(OBJECTIVE_TABLES, "*")
     assert talk.ask(ACTIVE_GENERATION, "*") == ()
     assert [each.type_url for each in talk.ack(tables)] == [ACTIVE_GENERATION]
 
