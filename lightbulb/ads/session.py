@@ -25,6 +25,7 @@ REASON_LIMIT = 1000
 """Characters of one resource's reason in a NACK."""
 
 _NONE: Mapping[str, str] = MappingProxyType({})
+_NOTHING: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +66,20 @@ class Update:
 class SubscriberSession:
     """The state that outlives streams: the version held of each resource, by type."""
 
-    def __init__(self, node: Node, types: Sequence[str], afresh: Collection[str] = ()) -> None:
-        """Resources of the types `afresh` are told as of unknown version, and are news on every stream."""
+    def __init__(
+        self,
+        node: Node,
+        types: Sequence[str],
+        afresh: Collection[str] = (),
+        held: Mapping[str, Mapping[str, str]] = _NOTHING,
+    ) -> None:
+        """Resources of the types `afresh` are told as of unknown version, and are news on every stream.
+
+        `held` is what is held to begin with: type -> name -> version.
+        """
         self._node = node
         self._afresh = frozenset(afresh)
-        self._held: dict[str, dict[str, str]] = {type_url: {} for type_url in types}
+        self._held: dict[str, dict[str, str]] = {type_url: dict(held.get(type_url, {})) for type_url in types}
         self._pending: dict[str, frozenset[str]] = {}
 
     def connect(self) -> tuple[DeltaRequest, ...]:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
+import math
 import random as random_module
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import grpc
 import grpc.aio
@@ -74,36 +77,58 @@ class _Stream:
             yield await self._outgoing.get()
 
 
+async def _connect(channel: grpc.aio.Channel) -> bool:
+    """Return whether the channel's server is there; one that refuses is not waited for."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CONNECT_SECONDS):
+            while True:
+                state = channel.get_state(try_to_connect=True)
+                if state is grpc.ChannelConnectivity.READY:
+                    return True
+                if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+                    return False
+                await channel.wait_for_state_change(state)
+    return False
+
+
 class Subscriber:
     """Subscribes to all resources of `types` (in this order) and applies what comes.
+
+    `targets` are "host:port" of servers that are as good as each other; `target` is one, or several with
+    commas. The first is tried first, and the next one whenever a stream ends or can't be opened.
 
     Updates of one type are applied one at a time, in order; a slow `apply` holds back neither the
     other types nor the stream. An `apply` that raises counts as a refusal of the whole update.
     What was applied is remembered across reconnects, so that a server that has nothing new sends
-    nothing, but for what is asked for `afresh`. `opened` is called as a stream opens, before anything of
-    it is applied. `random` returns [0, 1) and spreads reconnects.
+    nothing, but for the types that are asked for `afresh`. `held` is what was applied before (type ->
+    name -> version). `opened` is called as a stream opens, before anything of it is applied. `random`
+    returns [0, 1) and spreads reconnects.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, of which four are needed
         self,
         *,
-        target: str,
+        target: str = "",
+        targets: Sequence[str] = (),
         node: Node,
         types: Sequence[str],
         apply: Apply,
+        held: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
         afresh: Collection[str] = (),
         opened: Callable[[], None] = lambda: None,
         credentials: grpc.ChannelCredentials | None = None,
         backoff: Backoff | None = None,
         random: Callable[[], float] = random_module.random,
     ) -> None:
-        self._target = target
+        self._targets = tuple(targets) or tuple(filter(None, map(str.strip, target.split(","))))
+        if not self._targets:
+            raise ValueError("no target to subscribe to")
         self._apply = apply
         self._opened = opened
         self._credentials = credentials
         self._backoff = backoff or Backoff()
         self._random = random
-        self._session = SubscriberSession(node, types, afresh)
+        self._session = SubscriberSession(node, types, afresh, held)
         self._types = tuple(types)
         self._inboxes: dict[str, asyncio.Queue[tuple[_Stream, DeltaResponse]]] = {}
         self._stream: _Stream | None = None
@@ -123,20 +148,18 @@ class Subscriber:
 
     async def _reconnect_for_ever(self) -> None:
         failures = 0
-        while True:
-            answered, reason = await self._run_stream()
+        for target in itertools.cycle(self._targets):
+            answered, reason = await self._run_stream(target)
             failures = 1 if answered else failures + 1
-            delay = self._backoff.delay(failures, self._random)
-            log.warning("ADS stream to %s ended (%s); next attempt in %.1f s", self._target, reason, delay)
+            rounds = math.ceil(failures / len(self._targets))
+            delay = self._backoff.delay(rounds, self._random)
+            log.warning("ADS stream to %s ended (%s); next attempt in %.1f s", target, reason, delay)
             await asyncio.sleep(delay)
 
-    async def _run_stream(self) -> tuple[bool, str]:
+    async def _run_stream(self, target: str) -> tuple[bool, str]:
         """Return whether the server answered at all, and why the stream ended."""
-        async with self._channel() as channel:
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    await channel.channel_ready()
-            except TimeoutError:
+        async with self._channel(target) as channel:
+            if not await _connect(channel):
                 return False, "no connection"
             stream = _Stream(self._session.connect())
             open_call: grpc.aio.StreamStreamMultiCallable[DeltaRequest, bytes] = channel.stream_stream(
@@ -147,7 +170,7 @@ class Subscriber:
             reader = asyncio.create_task(self._read(stream, call))
             self._opened()
             self._stream = stream
-            log.info("ADS stream to %s opened", self._target)
+            log.info("ADS stream to %s opened", target)
             try:
                 await asyncio.wait({reader})
             finally:
@@ -199,12 +222,12 @@ class Subscriber:
             return dict.fromkeys((*(r.name for r in update.added), *update.removed), reason)
 
     @contextlib.asynccontextmanager
-    async def _channel(self) -> AsyncIterator[grpc.aio.Channel]:
+    async def _channel(self, target: str) -> AsyncIterator[grpc.aio.Channel]:
         options = list(CHANNEL_OPTIONS)
         channel = (
-            grpc.aio.insecure_channel(self._target, options=options)
+            grpc.aio.insecure_channel(target, options=options)
             if self._credentials is None
-            else grpc.aio.secure_channel(self._target, self._credentials, options=options)
+            else grpc.aio.secure_channel(target, self._credentials, options=options)
         )
         async with channel:
             yield channel

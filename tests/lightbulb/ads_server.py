@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import hashlib
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 import grpc.aio
 from envoy.service.discovery.v3 import ads_pb2_grpc
@@ -149,8 +150,11 @@ async def scripted_server(
 
 
 @contextlib.asynccontextmanager
-async def subscribed(target: str, apply: Apply, *types: str) -> AsyncIterator[Subscriber]:
-    subscriber = Subscriber(target=target, node=NODE, types=types, apply=apply, backoff=SOON)
+async def subscribed(
+    target: str | Sequence[str], apply: Apply, *types: str, **rest: Any
+) -> AsyncIterator[Subscriber]:
+    targets = {"target": target} if isinstance(target, str) else {"targets": target}
+    subscriber = Subscriber(**targets, node=NODE, types=types, apply=apply, backoff=SOON, **rest)
     task = asyncio.create_task(subscriber.run())
     try:
         yield subscriber

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightbulb.ads.stream import Backoff, Update
+from lightbulb.ads.stream import Backoff, Subscriber, Update
 from lightbulb.ads.wire import DELTA_METHOD
-from tests.lightbulb.ads_server import ScriptedServer, eventually, resource, scripted_server, subscribed
+from tests.lightbulb.ads_server import NODE, ScriptedServer, eventually, resource, scripted_server, subscribed
 
 A, B = "type.googleapis.com/test.A", "type.googleapis.com/test.B"
 
@@ -110,6 +110,69 @@ def test_a_server_that_starts_later_or_again_is_found() -> None:
                 await eventually(lambda: len(apply.updates) == 2, "the update of the second server")
 
     asyncio.run(scenario())
+
+
+def test_what_was_held_before_is_told_to_the_first_server() -> None:
+    async def scenario() -> None:
+        apply, x = Applier(), resource("x", b"1")
+        held = {A: {"x": x.version, "gone": "1"}}
+        async with scripted_server() as server:
+            server.set(A, x, resource("y", b"1"))
+            async with subscribed(server.target, apply, A, B, held=held):
+                await server.acked(A, 1)
+                assert dict(server.stream.first(A).initial_resource_versions) == held[A]
+                assert apply.names(A) == [(["y"], ["gone"])]
+
+    asyncio.run(scenario())
+
+
+def test_what_is_asked_for_afresh_is_sent_and_applied_on_every_stream_after_it_has_opened() -> None:
+    async def scenario() -> None:
+        apply, opened = Applier(), []
+        async with (
+            scripted_server() as server,
+            subscribed(
+                server.target, apply, A, B, afresh=(B,), opened=lambda: opened.append(len(apply.updates))
+            ),
+        ):
+            server.set(A, resource("x", b"1"))
+            server.set(B, resource("y", b"1"))
+            await server.acked(B, 1)
+            server.break_streams()
+            await eventually(lambda: len(apply.names(B)) == 2, "the same again")
+            assert (apply.names(A), apply.names(B)) == ([(["x"], [])], [(["y"], [])] * 2)
+            assert opened == [0, 2]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("as_text", [False, True], ids=["a sequence", "a text"])
+def test_of_several_servers_the_next_one_is_tried_whenever_a_stream_ends_or_cant_be_opened(
+    as_text: bool,
+) -> None:
+    async def scenario() -> None:
+        apply = Applier()
+        async with scripted_server() as gone:
+            pass
+        async with scripted_server() as second, scripted_server() as third:
+            targets = (gone.target, second.target, third.target)
+            async with subscribed(", ".join(targets) if as_text else targets, apply, A):
+                second.set(A, resource("x", b"1"))
+                await second.acked(A, 1)
+                assert third.streams == []
+                second.break_streams()
+                third.set(A, resource("x", b"2"))
+                await third.acked(A, 1)
+                assert dict(third.stream.first(A).initial_resource_versions).keys() == {"x"}
+                third.break_streams()
+                await eventually(lambda: len(second.streams) == 2, "the second, past the one that is gone")
+
+    asyncio.run(scenario())
+
+
+def test_a_subscriber_without_a_server_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="no target"):
+        Subscriber(target=" , ", node=NODE, types=(A,), apply=Applier())
 
 
 def test_a_slow_apply_holds_back_neither_other_types_nor_the_stream() -> None:
