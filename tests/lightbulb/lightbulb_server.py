@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -28,13 +29,19 @@ def sidecars(script: ScriptedServer, **states: int) -> None:
     script.set(SIDECAR_STATE, *(resource(name, body) for name, body in bodies.items()))
 
 
-def settings(control_plane: str, listen: str = "127.0.0.1:0", grace: float = 2.0) -> LightbulbSettings:
-    return LightbulbSettings(listen=listen, control_plane=control_plane, node_id="lightbulb-1", grace=grace)
+def settings(
+    control_plane: str, listen: str = "127.0.0.1:0", grace: float = 2.0, state: Path | None = None
+) -> LightbulbSettings:
+    return LightbulbSettings(
+        listen=listen, control_plane=control_plane, node_id="lightbulb-1", grace=grace, state=state
+    )
 
 
 @contextlib.asynccontextmanager
-async def lightbulb(script: ScriptedServer, grace: float = 2.0) -> AsyncIterator[LightbulbServer]:
-    server = LightbulbServer(settings(script.target, grace=grace))
+async def lightbulb(
+    script: ScriptedServer, grace: float = 2.0, state: Path | None = None
+) -> AsyncIterator[LightbulbServer]:
+    server = LightbulbServer(settings(script.target, grace=grace, state=state))
     await server.start()
     try:
         yield server
