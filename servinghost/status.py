@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import grpc
 import grpc.aio
 
+from lightbulb.model import MODEL_NOT_LOADED, REASON_HEADER
 from lightbulb.status import DETAILS_LIMIT
 from servinghost.errors import (
     BadInput,
@@ -25,9 +26,6 @@ from servinghost.errors import (
     NotLoaded,
     brief,
 )
-
-REASON = "x-lightbulb-reason"
-MODEL_NOT_LOADED = "model-not-loaded"
 
 _CODES: dict[type[HostError], grpc.StatusCode] = {
     BadInput: grpc.StatusCode.INVALID_ARGUMENT,
@@ -53,7 +51,7 @@ def refusal_of(error: HostError) -> Refusal:
     return Refusal(
         code=_CODES[type(error)],
         details=brief(str(error), DETAILS_LIMIT),
-        trailers=((REASON, MODEL_NOT_LOADED),) if isinstance(error, NotLoaded) else (),
+        trailers=((REASON_HEADER, MODEL_NOT_LOADED),) if isinstance(error, NotLoaded) else (),
     )
 
 
