@@ -2,7 +2,7 @@
 
 One session a stream. Never touches a socket, a clock or a protobuf.
 
-What it keeps (ENVOY.md's cases are tests/xds/test_cases.py):
+What it keeps (the protocol's cases, by number, are tests/xds/test_cases.py):
 - at most one un-ACKed response a type; what changes meanwhile coalesces to the latest;
 - routes follow the clusters and endpoints that they name, once these are ACKed; the generation
   follows its tables;
@@ -22,7 +22,7 @@ from controlplane.xds.messages import DeltaRequest, DeltaResponse
 from controlplane.xds.order import REMOVED_AFTER, may_remove, may_update
 from controlplane.xds.snapshot import Snapshot
 from controlplane.xds.subscription import WILDCARD, Batch, Subscription
-from lightbulb.ads.values import CLUSTER, PUSH_ORDER, ROUTE
+from lightbulb.ads.values import CLUSTER, ENDPOINTS, PUSH_ORDER, ROUTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,8 @@ class DeltaSession:
         self._nonces = count(1)
         self._complete_at: float | None = None
         self._subscriptions: dict[str, Subscription] = {}
+        self._cold: set[str] = set()
+        """Clusters that were sent, and whose endpoints have not been sent since."""
 
     @property
     def subscriptions(self) -> Mapping[str, Subscription]:
@@ -141,19 +143,32 @@ class DeltaSession:
         responses: list[DeltaResponse] = []
         for type_url in PUSH_ORDER:
             subscription = self._subscriptions.get(type_url)
-            if subscription is None or subscription.pending is not None:
+            if subscription is None:
+                continue
+            if type_url == ENDPOINTS:
+                self._warm(subscription)
+            if subscription.pending is not None:
                 continue
             batch = self._batch(subscription, now)
             if batch is None:
                 continue
             nonce = str(next(self._nonces))
             subscription.sent(batch, nonce, now)
+            if type_url == CLUSTER:
+                self._cold.update(resource.name for resource in batch.resources)
             responses.append(
                 DeltaResponse(
                     type_url=type_url, nonce=nonce, resources=batch.resources, removed=batch.removed
                 )
             )
         return tuple(responses)
+
+    def _warm(self, endpoints: Subscription) -> None:
+        """Have endpoints sent again when their clusters were: the new ones would wait for a time-out."""
+        again = self._cold & endpoints.names
+        self._cold -= again
+        endpoints.forced |= again
+        endpoints.dirty |= again
 
     def _batch(self, subscription: Subscription, now: float) -> Batch | None:
         """Return what is to be sent now, which may be an answer without content; None for nothing."""

@@ -18,7 +18,7 @@ from controlplane.xds.order import NEVER_EMPTIED, REMOVED_AFTER, may_remove, may
 from controlplane.xds.session import SessionLimits, TooManyNames
 from controlplane.xds.snapshot import NO_RESOURCES, Resources, Snapshot
 from controlplane.xds.subscription import MAX_REASON, WILDCARD
-from lightbulb.ads.values import CLUSTER, PUSH_ORDER, Resource
+from lightbulb.ads.values import CLUSTER, ENDPOINTS, PUSH_ORDER, Resource
 
 World = tuple[Resource, ...]
 """All that a response of a type holds, by name."""
@@ -228,6 +228,8 @@ class SotwSession:
             world = self._next(watch, now)
             if world is None:
                 continue
+            if type_url == CLUSTER:
+                self._warm(watch, world)
             watch.sent(world, str(next(self._nonces)), now)
             responses.append(
                 SotwResponse(
@@ -235,6 +237,15 @@ class SotwSession:
                 )
             )
         return tuple(responses)
+
+    def _warm(self, clusters: Watch, world: World) -> None:
+        """Have endpoints sent again when clusters are that the client has: its new ones wait for them."""
+        endpoints = self._watches.get(ENDPOINTS)
+        changed = any(
+            each.version != held.version for each in world if (held := clusters.held.get(each.name))
+        )
+        if endpoints is not None and (changed or clusters.repairing):
+            endpoints.asked = True
 
     def _next(self, watch: Watch, now: float) -> World | None:
         """Return what is to be sent now; None for nothing."""

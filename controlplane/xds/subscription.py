@@ -179,7 +179,8 @@ class Subscription:
             if not self.wants(name):
                 continue
             self.held[name] = resource.version
-            self.rejected.pop(name, None)
+            if not self._is_repair(resource):
+                self.rejected.pop(name, None)
             self.suspects.discard(name)
             if self.type_url == CLUSTER:
                 self.accepted[name] = resource
@@ -288,6 +289,12 @@ class Subscription:
             self.dirty.add(name)
             if name in self.held:
                 self.held[name] = UNKNOWN
+
+    def _is_repair(self, resource: Resource) -> bool:
+        """Say whether this is what the client has because it refused what it should have."""
+        rejection, current = self.rejected.get(resource.name), self.current.get(resource.name)
+        wanted = rejection is not None and current is not None and rejection.version == current.version
+        return wanted and resource.version != current.version
 
     def _clean(self, name: str) -> None:
         self.dirty.discard(name)

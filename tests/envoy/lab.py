@@ -20,6 +20,7 @@ from controlplane.xds import resources
 from controlplane.xds.listener import listener
 from controlplane.xds.nodes import SidecarNode, identify
 from controlplane.xds.server import SERVER_OPTIONS, AdsServer
+from controlplane.xds.session import SessionLimits
 from controlplane.xds.snapshot import EMPTY_SNAPSHOT, Snapshot
 from controlplane.xds.status import StreamStatus
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Node
@@ -59,11 +60,14 @@ class Loop:
 class Plane:
     """A control plane that shows every sidecar one snapshot; `port` stays when it is started again."""
 
-    def __init__(self, loop: Loop, port: int) -> None:
+    def __init__(self, loop: Loop, port: int, limits: SessionLimits | None = None) -> None:
         self._loop = loop
+        self._limits = limits
         self.port = port
         self.snapshot: Snapshot | None = None
+        self.listener = listener
         self.ads: AdsServer | None = None
+        self._shown: dict[SidecarNode, tuple[Snapshot, Snapshot]] = {}
         self._server: grpc.aio.Server | None = None
 
     def start(self) -> None:
@@ -86,11 +90,20 @@ class Plane:
         return self._loop.run(newest())
 
     def behind(self) -> tuple[str, ...] | None:
-        """The types that the sidecar hasn't acknowledged all of; None when it isn't connected."""
+        """The types that a sidecar hasn't acknowledged all of; None when none is connected."""
 
         async def ask() -> tuple[str, ...] | None:
             streams = self.ads.streams() if self.ads is not None else ()
-            return streams[-1].behind(self._view(streams[-1].node)) if streams else None
+            return sum((each.behind(self._view(each.node)) for each in streams), ()) if streams else None
+
+        return self._loop.run(ask())
+
+    def outgoing(self) -> int:
+        """Responses that no stream has taken yet."""
+
+        async def ask() -> int:
+            assert self.ads is not None
+            return sum(each.outgoing.qsize() for each in self.ads._streams.values())
 
         return self._loop.run(ask())
 
@@ -109,17 +122,17 @@ class Plane:
         if self.snapshot is None:
             return None
         # A new mapping each time would be a new thing to look at each time.
-        known = getattr(self, "_shown", None)
+        known = self._shown.get(identity)
         if known is None or known[0] is not self.snapshot:
-            known = (
-                self.snapshot,
-                self.snapshot.replace(LISTENER, [listener(identity.address, identity.port)]),
-            )
-            self._shown = known
+            ours = self.listener(identity.address, identity.port)
+            known = self._shown[identity] = (self.snapshot, self.snapshot.replace(LISTENER, [ours]))
         return known[1]
 
     async def _start(self) -> None:
-        self.ads, self._server = AdsServer(self._view), grpc.aio.server(options=SERVER_OPTIONS)
+        self.ads, self._server = (
+            AdsServer(self._view, limits=self._limits),
+            grpc.aio.server(options=SERVER_OPTIONS),
+        )
         self.ads.add_to(self._server)
         assert self._server.add_insecure_port(f"127.0.0.1:{self.port}") == self.port
         await self._server.start()
@@ -168,24 +181,42 @@ class Answer:
 class Lab:
     """The parts, put together. Envoy starts with `start`."""
 
-    def __init__(self, folder: Path, *, delta: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        delta: bool = True,
+        limits: SessionLimits | None = None,
+        plane: Plane | None = None,
+    ) -> None:
+        """`plane` is that of another lab, to have a second sidecar of the same name there."""
         self.loop = Loop()
-        plane, listen, admin = free_ports(3)
-        self.plane = Plane(self.loop, plane)
+        port, listen, admin = free_ports(3)
+        self.plane = plane or Plane(self.loop, port, limits)
+        self._owns_plane = plane is None
         self.admin = ("127.0.0.1", admin)
         settings = SidecarSettings(
             node_id="sidecar-1",
-            control_plane=("127.0.0.1", plane),
+            control_plane=("127.0.0.1", self.plane.port),
             listen=("127.0.0.1", listen),
             admin=self.admin,
             delta=delta,
         )
         self.sidecar = Sidecar(settings, log=folder / "envoy.log", concurrency=2)
+        self._connect()
+        self.upstreams: dict[str, Upstream] = {}
+
+    def _connect(self) -> None:
+        host, port = self.sidecar.settings.listen
         self.channel = grpc.insecure_channel(
-            f"127.0.0.1:{listen}", options=[("grpc.use_local_subchannel_pool", 1)]
+            f"{host}:{port}", options=[("grpc.use_local_subchannel_pool", 1)]
         )
         self._call = self.channel.unary_unary(METHOD)
-        self.upstreams: dict[str, Upstream] = {}
+
+    def reconnect(self) -> None:
+        """Begin a new connection to the sidecar: the one that is open knows its old listener."""
+        self.channel.close()
+        self._connect()
 
     def upstream(self, name: str) -> Upstream:
         self.upstreams[name] = Upstream(name)
@@ -235,7 +266,8 @@ class Lab:
     def close(self) -> None:
         self.channel.close()
         self.sidecar.stop()
-        self.plane.stop()
+        if self._owns_plane:
+            self.plane.stop()
         for upstream in self.upstreams.values():
             upstream.stop()
         self.loop.close()

@@ -1,4 +1,34 @@
-"""The protocol cases that a delta server must pass; their numbers are those of docs/xds.md."""
+"""The protocol cases that an ADS server must pass, for delta.
+
+State of the world: test_sotw.py. "Envoy": also in tests/envoy, with a real one. A test's name has its number.
+
+ 1 a first request without names is a wildcard                       Envoy: a cold sidecar
+ 2 unsubscribing the wildcard leaves what was named; then nothing
+ 3 unsubscribing a name that the wildcard matches is answered
+ 4 subscribing to a name that is held sends it again
+ 5 an unknown name is removed at once, and sent when it exists       Envoy: routes that come late
+ 6 unsubscribing what wasn't subscribed is no error
+ 7 a reconnect may name the wildcard and names together
+ 8 a stale nonce: the subscription counts, the ACK doesn't
+ 9 a NACK is an error_detail
+10 after a NACK of several, what is of unknown state goes again       Envoy: some may be applied
+11 bytes that were refused are not sent again                         Envoy: found among others
+12 ghost warming: a refused cluster is taken back; ACKs have deadlines Envoy: clusters it can't build
+13 a name is in a response once                                       Envoy: refuses it twice
+14 an unknown type doesn't end the stream                             (test_server.py too)
+15 endpoints are sent when asked for                                  Envoy: ignores others, and ACKs
+16 a reconnect is sent what differs                                   Envoy: an outage
+17 routes and endpoints that are removed change nothing               Envoy: serves on
+18 a cluster goes after the routes that name it                       Envoy: under load; the naive order
+19 nothing at all deletes nothing                                     Envoy: an empty control plane
+20 an older version is as good as a newer: replicas must be fenced    Envoy: takes it
+21 the same content has the same version                             (test_resources.py) Envoy: an outage
+22 two streams of one node have each their own state                  Envoy: two of one name
+23 CDS, EDS, LDS, SRDS, RDS, removals                                 Envoy: moves under load
+24 one un-ACKed response a type; changes coalesce                     Envoy: one that stands still
+25 a reconnect with a hundred thousand names is taken                (test_server.py too)
+26 large responses come in pieces                                     Envoy: a world in many pieces
+"""
 
 from dataclasses import replace
 
@@ -180,6 +210,39 @@ def test_12_an_update_of_a_cluster_that_is_refused_is_taken_back_to_what_it_was(
     assert repair.resources == (res("a", 1),)
     assert talk.nack(repair, "a: still no") == ()  # there is nothing better to send
     assert talk.publish(of(CLUSTER, a=2)) == ()
+
+
+def test_12_a_refusal_is_known_until_something_else_is_wanted_and_taken() -> None:
+    talk = opened(of(CLUSTER, a=1), CLUSTER)
+    (bad,) = talk.publish(of(CLUSTER, a=2))
+    (repair,) = talk.nack(bad, "a: no")
+    assert talk.ack(repair) == ()
+    assert talk.refused(CLUSTER) == {"a": "no"}
+    assert talk.publish(of(CLUSTER, a=2)) == ()
+    (better,) = talk.publish(of(CLUSTER, a=3))
+    assert talk.refused(CLUSTER) == {}
+    assert talk.ack(better) == ()
+    (again,) = talk.publish(of(CLUSTER, a=2))  # long ago; who knows
+    assert talk.ack(again) == ()
+    assert talk.refused(CLUSTER) == {}
+
+
+def test_12_endpoints_go_again_with_a_cluster_that_changes_or_it_would_wait_for_them() -> None:
+    talk = sidecar(fleet({"o": "a"}))
+    changed = fleet({"o": "a"})
+    changed = changed.replace(CLUSTER, [res("a", 2)])
+    cds, eds = talk.publish(changed)
+    assert [(each.type_url, names((each,))) for each in (cds, eds)] == [
+        (CLUSTER, [(["a"], [])]),
+        (ENDPOINTS, [(["a"], [])]),
+    ]
+    assert talk.ack(eds) == ()
+    assert talk.ack(cds) == ()
+    assert talk.session.behind(changed) == ()
+    reconnected = Talk(changed)
+    assert names(reconnected.ask(CLUSTER, "*", have={"a": res("a", 1).version})) == [(["a"], [])]
+    have = {each.name: each.version for each in changed.of(ENDPOINTS).values()}
+    assert names(reconnected.ask(ENDPOINTS, "a", have=have)) == [(["a"], [])]
 
 
 def test_12_a_cluster_that_never_warms_is_taken_back_tried_alone_and_given_up() -> None:

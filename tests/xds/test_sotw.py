@@ -187,7 +187,9 @@ def test_18_and_23_a_move_is_made_before_it_is_broken() -> None:
 def test_23_routes_wait_while_clusters_are_refused() -> None:
     talk = sidecar(fleet({"o": "a"}))
     (cds,) = talk.publish(fleet({"o": "b"}))
-    (repair,) = talk.nack(cds, "b: no")
+    repair, eds = talk.nack(cds, "b: no")  # what is taken back wants its endpoints again
+    assert (repair.type_url, eds.type_url) == (CLUSTER, ENDPOINTS)
+    assert talk.ack(eds) == ()
     assert talk.ack(repair) == ()
     assert ROUTE in talk.session.behind(talk.session.snapshot)
     (srds,) = talk.publish(fleet({"o": "a", "p": "a"}))
