@@ -8,13 +8,14 @@ the control plane's own versions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from controlplane.xds.order import NEVER_EMPTIED
-from controlplane.xds.snapshot import EMPTY_SNAPSHOT, Resources, Snapshot
+from controlplane.xds.snapshot import EMPTY_SNAPSHOT, NO_RESOURCES, Snapshot
+from lightbulb.ads.held import NOTHING_HELD, Held, applied
 from lightbulb.ads.session import Update
-from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE
+from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Resource
 
 TYPES = (CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE)
 """What a sidecar takes, in the order in which it is asked for."""
@@ -27,25 +28,31 @@ class Holdings:
     """`wanted` is what Envoy is to have; `accepted` what it has acknowledged, which is kept on disk."""
 
     wanted: Snapshot = EMPTY_SNAPSHOT
-    accepted: Snapshot = EMPTY_SNAPSHOT
+    accepted: Held = field(default_factory=lambda: NOTHING_HELD)
 
     def take(self, update: Update) -> Holdings:
         """Return the holdings with `update` wanted."""
-        return replace(self, wanted=_with(self.wanted, update, frozenset()))
+        return replace(self, wanted=Snapshot(applied(self.wanted.by_type, update, {})))
 
-    def settle(self, update: Update, refused: AbstractSet[str]) -> Holdings:
-        """Return the holdings after Envoy's answer: all of `update` is accepted but the names `refused`."""
-        accepted = _with(self.accepted, update, refused)
+    def settle(self, update: Update, refused: Mapping[str, str]) -> Holdings:
+        """Return the holdings after Envoy's answer: all of `update` is accepted but what is `refused`."""
+        accepted = applied(self.accepted, update, refused)
         if not refused:
             return replace(self, accepted=accepted)
-        resources = dict(self.wanted.of(update.type_url))
-        before = self.accepted.of(update.type_url)
-        for name in refused:
-            if name in before:
-                resources[name] = before[name]
-            else:
-                resources.pop(name, None)
-        return Holdings(wanted=_replaced(self.wanted, update.type_url, resources), accepted=accepted)
+        undo = _undo(self.accepted.get(update.type_url, NO_RESOURCES), update.type_url, refused)
+        return Holdings(wanted=Snapshot(applied(self.wanted.by_type, undo, {})), accepted=accepted)
+
+
+def start_from(kept: Held) -> Holdings:
+    """Return the holdings of a relay that has `kept` from before.
+
+    Of a set without clusters, listeners or scopes (its sidecar ended before it had them) nothing is
+    used: Envoy couldn't serve from it.
+    """
+    if not all(kept.get(type_url) for type_url in NEVER_EMPTIED):
+        return Holdings()
+    held = MappingProxyType({type_url: kept.get(type_url, NO_RESOURCES) for type_url in TYPES})
+    return Holdings(wanted=Snapshot(held), accepted=held)
 
 
 def refuse_emptying(wanted: Snapshot, update: Update) -> Mapping[str, str]:
@@ -57,14 +64,10 @@ def refuse_emptying(wanted: Snapshot, update: Update) -> Mapping[str, str]:
     return dict.fromkeys(update.removed, NOT_EMPTIED)
 
 
-def _with(snapshot: Snapshot, update: Update, without: AbstractSet[str]) -> Snapshot:
-    resources = dict(snapshot.of(update.type_url))
-    resources.update({each.name: each for each in update.added if each.name not in without})
-    for name in update.removed:
-        if name not in without:
-            resources.pop(name, None)
-    return _replaced(snapshot, update.type_url, resources)
-
-
-def _replaced(snapshot: Snapshot, type_url: str, resources: Resources) -> Snapshot:
-    return snapshot.replace(type_url, resources.values())
+def _undo(before: Mapping[str, Resource], type_url: str, refused: Mapping[str, str]) -> Update:
+    """Return the update that takes what was refused back to what was before it."""
+    return Update(
+        type_url=type_url,
+        added=tuple(before[name] for name in refused if name in before),
+        removed=tuple(name for name in refused if name not in before),
+    )

@@ -26,6 +26,7 @@ LIMITS = SessionLimits(ack_seconds=6.0)
 named (at the second time) before the control plane's own 15 s are over."""
 
 LATE_SECONDS = 15.0
+REFUSED = "refused by Envoy; its sidecar's log says why"
 
 ASKED_FOR: Mapping[str, tuple[str, ...]] = {
     CLUSTER: (CLUSTER,),
@@ -54,14 +55,28 @@ it refers to. Endpoints wait for no clusters: a host that is gone must not wait 
 class PatientSession(DeltaSession):
     """A delta session that doesn't take "nothing is known yet" for "there is none".
 
-    An Envoy that is told that there are no listeners is live, and serves nothing.
+    An Envoy that is told that there are no listeners is live, and serves nothing. One that runs while
+    its relay starts with nothing is told nothing of what it has.
     """
 
     def _batch(self, subscription: Subscription, now: float) -> Batch | None:
-        unknown = subscription.type_url in NEVER_EMPTIED and not subscription.current
-        if unknown and not subscription.repairs:
-            return None
-        return super()._batch(subscription, now)
+        if subscription.repairs or self._knows(subscription.type_url):
+            return super()._batch(subscription, now)
+        return None
+
+    def _knows(self, type_url: str) -> bool:
+        snapshot = self.snapshot or EMPTY_SNAPSHOT
+        return bool(snapshot.of(type_url)) or (type_url in snapshot.by_type and type_url not in NEVER_EMPTIED)
+
+
+def _refused(subscription: Subscription) -> Mapping[str, str]:
+    """Return name -> reason of what Envoy, being in step, has another version of, or none."""
+    lacking = {
+        name: REFUSED
+        for name, resource in subscription.current.items()
+        if subscription.wants(name) and subscription.held.get(name) != resource.version
+    }
+    return {**lacking, **subscription.refusals()}
 
 
 class LocalServer(AdsServer):
@@ -94,19 +109,17 @@ class LocalServer(AdsServer):
         finally:
             late.cancel()
         subscription = self._subscriptions().get(type_url)
-        return {} if subscription is None else subscription.refusals()
+        return {} if subscription is None else _refused(subscription)
 
     def _has(self, type_url: str) -> bool:
-        lanes = self._subscriptions()
-        given = all(other in lanes and self._shown.of(other) for other in ASKED_FOR[type_url])
-        return (
-            given
-            and bool(lanes)
-            and all(
-                lanes[other].in_step and lanes[other].current is self._shown.of(other)
-                for other in IN_STEP[type_url]
-                if other in lanes
-            )
+        lanes, shown = self._subscriptions(), self._shown
+        given = all(other in lanes and shown.of(other) for other in ASKED_FOR[type_url])
+        if not lanes or not given:
+            return False
+        return all(
+            lanes[other].in_step and lanes[other].current is shown.of(other)
+            for other in IN_STEP[type_url]
+            if other in lanes and other in shown.by_type
         )
 
     def _subscriptions(self) -> Mapping[str, Subscription]:

@@ -44,6 +44,15 @@ def check_free(address: tuple[str, int], flag: str) -> None:
             ) from error
 
 
+def make_command(settings: SidecarSettings, *, concurrency: int, binary: Path | None) -> list[str]:
+    """Return the command that starts Envoy; raises SidecarFailed when an address is taken, or no binary."""
+    path = binary or find_envoy()
+    check_free(settings.listen, "--listen")
+    check_free(settings.admin, "--admin")
+    options = ["--concurrency", str(concurrency), "--log-level", "warning", "--disable-hot-restart"]
+    return [str(path), "--config-yaml", make_bootstrap(settings), *options]
+
+
 class Sidecar:
     """An Envoy that runs until `stop`. Blocking; its log goes to `log`."""
 
@@ -57,17 +66,9 @@ class Sidecar:
         self._binary = binary
         self._process: subprocess.Popen[bytes] | None = None
 
-    def command(self) -> list[str]:
-        """Return the command that starts Envoy; raises SidecarFailed."""
-        binary = self._binary or find_envoy()
-        check_free(self.settings.listen, "--listen")
-        check_free(self.settings.admin, "--admin")
-        options = ["--concurrency", str(self._concurrency), "--log-level", "warning", "--disable-hot-restart"]
-        return [str(binary), "--config-yaml", make_bootstrap(self.settings), *options]
-
     def start(self) -> None:
         """Start Envoy; raises SidecarFailed when an address is taken or there is no binary."""
-        command = self.command()
+        command = make_command(self.settings, concurrency=self._concurrency, binary=self._binary)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - the command is ours
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT

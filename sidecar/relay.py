@@ -1,6 +1,7 @@
 """A relay beside one Envoy: takes its configuration from the control plane, and passes it on.
 
     control plane ──delta ADS──► Subscriber ──apply──► Holdings ──► LocalServer ──delta ADS──► Envoy
+                                                          └──► last known good, on disk
 
 An ACK of the relay means that Envoy has ACKed; a NACK is Envoy's, with its reason. While Envoy isn't
 there, or doesn't answer, nothing is answered, and the control plane sees a sidecar that lags.
@@ -14,17 +15,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import grpc.aio
 
 from controlplane.xds.server import SERVER_OPTIONS
-from lightbulb.ads.session import Update
+from lightbulb.ads.session import UNKNOWN_VERSION, Update
 from lightbulb.ads.stream import Subscriber
 from lightbulb.ads.values import Node
-from sidecar.holdings import TYPES, Holdings, refuse_emptying
+from lightbulb.last_known_good import LastKnownGood
+from sidecar.holdings import TYPES, Holdings, refuse_emptying, start_from
 from sidecar.local import LocalServer
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 20.0
+"""How long Envoy has to take what was kept, before the control plane is asked for all of it."""
 
 
 class CannotRelay(Exception):
@@ -33,11 +42,25 @@ class CannotRelay(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelaySettings:
-    """`control_plane` is a gRPC target; `listen` where Envoy connects: "unix:PATH" or "IP:PORT"."""
+    """`control_planes` are "host:port" of replicas; `listen` is where Envoy connects: "unix:PATH".
+
+    `state` is the folder that the last known good configuration is kept in; None keeps nothing.
+    """
 
     node: Node
-    control_plane: str
+    control_planes: tuple[str, ...]
     listen: str
+    state: Path | None = None
+
+    @property
+    def kept_as(self) -> str:
+        """The name that the configuration is kept under.
+
+        In what is kept is a listener with its address: a sidecar that is to listen elsewhere now must
+        not start from it.
+        """
+        metadata = self.node.metadata
+        return f"{self.node.id}@{metadata['listen_address']}:{metadata['listen_port']}"
 
 
 class Relay:
@@ -45,22 +68,26 @@ class Relay:
 
     def __init__(self, settings: RelaySettings) -> None:
         """Make it inside the event loop that it runs in."""
+        self.holdings = Holdings()
+        self.local = LocalServer(settings.node.id)
         self._settings = settings
-        self._holdings = Holdings()
-        self._local = LocalServer(settings.node.id)
+        self._kept = None if settings.state is None else LastKnownGood(settings.state, settings.kept_as)
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[asyncio.Task[None]]:
-        """Listen for Envoy; the task follows the control plane, and ends only by an error.
+        """Serve Envoy, at once from what was kept; the task that it gives ends only by an error.
 
         Raises CannotRelay.
         """
+        if self._kept is not None:
+            self.holdings = start_from(await asyncio.to_thread(self._kept.load))
+            self.local.show(self.holdings.wanted)
         server = grpc.aio.server(options=SERVER_OPTIONS)
         try:
             server.add_insecure_port(self._settings.listen)
         except RuntimeError as error:
             raise CannotRelay(f"can't listen on {self._settings.listen}: {error}") from error
-        self._local.add_to(server)
+        self.local.add_to(server)
         await server.start()
         running = asyncio.create_task(self._run())
         try:
@@ -68,30 +95,60 @@ class Relay:
         finally:
             running.cancel()
             await asyncio.wait({running})
-            await self._local.close()
+            await self.local.close()
             await server.stop(0)
+            if self._kept is not None:
+                await self._kept.flush()
 
     async def apply(self, update: Update) -> Mapping[str, str]:
         """Give Envoy an update; return, once it has answered, name -> reason for what it refuses."""
-        type_url = update.type_url
-        emptying = refuse_emptying(self._holdings.wanted, update)
+        emptying = refuse_emptying(self.holdings.wanted, update)
         if emptying:
             return emptying
-        self._holdings = self._holdings.take(update)
-        self._local.show(self._holdings.wanted)
-        refusals = await self._local.acknowledged(type_url)
+        self.holdings = self.holdings.take(update)
+        self.local.show(self.holdings.wanted)
+        refusals = await self.local.acknowledged(update.type_url)
         names = {*(resource.name for resource in update.added), *update.removed}
         refused = {name: reason for name, reason in refusals.items() if name in names}
-        self._holdings = self._holdings.settle(update, refused.keys())
+        self.holdings = self.holdings.settle(update, refused)
         if refused:
-            self._local.show(self._holdings.wanted)
+            self.local.show(self.holdings.wanted)
+        if self._kept is not None:
+            self._kept.keep(self.holdings.accepted)
         return refused
 
     async def _run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            if self._kept is not None:
+                group.create_task(self._kept.run())
+            group.create_task(self._follow())
+
+    async def _follow(self) -> None:
+        """Follow the control plane, once Envoy has what was kept: what is told of counts as acknowledged."""
         subscriber = Subscriber(
-            target=self._settings.control_plane,
+            targets=self._settings.control_planes,
             node=self._settings.node,
             types=TYPES,
             apply=self.apply,
+            held=await self._held(),
         )
         await subscriber.run()
+
+    async def _held(self) -> Mapping[str, Mapping[str, str]]:
+        """Return type -> name -> version of what was kept, as far as Envoy has it now."""
+        accepted = self.holdings.accepted
+        if not accepted:
+            return {}
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                lacking = {type_url: await self.local.acknowledged(type_url) for type_url in TYPES}
+        except TimeoutError:
+            log.warning("Envoy hasn't taken what was kept; asking the control plane for all of it")
+            lacking = {type_url: dict.fromkeys(accepted[type_url], "") for type_url in TYPES}
+        return {
+            type_url: {
+                name: UNKNOWN_VERSION if name in lacking[type_url] else resource.version
+                for name, resource in accepted[type_url].items()
+            }
+            for type_url in TYPES
+        }

@@ -16,7 +16,7 @@ from pathlib import Path
 from sidecar import tether
 from sidecar.bootstrap import SidecarSettings
 from sidecar.drain import drain
-from sidecar.process import Sidecar, SidecarFailed
+from sidecar.process import SidecarFailed, make_command
 from sidecar.relay import CannotRelay, Relay, RelaySettings
 
 GRACE_SECONDS = 5.0
@@ -27,12 +27,16 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
-    """Addresses are (host, port); those that Envoy listens on are IP addresses."""
+    """Addresses are (IP address, port), but for the control plane's replicas: those are "host:port".
+
+    `state` is the folder that the last known good configuration is kept in; None keeps nothing.
+    """
 
     node_id: str
-    control_planes: tuple[Address, ...]
+    control_planes: tuple[str, ...]
     listen: Address
     admin: Address
+    state: Path | None = None
     concurrency: int = 1
     envoy: Path | None = None
 
@@ -42,47 +46,41 @@ async def run(settings: RunSettings) -> int:
 
     Should this process be killed, the kernel kills Envoy. Raises SidecarFailed.
     """
+    asked = _when_asked_to_end()
     with tempfile.TemporaryDirectory(prefix="lightbulb-") as folder:  # only its owner may look inside
         socket = Path(folder) / "ads"
         sidecar = SidecarSettings(
             node_id=settings.node_id, control_plane=socket, listen=settings.listen, admin=settings.admin
         )
-        launch = Sidecar(
-            sidecar, log=Path(os.devnull), concurrency=settings.concurrency, binary=settings.envoy
-        ).command()
+        command = make_command(sidecar, concurrency=settings.concurrency, binary=settings.envoy)
         relay_settings = RelaySettings(
             node=sidecar.node,
-            control_plane=grpc_target(settings.control_planes, settings.node_id),
+            control_planes=starting_elsewhere(settings.control_planes, settings.node_id),
             listen=f"unix:{socket}",
+            state=settings.state,
         )
-        relay = Relay(relay_settings)
-        asked = _when_asked_to_end()
         try:
-            async with relay.serving() as following:
-                return await _run_beside(following, asked, launch, settings.admin)
+            async with Relay(relay_settings).serving() as relaying:
+                return await _run_beside(relaying, asked, command, settings.admin)
         except CannotRelay as error:
             raise SidecarFailed(str(error)) from error
 
 
-def grpc_target(addresses: Sequence[Address], node_id: str) -> str:
-    """Return what gRPC connects to. Of several control planes, each node begins with another one.
-
-    gRPC takes a list of IP addresses, and none of names.
-    """
-    first = zlib.crc32(node_id.encode()) % len(addresses)
-    texts = [f"{host}:{port}" for host, port in (*addresses[first:], *addresses[:first])]
-    return texts[0] if len(texts) == 1 else f"ipv4:{','.join(texts)}"
+def starting_elsewhere(replicas: tuple[str, ...], node_id: str) -> tuple[str, ...]:
+    """Return the replicas in turn, of which each node begins with another: they share the sidecars."""
+    first = zlib.crc32(node_id.encode()) % len(replicas)
+    return replicas[first:] + replicas[:first]
 
 
 async def _run_beside(
-    following: asyncio.Task[None], asked: asyncio.Event, command: Sequence[str], admin: Address
+    relaying: asyncio.Task[None], asked: asyncio.Event, command: Sequence[str], admin: Address
 ) -> int:
     async with _envoy(command) as envoy:
         ended, asking = asyncio.create_task(envoy.wait()), asyncio.create_task(asked.wait())
-        await asyncio.wait({following, ended, asking}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({relaying, ended, asking}, return_when=asyncio.FIRST_COMPLETED)
         asking.cancel()
-        if following.done():
-            following.result()  # a fault of ours: it says what
+        if relaying.done():
+            relaying.result()  # a fault of ours: it says what
         if not ended.done():
             await asyncio.to_thread(drain, admin)
     code = await ended

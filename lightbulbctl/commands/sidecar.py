@@ -48,6 +48,12 @@ class AddressesType(click.ParamType[tuple[Address, ...]]):
 )
 @click.option("--node-id", type=TEXT, default="sidecar", show_default=True, help="This sidecar's name.")
 @click.option(
+    "--state-dir",
+    "state",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to keep the configuration in, to start without a control plane.  [default: none]",
+)
+@click.option(
     "--concurrency", type=click.IntRange(1, 256), default=1, show_default=True, help="Envoy's worker threads."
 )
 @envoy_option
@@ -56,6 +62,7 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
     admin: Address,
     control_planes: tuple[Address, ...],
     node_id: str,
+    state: Path | None,
     concurrency: int,
     envoy: Path | None,
 ) -> None:
@@ -70,9 +77,10 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = RunSettings(
         node_id=node_id,
-        control_planes=tuple((each.host, each.port) for each in control_planes),
+        control_planes=tuple(map(str, control_planes)),
         listen=(listen.host, listen.port),
         admin=(admin.host, admin.port),
+        state=state,
         concurrency=concurrency,
         envoy=envoy,
     )
