@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import grpc
 import grpc.aio
@@ -39,6 +40,11 @@ class ControlPlaneService(pb_grpc.ControlPlaneServicer):
                 grpc.StatusCode.INVALID_ARGUMENT, f"{len(request.files)} files; at most {MAX_FILES}"
             )
         workspace = Workspace(files={file.path: file.content for file in request.files})
+        if len(workspace.files) < len(request.files):
+            twice = Counter(file.path for file in request.files).most_common(1)[0][0]
+            await context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT, f"the file {twice!r} is there more than once"
+            )
         try:
             async with self._one_at_a_time:
                 published = await self._publisher.publish(workspace)

@@ -106,6 +106,8 @@ def _read(  # noqa: PLR0913, PLR0917 - one file
         if name in found:
             first = found[name].location.line
             yaml_file.problem(node, "DUPLICATE", f"{name} stands on line {first} already", "keep one of them")
+            if isinstance(value, Model):
+                lost.append(value.name)  # its version may be meant to be another
         else:
             found[name] = value
     unread[key] = Unread(frozenset(lost), everything="" in lost)

@@ -293,8 +293,9 @@ class Subscription:
     def _is_repair(self, resource: Resource) -> bool:
         """Say whether this is what the client has because it refused what it should have."""
         rejection, current = self.rejected.get(resource.name), self.current.get(resource.name)
-        wanted = rejection is not None and current is not None and rejection.version == current.version
-        return wanted and resource.version != current.version
+        if rejection is None or current is None:
+            return False
+        return rejection.version == current.version != resource.version
 
     def _clean(self, name: str) -> None:
         self.dirty.discard(name)

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import up
 from tests.envoy.lab import Lab
+
+__all__ = ["up"]
 
 
 @pytest.fixture

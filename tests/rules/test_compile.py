@@ -339,6 +339,13 @@ def test_a_file_that_cant_be_read_accuses_no_one_else(file: str, content: str) -
     [
         ({"models_yaml": MODELS.replace("1GiB", "1 Gigabyte")}, "models.yaml:3 SIZE"),
         ({"models_yaml": MODELS.replace("name: base", "nmae: base")}, "models.yaml:4 MISSING_KEY"),
+        (
+            {
+                "models_yaml": MODELS.replace('version: "2"', "version: 1.10"),
+                "more_js": rule('permitOverrides: [{name: "fraud", version: "2"}]'),
+            },
+            "models.yaml:6 DUPLICATE",
+        ),
         ({"objectives_yaml": OBJECTIVES.replace("deadline: 250ms, ", "")}, "objectives.yaml:2 MISSING_KEY"),
         ({"experiments_yaml": EXPERIMENTS.replace("{1: 50, 2: 50}", "{1: 50, 1: 50}")}, "experiments.yaml:3"),
         ({"rules_js": GOOD["rules.js"].replace('{name: "plain"}};', "1}")}, "rules.js:3"),
