@@ -1,0 +1,118 @@
+"""A control plane's outer half: the real ADS server, which shows sidecars the world that they are named for.
+
+A node's id says which world it is shown: WORLD/NUMBER.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import grpc.aio
+
+from bench.machine import allow_many_sockets, cpu_seconds
+from bench.worker import answer_async
+from bench.world import make_world
+from controlplane.publisher import GATHER_SECONDS
+from controlplane.xds.listener import LISTENER_NAME, listener
+from controlplane.xds.nodes import SidecarNode, identify
+from controlplane.xds.server import SERVER_OPTIONS, AdsServer
+from controlplane.xds.snapshot import Snapshot
+from lightbulb.ads.values import LISTENER, Node
+from lightbulb.listen import listen
+
+SETTLE_SECONDS = 90.0
+
+
+class Plane:
+    """Worlds, and who is shown them. Listens for ACKs as the control plane's publisher does."""
+
+    def __init__(self) -> None:
+        self.ads = AdsServer(self._view, on_change=self._touch)
+        self._worlds: dict[str, Snapshot] = {}
+        self._shown: dict[tuple[str, str, int], Snapshot] = {}
+        self._touched: set[int] = set()
+        self._changed = asyncio.Event()
+
+    def show(self, world: str, snapshot: Snapshot) -> None:
+        self._worlds[world] = snapshot
+        self._shown = {place: shown for place, shown in self._shown.items() if place[0] != world}
+        self.ads.push()
+
+    async def settle(self, world: str, streams: int) -> None:
+        """Return when so many streams have acknowledged all of a world."""
+        settled: set[int] = set()
+        self._touched.update(self.ads.ids())
+        while len(settled) < streams:
+            touched, self._touched = self._touched, set()
+            settled.update(number for number in touched if self._has_all(number, world))
+            if len(settled) < streams:
+                self._changed.clear()
+                await self._changed.wait()
+                await asyncio.sleep(GATHER_SECONDS)
+
+    def _has_all(self, number: int, world: str) -> bool:
+        stream = self.ads.stream(number)
+        if stream is None or world_of(stream.node) != world:
+            return False
+        snapshot = self._view(stream.node)
+        return snapshot is not None and not stream.behind(snapshot)
+
+    def _view(self, node: Node) -> Snapshot | None:
+        identity = identify(node)
+        assert isinstance(identity, SidecarNode)
+        name = world_of(node)
+        world = self._worlds.get(name)
+        if world is None:
+            return None
+        place = (name, identity.address, identity.port)
+        shown = self._shown.get(place)
+        if shown is None:
+            own = listener(identity.address, identity.port)
+            assert own.name == LISTENER_NAME
+            shown = self._shown[place] = world.replace(LISTENER, (own,))
+        return shown
+
+    def _touch(self, number: int) -> None:
+        self._touched.add(number)
+        self._changed.set()
+
+
+def world_of(node: Node) -> str:
+    return node.id.partition("/")[0]
+
+
+async def main() -> None:
+    allow_many_sockets()
+    plane, server = Plane(), grpc.aio.server(options=SERVER_OPTIONS)
+    plane.ads.add_to(server)
+    port = listen(server, "127.0.0.1:0")
+    await server.start()
+
+    async def handle(*, do: str, world: str = "", streams: int = 0, **make: Any) -> dict[str, Any]:
+        if do == "show":
+            plane.show(world, make_world(**make))
+        elif do == "settle":
+            async with asyncio.timeout(SETTLE_SECONDS):
+                await plane.settle(world, streams)
+        elif do == "push":
+            return await push(plane, world, streams, make_world(**make))
+        return {"port": port}
+
+    await answer_async(handle)
+    await plane.ads.close()
+    await server.stop(None)
+
+
+async def push(plane: Plane, world: str, streams: int, snapshot: Snapshot) -> dict[str, Any]:
+    """Return seconds, and CPU seconds of this process, from a change until the last ACK of it."""
+    async with asyncio.timeout(SETTLE_SECONDS):
+        began, cpu = time.perf_counter(), cpu_seconds(0)
+        plane.show(world, snapshot)
+        await plane.settle(world, streams)
+        return {"time": time.perf_counter() - began, "CPU": cpu_seconds(0) - cpu}
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,38 @@
+"""The benchmarks, one a module, in the order in which they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bench.contest import Setting
+from bench.result import Comparison
+from bench.suite import (
+    ads_push,
+    batch_resolve,
+    compile_and_plan,
+    envoy_lookup,
+    lightbulb_unary,
+    resolve_core,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """`title` says in a line what is compared."""
+
+    title: str
+    run: Callable[[Setting], tuple[Comparison, ...]]
+
+
+BENCHMARKS: Mapping[str, Benchmark] = {
+    module.__name__.rpartition(".")[2]: Benchmark(title=module.TITLE, run=module.run)
+    for module in (
+        resolve_core,
+        lightbulb_unary,
+        batch_resolve,
+        compile_and_plan,
+        envoy_lookup,
+        ads_push,
+    )
+}

@@ -1,0 +1,86 @@
+"""Resolver.resolve in this process, against the least that any sticky choice costs.
+
+That least is a function which hashes the user and looks the bucket up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import mmh3
+
+from bench.contest import Contestant, Costs, Setting, alternate
+from bench.machine import pinned
+from bench.population import FRAUD, RANKING, contexts
+from bench.result import Comparison
+from bench.system import RULES
+from controlplane.rules.compile import compile_workspace
+from controlplane.rules.workspace import read_workspace
+from lightbulb.model import AbRule, Cell, ModelTarget, ObjectiveTable, RequestContext, Source
+from lightbulb.resolve import Resolver
+
+TITLE = "An in-process resolve, against a bare murmur3 hash and a dictionary look-up"
+GOAL = 3.0
+BUCKETS = 100
+BARE = "hash + dict"
+SOURCE = Source(rule="defineBenchRule", file="bench.js", line=1)
+
+
+def run(setting: Setting) -> tuple[Comparison, ...]:
+    repeats, rounds = (20, 3) if setting.quick else (200, 15)
+    resolvers = _resolvers()
+    chosen = {BARE: _bare()} | {name: resolver.resolve for name, resolver in resolvers.items()}
+    contestants = [
+        Contestant(name=name, measure=partial(_measure, choose, repeats)) for name, choose in chosen.items()
+    ]
+    with pinned(setting.cores.server):
+        measured = alternate(contestants, rounds, setting.tell)
+    return tuple(measured.compare(name, BARE, "CPU", goal=GOAL) for name in resolvers)
+
+
+def _measure(choose: Callable[[RequestContext], object], repeats: int) -> Costs:
+    who = contexts() * repeats
+    began = time.process_time()
+    for context in who:
+        choose(context)
+    return {"CPU": (time.process_time() - began) / len(who)}
+
+
+def _bare() -> Callable[[RequestContext], object]:
+    by_bucket = {number: object() for number in range(BUCKETS)}
+    hash32 = mmh3.hash
+
+    def choose(context: RequestContext) -> object:
+        return by_bucket[(hash32(f"salt:{context.user_id}", signed=False) * BUCKETS) >> 32]
+
+    return choose
+
+
+def _resolvers() -> Mapping[str, Resolver]:
+    """Return what is measured: an A/B test alone, and the repository's rules."""
+    tables = {table.objective: table for table in compile_workspace(read_workspace(RULES)).tables}
+    return {
+        "A/B test": Resolver(_test_only()),
+        "layered test, conditions": Resolver(tables[RANKING]),
+        "gradual shift": Resolver(tables[FRAUD]),
+    }
+
+
+def _test_only() -> ObjectiveTable:
+    models = tuple(
+        ModelTarget(name=name, version="1", type="SCORER", input_type="T", routing_key=f"Rank|{name}|1")
+        for name in ("one", "two")
+    )
+    cells = (Cell(number=1, end=5_000, model=0), Cell(number=2, end=10_000, model=1))
+    return ObjectiveTable(
+        objective="Rank",
+        input_type="T",
+        cache_lifetime=60.0,
+        deadline=0.0,
+        models=models,
+        default_model=0,
+        default_source=SOURCE,
+        ab_rules=(AbRule(source=SOURCE, test_id="1", salt="ab:1", cells=cells),),
+    )

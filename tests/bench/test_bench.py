@@ -1,0 +1,108 @@
+"""That the benchmarks run and say what they must; never how fast anything is."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bench import show
+from bench.__main__ import main
+from bench.machine import find_cores
+from bench.result import Comparison, Report, Results, Verdict
+from bench.run import write_document
+from bench.worker import Worker, WorkerFailed
+
+
+def comparison(*ratios: float, goal: float | None = None) -> Comparison:
+    return Comparison(
+        contestant="ours",
+        baseline="theirs",
+        metric="CPU",
+        unit="s",
+        ratios=ratios,
+        cost=2e-6,
+        baseline_cost=1e-6,
+        goal=goal,
+    )
+
+
+def test_a_quick_run_writes_ratios_a_table_and_a_plot(tmp_path: Path) -> None:
+    run = CliRunner().invoke(main, ["resolve_core", "--quick", "--out", str(tmp_path)])
+    assert run.exit_code == 0, run.output
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["quick"] is True
+    assert results["machine"]["cores"]
+    comparisons = results["benchmarks"]["resolve_core"]["comparisons"]
+    assert {each["contestant"] for each in comparisons} == {
+        "A/B test",
+        "layered test, conditions",
+        "gradual shift",
+    }
+    for each in comparisons:
+        assert each["baseline"] == "hash + dict"
+        assert len(each["ratios"]) == 3
+        assert all(math.isfinite(ratio) and ratio > 0 for ratio in each["ratios"])
+        assert min(each["ratios"]) <= each["ratio"] <= max(each["ratios"])
+        assert each["contestant"] in run.output
+        assert each["contestant"] in (tmp_path / "results.md").read_text()
+    assert (tmp_path / "resolve_core.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("bodies", [[], ["AAAAAAE="]], ids=["without a body", "with a body"])
+def test_the_load_generator_counts_answers_as_they_should_be_and_nothing_else(bodies: list[str]) -> None:
+    core = find_cores().client
+    with Worker("bench.parts.upstream", core) as upstream, Worker("bench.parts.load", core) as load:
+        ask = {
+            "port": upstream.ask()["port"],
+            "pid": upstream.pid,
+            "headers": [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "test")],
+            "requests": 500,
+            "warm_up": 10,
+            "connections": 3,
+            "depth": 4,
+        }
+        if bodies:  # this upstream never answers with one
+            with pytest.raises(WorkerFailed, match="weren't answered as they should"):
+                load.ask(bodies=bodies, **ask)
+        else:
+            spent = load.ask(bodies=bodies, **ask)
+            assert spent["seconds"] > 0
+            assert 0 < spent["cpu"] <= spent["seconds"] * 2
+
+
+@pytest.mark.parametrize(
+    ("ratios", "goal", "verdict"),
+    [
+        ((1.0, 1.1, 1.2), 1.5, Verdict.MET),
+        ((1.0, 1.1, 1.2), 0.9, Verdict.MISSED),
+        ((1.0, 1.1, 1.2), 1.1, Verdict.UNCLEAR),
+        ((1.0, 1.1, 9.0), None, Verdict.NONE),
+        ((2.0,), 1.0, Verdict.MISSED),
+    ],
+)
+def test_a_verdict_needs_the_quartiles_on_one_side(
+    ratios: tuple[float, ...], goal: float | None, verdict: Verdict
+) -> None:
+    assert comparison(*ratios, goal=goal).verdict is verdict
+
+
+def test_the_document_gets_the_figures_between_its_markers_and_the_plots(tmp_path: Path) -> None:
+    document = tmp_path / "benchmarks.md"
+    document.write_text(f"# Before\n{show.BEGIN}\nold\n{show.END}\nafter\n")
+    (tmp_path / "one.png").write_bytes(b"picture")
+    report = Report(name="one", title="Ours against theirs", comparisons=(comparison(2.0),), seconds=1.0)
+    results = Results(machine={"cores": "2"}, quick=False, reports=(report,))
+    write_document(results, tmp_path, document)
+    text = document.read_text()
+    assert text.startswith(f"# Before\n{show.BEGIN}\nMeasured on: cores 2.")
+    assert "| ours | theirs | CPU | 2.00 |" in text
+    assert "old" not in text
+    assert text.endswith(f"{show.END}\nafter\n")
+    assert (tmp_path / "img" / "one.png").read_bytes() == b"picture"
+
+
+def test_a_document_without_markers_is_refused() -> None:
+    with pytest.raises(ValueError, match="lacks"):
+        show.quote("nothing here", "figures")
