@@ -83,7 +83,20 @@ class TextType(click.ParamType[str]):
         return str(value)
 
 
+class IpType(click.ParamType[str]):
+    """An IP address."""
+
+    name = "ip"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return it."""
+        if value and not _is_ip(str(value)):
+            self.fail(f"{value!r} is no IP address, for example 10.0.0.7", param, ctx)
+        return str(value)
+
+
 TEXT = TextType()
+IP = IpType()
 ADDRESS = AddressType()
 IP_ADDRESS = AddressType(ip=True)
 WORKSPACE = click.Path(path_type=Path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import sys
 from collections.abc import Coroutine
@@ -15,6 +16,7 @@ from lightbulb.errors import CannotListen
 from lightbulbctl.options import (
     CONTROL_PLANE,
     FIRST_HOST,
+    IP,
     LIGHTBULB,
     TEXT,
     WORKSPACE,
@@ -30,7 +32,10 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     try:
         asyncio.run(main)
     except CannotListen as error:
-        click.echo(f"error: {error}", err=True)
+        text = str(error)
+        click.echo(
+            f"error: {text} with --listen" if text.endswith("another address") else f"error: {text}", err=True
+        )
         sys.exit(1)
 
 
@@ -61,30 +66,40 @@ def control_plane(listen: Address, folder: Path | None) -> None:
 @address_option("--listen", LIGHTBULB, "Where the Lightbulb service listens.")
 @control_plane_option
 @click.option("--node-id", type=TEXT, default="lightbulb", show_default=True, help="This Lightbulb's name.")
-def serve(listen: Address, control_plane: Address, node_id: str) -> None:
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep here what the control plane sent, to start from while there is none.  [default: not kept]",
+)
+def serve(listen: Address, control_plane: Address, node_id: str, state_dir: Path | None) -> None:
     """Run a Lightbulb: answers which model, and its routing key."""
     from lightbulb.service import LightbulbSettings  # noqa: PLC0415 - loads grpc
     from lightbulb.service import serve as serve_lightbulb  # noqa: PLC0415
 
-    settings = LightbulbSettings(listen=str(listen), control_plane=str(control_plane), node_id=node_id)
+    settings = LightbulbSettings(
+        listen=str(listen), control_plane=str(control_plane), node_id=node_id, state=state_dir
+    )
     run(serve_lightbulb(settings))
 
 
 @click.command()
-@address_option(
-    "--listen", FIRST_HOST, "Where the Open Inference service listens; also what is registered.", ip=True
-)
+@address_option("--listen", FIRST_HOST, "Where the Open Inference service listens.", ip=True)
+@click.option("--advertise", type=IP, default="", help="Where sidecars find it, when that isn't --listen.")
 @control_plane_option
 @click.option("--shard", type=TEXT, required=True, help="Shard in fleet.yaml that this host belongs to.")
 @click.option("--node-id", type=TEXT, default="host", show_default=True, help="This host's name.")
 @click.option(
     "--memory-mib", type=click.IntRange(1), default=4096, show_default=True, help="Memory for models."
 )
-def host(listen: Address, control_plane: Address, shard: str, node_id: str, memory_mib: int) -> None:
+def host(  # noqa: PLR0913, PLR0917 - one argument a flag
+    listen: Address, advertise: str, control_plane: Address, shard: str, node_id: str, memory_mib: int
+) -> None:
     """Run a reference serving host of one shard.
 
     It loads what is assigned to its shard, and answers ModelInfer.
     """
+    if not advertise and ipaddress.ip_address(listen.host).is_unspecified:
+        raise click.UsageError(f"sidecars can't find a host at {listen.host}: add --advertise IP")
     from servinghost.app import HostSettings  # noqa: PLC0415 - loads numpy
     from servinghost.app import serve as serve_host  # noqa: PLC0415
 
@@ -95,5 +110,6 @@ def host(listen: Address, control_plane: Address, shard: str, node_id: str, memo
         port=listen.port,
         control_plane=str(control_plane),
         memory_mib=memory_mib,
+        advertise=advertise,
     )
     run(serve_host(settings))

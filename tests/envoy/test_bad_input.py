@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from lightbulb.oip import open_inference_pb2_grpc as oip_grpc
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 from lightbulb.v1 import lightbulb_pb2, lightbulb_pb2_grpc
+from lightbulbctl.processes import free_ports
+from sidecar.bootstrap import SidecarSettings
+from sidecar.process import Sidecar
 from tests.e2e.conftest import Up
 
 pytestmark = pytest.mark.envoy
@@ -295,6 +299,25 @@ def test_a_model_that_hosts_dont_have_is_refused_by_name_and_the_old_rules_serve
     assert "host host-" in status[0]
     again = system.publish(system.files)  # what is active is not published again
     assert list(again.problems) == []
+
+
+def test_a_sidecar_that_refuses_is_shown_with_its_reason_and_goes_when_it_goes(
+    system: Running, tmp_path: Path
+) -> None:
+    host, _, port = system.up.control_plane.rpartition(":")
+    listen, admin = free_ports(2)
+    settings = SidecarSettings(
+        node_id="unlucky",
+        control_plane=(host, int(port)),
+        listen=("127.0.0.1", listen),
+        admin=("127.0.0.1", admin),
+    )
+    with Sidecar(settings, log=tmp_path / "envoy.log"), socket.create_server(("127.0.0.1", listen)):
+        line = re.compile(r"sidecar +unlucky +refused lightbulb: .*Address already in use")
+        system.up.wait_for("the refusal", lambda: bool(line.search(system.up.status())))
+        assert re.search(r"sidecar +sidecar +in step", system.up.status())
+        assert system.serving()
+    system.up.wait_for("its end", lambda: "unlucky" not in system.up.status())
 
 
 def test_explain_and_resolve_say_so_in_one_line(system: Running) -> None:
