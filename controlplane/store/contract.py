@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 MAX_BLOB_BYTES = 64 * 1024 * 1024
-"""A larger generation is refused by name."""
+"""A larger generation is refused: TooLarge."""
 
 MAX_EVENTS = 10_000
 """Events that the audit trail keeps at least; the oldest beyond that may be dropped."""
@@ -37,7 +37,7 @@ class StoreError(Exception):
 
 
 class Conflict(StoreError):
-    """Somebody else changed the head first: read it again, and decide again."""
+    """Somebody else changed the head first, or carried the request out: read again, and decide again."""
 
 
 class Fenced(StoreError):
@@ -53,11 +53,19 @@ class Corrupt(StoreError):
 
 
 class WrongStore(StoreError):
-    """A store of another cluster, or of a newer format."""
+    """A store of another cluster, of a newer format, or another than the one that was opened."""
+
+
+class TooLarge(StoreError):
+    """A blob of more than MAX_BLOB_BYTES."""
 
 
 class Unreachable(StoreError):
-    """The store doesn't answer, or can't be written (a full disk). Nothing has changed."""
+    """The store doesn't answer, or can't be written (a full disk). Nothing has changed.
+
+    Only where the answer was lost on its way from a server may the change have been taken, as a whole: the
+    head's version tells, or the request's outcome.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +105,10 @@ class Change:
     """A step of the rollout, taken as a whole or not at all.
 
     `expected` is the version that it was decided on. `token` is the lease's, for a step of the driver;
-    None for an operator's, which needs no lease. `entry`, if any, must be the log's next. A `request_id`
-    that isn't empty is remembered with `outcome`.
+    None for an operator's, which needs no lease. A token is good until another is handed out, or the lease is
+    released: past its end, while nobody took over, there is nobody to be fenced from. `entry`, if any, must
+    be the log's next, of which the first is 1. A `request_id` that isn't empty is remembered with `outcome`;
+    one that is known already is a Conflict, since the request was carried out.
     """
 
     expected: int
@@ -112,7 +122,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The right to drive, up to `expires` by the store's clock. Each new holder has a higher token."""
+    """The right to drive, up to `expires` by the store's clock. Each new holder has a higher token.
+
+    So has a holder that comes back after its lease ended: what it began before counts no more.
+    """
 
     holder: str
     token: int
@@ -136,7 +149,10 @@ class Store(Protocol):
         """Take a change, and return the new head. Raises Conflict, Fenced."""
 
     def put_blob(self, blob: bytes) -> str:
-        """Keep bytes, durably, and return their hash (SHA-256, hex). Putting them again is a no-op."""
+        """Keep bytes, durably, and return their hash (SHA-256, hex). Putting them again is a no-op.
+
+        Raises TooLarge.
+        """
 
     def blob(self, content_hash: str) -> bytes:
         """Return bytes that were put. Raises NotFound, and Corrupt when they don't have that hash."""
@@ -169,9 +185,10 @@ class Store(Protocol):
         """Return replica -> report."""
 
     def wait(self, seen: str, seconds: float) -> str:
-        """Return when the head or a report has changed since the mark `seen`, or after `seconds`.
+        """Return when the head or a report has changed, or the lease was released, since the mark `seen`.
 
-        Returns the new mark; "" as `seen` returns at once. Wakes within a tenth of a second or so.
+        Or after `seconds`. Returns the new mark; "" as `seen` returns at once. Wakes within a tenth of a
+        second or so.
         """
 
     def close(self) -> None:
