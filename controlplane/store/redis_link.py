@@ -1,0 +1,157 @@
+"""Calls to a Redis: pooled connections, a timeout on every call, errors told in the store's words.
+
+It never looks at what is kept there; `redis` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.retry import Retry
+
+from controlplane.store.contract import Corrupt, StoreError, Unreachable
+
+MAX_CONNECTIONS = 64
+"""More threads than that wait for each other."""
+
+_RETRIES = 3
+
+_REMEDIES = {
+    "OOM": "it is full; raise its maxmemory, or give it a machine with more memory",
+    "MISCONF": "it can't save to its disk; make room there, and see its log",
+    "READONLY": "it is a replica; name the primary in the URL",
+    "LOADING": "it is reading its data; wait until it has",
+    "MASTERDOWN": "it is a replica without its primary; name the primary in the URL",
+    "NOREPLICAS": "it has too few replicas to write; start them, or lower its min-replicas-to-write",
+    "BUSY": "a script of somebody else's holds it; end that with SCRIPT KILL",
+    "NOAUTH": "put the user and the password into the URL",
+    "WRONGPASS": "correct the user and the password in the URL",
+    "NOPERM": "allow the URL's user every command on keys that begin with lightbulb:",
+    "MOVED": "it is one of several shards; name a Redis that holds all keys",
+    "CLUSTERDOWN": "its cluster is down; see its log",
+}
+"""By the word with which Redis begins the error; within a script, it stands further on."""
+
+_CODES: tuple[tuple[type[redis.RedisError], str], ...] = (
+    (redis.OutOfMemoryError, "OOM"),
+    (redis.ReadOnlyError, "READONLY"),
+    (redis.BusyLoadingError, "LOADING"),
+    (redis.AuthenticationError, "WRONGPASS"),
+    (redis.exceptions.NoPermissionError, "NOPERM"),
+    (redis.exceptions.MovedError, "MOVED"),
+    (redis.exceptions.ClusterDownError, "CLUSTERDOWN"),
+)
+"""redis-py takes the word away where it has a class for it."""
+
+_WORD = re.compile(rf"\b({'|'.join(_REMEDIES)})\b")
+
+
+class RedisLink:
+    """One Redis, as its URL names it. Threads may share it."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        """Connect with the first call. `timeout` in seconds, for connecting and for each answer.
+
+        Raises ValueError for a URL that can't be understood, without showing its password.
+        """
+        self.place = place_of(url)
+        self.timeout = timeout
+        self._retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), _RETRIES, (redis.ConnectionError,))
+        try:
+            self._pool = redis.BlockingConnectionPool.from_url(
+                url,
+                max_connections=MAX_CONNECTIONS,
+                timeout=timeout,
+                socket_timeout=timeout,
+                socket_connect_timeout=timeout,
+                retry=Retry(NoBackoff(), 0),  # a write isn't repeated: its answer may have been lost
+                protocol=2,
+            )
+            self._pool.connection_class(**self._pool.connection_kwargs)  # or else the first call says so
+        except (TypeError, ValueError):  # their texts may quote the URL
+            raise ValueError(
+                f"the options in the URL of {self.place} aren't understood; correct them"
+            ) from None
+        self._client: Any = redis.Redis(connection_pool=self._pool)
+        self._scripts: dict[str, Any] = {}
+        self._idle = threading.Condition()
+        self._users = 0
+        self._closed = False
+
+    def read(self, *command: str | bytes | float) -> Any:
+        """Send a command that may be repeated; it is, a few times, when the connection breaks."""
+        with self._used():
+            return self._retry.call_with_retry(
+                lambda: self._client.execute_command(*command), lambda _error: None
+            )
+
+    def run(self, script: str, keys: Sequence[str], arguments: Sequence[str | bytes | float]) -> Any:
+        """Run a script, once."""
+        with self._used():
+            if script not in self._scripts:
+                self._scripts[script] = self._client.register_script(script)
+            return self._scripts[script](keys=keys, args=arguments)
+
+    def close(self) -> None:
+        """Let the calls under way end, and disconnect."""
+        with self._idle:
+            self._closed = True
+            self._idle.wait_for(lambda: not self._users, timeout=2 * self.timeout)
+        self._pool.disconnect()
+
+    @contextlib.contextmanager
+    def _used(self) -> Iterator[None]:
+        with self._idle:
+            if self._closed:
+                raise Unreachable(f"{self.place} was closed; open it again")
+            self._users += 1
+        try:
+            yield
+        except redis.RedisError as error:
+            raise _in_our_words(error, self.place) from error
+        except OSError as error:  # certificates that can't be read
+            raise Unreachable(f"{self.place} can't be reached ({error}); correct its URL") from error
+        finally:
+            with self._idle:
+                self._users -= 1
+                self._idle.notify_all()
+
+
+def place_of(url: str) -> str:
+    """Return a URL without its user, password and options; raise ValueError when that can't be told."""
+    scheme = url.partition(":")[0]
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # its text may quote a part of the password
+        parts, port = urlsplit(f"{scheme}:"), None
+    at_end = parts.netloc[-1:] in ("", "@")  # a user at most: unix://run/socket lacks a slash
+    if scheme == "unix" and parts.path and at_end and "@" not in parts.path and not parts.fragment:
+        return f"unix://{parts.path}"
+    if scheme == "unix" or not parts.hostname or "@" in parts.path + parts.query or parts.fragment:
+        raise ValueError(
+            f"the URL that begins with {scheme}: isn't understood; write redis://USER:PASSWORD@HOST:PORT/NUMBER"
+            " or unix:///PATH?db=NUMBER, and any of / ? # % @ in the password as %2F %3F %23 %25 %40"
+        )
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{scheme}://{host}{f':{port}' if port else ''}{parts.path}"
+
+
+def _in_our_words(error: redis.RedisError, place: str) -> StoreError:
+    """Return Corrupt for a key of another type, and Unreachable, with a remedy, for all else."""
+    if "WRONGTYPE" in str(error):
+        return Corrupt(f"{place} has other data under the store's keys ({error}); restore a backup of it")
+    word = _WORD.search(str(error))
+    code = word[1] if word else next((code for kind, code in _CODES if isinstance(error, kind)), None)
+    if code is not None:
+        return Unreachable(f"{place} refuses ({error}): {_REMEDIES[code]}")
+    if isinstance(error, (redis.ConnectionError, redis.TimeoutError)):
+        return Unreachable(f"{place} doesn't answer ({error}); see that it runs and can be reached from here")
+    return Unreachable(f"{place} answers with an error ({error}); it must be Redis 5 or newer, with scripts")
