@@ -1,0 +1,420 @@
+"""What both stores promise, clause by clause of controlplane/store/contract.py."""
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from controlplane.store import contract
+from controlplane.store.contract import (
+    MAX_BLOB_BYTES,
+    MAX_EVENTS,
+    MAX_PAGE,
+    Conflict,
+    Corrupt,
+    Fenced,
+    Head,
+    NotFound,
+    Store,
+    StoreError,
+    TooLarge,
+    Unreachable,
+    WrongStore,
+)
+from tests.store.places import CLUSTER, Place, entry, event, step
+from tests.store.racer import race
+from tests.store.redis_server import SECONDS, until
+
+ROOT = Path(__file__).parents[2]
+LONG = 600.0
+"""A lease or a wait that ends by something else than its time."""
+
+
+@pytest.fixture
+def background() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as executor:
+        yield executor
+
+
+def snapshot(store: Store) -> tuple[object, ...]:
+    return store.head(), store.log(), store.events(), store.outcome("q"), dict(store.reports())
+
+
+class TestHead:
+    def test_nothing_was_ever_published(self, store: Store) -> None:
+        assert store.head() == Head(version=0, body=b"")
+        assert snapshot(store)[1:] == ((), (), None, {})
+
+    def test_a_commit_raises_the_version_by_one(self, place: Place) -> None:
+        store = place.open()
+        assert store.commit(step(0, b"one")) == Head(version=1, body=b"one")
+        assert store.commit(step(1, b"")) == Head(version=2, body=b"")
+        for each in (store, place.open()):
+            assert each.head() == Head(version=2, body=b"")
+
+    def test_a_commit_brings_all_that_belongs_to_it(self, store: Store) -> None:
+        lease = store.lease("replica", LONG)
+        assert lease
+        change = step(
+            0,
+            entry=entry(1),
+            events=(event("first"), event("second")),
+            token=lease.token,
+            request_id="q",
+            outcome=b"\0\xff",
+        )
+        head = store.commit(change)
+        assert snapshot(store) == (head, (entry(1),), (event("second"), event("first")), b"\0\xff", {})
+
+    @pytest.mark.parametrize(
+        ("error", "expected", "more"),
+        [
+            (Conflict, 0, {}),
+            (Conflict, 2, {}),
+            (Conflict, 1, {"entry": entry(1)}),
+            (Conflict, 1, {"entry": entry(3)}),
+            (Conflict, 1, {"request_id": "q"}),
+            (Fenced, 1, {"token": 1}),
+            (Fenced, 1, {"token": 3}),
+            (Fenced, 0, {"token": 1}),  # it has to stop, whatever the head is
+        ],
+        ids=str,
+    )
+    def test_a_change_that_is_refused_leaves_nothing(self, store: Store, error, expected, more) -> None:
+        first, second = store.lease("a", LONG), None
+        assert first
+        store.release(first)
+        second = store.lease("b", LONG)
+        assert second
+        assert (first.token, second.token) == (1, 2)
+        store.commit(step(0, entry=entry(1), events=(event("was"),), request_id="q", outcome=b"was"))
+        before = snapshot(store)
+        whole = {"entry": entry(2), "events": (event("not"),), "request_id": "r", "outcome": b"not"}
+        with pytest.raises(error):
+            store.commit(step(expected, b"not", **{**whole, **more}))
+        assert snapshot(store) == before
+        assert store.outcome("r") is None
+        assert store.commit(step(1, **whole, token=second.token)).version == 2
+
+    def test_of_many_threads_and_processes_one_makes_each_version(
+        self, place: Place, background: ThreadPoolExecutor
+    ) -> None:
+        last, store, other = 250, place.open(), place.open()
+        command = [sys.executable, "-m", "tests.store.racer", place.url, "200"]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            until("the other process to join in", lambda: store.head().version)
+            racers = zip("abcdefgh", itertools.cycle((store, other)), strict=False)
+            races = {
+                name: background.submit(lambda s, n: list(race(s, last, n)), s, name) for name, s in racers
+            }
+            output, _ = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0
+        won = {name: running.result(SECONDS) for name, running in races.items()}
+        won["racer"] = [int(line) for line in output.split()]
+        authors = {version: name for name, versions in won.items() for version in versions}
+        assert 1 in won["racer"]
+        assert sorted(itertools.chain(*won.values())) == list(range(1, last + 1))
+        assert {each.number: each.author for each in store.log()} == authors
+        assert store.head() == Head(version=last, body=f"state {last}".encode())
+        assert [each.detail for each in store.events()] == [str(number) for number in range(last, 0, -1)]
+
+
+class TestLog:
+    def test_lines_come_newest_first_and_page_by_page(self, store: Store) -> None:
+        for number in range(1, 8):
+            store.commit(step(number - 1, entry=entry(number)))
+        assert [each.number for each in store.log()] == [7, 6, 5, 4, 3, 2, 1]
+        assert [each.number for each in store.log(limit=3)] == [7, 6, 5]
+        assert [each.number for each in store.log(before=5, limit=3)] == [4, 3, 2]
+        assert [each.number for each in store.log(before=99, limit=1)] == [7]
+        for none in (store.log(before=1), store.log(before=-5), store.log(limit=0), store.log(limit=-1)):
+            assert none == ()
+
+    def test_a_line_is_found_by_its_number(self, store: Store) -> None:
+        store.commit(step(0, entry=entry(1)))
+        assert store.entry(1) == entry(1)
+        for unknown in (0, 2, -1):
+            with pytest.raises(NotFound, match=f"generation {unknown}"):
+                store.entry(unknown)
+
+
+class TestEvents:
+    def test_they_come_newest_first(self, store: Store) -> None:
+        store.commit(step(0, events=(event("1"), event("2"))))
+        store.commit(step(1, events=(event("3"),)))
+        assert [each.detail for each in store.events()] == ["3", "2", "1"]
+        assert [each.detail for each in store.events(limit=2)] == ["3", "2"]
+        assert store.events(limit=0) == ()
+
+    def test_the_oldest_are_dropped(self, place) -> None:
+        store = place.open()
+        store.commit(step(0, events=tuple(event(str(n)) for n in range(MAX_EVENTS + 5))))
+        store.commit(step(1, events=(event("last"),)))
+        assert place.kept_events() == MAX_EVENTS
+        events = store.events(limit=10 * MAX_EVENTS)
+        assert len(events) == MAX_PAGE
+        assert [each.detail for each in events[:2]] == ["last", str(MAX_EVENTS + 4)]
+
+
+class TestRequests:
+    def test_an_outcome_is_remembered(self, place: Place) -> None:
+        place.open().commit(step(0, request_id="empty"))
+        store = place.open()
+        assert store.outcome("empty") == b""
+        assert store.outcome("other") is None
+        assert store.outcome("") is None
+
+    def test_a_repeated_one_is_told_to_ask_for_its_outcome(self, store: Store) -> None:
+        store.commit(step(0, request_id="q", outcome=b"1"))
+        with pytest.raises(Conflict, match="'q' was carried out already; ask for its outcome"):
+            store.commit(step(1, request_id="q", outcome=b"2"))
+        assert store.outcome("q") == b"1"
+
+    def test_the_oldest_are_forgotten(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        for module in ("sqlite", "redis"):
+            monkeypatch.setattr(f"controlplane.store.{module}.MAX_REQUESTS", 3)
+        for number in range(5):
+            store.commit(step(number, request_id=f"q{number}", outcome=b"done"))
+        assert [store.outcome(f"q{number}") for number in range(5)] == [None, None, b"done", b"done", b"done"]
+        assert contract.MAX_REQUESTS == 1000
+
+
+class TestBlobs:
+    @pytest.mark.parametrize("blob", [b"", b"\0\r\n\xff", b"x" * (3 << 20)], ids=len)
+    def test_they_come_back(self, place: Place, blob: bytes) -> None:
+        store = place.open()
+        name = store.put_blob(blob)
+        assert name == store.put_blob(blob) == sha256(blob).hexdigest()
+        assert place.open().blob(name) == blob
+
+    def test_an_unknown_one(self, store: Store) -> None:
+        with pytest.raises(NotFound, match="kept as 00"):
+            store.blob("0" * 64)
+
+    def test_one_that_was_changed_is_refused_and_mended_by_putting_it_again(self, place) -> None:
+        store = place.open()
+        blob = bytes(range(256)) * 40
+        name = store.put_blob(blob)
+        for position in (0, 5000, len(blob) - 1):
+            place.set_blob(name, blob[:position] + b"!" + blob[position + 1 :])
+            with pytest.raises(Corrupt, match=name):
+                store.blob(name)
+        place.set_blob(name, blob[:-1])
+        with pytest.raises(Corrupt, match=name):
+            store.blob(name)
+        store.put_blob(blob)
+        assert store.blob(name) == blob
+
+    def test_one_that_is_too_large(self, store: Store) -> None:
+        assert len(store.put_blob(bytes(MAX_BLOB_BYTES))) == 64
+        with pytest.raises(TooLarge, match=f"{MAX_BLOB_BYTES + 1} bytes"):
+            store.put_blob(bytes(MAX_BLOB_BYTES + 1))
+
+
+class TestLease:
+    def test_one_holds_it_and_renews_it(self, place: Place) -> None:
+        store, other = place.open(), place.open()
+        lease = store.lease("a", LONG)
+        assert lease
+        assert lease.holder == "a"
+        assert lease.token > 0
+        renewed = store.lease("a", 2 * LONG)
+        assert renewed
+        assert renewed.token == lease.token
+        assert renewed.expires > lease.expires > store.now()
+        assert other.lease("b", LONG) is None
+        assert other.commit(step(0)).version == 1  # an operator's needs no lease
+        assert store.commit(step(1, token=lease.token)).version == 2
+
+    def test_when_it_ends_another_takes_over(self, place: Place) -> None:
+        store, other = place.open(), place.open()
+        old = store.lease("a", 0.05)
+        assert old
+        until("the lease to end", lambda: store.now() > old.expires)
+        assert store.commit(step(0, token=old.token)).version == 1  # nobody took over yet
+        new = other.lease("b", LONG)
+        assert new
+        assert new.token > old.token
+        assert store.lease("a", LONG) is None
+        with pytest.raises(Fenced, match="'b' drives"):
+            store.commit(step(1, token=old.token))
+        store.release(old)  # a lost one is ignored
+        assert other.commit(step(1, token=new.token)).version == 2
+
+    def test_a_holder_that_comes_back_late_begins_anew(self, store: Store) -> None:
+        old = store.lease("a", 0.001)
+        assert old
+        until("the lease to end", lambda: store.now() > old.expires)
+        new = store.lease("a", LONG)
+        assert new
+        assert new.token > old.token
+        with pytest.raises(Fenced):
+            store.commit(step(0, token=old.token))
+
+    def test_released_it_is_free_at_once(self, place: Place) -> None:
+        store, other = place.open(), place.open()
+        old = store.lease("a", LONG)
+        assert old
+        store.release(old)
+        with pytest.raises(Fenced, match="nobody holds the lease"):
+            store.commit(step(0, token=old.token))
+        new = other.lease("b", LONG)
+        assert new
+        assert new.token > old.token
+
+    def test_a_token_nobody_has(self, store: Store) -> None:
+        for token in (0, 1):
+            with pytest.raises(Fenced):
+                store.commit(step(0, token=token))
+
+
+class TestReports:
+    def test_each_replica_has_its_newest(self, place: Place) -> None:
+        store, other = place.open(), place.open()
+        store.put_report("b", b"old")
+        store.put_report("b", b"\0new\xff")
+        other.put_report("a", b"")
+        for each in (store, other):
+            assert list(each.reports().items()) == [("a", b""), ("b", b"\0new\xff")]
+        store.drop_report("a")
+        store.drop_report("unknown")
+        assert other.reports() == {"b": b"\0new\xff"}
+
+
+WAKERS: dict[str, Callable[[Store], object]] = {
+    "a commit": lambda store: store.commit(step(1)),
+    "a report": lambda store: store.put_report("r", b"2"),
+    "a report that goes": lambda store: store.drop_report("r"),
+    "a lease that is released": lambda store: store.release(store.lease("a", LONG)),
+}
+
+
+class TestWait:
+    @pytest.mark.parametrize("waker", WAKERS)
+    @pytest.mark.parametrize("by", ["this", "another"])
+    def test_it_wakes(self, place: Place, background: ThreadPoolExecutor, waker: str, by: str) -> None:
+        store = place.open()
+        store.commit(step(0))
+        store.put_report("r", b"1")
+        mark = store.wait("", LONG)
+        waits = [background.submit(store.wait, mark, LONG) for _ in range(3)]
+        WAKERS[waker](store if by == "this" else place.open())
+        marks = {wait.result(SECONDS) for wait in waits}
+        assert mark not in marks
+        assert marks == {store.wait(mark, LONG)}
+
+    def test_it_wakes_for_another_process(self, place: Place, background: ThreadPoolExecutor) -> None:
+        store = place.open()
+        wait = background.submit(store.wait, store.wait("", LONG), LONG)
+        subprocess.run([sys.executable, "-m", "tests.store.racer", place.url, "1"], cwd=ROOT, check=True)
+        wait.result(SECONDS)
+        assert store.head().version == 1
+
+    def test_it_ends_after_its_time(self, store: Store) -> None:
+        mark = store.wait("", LONG)
+        store.put_blob(b"nobody waits for that")
+        store.lease("a", LONG)
+        for seconds in (-1, 0, 0.02):
+            assert store.wait(mark, seconds) == mark
+
+    def test_it_returns_at_once_for_a_mark_of_another_store(self, store: Store) -> None:
+        assert store.wait("x", LONG) == store.wait("", LONG)
+
+    def test_it_ends_when_the_store_is_closed(self, store: Store, background: ThreadPoolExecutor) -> None:
+        wait = background.submit(store.wait, store.wait("", LONG), LONG)
+        store.close()
+        assert isinstance(_error(wait), Unreachable | None)
+
+
+class TestOpening:
+    def test_its_identity_stays(self, place: Place, new_place: Callable[[], Place]) -> None:
+        identity = place.open().identity
+        assert identity
+        assert place.open().identity == identity
+        place.opened.close()
+        assert place.open().identity == identity
+        assert new_place().open().identity != identity
+
+    def test_many_may_make_it_at_once(self, place: Place, background: ThreadPoolExecutor) -> None:
+        opened = [background.submit(place.open) for _ in range(8)]
+        assert len({each.result(SECONDS).identity for each in opened}) == 1
+
+    def test_another_clusters_store_is_refused(self, place: Place) -> None:
+        place.open().commit(step(0))
+        with pytest.raises(WrongStore, match=f"'{CLUSTER}', not of 'other'"):
+            place.open("other")
+        assert place.open().head().version == 1
+
+    @pytest.mark.parametrize("name", ["", "a b", "a{b}", "a:b", "x" * 65])
+    def test_a_name_that_cant_be_a_clusters(self, place: Place, name: str) -> None:
+        with pytest.raises(ValueError, match="cluster's name"):
+            place.open(name)
+
+    def test_a_newer_format_is_refused(self, place) -> None:
+        place.open()
+        place.set_format(2)
+        with pytest.raises(WrongStore, match="has format 2, and this version knows up to 1"):
+            place.open()
+
+    def test_an_older_format_that_never_was_is_refused(self, place) -> None:
+        place.open()
+        place.set_format(0)
+        with pytest.raises(Corrupt, match="restore a backup"):
+            place.open()
+
+    def test_a_state_that_was_changed_is_refused(self, place) -> None:
+        store = place.open()
+        store.commit(step(0, b"state"))
+        place.set_body(b"xxxxstate")
+        with pytest.raises(Corrupt, match="the rollout's state isn't what was written"):
+            store.head()
+
+    def test_both_clocks_of_one_store_agree(self, place: Place) -> None:
+        store, other = place.open(), place.open()
+        assert store.now() <= other.now() <= store.now()
+
+    def test_a_closed_one_says_so(self, store: Store) -> None:
+        store.close()
+        calls: list[Callable[[], object]] = [
+            store.head,
+            lambda: store.commit(step(0)),
+            lambda: store.wait("", LONG),
+            lambda: store.put_report("r", b""),
+        ]
+        for call in calls:
+            with pytest.raises(Unreachable, match="closed"):
+                call()
+        store.close()
+
+
+def test_threads_may_do_everything_at_once(store: Store, background: ThreadPoolExecutor) -> None:
+    name = store.put_blob(b"blob")
+    lease = store.lease("a", LONG)
+    assert lease
+
+    def work(number: int) -> None:
+        for _ in range(20):
+            store.put_report(f"r{number}", b"x" * 1000)
+            assert store.reports()[f"r{number}"] == b"x" * 1000
+            assert store.blob(name) == b"blob"
+            assert store.lease("a", LONG)
+            with_luck = step(store.head().version, token=lease.token, events=(event("x"),))
+            try:
+                store.commit(with_luck)
+            except Conflict:
+                assert store.head().version > with_luck.expected
+
+    for done in [background.submit(work, number) for number in range(8)]:
+        done.result(SECONDS)
+    assert store.head().version == len(store.events())
+
+
+def _error(wait: Future[str]) -> StoreError | None:
+    error = wait.exception(SECONDS)
+    assert error is None or isinstance(error, StoreError)
+    return error
