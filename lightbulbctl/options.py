@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from lightbulb.model import RequestContext, Value
+from lightbulb.model import FIXED_ATTRIBUTES, RequestContext, Value
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -179,7 +179,7 @@ def make_context(  # noqa: PLR0913 - one argument an option
         device=device,
         locale=locale,
         surface=surface,
-        attributes={name: _value(text) for name, text in _pairs(attributes, "--attribute", "NAME=VALUE")},
+        attributes=dict(_attributes(attributes)),
         allocations={test: _cell(test, cell) for test, cell in _pairs(cells, "--cell", "TEST=CELL")},
     )
 
@@ -190,6 +190,13 @@ def _pairs(texts: tuple[str, ...], flag: str, form: str) -> Iterator[tuple[str, 
         if not separator or not name:
             raise click.BadParameter(f"{text!r} is not {form}", param_hint=flag)
         yield name, value
+
+
+def _attributes(texts: tuple[str, ...]) -> Iterator[tuple[str, Value]]:
+    for name, text in _pairs(texts, "--attribute", "NAME=VALUE"):
+        if name in FIXED_ATTRIBUTES:
+            raise click.BadParameter(f"{name} has a flag of its own, --{name}", param_hint="--attribute")
+        yield name, _value(text)
 
 
 def _cell(test: str, text: str) -> int:

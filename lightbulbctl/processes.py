@@ -9,8 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -71,7 +72,7 @@ class Processes:
     def start(self, name: str, arguments: Sequence[str]) -> Child:
         """Start `lightbulb ARGUMENTS` in a process group of its own."""
         path = self._log_folder / f"{name}.log"
-        with path.open("wb") as log:
+        with path.open("wb") as log, _undisturbed():
             process = subprocess.Popen(  # noqa: S603 - the command is ours
                 [sys.executable, "-m", "lightbulbctl", *arguments],
                 stdin=subprocess.DEVNULL,
@@ -79,8 +80,8 @@ class Processes:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        child = Child(name=name, process=process, log=path)
-        self._children.append(child)
+            child = Child(name=name, process=process, log=path)
+            self._children.append(child)
         return child
 
     def check(self) -> None:
@@ -101,6 +102,10 @@ class Processes:
 
     def stop(self) -> None:
         """End all children, the last started first; kill those that outstay the grace period."""
+        with _undisturbed():
+            self._stop()
+
+    def _stop(self) -> None:
         running = [child for child in reversed(self._children) if child.process.poll() is None]
         for child in running:
             _signal(child, signal.SIGTERM)
@@ -112,6 +117,24 @@ class Processes:
                 _signal(child, signal.SIGKILL)
                 child.process.wait()
         self._children.clear()
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let signals that end this process wait: one between a child's start and our note of it loses it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python runs handlers in the main thread only
+        return
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda each, _: came.append(each)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for each in came:
+            signal.raise_signal(each)
 
 
 def _signal(child: Child, number: signal.Signals) -> None:

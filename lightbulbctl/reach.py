@@ -12,6 +12,9 @@ _NO_CONNECTION = (
 )
 
 
+SOMETHING_ELSE = "what listens there is something else"
+
+
 def no_connection(details: str) -> str:
     """Return why there was no connection; empty when `details` (of a gRPC status) is about something else."""
     return details.rpartition(": ")[2].rstrip("]") if details.startswith(_NO_CONNECTION) else ""

@@ -21,7 +21,7 @@ from lightbulb.model import RequestContext
 from lightbulb.resolve import OverrideNotPermitted, Resolver, Step
 from lightbulbctl.options import LIGHTBULB, WORKSPACE, Address, address_option, context_options, make_context
 from lightbulbctl.problems import print_problems, printable
-from lightbulbctl.reach import no_connection, nobody_there
+from lightbulbctl.reach import SOMETHING_ELSE, no_connection, nobody_there
 
 
 def _question(command: Any) -> Any:
@@ -117,6 +117,8 @@ def _ask(  # noqa: PLR0913 - the options of a command
 def _failure(error: Exception, lightbulb: Address) -> str:
     text = printable(str(error))
     reason = "it doesn't answer in time" if isinstance(error, TimedOut) else no_connection(text)
+    if text.startswith("UNIMPLEMENTED"):
+        reason = SOMETHING_ELSE
     return nobody_there("Lightbulb", lightbulb, reason, "--lightbulb") if reason else text
 
 

@@ -18,7 +18,7 @@ from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 from lightbulbctl.options import Address, control_plane_option, rules_argument
 from lightbulbctl.problems import print_problems, printable
-from lightbulbctl.reach import no_connection, nobody_there
+from lightbulbctl.reach import SOMETHING_ELSE, no_connection, nobody_there
 
 UNPUBLISHED = "nothing was published, what was serving serves on"
 MIN_WIDTH = 140
@@ -63,6 +63,8 @@ def failure(error: grpc.RpcError, control_plane: Address) -> str:
     reason = no_connection(details)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         reason = "it doesn't answer in time"
+    elif code is grpc.StatusCode.UNIMPLEMENTED:
+        reason = SOMETHING_ELSE
     if reason:
         return nobody_there("control plane", control_plane, reason, "--control-plane")
     return f"the control plane at {control_plane} says {code.name}: {details}"

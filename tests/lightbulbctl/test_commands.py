@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import pytest
 from click.testing import CliRunner, Result
 
@@ -103,6 +105,7 @@ START = "(Connection refused); start one, for example with `lightbulb up`, or sa
         (("explain", "PaymentFraudDetection", "--rules", RULES), 2, "Missing option '--user'"),
         (("explain", "PaymentFraudDetection", "--rules", RULES, "--user", ""), 2, "for '--user': empty"),
         (("resolve", "X", "--user", "u", "--attribute", "novalue"), 2, "'novalue' is not NAME=VALUE"),
+        (("resolve", "X", "--user", "u", "--attribute", "country=US"), 2, "a flag of its own, --country"),
         (("resolve", "X", "--user", "u", "--cell", "novalue"), 2, "--cell: 'novalue' is not TEST=CELL"),
         (("resolve", "X", "--user", "u", "--cell", "t=x"), 2, "cell 'x' of test t is not a number"),
         (("resolve", "X", "--user", "u", "--cell", "t=²"), 2, "cell '²' of test t is not a number"),
@@ -162,6 +165,19 @@ def test_wrong_use_and_failure_have_their_own_exit_codes_and_one_line(
     lines = [line for line in result.stderr.splitlines() if message in line]
     assert (result.exit_code, len(lines)) == (code, 1), result.stderr
     assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_a_server_of_another_kind_is_told_apart() -> None:
+    server = grpc.server(ThreadPoolExecutor(1))
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    asked = {
+        "control plane": ("status", "--control-plane", address),
+        "Lightbulb": ("resolve", "X", "--user", "u", "--lightbulb", address),
+    }
+    for what, command in asked.items():
+        assert f"error: no {what} at {address} (what listens there is something else)" in run(*command).stderr
+    server.stop(None).wait()
 
 
 @pytest.mark.parametrize(
