@@ -8,7 +8,7 @@ from controlplane.xds.snapshot import Snapshot
 from controlplane.xds.sotw import SotwSession
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Resource
 from tests.xds.sidecars import Sidecar
-from tests.xds.worlds import LIMITS, fleet, of
+from tests.xds.worlds import LIMITS, fleet, of, res
 
 fleets = st.builds(
     fleet,
@@ -78,6 +78,27 @@ def test_what_a_sidecar_refuses_stops_nothing_else(
             assert sidecar.world[ROUTE][name] == route
     assert sidecar.world[SCOPED_ROUTE] == dict(snapshot.of(SCOPED_ROUTE))
     assert snapshot.of(CLUSTER).keys() == sidecar.world[CLUSTER].keys()
+
+
+@settings(max_examples=200, deadline=None)
+@given(fleets, steps, st.sets(st.sampled_from("abcd"), min_size=1))
+def test_refused_updates_of_clusters_are_known_until_they_are_mended(
+    start: Snapshot, script: list[Snapshot | str], poisoned: set[str]
+) -> None:
+    sidecar = Sidecar(start, lambda resource: resource.body.endswith(b"=bad"))
+    run(sidecar, script)
+    good = sidecar.snapshot
+    clusters = good.of(CLUSTER)
+    bad = good.replace(
+        CLUSTER, [res(name, "bad") if name in poisoned else clusters[name] for name in clusters]
+    )
+    run(sidecar, [bad, *(step for step in script if step != "reconnect" and isinstance(step, str))])
+    assert sidecar.session.subscriptions[CLUSTER].refusals().keys() == poisoned & clusters.keys()
+    assert sidecar.world[CLUSTER] == dict(clusters)  # what it had, it has
+    run(sidecar, [good])
+    assert sidecar.session.behind(good) == ()
+    assert sidecar.session.subscriptions[CLUSTER].refusals() == {}
+    assert sidecar.world[CLUSTER] == dict(clusters)
 
 
 def settle_sotw(session: SotwSession, responses: list[SotwResponse], held: dict[str, SotwResponse]) -> None:
