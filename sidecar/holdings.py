@@ -43,13 +43,14 @@ class Holdings:
         return Holdings(wanted=Snapshot(applied(self.wanted.by_type, undo, {})), accepted=accepted)
 
 
-def start_from(kept: Held) -> Holdings:
-    """Return the holdings of a relay that has `kept` from before.
+def can_serve(held: Held) -> bool:
+    """Say whether Envoy could serve from this: there are clusters, a listener and scopes."""
+    return all(held.get(type_url) for type_url in NEVER_EMPTIED)
 
-    Of a set without clusters, listeners or scopes (its sidecar ended before it had them) nothing is
-    used: Envoy couldn't serve from it.
-    """
-    if not all(kept.get(type_url) for type_url in NEVER_EMPTIED):
+
+def start_from(kept: Held) -> Holdings:
+    """Return the holdings of a relay that has `kept` from before; nothing of it, if it can't serve."""
+    if not can_serve(kept):
         return Holdings()
     held = MappingProxyType({type_url: kept.get(type_url, NO_RESOURCES) for type_url in TYPES})
     return Holdings(wanted=Snapshot(held), accepted=held)

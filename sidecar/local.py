@@ -111,6 +111,12 @@ class LocalServer(AdsServer):
         subscription = self._subscriptions().get(type_url)
         return {} if subscription is None else _refused(subscription)
 
+    def complete(self) -> bool:
+        """Say whether there is all that Envoy asks for by name: the routes of its scopes, for one."""
+        return all(
+            lane.names <= self._shown.of(lane.type_url).keys() for lane in self._subscriptions().values()
+        )
+
     def _has(self, type_url: str) -> bool:
         lanes, shown = self._subscriptions(), self._shown
         given = all(other in lanes and shown.of(other) for other in ASKED_FOR[type_url])

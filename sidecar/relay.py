@@ -27,7 +27,7 @@ from lightbulb.ads.session import UNKNOWN_VERSION, Update
 from lightbulb.ads.stream import Subscriber
 from lightbulb.ads.values import Node
 from lightbulb.last_known_good import LastKnownGood
-from sidecar.holdings import TYPES, Holdings, refuse_emptying, start_from
+from sidecar.holdings import TYPES, Holdings, can_serve, refuse_emptying, start_from
 from sidecar.local import LocalServer
 
 log = logging.getLogger(__name__)
@@ -42,14 +42,14 @@ class CannotRelay(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelaySettings:
-    """`control_planes` are "host:port" of replicas; `listen` is where Envoy connects: "unix:PATH".
+    """`control_planes` are "host:port" of replicas; `socket` is where Envoy connects.
 
     `state` is the folder that the last known good configuration is kept in; None keeps nothing.
     """
 
     node: Node
     control_planes: tuple[str, ...]
-    listen: str
+    socket: Path
     state: Path | None = None
 
     @property
@@ -84,9 +84,10 @@ class Relay:
             self.local.show(self.holdings.wanted)
         server = grpc.aio.server(options=SERVER_OPTIONS)
         try:
-            server.add_insecure_port(self._settings.listen)
-        except RuntimeError as error:
-            raise CannotRelay(f"can't listen on {self._settings.listen}: {error}") from error
+            server.add_insecure_port(f"unix:{self._settings.socket}")
+            self._settings.socket.chmod(0o600)
+        except (RuntimeError, OSError) as error:
+            raise CannotRelay(f"can't listen on {self._settings.socket}: {error}") from error
         self.local.add_to(server)
         await server.start()
         running = asyncio.create_task(self._run())
@@ -113,7 +114,8 @@ class Relay:
         self.holdings = self.holdings.settle(update, refused)
         if refused:
             self.local.show(self.holdings.wanted)
-        if self._kept is not None:
+        # Scopes without their routes would keep Envoy from getting ready: those are still on their way.
+        if self._kept is not None and can_serve(self.holdings.accepted) and self.local.complete():
             self._kept.keep(self.holdings.accepted)
         return refused
 

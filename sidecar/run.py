@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
 import tempfile
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,13 @@ from sidecar.drain import drain
 from sidecar.process import SidecarFailed, make_command
 from sidecar.relay import CannotRelay, Relay, RelaySettings
 
+log = logging.getLogger(__name__)
+
 GRACE_SECONDS = 5.0
 """From SIGTERM to Envoy until SIGKILL."""
+
+MAX_SOCKET_PATH = 107
+"""Bytes that the kernel has for the path of a Unix domain socket."""
 
 Address = tuple[str, int]
 
@@ -47,8 +53,7 @@ async def run(settings: RunSettings) -> int:
     Should this process be killed, the kernel kills Envoy. Raises SidecarFailed.
     """
     asked = _when_asked_to_end()
-    with tempfile.TemporaryDirectory(prefix="lightbulb-") as folder:  # only its owner may look inside
-        socket = Path(folder) / "ads"
+    with _socket(settings) as socket:
         sidecar = SidecarSettings(
             node_id=settings.node_id, control_plane=socket, listen=settings.listen, admin=settings.admin
         )
@@ -56,7 +61,7 @@ async def run(settings: RunSettings) -> int:
         relay_settings = RelaySettings(
             node=sidecar.node,
             control_planes=starting_elsewhere(settings.control_planes, settings.node_id),
-            listen=f"unix:{socket}",
+            socket=socket,
             state=settings.state,
         )
         try:
@@ -72,6 +77,29 @@ def starting_elsewhere(replicas: tuple[str, ...], node_id: str) -> tuple[str, ..
     return replicas[first:] + replicas[:first]
 
 
+@contextlib.contextmanager
+def _socket(settings: RunSettings) -> Iterator[Path]:
+    """Give a path for Envoy to reach the relay by.
+
+    It is in the folder for state, where the next one replaces what a sidecar that was killed left.
+    """
+    if settings.state is not None:
+        path = settings.state.absolute() / "{}:{}.ads".format(*settings.listen)
+        if len(os.fsencode(path)) <= MAX_SOCKET_PATH and _made(settings.state):
+            yield path
+            return
+    with tempfile.TemporaryDirectory(prefix="lightbulb-") as folder:
+        yield Path(folder) / "ads"
+
+
+def _made(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False  # whoever keeps state there says so
+    return os.access(folder, os.W_OK)
+
+
 async def _run_beside(
     relaying: asyncio.Task[None], asked: asyncio.Event, command: Sequence[str], admin: Address
 ) -> int:
@@ -82,6 +110,7 @@ async def _run_beside(
         if relaying.done():
             relaying.result()  # a fault of ours: it says what
         if not ended.done():
+            log.info("draining Envoy")
             await asyncio.to_thread(drain, admin)
     code = await ended
     return code if code >= 0 else 128 - code

@@ -13,6 +13,7 @@ from envoy.config.cluster.v3 import cluster_pb2
 
 from controlplane.xds.snapshot import Resources, Snapshot, make_resource
 from lightbulb.ads.values import CLUSTER, Resource
+from lightbulb.last_known_good import LastKnownGood
 from sidecar.process import Sidecar, is_ready
 from sidecar.relay import Relay, RelaySettings
 from tests.envoy.lab import SECONDS, Lab, wait_for
@@ -94,14 +95,21 @@ class RelayLab(Lab):
         settings = replace(self.sidecar.settings, control_plane=self.socket)
         return Sidecar(settings, log=self._log, concurrency=1)
 
-    async def _start_relay(self) -> None:
-        settings = RelaySettings(
+    def settings(self) -> RelaySettings:
+        return RelaySettings(
             node=self.sidecar.settings.node,
             control_planes=(f"127.0.0.1:{self.plane.port}",),
-            listen=f"unix:{self.socket}",
+            socket=self.socket,
             state=self.state,
         )
-        self.relay = Relay(settings)
+
+    def kept(self) -> Path:
+        """The file that the relay's state is kept in."""
+        assert self.state is not None
+        return LastKnownGood(self.state, self.settings().kept_as).path
+
+    async def _start_relay(self) -> None:
+        self.relay = Relay(self.settings())
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.relay.serving())
             self._running = stack.pop_all()

@@ -1,0 +1,60 @@
+"""What the relay says to an Envoy of which it knows nothing yet, or not all."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from controlplane.xds.messages import DeltaRequest, DeltaResponse
+from controlplane.xds.snapshot import EMPTY_SNAPSHOT, Snapshot, make_resource
+from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE
+from sidecar.local import PatientSession
+
+GUARDED = (CLUSTER, LISTENER, SCOPED_ROUTE)
+
+
+def ask(session: PatientSession, type_url: str, *names: str, **had: str) -> tuple[DeltaResponse, ...]:
+    versions: Mapping[str, str] = had
+    request = DeltaRequest(type_url=type_url, subscribe=names, initial_versions=versions)
+    return session.on_request(request, 0.0)
+
+
+def ack(session: PatientSession, response: DeltaResponse) -> tuple[DeltaResponse, ...]:
+    return session.on_request(DeltaRequest(type_url=response.type_url, nonce=response.nonce), 0.0)
+
+
+def some(snapshot: Snapshot, type_url: str, *names: str) -> Snapshot:
+    return snapshot.replace(type_url, [make_resource(name, name.encode()) for name in names])
+
+
+@pytest.mark.parametrize("type_url", GUARDED)
+def test_there_is_nothing_is_never_an_answer(type_url: str) -> None:
+    session = PatientSession(EMPTY_SNAPSHOT)
+    assert ask(session, type_url) == ()
+    assert session.on_snapshot(some(EMPTY_SNAPSHOT, type_url), 0.0) == ()
+    (response,) = session.on_snapshot(some(EMPTY_SNAPSHOT, type_url, "a"), 0.0)
+    assert [each.name for each in response.resources] == ["a"]
+
+
+def test_listeners_wait_though_clusters_are_there() -> None:
+    session = PatientSession(some(EMPTY_SNAPSHOT, CLUSTER, "a"))
+    (clusters,) = ask(session, CLUSTER)
+    assert ack(session, clusters) == ()
+    assert ask(session, LISTENER) == ()
+    known = some(session.snapshot or EMPTY_SNAPSHOT, LISTENER, "in")
+    assert [each.type_url for each in session.on_snapshot(known, 0.0)] == [LISTENER]
+
+
+def test_an_envoy_that_has_all_is_told_nothing_while_the_relay_learns_it_again() -> None:
+    world = EMPTY_SNAPSHOT
+    for type_url in (*GUARDED, ENDPOINTS, ROUTE):
+        world = some(world, type_url, "a")
+    session = PatientSession(EMPTY_SNAPSHOT)
+    for type_url in (*GUARDED, ENDPOINTS, ROUTE):
+        names = () if type_url in GUARDED else ("a",)
+        assert ask(session, type_url, *names, a=world.of(type_url)["a"].version) == ()
+    learned = EMPTY_SNAPSHOT
+    for type_url in (CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE):
+        learned = Snapshot({**learned.by_type, type_url: world.of(type_url)})
+        assert session.on_snapshot(learned, 0.0) == ()
+        assert session.on_tick(60.0) == ()
+    assert session.behind(learned) == ()
