@@ -17,15 +17,15 @@ from lightbulb.v1 import store_pb2 as pb
 _SEAL_BYTES = 4
 
 
-def seal(body: bytes) -> bytes:
-    """Return `body` behind its CRC-32, four bytes, most significant first."""
-    return zlib.crc32(body).to_bytes(_SEAL_BYTES, "big") + body
+def seal(body: bytes, key: str = "") -> bytes:
+    """Return `body` behind a CRC-32 of the key that it is kept under and of itself (4 bytes, big-endian)."""
+    return zlib.crc32(body, zlib.crc32(key.encode())).to_bytes(_SEAL_BYTES, "big") + body
 
 
-def unseal(sealed: bytes, what: str) -> bytes:
-    """Return what was sealed; raise Corrupt, naming `what` it is, when it isn't that any more."""
-    checksum, body = sealed[:_SEAL_BYTES], sealed[_SEAL_BYTES:]
-    if checksum != zlib.crc32(body).to_bytes(_SEAL_BYTES, "big"):
+def unseal(sealed: bytes, what: str, key: str = "") -> bytes:
+    """Return what was sealed; raise Corrupt, naming `what` it is, when it or its key isn't that any more."""
+    body = sealed[_SEAL_BYTES:]
+    if sealed != seal(body, key):
         raise Corrupt(f"{what} isn't what was written (its checksum differs); restore a backup of the store")
     return body
 

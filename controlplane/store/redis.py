@@ -100,9 +100,10 @@ class RedisStore:
             raise self._replaced()
         if version is None or body is None:
             raise self._damaged(self._state)
-        if version == b"0":
+        if (version, body) == (b"0", b""):
             return Head(version=0, body=b"")
-        return Head(version=int(version), body=unseal(body, "the rollout's state"))
+        unsealed = unseal(body, "the rollout's state", version.decode(errors="replace"))
+        return Head(version=int(version), body=unsealed)
 
     def commit(self, change: Change) -> Head:
         """Take a change, and return the new head. Raises Conflict, Fenced."""
@@ -112,12 +113,12 @@ class RedisStore:
             scripts.COMMIT,
             str(change.expected),
             str(version),
-            seal(change.body),
+            seal(change.body, str(version)),
             "" if change.token is None else str(change.token),
             "" if entry is None else str(entry.number),
             b"" if entry is None else entry_to_bytes(entry),
             request,
-            seal(change.outcome) if request else b"",
+            seal(change.outcome, request) if request else b"",
             MAX_EVENTS,
             MAX_REQUESTS,
             *map(event_to_bytes, change.events),
@@ -175,7 +176,7 @@ class RedisStore:
     def outcome(self, request_id: str) -> bytes | None:
         """Return what a request came to; None for one that isn't known."""
         outcome = self._link.read("HGET", self._requests, request_id)
-        return None if outcome is None else unseal(outcome, f"the outcome of request {request_id!r}")
+        return None if outcome is None else unseal(outcome, f"the outcome of {request_id!r}", request_id)
 
     def lease(self, holder: str, seconds: float) -> Lease | None:
         """Take the lease, or renew it; None while another holds it."""
@@ -190,7 +191,7 @@ class RedisStore:
 
     def put_report(self, replica: str, report: bytes) -> None:
         """Replace what a replica knows of its consumers."""
-        self._run(scripts.PUT_REPORT, replica, seal(report))
+        self._run(scripts.PUT_REPORT, replica, seal(report, replica))
 
     def drop_report(self, replica: str) -> None:
         """Forget a replica."""
@@ -199,7 +200,7 @@ class RedisStore:
     def reports(self) -> Mapping[str, bytes]:
         """Return replica -> report."""
         found = {name.decode(): report for name, report in self._link.read("HGETALL", self._reports).items()}
-        return {name: unseal(found[name], f"the report of {name}") for name in sorted(found)}
+        return {name: unseal(found[name], f"the report of {name!r}", name) for name in sorted(found)}
 
     def wait(self, seen: str, seconds: float) -> str:
         """Return the new mark when something changed since the mark `seen`, or after `seconds`."""
@@ -227,7 +228,9 @@ class RedisStore:
         if owner != cluster:
             raise other_cluster(self._link.place, owner, cluster)
         made = (uuid.uuid4().hex, str(FORMAT), cluster)
-        identity, written_by, named = (value.decode() for value in self._answer(scripts.OPEN, *made)[1:])
+        identity, written_by, named = (
+            value.decode(errors="replace") for value in self._answer(scripts.OPEN, *made)[1:]
+        )
         if not written_by.isdecimal() or int(written_by) < FORMAT:
             raise self._damaged(self._state)
         if int(written_by) > FORMAT:

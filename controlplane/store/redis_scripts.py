@@ -65,7 +65,7 @@ local lease = redis.call('HMGET', LEASE, 'holder', 'token')
 local holder, current = lease[1] or '', lease[2] or '0'
 if token ~= '' and (holder == '' or token ~= current) then return {'fenced', current, holder} end
 local found = redis.call('HGET', STATE, 'version')
-if not found then return {'corrupt', STATE} end
+if not (found and found:match('^%d+$')) then return {'corrupt', STATE} end
 if found ~= expected then return {'conflict', found} end
 local following = redis.call('HLEN', LOG) + 1
 if number ~= '' and tonumber(number) ~= following then return {'next', following} end
@@ -97,6 +97,7 @@ local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local lease = redis.call('HMGET', LEASE, 'holder', 'token', 'expires')
 local holder, token, expires = lease[1] or '', tonumber(lease[2] or 0), tonumber(lease[3] or 0)
+if not (token and expires) then return {'corrupt', LEASE} end
 local running = holder ~= '' and expires > now
 if running and holder ~= wanted then return {'held'} end
 if not running then token = token + 1 end

@@ -82,14 +82,16 @@ class SqliteStore:
         """Return the rollout's state."""
         with self._file.reading() as db:
             version, body = self._row(db, "SELECT version, body FROM head")
-        return Head(version=version, body=unseal(body, "the rollout's state") if version else b"")
+        if version == 0 and not body:
+            return Head(version=0, body=b"")
+        return Head(version=version, body=unseal(body, "the rollout's state", str(version)))
 
     def commit(self, change: Change) -> Head:
         """Take a change, and return the new head. Raises Conflict, Fenced."""
         with self._file.writing() as db:
             self._check(db, change)
             version = change.expected + 1
-            db.execute("UPDATE head SET version = ?, body = ?", (version, seal(change.body)))
+            db.execute("UPDATE head SET version = ?, body = ?", (version, seal(change.body, str(version))))
             if change.entry is not None:
                 line = (change.entry.number, entry_to_bytes(change.entry))
                 db.execute("INSERT INTO log VALUES (?, ?)", line)
@@ -98,7 +100,7 @@ class SqliteStore:
                 db.executemany("INSERT INTO events (event) VALUES (?)", rows)
                 _trim(db, "events", MAX_EVENTS)
             if change.request_id:
-                request = (change.request_id, seal(change.outcome))
+                request = (change.request_id, seal(change.outcome, change.request_id))
                 db.execute("INSERT INTO requests (request, outcome) VALUES (?, ?)", request)
                 _trim(db, "requests", MAX_REQUESTS)
             _touch(db)
@@ -147,7 +149,7 @@ class SqliteStore:
         """Return what a request came to; None for one that isn't known."""
         with self._file.reading() as db:
             row = db.execute("SELECT outcome FROM requests WHERE request = ?", (request_id,)).fetchone()
-        return None if row is None else unseal(row[0], f"the outcome of request {request_id!r}")
+        return None if row is None else unseal(row[0], f"the outcome of {request_id!r}", request_id)
 
     def lease(self, holder: str, seconds: float) -> Lease | None:
         """Take the lease, or renew it; None while another holds it."""
@@ -173,7 +175,7 @@ class SqliteStore:
     def put_report(self, replica: str, report: bytes) -> None:
         """Replace what a replica knows of its consumers."""
         with self._file.writing(durable=False) as db:  # it is told again soon
-            db.execute("INSERT OR REPLACE INTO reports VALUES (?, ?)", (replica, seal(report)))
+            db.execute("INSERT OR REPLACE INTO reports VALUES (?, ?)", (replica, seal(report, replica)))
             _touch(db)
         self._wake()
 
@@ -188,7 +190,7 @@ class SqliteStore:
         """Return replica -> report."""
         with self._file.reading() as db:
             rows = db.execute("SELECT replica, report FROM reports ORDER BY replica").fetchall()
-        return {replica: unseal(report, f"the report of {replica}") for replica, report in rows}
+        return {replica: unseal(report, f"the report of {replica!r}", replica) for replica, report in rows}
 
     def wait(self, seen: str, seconds: float) -> str:
         """Return the new mark when something changed since the mark `seen`, or after `seconds`."""

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -47,3 +48,9 @@ def place(new_place: Callable[[], Place]) -> Place:
 @pytest.fixture
 def store(place: Place) -> Store:
     return place.open()
+
+
+@pytest.fixture
+def background() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as executor:
+        yield executor

@@ -2,13 +2,17 @@
 
 import contextlib
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from controlplane.store.contract import Change, Event, LogEntry, Store
 from controlplane.store.open import open_store
-from tests.store.redis_server import RedisServer
+from tests.store.redis_server import SECONDS, RedisServer
 
 CLUSTER = "tests"
+
+LONG = 600.0
+"""Seconds of a lease or a wait that ends by something else than its time."""
 
 
 def entry(number: int, author: str = "ann") -> LogEntry:
@@ -29,6 +33,14 @@ def event(detail: str) -> Event:
 
 def step(expected: int, body: bytes = b"\0state\xff", **more: object) -> Change:
     return Change(expected=expected, body=body, **more)
+
+
+@contextlib.contextmanager
+def opened_redis(url: str, timeout: float = SECONDS) -> Iterator[Store]:
+    from controlplane.store.redis import RedisStore  # noqa: PLC0415 - a racer on SQLite starts faster without
+
+    with contextlib.closing(RedisStore(url, CLUSTER, timeout=timeout)) as store:
+        yield store
 
 
 class Place:
@@ -61,6 +73,9 @@ class SqlitePlace(Place):
     def set_body(self, body: bytes) -> None:
         self.run("UPDATE head SET body = ?", body)
 
+    def set_version(self, version: str) -> None:
+        self.run("UPDATE head SET version = ?", version)
+
     def set_format(self, number: int) -> None:
         self.run(f"PRAGMA user_version={number}")
 
@@ -82,6 +97,9 @@ class RedisPlace(Place):
 
     def set_body(self, body: bytes) -> None:
         self.server.call("HSET", self.key("state"), "body", body, database=self.number)
+
+    def set_version(self, version: str) -> None:
+        self.server.call("HSET", self.key("state"), "version", version, database=self.number)
 
     def set_format(self, number: int) -> None:
         self.server.call("HSET", self.key("state"), "format", str(number), database=self.number)

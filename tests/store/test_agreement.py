@@ -10,10 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controlplane.store.contract import Change, Lease, Store, StoreError
-from tests.store.places import Place, RedisPlace, SqlitePlace, entry, event
+from tests.store.places import LONG, Place, RedisPlace, SqlitePlace, entry, event
 from tests.store.redis_server import RedisServer
-
-LONG = 600.0
 
 NAMES = st.sampled_from(["a", "b", "ü\n"])
 BODIES = st.binary(max_size=20)

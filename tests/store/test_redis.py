@@ -8,23 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.store.contract import Conflict, Corrupt, Head, Store, Unreachable, WrongStore
+from controlplane.store.contract import Conflict, Head, Store, Unreachable
 from controlplane.store.redis import RedisStore
 from controlplane.store.redis_link import MAX_CONNECTIONS
 from tests.store.flaky_proxy import FlakyProxy, Moment
-from tests.store.places import CLUSTER, RedisPlace, entry, event, step
+from tests.store.places import CLUSTER, LONG, entry, event, opened_redis, step
 from tests.store.racer import race
 from tests.store.redis_server import DURABLE, SECONDS, RedisServer, until
 
-LONG = 600.0
-SHORT = 0.2
+SHORT = 0.5
 """A timeout for servers that won't answer."""
-
-
-@contextlib.contextmanager
-def opened(url: str, timeout: float = SECONDS) -> Iterator[RedisStore]:
-    with contextlib.closing(RedisStore(url, CLUSTER, timeout=timeout)) as store:
-        yield store
 
 
 @pytest.fixture
@@ -40,7 +33,7 @@ def contents(store: Store) -> tuple[object, ...]:
 
 class TestServer:
     def test_killed_and_started_again_it_has_all_that_was_acknowledged(self, own: RedisServer) -> None:
-        with opened(own.url) as store:
+        with opened_redis(own.url) as store:
             for last in (5, 10, 15):
                 list(race(store, last, "ann"))
                 store.put_report("r", b"report")
@@ -53,12 +46,12 @@ class TestServer:
                 assert renewed
                 assert lease.token == renewed.token
                 assert store.blob(store.put_blob(b"blob 1" * 500)) == b"blob 1" * 500
-            with opened(own.url) as again:
+            with opened_redis(own.url) as again:
                 assert again.identity == store.identity
                 assert contents(again) == before
 
     def test_killed_while_many_write_it_has_all_that_was_acknowledged(self, own: RedisServer) -> None:
-        with opened(own.url) as store, ThreadPoolExecutor(4) as background:
+        with opened_redis(own.url) as store, ThreadPoolExecutor(4) as background:
             races = [background.submit(_until_lost, store, f"{number}") for number in range(4)]
             until("a hundred commits", lambda: store.head().version > 100)
             own.kill()
@@ -71,7 +64,7 @@ class TestServer:
             assert store.head().body == f"state {version}".encode()
 
     def test_that_isnt_there_is_told_and_not_for_long(self, own: RedisServer) -> None:
-        with opened(own.url) as store:
+        with opened_redis(own.url) as store:
             own.kill()
             for call in (
                 store.head,
@@ -88,8 +81,8 @@ class TestServer:
 
     def test_that_stops_in_its_tracks_is_told_and_changes_at_most_once(self, own: RedisServer) -> None:
         change = step(1, entry=entry(1), request_id="q", outcome=b"done")
-        with opened(own.url, timeout=SHORT) as store:
-            store.commit(step(0))
+        with opened_redis(own.url) as patient, opened_redis(own.url, timeout=SHORT) as store:
+            patient.commit(step(0))
             own.pause()
             for call in (lambda: store.commit(change), store.head, lambda: store.wait("0-0", LONG)):
                 with pytest.raises(Unreachable, match=r"doesn't answer .*imeout"):
@@ -98,14 +91,14 @@ class TestServer:
                 RedisStore(own.url, CLUSTER, timeout=SHORT)
             own.resume()
             until("the server to go on", lambda: own.call("PING") == b"+PONG")
-            until("the commit that was under way", lambda: store.head().version == 2)
+            until("the commit that was under way", lambda: patient.head().version == 2)
             with pytest.raises(Conflict):
-                store.commit(change)
-            assert store.outcome("q") == b"done"
-            assert store.log() == (entry(1),)
+                patient.commit(change)
+            assert patient.outcome("q") == b"done"
+            assert patient.log() == (entry(1),)
 
     def test_a_wait_goes_on_over_a_restart(self, own: RedisServer) -> None:
-        with opened(own.url) as store, ThreadPoolExecutor(1) as background:
+        with opened_redis(own.url) as store, ThreadPoolExecutor(1) as background:
             store.commit(step(0))
             wait = background.submit(store.wait, store.wait("", LONG), LONG)
             own.restart()
@@ -126,7 +119,7 @@ class TestConnection:
         self, redis: RedisServer, tmp_path: Path, loses: Moment, version: int
     ) -> None:
         change = step(0, b"new", entry=entry(1), events=(event("x"),), request_id="q", outcome=b"done")
-        with FlakyProxy(redis, tmp_path / "proxy") as proxy, opened(proxy.url) as store:
+        with FlakyProxy(redis, tmp_path / "proxy") as proxy, opened_redis(proxy.url) as store:
             proxy.loses = loses
             with pytest.raises(Unreachable, match="doesn't answer"):
                 store.commit(change)
@@ -141,7 +134,7 @@ class TestConnection:
             assert contents(store) == (Head(version=1, body=b"new"), (entry(1),), (event("x"),), {})
 
     def test_idle_ones_that_were_cut_are_opened_again(self, redis: RedisServer) -> None:
-        with opened(redis.url) as store:
+        with opened_redis(redis.url) as store:
             for version in range(3):
                 redis.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
                 assert store.commit(step(version)).version == version + 1
@@ -149,7 +142,7 @@ class TestConnection:
                 assert store.head().version == version + 1
 
     def test_more_threads_than_connections_take_turns(self, redis: RedisServer) -> None:
-        with opened(redis.url) as store, ThreadPoolExecutor(2 * MAX_CONNECTIONS) as background:
+        with opened_redis(redis.url) as store, ThreadPoolExecutor(2 * MAX_CONNECTIONS) as background:
             mark = store.wait("", LONG)
             waits = [background.submit(store.wait, mark, 0.5) for _ in range(2 * MAX_CONNECTIONS)]
             store.put_report("r", b"")
@@ -179,12 +172,12 @@ class TestRefusals:
                 call()
         assert contents(store) == before
         assert store.outcome("q") is None
-        with opened(store._link.place) as again:  # what is there may be opened, and read
+        with opened_redis(store._link.place) as again:  # what is there may be opened, and read
             assert contents(again) == before
 
     @pytest.fixture
     def store(self, own: RedisServer) -> Iterator[Store]:
-        with opened(own.url) as store:
+        with opened_redis(own.url) as store:
             store.commit(step(0, b"was", entry=entry(1), events=(event("was"),)))
             yield store
 
@@ -222,7 +215,7 @@ class TestRefusals:
             with pytest.raises(Unreachable, match="correct the user and the password in the URL") as error:
                 RedisStore(url, CLUSTER)
             assert "hunter2" not in str(error.value)
-        with opened(f"{own.url}?password=right") as store:
+        with opened_redis(f"{own.url}?password=right") as store:
             assert store.commit(step(0)).version == 1
 
     def test_one_that_permits_too_little(self, own: RedisServer) -> None:
@@ -233,121 +226,5 @@ class TestRefusals:
     def test_one_that_permits_what_is_needed_and_not_to_ask_for_its_settings(self, own: RedisServer) -> None:
         rules = ("~lightbulb:*", "+@all", "-@admin", "-@dangerous")
         own.call("ACL", "SETUSER", "ann", "on", ">pass", *rules)
-        with opened(f"unix://ann@{own.socket}?password=pass") as store:
+        with opened_redis(f"unix://ann@{own.socket}?password=pass") as store:
             assert list(race(store, 3, "ann")) == [1, 2, 3]
-
-
-class TestContents:
-    """Keys that aren't a store's are refused by name, before anything is written."""
-
-    @pytest.fixture
-    def place(self, redis: RedisServer) -> Iterator[RedisPlace]:
-        place = RedisPlace(redis, 0)
-        yield place
-        place.opened.close()
-
-    @pytest.mark.parametrize("name", ["lease", "log", "events", "requests", "order", "reports", "changes"])
-    def test_a_key_of_another_type(self, place: RedisPlace, name: str) -> None:
-        store = place.open()
-        store.commit(step(0, b"was"))
-        place.server.call("SET", place.key(name), "x")
-        with pytest.raises(Corrupt, match=re.escape(f"other data in {place.key(name)} than a store has")):
-            store.commit(step(1, b"not", entry=entry(1), events=(event("not"),), request_id="q"))
-        assert store.head() == Head(version=1, body=b"was")
-        with pytest.raises(Corrupt, match="restore a backup"):
-            place.open()
-
-    @pytest.mark.parametrize("call", [Store.log, Store.events, Store.reports], ids=lambda call: call.__name__)
-    def test_reading_a_key_of_another_type(self, place: RedisPlace, call) -> None:
-        store = place.open()
-        place.server.call("SET", place.key(call.__name__), "x")
-        with pytest.raises(Corrupt, match=r"other data .*restore a backup"):
-            getattr(store, call.__name__)()
-
-    def test_a_store_without_its_state(self, place: RedisPlace) -> None:
-        place.open().commit(step(0, entry=entry(1)))
-        place.server.call("DEL", place.key("state"))
-        with pytest.raises(Corrupt, match="state than a store has"):
-            place.open()
-
-    @pytest.mark.parametrize("field", ["version", "body"])
-    def test_a_state_without_a_part(self, place: RedisPlace, field: str) -> None:
-        store = place.open()
-        store.commit(step(0))
-        place.server.call("HDEL", place.key("state"), field)
-        with pytest.raises(Corrupt, match="state than a store has"):
-            store.head()
-
-    def test_a_log_with_a_gap(self, place: RedisPlace) -> None:
-        store = place.open()
-        list(race(store, 3, "ann"))
-        place.server.call("HDEL", place.key("log"), "2")
-        with pytest.raises(Corrupt, match="log than a store has"):
-            store.log()
-
-    @pytest.mark.parametrize("renewed", [False, True])
-    def test_a_database_that_is_emptied_while_in_use(self, place: RedisPlace, renewed: bool) -> None:
-        store = place.open()
-        lease = store.lease("a", LONG)
-        assert lease
-        place.server.call("FLUSHALL")
-        if renewed:
-            assert place.open().identity != store.identity
-        for call in (
-            store.head,
-            lambda: store.commit(step(0)),
-            lambda: store.lease("a", LONG),
-            lambda: store.put_report("r", b""),
-        ):
-            with pytest.raises(WrongStore, match="emptied or replaced; restore a backup"):
-                call()
-
-
-class TestKeys:
-    def test_they_are_in_one_slot_of_a_redis_cluster(self, tmp_path: Path) -> None:
-        with RedisServer(tmp_path, "--cluster-enabled", "yes") as server:
-            server.call("CLUSTER", "ADDSLOTS", *map(str, range(16384)))
-            until("its cluster", lambda: b"cluster_state:ok" in server.call("CLUSTER", "INFO"))
-            with opened(server.url) as store:
-                assert list(race(store, 3, "ann")) == [1, 2, 3]
-                assert store.lease("a", LONG)
-
-    def test_one_shard_of_several_is_refused(self, tmp_path: Path) -> None:
-        with RedisServer(tmp_path, "--cluster-enabled", "yes") as server:
-            server.call("CLUSTER", "ADDSLOTS", "0")
-            with pytest.raises(Unreachable, match=r"its cluster is down|one of several shards"):
-                RedisStore(server.url, CLUSTER)
-
-    def test_what_wakes_is_bounded(self, redis: RedisServer) -> None:
-        with opened(redis.url) as store:
-            for number in range(1000):
-                store.put_report("r", b"%d" % number)
-        assert int(redis.call("XLEN", RedisPlace(redis, 0).key("changes"))[1:]) < 500
-
-    def test_nothing_is_written_elsewhere(self, redis: RedisServer) -> None:
-        with opened(redis.url) as store:
-            list(race(store, 2, "ann"))
-            store.put_report("r", b"")
-            store.lease("a", LONG)
-        keys = re.findall(rb"lightbulb:\S+", redis.call("KEYS", "*"))
-        assert redis.call("DBSIZE") == b":%d" % len(keys)
-        ours = RedisPlace(redis, 0).key("").encode()
-        assert [key for key in keys if not key.startswith(ours)] == [b"lightbulb:cluster"]
-
-
-class TestWarnings:
-    @pytest.mark.parametrize(
-        ("settings", "warns"),
-        [
-            ((), True),
-            (("--appendonly", "yes"), False),
-            (("--save", "900", "1"), False),
-            (("--appendonly", "yes", "--maxmemory-policy", "allkeys-lru"), True),
-        ],
-    )
-    def test_one_that_forgets_is_warned_of(self, tmp_path, caplog, settings, warns) -> None:
-        with RedisServer(tmp_path, *settings) as server, opened(server.url):
-            pass
-        said = [record.getMessage() for record in caplog.records]
-        assert len(said) == warns
-        assert all("set its " in each for each in said)
