@@ -228,9 +228,8 @@ class RedisStore:
         if owner != cluster:
             raise other_cluster(self._link.place, owner, cluster)
         made = (uuid.uuid4().hex, str(FORMAT), cluster)
-        identity, written_by, named = (
-            value.decode(errors="replace") for value in self._answer(scripts.OPEN, *made)[1:]
-        )
+        _, *found = self._answer(scripts.OPEN, *made)
+        identity, written_by, named = (value.decode(errors="replace") for value in found)
         if not written_by.isdecimal() or int(written_by) < FORMAT:
             raise self._damaged(self._state)
         if int(written_by) > FORMAT:

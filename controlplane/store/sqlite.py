@@ -34,7 +34,6 @@ from controlplane.store.contract import (
     Lease,
     LogEntry,
     NotFound,
-    Unreachable,
 )
 from controlplane.store.refusals import check_cluster, conflict, fenced, not_next, repeated
 from controlplane.store.sqlite_file import SqliteFile
@@ -64,7 +63,6 @@ class SqliteStore:
         check_cluster(cluster)
         self._clock = clock
         self._changed = threading.Condition()
-        self._closed = False
         self._file = SqliteFile(Path(path).absolute(), cluster, patience)
         with self._file.reading() as db:
             self._identity: str = self._row(db, "SELECT identity FROM store")[0]
@@ -196,20 +194,18 @@ class SqliteStore:
         """Return the new mark when something changed since the mark `seen`, or after `seconds`."""
         until = time.monotonic() + seconds
         with self._changed:  # held between the look and the wait, so that no change of ours is missed
-            while not self._closed:
+            while True:
                 with self._file.reading() as db:
                     mark = str(self._row(db, "SELECT mark FROM store")[0])
                 left = until - time.monotonic()
                 if mark != seen or left <= 0:
                     return mark
                 self._changed.wait(min(left, _POLL_SECONDS))
-        raise Unreachable(f"{self._file.path} was closed")
 
     def close(self) -> None:
         """Let go of the file; a `wait` under way raises Unreachable."""
-        self._closed = True
-        self._wake()
         self._file.close()
+        self._wake()
 
     def _check(self, db: sqlite3.Connection, change: Change) -> None:
         """Raise Fenced or Conflict, should the change not be one that may be taken now."""
