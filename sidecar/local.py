@@ -18,6 +18,7 @@ from controlplane.xds.snapshot import EMPTY_SNAPSHOT, Snapshot
 from controlplane.xds.sotw import SotwSession
 from controlplane.xds.subscription import Batch, Subscription
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Node
+from sidecar.wire import delta_response
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,6 @@ LIMITS = SessionLimits(ack_seconds=6.0)
 named (at the second time) before the control plane's own 15 s are over."""
 
 LATE_SECONDS = 15.0
-REFUSED = "refused by Envoy; its sidecar's log says why"
 
 ASKED_FOR: Mapping[str, tuple[str, ...]] = {
     CLUSTER: (CLUSTER,),
@@ -69,16 +69,6 @@ class PatientSession(DeltaSession):
         return bool(snapshot.of(type_url)) or (type_url in snapshot.by_type and type_url not in NEVER_EMPTIED)
 
 
-def _refused(subscription: Subscription) -> Mapping[str, str]:
-    """Return name -> reason of what Envoy, being in step, has another version of, or none."""
-    lacking = {
-        name: REFUSED
-        for name, resource in subscription.current.items()
-        if subscription.wants(name) and subscription.held.get(name) != resource.version
-    }
-    return {**lacking, **subscription.refusals()}
-
-
 class LocalServer(AdsServer):
     """An AdsServer for the Envoy of node id `node_id`, and for no other; delta ADS only."""
 
@@ -109,7 +99,7 @@ class LocalServer(AdsServer):
         finally:
             late.cancel()
         subscription = self._subscriptions().get(type_url)
-        return {} if subscription is None else _refused(subscription)
+        return {} if subscription is None else subscription.refusals()
 
     def complete(self) -> bool:
         """Say whether there is all that Envoy asks for by name: the routes of its scopes, for one."""
@@ -146,10 +136,10 @@ class LocalServer(AdsServer):
         self,
         make_session: Callable[[Snapshot | None, SessionLimits], DeltaSession | SotwSession],
         parse: Callable[[bytes], Any],
-        to_bytes: Callable[[Any], bytes],
+        _to_bytes: Callable[[Any], bytes],
         requests: object,
         context: grpc.aio.ServicerContext[bytes, bytes],
     ) -> None:
         if make_session is not DeltaSession:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "a relay speaks delta ADS")
-        await super()._serve(PatientSession, parse, to_bytes, requests, context)
+        await super()._serve(PatientSession, parse, delta_response, requests, context)

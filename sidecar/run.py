@@ -118,10 +118,10 @@ async def _run_beside(
 
 @contextlib.asynccontextmanager
 async def _envoy(command: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run Envoy in a process group of its own: it is this process that ends it."""
+    """Run Envoy in a process group of its own: Ctrl-C is for this process, which ends it gently."""
     tethered = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *command]
     process = await asyncio.create_subprocess_exec(
-        *tethered, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
+        *tethered, stdin=asyncio.subprocess.DEVNULL, process_group=0
     )
     try:
         yield process

@@ -86,10 +86,12 @@ class RelayLab(Lab):
         return is_ready(self.admin)
 
     def close(self) -> None:
-        self.stop_relay()
-        self.plane.stop()
-        self.loop.run(_leave())
-        super().close()
+        with contextlib.ExitStack() as last:
+            last.callback(super().close)
+            self.sidecar.stop()
+            self.stop_relay()
+            self.plane.stop()
+            self.loop.run(_leave())
 
     def _make_sidecar(self) -> Sidecar:
         settings = replace(self.sidecar.settings, control_plane=self.socket)

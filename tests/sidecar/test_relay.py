@@ -81,6 +81,7 @@ def test_the_last_good_content_of_what_envoy_refuses_is_what_the_relay_serves_on
     wait_for("the relay to have it", lambda: lab.wanted()["vip-a"] is not good.of(CLUSTER)["vip-a"])
     lab.settled()
     assert lab.wanted() == good.of(CLUSTER)
+    assert "EDS" in lab.plane.rejected()["vip-a"]
     assert lab.call(KEY).text == "vip-a"
     lab.restart_envoy()
     lab.sidecar.wait_ready(20)
