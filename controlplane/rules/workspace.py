@@ -57,9 +57,9 @@ def check_workspace(workspace: Workspace) -> tuple[Problem, ...]:
 
 
 def content_hash(workspace: Workspace) -> str:
-    """Return the name of this content, the same wherever it is computed."""
+    """Return the name of this content, the same wherever it is computed; only files that count do."""
     digest = hashlib.sha256()
-    for path in sorted(workspace.files):
+    for path in sorted(name for name in workspace.files if name.endswith(SUFFIXES)):
         content = workspace.files[path]
         digest.update(f"{len(path)}:{path}{len(content)}:".encode())
         digest.update(content)

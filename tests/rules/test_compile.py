@@ -98,6 +98,7 @@ def test_a_version_stays_as_it_is_written() -> None:
 def test_the_same_workspace_has_the_same_hash_and_rules() -> None:
     assert content_hash(workspace()) == content_hash(workspace())
     assert content_hash(workspace()) != content_hash(workspace(more_js="//"))
+    assert content_hash(workspace()) == content_hash(workspace(README_md="what counts stays the same"))
     assert compile_workspace(workspace()) == compile_workspace(workspace())
 
 
