@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 import click
@@ -34,6 +35,7 @@ WIDTH = 140
 def main(names: tuple[str, ...], folder: Path, *, quick: bool, write_docs: bool) -> None:
     """Measure contestants side by side, and print their ratios. Without a NAME: all of them."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no child is left behind
+    failures: list[str] = []
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     with console.status("") as status:
         results = run(
@@ -41,9 +43,13 @@ def main(names: tuple[str, ...], folder: Path, *, quick: bool, write_docs: bool)
             quick=quick,
             tell=lambda line: _tell(console, status, line),
             done=lambda report: _print(console, report),
+            failed=lambda name, error: failures.append(_complain(console, name, error)),
         )
     write(results, folder)
     console.print(f"results.json, results.md and plots are in {folder}")
+    if failures:
+        console.print(f"failed: {', '.join(failures)}", style="red")
+        sys.exit(1)
     if write_docs:
         write_document(results, folder)
 
@@ -53,6 +59,12 @@ def _tell(console: Console, status: Status, line: str) -> None:
         status.update(line)
     else:
         console.print(line, style="dim")
+
+
+def _complain(console: Console, name: str, error: Exception) -> str:
+    console.print(f"{name} failed: {type(error).__name__}: {error}", style="red", markup=False)
+    traceback.print_exception(error)
+    return name
 
 
 def _print(console: Console, report: Report) -> None:

@@ -12,7 +12,7 @@ from bench.machine import pinned
 from bench.system import Server
 from lightbulbctl.processes import free_ports
 from sidecar.bootstrap import SidecarSettings
-from sidecar.process import Sidecar, is_ready
+from sidecar.process import is_ready, make_command
 
 READY_SECONDS = 60.0
 END_SECONDS = 10.0
@@ -34,9 +34,11 @@ def envoy(node_id: str, *, control_plane: int, core: int, folder: Path) -> Itera
         admin=(LOCAL, admin),
     )
     log = folder / f"envoy-{listen}.log"
-    command = Sidecar(settings, log=log).command()
+    command = make_command(settings, concurrency=1, binary=None)
     with log.open("wb") as output, pinned(core):
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
     try:
         _wait_until_ready(process, (LOCAL, admin), log)
         yield Server(port=listen, pid=process.pid)

@@ -20,9 +20,17 @@ PLOTS = "img"
 
 
 def run(
-    names: Iterable[str], *, quick: bool, tell: Callable[[str], None], done: Callable[[Report], None]
+    names: Iterable[str],
+    *,
+    quick: bool,
+    tell: Callable[[str], None],
+    done: Callable[[Report], None],
+    failed: Callable[[str, Exception], None],
 ) -> Results:
-    """Run the benchmarks named; `done` is called with each report as it comes."""
+    """Run the benchmarks named; `done` is called with each report as it comes.
+
+    One that fails is left out, and handed to `failed`: the others are worth their minutes.
+    """
     described = machine.describe()
     reports = []
     for name in names:
@@ -33,7 +41,11 @@ def run(
                 folder=Path(folder),
                 tell=lambda line, name=name: tell(f"{name}: {line}"),
             )
-            reports.append(run_one(name, setting))
+            try:
+                reports.append(run_one(name, setting))
+            except Exception as error:  # noqa: BLE001 - whatever it is
+                failed(name, error)
+                continue
         done(reports[-1])
     return Results(machine=described, quick=quick, reports=tuple(reports))
 

@@ -11,7 +11,8 @@ from bench import show
 from bench.__main__ import main
 from bench.machine import find_cores
 from bench.result import Comparison, Report, Results, Verdict
-from bench.run import write_document
+from bench.run import run, write_document
+from bench.suite import Benchmark
 from bench.worker import Worker, WorkerFailed
 
 
@@ -29,8 +30,8 @@ def comparison(*ratios: float, goal: float | None = None) -> Comparison:
 
 
 def test_a_quick_run_writes_ratios_a_table_and_a_plot(tmp_path: Path) -> None:
-    run = CliRunner().invoke(main, ["resolve_core", "--quick", "--out", str(tmp_path)])
-    assert run.exit_code == 0, run.output
+    done = CliRunner().invoke(main, ["resolve_core", "--quick", "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["quick"] is True
     assert results["machine"]["cores"]
@@ -45,9 +46,43 @@ def test_a_quick_run_writes_ratios_a_table_and_a_plot(tmp_path: Path) -> None:
         assert len(each["ratios"]) == 3
         assert all(math.isfinite(ratio) and ratio > 0 for ratio in each["ratios"])
         assert min(each["ratios"]) <= each["ratio"] <= max(each["ratios"])
-        assert each["contestant"] in run.output
+        assert each["contestant"] in done.output
         assert each["contestant"] in (tmp_path / "results.md").read_text()
     assert (tmp_path / "resolve_core.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.envoy
+def test_envoys_and_their_control_plane_are_set_up_and_measured(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["envoy_lookup", "--quick", "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    comparisons = json.loads((tmp_path / "results.json").read_text())["benchmarks"]["envoy_lookup"][
+        "comparisons"
+    ]
+    assert {each["metric"] for each in comparisons} == {"CPU", "time"}
+    assert all(each["ratio"] > 0 for each in comparisons)
+
+
+def test_a_benchmark_that_fails_is_named_and_the_others_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("no luck today")
+
+    suite = {
+        "broken": Benchmark(title="Never", run=fail),
+        "sound": Benchmark(title="Always", run=lambda _: (comparison(1.0),)),
+    }
+    monkeypatch.setattr("bench.run.BENCHMARKS", suite)
+    said: list[str] = []
+    results = run(
+        suite,
+        quick=True,
+        tell=lambda _: None,
+        done=lambda _: None,
+        failed=lambda name, error: said.append(f"{name}: {error}"),
+    )
+    assert said == ["broken: no luck today"]
+    assert [report.name for report in results.reports] == ["sound"]
 
 
 @pytest.mark.parametrize("bodies", [[], ["AAAAAAE="]], ids=["without a body", "with a body"])
