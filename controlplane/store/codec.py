@@ -110,11 +110,11 @@ def verified(blob: bytes, content_hash: str) -> bytes:
 
 
 def _bytes(message: Message) -> bytes:
-    return seal(message.SerializeToString(deterministic=True))
+    return seal(message.SerializeToString(deterministic=True), message.DESCRIPTOR.name)
 
 
 def _parse(message: Message, sealed: bytes, what: str) -> None:
     try:
-        message.ParseFromString(unseal(sealed, what))
+        message.ParseFromString(unseal(sealed, what, message.DESCRIPTOR.name))
     except DecodeError as error:
         raise Corrupt(f"{what} can't be read ({error}); restore a backup of the store") from error

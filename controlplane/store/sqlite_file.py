@@ -25,16 +25,25 @@ _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
 
 _SCHEMA = """
-CREATE TABLE store (cluster TEXT NOT NULL, identity TEXT NOT NULL, mark INTEGER NOT NULL);
-CREATE TABLE head (version INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE TABLE lease (holder TEXT NOT NULL, token INTEGER NOT NULL, expires REAL NOT NULL);
-CREATE TABLE blobs (hash TEXT PRIMARY KEY, blob BLOB NOT NULL);
-CREATE TABLE log (number INTEGER PRIMARY KEY, entry BLOB NOT NULL);
-CREATE TABLE events (id INTEGER PRIMARY KEY, event BLOB NOT NULL);
-CREATE TABLE requests (id INTEGER PRIMARY KEY, request TEXT NOT NULL UNIQUE, outcome BLOB NOT NULL);
-CREATE TABLE reports (replica TEXT PRIMARY KEY, report BLOB NOT NULL);
+CREATE TABLE store (cluster TEXT NOT NULL, identity TEXT NOT NULL, mark INTEGER NOT NULL,
+  CHECK (typeof(cluster) = 'text' AND typeof(identity) = 'text' AND typeof(mark) = 'integer'));
+CREATE TABLE head (version INTEGER NOT NULL, body BLOB NOT NULL,
+  CHECK (typeof(version) = 'integer' AND typeof(body) = 'blob'));
+CREATE TABLE lease (holder TEXT NOT NULL, token INTEGER NOT NULL, expires REAL NOT NULL,
+  CHECK (typeof(holder) = 'text' AND typeof(token) = 'integer' AND typeof(expires) = 'real'));
+CREATE TABLE blobs (hash TEXT PRIMARY KEY, blob BLOB NOT NULL,
+  CHECK (typeof(hash) = 'text' AND typeof(blob) = 'blob'));
+CREATE TABLE log (number INTEGER PRIMARY KEY, entry BLOB NOT NULL, CHECK (typeof(entry) = 'blob'));
+CREATE TABLE events (id INTEGER PRIMARY KEY, event BLOB NOT NULL, CHECK (typeof(event) = 'blob'));
+CREATE TABLE requests (id INTEGER PRIMARY KEY, request TEXT NOT NULL UNIQUE, outcome BLOB NOT NULL,
+  CHECK (typeof(request) = 'text' AND typeof(outcome) = 'blob'));
+CREATE TABLE reports (replica TEXT PRIMARY KEY, report BLOB NOT NULL,
+  CHECK (typeof(replica) = 'text' AND typeof(report) = 'blob'));
 """
-"""`store`, `head` and `lease` have one row each. `mark` counts what wakes a `wait`; `holder` '' is nobody."""
+"""`store`, `head` and `lease` have one row each. `mark` counts what wakes a `wait`; `holder` '' is nobody.
+
+Types are checked, since SQLite only prefers them; the check of integrity includes these.
+"""
 
 _CORRUPT = ("CORRUPT", "NOTADB", "ERROR", "CONSTRAINT", "MISMATCH", "FORMAT")
 """SQLite's names for a file that isn't what we wrote; our statements are fixed: an ERROR is the tables'."""
@@ -151,7 +160,8 @@ def translated(path: Path) -> Iterator[None]:
 
 def _in_our_words(error: sqlite3.Error, path: Path) -> StoreError:
     name = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_")
-    if name.startswith(_CORRUPT):
+    undecodable = not name and isinstance(error, sqlite3.OperationalError)  # a text that isn't UTF-8
+    if undecodable or name.startswith(_CORRUPT):
         return Corrupt(f"{path} is damaged, or isn't a store ({error}); restore a backup of it")
     remedy = next((each for code, each in _REMEDIES.items() if name.startswith(code)), "open it again")
     return Unreachable(f"{path} can't be used now ({error}); {remedy}")
@@ -225,9 +235,9 @@ def _check(db: sqlite3.Connection, path: Path, cluster: str) -> None:
         expected = _tables(model)
     if written_by != FORMAT or _tables(db) != expected:
         raise Corrupt(f"{path} has other tables than a store of format {FORMAT}; restore a backup of it")
-    found = _value(db, "PRAGMA quick_check(1)")
+    found = _value(db, "PRAGMA integrity_check(1)")  # not the quick one: it trusts an index that lacks a row
     if found != "ok":
-        raise Corrupt(f"{path} is damaged ({found}); restore a backup of it")
+        raise Corrupt(f"{path} is damaged ({found.splitlines()[-1]}); restore a backup of it")
     theirs = _value(db, "SELECT cluster FROM store")
     if theirs != cluster:
         raise other_cluster(str(path), theirs, cluster)

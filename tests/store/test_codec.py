@@ -53,7 +53,12 @@ def test_what_was_cut_short_is_noticed(length: int) -> None:
 
 def test_what_isnt_an_entry_is_refused() -> None:
     with pytest.raises(Corrupt, match=r"entry 7 of the log can't be read"):
-        codec.entry_from_bytes(codec.seal(b"\xff\xff"), 7)
+        codec.entry_from_bytes(codec.seal(b"\xff\xff", "StoredEntry"), 7)
+
+
+def test_an_entry_in_the_place_of_an_event_is_refused() -> None:
+    with pytest.raises(Corrupt, match="an event of the audit trail isn't what was written"):
+        codec.event_from_bytes(codec.entry_to_bytes(entry(7)))
 
 
 def test_an_entry_in_the_place_of_another_is_refused() -> None:
