@@ -36,7 +36,9 @@ def lightbulb(setting: Setting) -> Iterator[Server]:
     plane, port = (f"127.0.0.1:{number}" for number in free_ports(2))
     with Processes(setting.folder) as processes, Worker("bench.parts.hosts", setting.cores.client) as hosts:
         with pinned(setting.cores.client):
-            processes.start("control-plane", ["control-plane", "--listen", plane, "--rules", str(RULES)])
+            store = f"sqlite:{setting.folder}/store-{plane.rpartition(':')[2]}.db"
+            arguments = ["--listen", plane, "--store", store, "--rules", str(RULES)]
+            processes.start("control-plane", ["control-plane", *arguments])
         with pinned(setting.cores.server):
             child = processes.start("lightbulb", ["serve", "--listen", port, "--control-plane", plane])
         hosts.ask(target=plane, shards=shards)

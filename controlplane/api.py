@@ -1,44 +1,78 @@
-"""The control plane's gRPC API: protobuf in, Publisher calls, protobuf out."""
+"""The control plane's gRPC API: protobuf in, an Operator's work, protobuf out; errors as statuses."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any, NoReturn, TypeVar
 
 import grpc
 import grpc.aio
 
+from controlplane.difference import differences
 from controlplane.model import Workspace
+from controlplane.operator import Asked, Operator
 from controlplane.problems import Problem, WorkspaceError
-from controlplane.publisher import Published, Publisher
-from controlplane.rollout.activation import Activation, Busy, Phase
+from controlplane.replica import Replica
+from controlplane.rollout.operations import Refused
+from controlplane.rollout.state import Rollout
+from controlplane.rules.workspace import MAX_FILES
+from controlplane.status import status
+from controlplane.store.contract import (
+    MAX_PAGE,
+    Conflict,
+    LogEntry,
+    NotFound,
+    StoreError,
+    TooLarge,
+    Unreachable,
+)
 from controlplane.xds.resources import Inconsistent
+from lightbulb.codec import Malformed
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 
-MAX_FILES = 2_000
+log = logging.getLogger(__name__)
 
-_PHASES = {phase: getattr(pb, f"PHASE_{phase.name}") for phase in Phase}
+PAGE = 20
+NEWS_SECONDS = 1.0
+PAUSE_SECONDS = 0.05
+MAX_WATCHERS = 200
+MAX_TEXT = 4_000
+"""Characters of a message, an author or a revision."""
+
+Context = grpc.aio.ServicerContext[Any, Any]
+T = TypeVar("T")
+
+_CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
+    (Refused, grpc.StatusCode.FAILED_PRECONDITION),
+    (NotFound, grpc.StatusCode.NOT_FOUND),
+    (Conflict, grpc.StatusCode.ABORTED),
+    (TooLarge, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (Unreachable, grpc.StatusCode.UNAVAILABLE),
+    (StoreError, grpc.StatusCode.INTERNAL),
+    (Malformed, grpc.StatusCode.INTERNAL),
+)
 
 
 class ControlPlaneService(pb_grpc.ControlPlaneServicer):
-    """Publish and GetStatus, as protos/lightbulb/v1/control_plane.proto says."""
+    """protos/lightbulb/v1/control_plane.proto, at one replica."""
 
-    def __init__(self, publisher: Publisher) -> None:
-        """Take publishes one at a time: they are rare and heavy."""
-        self._publisher = publisher
-        self._one_at_a_time = asyncio.Lock()
+    def __init__(self, replica: Replica) -> None:
+        """Serve what `replica` knows."""
+        self._replica = replica
+        self._operator = Operator(replica)
+        self._watchers = 0
 
-    async def Publish(  # noqa: N802 - gRPC's name
-        self,
-        request: pb.PublishRequest,
-        context: grpc.aio.ServicerContext[pb.PublishRequest, pb.PublishResponse],
-    ) -> pb.PublishResponse:
+    async def Publish(self, request: pb.PublishRequest, context: Context) -> pb.PublishResponse:  # noqa: N802 - gRPC's name
         """Evaluate, compile, plan and begin to activate; answer with all problems when there are any."""
         if len(request.files) > MAX_FILES:
             await context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT, f"{len(request.files)} files; at most {MAX_FILES}"
             )
+        asked = await _asked(request, context, revision=request.source_revision)
         workspace = Workspace(files={file.path: file.content for file in request.files})
         if len(workspace.files) < len(request.files):
             twice = Counter(file.path for file in request.files).most_common(1)[0][0]
@@ -46,53 +80,152 @@ class ControlPlaneService(pb_grpc.ControlPlaneServicer):
                 grpc.StatusCode.INVALID_ARGUMENT, f"the file {twice!r} is there more than once"
             )
         try:
-            async with self._one_at_a_time:
-                published = await self._publisher.publish(workspace)
+            outcome = await _carried_out(self._operator.publish(workspace, asked), context)
         except WorkspaceError as error:
             return pb.PublishResponse(problems=map(_problem, error.problems))
-        except Busy as error:
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         except Inconsistent as error:
             await context.abort(
                 grpc.StatusCode.INTERNAL, f"no sidecar could serve this; nothing has changed: {error}"
             )
-        return _response(published)
+        entry = await _carried_out(self._blocking(self._replica.store.entry, outcome.generation), context)
+        return pb.PublishResponse(
+            generation=outcome.generation, content_hash=entry.content_hash, unchanged=outcome.unchanged
+        )
 
-    async def GetStatus(  # noqa: N802 - gRPC's name
-        self,
-        request: pb.GetStatusRequest,  # noqa: ARG002
-        context: grpc.aio.ServicerContext[pb.GetStatusRequest, pb.GetStatusResponse],  # noqa: ARG002
-    ) -> pb.GetStatusResponse:
-        """Return what is active and what each connected consumer has acknowledged."""
-        response = _status(self._publisher.activation)
-        for consumer in self._publisher.consumers():
-            response.consumers.add(
-                node_id=consumer.id,
-                kind=consumer.kind,
-                waiting_for=consumer.waiting_for,
-                rejected=consumer.rejected,
+    async def Rollback(self, request: pb.RollbackRequest, context: Context) -> pb.RollbackResponse:  # noqa: N802 - gRPC's name
+        """Make a loaded generation active, or load it again."""
+        asked = await _asked(request, context)
+        work = self._operator.roll_back(request.generation, asked, reload=request.reload)
+        outcome = await _carried_out(work, context)
+        return pb.RollbackResponse(
+            generation=outcome.generation, unchanged=outcome.unchanged, on_its_way=outcome.on_its_way
+        )
+
+    async def Pin(self, request: pb.PinRequest, context: Context) -> pb.PinResponse:  # noqa: N802 - gRPC's name
+        """Keep a generation loaded, or let it go."""
+        asked = Asked(author=request.author[:MAX_TEXT], request_id=request.request_id[:MAX_TEXT])
+        work = self._operator.pin(request.generation, asked, release=request.release)
+        return pb.PinResponse(pinned=sorted(await _carried_out(work, context)))
+
+    async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:  # noqa: ARG002, N802 - gRPC's signature
+        """Return where the rollout stands, and what each consumer has acknowledged."""
+        return status(self._replica)
+
+    async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.GetStatusResponse]:  # noqa: ARG002, N802 - gRPC's signature
+        """Yield the status now and after every change."""
+        if self._watchers >= MAX_WATCHERS:
+            await context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, f"{MAX_WATCHERS} watch already; try later"
             )
-        return response
+        self._watchers += 1
+        try:
+            told, last = -1, None
+            while True:
+                told = await self._replica.wait_for_news(told, NEWS_SECONDS)
+                now = status(self._replica)
+                if now != last:
+                    yield now
+                    last = now
+                await asyncio.sleep(PAUSE_SECONDS)
+        finally:
+            self._watchers -= 1
+
+    async def GetHistory(self, request: pb.GetHistoryRequest, context: Context) -> pb.GetHistoryResponse:  # noqa: N802 - gRPC's name
+        """Return lines of the log, the newest first."""
+        limit = min(request.limit or PAGE, MAX_PAGE)
+        work = self._blocking(self._replica.store.log, before=request.before or None, limit=limit)
+        entries = await _carried_out(work, context)
+        rollout = self._replica.known.rollout
+        return pb.GetHistoryResponse(entries=[_history(entry, rollout) for entry in entries])
+
+    async def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:  # noqa: N802 - gRPC's name
+        """Return what differs between two generations."""
+        one, other = [
+            (await _carried_out(self._blocking(self._operator.generation, number), context)).plan
+            for number in (getattr(request, "from"), request.to)
+        ]
+        return pb.DiffResponse(
+            differences=[
+                pb.Difference(kind=each.kind, name=each.name, added=each.added, removed=each.removed)
+                for each in differences(one, other)
+            ]
+        )
+
+    async def GetEvents(self, request: pb.GetEventsRequest, context: Context) -> pb.GetEventsResponse:  # noqa: N802 - gRPC's name
+        """Return lines of the audit trail, the newest first."""
+        limit = min(request.limit or PAGE, MAX_PAGE)
+        events = await _carried_out(self._blocking(self._replica.store.events, limit=limit), context)
+        return pb.GetEventsResponse(
+            events=[
+                pb.Event(
+                    at=each.at,
+                    author=each.author,
+                    action=each.action,
+                    generation=each.generation,
+                    detail=each.detail,
+                )
+                for each in events
+            ]
+        )
+
+    @staticmethod
+    async def _blocking(work: Any, *arguments: Any, **named: Any) -> Any:
+        return await asyncio.to_thread(work, *arguments, **named)
 
 
-def _response(published: Published) -> pb.PublishResponse:
-    return pb.PublishResponse(
-        generation=published.generation.number,
-        content_hash=published.generation.content_hash,
-        unchanged=published.unchanged,
+async def _carried_out(work: Awaitable[T], context: Context) -> T:
+    """Return what work comes to, or end the call with the status of its error."""
+    try:
+        return await work
+    except (Refused, StoreError, Malformed) as error:
+        await _abort(error, context)
+
+
+async def _abort(error: Exception, context: Context) -> NoReturn:
+    code = next(code for kind, code in _CODES if isinstance(error, kind))
+    text = f"the store: {error}; nothing has changed" if isinstance(error, Unreachable) else str(error)
+    await context.abort(code, text)
+    raise AssertionError("abort raises")
+
+
+async def _asked(
+    request: pb.PublishRequest | pb.RollbackRequest, context: Context, revision: str = ""
+) -> Asked:
+    for name in ("author", "message", "request_id"):
+        if len(getattr(request, name)) > MAX_TEXT:
+            await context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT, f"{name} is longer than {MAX_TEXT} characters"
+            )
+    return Asked(
+        author=request.author,
+        message=request.message,
+        source_revision=revision[:MAX_TEXT],
+        request_id=request.request_id,
     )
 
 
-def _status(activation: Activation | None) -> pb.GetStatusResponse:
-    if activation is None:
-        return pb.GetStatusResponse(detail="nothing has been published")
-    active = activation.active
-    return pb.GetStatusResponse(
-        active_generation=0 if active is None else active.number,
-        content_hash="" if active is None else active.content_hash,
-        phase=_PHASES[activation.phase],
-        detail=activation.detail,
+def _history(entry: LogEntry, rollout: Rollout | None) -> pb.HistoryEntry:
+    return pb.HistoryEntry(
+        generation=entry.number,
+        content_hash=entry.content_hash,
+        author=entry.author,
+        message=entry.message,
+        source_revision=entry.source_revision,
+        published_at=entry.published_at,
+        state=_state(entry.number, rollout),
     )
+
+
+def _state(number: int, rollout: Rollout | None) -> str:
+    if rollout is None:
+        return ""
+    if number == rollout.active:
+        return "active"
+    if number == rollout.target:
+        return "on its way"
+    if number in rollout.pinned:
+        return "loaded, pinned"
+    return "loaded" if number in rollout.live else ""
 
 
 def _problem(problem: Problem) -> pb.Problem:

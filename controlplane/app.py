@@ -14,8 +14,11 @@ from grpc_reflection.v1alpha import reflection
 
 from controlplane.api import ControlPlaneService
 from controlplane.model import Workspace
-from controlplane.publisher import Publisher
-from controlplane.rollout.activation import Timings
+from controlplane.operator import Asked, Operator
+from controlplane.replica import Replica
+from controlplane.rollout.state import Policy
+from controlplane.store.contract import Store, Unreachable
+from controlplane.store.open import open_store
 from controlplane.xds.server import SERVER_OPTIONS
 from lightbulb.listen import listen
 from lightbulb.v1 import control_plane_pb2
@@ -23,52 +26,64 @@ from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 
 log = logging.getLogger(__name__)
 
+OPEN_SECONDS = 1.0
+"""Between attempts to open a store that isn't there yet."""
+
 _SERVICE = control_plane_pb2.DESCRIPTOR.services_by_name["ControlPlane"].full_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlPlaneSettings:
-    """Where to listen ("host:port"; port 0 lets the system choose), and how long things may take."""
+    """Where to listen ("host:port"; port 0 lets the system choose), and what to keep where.
+
+    `store` is "sqlite:PATH" or a Redis URL; `cluster` names what it belongs to. `replica` tells this control
+    plane from others on the same store. `grace` is in seconds.
+    """
 
     address: str
-    timings: Timings = field(default_factory=Timings)
+    store: str
+    cluster: str = "default"
+    replica: str = "control-plane"
+    policy: Policy = field(default_factory=Policy)
     grace: float = 5.0
 
 
 class ControlPlane:
-    """A running control plane; `port` is known once it has started."""
+    """A running control plane on an open store; `port` is known once it has started."""
 
-    def __init__(self, settings: ControlPlaneSettings) -> None:
+    def __init__(self, settings: ControlPlaneSettings, store: Store) -> None:
         """Nothing runs before `start`."""
         self._settings = settings
         self._health = health.aio.HealthServicer()
-        self.publisher = Publisher(timings=settings.timings)
+        self.replica = Replica(store, name=settings.replica, policy=settings.policy)
         self.port = 0
 
     async def start(self) -> None:
-        """Listen; raises lightbulb.errors.CannotListen."""
+        """Read the store, then listen; raises lightbulb.errors.CannotListen."""
+        await self.replica.start()
         self._server = grpc.aio.server(options=SERVER_OPTIONS)
-        self.publisher.ads.add_to(self._server)
-        pb_grpc.add_ControlPlaneServicer_to_server(ControlPlaneService(self.publisher), self._server)
+        self.replica.ads.add_to(self._server)
+        pb_grpc.add_ControlPlaneServicer_to_server(ControlPlaneService(self.replica), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
             (_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
         )
         self.port = listen(self._server, self._settings.address)
         await self._server.start()
-        self._running = asyncio.create_task(self.publisher.run())
+        self._running = asyncio.create_task(self.replica.run())
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
-        log.info("control plane listens on port %d", self.port)
+        log.info("control plane %s listens on port %d", self.replica.name, self.port)
 
     async def stop(self) -> None:
         """End the streams; consumers keep what they have."""
         await self._health.enter_graceful_shutdown()
         self._running.cancel()
-        await self.publisher.ads.close()
+        await asyncio.wait({self._running})
+        await self.replica.stop()
         await self._server.stop(self._settings.grace)
 
     async def run_until(self, stop: asyncio.Event) -> None:
-        """Return when `stop` is set; raise what the publisher failed with, should it ever."""
+        """Return when `stop` is set; raise what the replica failed with, should it ever."""
         waiting = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait({waiting, self._running}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
@@ -79,17 +94,48 @@ class ControlPlane:
 async def serve(settings: ControlPlaneSettings, workspace: Workspace | None = None) -> None:
     """Serve until SIGTERM or SIGINT; publish `workspace` first when there is one.
 
-    Raises CannotListen, and WorkspaceError when the workspace has problems.
+    Waits for a store that can't be reached. Raises CannotListen, StoreError for one that is another's or
+    corrupt, and WorkspaceError when the workspace has problems.
     """
-    control_plane = ControlPlane(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    store = await _opened(settings, stop)
+    if store is None:
+        return
+    try:
+        await _serve(settings, store, workspace, stop)
+    finally:
+        store.close()
+
+
+async def _serve(
+    settings: ControlPlaneSettings, store: Store, workspace: Workspace | None, stop: asyncio.Event
+) -> None:
+    control_plane = ControlPlane(settings, store)
     await control_plane.start()
     try:
         if workspace is not None:
-            await control_plane.publisher.publish(workspace)
+            asked = Asked(author=settings.replica, message="published at the start")
+            await Operator(control_plane.replica).publish(workspace, asked)
         await control_plane.run_until(stop)
     finally:
         await control_plane.stop()
+
+
+async def _opened(settings: ControlPlaneSettings, stop: asyncio.Event) -> Store | None:
+    """Return the store once it can be reached; None when told to stop before."""
+    problem = ""
+    while not stop.is_set():
+        try:
+            return await asyncio.to_thread(open_store, settings.store, settings.cluster)
+        except Unreachable as error:
+            if str(error) != problem:
+                log.warning("waiting for the store: %s", error)
+            problem = str(error)
+        try:
+            await asyncio.wait_for(stop.wait(), OPEN_SECONDS)
+        except TimeoutError:
+            continue
+    return None

@@ -81,11 +81,15 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """Hosts that load the same models behind one VIP (fleet.yaml). Memory is one host's."""
+    """Hosts that load the same models behind one VIP (fleet.yaml). Memory is one host's.
+
+    `models` ("name@version") are those that are to be placed here and nowhere else.
+    """
 
     name: str
     vip: str
     memory_mib: int
+    models: tuple[str, ...] = ()
     location: Location
 
 
@@ -111,10 +115,11 @@ class RoutingRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardAssignment:
-    """What every host of a shard loads, sorted by model id."""
+    """What every host of a shard loads, sorted by model id. Memory is one host's."""
 
     shard: str
     vip: str
+    memory_mib: int
     models: tuple[ModelAssignment, ...]
 
 

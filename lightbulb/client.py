@@ -10,6 +10,7 @@ its place.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
@@ -28,7 +29,29 @@ from lightbulb.v1 import lightbulb_pb2 as pb
 RESOLVE = "/lightbulb.v1.Lightbulb/Resolve"
 BATCH_RESOLVE = "/lightbulb.v1.Lightbulb/BatchResolve"
 
+SERVICE_CONFIG = json.dumps(
+    {
+        # several Lightbulbs behind one target ("ipv4:10.0.0.1:7701,10.0.0.2:7701", or a name with several
+        # addresses) are all asked; one that is down is passed over
+        "loadBalancingConfig": [{"round_robin": {}}],
+        # resolving changes nothing, so that it may well be asked twice
+        "methodConfig": [
+            {
+                "name": [{"service": "lightbulb.v1.Lightbulb"}],
+                "retryPolicy": {
+                    "maxAttempts": 4,
+                    "initialBackoff": "0.02s",
+                    "maxBackoff": "0.2s",
+                    "backoffMultiplier": 2,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ],
+    }
+)
+
 CHANNEL_OPTIONS = (
+    ("grpc.service_config", SERVICE_CONFIG),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     # back soon after a Lightbulb's restart; gRPC's own limit is two minutes

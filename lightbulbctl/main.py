@@ -23,6 +23,11 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "rules": "rules",
         "publish": "publish",
         "status": "publish",
+        "rollback": "generations",
+        "history": "generations",
+        "diff": "generations",
+        "pin": "generations",
+        "events": "generations",
         "resolve": "ask",
         "explain": "ask",
     }

@@ -20,6 +20,7 @@ LIGHTBULB = "127.0.0.1:7701"
 SIDECAR = "127.0.0.1:7710"
 SIDECAR_ADMIN = "127.0.0.1:7711"
 FIRST_HOST = "127.0.0.1:7720"
+REDIS = "127.0.0.1:7790"
 RULES = Path("rules")
 MAX_PORT = 65_535
 
@@ -57,6 +58,20 @@ class AddressType(click.ParamType[Address]):
         if self._ip and not _is_ip(host):
             self.fail(f"{host!r} is no IP address, which Envoy needs; for example 127.0.0.1", param, ctx)
         return Address(host, int(port))
+
+
+class AddressesType(click.ParamType[tuple[Address, ...]]):
+    """HOST:PORT, or several with commas between them."""
+
+    name = "host:port[,…]"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Address, ...]:
+        """Return the addresses."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(ADDRESS.convert(part, param, ctx) for part in str(value).split(","))
 
 
 def _is_port(text: str) -> bool:
@@ -98,8 +113,10 @@ class IpType(click.ParamType[str]):
 TEXT = TextType()
 IP = IpType()
 ADDRESS = AddressType()
+ADDRESSES = AddressesType()
 IP_ADDRESS = AddressType(ip=True)
 WORKSPACE = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
 BINARY = click.Path(path_type=Path, exists=True, dir_okay=False, executable=True)
 
 
@@ -116,9 +133,26 @@ def address_option(
     )
 
 
-def control_plane_option(command: Command) -> Command:
-    """Add --control-plane."""
-    return address_option("--control-plane", CONTROL_PLANE, "Where the control plane listens.")(command)
+def control_planes_option(command: Command) -> Command:
+    """Add --control-plane, which may name several replicas."""
+    return click.option(
+        "--control-plane",
+        "control_planes",
+        type=ADDRESSES,
+        default=CONTROL_PLANE,
+        show_default=True,
+        help="Where the control plane listens; its replicas, with commas between them.",
+    )(command)
+
+
+def joined(addresses: tuple[Address, ...]) -> str:
+    """Return addresses as the processes take them: with commas between them."""
+    return ",".join(map(str, addresses))
+
+
+def state_option(text: str) -> Callable[[Command], Command]:
+    """Return --state-dir, a folder that is made when it isn't there."""
+    return click.option("--state-dir", type=FOLDER, help=text)
 
 
 def envoy_option(command: Command) -> Command:

@@ -71,10 +71,14 @@ class Processes:
 
     def start(self, name: str, arguments: Sequence[str]) -> Child:
         """Start `lightbulb ARGUMENTS` in a process group of its own."""
+        return self.run(name, [sys.executable, "-m", "lightbulbctl", *arguments])
+
+    def run(self, name: str, command: Sequence[str]) -> Child:
+        """Start a command in a process group of its own."""
         path = self._log_folder / f"{name}.log"
         with path.open("wb") as log, _undisturbed():
             process = subprocess.Popen(  # noqa: S603 - the command is ours
-                [sys.executable, "-m", "lightbulbctl", *arguments],
+                list(command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

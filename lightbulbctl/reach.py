@@ -6,6 +6,7 @@ from lightbulbctl.options import Address
 
 _NO_CONNECTION = (
     "failed to connect to all addresses",
+    "connections to all backends failing",
     "DNS resolution failed",
     "errors resolving",
     "empty address list",

@@ -14,19 +14,19 @@ import grpc.aio
 from bench.machine import allow_many_sockets, cpu_seconds
 from bench.worker import answer_async
 from bench.world import make_world
-from controlplane.publisher import GATHER_SECONDS
-from controlplane.xds.listener import LISTENER_NAME, listener
+from controlplane.replica import GATHER_SECONDS
+from controlplane.xds.listener import listener
 from controlplane.xds.nodes import SidecarNode, identify
 from controlplane.xds.server import SERVER_OPTIONS, AdsServer
 from controlplane.xds.snapshot import Snapshot
-from lightbulb.ads.values import LISTENER, Node
+from lightbulb.ads.values import LISTENER, LISTENER_NAME, Node
 from lightbulb.listen import listen
 
 SETTLE_SECONDS = 90.0
 
 
 class Plane:
-    """Worlds, and who is shown them. Listens for ACKs as the control plane's publisher does."""
+    """Worlds, and who is shown them. Listens for ACKs as a replica of the control plane does."""
 
     def __init__(self) -> None:
         self.ads = AdsServer(self._view, on_change=self._touch)

@@ -1,17 +1,20 @@
 """Which shard loads which model. Pure and deterministic.
 
-A model is placed with all that it depends on, which counts once a shard. It stays where it is when it
-still fits there; otherwise it goes to the shard with the most memory left, larger ones first. (Simple
-on purpose: no packing is tighter by much when models are small against shards, and this one moves
-nothing that needn't move.)
+A model is placed with all that it depends on, which counts once a shard. One that a shard is told to hold is
+there and nowhere else. Others stay where they are when they still fit there; otherwise they go to the shard
+with the most memory left, larger ones first. (Simple on purpose: no packing is tighter by much when models
+are small against shards, and this one moves nothing that needn't move.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from controlplane.model import Model, Shard
+
+NOTHING_RESIDENT: Mapping[str, Mapping[str, int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +37,11 @@ class Placement:
 
 @dataclass(slots=True)
 class _Room:
-    """A shard being filled."""
+    """A shard being filled; what is `resident` is loaded there anyhow, and takes its room whatever comes."""
 
     shard: Shard
     free: int
+    resident: Mapping[str, int]
     loaded: set[str] = field(default_factory=set)
 
 
@@ -58,26 +62,30 @@ def place(
     models: Mapping[str, Model],
     shards: Sequence[Shard],
     previous: Mapping[str, str],
+    resident: Mapping[str, Mapping[str, int]] = NOTHING_RESIDENT,
 ) -> Placement:
-    """Place every model of `wanted` (ids); `previous` is the shard that each was on before."""
-    rooms = {
-        shard.name: _Room(shard, shard.memory_mib) for shard in sorted(shards, key=lambda each: each.name)
-    }
+    """Place every model of `wanted` (ids); `previous` is the shard that each was on before.
+
+    `resident` is shard -> id -> MiB of what is loaded there and stays, whether or not it is wanted.
+    """
+    rooms = {shard.name: _room(shard, resident) for shard in sorted(shards, key=lambda each: each.name)}
     needs = {name: closure(name, models) for name in wanted}
     order = sorted(needs, key=lambda name: (-_size(needs[name], models), name))
     shard_of: dict[str, str] = {}
-    # First what stays, so that nothing new can push it out.
-    for name in order:
-        room = rooms.get(previous.get(name, ""))
+    fixed = {model: shard.name for shard in shards for model in shard.models}
+    # First what is told to be somewhere, then what stays, so that nothing new can push it out.
+    for name in sorted(order, key=lambda each: each not in fixed):
+        room = rooms.get(fixed.get(name, previous.get(name, "")))
         if room is not None and _try(room, needs[name], models):
             shard_of[name] = room.shard.name
     misfits = []
     for name in order:
         if name in shard_of:
             continue
-        found = _best(rooms.values(), needs[name], models)
+        allowed = [rooms[fixed[name]]] if name in fixed else rooms.values()
+        found = _best(allowed, needs[name], models)
         if found is None:
-            largest = max((room.free for room in rooms.values()), default=0)
+            largest = max((room.free for room in allowed), default=0)
             size = _size(needs[name], models)
             misfits.append(Misfit(model=models[name], needs=size, largest_free=largest))
         else:
@@ -87,16 +95,22 @@ def place(
     return Placement(shard_of=shard_of, loaded=loaded, misfits=tuple(misfits))
 
 
+def _room(shard: Shard, resident: Mapping[str, Mapping[str, int]]) -> _Room:
+    stays = resident.get(shard.name, {})
+    return _Room(shard, shard.memory_mib - sum(stays.values()), stays)
+
+
 def _size(names: Iterable[str], models: Mapping[str, Model]) -> int:
     return sum(models[name].memory_mib for name in names)
 
 
 def _extra(room: _Room, needed: frozenset[str], models: Mapping[str, Model]) -> int:
     """Return how much more the shard would use."""
-    if len(needed) == 1:
-        (name,) = needed
-        return 0 if name in room.loaded else models[name].memory_mib
-    return _size(needed - room.loaded, models)
+    return sum(
+        max(0, models[name].memory_mib - room.resident.get(name, 0))
+        for name in needed
+        if name not in room.loaded
+    )
 
 
 def _try(room: _Room, needed: frozenset[str], models: Mapping[str, Model]) -> bool:

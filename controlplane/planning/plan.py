@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from controlplane.model import Model, Plan, RoutingRule, RuleSet, ShardAssignment
 from controlplane.planning.placement import Placement, place
 from controlplane.problems import Problem, WorkspaceError
 from lightbulb.model import ModelAssignment, model_id
 
+NOTHING_RESIDENT: Mapping[str, tuple[ModelAssignment, ...]] = MappingProxyType({})
 
-def make_plan(rules: RuleSet, previous: tuple[ShardAssignment, ...] = ()) -> Plan:
+
+def make_plan(
+    rules: RuleSet,
+    previous: tuple[ShardAssignment, ...] = (),
+    resident: Mapping[str, tuple[ModelAssignment, ...]] = NOTHING_RESIDENT,
+) -> Plan:
     """Return tables, routing rules and assignments; what was assigned before stays where it can.
 
-    Raises WorkspaceError that names every model which fits nowhere.
+    `resident` is shard -> models that are loaded there and stay, whatever is placed. Raises WorkspaceError
+    that names every model which fits nowhere.
     """
     models = {model.id: model for model in rules.models}
     targets = {
@@ -19,8 +29,10 @@ def make_plan(rules: RuleSet, previous: tuple[ShardAssignment, ...] = ()) -> Pla
         for table in rules.tables
         for target in table.models
     }
-    before = {model.id: assignment.shard for assignment in previous for model in assignment.models}
-    placement = place({model for _, _, model in targets}, models, rules.shards, before)
+    before = {model.id: shard for shard, own in resident.items() for model in own}
+    before |= {model.id: assignment.shard for assignment in previous for model in assignment.models}
+    room_taken = {shard: {model.id: model.memory_mib for model in own} for shard, own in resident.items()}
+    placement = place({model for _, _, model in targets}, models, rules.shards, before, room_taken)
     if placement.misfits:
         raise WorkspaceError(
             does_not_fit(each.model, each.needs, each.largest_free) for each in placement.misfits
@@ -43,6 +55,7 @@ def _assignments(
         ShardAssignment(
             shard=shard.name,
             vip=shard.vip,
+            memory_mib=shard.memory_mib,
             models=tuple(_assignment(models[name]) for name in sorted(placement.loaded[shard.name])),
         )
         for shard in rules.shards

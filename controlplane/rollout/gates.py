@@ -2,54 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from types import MappingProxyType
 
-from controlplane.rollout.activation import Phase, Progress
+from controlplane.rollout.advance import Progress
+from controlplane.rollout.registry import Consumer
+from controlplane.rollout.state import Phase, Policy, Rollout
 from controlplane.rollout.views import ModelsByShard
-
-NOTHING: Mapping[str, str] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consumer:
-    """One open stream: who it is, what it still owes an ACK for, and what it refused, and why."""
-
-    id: str
-    kind: str
-    shard: str = ""
-    waiting_for: tuple[str, ...] = ()
-    rejected: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.id}"
-
+from lightbulb.ads.values import LISTENER_NAME
 
 _WAITED_FOR = MappingProxyType(
     {
+        Phase.RELEASING: frozenset({"sidecar"}),
         Phase.LOADING: frozenset({"host"}),
-        Phase.ROUTING: frozenset({"sidecar"}),
+        # A Lightbulb gets the tables before anything of them is active.
+        Phase.ROUTING: frozenset({"sidecar", "lightbulb"}),
         # A Lightbulb that lags still hands out old keys.
         Phase.RETIRING: frozenset({"sidecar", "lightbulb"}),
-        Phase.UNLOADING: frozenset({"sidecar"}),
+        Phase.UNLOADING: frozenset({"sidecar", "lightbulb"}),
     }
 )
 
 
-def progress(phase: Phase, models: ModelsByShard, consumers: Iterable[Consumer]) -> Progress:
-    """Return what the consumers that `phase` waits for say; `models` is what hosts should have."""
-    kinds = _WAITED_FOR.get(phase, frozenset())
-    waited_for = [consumer for consumer in consumers if consumer.kind in kinds]
-    lagging = [str(consumer) for consumer in waited_for if consumer.waiting_for]
-    if phase is Phase.LOADING:
+def progress(
+    rollout: Rollout, models: ModelsByShard, consumers: Iterable[Consumer], now: float, policy: Policy
+) -> Progress:
+    """Return what the consumers that the phase waits for say; `models` is what hosts should have."""
+    kinds = _WAITED_FOR.get(rollout.phase, frozenset())
+    waited_for = [
+        consumer
+        for consumer in consumers
+        if consumer.kind in kinds and _counts(consumer, rollout, now, policy)
+    ]
+    lagging = [_named(consumer) for consumer in waited_for if _lags(consumer, rollout)]
+    if rollout.phase is Phase.LOADING:
         lagging += _shards_without_host(models, waited_for)
     refused = [
         f"{consumer}: {name}: {reason}"
         for consumer in waited_for
         for name, reason in sorted(consumer.rejected.items())
+        if name != LISTENER_NAME  # its own port is taken, say: that is nothing that a publish could mend
     ]
-    return Progress(lagging=tuple(sorted(lagging)), refused=tuple(sorted(refused)))
+    return Progress(
+        total=len(waited_for),
+        lagging=tuple(sorted(lagging)),
+        refused=tuple(sorted(refused)),
+        since=max((consumer.in_step_since for consumer in waited_for), default=0.0),
+    )
+
+
+def _counts(consumer: Consumer, rollout: Rollout, now: float, policy: Policy) -> bool:
+    """Say whether a phase waits for a consumer at all; one that is out of sight does only at times."""
+    if not consumer.gone:
+        return True
+    match rollout.phase:
+        case Phase.ROUTING:
+            return now - consumer.since < policy.reconnect
+        case Phase.RETIRING:
+            return True  # within its lease, or it wouldn't be here
+        case Phase.LOADING:
+            return consumer.there(now, policy)
+        case _:
+            # Nobody holds what leaves: a sidecar that can't be reached may keep it.
+            return False
+
+
+def _lags(consumer: Consumer, rollout: Rollout) -> bool:
+    if rollout.phase is Phase.RETIRING and consumer.kind == "sidecar":
+        # Its clients are answered from what it routes: only that it routes what is active counts.
+        return bool(rollout.active) and rollout.active not in consumer.routes
+    return consumer.gone or not consumer.shown or bool(consumer.waiting_for)
+
+
+def _named(consumer: Consumer) -> str:
+    return f"{consumer} (out of sight)" if consumer.gone else str(consumer)
 
 
 def _shards_without_host(models: ModelsByShard, hosts: Iterable[Consumer]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What each kind of consumer is shown in each phase of an activation. Pure."""
+"""What each kind of consumer is shown in each state of a rollout. Pure, and the same at every replica."""
 
 from __future__ import annotations
 
@@ -6,49 +6,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from controlplane.model import RoutingRule
-from controlplane.rollout.activation import Activation, Generation, Phase
-from lightbulb.model import ModelAssignment
-
-Address = tuple[str, int]
-"""IP address and port."""
+from controlplane.rollout.registry import Address, Consumer
+from controlplane.rollout.state import Generation, Policy, Rollout
+from lightbulb.model import (
+    NO_GENERATION,
+    ActiveGeneration,
+    ModelAssignment,
+    ObjectiveTable,
+    ObjectiveTables,
+    SidecarState,
+    TableSince,
+)
 
 ModelsByShard = Mapping[str, tuple[ModelAssignment, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """A serving host with an open stream, and the ids of the models that it says it has loaded."""
-
-    id: str
-    shard: str
-    address: Address
-    loaded: frozenset[str]
-
-
-def routed(activation: Activation) -> tuple[Generation, ...]:
-    """Return the generations whose keys sidecars know, oldest first."""
-    match activation.phase:
-        case Phase.LOADING | Phase.FAILED:
-            return activation.old
-        case Phase.ROUTING | Phase.RETIRING:
-            return (*activation.old, activation.target)
-        case Phase.UNLOADING | Phase.SETTLED:
-            return (activation.target,)
-
-
-def loaded(activation: Activation) -> tuple[Generation, ...]:
-    """Return the generations whose models hosts must have, oldest first; never fewer than are routed."""
-    match activation.phase:
-        case Phase.FAILED:
-            return activation.old
-        case Phase.SETTLED:
-            return (activation.target,)
-        case _:
-            return (*activation.old, activation.target)
+Generations = Mapping[int, Generation]
 
 
 def routing_rules(generations: Iterable[Generation]) -> tuple[RoutingRule, ...]:
-    """Return every key of `generations`, sorted; where a key moved, its newest VIP."""
+    """Return every key of `generations`, sorted; where a key moved, the VIP of the last that has it."""
     merged = {rule.key: rule for generation in generations for rule in generation.plan.routes}
     return tuple(merged[key] for key in sorted(merged))
 
@@ -72,24 +47,54 @@ def vips(generations: Iterable[Generation]) -> Mapping[str, str]:
     }
 
 
+def tables(generations: Iterable[Generation]) -> tuple[ObjectiveTables, ...]:
+    """Return each objective's table in every one of `generations`, sorted by objective.
+
+    A generation that doesn't change an objective adds nothing to it, and one that is retired takes only
+    away what no other has: both cost what changed. Equal tables must be one object (`archive` sees to it).
+    """
+    ordered = sorted(generations, key=lambda each: each.number)
+    by_objective: dict[str, list[TableSince]] = {}
+    for position, generation in enumerate(ordered):
+        here = {table.objective: table for table in generation.plan.tables}
+        for objective in by_objective.keys() | here.keys():
+            entries = by_objective.setdefault(objective, [])
+            _extend(entries, generation.number if position else 0, here.get(objective))
+    return tuple(
+        ObjectiveTables(objective=objective, tables=tuple(by_objective[objective]))
+        for objective in sorted(by_objective)
+    )
+
+
+def _extend(entries: list[TableSince], since: int, table: ObjectiveTable | None) -> None:
+    if not entries and since:
+        entries.append(TableSince(since=0, table=None))  # the objective is newer than the oldest generation
+    if not entries or entries[-1].table is not table:
+        entries.append(TableSince(since=since, table=table))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What an activation shows in its phase, whoever is connected.
+    """What a rollout shows in its state, whoever is connected.
 
     `vips` is by shard; `required` are the ids of the models that a shard's hosts need to be sent
-    requests; `models` is what they should have. `active` is None before the first generation is.
+    requests; `models` is what they should have. `active` is None before the first generation is. `version`
+    of the rollout in `store` is when all this was last changed.
     """
 
     rules: tuple[RoutingRule, ...]
     vips: Mapping[str, str]
     required: Mapping[str, frozenset[str]]
     models: ModelsByShard
-    active: Generation | None
+    tables: tuple[ObjectiveTables, ...]
+    active: ActiveGeneration | None
+    store: str
+    version: int
 
 
-def layout(activation: Activation) -> Layout:
-    """Return what an activation shows in its phase; O(keys + models), so once a phase."""
-    routable = routed(activation)
+def layout(rollout: Rollout, generations: Generations, store: str) -> Layout:
+    """Return what a rollout shows; O(keys + models), so once a state. `store` is its store's identity."""
+    routable = [generations[number] for number in rollout.routed]
     return Layout(
         rules=routing_rules(routable),
         vips=vips(routable),
@@ -97,21 +102,76 @@ def layout(activation: Activation) -> Layout:
             shard: frozenset(model.id for model in models)
             for shard, models in models_by_shard(routable).items()
         },
-        models=models_by_shard(loaded(activation)),
-        active=activation.active,
+        models=models_by_shard(generations[number] for number in rollout.loaded),
+        # What leaves, leaves Lightbulb last: until it has heard of another `oldest`, it may be asked for it.
+        tables=tables(generations[number] for number in {*rollout.routed, *rollout.leaving}),
+        active=_active(rollout, generations, store),
+        store=store,
+        version=rollout.shown,
+    )
+
+
+def _active(rollout: Rollout, generations: Generations, store: str) -> ActiveGeneration | None:
+    if not rollout.active:
+        return None
+    return ActiveGeneration(
+        number=rollout.active,
+        content_hash=generations[rollout.active].content_hash,
+        fence=rollout.fence,
+        store=store,
+        oldest=next(number for number in rollout.live if number in rollout.held),
     )
 
 
 def ready_addresses(
-    shown: Layout, hosts: Iterable[Host], last: Mapping[str, tuple[Address, ...]]
+    shown: Layout, consumers: Iterable[Consumer], now: float, policy: Policy
 ) -> Mapping[str, tuple[Address, ...]]:
     """Return VIP -> addresses of the hosts that have loaded all that is routed to their shard.
 
-    A VIP whose hosts are all gone keeps the `last` ones: should only *our* sight of them be lost,
+    A VIP whose hosts are all gone keeps those that went last: should only *our* sight of them be lost,
     traffic goes on; should they be down, the sidecar says so itself.
     """
-    ready: dict[str, set[Address]] = {vip: set() for vip in shown.vips.values()}
-    for host in hosts:
-        if host.shard in shown.vips and host.loaded >= shown.required[host.shard]:
-            ready[shown.vips[host.shard]].add(host.address)
-    return {vip: tuple(sorted(addresses)) or last.get(vip, ()) for vip, addresses in ready.items()}
+    there: dict[str, set[Address]] = {vip: set() for vip in shown.vips.values()}
+    gone: dict[str, list[Consumer]] = {}
+    for host in consumers:
+        if host.kind != "host" or host.address is None or host.shard not in shown.vips:
+            continue
+        if not host.loaded >= shown.required[host.shard]:
+            continue
+        vip = shown.vips[host.shard]
+        if host.there(now, policy):
+            there[vip].add(host.address)
+        else:
+            gone.setdefault(vip, []).append(host)
+    return {
+        vip: tuple(sorted(addresses)) or _last(gone.get(vip, ()), policy) for vip, addresses in there.items()
+    }
+
+
+def _last(gone: Iterable[Consumer], policy: Policy) -> tuple[Address, ...]:
+    gone = tuple(gone)
+    latest = max((host.since for host in gone), default=0.0)
+    addresses = {host.address for host in gone if latest - host.since < policy.reconnect and host.address}
+    return tuple(sorted(addresses))
+
+
+def sidecar_states(rollout: Rollout, consumers: Iterable[Consumer]) -> Mapping[str, SidecarState]:
+    """Return what to answer each known sidecar's clients from; 0, the active generation, for most.
+
+    A sidecar that was never in step is not known yet. One with several streams is as far as the last.
+    """
+    states: dict[str, int] = {}
+    for consumer in consumers:
+        if consumer.kind != "sidecar" or not (consumer.routes or consumer.id in states):
+            continue
+        newest = next((each for each in reversed(rollout.live) if each in consumer.routes), NO_GENERATION)
+        found = 0 if rollout.active in consumer.routes else newest
+        states[consumer.id] = _older(rollout, states.get(consumer.id, 0), found)
+    return {name: SidecarState(generation=number) for name, number in states.items()}
+
+
+def _older(rollout: Rollout, one: int, other: int) -> int:
+    if NO_GENERATION in {one, other}:
+        return NO_GENERATION
+    order = {number: position for position, number in enumerate(rollout.live)}
+    return min(one, other, key=lambda number: order.get(number or rollout.active, 0))

@@ -62,6 +62,7 @@ def read_definitions(files: Mapping[str, bytes], problems: list[Problem]) -> Def
     _check_layers(definitions.experiments, problems)
     _check_salts(definitions.experiments, problems)
     _check_vips(definitions.shards, problems)
+    _check_shard_models(definitions, problems)
     return definitions
 
 
@@ -214,11 +215,12 @@ def _cells(file: YamlFile, node: Node) -> tuple[CellWeight, ...]:
 
 
 def _shard(file: YamlFile, node: Node) -> tuple[str, Shard]:
-    fields = file.fields(node, "a shard", ["name", "vip", "memory"])
+    fields = file.fields(node, "a shard", ["name", "vip", "memory"], ["models"])
     shard = Shard(
         name=fields.take("name", file.name),
         vip=fields.take("vip", file.name),
         memory_mib=fields.take("memory", file.size),
+        models=fields.take("models", lambda models, what: file.each(models, what, file.text), ()),
         location=file.location(node),
     )
     fields.finish()
@@ -298,3 +300,18 @@ def _check_vips(shards: Mapping[str, Shard], problems: list[Problem]) -> None:
         if counts[shard.vip] > 1:
             message = f"VIP {shard.vip} belongs to several shards"
             problems.append(problem_at(shard, "DUPLICATE_VIP", message, "give each shard its own"))
+
+
+def _check_shard_models(definitions: Definitions, problems: list[Problem]) -> None:
+    """Note models that a shard is to hold and that aren't there, or that two shards are to hold."""
+    models, unread = definitions.models, definitions.unread["models"]
+    holder: dict[str, Shard] = {}
+    for shard in definitions.shards.values():
+        for name in shard.models:
+            if name not in models and name.partition("@")[0] not in unread:
+                message = f"shard {shard.name} is to hold {name}, which is not defined"
+                problems.append(problem_at(shard, "UNKNOWN_MODEL", message, suggest(name, models)))
+            first = holder.setdefault(name, shard)
+            if first is not shard:
+                message = f"{name} is to be on shard {shard.name}, and on {first.name} already"
+                problems.append(problem_at(shard, "DUPLICATE", message, "leave it on one of them"))

@@ -19,10 +19,9 @@ from google.protobuf.message import Message
 
 from controlplane.xds.resources import ads, seconds
 from controlplane.xds.snapshot import make_resource
-from lightbulb.ads.values import Resource
-from lightbulb.model import KEY_SEPARATOR, ROUTING_KEY_HEADER
+from lightbulb.ads.values import LISTENER_NAME, Resource
+from lightbulb.model import KEY_SEPARATOR, REASON_HEADER, ROUTING_KEY_HEADER, UNKNOWN_ROUTING_KEY
 
-LISTENER_NAME = "lightbulb"
 IDLE_SECONDS = 300
 MISSING_KEY_MESSAGE = "the header x-routing-key is missing; resolve the objective, and send the key"
 UNKNOWN_KEY_MESSAGE = "routing key '%REQ(X-ROUTING-KEY)%' isn't known here; resolve again"
@@ -93,18 +92,24 @@ def _unknown_key_reply() -> hcm_pb2.LocalReplyConfig:
     missing = accesslog_pb2.AccessLogFilter(and_filter=accesslog_pb2.AndFilter(filters=[unknown, keyless]))
     # the first that matches counts
     return hcm_pb2.LocalReplyConfig(
-        mappers=[_not_found(missing, MISSING_KEY_MESSAGE), _not_found(unknown, UNKNOWN_KEY_MESSAGE)]
+        mappers=[
+            _not_found(missing, MISSING_KEY_MESSAGE),
+            _not_found(unknown, UNKNOWN_KEY_MESSAGE, UNKNOWN_ROUTING_KEY),
+        ]
     )
 
 
-def _not_found(when: accesslog_pb2.AccessLogFilter, message: str) -> hcm_pb2.ResponseMapper:
-    status = base_pb2.HeaderValueOption(
-        header=base_pb2.HeaderValue(key="grpc-status", value="5"),
-        append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
-    )
+def _not_found(when: accesslog_pb2.AccessLogFilter, message: str, reason: str = "") -> hcm_pb2.ResponseMapper:
+    headers = {"grpc-status": "5", **({REASON_HEADER: reason} if reason else {})}
     return hcm_pb2.ResponseMapper(
         filter=when,
-        headers_to_add=[status],
+        headers_to_add=[
+            base_pb2.HeaderValueOption(
+                header=base_pb2.HeaderValue(key=key, value=value),
+                append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+            )
+            for key, value in headers.items()
+        ],
         body_format_override=substitution_format_string_pb2.SubstitutionFormatString(
             text_format_source=base_pb2.DataSource(inline_string=message)
         ),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from controlplane.xds.snapshot import NO_FENCE, Fence
 from lightbulb.ads.values import Node, Resource
 
 NO_VERSIONS: Mapping[str, str] = MappingProxyType({})
@@ -26,12 +27,13 @@ class DeltaRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeltaResponse:
-    """A DeltaDiscoveryResponse."""
+    """A DeltaDiscoveryResponse; `fence` is its snapshot's."""
 
     type_url: str
     nonce: str
     resources: tuple[Resource, ...] = ()
     removed: tuple[str, ...] = ()
+    fence: Fence = NO_FENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
-from lightbulb.ads.values import Node
+from controlplane.xds.snapshot import Fence
+from lightbulb.ads.values import FENCE, Node
 
 
 class BadNode(ValueError):
@@ -56,6 +57,22 @@ def identify(node: Node) -> Consumer:
             return LightbulbNode()
         case other:
             raise BadNode(f"node {node.id} is of kind {other!r}; it is one of sidecar, lightbulb, host")
+
+
+def is_behind(fence: Fence, node: Node) -> bool:
+    """Say whether a node has seen what is newer than `fence`; raises BadNode when they don't compare."""
+    text = node.metadata.get(FENCE, "")
+    store, _, number = text.rpartition(":")
+    if not text:
+        return False
+    if not number.isascii() or not number.isdigit():
+        raise BadNode(f"{node.kind} {node.id}: metadata {FENCE!r} is {text!r}, not STORE:NUMBER")
+    if store != fence.store:
+        raise BadNode(
+            f"{node.kind} {node.id} was configured from the store {store}, and this one is {fence.store}: it "
+            "has another control plane's address, or the store was made anew, and the node is to be restarted"
+        )
+    return int(number) > fence.number
 
 
 def _address(node: Node, key: str, default: str = "") -> str:

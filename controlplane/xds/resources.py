@@ -35,9 +35,8 @@ from lightbulb.model import (
     ROUTING_KEY_HEADER,
     ActiveGeneration,
     ModelAssignment,
-    ObjectiveTable,
     ObjectiveTables,
-    TableSince,
+    SidecarState,
 )
 
 NO_CLUSTER = "lightbulb-unknown-key"
@@ -94,9 +93,14 @@ def routes(rules: Iterable[RoutingRule], vips: Iterable[str]) -> tuple[Resource,
     )
 
 
-def tables(values: Iterable[ObjectiveTable]) -> tuple[Resource, ...]:
-    """Return Lightbulb's tables, for one generation."""
-    return tuple(_table(table) for table in values)
+def objective_tables(value: ObjectiveTables) -> Resource:
+    """Return an objective's tables for Lightbulb."""
+    return make_resource(value.objective, codec.objective_tables_to_bytes(value))
+
+
+def sidecar_states(values: Mapping[str, SidecarState]) -> tuple[Resource, ...]:
+    """Return what Lightbulb must know of each sidecar, by node id."""
+    return tuple(make_resource(name, codec.sidecar_state_to_bytes(values[name])) for name in sorted(values))
 
 
 def generation(value: ActiveGeneration) -> Resource:
@@ -264,13 +268,3 @@ def _route(objective: str, targets: tuple[tuple[str, str], ...]) -> Resource:
 def extension_pb2_config(message: Any) -> extension_pb2.TypedExtensionConfig:
     """Return a message as an extension of Envoy's."""
     return extension_pb2.TypedExtensionConfig(name=type(message).DESCRIPTOR.name, typed_config=_any(message))
-
-
-@lru_cache(maxsize=20_000)
-def _table_by_bytes(name: str, body: bytes) -> Resource:
-    return make_resource(name, body)
-
-
-def _table(table: ObjectiveTable) -> Resource:
-    tables = ObjectiveTables(objective=table.objective, tables=(TableSince(since=0, table=table),))
-    return _table_by_bytes(table.objective, codec.objective_tables_to_bytes(tables))

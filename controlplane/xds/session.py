@@ -22,18 +22,20 @@ from controlplane.xds.messages import DeltaRequest, DeltaResponse
 from controlplane.xds.order import REMOVED_AFTER, may_remove, may_update
 from controlplane.xds.snapshot import Snapshot
 from controlplane.xds.subscription import WILDCARD, Batch, Subscription
-from lightbulb.ads.values import CLUSTER, ENDPOINTS, PUSH_ORDER, ROUTE
+from lightbulb.ads.values import CLUSTER, ENDPOINTS, MODEL_ASSIGNMENT, PUSH_ORDER, ROUTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionLimits:
     """What a stream may take: seconds to ACK, and to ask for all that it wants; bytes; names.
 
-    `response_bytes` is how much of resources goes into one response; a larger one goes alone.
+    `response_bytes` is how much of resources goes into one response; a larger one goes alone. A host is
+    asked again after `retry_seconds` to load what it refused: what it lacked may be there by now.
     """
 
     ack_seconds: float = 15.0
     asking_seconds: float = 10.0
+    retry_seconds: float = 15.0
     response_bytes: int = 2 * 1024 * 1024
     names: int = 200_000
 
@@ -51,6 +53,7 @@ class DeltaSession:
         self._limits = limits or SessionLimits()
         self._nonces = count(1)
         self._complete_at: float | None = None
+        self._retry_at: float | None = None
         self._subscriptions: dict[str, Subscription] = {}
         self._cold: set[str] = set()
         """Clusters that were sent, and whose endpoints have not been sent since."""
@@ -71,6 +74,8 @@ class DeltaSession:
             self._open(request)
         else:
             self._take_answer(subscription, request)
+            if request.type_url == MODEL_ASSIGNMENT and subscription.rejected and self._retry_at is None:
+                self._retry_at = now + self._limits.retry_seconds
             subscription.subscribe(request.subscribe)
             subscription.unsubscribe(request.unsubscribe)
         if sum(len(each.names) for each in self._subscriptions.values()) > self._limits.names:
@@ -97,6 +102,9 @@ class DeltaSession:
                 and now >= pending.since + self._limits.ack_seconds
             ):
                 subscription.expire()
+        if self._retry_at is not None and now >= self._retry_at:
+            self._retry_at = None
+            self._subscriptions[MODEL_ASSIGNMENT].retry()
         return self._flush(now)
 
     def next_deadline(self) -> float | None:
@@ -158,7 +166,11 @@ class DeltaSession:
                 self._cold.update(resource.name for resource in batch.resources)
             responses.append(
                 DeltaResponse(
-                    type_url=type_url, nonce=nonce, resources=batch.resources, removed=batch.removed
+                    type_url=type_url,
+                    nonce=nonce,
+                    resources=batch.resources,
+                    removed=batch.removed,
+                    fence=self.snapshot.fence,
                 )
             )
         return tuple(responses)
@@ -192,6 +204,8 @@ class DeltaSession:
         return clusters.rejected.keys() - clusters.held.keys()
 
     def _deadlines(self) -> Iterator[float]:
+        if self._retry_at is not None:
+            yield self._retry_at
         for subscription in self._subscriptions.values():
             if subscription.pending is not None and not subscription.late:
                 yield subscription.pending.since + self._limits.ack_seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from lightbulb.ads.values import Resource
@@ -20,10 +20,28 @@ def make_resource(name: str, body: bytes, refers: Iterable[str] = ()) -> Resourc
 
 
 @dataclass(frozen=True, slots=True)
+class Fence:
+    """A number that rises with every change of what is shown, and the store that it was counted in."""
+
+    store: str = ""
+    number: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.store}:{self.number}" if self.store else ""
+
+
+NO_FENCE = Fence()
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Type URL -> name -> Resource. Unchanged mappings are shared between snapshots."""
+    """Type URL -> name -> Resource. Unchanged mappings are shared between snapshots.
+
+    `fence` tells how new it is, at all replicas alike: who has seen a higher one isn't taken back.
+    """
 
     by_type: Mapping[str, Resources]
+    fence: Fence = NO_FENCE
 
     def of(self, type_url: str) -> Resources:
         """Return the resources of a type; empty for a type that there are none of."""
@@ -32,7 +50,7 @@ class Snapshot:
     def replace(self, type_url: str, resources: Iterable[Resource]) -> Snapshot:
         """Return a snapshot with the resources of one type replaced."""
         named = MappingProxyType({resource.name: resource for resource in resources})
-        return Snapshot(MappingProxyType({**self.by_type, type_url: named}))
+        return replace(self, by_type=MappingProxyType({**self.by_type, type_url: named}))
 
 
 EMPTY_SNAPSHOT = Snapshot(MappingProxyType({}))

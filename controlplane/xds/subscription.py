@@ -98,6 +98,10 @@ class Subscription:
         for name in [each for each, refused in self.rejected.items() if refused.version == GONE]:
             if name in new:
                 del self.rejected[name]
+        for name in step.removed:
+            # Should it come back, it was mended, or is asked for again: it deserves another try.
+            if name in self.rejected and self.rejected[name].version != GONE:
+                del self.rejected[name]
         for changes in (step.changed, step.removed):
             self.dirty |= changes if self.wildcard else changes & self.names
 
@@ -212,6 +216,11 @@ class Subscription:
         if not pending.sent:
             refused = Rejection(GONE, error[:MAX_REASON])
             self.rejected.update({name: refused for name in removed if name not in self.current})
+
+    def retry(self) -> None:
+        """Send again what was refused."""
+        self.dirty |= self.rejected.keys()
+        self.rejected.clear()
 
     def expire(self) -> None:
         """No ACK came in time: take new clusters back, since one of them may be what never warms.

@@ -48,6 +48,7 @@ def delta_response(response: DeltaResponse) -> bytes:
         nonce=response.nonce,
         resources=[_resource(response.type_url, resource) for resource in response.resources],
         removed_resources=response.removed,
+        system_version_info=str(response.fence),
     )
     return bytes(message.SerializeToString())
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from lightbulb.ads.values import Node, Resource
+from lightbulb.ads.values import FENCE, Node, Resource
 
 WILDCARD = "*"
 UNKNOWN_VERSION = ""
@@ -42,12 +42,16 @@ class DeltaRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeltaResponse:
-    """What the server sends. `unreadable` names resources that aren't of the response's type."""
+    """What the server sends.
+
+    `fence` tells how new it is; `unreadable` names resources that aren't of the response's type.
+    """
 
     type_url: str
     nonce: str
     resources: tuple[Resource, ...] = ()
     removed: tuple[str, ...] = ()
+    fence: str = ""
     unreadable: Mapping[str, str] = field(default_factory=lambda: _NONE)
 
 
@@ -81,13 +85,16 @@ class SubscriberSession:
         self._afresh = frozenset(afresh)
         self._held: dict[str, dict[str, str]] = {type_url: dict(held.get(type_url, {})) for type_url in types}
         self._pending: dict[str, frozenset[str]] = {}
+        self._fence = ""
 
     def connect(self) -> tuple[DeltaRequest, ...]:
         """Return the first requests of a new stream: a server that agrees with them sends nothing."""
+        metadata = {**self._node.metadata, FENCE: self._fence} if self._fence else self._node.metadata
+        node = replace(self._node, metadata=metadata)
         return tuple(
             DeltaRequest(
                 type_url=type_url,
-                node=self._node if position == 0 else None,
+                node=node if position == 0 else None,
                 subscribe=(WILDCARD,),
                 initial_versions=self._versions(type_url),
             )
@@ -127,6 +134,7 @@ class SubscriberSession:
         """
         held = self._held[response.type_url]
         self._pending.pop(response.type_url, None)
+        self._fence = response.fence or self._fence
         held.update({r.name: r.version for r in update.added if r.name not in rejected})
         for name in update.removed:
             if name not in rejected:

@@ -33,6 +33,12 @@ PUSH_ORDER = (
 the tables that carry it and the sidecars that don't route it yet. Removals go in the opposite order,
 after every addition."""
 
+LISTENER_NAME = "lightbulb"
+"""The one listener of a sidecar."""
+
+FENCE = "fence"
+"""Metadata key: the last fence that a node was sent, as it was sent. A server that is behind it waits."""
+
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Receive limit of both ends: `initial_resource_versions` of ~93k resources exceeds gRPC's 4 MiB."""
 

@@ -44,6 +44,7 @@ def response_from_bytes(data: bytes) -> DeltaResponse:
     return DeltaResponse(
         type_url=message.type_url,
         nonce=message.nonce,
+        fence=message.system_version_info,
         resources=tuple(
             Resource(name=r.name, version=r.version, body=r.resource.value)
             for r in message.resources

@@ -39,10 +39,40 @@ class ControlPlaneStub:
                 request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.PublishRequest.SerializeToString,
                 response_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.PublishResponse.FromString,
                 _registered_method=True)
+        self.Rollback = channel.unary_unary(
+                '/lightbulb.v1.ControlPlane/Rollback',
+                request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.RollbackRequest.SerializeToString,
+                response_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.RollbackResponse.FromString,
+                _registered_method=True)
+        self.Pin = channel.unary_unary(
+                '/lightbulb.v1.ControlPlane/Pin',
+                request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.PinRequest.SerializeToString,
+                response_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.PinResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/lightbulb.v1.ControlPlane/GetStatus',
                 request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.GetStatusRequest.SerializeToString,
                 response_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.GetStatusResponse.FromString,
+                _registered_method=True)
+        self.Watch = channel.unary_stream(
+                '/lightbulb.v1.ControlPlane/Watch',
+                request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.WatchRequest.SerializeToString,
+                response_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.GetStatusResponse.FromString,
+                _registered_method=True)
+        self.GetHistory = channel.unary_unary(
+                '/lightbulb.v1.ControlPlane/GetHistory',
+                request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.GetHistoryRequest.SerializeToString,
+                response_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.GetHistoryResponse.FromString,
+                _registered_method=True)
+        self.Diff = channel.unary_unary(
+                '/lightbulb.v1.ControlPlane/Diff',
+                request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.DiffRequest.SerializeToString,
+                response_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.DiffResponse.FromString,
+                _registered_method=True)
+        self.GetEvents = channel.unary_unary(
+                '/lightbulb.v1.ControlPlane/GetEvents',
+                request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.GetEventsRequest.SerializeToString,
+                response_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.GetEventsResponse.FromString,
                 _registered_method=True)
 
 
@@ -51,15 +81,58 @@ class ControlPlaneServicer:
 
     def Publish(self, request, context):
         """Evaluates, compiles, plans and starts the activation of a workspace. A workspace with problems
-        changes nothing and answers with all of them. Publishing what is active already is a no-op.
-        Errors: FAILED_PRECONDITION (another activation is under way).
+        changes nothing and answers with all of them. Publishing what is active, or on its way, is a no-op.
+        A publish that comes while another is on its way supersedes it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Rollback(self, request, context):
+        """Makes a generation active that is still loaded: at once, without loading anything.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Pin(self, request, context):
+        """Keeps a generation loaded until it is released, whatever is published.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetStatus(self, request, context):
-        """What is active, and what each connected consumer has acknowledged.
+        """Where the rollout stands, and what each consumer has acknowledged, at whichever replica it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Watch(self, request, context):
+        """GetStatus now, and again after every change, until the caller ends it. Changes that come faster than
+        the caller reads, or than every 50 ms, are told of once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetHistory(self, request, context):
+        """The numbered log of generations, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Diff(self, request, context):
+        """What differs between two generations.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEvents(self, request, context):
+        """The audit trail: who did what, and what the system did, the newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,10 +146,40 @@ def add_ControlPlaneServicer_to_server(servicer, server):
                     request_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.PublishRequest.FromString,
                     response_serializer=lightbulb_dot_v1_dot_control__plane__pb2.PublishResponse.SerializeToString,
             ),
+            'Rollback': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rollback,
+                    request_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.RollbackRequest.FromString,
+                    response_serializer=lightbulb_dot_v1_dot_control__plane__pb2.RollbackResponse.SerializeToString,
+            ),
+            'Pin': grpc.unary_unary_rpc_method_handler(
+                    servicer.Pin,
+                    request_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.PinRequest.FromString,
+                    response_serializer=lightbulb_dot_v1_dot_control__plane__pb2.PinResponse.SerializeToString,
+            ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
                     request_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.GetStatusRequest.FromString,
                     response_serializer=lightbulb_dot_v1_dot_control__plane__pb2.GetStatusResponse.SerializeToString,
+            ),
+            'Watch': grpc.unary_stream_rpc_method_handler(
+                    servicer.Watch,
+                    request_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.WatchRequest.FromString,
+                    response_serializer=lightbulb_dot_v1_dot_control__plane__pb2.GetStatusResponse.SerializeToString,
+            ),
+            'GetHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHistory,
+                    request_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.GetHistoryRequest.FromString,
+                    response_serializer=lightbulb_dot_v1_dot_control__plane__pb2.GetHistoryResponse.SerializeToString,
+            ),
+            'Diff': grpc.unary_unary_rpc_method_handler(
+                    servicer.Diff,
+                    request_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.DiffRequest.FromString,
+                    response_serializer=lightbulb_dot_v1_dot_control__plane__pb2.DiffResponse.SerializeToString,
+            ),
+            'GetEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEvents,
+                    request_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.GetEventsRequest.FromString,
+                    response_serializer=lightbulb_dot_v1_dot_control__plane__pb2.GetEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -117,6 +220,60 @@ class ControlPlane:
             _registered_method=True)
 
     @staticmethod
+    def Rollback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lightbulb.v1.ControlPlane/Rollback',
+            lightbulb_dot_v1_dot_control__plane__pb2.RollbackRequest.SerializeToString,
+            lightbulb_dot_v1_dot_control__plane__pb2.RollbackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Pin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lightbulb.v1.ControlPlane/Pin',
+            lightbulb_dot_v1_dot_control__plane__pb2.PinRequest.SerializeToString,
+            lightbulb_dot_v1_dot_control__plane__pb2.PinResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetStatus(request,
             target,
             options=(),
@@ -133,6 +290,114 @@ class ControlPlane:
             '/lightbulb.v1.ControlPlane/GetStatus',
             lightbulb_dot_v1_dot_control__plane__pb2.GetStatusRequest.SerializeToString,
             lightbulb_dot_v1_dot_control__plane__pb2.GetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Watch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/lightbulb.v1.ControlPlane/Watch',
+            lightbulb_dot_v1_dot_control__plane__pb2.WatchRequest.SerializeToString,
+            lightbulb_dot_v1_dot_control__plane__pb2.GetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lightbulb.v1.ControlPlane/GetHistory',
+            lightbulb_dot_v1_dot_control__plane__pb2.GetHistoryRequest.SerializeToString,
+            lightbulb_dot_v1_dot_control__plane__pb2.GetHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Diff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lightbulb.v1.ControlPlane/Diff',
+            lightbulb_dot_v1_dot_control__plane__pb2.DiffRequest.SerializeToString,
+            lightbulb_dot_v1_dot_control__plane__pb2.DiffResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lightbulb.v1.ControlPlane/GetEvents',
+            lightbulb_dot_v1_dot_control__plane__pb2.GetEventsRequest.SerializeToString,
+            lightbulb_dot_v1_dot_control__plane__pb2.GetEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,4 +1,3 @@
-from lightbulb.v1 import table_pb2 as _table_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -25,9 +24,9 @@ class StoredShard(_message.Message):
     MEMORY_MIB_FIELD_NUMBER: _ClassVar[int]
     shard: str
     vip: str
-    models: _containers.RepeatedCompositeFieldContainer[_table_pb2.ModelAssignment]
+    models: _containers.RepeatedScalarFieldContainer[bytes]
     memory_mib: int
-    def __init__(self, shard: _Optional[str] = ..., vip: _Optional[str] = ..., models: _Optional[_Iterable[_Union[_table_pb2.ModelAssignment, _Mapping]]] = ..., memory_mib: _Optional[int] = ...) -> None: ...
+    def __init__(self, shard: _Optional[str] = ..., vip: _Optional[str] = ..., models: _Optional[_Iterable[bytes]] = ..., memory_mib: _Optional[int] = ...) -> None: ...
 
 class StoredGeneration(_message.Message):
     __slots__ = ("format", "source_hash", "tables", "routes", "shards")
@@ -38,10 +37,10 @@ class StoredGeneration(_message.Message):
     SHARDS_FIELD_NUMBER: _ClassVar[int]
     format: int
     source_hash: str
-    tables: _containers.RepeatedCompositeFieldContainer[_table_pb2.ObjectiveTable]
+    tables: _containers.RepeatedScalarFieldContainer[bytes]
     routes: _containers.RepeatedCompositeFieldContainer[StoredRoute]
     shards: _containers.RepeatedCompositeFieldContainer[StoredShard]
-    def __init__(self, format: _Optional[int] = ..., source_hash: _Optional[str] = ..., tables: _Optional[_Iterable[_Union[_table_pb2.ObjectiveTable, _Mapping]]] = ..., routes: _Optional[_Iterable[_Union[StoredRoute, _Mapping]]] = ..., shards: _Optional[_Iterable[_Union[StoredShard, _Mapping]]] = ...) -> None: ...
+    def __init__(self, format: _Optional[int] = ..., source_hash: _Optional[str] = ..., tables: _Optional[_Iterable[bytes]] = ..., routes: _Optional[_Iterable[_Union[StoredRoute, _Mapping]]] = ..., shards: _Optional[_Iterable[_Union[StoredShard, _Mapping]]] = ...) -> None: ...
 
 class StoredEntry(_message.Message):
     __slots__ = ("number", "content_hash", "source_hash", "author", "message", "source_revision", "published_at")

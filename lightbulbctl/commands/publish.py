@@ -1,121 +1,130 @@
-"""`lightbulb publish` and `lightbulb status`: the control plane's API from a terminal."""
+"""`lightbulb publish` and `lightbulb status`."""
 
 from __future__ import annotations
 
-import getpass
 import sys
 from pathlib import Path
 
 import click
-import grpc
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from controlplane.problems import Problem, WorkspaceError
-from controlplane.rules.workspace import read_workspace
+from controlplane.problems import WorkspaceError
+from lightbulb.model import NO_GENERATION
 from lightbulb.v1 import control_plane_pb2 as pb
-from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
-from lightbulbctl.options import Address, control_plane_option, rules_argument
+from lightbulbctl.control_plane import (
+    CALL_SECONDS,
+    PUBLISH_SECONDS,
+    Addresses,
+    call,
+    failures_told,
+    phase_name,
+    problems_of,
+    publish_request,
+)
+from lightbulbctl.follow import Withdrawn, follow
+from lightbulbctl.options import control_planes_option, rules_argument
 from lightbulbctl.problems import print_problems, printable
-from lightbulbctl.reach import SOMETHING_ELSE, no_connection, nobody_there
 
 UNPUBLISHED = "nothing was published, what was serving serves on"
 MIN_WIDTH = 140
 """A narrower terminal wraps the table's lines; better than cutting names short."""
-PUBLISH_SECONDS = 60.0
-STATUS_SECONDS = 5.0
 
 
-def stub(channel: grpc.Channel) -> pb_grpc.ControlPlaneStub:
-    """Return the control plane's API on a channel."""
-    return pb_grpc.ControlPlaneStub(channel)
-
-
-def publish_request(folder: Path, message: str = "") -> pb.PublishRequest:
-    """Return the request that publishes the workspace in `folder`; raises WorkspaceError."""
-    files = read_workspace(folder).files
-    return pb.PublishRequest(
-        files=[pb.WorkspaceFile(path=path, content=files[path]) for path in sorted(files)],
-        author=getpass.getuser(),
-        message=message,
-    )
-
-
-def problems_of(response: pb.PublishResponse) -> tuple[Problem, ...]:
-    """Return the problems that a publish was answered with."""
-    return tuple(
-        Problem(
-            file=problem.file,
-            line=problem.line,
-            rule=problem.rule,
-            code=problem.code,
-            message=problem.message,
-            remedy=problem.remedy,
-        )
-        for problem in response.problems
-    )
-
-
-def failure(error: grpc.RpcError, control_plane: Address) -> str:
-    """Return what to say when a call to the control plane failed."""
-    code, details = error.code(), printable(error.details() or "")
-    reason = no_connection(details)
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        reason = "it doesn't answer in time"
-    elif code is grpc.StatusCode.UNIMPLEMENTED:
-        reason = SOMETHING_ELSE
-    if reason:
-        return nobody_there("control plane", control_plane, reason, "--control-plane")
-    return f"the control plane at {control_plane} says {code.name}: {details}"
-
-
-@click.command()
+@click.command(short_help="Publish a workspace, and see it become active.")
 @rules_argument
-@control_plane_option
+@control_planes_option
 @click.option("-m", "--message", default="", help="What this publish is for.")
-def publish(folder: Path, control_plane: Address, message: str) -> None:
-    """Publish the workspace in FOLDER (default: rules)."""
+@click.option("--revision", default="", help="Your name for these files.  [default: the git commit]")
+@click.option("--detach", is_flag=True, help="Don't wait until it is active.")
+@click.option(
+    "--wait",
+    "seconds",
+    type=click.FloatRange(1.0, 3600.0),
+    default=180.0,
+    show_default=True,
+    help="Seconds to wait until it is active.",
+)
+def publish(  # noqa: PLR0913 - one argument a flag
+    *, folder: Path, control_planes: Addresses, message: str, revision: str, detach: bool, seconds: float
+) -> None:
+    """Publish the workspace in FOLDER (default: rules), and see it become active."""
+    with failures_told():
+        try:
+            request = publish_request(folder, message, revision)
+        except WorkspaceError as error:
+            print_problems(error.problems, UNPUBLISHED)
+            sys.exit(1)
+        response = call(control_planes, lambda stub: stub.Publish(request, timeout=PUBLISH_SECONDS))
+        if response.problems:
+            print_problems(problems_of(response), UNPUBLISHED)
+            sys.exit(1)
+        generation = f"generation {response.generation} ({response.content_hash[:12]})"
+        if response.unchanged:
+            click.echo(f"{generation} has these files already; it is active or on its way")
+        else:
+            click.echo(f"{generation} is on its way")
+        if not detach:
+            see_it_active(control_planes, response.generation, seconds)
+
+
+def see_it_active(control_planes: Addresses, generation: int, seconds: float) -> None:
+    """Wait until a generation is active, and say so; exit with 1 when it won't be. Raises CallFailed."""
     try:
-        request = publish_request(folder, message)
-        with grpc.insecure_channel(str(control_plane)) as channel:
-            response = stub(channel).Publish(request, timeout=PUBLISH_SECONDS)
-    except WorkspaceError as error:
-        print_problems(error.problems, UNPUBLISHED)
+        status = follow(control_planes, generation, seconds, Console(highlight=False))
+    except Withdrawn as error:
+        click.echo(f"error: {error}", err=True)
         sys.exit(1)
-    except grpc.RpcError as error:
-        click.echo(f"error: {failure(error, control_plane)}", err=True)
-        sys.exit(1)
-    if response.problems:
-        print_problems(problems_of(response), UNPUBLISHED)
-        sys.exit(1)
-    state = (
-        "is active or on its way already" if response.unchanged else "is on its way; see `lightbulb status`"
-    )
-    click.echo(f"generation {response.generation} ({response.content_hash[:12]}) {state}")
+    click.echo(f"generation {generation} is active{loaded_beside(status)}")
+
+
+def loaded_beside(status: pb.GetStatusResponse) -> str:
+    """Return what to say of the generations that a rollback could go to."""
+    others = [str(number) for number in status.live_generations if number != status.active_generation]
+    return f"; loaded for a rollback: {', '.join(others)}" if others else ""
 
 
 @click.command()
-@control_plane_option
-def status(control_plane: Address) -> None:
+@control_planes_option
+def status(control_planes: Addresses) -> None:
     """Show what is active, and who has acknowledged it."""
-    try:
-        with grpc.insecure_channel(str(control_plane)) as channel:
-            response = stub(channel).GetStatus(pb.GetStatusRequest(), timeout=STATUS_SECONDS)
-    except grpc.RpcError as error:
-        click.echo(f"error: {failure(error, control_plane)}", err=True)
-        sys.exit(1)
+    with failures_told():
+        response = call(
+            control_planes, lambda stub: stub.GetStatus(pb.GetStatusRequest(), timeout=CALL_SECONDS)
+        )
     console = Console(width=max(Console().width, MIN_WIDTH), highlight=False)
-    console.print(Text(_headline(response)), soft_wrap=True)
+    for line in _headlines(response):
+        console.print(Text(printable(line)), soft_wrap=True)
     console.print(_consumers(response))
 
 
-def _headline(response: pb.GetStatusResponse) -> str:
-    if not response.content_hash:
-        return printable(response.detail or "no generation is active")
-    phase = pb.Phase.Name(response.phase).removeprefix("PHASE_").lower()
-    detail = f": {printable(response.detail)}" if response.detail else ""
-    return f"generation {response.active_generation} ({response.content_hash[:12]}) {phase}{detail}"
+def _headlines(response: pb.GetStatusResponse) -> list[str]:
+    lines = []
+    if response.active_generation:
+        detail = f": {response.detail}" if response.detail and not response.target_generation else ""
+        phase = "active" if response.target_generation else phase_name(response.phase)
+        active = f"generation {response.active_generation} ({response.content_hash[:12]})"
+        lines.append(f"{active} {phase}{detail}{loaded_beside(response)}")
+    elif not response.target_generation:
+        lines.append(response.detail or "no generation is active")
+    if response.target_generation:
+        detail = f": {response.detail}" if response.detail else ""
+        lines.append(f"generation {response.target_generation} {phase_name(response.phase)}{detail}")
+    if response.failed_generation:
+        lines.append(f"generation {response.failed_generation} failed: {response.failure}")
+    if response.pinned_generations:
+        lines.append(f"pinned: {', '.join(map(str, sorted(response.pinned_generations)))}")
+    if response.store_problem:
+        lines.append(f"the store can't be reached, nothing can be changed: {response.store_problem}")
+    if len(response.replicas) > 1:
+        lines.append(f"replicas: {', '.join(map(_replica, response.replicas))}")
+    return lines
+
+
+def _replica(replica: pb.Replica) -> str:
+    remark = " (silent)" if replica.silent else " (drives)" if replica.driving else ""
+    return f"{replica.name}{remark}"
 
 
 def _consumers(response: pb.GetStatusResponse) -> Table:
@@ -123,9 +132,27 @@ def _consumers(response: pb.GetStatusResponse) -> Table:
     for column in ("kind", "node", "state"):
         table.add_column(column)
     for consumer in sorted(response.consumers, key=lambda consumer: (consumer.kind, consumer.node_id)):
-        refused = "; ".join(f"{name}: {reason}" for name, reason in sorted(consumer.rejected.items()))
-        behind = ", ".join(consumer.waiting_for)
-        state = f"refused {refused}" if refused else f"behind on {behind}" if behind else "in step"
         # Text, not markup: what others wrote may look like it.
-        table.add_row(*(Text(printable(each)) for each in (consumer.kind, consumer.node_id, state)))
+        table.add_row(
+            *(Text(printable(each)) for each in (consumer.kind, consumer.node_id, _state(consumer)))
+        )
     return table
+
+
+def _state(consumer: pb.Consumer) -> str:
+    refused = "; ".join(f"{name}: {reason}" for name, reason in sorted(consumer.rejected.items()))
+    behind = ", ".join(consumer.waiting_for)
+    state = (
+        "out of sight"
+        if consumer.out_of_sight
+        else f"refused {refused}"
+        if refused
+        else f"behind on {behind}"
+        if behind
+        else "in step"
+    )
+    if consumer.answered_from == NO_GENERATION:
+        return f"{state}; it routes nothing that is loaded"
+    if consumer.answered_from:
+        return f"{state}; its clients are answered from generation {consumer.answered_from}"
+    return state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import signal
 import sys
 import time
@@ -24,11 +25,13 @@ from controlplane.problems import WorkspaceError
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import read_workspace
 from lightbulbctl.expectation import Expectations
+from lightbulbctl.layout import STEP, Layout, make_layout
 from lightbulbctl.options import (
     CONTROL_PLANE,
     FIRST_HOST,
     LIGHTBULB,
     MAX_PORT,
+    REDIS,
     RULES,
     SIDECAR,
     SIDECAR_ADMIN,
@@ -36,11 +39,12 @@ from lightbulbctl.options import (
     Address,
     address_option,
     envoy_option,
+    joined,
 )
 from lightbulbctl.population import population
 from lightbulbctl.problems import print_problems, printable
 from lightbulbctl.processes import Processes, ProcessFailed
-from lightbulbctl.system import Layout, System, make_layout
+from lightbulbctl.system import System
 from lightbulbctl.tally import Outcome, render, rows
 from lightbulbctl.traffic import send_all
 
@@ -112,15 +116,17 @@ def demo(
     with _in_order(), Processes(state_dir / "demo") as processes:
         rules = compile_workspace(read_workspace(folder))
         expectations = Expectations(make_plan(rules))
-        system = System(processes, layout, _served(rules, hosts), envoy=envoy)
+        state = state_dir / "demo" / "state"
+        shutil.rmtree(state, ignore_errors=True)  # every demo is the first
+        system = System(processes, layout, _served(rules, hosts), state=state, envoy=envoy)
         _bring_up(console, system, folder)
         total = users * len(expectations.objectives)
         with _progress(console) as progress:
             task = progress.add_task("requests through Envoy", total=total)
             outcomes = asyncio.run(
                 send_all(
-                    system.layout.lightbulb,
-                    system.layout.sidecar,
+                    system.layout.lightbulbs[0],
+                    system.layout.sidecars[0],
                     expectations,
                     population(users),
                     lambda: progress.advance(task),
@@ -138,26 +144,47 @@ def demo(
     sidecar_admin=SIDECAR_ADMIN,
     first_host=FIRST_HOST,
 )
-def up(folder: Path, state_dir: Path, hosts: int, envoy: Path | None, **addresses: Address | None) -> None:
+@address_option("--redis", REDIS, "Where Redis will listen, when there are replicas.")
+@click.option(
+    "--replicas",
+    type=click.IntRange(1, 5),
+    default=1,
+    show_default=True,
+    help="Control planes, Lightbulbs and sidecars; with more than one, the store is a Redis, and the ports "
+    f"of the second are those given + {STEP}, and so on.",
+)
+def up(  # noqa: PLR0913 - one argument a flag
+    *,
+    folder: Path,
+    state_dir: Path,
+    hosts: int,
+    envoy: Path | None,
+    replicas: int,
+    redis: Address,
+    **addresses: Address | None,
+) -> None:
     """Run everything until Ctrl-C, and say what to try."""
-    layout = _layout(hosts, addresses)
+    layout = _layout(hosts, addresses, replicas=replicas, redis=redis)
     console = Console(soft_wrap=True)
     with _in_order(), Processes(state_dir / "up") as processes:
         rules = compile_workspace(read_workspace(folder))
-        system = System(processes, layout, _served(rules, hosts), envoy=envoy)
+        state = state_dir / "up" / "state"
+        system = System(processes, layout, _served(rules, hosts), state=state, envoy=envoy)
         _bring_up(console, system, folder)
         console.print(_what_to_try(folder, layout, state_dir), markup=False)
         _wait_for_signal(processes.check)
         console.print("stopping")
 
 
-def _layout(hosts: int, addresses: Mapping[str, Address | None]) -> Layout:
+def _layout(
+    hosts: int, addresses: Mapping[str, Address | None], replicas: int = 1, redis: Address | None = None
+) -> Layout:
     first = addresses["first_host"]
     if first is not None and first.port + hosts - 1 > MAX_PORT:
         raise click.BadParameter(
             f"there is no port for {hosts} hosts from {first.port} on", param_hint="--first-host"
         )
-    return make_layout(**addresses, hosts=hosts)
+    return make_layout(**addresses, hosts=hosts, replicas=replicas, redis=redis)
 
 
 def _served(rules: RuleSet, hosts: int) -> tuple[Shard, ...]:
@@ -223,17 +250,20 @@ def _report(console: Console, outcomes: list[Outcome]) -> int:
 
 
 def _what_to_try(folder: Path, layout: Layout, state_dir: Path) -> str:
-    plane = f" --control-plane {layout.control_plane}" if str(layout.control_plane) != CONTROL_PLANE else ""
-    bulb = f" --lightbulb {layout.lightbulb}" if str(layout.lightbulb) != LIGHTBULB else ""
+    planes, bulbs = joined(layout.control_planes), str(layout.lightbulbs[0])
+    plane = f" --control-plane {planes}" if planes != CONTROL_PLANE else ""
+    bulb = f" --lightbulb {bulbs}" if bulbs != LIGHTBULB else ""
     return f"""
-control plane {layout.control_plane}, Lightbulb {layout.lightbulb}, sidecar {layout.sidecar}
+control plane {planes}, Lightbulb {joined(layout.lightbulbs)}, sidecar {joined(layout.sidecars)}
 logs are in {state_dir}/up
 
 In another terminal, try:
   lightbulb status{plane}
   lightbulb resolve ContinueWatchingRanking --user user-1 --country US{bulb}
   lightbulb explain PaymentFraudDetection --user user-1{bulb}
+  lightbulb history{plane}
   edit {folder}/payment_fraud.js (percent: 50), then: lightbulb publish {folder}{plane}
+  and back again: lightbulb rollback{plane}
 
 Ctrl-C stops everything."""
 

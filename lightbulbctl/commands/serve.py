@@ -22,8 +22,11 @@ from lightbulbctl.options import (
     WORKSPACE,
     Address,
     address_option,
-    control_plane_option,
+    control_planes_option,
+    joined,
 )
+
+STORE = "sqlite:.lightbulb/store.db"
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
@@ -42,42 +45,71 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 @click.command("control-plane")
 @address_option("--listen", CONTROL_PLANE, "Where ADS and the API listen.")
 @click.option(
+    "--store",
+    default=STORE,
+    show_default=True,
+    help="What is published is kept here: sqlite:PATH, or for several replicas redis://HOST:PORT.",
+)
+@click.option(
+    "--cluster", type=TEXT, default="default", show_default=True, help="Name of what this store is for."
+)
+@click.option(
+    "--replica", type=TEXT, default="control-plane", show_default=True, help="This replica's own name."
+)
+@click.option(
+    "--policy",
+    "policy",
+    multiple=True,
+    metavar="NAME=NUMBER",
+    help="Who is waited for how long, in seconds, and what is kept; see docs/operator.md. Repeatable.",
+)
+@click.option(
     "--rules",
     "folder",
     type=WORKSPACE,
     help="Publish this workspace at the start.",
 )
-def control_plane(listen: Address, folder: Path | None) -> None:
+def control_plane(  # noqa: PLR0913, PLR0917 - one argument a flag
+    listen: Address, store: str, cluster: str, replica: str, policy: tuple[str, ...], folder: Path | None
+) -> None:
     """Run a control plane: publishes in, configuration out."""
     from controlplane.app import ControlPlaneSettings, serve  # noqa: PLC0415 - loads Envoy's API
     from controlplane.problems import WorkspaceError  # noqa: PLC0415
     from controlplane.rules.workspace import read_workspace  # noqa: PLC0415
+    from controlplane.store.contract import StoreError  # noqa: PLC0415
+    from lightbulbctl.policy import make_policy  # noqa: PLC0415
     from lightbulbctl.problems import print_problems  # noqa: PLC0415
 
     try:
         workspace = None if folder is None else read_workspace(folder)
-        run(serve(ControlPlaneSettings(address=str(listen)), workspace))
+        settings = ControlPlaneSettings(
+            address=str(listen), store=store, cluster=cluster, replica=replica, policy=make_policy(policy)
+        )
+        run(serve(settings, workspace))
     except WorkspaceError as error:
         print_problems(error.problems, "nothing was published")
+        sys.exit(1)
+    except (StoreError, ValueError) as error:
+        click.echo(f"error: {error}", err=True)
         sys.exit(1)
 
 
 @click.command()
 @address_option("--listen", LIGHTBULB, "Where the Lightbulb service listens.")
-@control_plane_option
+@control_planes_option
 @click.option("--node-id", type=TEXT, default="lightbulb", show_default=True, help="This Lightbulb's name.")
 @click.option(
     "--state-dir",
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep here what the control plane sent, to start from while there is none.  [default: not kept]",
 )
-def serve(listen: Address, control_plane: Address, node_id: str, state_dir: Path | None) -> None:
+def serve(listen: Address, control_planes: tuple[Address, ...], node_id: str, state_dir: Path | None) -> None:
     """Run a Lightbulb: answers which model, and its routing key."""
     from lightbulb.service import LightbulbSettings  # noqa: PLC0415 - loads grpc
     from lightbulb.service import serve as serve_lightbulb  # noqa: PLC0415
 
     settings = LightbulbSettings(
-        listen=str(listen), control_plane=str(control_plane), node_id=node_id, state=state_dir
+        listen=str(listen), control_plane=joined(control_planes), node_id=node_id, state=state_dir
     )
     run(serve_lightbulb(settings))
 
@@ -85,14 +117,19 @@ def serve(listen: Address, control_plane: Address, node_id: str, state_dir: Path
 @click.command()
 @address_option("--listen", FIRST_HOST, "Where the Open Inference service listens.", ip=True)
 @click.option("--advertise", type=IP, default="", help="Where sidecars find it, when that isn't --listen.")
-@control_plane_option
+@control_planes_option
 @click.option("--shard", type=TEXT, required=True, help="Shard in fleet.yaml that this host belongs to.")
 @click.option("--node-id", type=TEXT, default="host", show_default=True, help="This host's name.")
 @click.option(
     "--memory-mib", type=click.IntRange(1), default=4096, show_default=True, help="Memory for models."
 )
 def host(  # noqa: PLR0913, PLR0917 - one argument a flag
-    listen: Address, advertise: str, control_plane: Address, shard: str, node_id: str, memory_mib: int
+    listen: Address,
+    advertise: str,
+    control_planes: tuple[Address, ...],
+    shard: str,
+    node_id: str,
+    memory_mib: int,
 ) -> None:
     """Run a reference serving host of one shard.
 
@@ -108,7 +145,7 @@ def host(  # noqa: PLR0913, PLR0917 - one argument a flag
         shard=shard,
         address=listen.host,
         port=listen.port,
-        control_plane=str(control_plane),
+        control_plane=joined(control_planes),
         memory_mib=memory_mib,
         advertise=advertise,
     )

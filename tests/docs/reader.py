@@ -22,8 +22,7 @@ from tests.docs.blocks import NOT_RUN, OUTPUT, ROOT, Block
 SECONDS = 40.0
 SERVERS = ("up", "demo", "control-plane", "serve", "host", "sidecar")
 FLAG = {
-    "status": "--control-plane",
-    "publish": "--control-plane",
+    **dict.fromkeys(("status", "publish", "rollback", "history", "diff", "pin", "events"), "--control-plane"),
     "resolve": "--lightbulb",
     "explain": "--lightbulb",
 }
@@ -37,6 +36,7 @@ VOLATILE = (
     (re.compile(r"\b[0-9a-f]{12}\b"), "<hash>"),
     (re.compile(r"(generation\"?:? \"?)\d+"), r"\1<number>"),
     (re.compile(r"\bhost-\d\b"), "<host>"),
+    (re.compile(r"\b\d+\.\d+ s\b"), "<seconds>"),
     (re.compile(r"(?<=\) )(loading|routing|retiring|unloading|settled)\b"), "<phase>"),
 )
 

@@ -12,7 +12,7 @@ import pytest
 
 from controlplane.problems import WorkspaceError
 from lightbulb.v1 import control_plane_pb2 as pb
-from lightbulbctl.commands.publish import publish_request, stub
+from lightbulbctl.control_plane import publish_request, stub
 from tests.docs.blocks import ROOT, Block, blocks_of, documents
 from tests.docs.reader import Reader, stable
 from tests.e2e.conftest import Up

@@ -317,7 +317,8 @@ def test_a_sidecar_that_refuses_is_shown_with_its_reason_and_goes_when_it_goes(
         system.up.wait_for("the refusal", lambda: bool(line.search(system.up.status())))
         assert re.search(r"sidecar +sidecar +in step", system.up.status())
         assert system.serving()
-    system.up.wait_for("its end", lambda: "unlucky" not in system.up.status())
+    gone = re.compile(r"sidecar +unlucky +out of sight")
+    system.up.wait_for("its end", lambda: bool(gone.search(system.up.status())))
 
 
 def test_explain_and_resolve_say_so_in_one_line(system: Running) -> None:

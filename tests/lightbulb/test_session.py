@@ -1,13 +1,14 @@
 """The client end of delta ADS: what it says, whatever the network does."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lightbulb.ads.session import DeltaRequest, DeltaResponse, SubscriberSession
-from lightbulb.ads.values import Node, Resource
+from lightbulb.ads.values import FENCE, Node, Resource
 
 A, B = "type/A", "type/B"
 NODE = Node(id="n")
@@ -138,3 +139,12 @@ def test_a_reconnect_always_ends_with_what_the_server_has(
             assert session.held(A) == wanted
     take(session, served(session.connect()[0].initial_versions, world))
     assert session.held(A) == world
+
+
+def test_what_the_server_said_of_its_age_is_said_to_the_next_one() -> None:
+    session = SubscriberSession(NODE, (A,))
+    assert FENCE not in session.connect()[0].node.metadata
+    take(session, replace(response("x@1"), fence="store:7"))
+    assert session.connect()[0].node.metadata == {**NODE.metadata, FENCE: "store:7"}
+    take(session, response("x@2"))
+    assert session.connect()[0].node.metadata[FENCE] == "store:7"

@@ -124,3 +124,20 @@ def test_models_stay_when_the_fleet_grows() -> None:
     grown = grown.replace("name: _", "name: a0")
     after = make_plan(compile_workspace(workspace(fleet_yaml=grown)), before.assignments)
     assert after.routes == before.routes
+
+
+def test_a_model_moves_to_the_shard_that_is_told_to_hold_it_and_back() -> None:
+    before = make_plan(compile_workspace(workspace()))
+    told = GOOD["fleet.yaml"].replace("name: b,", "name: b, models: [fancy@1],")
+    assert told != GOOD["fleet.yaml"]
+    moved = make_plan(compile_workspace(workspace(fleet_yaml=told)), before.assignments)
+    vips = {rule.key: rule.vip for rule in moved.routes}
+    assert vips == {"Ranking|fancy|1": "vip-b", "Ranking|plain|1": "vip-b"}
+    loaded = {each.vip: [model.id for model in each.models] for each in moved.assignments}
+    assert loaded == {"vip-a": [], "vip-b": ["base@1", "fancy@1", "plain@1"]}
+
+
+def test_what_stays_loaded_takes_its_room_and_is_used_where_it_is() -> None:
+    models = by_id(model("m", 60), model("n", 60))
+    assert place(["n@1"], models, shards(100), {}, {"s0": {"m@1": 60}}).misfits != ()
+    assert place(["m@1"], models, shards(100), {}, {"s0": {"m@1": 60}}).shard_of == {"m@1": "s0"}

@@ -41,6 +41,7 @@ from lightbulb.ads.values import (
     CLUSTER,
     ENDPOINTS,
     LISTENER,
+    MODEL_ASSIGNMENT,
     OBJECTIVE_TABLES,
     ROUTE,
     SCOPED_ROUTE,
@@ -464,3 +465,20 @@ def test_26_a_resource_larger_than_a_piece_goes_alone() -> None:
     talk = Talk(AB, replace(LIMITS, response_bytes=1))
     (first,) = talk.ask(ROUTE, "*")
     assert names((first, *talk.ack(first))) == [(["a"], []), (["b"], [])]
+
+
+def test_a_model_that_a_host_refused_is_asked_for_again_after_a_while_and_when_it_is_published_again() -> (
+    None
+):
+    talk = Talk(of(MODEL_ASSIGNMENT, m=1, n=1))
+    (first,) = talk.ask(MODEL_ASSIGNMENT)
+    (rest,) = talk.nack(first, "m: no room")
+    talk.ack(rest)
+    assert talk.refused(MODEL_ASSIGNMENT) == {"m": "no room"}
+    assert talk.wait(LIMITS.retry_seconds - 1) == ()
+    (again,) = talk.wait(1)
+    assert [each.name for each in again.resources] == ["m"]
+    assert talk.refused(MODEL_ASSIGNMENT) == {}
+    talk.nack(again, "m: no room")
+    assert talk.publish(of(MODEL_ASSIGNMENT, n=1)) == ()
+    assert names(talk.publish(of(MODEL_ASSIGNMENT, m=1, n=1))) == [(["m"], [])]

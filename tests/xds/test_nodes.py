@@ -2,8 +2,9 @@
 
 import pytest
 
-from controlplane.xds.nodes import BadNode, HostNode, LightbulbNode, SidecarNode, identify
-from lightbulb.ads.values import Node
+from controlplane.xds.nodes import BadNode, HostNode, LightbulbNode, SidecarNode, identify, is_behind
+from controlplane.xds.snapshot import Fence
+from lightbulb.ads.values import FENCE, Node
 
 HOST = {"kind": "host", "shard": "s", "address": "10.0.0.1", "port": "80"}
 
@@ -47,3 +48,19 @@ def test_a_node_that_says_nonsense_is_told_what(metadata: dict[str, str], words:
         identify(node(**metadata))
     assert words in str(error.value)
     assert "n1" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("seen", "behind"), [("", False), ("one:6", False), ("one:7", False), ("one:8", True), ("one:10", True)]
+)
+def test_a_node_that_has_seen_newer_is_known(seen: str, behind: bool) -> None:
+    metadata = {FENCE: seen} if seen else {}
+    assert is_behind(Fence("one", 7), node(**metadata)) is behind
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"), [("two:1", "made anew"), ("one:x", "not STORE:NUMBER"), ("7", "made anew")]
+)
+def test_a_node_of_another_store_is_told_so(seen: str, words: str) -> None:
+    with pytest.raises(BadNode, match=words):
+        is_behind(Fence("one", 7), node(**{FENCE: seen}))

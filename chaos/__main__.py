@@ -1,0 +1,82 @@
+"""`python -m chaos`: the fault matrix, as a table."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from chaos.faults import FAULTS
+from chaos.scenarios import MOMENTS, Row, naive, operations, refused, stage, strike
+
+COLUMNS = ("fault", "moment", "requests", "failed", "misrouted", "down", "publish", "converged in")
+
+
+@click.command()
+@click.option("--short", is_flag=True, help="A few operations, and the faults at one moment each.")
+@click.option("--operations", "count", type=click.IntRange(1), default=200, show_default=True)
+@click.option("--only", default="", help="Faults whose name contains this.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--folder", type=click.Path(path_type=Path), default=Path(".lightbulb/chaos"), show_default=True
+)
+def main(short: bool, count: int, only: str, seed: int, folder: Path) -> None:
+    """Break parts of a running system under load, and count what its users notice."""
+    shutil.rmtree(folder, ignore_errors=True)
+    console = Console(highlight=False)
+    rows: list[Row] = []
+
+    def tell(row: Row) -> None:
+        rows.append(row)
+        outcome = "ok" if row.fine else "WRONG"
+        console.print(f"{outcome:5} {row.fault}, {row.moment}: {row.verdict}", soft_wrap=True)
+
+    if not only:
+        with stage(folder / "naive", seed, naive=True) as made:
+            tell(naive(made, 8))
+    with stage(folder / "real", seed) as made:
+        if not only:
+            tell(operations(made, 12 if short else count))
+            tell(refused(made, "9", "a model that hosts refuse"))
+            tell(refused(made, "hangs", "a model that never loads"))
+        for number, fault in enumerate(each for each in FAULTS if only in each.name):
+            names = list(MOMENTS)
+            for moment in [names[number % len(names)]] if short else names:
+                tell(strike(made, fault, moment))
+    console.print(_table(rows))
+    sys.exit(_exit_code(rows))
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table(*COLUMNS, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        verdict = row.verdict
+        converged = f"{row.converged:.1f} s" if row.converged is not None else "never"
+        cells = (
+            row.fault,
+            row.moment,
+            str(verdict.requests),
+            str(verdict.failed),
+            str(verdict.misrouted),
+            str(verdict.down),
+            row.publish,
+            converged,
+        )
+        table.add_row(*map(Text, cells), style="" if row.fine else "red")
+    return table
+
+
+def _exit_code(rows: list[Row]) -> int:
+    """0 when only the naive order has failures, and it does: else the harness sees nothing."""
+    blind = any(row.fault == "the naive order" and row.fine for row in rows)
+    wrong = [row for row in rows if row.fault != "the naive order" and not row.fine]
+    return 1 if blind or wrong else 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""What can happen to a system, and which of its users must notice nothing of it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chaos.fleet import Fleet
+from chaos.load import Outcome
+from chaos.plane import Plane
+
+LOST_SECONDS = 2.0
+"""How long after a host's end requests that were under way on it may still come back as lost."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`strike` breaks something and returns what mends it; `down` tells whose failures are its own."""
+
+    name: str
+    strike: Callable[[Fleet, Plane], Callable[[], None]]
+    down: Callable[[Outcome, float, float], bool] = lambda outcome, begin, end: False
+    """Takes an outcome, and when the fault began and was mended."""
+
+
+def _killed(name: str) -> Callable[[Fleet, Plane], Callable[[], None]]:
+    def strike(fleet: Fleet, _: Plane) -> Callable[[], None]:
+        fleet.kill(name)
+        return lambda: fleet.start(name)
+
+    return strike
+
+
+def _frozen(name: str, *, alone: bool) -> Callable[[Fleet, Plane], Callable[[], None]]:
+    def strike(fleet: Fleet, _: Plane) -> Callable[[], None]:
+        fleet.signal(name, signal.SIGSTOP, alone=alone)
+        return lambda: fleet.signal(name, signal.SIGCONT, alone=alone)
+
+    return strike
+
+
+def _control_plane(*, driving: bool) -> Callable[[Fleet, Plane], Callable[[], None]]:
+    def strike(fleet: Fleet, plane: Plane) -> Callable[[], None]:
+        replicas = plane.status().replicas
+        drives = next((each.name for each in replicas if each.driving), "control-plane-1")
+        other = "control-plane-2" if drives == "control-plane-1" else "control-plane-1"
+        return _killed(drives if driving else other)(fleet, plane)
+
+    return strike
+
+
+def _own_sidecar(outcome: Outcome, begin: float, end: float) -> bool:
+    """The killed sidecar's own clients, until it is back."""
+    return outcome.sidecar == "sidecar-2" and outcome.ended >= begin and outcome.began <= end + 5
+
+
+def _under_way(outcome: Outcome, begin: float, end: float) -> bool:
+    """Requests that were on the killed host."""
+    del end
+    lost = "UNAVAILABLE: upstream connect error or disconnect/reset before headers" in outcome.error
+    return lost and outcome.began <= begin + LOST_SECONDS and outcome.ended >= begin
+
+
+FAULTS = (
+    Fault("nothing", lambda fleet, plane: lambda: None),
+    Fault("kill -9: driving control plane", _control_plane(driving=True)),
+    Fault("kill -9: other control plane", _control_plane(driving=False)),
+    Fault("kill -9: a Lightbulb", _killed("lightbulb-1")),
+    Fault("kill -9: a sidecar", _killed("sidecar-2"), _own_sidecar),
+    Fault("kill -9: a host of a shard", _killed("host-1"), _under_way),
+    Fault("kill -9: Redis", _killed("redis")),
+    Fault("cut off: a sidecar's relay", _frozen("sidecar-2", alone=True)),
+    Fault(
+        "frozen: driving control plane",
+        lambda fleet, plane: _frozen(_driver(plane), alone=False)(fleet, plane),
+    ),
+    Fault("frozen: Redis", _frozen("redis", alone=False)),
+)
+
+
+def _driver(plane: Plane) -> str:
+    return next((each.name for each in plane.status().replicas if each.driving), "control-plane-1")

@@ -1,0 +1,167 @@
+"""Every process of a system with replicas, each of which can be killed, frozen, and started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from controlplane.model import Shard
+from lightbulbctl.layout import Layout, make_layout
+from lightbulbctl.processes import Processes
+from lightbulbctl.redis import redis_command
+from lightbulbctl.system import System
+
+HOSTS = 4
+REPLICAS = 2
+LOAD_SECONDS = 0.4
+"""How much longer than usual models take to load: a fault can come meanwhile."""
+
+POLICY = {
+    "loading": 15,
+    "routing": 4,
+    "unload": 0.5,
+    "margin": 0.5,
+    "lease": 20,
+    "reconnect": 5,
+    "window": 2,
+    "laggards": 0.5,
+}
+
+
+class NotInTime(Exception):
+    """What was waited for didn't come."""
+
+
+def wait_for(what: str, condition: Callable[[], object], seconds: float) -> None:
+    """Return once `condition` holds; raise NotInTime."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise NotInTime(f"{what}: not within {seconds:g} s")
+        time.sleep(0.02)
+
+
+@dataclass
+class Part:
+    """A process that there is to be, and the one that there is."""
+
+    name: str
+    command: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+
+
+@dataclass
+class Fleet:
+    """Two control planes on a Redis (or one naive one), two Lightbulbs, two sidecars, hosts on two shards."""
+
+    folder: Path
+    naive: bool = False
+    layout: Layout = field(init=False)
+    parts: dict[str, Part] = field(init=False)
+
+    def __post_init__(self) -> None:
+        nowhere = dict.fromkeys(("control_plane", "lightbulb", "sidecar", "sidecar_admin", "first_host"))
+        self.layout = make_layout(**nowhere, hosts=HOSTS, replicas=REPLICAS)
+        self.parts = {part.name: part for part in self._parts()}
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "state").mkdir(exist_ok=True)
+        for name in self.parts:
+            self.start(name)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for part in reversed(self.parts.values()):
+            self.signal(part.name, signal.SIGCONT)
+            self.signal(part.name, signal.SIGTERM)
+        deadline = time.monotonic() + 8
+        for part in self.parts.values():
+            if part.process is not None:
+                try:
+                    part.process.wait(max(0.1, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    self.kill(part.name)
+
+    @property
+    def lightbulbs(self) -> str:
+        """What a client takes: all Lightbulbs, of which any will do."""
+        return "ipv4:" + ",".join(map(str, self.layout.lightbulbs))
+
+    @property
+    def sidecars(self) -> str:
+        """Name=address of each sidecar."""
+        return ",".join(f"sidecar-{n}={each}" for n, each in enumerate(self.layout.sidecars, 1))
+
+    def start(self, name: str) -> None:
+        """Start a part that doesn't run."""
+        part = self.parts[name]
+        with (self.folder / f"{name}.log").open("ab") as log:
+            part.process = subprocess.Popen(
+                list(part.command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def kill(self, name: str) -> None:
+        """End a part, with all its children, at once and without a word."""
+        self.signal(name, signal.SIGKILL)
+        process = self.parts[name].process
+        assert process is not None
+        process.wait()
+
+    def signal(self, name: str, number: signal.Signals, *, alone: bool = False) -> None:
+        """Send a signal to a part and its children, or to the part `alone`."""
+        process = self.parts[name].process
+        if process is None or process.poll() is not None:
+            return
+        if alone:
+            process.send_signal(number)
+        else:
+            os.killpg(process.pid, number)
+
+    def ended(self) -> list[str]:
+        """Return the parts that don't run."""
+        return [
+            part.name
+            for part in self.parts.values()
+            if part.process is None or part.process.poll() is not None
+        ]
+
+    def _parts(self) -> list[Part]:
+        shards = [
+            Shard(name=f"shard-{name}", vip=f"vip-{name}", memory_mib=12 * 1024, location=None)
+            for name in ("a", "b")
+        ]
+        state = self.folder / "state"
+        system = System(Processes(self.folder), self.layout, shards, state=state)
+        python = [sys.executable, "-m"]
+        assert self.layout.redis is not None
+        parts = [] if self.naive else [Part("redis", redis_command(self.layout.redis, state))]
+        policy = [part for name, value in POLICY.items() for part in ("--policy", f"{name}={value}")]
+        for name, arguments in system.commands().items():
+            if name.startswith("control-plane"):
+                if self.naive and name != "control-plane-1":
+                    continue
+                module = [*python, "chaos.naive"] if self.naive else [*python, "lightbulbctl"]
+                parts.append(Part(name, [*module, *arguments, *policy]))
+            elif name.startswith("host"):
+                parts.append(Part(name, [*python, "chaos.host", *_host(arguments), str(LOAD_SECONDS)]))
+            else:
+                parts.append(Part(name, [*python, "lightbulbctl", *arguments]))
+        return parts
+
+
+def _host(arguments: Sequence[str]) -> list[str]:
+    """Return a host's flags' values, as chaos.host takes them."""
+    values = dict(zip(arguments[1::2], arguments[2::2], strict=True))
+    return [values[flag] for flag in ("--node-id", "--shard", "--listen", "--control-plane", "--memory-mib")]

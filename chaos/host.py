@@ -1,0 +1,63 @@
+"""A serving host whose models take a while to load, so that a fault can come while they do.
+
+It also has a model that never finishes loading, and of course none that nobody has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import time
+
+from servinghost.app import HostSettings, serve
+from servinghost.models.catalogue import CATALOGUE
+from servinghost.workflow import Supplies, Workflow
+
+GIVE_UP_SECONDS = 10.0
+"""How long the host waits for a model: less than the control plane waits for the host."""
+
+HANGS = "payment-fraud-model@hangs"
+
+
+def slow(workflow: type[Workflow], seconds: float) -> type[Workflow]:
+    """Return the same model, that takes `seconds` longer to load."""
+
+    class Slow(workflow):
+        def __init__(self, supplies: Supplies) -> None:
+            time.sleep(seconds)
+            super().__init__(supplies)
+
+    Slow.__name__ = workflow.__name__
+    return Slow
+
+
+class Hanging(CATALOGUE["payment-fraud-model@1"]):
+    """A model that is never loaded."""
+
+    def __init__(self, supplies: Supplies) -> None:
+        threading.Event().wait()
+        super().__init__(supplies)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    node_id, shard, address, control_planes, memory, seconds = sys.argv[1:]
+    host, _, port = address.rpartition(":")
+    catalogue = {name: slow(workflow, float(seconds)) for name, workflow in CATALOGUE.items()}
+    settings = HostSettings(
+        node_id=node_id,
+        shard=shard,
+        address=host,
+        port=int(port),
+        control_plane=control_planes,
+        memory_mib=int(memory),
+        load_seconds=GIVE_UP_SECONDS,
+        catalogue={**catalogue, HANGS: Hanging},
+    )
+    asyncio.run(serve(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Steady load, in a process of its own: asks, calls, and writes down what came of each request, a line each.
+
+Each worker is a client service of its own, beside one of the sidecars, and knows the sidecar's name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from lightbulb.answer import Answer
+from lightbulb.client import LightbulbClient
+from lightbulb.errors import LightbulbError
+from lightbulb.interceptor import AsyncRoutingInterceptor, routed
+from lightbulb.model import RequestContext, model_id
+from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
+from lightbulbctl.traffic import request_for
+
+OBJECTIVES = ("ContinueWatchingRanking", "PaymentFraudDetection")
+USERS = 500
+CALL_SECONDS = 8.0
+PAUSE_SECONDS = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One request: when it began and ended (Unix seconds), what was resolved, who answered, or why not."""
+
+    began: float
+    ended: float
+    sidecar: str
+    objective: str
+    user: str
+    generation: int
+    resolved: str
+    answered_by: str
+    shard: str
+    error: str
+
+
+async def work(number: int, lightbulbs: str, sidecar: tuple[str, str], out: Any, stop: asyncio.Event) -> None:
+    name, address = sidecar
+    async with LightbulbClient(lightbulbs, client_name="chaos", timeout=CALL_SECONDS, sidecar=name) as client:
+        answers: list[Answer] = []
+
+        async def resolve(*arguments: Any, **named: Any) -> Answer:
+            answers.append(await client.resolve(*arguments, **named))
+            return answers[-1]
+
+        options = [("grpc.max_reconnect_backoff_ms", 500)]
+        interceptors = [AsyncRoutingInterceptor(resolve)]
+        async with grpc.aio.insecure_channel(address, options=options, interceptors=interceptors) as channel:
+            stub = pb_grpc.GRPCInferenceServiceStub(channel)
+            for turn in count(number):
+                if stop.is_set():
+                    return
+                answers.clear()
+                outcome = await _ask(stub, turn, name, answers)
+                out.write(json.dumps(asdict(outcome)) + "\n")
+                out.flush()
+                await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _ask(
+    stub: pb_grpc.GRPCInferenceServiceStub, turn: int, sidecar: str, answers: list[Answer]
+) -> Outcome:
+    objective = OBJECTIVES[turn % len(OBJECTIVES)]
+    user = RequestContext(user_id=f"user-{turn * 7 % USERS}", country="US", device="web", surface="home")
+    began, answered_by, shard, error = time.time(), "", "", ""
+    try:
+        with routed(objective, user):
+            response = await stub.ModelInfer(request_for(objective, user), timeout=CALL_SECONDS)
+        answered_by = response.parameters["lightbulb_model"].string_param
+        shard = response.parameters["lightbulb_shard"].string_param
+    except LightbulbError as failed:
+        error = f"not resolved: {type(failed).__name__}: {failed}"
+    except grpc.aio.AioRpcError as failed:
+        error = f"{failed.code().name}: {failed.details()}"
+    config = answers[-1].objective_config if answers else None
+    return Outcome(
+        began=began,
+        ended=time.time(),
+        sidecar=sidecar,
+        objective=objective,
+        user=user.user_id,
+        generation=answers[-1].generation if answers else 0,
+        resolved=model_id(config.model, config.model_version) if config else "",
+        answered_by=answered_by,
+        shard=shard,
+        error=error,
+    )
+
+
+async def main() -> None:
+    lightbulbs, sidecars, path, workers = sys.argv[1:]
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    places = [tuple(each.split("=")) for each in sidecars.split(",")]
+    with Path(path).open("w", buffering=1) as out:
+        async with asyncio.TaskGroup() as group:
+            for number in range(int(workers)):
+                group.create_task(work(number, lightbulbs, places[number % len(places)], out, stop))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,115 @@
+"""The control plane's API, as an operator uses it: at whichever replica can be reached."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import grpc
+
+from chaos.fleet import Fleet, NotInTime
+from controlplane.model import Workspace
+from controlplane.planning.plan import make_plan
+from controlplane.rules.compile import compile_workspace
+from lightbulb.v1 import control_plane_pb2 as pb
+from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
+from lightbulbctl.expectation import Expectations
+
+CALL_SECONDS = 10.0
+MISSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+@dataclass
+class Plane:
+    """Calls, and what every generation's rules call for."""
+
+    fleet: Fleet
+    rules: dict[int, Expectations] = field(default_factory=dict)
+
+    def publish(self, workspace: Workspace, seconds: float = 30.0) -> int:
+        """Publish, again while it can't be done now; return the generation's number."""
+        expectations = Expectations(make_plan(compile_workspace(workspace)))
+        request = pb.PublishRequest(
+            files=[pb.WorkspaceFile(path=path, content=body) for path, body in workspace.files.items()],
+            author="chaos",
+            request_id=uuid4().hex,
+        )
+        response = self._insist("Publish", request, seconds)
+        assert not response.problems, response.problems
+        self.rules.setdefault(response.generation, expectations)
+        return int(response.generation)
+
+    def roll_back(self, number: int, seconds: float = 30.0) -> int:
+        """Roll back to a live generation; return the number that is active then."""
+        request = pb.RollbackRequest(generation=number, author="chaos", request_id=uuid4().hex)
+        return int(self._insist("Rollback", request, seconds).generation)
+
+    def status(self) -> pb.GetStatusResponse:
+        """Return the status as a replica that can be reached has it. Raises grpc.RpcError."""
+        return self._call("GetStatus", pb.GetStatusRequest())
+
+    def watch(self, seconds: float) -> Iterator[pb.GetStatusResponse]:
+        """Yield statuses as they change; ends with the replica, or after `seconds`."""
+        for address in self.fleet.layout.control_planes:
+            with grpc.insecure_channel(str(address)) as channel:
+                try:
+                    yield from pb_grpc.ControlPlaneStub(channel).Watch(pb.WatchRequest(), timeout=seconds)
+                except grpc.RpcError:
+                    continue
+
+    def outcome(self, generation: int, seconds: float) -> str:
+        """Return what became of a generation: "active" or "withdrawn". Raises NotInTime."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                status = self.status()
+            except grpc.RpcError:
+                time.sleep(0.1)
+                continue
+            if generation == status.active_generation:
+                return "active"
+            if generation != status.target_generation:
+                return "withdrawn"
+            time.sleep(0.05)
+        raise NotInTime(f"generation {generation}: neither active nor withdrawn within {seconds:g} s")
+
+    def in_step(self, generation: int) -> bool:
+        """Say whether everybody is there, and in step with `generation`, and nothing is under way."""
+        try:
+            status = self.status()
+        except grpc.RpcError:
+            return False
+        there = {
+            each.node_id
+            for each in status.consumers
+            if not (each.out_of_sight or each.waiting_for or each.rejected or each.answered_from)
+        }
+        expected = {name for name in self.fleet.parts if name.startswith(("lightbulb", "sidecar", "host"))}
+        settled = status.phase == pb.PHASE_SETTLED and not status.store_problem
+        return settled and status.active_generation == generation and expected <= there
+
+    def _insist(self, name: str, request: Any, seconds: float) -> Any:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return self._call(name, request)
+            except grpc.RpcError as error:
+                if time.monotonic() > deadline:
+                    raise NotInTime(f"{name}: {error.code().name}: {error.details()}") from error
+                time.sleep(0.1)
+
+    def _call(self, name: str, request: Any) -> Any:
+        last: grpc.RpcError | None = None
+        for address in self.fleet.layout.control_planes:
+            with grpc.insecure_channel(str(address)) as channel:
+                try:
+                    return getattr(pb_grpc.ControlPlaneStub(channel), name)(request, timeout=CALL_SECONDS)
+                except grpc.RpcError as error:
+                    last = error
+                    if error.code() not in MISSING:
+                        break
+        assert last is not None
+        raise last

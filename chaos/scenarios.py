@@ -1,0 +1,203 @@
+"""The scenarios: random operations, the naive order, and every fault at every moment of an activation."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from chaos.faults import Fault
+from chaos.fleet import Fleet, NotInTime, wait_for
+from chaos.load import Outcome
+from chaos.plane import Plane
+from chaos.verdict import Verdict, judge, outcomes
+from chaos.workspaces import variant, with_fraud_model
+from lightbulb.v1 import control_plane_pb2 as pb
+
+READY_SECONDS = 60.0
+CONVERGE_SECONDS = 60.0
+HOLD_SECONDS = 2.0
+"""How long something stays broken."""
+
+WORKERS = 6
+
+MOMENTS = {
+    "loading": pb.PHASE_LOADING,
+    "routing": pb.PHASE_ROUTING,
+    "retiring": pb.PHASE_RETIRING,
+    "unloading": pb.PHASE_UNLOADING,
+    "settled": pb.PHASE_SETTLED,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the table; seconds from when the fault was mended until everybody was in step again."""
+
+    fault: str
+    moment: str
+    verdict: Verdict
+    publish: str
+    converged: float | None
+
+    @property
+    def fine(self) -> bool:
+        return not (self.verdict.failed or self.verdict.misrouted) and self.converged is not None
+
+
+@dataclass
+class Stage:
+    """A running system under load."""
+
+    fleet: Fleet
+    plane: Plane
+    load: Path
+    dice: random.Random
+
+    def taken(self) -> int:
+        return self.load.stat().st_size
+
+    def since(self, mark: int) -> list[Outcome]:
+        with self.load.open() as file:
+            file.seek(mark)
+            return outcomes(file.readlines())
+
+    def wait_for_requests(self, count: int) -> None:
+        """Return once so many more requests have ended."""
+        mark = self.taken()
+        wait_for(f"{count} requests", lambda: len(self.since(mark)) >= count, 60)
+
+    def settle(self, generation: int) -> float:
+        """Return how long it took until everybody is in step with `generation`."""
+        began = time.monotonic()
+        wait_for(
+            f"everybody in step with {generation}", lambda: self.plane.in_step(generation), CONVERGE_SECONDS
+        )
+        return time.monotonic() - began
+
+
+@contextmanager
+def stage(folder: Path, seed: int, *, naive: bool = False) -> Iterator[Stage]:
+    """Start a system, publish a first generation, and put it under load until the end of the block."""
+    with Fleet(folder, naive=naive) as fleet:
+        plane = Plane(fleet)
+        dice = random.Random(seed)
+        first = plane.publish(variant(dice), READY_SECONDS)
+        path = folder / f"load-{seed}.jsonl"
+        path.touch()
+        made = Stage(fleet, plane, path, dice)
+        wait_for(
+            "the first generation", lambda: plane.outcome(first, READY_SECONDS) == "active", READY_SECONDS
+        )
+        made.settle(first)
+        command = [
+            sys.executable,
+            "-m",
+            "chaos.load",
+            fleet.lightbulbs,
+            fleet.sidecars,
+            str(path),
+            str(WORKERS),
+        ]
+        with (folder / "load.log").open("wb") as log:
+            load = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            made.wait_for_requests(50)
+            yield made
+        finally:
+            load.terminate()
+            load.wait(30)
+
+
+def operations(made: Stage, count: int, on_done: Callable[[], None] = lambda: None) -> Row:
+    """Publish, move models and roll back at random."""
+    mark, plane = made.taken(), made.plane
+    wrong: list[str] = []
+    active = 0
+    for _ in range(count):
+        live = list(plane.status().live_generations)
+        if made.dice.random() < 0.3 and len(live) > 1:
+            active = plane.roll_back(made.dice.choice(live))
+        else:
+            active = plane.publish(variant(made.dice))
+            became = plane.outcome(active, CONVERGE_SECONDS)
+            if became != "active":
+                wrong.append(f"{active} {became}: {plane.status().failure}")
+        on_done()
+    converged = made.settle(active)
+    verdict = judge(made.since(mark), plane.rules, lambda _: False)
+    return Row(
+        fault="publishes, moves, rollbacks",
+        moment=f"{count} at random",
+        verdict=verdict,
+        publish="; ".join(wrong[:3]) or "active",
+        converged=converged,
+    )
+
+
+def naive(made: Stage, count: int) -> Row:
+    """The same in the naive order."""
+    mark, plane = made.taken(), made.plane
+    for _ in range(count):
+        plane.publish(variant(made.dice))
+        made.wait_for_requests(60)
+    verdict = judge(made.since(mark), plane.rules, lambda _: False)
+    return Row(
+        fault="the naive order", moment=f"{count} publishes", verdict=verdict, publish="-", converged=0.0
+    )
+
+
+def strike(made: Stage, fault: Fault, moment: str) -> Row:
+    """Break something at a moment of an activation, mend it, and wait until everybody is in step again."""
+    mark, plane = made.taken(), made.plane
+    generation = plane.publish(variant(made.dice))
+    _wait_for_phase(plane, generation, MOMENTS[moment])
+    begin = time.time()
+    mend = fault.strike(made.fleet, plane)
+    time.sleep(HOLD_SECONDS)  # not for anything to happen: this is how long it stays broken
+    mend()
+    end = time.time()
+    converged, became = None, "?"
+    try:
+        became = plane.outcome(generation, CONVERGE_SECONDS)
+        # What went under has left nothing behind: the next publish goes through.
+        following = plane.publish(variant(made.dice), CONVERGE_SECONDS)
+        if plane.outcome(following, CONVERGE_SECONDS) != "active":
+            became += f", the next one withdrawn: {plane.status().failure}"
+        made.settle(following)
+        converged = time.time() - end
+    except (NotInTime, grpc.RpcError) as error:
+        became += f" ({error})"
+    verdict = judge(made.since(mark), plane.rules, lambda outcome: fault.down(outcome, begin, end))
+    return Row(fault=fault.name, moment=moment, verdict=verdict, publish=became, converged=converged)
+
+
+def refused(made: Stage, version: str, name: str) -> Row:
+    """Publish what a host refuses, or never answers for; it is withdrawn, and the next one goes through."""
+    mark, plane = made.taken(), made.plane
+    began = time.time()
+    generation = plane.publish(with_fraud_model(variant(made.dice), version))
+    became = plane.outcome(generation, CONVERGE_SECONDS)
+    following = plane.publish(variant(made.dice))
+    if plane.outcome(following, CONVERGE_SECONDS) != "active":
+        became += f", the next one withdrawn: {plane.status().failure}"
+    made.settle(following)
+    verdict = judge(made.since(mark), plane.rules, lambda _: False)
+    return Row(fault=name, moment="loading", verdict=verdict, publish=became, converged=time.time() - began)
+
+
+def _wait_for_phase(plane: Plane, generation: int, phase: int) -> None:
+    """Return as soon as an activation is in a phase, or past it: some last milliseconds only."""
+    order = [pb.PHASE_RELEASING, *MOMENTS.values()]
+    for status in plane.watch(CONVERGE_SECONDS):
+        if generation not in {status.target_generation, status.active_generation}:
+            return
+        if order.index(status.phase) >= order.index(phase):
+            return

@@ -1,0 +1,64 @@
+"""What the users of a system noticed. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from chaos.load import Outcome
+from lightbulb.model import RequestContext
+from lightbulbctl.expectation import Expectations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Counts of requests, and some of what was wrong. `down`: failed with the very part that was broken."""
+
+    requests: int
+    failed: int
+    misrouted: int
+    down: int
+    examples: Mapping[str, int] = field(default_factory=dict)
+
+
+def outcomes(lines: Iterable[str]) -> list[Outcome]:
+    """Return what a load wrote; a last line that is cut short is left out."""
+    return [Outcome(**json.loads(line)) for line in lines if line.endswith("\n")]
+
+
+def judge(
+    found: Iterable[Outcome], rules: Mapping[int, Expectations], is_down: Callable[[Outcome], bool]
+) -> Verdict:
+    """Return what was wrong: failures, and answers by another model than that generation gives that user."""
+    counts: Counter[str] = Counter()
+    examples: Counter[str] = Counter()
+    for each in found:
+        wrong = _wrong(each, rules)
+        kind = "fine" if not wrong else "down" if each.error and is_down(each) else wrong.partition(":")[0]
+        counts[kind] += 1
+        if kind in {"failed", "misrouted"}:
+            examples[wrong] += 1
+    return Verdict(
+        requests=counts.total(),
+        failed=counts["failed"],
+        misrouted=counts["misrouted"],
+        down=counts["down"],
+        examples=dict(examples.most_common(5)),
+    )
+
+
+def _wrong(each: Outcome, rules: Mapping[int, Expectations]) -> str:
+    if each.error:
+        return f"failed: {each.error}"
+    user = RequestContext(user_id=each.user, country="US", device="web", surface="home")
+    expected = (
+        rules[each.generation].of(each.objective, user).model if each.generation in rules else "nothing"
+    )
+    if each.answered_by == each.resolved == expected:
+        return ""
+    return (
+        f"misrouted: {each.objective}: generation {each.generation} gives {expected}, "
+        f"resolved was {each.resolved}, answered by {each.answered_by}"
+    )

@@ -1,0 +1,130 @@
+"""What differs between two generations, for people. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from controlplane.model import Plan
+from lightbulb.model import (
+    All,
+    AnyOf,
+    Comparison,
+    Condition,
+    ModelTarget,
+    Not,
+    ObjectiveTable,
+    Source,
+    Value,
+    model_id,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing that differs: lines that only the second has, and lines that only the first has."""
+
+    kind: str
+    name: str
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def differences(one: Plan, other: Plan) -> tuple[Difference, ...]:
+    """Return what `other` says and `one` doesn't, and the other way round: objectives, then shards."""
+    found = (
+        *_by_name("objective", _objectives(one), _objectives(other)),
+        *_by_name("shard", _shards(one), _shards(other)),
+    )
+    return tuple(difference for difference in found if difference.added or difference.removed)
+
+
+def _by_name(
+    kind: str, one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]
+) -> Iterable[Difference]:
+    for name in sorted(one.keys() | other.keys()):
+        before, after = one.get(name, ()), other.get(name, ())
+        if before != after:
+            yield Difference(
+                kind=kind,
+                name=name,
+                added=tuple(line for line in after if line not in before),
+                removed=tuple(line for line in before if line not in after),
+            )
+
+
+def _objectives(plan: Plan) -> Mapping[str, tuple[str, ...]]:
+    vips = {rule.key: rule.vip for rule in plan.routes}
+    return {table.objective: tuple(_table(table, vips)) for table in plan.tables}
+
+
+def _shards(plan: Plan) -> Mapping[str, tuple[str, ...]]:
+    return {
+        each.shard: (
+            f"{each.vip}, {each.memory_mib} MiB a host",
+            *(f"loads {model.id}, {model.memory_mib} MiB" for model in each.models),
+        )
+        for each in plan.assignments
+    }
+
+
+def _table(table: ObjectiveTable, vips: Mapping[str, str]) -> Iterable[str]:
+    """Yield a line a rule. Where a rule stands in its file is no difference."""
+
+    def target(index: int) -> str:
+        return _target(table.models[index])
+
+    yield f"takes {table.input_type}; cached {table.cache_lifetime:g} s; deadline {table.deadline:g} s"
+    for model in table.models:
+        yield f"{_target(model)} is on {vips.get(model.routing_key, 'no VIP')}"
+    for override in table.overrides:
+        clients = ", ".join(override.clients) or "every client"
+        yield f"{_rule(override.source)}: {clients} may ask for {', '.join(map(target, override.models))}"
+    for test in table.ab_rules:
+        begin = 0
+        layer = (
+            f" in {test.layer_begin / 100:g}-{test.layer_end / 100:g}% of its layer"
+            if test.layer_salt
+            else ""
+        )
+        who = f" of those with {_condition(test.eligible)}" if test.eligible is not None else ""
+        yield f"{_rule(test.source)}: test {test.test_id}{layer}{who}"
+        for cell in test.cells:
+            share = f"cell {cell.number} ({(cell.end - begin) / 100:g}%)"
+            yield f"{_rule(test.source)}: {share} gets {target(cell.model)}"
+            begin = cell.end
+    for rule in table.context_rules:
+        yield f"{_rule(rule.source)}: {_condition(rule.when)} gets {target(rule.model)}"
+    if table.shift is not None:
+        shift = table.shift
+        yield f"{_rule(shift.source)}: {shift.basis_points / 100:g}% of users get {target(shift.model)}"
+    yield f"{_rule(table.default_source)}: everyone else gets {target(table.default_model)}"
+
+
+def _rule(source: Source) -> str:
+    return f"{source.file} {source.rule}"
+
+
+def _target(model: ModelTarget) -> str:
+    parameters = ", ".join(f"{name}={value!r}" for name, value in sorted(model.parameters.items()))
+    return (
+        f"{model_id(model.name, model.version)} ({parameters})"
+        if parameters
+        else model_id(model.name, model.version)
+    )
+
+
+def _condition(condition: Condition) -> str:
+    match condition:
+        case All(conditions):
+            return "(" + " and ".join(map(_condition, conditions)) + ")"
+        case AnyOf(conditions):
+            return "(" + " or ".join(map(_condition, conditions)) + ")"
+        case Not(inner):
+            return f"not {_condition(inner)}"
+        case Comparison(attribute=attribute, operator=operator, values=values):
+            return f"{attribute} {operator.value} {_values(values)}".rstrip()
+
+
+def _values(values: tuple[Value, ...]) -> str:
+    return ", ".join(map(repr, values))

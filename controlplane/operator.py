@@ -1,0 +1,230 @@
+"""What people ask of a control plane: publish, roll back, pin. Decides on the newest state, and commits.
+
+Any replica takes these; the store's compare-and-set sees to it that two at once don't undo each other. A call
+that is repeated with the same request id is answered as the first was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controlplane.model import RuleSet, Workspace
+from controlplane.planner import fits, plan_beside
+from controlplane.replica import Known, Replica
+from controlplane.rollout import operations
+from controlplane.rollout.codec import plan_to_bytes, rollout_to_bytes
+from controlplane.rollout.operations import Refused
+from controlplane.rollout.state import Generation, Moment, Rollout
+from controlplane.rules.compile import compile_workspace
+from controlplane.rules.workspace import content_hash
+from controlplane.store.contract import Change, Conflict, Event, LogEntry, NotFound, StoreError
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 8
+"""How often an operation is decided anew because somebody else changed the state first."""
+
+_OUTCOME = struct.Struct(">Q??")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Who asks, why, and under which id; an empty id is nobody's."""
+
+    author: str = ""
+    message: str = ""
+    source_revision: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of it: `unchanged` when it was so already, `on_its_way` when it is still to be activated."""
+
+    generation: int
+    unchanged: bool = False
+    on_its_way: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    """An operation decided on: the state to commit, and what it came to."""
+
+    following: Rollout
+    outcome: Outcome
+    action: str
+    detail: str = ""
+    entry: LogEntry | None = None
+
+
+class Operator:
+    """Carries out operations at one replica."""
+
+    def __init__(self, replica: Replica) -> None:
+        """Take publishes one at a time: they are rare and heavy."""
+        self._replica = replica
+        self._one_at_a_time = asyncio.Lock()
+
+    async def publish(self, workspace: Workspace, asked: Asked) -> Outcome:
+        """Evaluate, compile and plan a workspace, and set its generation on its way.
+
+        Raises WorkspaceError with every problem, Refused, Inconsistent, StoreError. Each leaves everything as
+        it was.
+        """
+        async with self._one_at_a_time:
+            source_hash = content_hash(workspace)
+            rules: list[RuleSet] = []
+
+            def decide(known: Known) -> _Step:
+                newest = known.rollout.newest if known.rollout is not None else 0
+                if newest and self._entry(newest).source_hash == source_hash:
+                    return self._unchanged(known, newest)
+                if not rules:
+                    rules.append(compile_workspace(workspace))
+                plan, release = plan_beside(rules[0], known.rollout, known.generations)
+                stored = self._replica.store.put_blob(plan_to_bytes(plan, source_hash))
+                return self._on_its_way(known, stored, source_hash, release, asked, "published")
+
+            return await self._carry_out(decide, asked)
+
+    async def roll_back(self, number: int, asked: Asked, *, reload: bool = False) -> Outcome:
+        """Make a loaded generation active; 0 is the one before. With `reload`, publish its content again.
+
+        Raises Refused, NotFound, StoreError.
+        """
+
+        def decide(known: Known) -> _Step:
+            if number:
+                self._entry(number)  # NotFound says more than "not loaded"
+            if reload and known.rollout is not None and number and number not in known.rollout.live:
+                return self._reload(known, number, asked)
+            following = operations.roll_back(known.rollout, number, self._at(known))
+            if following is known.rollout:
+                return self._unchanged(known, following.active)
+            outcome = Outcome(generation=following.active)
+            return _Step(following=following, outcome=outcome, action="rolled back", detail=asked.message)
+
+        return await self._carry_out(decide, asked)
+
+    async def pin(self, number: int, asked: Asked, *, release: bool = False) -> tuple[int, ...]:
+        """Keep a generation loaded, or let it go; return what is pinned. Raises Refused, StoreError."""
+
+        def decide(known: Known) -> _Step:
+            change = operations.unpin if release else operations.pin
+            following = change(known.rollout, number)
+            if following is known.rollout:
+                return self._unchanged(known, number)
+            action = "unpinned" if release else "pinned"
+            return _Step(following=following, outcome=Outcome(generation=number), action=action)
+
+        await self._carry_out(decide, asked)
+        rollout = self._replica.known.rollout
+        return rollout.pinned if rollout is not None else ()
+
+    def generation(self, number: int) -> Generation:
+        """Return a generation, loaded or not. Blocking. Raises NotFound, StoreError, Malformed."""
+        return self._replica.read_generation(number)
+
+    async def _carry_out(self, decide: Callable[[Known], _Step], asked: Asked) -> Outcome:
+        """Decide on the newest state and commit, again when somebody else was first."""
+        last: StoreError | None = None
+        for _ in range(ATTEMPTS):
+            known = await self._replica.refresh()
+            done = (
+                await asyncio.to_thread(self._replica.store.outcome, asked.request_id)
+                if asked.request_id
+                else None
+            )
+            if done is not None:
+                return Outcome(
+                    **dict(zip(("generation", "unchanged", "on_its_way"), _OUTCOME.unpack(done), strict=True))
+                )
+            step = await asyncio.to_thread(decide, known)
+            if step.following is known.rollout and not asked.request_id:
+                return step.outcome
+            try:
+                await self._replica.commit(self._change(known, step, asked))
+            except Conflict as error:
+                last = error
+                continue
+            return step.outcome
+        raise Conflict(f"others changed the rollout {ATTEMPTS} times meanwhile; try again") from last
+
+    def _change(self, known: Known, step: _Step, asked: Asked) -> Change:
+        outcome = step.outcome
+        event = Event(
+            at=self._replica.now,
+            author=asked.author,
+            action=step.action,
+            generation=outcome.generation,
+            detail=step.detail,
+        )
+        return Change(
+            expected=known.version,
+            body=rollout_to_bytes(step.following),
+            events=() if outcome.unchanged else (event,),
+            entry=step.entry,
+            request_id=asked.request_id,
+            outcome=_OUTCOME.pack(outcome.generation, outcome.unchanged, outcome.on_its_way),
+        )
+
+    def _at(self, known: Known) -> Moment:
+        return Moment(self._replica.now, known.version + 1)
+
+    def _entry(self, number: int) -> LogEntry:
+        try:
+            return self._replica.store.entry(number)
+        except NotFound as error:
+            raise NotFound(f"there is no generation {number}; see `lightbulb history`") from error
+
+    def _unchanged(self, known: Known, number: int) -> _Step:
+        assert known.rollout is not None
+        return _Step(
+            following=known.rollout, outcome=Outcome(generation=number, unchanged=True), action="unchanged"
+        )
+
+    def _reload(self, known: Known, number: int, asked: Asked) -> _Step:
+        generation = self.generation(number)
+        release = fits(generation.plan, known.rollout, known.generations)
+        if release is None:
+            raise Refused(
+                f"generation {number} doesn't fit beside what is loaded; publish its files, so that its "
+                "models are placed anew"
+            )
+        source_hash = self._entry(number).source_hash
+        return self._on_its_way(
+            known, generation.content_hash, source_hash, release, asked, f"reloaded from {number}"
+        )
+
+    def _on_its_way(  # noqa: PLR0913, PLR0917 - what a log entry holds
+        self,
+        known: Known,
+        stored: str,
+        source_hash: str,
+        release: tuple[int, ...],
+        asked: Asked,
+        action: str,
+    ) -> _Step:
+        newest = self._replica.store.log(limit=1)
+        number = newest[0].number + 1 if newest else 1
+        at = self._at(known)
+        entry = LogEntry(
+            number=number,
+            content_hash=stored,
+            source_hash=source_hash,
+            author=asked.author,
+            message=asked.message,
+            source_revision=asked.source_revision,
+            published_at=at.now,
+        )
+        return _Step(
+            following=operations.publish(known.rollout, number, release, at),
+            outcome=Outcome(generation=number, on_its_way=True),
+            action=action,
+            detail=asked.message,
+            entry=entry,
+        )

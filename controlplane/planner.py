@@ -1,0 +1,80 @@
+"""From a workspace to a generation's plan, beside what must stay loaded. Pure but for the rules' sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from controlplane.model import Plan, RuleSet, ShardAssignment
+from controlplane.planning.plan import NOTHING_RESIDENT, make_plan
+from controlplane.problems import WorkspaceError
+from controlplane.rollout.operations import releasable
+from controlplane.rollout.state import Generation, Rollout
+from controlplane.rollout.views import ModelsByShard, models_by_shard
+from controlplane.xds.resources import routes
+
+Release = tuple[int, ...]
+"""Generations that must leave first, since their models take the room."""
+
+
+def plan_beside(
+    rules: RuleSet, rollout: Rollout | None, generations: Mapping[int, Generation]
+) -> tuple[Plan, Release]:
+    """Return the plan of `rules`, and which generations must leave to make room for it: as few as can be.
+
+    What is active, or may still be held by clients, or is pinned, stays loaded whatever is published.
+    Raises WorkspaceError when not even that is enough, and Inconsistent for a plan that no sidecar can serve.
+    """
+    for release, resident in _rooms(rollout, generations):
+        try:
+            plan = make_plan(rules, _before(rollout, generations), resident)
+        except WorkspaceError as error:
+            misfit = error
+            continue
+        routes(plan.routes, (assignment.vip for assignment in plan.assignments))
+        return plan, release
+    raise _beside(misfit, rollout)
+
+
+def _beside(misfit: WorkspaceError, rollout: Rollout | None) -> WorkspaceError:
+    """Return the error that also says what takes the room."""
+    if rollout is None or not rollout.live:
+        return misfit
+    may_leave = releasable(rollout)
+    stay = ", ".join(str(number) for number in sorted(rollout.live) if number not in may_leave)
+    hint = f"; or wait: generations {stay} stay loaded, as clients may hold their answers or they are pinned"
+    return WorkspaceError(replace(each, remedy=each.remedy + hint) for each in misfit.problems)
+
+
+def fits(plan: Plan, rollout: Rollout | None, generations: Mapping[int, Generation]) -> Release | None:
+    """Return which generations must leave so that a plan can be loaded as it is; None when it doesn't fit."""
+    for release, resident in _rooms(rollout, generations):
+        if all(_free(each, resident) >= 0 for each in plan.assignments):
+            return release
+    return None
+
+
+def _rooms(
+    rollout: Rollout | None, generations: Mapping[int, Generation]
+) -> list[tuple[Release, ModelsByShard]]:
+    """Return what may be released, from nothing to all that may, and what stays loaded then."""
+    if rollout is None:
+        return [((), NOTHING_RESIDENT)]
+    may_leave = releasable(rollout)
+    stays = [generations[number] for number in rollout.live]
+    leaving = [generations[number] for number in rollout.leaving]
+    rooms: list[tuple[Release, ModelsByShard]] = [((), models_by_shard((*leaving, *stays)))]
+    for count in range(0 if leaving else 1, len(may_leave) + 1):
+        release = may_leave[:count]
+        rooms.append((release, models_by_shard(each for each in stays if each.number not in release)))
+    return rooms
+
+
+def _before(rollout: Rollout | None, generations: Mapping[int, Generation]) -> tuple[ShardAssignment, ...]:
+    newest = rollout.newest if rollout is not None else 0
+    return generations[newest].plan.assignments if newest else ()
+
+
+def _free(assignment: ShardAssignment, resident: ModelsByShard) -> int:
+    models = {model.id: model for model in (*resident.get(assignment.shard, ()), *assignment.models)}
+    return assignment.memory_mib - sum(model.memory_mib for model in models.values())

@@ -1,0 +1,140 @@
+"""How a rollout moves on by itself: each step gated on acknowledgements, none waited for for ever. Pure.
+
+What the consumers said and what time it is go in, the next state comes out. Never touches a stream or a
+store; `views` says what each consumer is shown in each state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from controlplane.rollout.operations import activate, withdraw
+from controlplane.rollout.state import Generation, Moment, Phase, Policy, Rollout, listed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What a phase's consumers say: how many there are, who hasn't acknowledged yet, who refused, and why.
+
+    `since`: when the last of them came into step, in seconds of the store's clock.
+    """
+
+    total: int = 0
+    lagging: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    since: float = 0.0
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Everybody whose acknowledgement is missing."""
+        return (*self.refused, *self.lagging)
+
+
+def advance(rollout: Rollout, progress: Progress, policy: Policy, retire_after: float, at: Moment) -> Rollout:
+    """Return the state after one look at the phase's consumers; itself when nothing changes.
+
+    `retire_after` is in seconds.
+    """
+    match rollout.phase:
+        case Phase.RELEASING:
+            return _release(rollout, progress, policy, at)
+        case Phase.LOADING:
+            return _load(rollout, progress, policy, at)
+        case Phase.ROUTING:
+            return _route(rollout, progress, policy, at)
+        case Phase.RETIRING:
+            return _retire(rollout, progress, policy, retire_after, at)
+        case Phase.UNLOADING:
+            return _unload(rollout, progress, policy, at)
+        case Phase.SETTLED:
+            return rollout
+
+
+def retire_after(held: Iterable[Generation], active: int, policy: Policy) -> float:
+    """Return how long old keys must live on: the longest that a client may cache and then use one."""
+    tables = [table for each in held if each.number != active for table in each.plan.tables]
+    if not tables:
+        return 0.0
+    cache = max(table.cache_lifetime for table in tables)
+    request = max(table.deadline for table in tables)
+    return cache + request + policy.margin
+
+
+def kept(rollout: Rollout, window: int) -> tuple[int, ...]:
+    """Return the generations that stay live: the active one, `window` before it, and those pinned."""
+    others = [number for number in rollout.live if number != rollout.active]
+    recent = others[max(0, len(others) - window) :]
+    stay = {rollout.active, *recent, *rollout.pinned}
+    return tuple(number for number in rollout.live if number in stay)
+
+
+def _release(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> Rollout:
+    # Nobody holds what is released: a sidecar that lags routes keys that nobody sends it.
+    waited = at.now - rollout.entered
+    if waited < policy.unload or (progress.lagging and waited < policy.routing):
+        return rollout
+    return replace(rollout, phase=Phase.LOADING, entered=at.now, leaving=(), shown=at.version)
+
+
+def _load(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> Rollout:
+    if not progress.missing:
+        return replace(rollout, phase=Phase.ROUTING, entered=at.now, shown=at.version)
+    if _first(rollout):
+        return rollout
+    if progress.refused:
+        return withdraw(rollout, f"refused: {listed(progress.refused)}", at)
+    if at.now - rollout.entered >= policy.loading:
+        return withdraw(rollout, _late(progress, policy.loading), at)
+    return rollout
+
+
+def _route(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> Rollout:
+    if not progress.missing:
+        return activate(rollout, rollout.target, at)
+    if _first(rollout):
+        return rollout
+    if progress.refused:
+        return withdraw(rollout, f"refused: {listed(progress.refused)}", at)
+    if at.now - rollout.entered < policy.routing:
+        return rollout
+    if len(progress.lagging) > policy.laggards * progress.total:
+        return withdraw(rollout, _late(progress, policy.routing), at)
+    passed_over = f"went on without {listed(progress.lagging)}"
+    return replace(activate(rollout, rollout.target, at), note=passed_over)
+
+
+def _retire(rollout: Rollout, progress: Progress, policy: Policy, delay: float, at: Moment) -> Rollout:
+    if not _over(rollout, progress, delay, at.now):
+        return rollout
+    stay = kept(rollout, policy.window)
+    leaving = (*rollout.leaving, *(number for number in rollout.live if number not in stay))
+    return replace(
+        rollout,
+        phase=Phase.UNLOADING if leaving else Phase.SETTLED,
+        entered=at.now,
+        live=stay,
+        held=(rollout.active,) if rollout.active else (),
+        leaving=leaving,
+        shown=rollout.shown if stay == rollout.live else at.version,
+    )
+
+
+def _unload(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> Rollout:
+    if not _over(rollout, progress, policy.unload, at.now):
+        return rollout
+    return replace(rollout, phase=Phase.SETTLED, entered=at.now, leaving=(), shown=at.version)
+
+
+def _over(rollout: Rollout, progress: Progress, delay: float, now: float) -> bool:
+    """Say whether `delay` is over since the phase began and the last consumer came into step."""
+    return not progress.lagging and now - max(rollout.entered, progress.since) >= delay
+
+
+def _late(progress: Progress, seconds: float) -> str:
+    return f"waiting for {listed(progress.lagging)} for more than {seconds:g} s"
+
+
+def _first(rollout: Rollout) -> bool:
+    """Say whether nothing serves yet: with nothing to fall back to, it takes as long as it takes."""
+    return not rollout.live

@@ -1,0 +1,184 @@
+"""The one place where generations, the rollout and reports meet protos/lightbulb/v1/store.proto.
+
+Bytes are deterministic: the same value has the same content hash at every replica.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+
+from google.protobuf.message import DecodeError, Message
+
+from controlplane.model import Plan, RoutingRule, ShardAssignment
+from controlplane.rollout.registry import Consumer, Report
+from controlplane.rollout.state import Phase, Rollout
+from lightbulb.codec import (
+    Malformed,
+    assignment_from_bytes,
+    assignment_to_bytes,
+    table_from_bytes,
+    table_to_bytes,
+)
+from lightbulb.model import ObjectiveTable
+from lightbulb.v1 import store_pb2 as pb
+
+FORMAT = 1
+
+
+def plan_to_bytes(plan: Plan, source_hash: str) -> bytes:
+    """Return a generation's content; `source_hash` is the workspace's."""
+    message = pb.StoredGeneration(
+        format=FORMAT,
+        source_hash=source_hash,
+        tables=[table_to_bytes(table) for table in plan.tables],
+        routes=[pb.StoredRoute(objective=rule.objective, key=rule.key, vip=rule.vip) for rule in plan.routes],
+        shards=[
+            pb.StoredShard(
+                shard=each.shard,
+                vip=each.vip,
+                memory_mib=each.memory_mib,
+                models=[assignment_to_bytes(model) for model in each.models],
+            )
+            for each in plan.assignments
+        ],
+    )
+    return message.SerializeToString(deterministic=True)
+
+
+def plan_from_bytes(body: bytes, read_table: Callable[[bytes], ObjectiveTable] = table_from_bytes) -> Plan:
+    """Return a generation's plan; raises Malformed. `read_table` may know tables by their bytes."""
+    message = pb.StoredGeneration()
+    _parse(message, body)
+    _check_format(message.format, "generation")
+    return Plan(
+        tables=tuple(map(read_table, message.tables)),
+        routes=tuple(
+            RoutingRule(objective=each.objective, key=each.key, vip=each.vip) for each in message.routes
+        ),
+        assignments=tuple(
+            ShardAssignment(
+                shard=each.shard,
+                vip=each.vip,
+                memory_mib=each.memory_mib,
+                models=tuple(map(assignment_from_bytes, each.models)),
+            )
+            for each in message.shards
+        ),
+    )
+
+
+def rollout_to_bytes(rollout: Rollout) -> bytes:
+    """Return the rollout's state for the store."""
+    return pb.StoredRollout(
+        format=FORMAT,
+        active=rollout.active,
+        target=rollout.target,
+        phase=rollout.phase.value,
+        entered=rollout.entered,
+        live=rollout.live,
+        held=rollout.held,
+        leaving=rollout.leaving,
+        pinned=rollout.pinned,
+        note=rollout.note,
+        failure=rollout.failure,
+        withdrawn=rollout.withdrawn,
+        fence=rollout.fence,
+        shown=rollout.shown,
+    ).SerializeToString(deterministic=True)
+
+
+def rollout_from_bytes(body: bytes) -> Rollout:
+    """Return the rollout's state; raises Malformed."""
+    message = pb.StoredRollout()
+    _parse(message, body)
+    _check_format(message.format, "rollout")
+    try:
+        phase = Phase(message.phase)
+    except ValueError as error:
+        raise Malformed(f"the rollout is in an unknown phase {message.phase!r}") from error
+    return Rollout(
+        phase=phase,
+        entered=message.entered,
+        active=message.active,
+        target=message.target,
+        live=tuple(message.live),
+        held=tuple(message.held),
+        leaving=tuple(message.leaving),
+        pinned=tuple(message.pinned),
+        note=message.note,
+        failure=message.failure,
+        withdrawn=message.withdrawn,
+        fence=message.fence,
+        shown=message.shown,
+    )
+
+
+def report_to_bytes(report: Report) -> bytes:
+    """Return a report for the store."""
+    return pb.StoredReport(
+        replica=report.replica,
+        heartbeat=report.heartbeat,
+        version=report.version,
+        consumers=map(_consumer_to_proto, report.consumers),
+    ).SerializeToString(deterministic=True)
+
+
+def report_from_bytes(body: bytes) -> Report:
+    """Return a replica's report; raises Malformed."""
+    message = pb.StoredReport()
+    _parse(message, body)
+    return Report(
+        replica=message.replica,
+        heartbeat=message.heartbeat,
+        version=message.version,
+        consumers=tuple(map(_consumer_from_proto, message.consumers)),
+    )
+
+
+def _consumer_to_proto(consumer: Consumer) -> pb.StoredConsumer:
+    address, port = consumer.address or ("", 0)
+    return pb.StoredConsumer(
+        id=consumer.id,
+        kind=consumer.kind,
+        shard=consumer.shard,
+        address=address,
+        port=port,
+        waiting_for=consumer.waiting_for,
+        rejected=dict(consumer.rejected),
+        loaded=sorted(consumer.loaded),
+        routes=consumer.routes,
+        since=consumer.since,
+        gone=consumer.gone,
+        orphaned=consumer.orphaned,
+        in_step_since=consumer.in_step_since,
+    )
+
+
+def _consumer_from_proto(message: pb.StoredConsumer) -> Consumer:
+    return Consumer(
+        id=message.id,
+        kind=message.kind,
+        shard=message.shard,
+        address=(message.address, message.port) if message.address else None,
+        waiting_for=tuple(message.waiting_for),
+        rejected=MappingProxyType(dict(message.rejected)),
+        loaded=frozenset(message.loaded),
+        routes=tuple(message.routes),
+        since=message.since,
+        gone=message.gone,
+        orphaned=message.orphaned,
+        in_step_since=message.in_step_since,
+    )
+
+
+def _parse(message: Message, body: bytes) -> None:
+    try:
+        message.ParseFromString(body)
+    except DecodeError as error:
+        raise Malformed(f"no {type(message).__name__}: {error}") from error
+
+
+def _check_format(found: int, what: str) -> None:
+    if found != FORMAT:
+        raise Malformed(f"a {what} of format {found}; this control plane knows {FORMAT}: upgrade it first")

@@ -1,0 +1,27 @@
+"""What a step of the rollout means, for the audit trail. Pure."""
+
+from __future__ import annotations
+
+from controlplane.rollout.state import UNDER_WAY, Phase, Rollout
+from controlplane.store.contract import Event
+
+_PHASES = {
+    Phase.LOADING: "loading",
+    Phase.ROUTING: "routing",
+    Phase.RETIRING: "retiring",
+    Phase.UNLOADING: "unloading",
+    Phase.SETTLED: "settled",
+}
+
+
+def events(before: Rollout, after: Rollout, now: float) -> tuple[Event, ...]:
+    """Return what happened by itself between two states."""
+    if before.phase in UNDER_WAY and after.withdrawn == before.target and not after.target:
+        return (_event(now, "withdrawn", before.target, after.failure),)
+    if after.active != before.active:
+        return (_event(now, "activated", after.active, after.note),)
+    return (_event(now, _PHASES[after.phase], after.target or after.active, ""),)
+
+
+def _event(now: float, action: str, generation: int, detail: str) -> Event:
+    return Event(at=now, author="", action=action, generation=generation, detail=detail)

@@ -1,0 +1,146 @@
+"""What operators and researchers do to a rollout: publish, roll back, pin. Pure.
+
+Each takes the state and returns the next one. A publish or a rollback that comes while another publish is on
+its way supersedes it: nothing of that one was handed out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controlplane.rollout.state import MAX_LIVE, MAX_PINNED, UNDER_WAY, Moment, Phase, Rollout
+
+
+class Refused(Exception):
+    """An operation that can't be done now; the message says why, and what to do."""
+
+
+def publish(rollout: Rollout | None, target: int, release: tuple[int, ...], at: Moment) -> Rollout:
+    """Return the rollout with `target` on its way, after `release` (of `releasable`) has made room.
+
+    Raises Refused when as many generations as there may be are live.
+    """
+    if rollout is None:
+        return Rollout(phase=Phase.LOADING, entered=at.now, target=target, shown=at.version)
+    before = withdraw(rollout, f"superseded by generation {target}", at) if rollout.target else rollout
+    live = tuple(number for number in before.live if number not in release)
+    if len(live) >= MAX_LIVE:
+        raise Refused(
+            f"{len(live)} generations are live ({_listed(live)}), {len(before.held)} of them since clients "
+            "may still hold their answers: try again in a minute, or unpin some"
+        )
+    return replace(
+        before,
+        phase=Phase.RELEASING if release else Phase.LOADING,
+        entered=at.now,
+        target=target,
+        live=live,
+        leaving=(*before.leaving, *release),
+        note="",
+        failure="",
+        shown=at.version,
+    )
+
+
+def releasable(rollout: Rollout | None) -> tuple[int, ...]:
+    """Return the generations that may leave to make room, the first to go first."""
+    if rollout is None:
+        return ()
+    return tuple(
+        number for number in rollout.live if number not in rollout.held and number not in rollout.pinned
+    )
+
+
+def roll_back(rollout: Rollout | None, number: int, at: Moment) -> Rollout:
+    """Return the rollout with a live generation active; 0 is the one that was active before.
+
+    Returns `rollout` itself when that is so already. Raises Refused.
+    """
+    if rollout is None or not rollout.active:
+        raise Refused("nothing is active yet; publish a workspace first")
+    wanted = number or _previous(rollout)
+    if wanted == rollout.active and not rollout.target:
+        return rollout
+    if wanted not in rollout.live:
+        if wanted == rollout.target:
+            raise Refused(f"generation {wanted} is on its way already; see `lightbulb status`")
+        raise Refused(
+            f"generation {wanted} is not loaded any more; loaded are {_listed(rollout.live)}. To load it "
+            f"again, which takes as long as a publish: lightbulb rollback {wanted} --reload"
+        )
+    before = (
+        withdraw(rollout, f"superseded by the rollback to generation {wanted}", at)
+        if rollout.target
+        else rollout
+    )
+    return activate(before, wanted, at)
+
+
+def pin(rollout: Rollout | None, number: int) -> Rollout:
+    """Return the rollout with a live generation that stays until it is unpinned. Raises Refused."""
+    if rollout is None or number not in rollout.live:
+        loaded = _listed(rollout.live) if rollout is not None else "none"
+        raise Refused(f"generation {number} is not loaded; loaded are {loaded}")
+    if number in rollout.pinned:
+        return rollout
+    if len(rollout.pinned) >= MAX_PINNED:
+        raise Refused(f"{_listed(rollout.pinned)} are pinned already; unpin one: lightbulb pin --release N")
+    return replace(rollout, pinned=(*rollout.pinned, number))
+
+
+def unpin(rollout: Rollout | None, number: int) -> Rollout:
+    """Return the rollout with a generation that leaves with the next publish. Raises Refused."""
+    if rollout is None or number not in rollout.pinned:
+        pinned = _listed(rollout.pinned) if rollout is not None and rollout.pinned else "none is"
+        raise Refused(f"generation {number} is not pinned; {pinned}")
+    return replace(rollout, pinned=tuple(each for each in rollout.pinned if each != number))
+
+
+def activate(rollout: Rollout, number: int, at: Moment) -> Rollout:
+    """Return the rollout with `number`, which everybody routes, active."""
+    return replace(
+        rollout,
+        phase=Phase.RETIRING,
+        entered=at.now,
+        active=number,
+        target=0,
+        live=_moved_last(rollout.live, number),
+        held=_moved_last(rollout.held, number),
+        note="",
+        fence=at.version,
+        shown=at.version,
+    )
+
+
+def withdraw(rollout: Rollout, reason: str, at: Moment) -> Rollout:
+    """Return the rollout without its target, which nobody was told of; what was active stays so."""
+    assert rollout.phase in UNDER_WAY
+    # Once it is routed somewhere, hosts keep its models until the sidecars have let go.
+    routed = (rollout.target,) if rollout.phase is Phase.ROUTING else ()
+    return replace(
+        rollout,
+        phase=Phase.RETIRING,
+        entered=at.now,
+        target=0,
+        leaving=(*rollout.leaving, *routed),
+        failure=reason,
+        withdrawn=rollout.target,
+        shown=at.version,
+    )
+
+
+def _previous(rollout: Rollout) -> int:
+    others = [number for number in rollout.live if number != rollout.active]
+    if not others:
+        raise Refused(
+            f"no generation but {rollout.active} is loaded; name one of `lightbulb history`, and add --reload"
+        )
+    return others[-1]
+
+
+def _moved_last(numbers: tuple[int, ...], number: int) -> tuple[int, ...]:
+    return (*(each for each in numbers if each != number), number)
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    return ", ".join(map(str, sorted(numbers))) or "none"

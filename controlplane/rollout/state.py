@@ -1,0 +1,135 @@
+"""Where the rollout of generations stands: one immutable value, kept in the store, shared by all replicas.
+
+    RELEASING   sidecars let go of old generations, to make room for the target       (only if it must be)
+    LOADING     hosts load and validate the target's models beside the live ones
+    ROUTING     sidecars get the target's clusters, endpoints and routes, Lightbulbs its tables
+    RETIRING    the target is active; what was active before stays until no client can hold it
+    UNLOADING   sidecars let go of what leaves; hosts keep its models while requests end
+    SETTLED     hosts let go too
+
+A publish is withdrawn from RELEASING, LOADING or ROUTING: what was active stays so, and what was added goes
+the way of RETIRING and UNLOADING.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from controlplane.model import Plan
+
+
+class Phase(Enum):
+    """A step; each waits for the acknowledgements of its consumers."""
+
+    RELEASING = "releasing"
+    LOADING = "loading"
+    ROUTING = "routing"
+    RETIRING = "retiring"
+    UNLOADING = "unloading"
+    SETTLED = "settled"
+
+
+UNDER_WAY = frozenset({Phase.RELEASING, Phase.LOADING, Phase.ROUTING})
+"""Phases with a target."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """One published, immutable, numbered state of everything."""
+
+    number: int
+    content_hash: str
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """The state. Numbers are those of generations; `entered` is in seconds of the store's clock.
+
+    `live`: routed and loaded, in the order in which they were last active. `held`: those of `live` that
+    clients may hold answers from. `leaving`: loaded still, routed no more. `fence`: the version at which
+    `active` was last set; `shown`: the version at which what any consumer is shown last changed.
+    `failure` says why the newest publish was withdrawn; `note`, whom it went on without.
+    """
+
+    phase: Phase
+    entered: float
+    active: int = 0
+    target: int = 0
+    live: tuple[int, ...] = ()
+    held: tuple[int, ...] = ()
+    leaving: tuple[int, ...] = ()
+    pinned: tuple[int, ...] = ()
+    note: str = ""
+    failure: str = ""
+    withdrawn: int = 0
+    fence: int = 0
+    shown: int = 0
+
+    @property
+    def newest(self) -> int:
+        """The generation that a publish is compared with: the one on its way, else the active one."""
+        return self.target or self.active
+
+    @property
+    def routed(self) -> tuple[int, ...]:
+        """Generations whose keys sidecars and whose tables Lightbulbs have; the last one's VIPs count."""
+        return (*self.live, self.target) if self.phase is Phase.ROUTING else self.live
+
+    @property
+    def loaded(self) -> tuple[int, ...]:
+        """Generations whose models hosts must have; never fewer than are routed."""
+        beside = (*self.leaving, *self.live)
+        return (*beside, self.target) if self.phase in {Phase.LOADING, Phase.ROUTING} else beside
+
+    @property
+    def needed(self) -> frozenset[int]:
+        """Generations whose plans are needed to show all this."""
+        return frozenset((*self.loaded, self.target)) - {0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How long is waited, in seconds, for whom, and what is kept.
+
+    `loading`, `routing`: deadlines. `unload`: how long hosts keep models that nothing routes to any more.
+    `margin`: added to the longest client cache and the longest request before old keys go. `lease`: how
+    long a sidecar or Lightbulb that is out of sight is taken to be serving. `reconnect`: how long one is
+    waited for before a step goes on without it. `window`: generations that stay loaded for a rollback,
+    beside the active one. `laggards`: the share of sidecars and Lightbulbs that ROUTING may pass over once
+    its deadline has passed.
+    """
+
+    loading: float = 60.0
+    routing: float = 15.0
+    unload: float = 10.0
+    margin: float = 5.0
+    lease: float = 600.0
+    reconnect: float = 15.0
+    window: int = 2
+    laggards: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Seconds of the store's clock, and the version that another state will have."""
+
+    now: float
+    version: int
+
+
+MAX_LIVE = 8
+"""Generations that are live at once; each keeps models loaded."""
+
+MAX_PINNED = 3
+"""Pinned generations at once."""
+
+MAX_LISTED = 10
+"""Consumers that a text names."""
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """Return names for people to read: a thousand of them would tell less."""
+    more = len(names) - MAX_LISTED
+    return "; ".join(names[:MAX_LISTED]) + (f"; and {more} more" if more > 0 else "")

@@ -1,0 +1,133 @@
+"""The consumers of this replica: what has become of their streams, as the registry's values.
+
+Only streams that something happened to are looked at. What has gone is remembered for as long as its lease.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from controlplane.rollout.registry import Address, Consumer
+from controlplane.rollout.state import Policy
+from controlplane.xds.nodes import HostNode, identify
+from controlplane.xds.server import AdsServer
+from controlplane.xds.snapshot import Snapshot
+from controlplane.xds.status import StreamStatus
+from lightbulb.ads.values import MODEL_ASSIGNMENT, SIDECAR_STATE, Node
+
+Traces = Mapping[tuple[str, str], Consumer]
+"""Kind and id -> the latest that is known of a consumer, at whichever replica."""
+
+MAX_GONE = 50_000
+"""Consumers out of sight that are remembered; the longest gone are forgotten first."""
+
+
+class Roster:
+    """Reads the state of streams. `view` is what a node should have; times are of the store's clock."""
+
+    def __init__(self, ads: AdsServer, view: Callable[[Node], Snapshot | None]) -> None:
+        """Know nobody yet."""
+        self._ads = ads
+        self._view = view
+        self._touched: set[int] = set()
+        self._streams: dict[int, Consumer] = {}
+        self._gone: dict[tuple[str, str], Consumer] = {}
+
+    def touch(self, stream_id: int) -> None:
+        """Note that something happened to a stream."""
+        self._touched.add(stream_id)
+
+    def touch_all(self) -> None:
+        """Note that something new is shown: everybody owes an ACK, whether or not it was sent already."""
+        self._touched.update(self._ads.ids())
+
+    def adopt(self, orphans: Iterable[Consumer]) -> None:
+        """Remember consumers of replicas that ended."""
+        for orphan in orphans:
+            self._gone.setdefault((orphan.kind, orphan.id), orphan)
+
+    def look(self, routed: tuple[int, ...], traces: Traces, now: float) -> bool:
+        """Take in what happened; return whether anything did. `routed` is what sidecars are shown."""
+        touched, self._touched = self._touched, set()
+        for stream_id in touched:
+            stream = self._ads.stream(stream_id)
+            if stream is None:
+                self._lose(stream_id, now)
+            else:
+                self._streams[stream_id] = self._consumer(stream, routed, traces, now)
+        return bool(touched)
+
+    def consumers(self, now: float, policy: Policy) -> tuple[Consumer, ...]:
+        """Return every stream, and those who have gone and have none now."""
+        expired = [key for key, gone in self._gone.items() if now - gone.since >= policy.lease]
+        for key in expired:
+            del self._gone[key]
+        return (*self._streams.values(), *self._gone.values())
+
+    def _lose(self, stream_id: int, now: float) -> None:
+        consumer = self._streams.pop(stream_id, None)
+        if consumer is None:
+            return
+        key = consumer.kind, consumer.id
+        if any((each.kind, each.id) == key for each in self._streams.values()):
+            return
+        self._gone[key] = consumer.lost(now, orphaned=False)
+        if len(self._gone) > MAX_GONE:
+            del self._gone[min(self._gone, key=lambda each: self._gone[each].since)]
+
+    def _consumer(
+        self, stream: StreamStatus, routed: tuple[int, ...], traces: Traces, now: float
+    ) -> Consumer:
+        known = self._streams.get(stream.id) or self._newcomer(stream, traces, now)
+        snapshot = self._view(stream.node)
+        waiting_for = () if snapshot is None else _owed(stream, snapshot)
+        in_step = snapshot is not None and not waiting_for
+        hosting = known.kind == "host"
+        return replace(
+            known,
+            waiting_for=waiting_for,
+            rejected=dict(stream.rejected),
+            loaded=frozenset(stream.acked(MODEL_ASSIGNMENT)) if hosting else frozenset(),
+            routes=routed if in_step and known.kind == "sidecar" else known.routes,
+            in_step_since=(known.in_step_since or now) if in_step else 0.0,
+        )
+
+    def _newcomer(self, stream: StreamStatus, traces: Traces, now: float) -> Consumer:
+        """Return a new stream's consumer; it routes what it did when it was last seen."""
+        key = stream.node.kind, stream.node.id
+        trace = self._gone.pop(key, None) or traces.get(key)
+        shard, address = _place(stream.node)
+        return Consumer(
+            id=stream.node.id,
+            kind=stream.node.kind,
+            shard=shard,
+            address=address,
+            routes=trace.routes if trace is not None else (),
+            since=now,
+        )
+
+
+def _place(node: Node) -> tuple[str, Address | None]:
+    """Return a host's shard, and where it takes requests; nothing for others."""
+    identity = identify(node)
+    if isinstance(identity, HostNode):
+        return identity.shard, (identity.address, identity.port)
+    return "", None
+
+
+def _owed(stream: StreamStatus, snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the types of which the consumer hasn't acknowledged all, also if it hasn't asked for all yet.
+
+    An Envoy asks for the routes of a new scope a moment after it has acknowledged the scope; and one that
+    reconnects asks for its types one by one.
+    """
+    behind = stream.behind(snapshot)
+    missing = tuple(
+        type_url
+        for type_url, resources in snapshot.by_type.items()
+        if type_url != SIDECAR_STATE  # a Lightbulb may do without
+        and type_url not in behind
+        and len(stream.held.get(type_url, ())) < len(resources)
+    )
+    return behind if stream.rejected else (*behind, *missing)

@@ -1,0 +1,76 @@
+"""Follows a generation on its way, and shows how far it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+
+import grpc
+from rich.console import Console
+
+from lightbulb.v1 import control_plane_pb2 as pb
+from lightbulbctl.control_plane import Addresses, CallFailed, failure, phase_name, stub
+from lightbulbctl.problems import printable
+
+
+class Withdrawn(Exception):
+    """The generation didn't become active; the message says why, and what serves."""
+
+
+RETRY_SECONDS = 0.5
+
+
+def follow(addresses: Addresses, generation: int, seconds: float, console: Console) -> pb.GetStatusResponse:
+    """Return the status once `generation` is active; print each phase as it ends.
+
+    Raises Withdrawn when it won't be, and CallFailed when that isn't known within `seconds`.
+    """
+    began = time.monotonic()
+    with console.status(f"generation {generation} is on its way") as line:
+        phase, phase_began = pb.PHASE_UNSPECIFIED, began
+        for status in _statuses(addresses, began + seconds):
+            now = time.monotonic()
+            if phase not in {status.phase, pb.PHASE_UNSPECIFIED}:
+                console.print(f"  {phase_name(phase):<10} {now - phase_began:.1f} s")
+                phase_began = now
+            if status.active_generation == generation:
+                return status
+            if status.target_generation != generation:
+                raise Withdrawn(_why(status, generation))
+            phase = status.phase
+            line.update(f"generation {generation}: {phase_name(phase)} {printable(status.detail)}")
+    raise CallFailed(f"generation {generation} isn't active after {seconds:g} s; see `lightbulb status`")
+
+
+def _statuses(addresses: Addresses, deadline: float) -> Iterator[pb.GetStatusResponse]:
+    """Yield statuses until the deadline, from whichever replica can be reached."""
+    failures: list[str] = []
+    while time.monotonic() < deadline:
+        failures = []
+        for address in addresses:
+            with grpc.insecure_channel(str(address)) as channel:
+                watch: Iterable[pb.GetStatusResponse] = stub(channel).Watch(
+                    pb.WatchRequest(), timeout=max(0.0, deadline - time.monotonic())
+                )
+                try:
+                    yield from watch
+                except grpc.RpcError as error:
+                    failures.append(failure(error, address))
+        time.sleep(RETRY_SECONDS)  # all of them, or the one that there is, may be restarting
+    if failures:
+        raise CallFailed("\n".join(failures))
+
+
+def _why(status: pb.GetStatusResponse, generation: int) -> str:
+    serves = (
+        f"generation {status.active_generation} serves on"
+        if status.active_generation
+        else "nothing serves yet"
+    )
+    if status.failed_generation == generation:
+        reason = printable(status.failure)
+    elif status.target_generation:
+        reason = f"superseded by generation {status.target_generation}"
+    else:
+        reason = "another was made active meanwhile; see `lightbulb events`"
+    return f"generation {generation} was withdrawn: {reason}; {serves}"

@@ -1,0 +1,48 @@
+"""Generations and states of a rollout to test with."""
+
+from dataclasses import replace
+
+from controlplane.model import Plan, RoutingRule, ShardAssignment
+from controlplane.rollout.advance import Progress
+from controlplane.rollout.state import Generation, Moment, Phase, Policy, Rollout
+from lightbulb.model import ModelAssignment
+from tests.lightbulb.tables import TABLE
+
+POLICY = Policy(loading=10, routing=5, unload=2, margin=1, reconnect=3, lease=100, window=2, laggards=0.1)
+DONE = Progress(total=20)
+LAGGING = Progress(total=20, lagging=("sidecar s1",))
+MANY_LAGGING = Progress(total=20, lagging=tuple(f"sidecar s{number}" for number in range(10)))
+REFUSED = Progress(total=20, refused=("host h1: m@2: no such fact",))
+KEEP_OLD = 60.0 + 0.25 + 1
+"""The table's cache lifetime, its deadline, the margin."""
+
+
+def at(now: float, version: int = 1) -> Moment:
+    return Moment(now, version)
+
+
+def plan(number: int, vip: str = "a") -> Plan:
+    """A key and a model of its own, and a key and a model that every plan has."""
+    models = tuple(
+        ModelAssignment(name=name, version=version, memory_mib=10)
+        for name, version in (("m", str(number)), ("same", "1"))
+    )
+    return Plan(
+        tables=(TABLE,),
+        routes=(
+            RoutingRule(objective="o", key=f"o|m|{number}", vip=vip),
+            RoutingRule(objective="o", key="o|same|1", vip=vip),
+        ),
+        assignments=(ShardAssignment(shard=f"shard-{vip}", vip=vip, memory_mib=100, models=models),),
+    )
+
+
+def generation(number: int, vip: str = "a") -> Generation:
+    return Generation(number=number, content_hash=f"hash-{number}", plan=plan(number, vip))
+
+
+def rollout(phase: Phase = Phase.SETTLED, **changes: object) -> Rollout:
+    """Generations 1 and 2 are live, 2 is active; with a target, 3."""
+    target = 3 if phase in {Phase.RELEASING, Phase.LOADING, Phase.ROUTING} else 0
+    start = Rollout(phase=phase, entered=0.0, active=2, target=target, live=(1, 2), held=(2,))
+    return replace(start, **changes)

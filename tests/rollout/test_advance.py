@@ -1,0 +1,134 @@
+"""A rollout takes its steps in order, each gated on its consumers, and waits for nobody for ever."""
+
+import pytest
+
+from controlplane.rollout.advance import Progress, advance, kept, retire_after
+from controlplane.rollout.operations import publish
+from controlplane.rollout.state import Phase, Rollout
+from tests.rollout.rollouts import (
+    DONE,
+    KEEP_OLD,
+    LAGGING,
+    MANY_LAGGING,
+    POLICY,
+    REFUSED,
+    at,
+    generation,
+    rollout,
+)
+
+
+def after(state: Rollout, progress: Progress, now: float, delay: float = KEEP_OLD) -> Rollout:
+    return advance(state, progress, POLICY, delay, at(now, 7))
+
+
+@pytest.mark.parametrize(
+    ("phase", "progress", "now", "expected"),
+    [
+        (Phase.RELEASING, DONE, 1.9, Phase.RELEASING),
+        (Phase.RELEASING, DONE, 2.0, Phase.LOADING),
+        (Phase.RELEASING, LAGGING, 4.9, Phase.RELEASING),
+        (Phase.RELEASING, LAGGING, 5.0, Phase.LOADING),  # nobody holds what is released
+        (Phase.LOADING, LAGGING, 9.9, Phase.LOADING),
+        (Phase.LOADING, LAGGING, 10.0, Phase.RETIRING),
+        (Phase.LOADING, REFUSED, 0.0, Phase.RETIRING),
+        (Phase.LOADING, DONE, 0.0, Phase.ROUTING),
+        (Phase.ROUTING, LAGGING, 4.9, Phase.ROUTING),
+        (Phase.ROUTING, REFUSED, 0.0, Phase.RETIRING),
+        (Phase.ROUTING, DONE, 0.0, Phase.RETIRING),
+        (Phase.RETIRING, DONE, KEEP_OLD - 0.1, Phase.RETIRING),
+        (Phase.RETIRING, LAGGING, KEEP_OLD + 100, Phase.RETIRING),
+        (Phase.RETIRING, DONE, KEEP_OLD, Phase.SETTLED),
+        (Phase.UNLOADING, LAGGING, 100.0, Phase.UNLOADING),
+        (Phase.UNLOADING, DONE, 1.9, Phase.UNLOADING),
+        (Phase.UNLOADING, DONE, 2.0, Phase.SETTLED),
+        (Phase.SETTLED, REFUSED, 100.0, Phase.SETTLED),
+    ],
+)
+def test_a_step_is_taken_when_its_gate_opens(
+    phase: Phase, progress: Progress, now: float, expected: Phase
+) -> None:
+    assert after(rollout(phase), progress, now).phase is expected
+
+
+@pytest.mark.parametrize(
+    ("phase", "progress", "now", "reason"),
+    [
+        (Phase.LOADING, REFUSED, 0.0, "refused: host h1: m@2: no such fact"),
+        (Phase.LOADING, LAGGING, 10.0, "waiting for sidecar s1 for more than 10 s"),
+        (Phase.ROUTING, REFUSED, 0.0, "refused: host h1"),
+        (Phase.ROUTING, MANY_LAGGING, 5.0, "waiting for sidecar s0; "),
+    ],
+)
+def test_a_publish_is_withdrawn_and_what_was_active_stays_so(
+    phase: Phase, progress: Progress, now: float, reason: str
+) -> None:
+    before = rollout(phase)
+    withdrawn = after(before, progress, now)
+    assert (withdrawn.active, withdrawn.live, withdrawn.target) == (2, (1, 2), 0)
+    assert (withdrawn.withdrawn, withdrawn.fence) == (3, before.fence)
+    assert reason in withdrawn.failure
+    assert 3 not in withdrawn.routed
+    # what some sidecar may already route stays loaded until all have let go
+    assert (3 in withdrawn.loaded) is (phase is Phase.ROUTING)
+
+
+def test_a_few_laggards_are_passed_over_once_their_deadline_is_over_and_named() -> None:
+    gone_on = after(rollout(Phase.ROUTING), LAGGING, 5.0)
+    assert (gone_on.active, gone_on.phase) == (3, Phase.RETIRING)
+    assert gone_on.note == "went on without sidecar s1"
+
+
+def test_activation_is_one_pointer_with_a_higher_fence() -> None:
+    active = after(rollout(Phase.ROUTING), DONE, 3.0)
+    assert (active.active, active.target, active.live, active.held) == (3, 0, (1, 2, 3), (2, 3))
+    assert (active.fence, active.shown, active.entered) == (7, 7, 3.0)
+
+
+@pytest.mark.parametrize("progress", [LAGGING, MANY_LAGGING, REFUSED])
+def test_the_first_generation_waits_for_as_long_as_it_takes(progress: Progress) -> None:
+    first = publish(None, 1, (), at(0.0))
+    assert after(first, progress, 1e6) is first
+    routing = after(first, DONE, 1.0)
+    assert after(routing, progress, 1e6) is routing
+    assert after(routing, DONE, 2.0).active == 1
+
+
+def test_retirement_is_counted_from_when_the_last_came_into_step() -> None:
+    late = Progress(total=2, since=100.0)
+    retiring = rollout(Phase.RETIRING, live=(1, 2, 3, 4), held=(3, 4), active=4)
+    assert after(retiring, late, 100.0 + KEEP_OLD - 0.1) is retiring
+    assert after(retiring, late, 100.0 + KEEP_OLD).phase is Phase.UNLOADING
+
+
+def test_what_leaves_the_window_is_unrouted_first_and_unloaded_later() -> None:
+    retiring = rollout(Phase.RETIRING, live=(1, 2, 3, 4, 5), held=(4, 5), active=5, pinned=(1,))
+    unloading = after(retiring, DONE, KEEP_OLD)
+    assert (unloading.phase, unloading.live, unloading.held) == (Phase.UNLOADING, (1, 3, 4, 5), (5,))
+    assert unloading.leaving == (2,)
+    assert 2 not in unloading.routed
+    assert 2 in unloading.loaded
+    settled = after(unloading, DONE, KEEP_OLD + 2)
+    assert (settled.phase, settled.loaded) == (Phase.SETTLED, (1, 3, 4, 5))
+
+
+@pytest.mark.parametrize(
+    ("live", "active", "pinned", "window", "expected"),
+    [
+        ((1, 2, 3, 4), 4, (), 2, (2, 3, 4)),
+        ((1, 2, 3, 4), 4, (1,), 1, (1, 3, 4)),
+        ((1, 2, 3, 4), 2, (), 1, (2, 4)),
+        ((1, 2), 2, (), 0, (2,)),
+        ((1,), 1, (), 5, (1,)),
+        ((1, 2, 3), 3, (), 3, (1, 2, 3)),
+    ],
+)
+def test_the_window_keeps_what_was_active_last(
+    live: tuple[int, ...], active: int, pinned: tuple[int, ...], window: int, expected: tuple[int, ...]
+) -> None:
+    assert kept(rollout(live=live, active=active, pinned=pinned), window) == expected
+
+
+def test_old_keys_live_for_a_cache_lifetime_a_request_and_a_margin() -> None:
+    assert retire_after([generation(1), generation(2)], 2, POLICY) == KEEP_OLD
+    assert retire_after([generation(2)], 2, POLICY) == 0.0

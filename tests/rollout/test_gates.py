@@ -1,0 +1,94 @@
+"""Each phase waits for those whose acknowledgement it needs, and for nobody else."""
+
+import pytest
+
+from controlplane.rollout.gates import progress
+from controlplane.rollout.registry import Consumer
+from controlplane.rollout.state import Phase
+from lightbulb.model import ModelAssignment
+from tests.rollout.rollouts import POLICY, rollout
+
+NOW = 100.0
+MODEL = ModelAssignment(name="m", version="1", memory_mib=1)
+HOST = Consumer(id="h", kind="host", shard="a", waiting_for=("t",))
+SIDECAR = Consumer(id="s", kind="sidecar", waiting_for=("t",), routes=(1,))
+LIGHTBULB = Consumer(id="l", kind="lightbulb", waiting_for=("t",))
+EVERYBODY = (HOST, SIDECAR, LIGHTBULB)
+
+
+def lagging(phase: Phase, *consumers: Consumer, now: float = NOW) -> tuple[str, ...]:
+    return progress(rollout(phase), {"a": (MODEL,)}, consumers, now, POLICY).lagging
+
+
+@pytest.mark.parametrize(
+    ("phase", "names"),
+    [
+        (Phase.RELEASING, ("sidecar s",)),
+        (Phase.LOADING, ("host h",)),
+        (Phase.ROUTING, ("lightbulb l", "sidecar s")),
+        (Phase.RETIRING, ("lightbulb l", "sidecar s")),
+        (Phase.UNLOADING, ("lightbulb l", "sidecar s")),
+        (Phase.SETTLED, ()),
+    ],
+)
+def test_a_phase_waits_for_its_own_consumers(phase: Phase, names: tuple[str, ...]) -> None:
+    assert lagging(phase, *EVERYBODY) == names
+
+
+def test_a_shard_in_use_needs_a_host() -> None:
+    assert lagging(Phase.LOADING) == ("a host for shard a",)
+    assert progress(rollout(Phase.LOADING), {"a": ()}, (), NOW, POLICY).lagging == ()
+
+
+def test_refusals_are_told_with_their_reasons() -> None:
+    refusing = Consumer(id="h", kind="host", shard="a", rejected={"m@1": "no such fact"})
+    found = progress(rollout(Phase.LOADING), {}, (refusing, SIDECAR), NOW, POLICY)
+    assert found.refused == ("host h: m@1: no such fact",)
+    assert found.total == 1
+
+
+def test_a_sidecar_that_cant_listen_holds_up_no_publish() -> None:
+    unlucky = Consumer(id="s", kind="sidecar", routes=(2,), rejected={"lightbulb": "address in use"})
+    found = progress(rollout(Phase.ROUTING), {}, (unlucky,), NOW, POLICY)
+    assert (found.lagging, found.refused) == ((), ())
+
+
+def test_one_whose_replica_hasnt_shown_it_the_newest_state_lags() -> None:
+    in_step = Consumer(id="s", kind="sidecar", routes=(2,))
+    assert lagging(Phase.ROUTING, in_step) == ()
+    behind = Consumer(id="s", kind="sidecar", routes=(2,), shown=False)
+    assert lagging(Phase.ROUTING, behind) == ("sidecar s",)
+
+
+@pytest.mark.parametrize(
+    ("phase", "soon", "late"),
+    [
+        (Phase.RELEASING, (), ()),
+        (Phase.ROUTING, ("sidecar s (out of sight)",), ()),
+        (Phase.RETIRING, ("sidecar s (out of sight)",), ("sidecar s (out of sight)",)),
+        (Phase.UNLOADING, (), ()),
+    ],
+)
+def test_one_that_is_out_of_sight_is_waited_for_where_it_could_still_be_hurt(
+    phase: Phase, soon: tuple[str, ...], late: tuple[str, ...]
+) -> None:
+    gone = SIDECAR.lost(NOW, orphaned=False)
+    assert lagging(phase, gone, now=NOW + POLICY.reconnect - 0.1) == soon
+    assert lagging(phase, gone, now=NOW + POLICY.reconnect) == late
+
+
+def test_what_a_sidecar_must_route_for_retirement_is_what_is_active() -> None:
+    assert lagging(Phase.RETIRING, Consumer(id="s", kind="sidecar", routes=(1, 2), waiting_for=("t",))) == ()
+    assert lagging(Phase.RETIRING, Consumer(id="s", kind="sidecar", routes=(2,), gone=True)) == ()
+    assert lagging(Phase.RETIRING, Consumer(id="s", kind="sidecar", routes=(1,))) == ("sidecar s",)
+
+
+def test_a_hosts_replica_that_ended_leaves_it_the_time_to_reconnect() -> None:
+    orphan = HOST.lost(NOW, orphaned=True)
+    assert lagging(Phase.LOADING, orphan) == ("host h (out of sight)",)
+    assert lagging(Phase.LOADING, HOST.lost(NOW, orphaned=False)) == ("a host for shard a",)
+
+
+def test_the_last_to_come_into_step_is_when_waiting_begins() -> None:
+    consumers = [Consumer(id=str(n), kind="sidecar", routes=(2,), in_step_since=n) for n in (3.0, 9.0, 5.0)]
+    assert progress(rollout(Phase.RETIRING), {}, consumers, NOW, POLICY).since == 9.0

@@ -1,0 +1,99 @@
+"""What may be asked of a rollout, and what it answers to what it may not."""
+
+import pytest
+
+from controlplane.rollout.operations import Refused, pin, publish, releasable, roll_back, unpin
+from controlplane.rollout.state import MAX_LIVE, MAX_PINNED, Phase, Rollout
+from tests.rollout.rollouts import at, rollout
+
+
+def test_a_publish_sets_out_beside_what_is_live() -> None:
+    before = rollout(Phase.RETIRING, held=(1, 2))
+    following = publish(before, 3, (), at(5.0, 9))
+    assert (following.phase, following.target, following.entered) == (Phase.LOADING, 3, 5.0)
+    assert (following.active, following.live, following.held) == (2, (1, 2), (1, 2))
+    assert following.loaded == (1, 2, 3)
+    assert following.routed == (1, 2)
+
+
+def test_a_publish_that_needs_room_lets_the_oldest_leave_first() -> None:
+    before = rollout(live=(1, 2, 3), active=3, held=(3,))
+    assert releasable(before) == (1, 2)
+    following = publish(before, 4, (1,), at(5.0, 9))
+    assert (following.phase, following.live, following.leaving) == (Phase.RELEASING, (2, 3), (1,))
+    assert 1 in following.loaded
+    assert 1 not in following.routed
+    assert 4 not in following.loaded
+
+
+def test_what_is_held_active_or_pinned_may_not_leave() -> None:
+    assert releasable(rollout(live=(1, 2, 3, 4), active=4, held=(3, 4), pinned=(1,))) == (2,)
+    assert releasable(None) == ()
+
+
+@pytest.mark.parametrize("phase", [Phase.RELEASING, Phase.LOADING, Phase.ROUTING])
+def test_a_second_publish_supersedes_the_first(phase: Phase) -> None:
+    following = publish(rollout(phase), 4, (), at(5.0, 9))
+    assert (following.target, following.withdrawn, following.active) == (4, 3, 2)
+    assert following.phase is Phase.LOADING
+    assert (3 in following.leaving) is (phase is Phase.ROUTING)
+
+
+def test_generations_that_are_live_at_once_are_bounded() -> None:
+    live = tuple(range(1, MAX_LIVE + 1))
+    with pytest.raises(Refused, match="try again in a minute, or unpin some"):
+        publish(rollout(live=live, active=MAX_LIVE, held=live), 99, (), at(0.0))
+
+
+def test_a_rollback_is_one_pointer() -> None:
+    following = roll_back(rollout(Phase.SETTLED, live=(1, 2, 3), active=3, held=(3,)), 1, at(5.0, 9))
+    assert (following.active, following.fence, following.live, following.held) == (1, 9, (2, 3, 1), (3, 1))
+    assert set(following.routed) == set(following.loaded) == {1, 2, 3}
+
+
+def test_a_rollback_without_a_number_goes_to_what_was_active_before() -> None:
+    back = roll_back(rollout(live=(1, 2, 3), active=3, held=(3,)), 0, at(5.0))
+    assert back.active == 2
+    assert roll_back(back, 0, at(6.0)).active == 3
+
+
+@pytest.mark.parametrize("phase", [Phase.LOADING, Phase.ROUTING])
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_rollback_withdraws_what_is_on_its_way(phase: Phase, number: int) -> None:
+    following = roll_back(rollout(phase), number, at(5.0, 9))
+    assert (following.active, following.target, following.withdrawn) == (number, 0, 3)
+    assert following.failure == f"superseded by the rollback to generation {number}"
+
+
+def test_a_rollback_to_what_is_active_changes_nothing() -> None:
+    before = rollout()
+    assert roll_back(before, 2, at(5.0)) is before
+
+
+@pytest.mark.parametrize(
+    ("state", "number", "message"),
+    [
+        (None, 1, "nothing is active yet; publish"),
+        (rollout(Phase.LOADING, active=0, live=(), held=()), 1, "nothing is active yet"),
+        (rollout(), 7, r"generation 7 is not loaded any more; loaded are 1, 2\..*rollback 7 --reload"),
+        (rollout(Phase.LOADING), 3, "on its way already"),
+        (rollout(live=(2,)), 0, "no generation but 2 is loaded"),
+    ],
+)
+def test_a_rollback_that_cant_be_says_what_to_do(state: Rollout | None, number: int, message: str) -> None:
+    with pytest.raises(Refused, match=message):
+        roll_back(state, number, at(5.0))
+
+
+def test_pins_hold_until_they_are_released_and_are_bounded() -> None:
+    pinned = pin(rollout(), 1)
+    assert pinned.pinned == (1,)
+    assert pin(pinned, 1) is pinned
+    assert unpin(pinned, 1).pinned == ()
+    with pytest.raises(Refused, match="generation 5 is not loaded; loaded are 1, 2"):
+        pin(rollout(), 5)
+    with pytest.raises(Refused, match="generation 1 is not pinned; none is"):
+        unpin(rollout(), 1)
+    full = tuple(range(1, MAX_PINNED + 1))
+    with pytest.raises(Refused, match="unpin one"):
+        pin(rollout(live=(*full, 9), pinned=full, active=9), 9)

@@ -1,0 +1,86 @@
+"""Everybody is known once, at whichever replica, and for a while after it has gone out of sight."""
+
+from dataclasses import replace
+
+from controlplane.rollout.codec import report_from_bytes, report_to_bytes
+from controlplane.rollout.registry import REPLICA_SECONDS, Consumer, Report, adopt, merge
+from tests.rollout.rollouts import POLICY
+
+SIDECAR = Consumer(
+    id="s", kind="sidecar", since=1.0, routes=(1, 2), waiting_for=("t",), rejected={"r": "bad"}
+)
+NOW = 1000.0
+
+
+def report(replica: str, *consumers: Consumer, heartbeat: float = NOW, version: int = 5) -> Report:
+    return Report(replica=replica, heartbeat=heartbeat, version=version, consumers=consumers)
+
+
+def merged(*reports: Report, now: float = NOW) -> tuple[Consumer, ...]:
+    return merge(reports, 5, now, POLICY)
+
+
+def test_consumers_of_all_replicas_are_seen() -> None:
+    host = Consumer(id="h", kind="host", shard="a", address=("127.0.0.1", 1))
+    assert merged(report("one", SIDECAR), report("two", host)) == (host, SIDECAR)
+
+
+def test_one_that_moved_to_another_replica_is_seen_there() -> None:
+    gone = SIDECAR.lost(NOW - 1, orphaned=False)
+    assert merged(report("one", gone), report("two", SIDECAR)) == (SIDECAR,)
+
+
+def test_two_streams_of_one_id_are_both_seen() -> None:
+    assert len(merged(report("one", SIDECAR), report("two", SIDECAR))) == 2
+
+
+def test_a_replica_that_shows_an_older_state_says_nothing_of_the_newest() -> None:
+    (seen,) = merged(report("one", SIDECAR, version=4))
+    assert not seen.shown
+    assert merged(report("one", SIDECAR))[0].shown
+
+
+def test_consumers_of_a_silent_replica_are_out_of_sight_and_what_they_route_is_remembered() -> None:
+    silent = report("one", SIDECAR, heartbeat=NOW - REPLICA_SECONDS - 0.1)
+    (orphan,) = merged(silent)
+    assert (orphan.gone, orphan.orphaned, orphan.routes) == (True, True, (1, 2))
+    assert (orphan.waiting_for, orphan.rejected) == ((), {})
+    assert merged(silent, report("two", SIDECAR)) == (SIDECAR,)
+
+
+def test_a_lease_ends() -> None:
+    gone = SIDECAR.lost(NOW, orphaned=False)
+    assert merged(report("one", gone), now=NOW + POLICY.lease - 1) != ()
+    assert merged(report("one", gone), now=NOW + POLICY.lease) == ()
+
+
+def test_a_host_whose_replica_ended_is_taken_to_be_there_until_it_had_the_time_to_reconnect() -> None:
+    host = Consumer(id="h", kind="host")
+    assert host.lost(NOW, orphaned=True).there(NOW + POLICY.reconnect - 0.1, POLICY)
+    assert not host.lost(NOW, orphaned=True).there(NOW + POLICY.reconnect, POLICY)
+    assert not host.lost(NOW, orphaned=False).there(NOW, POLICY)
+
+
+def test_a_control_plane_that_comes_back_after_an_outage_takes_everybody_to_have_just_gone() -> None:
+    former = report("one", SIDECAR, replace(SIDECAR, id="t"), heartbeat=NOW - 50)
+    own = replace(SIDECAR, id="t")
+    adopted = adopt((own,), (former,), NOW, POLICY)
+    assert adopted[0] is own
+    assert [(each.id, each.gone, each.orphaned, each.since) for each in adopted[1:]] == [
+        ("s", True, True, NOW)
+    ]
+
+
+def test_a_report_survives_its_bytes() -> None:
+    host = Consumer(
+        id="h",
+        kind="host",
+        shard="a",
+        address=("::1", 7),
+        loaded=frozenset({"m@1", "n@2"}),
+        in_step_since=3.5,
+        gone=True,
+        orphaned=True,
+    )
+    sent = report("one", SIDECAR, host, heartbeat=12.25)
+    assert report_from_bytes(report_to_bytes(sent)) == sent
