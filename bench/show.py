@@ -17,8 +17,8 @@ SCALES = {
 
 
 def ratio_text(ratio: float) -> str:
-    """Return a ratio to three figures."""
-    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
+    """Return a ratio to two or three figures."""
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:#.2g}"
 
 
 def cost_text(cost: float, unit: str) -> str:
