@@ -23,10 +23,12 @@ from pathlib import Path
 import grpc.aio
 
 from controlplane.xds.server import SERVER_OPTIONS
+from lightbulb.ads.held import Held
 from lightbulb.ads.session import UNKNOWN_VERSION, Update
 from lightbulb.ads.stream import Subscriber
 from lightbulb.ads.values import Node
 from lightbulb.last_known_good import LastKnownGood
+from sidecar.arrival import is_complete
 from sidecar.holdings import TYPES, Holdings, can_serve, refuse_emptying, start_from
 from sidecar.local import LocalServer
 
@@ -108,16 +110,23 @@ class Relay:
             return emptying
         self.holdings = self.holdings.take(update)
         self.local.show(self.holdings.wanted)
-        refusals = await self.local.acknowledged(update.type_url)
+        refusals = await self.local.arrival(update.type_url)
         names = {*(resource.name for resource in update.added), *update.removed}
         refused = {name: reason for name, reason in refusals.items() if name in names}
         self.holdings = self.holdings.settle(update, refused)
         if refused:
             self.local.show(self.holdings.wanted)
-        # Scopes without their routes would keep Envoy from getting ready: those are still on their way.
-        if self._kept is not None and can_serve(self.holdings.accepted) and self.local.complete():
-            self._kept.keep(self.holdings.accepted)
+        self._keep(self.holdings.accepted)
         return refused
+
+    def _keep(self, accepted: Held) -> None:
+        """Have what Envoy accepted on disk soon, once another Envoy could start from it.
+
+        Scopes without their routes would keep it from getting ready: while those are on their way, or
+        refused, what was kept before is better.
+        """
+        if self._kept is not None and can_serve(accepted) and is_complete(self.local.lanes(), accepted):
+            self._kept.keep(accepted)
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -143,7 +152,7 @@ class Relay:
             return {}
         try:
             async with asyncio.timeout(START_SECONDS):
-                lacking = {type_url: await self.local.acknowledged(type_url) for type_url in TYPES}
+                lacking = {type_url: await self.local.arrival(type_url) for type_url in TYPES}
         except TimeoutError:
             log.warning("Envoy hasn't taken what was kept; asking the control plane for all of it")
             lacking = {type_url: dict.fromkeys(accepted[type_url], "") for type_url in TYPES}

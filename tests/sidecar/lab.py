@@ -74,7 +74,7 @@ class RelayLab(Lab):
         """Whether Envoy has asked the relay for something."""
 
         async def ask() -> bool:
-            return bool(self.relay.local._subscriptions())
+            return bool(self.relay.local.lanes())
 
         return self.loop.run(ask())
 

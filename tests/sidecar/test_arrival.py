@@ -1,4 +1,4 @@
-"""What the relay says to an Envoy of which it knows nothing yet, or not all."""
+"""What the relay says to an Envoy while it doesn't know all yet, and what it waits for."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ import pytest
 from controlplane.xds.messages import DeltaRequest, DeltaResponse
 from controlplane.xds.snapshot import EMPTY_SNAPSHOT, Snapshot, make_resource
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE
-from sidecar.local import PatientSession
+from sidecar.arrival import PatientSession, has_arrived
 
 GUARDED = (CLUSTER, LISTENER, SCOPED_ROUTE)
 
@@ -58,3 +58,19 @@ def test_an_envoy_that_has_all_is_told_nothing_while_the_relay_learns_it_again()
         assert session.on_snapshot(learned, 0.0) == ()
         assert session.on_tick(60.0) == ()
     assert session.behind(learned) == ()
+
+
+def test_endpoints_have_arrived_though_a_cluster_is_warming() -> None:
+    """A host that is gone must not wait for some other cluster."""
+    world = some(some(EMPTY_SNAPSHOT, CLUSTER, "a", "warming"), ENDPOINTS, "a")
+    session = PatientSession(world)
+    ask(session, CLUSTER)
+    (endpoints,) = ask(session, ENDPOINTS, "a")
+    assert not has_arrived(ENDPOINTS, session.subscriptions, world)
+    ack(session, endpoints)
+    assert has_arrived(ENDPOINTS, session.subscriptions, world)
+    assert not has_arrived(CLUSTER, session.subscriptions, world)
+
+
+def test_an_envoy_that_isnt_there_has_nothing() -> None:
+    assert not any(has_arrived(type_url, {}, EMPTY_SNAPSHOT) for type_url in (*GUARDED, ENDPOINTS, ROUTE))
