@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo up test lint protos lock bench clean
+.PHONY: demo up up-distributed test lint protos lock bench chaos clean
 
 demo: $(READY)
 	$(BIN)/lightbulb demo
 
 up: $(READY)
 	$(BIN)/lightbulb up
+
+up-distributed: $(READY)
+	$(BIN)/lightbulb up --replicas 2 --hosts 4
 
 test: lint
 	$(BIN)/python -m pytest
@@ -27,6 +30,9 @@ protos: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench
+
+chaos: $(READY)
+	$(BIN)/python -m chaos
 
 $(READY): requirements/all.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -181,13 +181,18 @@ class Replica:
         self._read()
 
     def _read(self) -> None:
-        """Read the store: the time, the head if it is another, and what the other replicas report."""
+        """Read the store: the time, the head if it is another, and what the other replicas report.
+
+        The reports are read after the head, and known before it: they are never older than those that the
+        head was decided on. Else a host would seem to lack what everybody was waited for to load.
+        """
         with self._lock:
             before = self._clock()
             now = self.store.now()
             self._offset = now - (before + self._clock()) / 2
-            self._take(self.store.head())
+            head = self.store.head()
             self._reports.read()
+            self._take(head)
 
     def _take(self, head: Head) -> None:
         """Know a head from now on, unless it is older than what is known."""
@@ -287,6 +292,8 @@ class Replica:
         following = advance(known.rollout, self._progress, self.policy, delay, at)
         if following == known.rollout:
             return False
+        # Who reads the step must find what it was decided on.
+        await asyncio.to_thread(self._reports.write)
         happened = events(known.rollout, following, now)
         for event in happened:
             log.info("generation %d: %s %s", event.generation, event.action, event.detail)

@@ -1,0 +1,57 @@
+"""The short form of `make chaos`: a few faults, each at one moment, with real Envoys and a real Redis."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chaos.faults import FAULTS
+from chaos.scenarios import Row, Stage, naive, operations, refused, stage, strike
+
+pytestmark = pytest.mark.envoy
+
+BY_NAME = {fault.name: fault for fault in FAULTS}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with stage(tmp_path_factory.mktemp("chaos"), seed=3) as running:
+        yield running
+
+
+def assert_nobody_noticed(row: Row) -> None:
+    assert row.verdict.requests > 0
+    assert (row.verdict.failed, row.verdict.misrouted) == (0, 0), row
+    assert row.converged is not None, row
+
+
+def test_the_naive_order_fails_requests_or_the_harness_sees_nothing(tmp_path: Path) -> None:
+    with stage(tmp_path, seed=3, naive=True) as running:
+        row = naive(running, 4)
+    assert row.verdict.failed + row.verdict.misrouted > 0
+
+
+def test_publishes_moves_and_rollbacks_at_random_are_noticed_by_nobody(made: Stage) -> None:
+    row = operations(made, 8)
+    assert_nobody_noticed(row)
+    assert row.publish == "active"
+
+
+def test_a_model_that_hosts_refuse_is_noticed_by_nobody(made: Stage) -> None:
+    row = refused(made, "9", "a model that hosts refuse")
+    assert_nobody_noticed(row)
+    assert row.publish == "withdrawn"
+
+
+@pytest.mark.parametrize(
+    ("fault", "moment"),
+    [
+        ("kill -9: driving control plane", "loading"),
+        ("kill -9: a Lightbulb", "routing"),
+        ("kill -9: Redis", "retiring"),
+        ("cut off: a sidecar's relay", "routing"),
+        ("kill -9: a sidecar", "unloading"),
+    ],
+)
+def test_what_is_down_is_down_and_nobody_else_notices(made: Stage, fault: str, moment: str) -> None:
+    assert_nobody_noticed(strike(made, BY_NAME[fault], moment))
