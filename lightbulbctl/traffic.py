@@ -44,7 +44,9 @@ async def send_all(
 ) -> list[Outcome]:
     """Send a request of every user for every objective; return what came of each."""
     slots = asyncio.Semaphore(CONCURRENCY)
-    async with LightbulbClient(str(lightbulb), client_name="demo", timeout=CALL_SECONDS) as client:
+    async with LightbulbClient(
+        str(lightbulb), client_name="demo", timeout=CALL_SECONDS, sidecar="sidecar"
+    ) as client:
         interceptor = AsyncRoutingInterceptor(client.resolve)
         async with grpc.aio.insecure_channel(str(sidecar), interceptors=[interceptor]) as channel:
             stub = pb_grpc.GRPCInferenceServiceStub(channel)
