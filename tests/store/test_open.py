@@ -51,6 +51,7 @@ def test_each_kind(tmp_path, redis: RedisServer) -> None:
         "redis:host",
         "redis://host:port",
         "redis://host:99999",
+        "redis://user:12#hunter2@host",
         "redis://host?no_such_option=1",
         "redis://host?socket_timeout=soon",
         "unix://",
