@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from controlplane.store.contract import Store
+from pathlib import Path
+
+from controlplane.store.contract import Store, Unreachable
 from controlplane.store.sqlite import SqliteStore
 
 _FORMS = "write sqlite:PATH, redis://HOST:PORT/NUMBER, rediss://HOST:PORT/NUMBER or unix://SOCKET"
@@ -20,10 +22,18 @@ def open_store(url: str, cluster: str) -> Store:
     if scheme == "sqlite":
         if not rest or rest.startswith("//"):
             raise ValueError(f"sqlite: is followed by a path, as it is, without // before it; {_FORMS}")
+        _make_folder(Path(rest).parent)
         return SqliteStore(rest, cluster)
     if scheme in ("redis", "rediss", "unix"):
         return _open_redis(url, cluster)
     raise ValueError(f"there is no store of kind {scheme[:20]!r}; {_FORMS}")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unreachable(f"there is no folder {folder}, and it can't be made ({error.strerror})") from error
 
 
 def _open_redis(url: str, cluster: str) -> Store:

@@ -114,3 +114,10 @@ def test_a_sqlite_store_needs_no_redis_py(tmp_path) -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert "install lightbulb-routing[redis]" in shown
+
+
+def test_the_folder_of_a_file_is_made_and_a_file_in_its_place_is_said_to_be_that(tmp_path) -> None:
+    open_store(f"sqlite:{tmp_path}/a/b/store.db", "c").close()
+    assert (tmp_path / "a" / "b" / "store.db").is_file()
+    with pytest.raises(Unreachable, match=r"store.db/x, and it can't be made \(Not a directory\)"):
+        open_store(f"sqlite:{tmp_path}/a/b/store.db/x/y.db", "c")
