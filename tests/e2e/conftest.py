@@ -1,5 +1,6 @@
 """One running system for all tests that need one."""
 
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -41,14 +42,20 @@ class Up:
 
 @pytest.fixture(scope="package")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    folder = tmp_path_factory.mktemp("up")
+    with running(tmp_path_factory.mktemp("up")) as system:
+        yield system
+
+
+@contextlib.contextmanager
+def running(folder: Path, *flags: str) -> Iterator[Up]:
+    """Everything that `lightbulb up` starts, on free ports, until the end of the block."""
     shutil.copytree(ROOT / "rules", folder / "rules")
     # Hosts take consecutive ports: a free range is likely just below a free port's own.
     control_plane, lightbulb, sidecar, admin, first_host = (f"127.0.0.1:{port}" for port in free_ports(5))
     command = [sys.executable, "-m", "lightbulbctl", "up", "--rules", str(folder / "rules")]
     command += ["--state-dir", str(folder / "state"), "--control-plane", control_plane]
     command += ["--lightbulb", lightbulb, "--sidecar", sidecar, "--sidecar-admin", admin]
-    command += ["--first-host", first_host]
+    command += ["--first-host", first_host, *flags]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
     printed = ""

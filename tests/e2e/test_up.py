@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -45,9 +46,9 @@ def test_a_publish_takes_effect_and_a_bad_one_changes_nothing(up: Up) -> None:
 
 @pytest.mark.envoy
 @pytest.mark.parametrize("command", ["control-plane", "serve", "host", "sidecar"])
-def test_a_port_in_use_is_named_with_what_to_do(up: Up, command: str) -> None:
-    shard = ("--shard", "a") if command == "host" else ()
-    result = up.run(command, "--listen", up.sidecar, *shard)
+def test_a_port_in_use_is_named_with_what_to_do(up: Up, command: str, tmp_path: Path) -> None:
+    more = {"host": ("--shard", "a"), "control-plane": ("--store", f"sqlite:{tmp_path}/store.db")}
+    result = up.run(command, "--listen", up.sidecar, *more.get(command, ()))
     assert result.returncode == 1
     assert re.search(
         rf"error: can't listen on {up.sidecar}.*Address already in use.*choose another", result.stderr
