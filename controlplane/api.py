@@ -89,7 +89,10 @@ class ControlPlaneService(pb_grpc.ControlPlaneServicer):
             )
         entry = await _carried_out(self._blocking(self._replica.store.entry, outcome.generation), context)
         return pb.PublishResponse(
-            generation=outcome.generation, content_hash=entry.content_hash, unchanged=outcome.unchanged
+            generation=outcome.generation,
+            content_hash=entry.content_hash,
+            unchanged=outcome.unchanged,
+            version=self._replica.known.version,
         )
 
     async def Rollback(self, request: pb.RollbackRequest, context: Context) -> pb.RollbackResponse:  # noqa: N802 - gRPC's name
@@ -98,7 +101,10 @@ class ControlPlaneService(pb_grpc.ControlPlaneServicer):
         work = self._operator.roll_back(request.generation, asked, reload=request.reload)
         outcome = await _carried_out(work, context)
         return pb.RollbackResponse(
-            generation=outcome.generation, unchanged=outcome.unchanged, on_its_way=outcome.on_its_way
+            generation=outcome.generation,
+            unchanged=outcome.unchanged,
+            on_its_way=outcome.on_its_way,
+            version=self._replica.known.version,
         )
 
     async def Pin(self, request: pb.PinRequest, context: Context) -> pb.PinResponse:  # noqa: N802 - gRPC's name

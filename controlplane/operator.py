@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from controlplane.model import RuleSet, Workspace
-from controlplane.planner import fits, plan_beside
+from controlplane.planner import DoesNotFit, Release, plan_beside, room_for
 from controlplane.replica import Known, Replica
 from controlplane.rollout import operations
 from controlplane.rollout.codec import plan_to_bytes, rollout_to_bytes
@@ -134,15 +134,9 @@ class Operator:
         last: StoreError | None = None
         for _ in range(ATTEMPTS):
             known = await self._replica.refresh()
-            done = (
-                await asyncio.to_thread(self._replica.store.outcome, asked.request_id)
-                if asked.request_id
-                else None
-            )
+            done = await self._done(asked.request_id)
             if done is not None:
-                return Outcome(
-                    **dict(zip(("generation", "unchanged", "on_its_way"), _OUTCOME.unpack(done), strict=True))
-                )
+                return done
             step = await asyncio.to_thread(decide, known)
             if step.following is known.rollout and not asked.request_id:
                 return step.outcome
@@ -153,6 +147,16 @@ class Operator:
                 continue
             return step.outcome
         raise Conflict(f"others changed the rollout {ATTEMPTS} times meanwhile; try again") from last
+
+    async def _done(self, request_id: str) -> Outcome | None:
+        """Return what a request came to before, if it did."""
+        if not request_id:
+            return None
+        body = await asyncio.to_thread(self._replica.store.outcome, request_id)
+        if body is None:
+            return None
+        generation, unchanged, on_its_way = _OUTCOME.unpack(body)
+        return Outcome(generation=generation, unchanged=unchanged, on_its_way=on_its_way)
 
     def _change(self, known: Known, step: _Step, asked: Asked) -> Change:
         outcome = step.outcome
@@ -189,12 +193,13 @@ class Operator:
 
     def _reload(self, known: Known, number: int, asked: Asked) -> _Step:
         generation = self.generation(number)
-        release = fits(generation.plan, known.rollout, known.generations)
-        if release is None:
+        try:
+            release = room_for(generation.plan, known.rollout, known.generations)
+        except DoesNotFit as error:
             raise Refused(
                 f"generation {number} doesn't fit beside what is loaded; publish its files, so that its "
                 "models are placed anew"
-            )
+            ) from error
         source_hash = self._entry(number).source_hash
         return self._on_its_way(
             known, generation.content_hash, source_hash, release, asked, f"reloaded from {number}"
@@ -205,7 +210,7 @@ class Operator:
         known: Known,
         stored: str,
         source_hash: str,
-        release: tuple[int, ...],
+        release: Release,
         asked: Asked,
         action: str,
     ) -> _Step:

@@ -13,8 +13,12 @@ from controlplane.rollout.state import Generation, Rollout
 from controlplane.rollout.views import ModelsByShard, models_by_shard
 from controlplane.xds.resources import routes
 
-Release = tuple[int, ...]
-"""Generations that must leave first, since their models take the room."""
+Release = tuple[int, ...] | None
+"""Generations that must leave first, with what is leaving already, to make room; None: there is room."""
+
+
+class DoesNotFit(Exception):
+    """There is no room for a plan as it is."""
 
 
 def plan_beside(
@@ -46,12 +50,12 @@ def _beside(misfit: WorkspaceError, rollout: Rollout | None) -> WorkspaceError:
     return WorkspaceError(replace(each, remedy=each.remedy + hint) for each in misfit.problems)
 
 
-def fits(plan: Plan, rollout: Rollout | None, generations: Mapping[int, Generation]) -> Release | None:
-    """Return which generations must leave so that a plan can be loaded as it is; None when it doesn't fit."""
+def room_for(plan: Plan, rollout: Rollout | None, generations: Mapping[int, Generation]) -> Release:
+    """Return which generations must leave so that a plan can be loaded as it is. Raises DoesNotFit."""
     for release, resident in _rooms(rollout, generations):
         if all(_free(each, resident) >= 0 for each in plan.assignments):
             return release
-    return None
+    raise DoesNotFit
 
 
 def _rooms(
@@ -59,11 +63,11 @@ def _rooms(
 ) -> list[tuple[Release, ModelsByShard]]:
     """Return what may be released, from nothing to all that may, and what stays loaded then."""
     if rollout is None:
-        return [((), NOTHING_RESIDENT)]
+        return [(None, NOTHING_RESIDENT)]
     may_leave = releasable(rollout)
     stays = [generations[number] for number in rollout.live]
     leaving = [generations[number] for number in rollout.leaving]
-    rooms: list[tuple[Release, ModelsByShard]] = [((), models_by_shard((*leaving, *stays)))]
+    rooms: list[tuple[Release, ModelsByShard]] = [(None, models_by_shard((*leaving, *stays)))]
     for count in range(0 if leaving else 1, len(may_leave) + 1):
         release = may_leave[:count]
         rooms.append((release, models_by_shard(each for each in stays if each.number not in release)))

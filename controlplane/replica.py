@@ -249,6 +249,8 @@ class Replica:
         had = self.driving
         self._lease = self.store.lease(self.name, LEASE_SECONDS)
         self._reports.beat(self.now, driving=self._lease is not None)
+        if self._lease is not None:
+            self._reports.drop_ended(self.now, self.policy)
         if self._lease is not None and not had:
             log.info("%s drives the rollout from now on", self.name)
 
@@ -283,7 +285,7 @@ class Replica:
         if known.rollout is None or known.layout is None:
             return False
         now = self.now
-        self._progress = progress(known.rollout, known.layout.models, self._registry, now, self.policy)
+        self._progress = progress(known.rollout, known.layout.target, self._registry, now, self.policy)
         if not self.driving or self._lease is None:
             return False
         held = [known.generations[number] for number in known.rollout.held]

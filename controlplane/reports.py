@@ -66,6 +66,13 @@ class Reports:
         former = self._parsed.get(self._name)
         return adopt((), [*ended, *([former] if former is not None else [])], now, policy)
 
+    def drop_ended(self, now: float, policy: Policy) -> None:
+        """Forget replicas that ended so long ago that nobody counts their consumers. Raises Unreachable."""
+        for name, report in self.others.items():
+            if now - report.heartbeat > policy.lease:
+                self._store.drop_report(name)
+                self._store.drop_report(name + _BEAT)
+
     def merge(self, own: Report, version: int, now: float, policy: Policy) -> tuple[Consumer, ...]:
         """Return everybody, at whichever replica; what is new in `own` is written down soon."""
         if self._own is None or (own.version, own.consumers) != (self._own.version, self._own.consumers):

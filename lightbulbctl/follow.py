@@ -20,15 +20,19 @@ class Withdrawn(Exception):
 RETRY_SECONDS = 0.5
 
 
-def follow(addresses: Addresses, generation: int, seconds: float, console: Console) -> pb.GetStatusResponse:
-    """Return the status once `generation` is active; print each phase as it ends.
+def follow(
+    addresses: Addresses, response: pb.PublishResponse | pb.RollbackResponse, seconds: float, console: Console
+) -> pb.GetStatusResponse:
+    """Return the status once the generation of a response is active; print each phase as it ends.
 
     Raises Withdrawn when it won't be, and CallFailed when that isn't known within `seconds`.
     """
-    began = time.monotonic()
+    began, generation = time.monotonic(), response.generation
     with console.status(f"generation {generation} is on its way") as line:
         phase, phase_began = pb.PHASE_UNSPECIFIED, began
         for status in _statuses(addresses, began + seconds):
+            if status.version < response.version:
+                continue  # another replica's, which hasn't heard of it yet
             now = time.monotonic()
             if phase not in {status.phase, pb.PHASE_UNSPECIFIED}:
                 console.print(f"  {phase_name(phase):<10} {now - phase_began:.1f} s")

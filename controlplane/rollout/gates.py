@@ -25,9 +25,9 @@ _WAITED_FOR = MappingProxyType(
 
 
 def progress(
-    rollout: Rollout, models: ModelsByShard, consumers: Iterable[Consumer], now: float, policy: Policy
+    rollout: Rollout, target: ModelsByShard, consumers: Iterable[Consumer], now: float, policy: Policy
 ) -> Progress:
-    """Return what the consumers that the phase waits for say; `models` is what hosts should have."""
+    """Return what the consumers that the phase waits for say; `target` is what it has hosts load."""
     kinds = _WAITED_FOR.get(rollout.phase, frozenset())
     waited_for = [
         consumer
@@ -36,12 +36,12 @@ def progress(
     ]
     lagging = [_named(consumer) for consumer in waited_for if _lags(consumer, rollout)]
     if rollout.phase is Phase.LOADING:
-        lagging += _shards_without_host(models, waited_for)
+        lagging += _shards_without_host(target, waited_for)
     refused = [
         f"{consumer}: {name}: {reason}"
         for consumer in waited_for
         for name, reason in sorted(consumer.rejected.items())
-        if name != LISTENER_NAME  # its own port is taken, say: that is nothing that a publish could mend
+        if _concerns(name, consumer, target)
     ]
     return Progress(
         total=len(waited_for),
@@ -49,6 +49,14 @@ def progress(
         refused=tuple(sorted(refused)),
         since=max((consumer.in_step_since for consumer in waited_for), default=0.0),
     )
+
+
+def _concerns(name: str, consumer: Consumer, target: ModelsByShard) -> bool:
+    """Say whether what a consumer refuses has to do with the target: one that is broken stops no publish."""
+    if consumer.kind == "host":
+        return any(model.id == name for model in target.get(consumer.shard, ()))
+    # A sidecar that can't listen, say because its port is taken, serves nobody anyhow.
+    return name != LISTENER_NAME
 
 
 def _counts(consumer: Consumer, rollout: Rollout, now: float, policy: Policy) -> bool:

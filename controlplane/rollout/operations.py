@@ -15,15 +15,16 @@ class Refused(Exception):
     """An operation that can't be done now; the message says why, and what to do."""
 
 
-def publish(rollout: Rollout | None, target: int, release: tuple[int, ...], at: Moment) -> Rollout:
-    """Return the rollout with `target` on its way, after `release` (of `releasable`) has made room.
+def publish(rollout: Rollout | None, target: int, release: tuple[int, ...] | None, at: Moment) -> Rollout:
+    """Return the rollout with `target` on its way.
 
-    Raises Refused when as many generations as there may be are live.
+    With `release` (of `releasable`; maybe none of them) the target isn't loaded before these, and all that is
+    leaving, have made room. Raises Refused when as many generations as there may be are live.
     """
     if rollout is None:
         return Rollout(phase=Phase.LOADING, entered=at.now, target=target, shown=at.version)
     before = withdraw(rollout, f"superseded by generation {target}", at) if rollout.target else rollout
-    live = tuple(number for number in before.live if number not in release)
+    live = tuple(number for number in before.live if number not in (release or ()))
     if len(live) >= MAX_LIVE:
         raise Refused(
             f"{len(live)} generations are live ({_listed(live)}), {len(before.held)} of them since clients "
@@ -31,11 +32,11 @@ def publish(rollout: Rollout | None, target: int, release: tuple[int, ...], at: 
         )
     return replace(
         before,
-        phase=Phase.RELEASING if release else Phase.LOADING,
+        phase=Phase.LOADING if release is None else Phase.RELEASING,
         entered=at.now,
         target=target,
         live=live,
-        leaving=(*before.leaving, *release),
+        leaving=(*before.leaving, *(release or ())),
         note="",
         failure="",
         shown=at.version,

@@ -77,15 +77,16 @@ def _extend(entries: list[TableSince], since: int, table: ObjectiveTable | None)
 class Layout:
     """What a rollout shows in its state, whoever is connected.
 
-    `vips` is by shard; `required` are the ids of the models that a shard's hosts need to be sent
-    requests; `models` is what they should have. `active` is None before the first generation is. `version`
-    of the rollout in `store` is when all this was last changed.
+    `vips` is by shard; `required` are the ids of the models that a shard's hosts need to be sent requests;
+    `models` is what they should have, `target` what they need for what is on its way. `active` is None before
+    the first generation is. `version` of the rollout in `store` is when all this was last changed.
     """
 
     rules: tuple[RoutingRule, ...]
     vips: Mapping[str, str]
     required: Mapping[str, frozenset[str]]
     models: ModelsByShard
+    target: ModelsByShard
     tables: tuple[ObjectiveTables, ...]
     active: ActiveGeneration | None
     store: str
@@ -103,6 +104,7 @@ def layout(rollout: Rollout, generations: Generations, store: str) -> Layout:
             for shard, models in models_by_shard(routable).items()
         },
         models=models_by_shard(generations[number] for number in rollout.loaded),
+        target=models_by_shard([generations[rollout.target]] if rollout.target else []),
         # What leaves, leaves Lightbulb last: until it has heard of another `oldest`, it may be asked for it.
         tables=tables(generations[number] for number in {*rollout.routed, *rollout.leaving}),
         active=_active(rollout, generations, store),

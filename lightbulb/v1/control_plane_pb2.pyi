@@ -63,16 +63,18 @@ class Problem(_message.Message):
     def __init__(self, file: _Optional[str] = ..., line: _Optional[int] = ..., rule: _Optional[str] = ..., code: _Optional[str] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ...) -> None: ...
 
 class PublishResponse(_message.Message):
-    __slots__ = ("generation", "content_hash", "problems", "unchanged")
+    __slots__ = ("generation", "content_hash", "problems", "unchanged", "version")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     generation: int
     content_hash: str
     problems: _containers.RepeatedCompositeFieldContainer[Problem]
     unchanged: bool
-    def __init__(self, generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., unchanged: _Optional[bool] = ...) -> None: ...
+    version: int
+    def __init__(self, generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., unchanged: _Optional[bool] = ..., version: _Optional[int] = ...) -> None: ...
 
 class RollbackRequest(_message.Message):
     __slots__ = ("generation", "author", "message", "reload", "request_id")
@@ -89,14 +91,16 @@ class RollbackRequest(_message.Message):
     def __init__(self, generation: _Optional[int] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., reload: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class RollbackResponse(_message.Message):
-    __slots__ = ("generation", "unchanged", "on_its_way")
+    __slots__ = ("generation", "unchanged", "on_its_way", "version")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
     ON_ITS_WAY_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     generation: int
     unchanged: bool
     on_its_way: bool
-    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ...) -> None: ...
+    version: int
+    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., version: _Optional[int] = ...) -> None: ...
 
 class PinRequest(_message.Message):
     __slots__ = ("generation", "release", "author", "request_id")

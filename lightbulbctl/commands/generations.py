@@ -45,7 +45,7 @@ def rollback(*, generation: int | None, control_planes: Addresses, message: str,
         response = call(control_planes, lambda stub: stub.Rollback(request, timeout=CALL_SECONDS))
         if response.on_its_way:
             click.echo(f"generation {generation} is loaded again, as generation {response.generation}")
-            see_it_active(control_planes, response.generation, 180.0)
+            see_it_active(control_planes, response, 180.0)
             return
     if response.unchanged:
         click.echo(f"generation {response.generation} was active already")

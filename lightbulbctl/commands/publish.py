@@ -66,17 +66,19 @@ def publish(  # noqa: PLR0913 - one argument a flag
         else:
             click.echo(f"{generation} is on its way")
         if not detach:
-            see_it_active(control_planes, response.generation, seconds)
+            see_it_active(control_planes, response, seconds)
 
 
-def see_it_active(control_planes: Addresses, generation: int, seconds: float) -> None:
+def see_it_active(
+    control_planes: Addresses, response: pb.PublishResponse | pb.RollbackResponse, seconds: float
+) -> None:
     """Wait until a generation is active, and say so; exit with 1 when it won't be. Raises CallFailed."""
     try:
-        status = follow(control_planes, generation, seconds, Console(highlight=False))
+        status = follow(control_planes, response, seconds, Console(highlight=False))
     except Withdrawn as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
-    click.echo(f"generation {generation} is active{loaded_beside(status)}")
+    click.echo(f"generation {response.generation} is active{loaded_beside(status)}")
 
 
 def loaded_beside(status: pb.GetStatusResponse) -> str:

@@ -87,7 +87,7 @@ def test_activation_is_one_pointer_with_a_higher_fence() -> None:
 
 @pytest.mark.parametrize("progress", [LAGGING, MANY_LAGGING, REFUSED])
 def test_the_first_generation_waits_for_as_long_as_it_takes(progress: Progress) -> None:
-    first = publish(None, 1, (), at(0.0))
+    first = publish(None, 1, None, at(0.0))
     assert after(first, progress, 1e6) is first
     routing = after(first, DONE, 1.0)
     assert after(routing, progress, 1e6) is routing

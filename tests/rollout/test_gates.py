@@ -42,9 +42,15 @@ def test_a_shard_in_use_needs_a_host() -> None:
 
 def test_refusals_are_told_with_their_reasons() -> None:
     refusing = Consumer(id="h", kind="host", shard="a", rejected={"m@1": "no such fact"})
-    found = progress(rollout(Phase.LOADING), {}, (refusing, SIDECAR), NOW, POLICY)
+    found = progress(rollout(Phase.LOADING), {"a": (MODEL,)}, (refusing, SIDECAR), NOW, POLICY)
     assert found.refused == ("host h: m@1: no such fact",)
     assert found.total == 1
+
+
+def test_what_was_refused_before_and_isnt_needed_now_stops_nothing() -> None:
+    broken = Consumer(id="h", kind="host", shard="a", rejected={"old@1": "no such fact"})
+    found = progress(rollout(Phase.LOADING), {"a": (MODEL,)}, (broken,), NOW, POLICY)
+    assert (found.refused, found.lagging) == ((), ())
 
 
 def test_a_sidecar_that_cant_listen_holds_up_no_publish() -> None:

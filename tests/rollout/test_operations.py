@@ -9,7 +9,7 @@ from tests.rollout.rollouts import at, rollout
 
 def test_a_publish_sets_out_beside_what_is_live() -> None:
     before = rollout(Phase.RETIRING, held=(1, 2))
-    following = publish(before, 3, (), at(5.0, 9))
+    following = publish(before, 3, None, at(5.0, 9))
     assert (following.phase, following.target, following.entered) == (Phase.LOADING, 3, 5.0)
     assert (following.active, following.live, following.held) == (2, (1, 2), (1, 2))
     assert following.loaded == (1, 2, 3)
@@ -33,7 +33,7 @@ def test_what_is_held_active_or_pinned_may_not_leave() -> None:
 
 @pytest.mark.parametrize("phase", [Phase.RELEASING, Phase.LOADING, Phase.ROUTING])
 def test_a_second_publish_supersedes_the_first(phase: Phase) -> None:
-    following = publish(rollout(phase), 4, (), at(5.0, 9))
+    following = publish(rollout(phase), 4, None, at(5.0, 9))
     assert (following.target, following.withdrawn, following.active) == (4, 3, 2)
     assert following.phase is Phase.LOADING
     assert (3 in following.leaving) is (phase is Phase.ROUTING)
@@ -42,7 +42,7 @@ def test_a_second_publish_supersedes_the_first(phase: Phase) -> None:
 def test_generations_that_are_live_at_once_are_bounded() -> None:
     live = tuple(range(1, MAX_LIVE + 1))
     with pytest.raises(Refused, match="try again in a minute, or unpin some"):
-        publish(rollout(live=live, active=MAX_LIVE, held=live), 99, (), at(0.0))
+        publish(rollout(live=live, active=MAX_LIVE, held=live), 99, None, at(0.0))
 
 
 def test_a_rollback_is_one_pointer() -> None:
@@ -97,3 +97,11 @@ def test_pins_hold_until_they_are_released_and_are_bounded() -> None:
     full = tuple(range(1, MAX_PINNED + 1))
     with pytest.raises(Refused, match="unpin one"):
         pin(rollout(live=(*full, 9), pinned=full, active=9), 9)
+
+
+def test_what_is_leaving_makes_room_first_when_the_target_needs_it() -> None:
+    before = rollout(Phase.UNLOADING, live=(2,), leaving=(1,))
+    assert publish(before, 3, None, at(5.0)).phase is Phase.LOADING
+    assert publish(before, 3, None, at(5.0)).loaded == (1, 2, 3)
+    waiting = publish(before, 3, (), at(5.0))
+    assert (waiting.phase, waiting.loaded) == (Phase.RELEASING, (1, 2))

@@ -45,7 +45,7 @@ class World:
         self.now = 0.0
         self.version = 1
         self.number = 1
-        self.rollout: Rollout = publish(None, 1, (), at(0.0, 1))
+        self.rollout: Rollout = publish(None, 1, None, at(0.0, 1))
         self.handed_out: dict[int, float] = {}
 
     def pass_time(self, seconds: float) -> None:
@@ -69,7 +69,7 @@ class World:
         delay = retire_after(held, self.rollout.active, POLICY)
         self.take(advance(self.rollout, progress, POLICY, delay, at(self.now, self.version + 1)))
 
-    def publish(self, release: tuple[int, ...]) -> None:
+    def publish(self, release: tuple[int, ...] | None) -> None:
         def work() -> Rollout:
             following = publish(self.rollout, self.number + 1, release, at(self.now, self.version + 1))
             self.number += 1
@@ -82,7 +82,7 @@ class World:
             case "look":
                 self.look(progress)
             case "publish":
-                self.publish(())
+                self.publish(None)
             case "publish, making room":
                 self.publish(releasable(self.rollout)[:1])
             case "roll back":
@@ -145,7 +145,7 @@ def test_a_publish_ends_also_when_nobody_ever_answers(steps: Steps) -> None:
     for kind, progress, passed, number in steps:
         world.pass_time(passed)
         world.happen(kind, progress, number)
-    world.publish(())
+    world.publish(None)
     for _ in range(4):
         world.pass_time(70.0)
         world.look(MANY_LAGGING)
@@ -153,6 +153,6 @@ def test_a_publish_ends_also_when_nobody_ever_answers(steps: Steps) -> None:
 
 
 def test_a_state_survives_its_bytes() -> None:
-    state = publish(None, 1, (), at(1.5, 3))
+    state = publish(None, 1, None, at(1.5, 3))
     state = replace(state, note="n", failure="f", withdrawn=2, pinned=(1,), leaving=(4,))
     assert rollout_from_bytes(rollout_to_bytes(state)) == state
