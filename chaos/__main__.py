@@ -14,6 +14,9 @@ from rich.text import Text
 from chaos.faults import FAULTS
 from chaos.scenarios import MOMENTS, Row, naive, operations, refused, stage, strike
 
+MIN_WIDTH = 140
+"""A narrower terminal wraps the table's lines; better than cutting names short."""
+
 COLUMNS = ("fault", "moment", "requests", "failed", "misrouted", "down", "publish", "converged in")
 
 
@@ -48,7 +51,7 @@ def main(short: bool, count: int, only: str, seed: int, folder: Path) -> None:
             names = list(MOMENTS)
             for moment in [names[number % len(names)]] if short else names:
                 tell(strike(made, fault, moment))
-    console.print(_table(rows))
+    Console(width=max(console.width, MIN_WIDTH), highlight=False).print(_table(rows))
     sys.exit(_exit_code(rows))
 
 

@@ -22,6 +22,8 @@ class Fault:
     strike: Callable[[Fleet, Plane], Callable[[], None]]
     down: Callable[[Outcome, float, float], bool] = lambda outcome, begin, end: False
     """Takes an outcome, and when the fault began and was mended."""
+    hold: float = 2.0
+    """How long it stays broken, in seconds."""
 
 
 def _killed(name: str) -> Callable[[Fleet, Plane], Callable[[], None]]:
@@ -70,7 +72,8 @@ FAULTS = (
     Fault("kill -9: a sidecar", _killed("sidecar-2"), _own_sidecar),
     Fault("kill -9: a host of a shard", _killed("host-1"), _under_way),
     Fault("kill -9: Redis", _killed("redis")),
-    Fault("cut off: a sidecar's relay", _frozen("sidecar-2", alone=True)),
+    # Longer than anybody waits for it: the publish goes on, and its clients get what their Envoy routes.
+    Fault("cut off: a sidecar's relay", _frozen("sidecar-2", alone=True), hold=8.0),
     Fault(
         "frozen: driving control plane",
         lambda fleet, plane: _frozen(_driver(plane), alone=False)(fleet, plane),

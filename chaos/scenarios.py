@@ -23,9 +23,6 @@ from lightbulb.v1 import control_plane_pb2 as pb
 
 READY_SECONDS = 60.0
 CONVERGE_SECONDS = 60.0
-HOLD_SECONDS = 2.0
-"""How long something stays broken."""
-
 WORKERS = 6
 
 MOMENTS = {
@@ -161,7 +158,7 @@ def strike(made: Stage, fault: Fault, moment: str) -> Row:
     _wait_for_phase(plane, generation, MOMENTS[moment])
     begin = time.time()
     mend = fault.strike(made.fleet, plane)
-    time.sleep(HOLD_SECONDS)  # not for anything to happen: this is how long it stays broken
+    time.sleep(fault.hold)  # not for anything to happen: this is how long it stays broken
     mend()
     end = time.time()
     converged, became = None, "?"
