@@ -1,1 +1,1 @@
-"""An Envoy sidecar: its bootstrap, and how to run it."""
+"""An Envoy sidecar: its bootstrap, how to run it, and the relay that configures it."""

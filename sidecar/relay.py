@@ -19,6 +19,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import grpc.aio
 
@@ -86,7 +87,7 @@ class Relay:
             self.local.show(self.holdings.wanted)
         server = grpc.aio.server(options=SERVER_OPTIONS)
         try:
-            server.add_insecure_port(f"unix:{self._settings.socket}")
+            server.add_insecure_port(f"unix:{quote(str(self._settings.socket))}")
             self._settings.socket.chmod(0o600)
         except (RuntimeError, OSError) as error:
             raise CannotRelay(f"can't listen on {self._settings.socket}: {error}") from error

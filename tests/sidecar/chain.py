@@ -33,8 +33,15 @@ class Envoy(Sidecar):
         super().__init__(snapshot, refuses)
 
     def connect(self) -> None:
+        if self.world[CLUSTER]:
+            self.asks_for.add(LISTENER)
         super().connect()
         self.session = PatientSession(self.snapshot, LIMITS)
+
+    def _take(self, response: messages.DeltaResponse) -> None:
+        super()._take(response)
+        for kind, wanted in self.wanted.items():  # what came after it was unsubscribed is ignored
+            self.world[kind] = {name: each for name, each in self.world[kind].items() if name in wanted}
 
     def _say(self, kind: str, **parts: object) -> None:
         if kind not in self.asks_for:

@@ -74,3 +74,16 @@ def test_endpoints_have_arrived_though_a_cluster_is_warming() -> None:
 
 def test_an_envoy_that_isnt_there_has_nothing() -> None:
     assert not any(has_arrived(type_url, {}, EMPTY_SNAPSHOT) for type_url in (*GUARDED, ENDPOINTS, ROUTE))
+
+
+def test_an_envoy_that_has_only_begun_to_ask_has_no_routes_yet() -> None:
+    world = EMPTY_SNAPSHOT
+    for type_url in (*GUARDED, ENDPOINTS, ROUTE):
+        world = some(world, type_url, "a")
+    session = PatientSession(world)
+    (clusters,) = ask(session, CLUSTER)
+    ack(session, clusters)
+    assert has_arrived(CLUSTER, session.subscriptions, world)
+    assert not any(
+        has_arrived(each, session.subscriptions, world) for each in (LISTENER, SCOPED_ROUTE, ROUTE)
+    )

@@ -28,7 +28,7 @@ class Tree:
     def __init__(self, lab: Lab, folder: Path) -> None:
         self._lab = lab
         self._log = folder / "sidecar.log"
-        self.state = folder / "state"
+        self.state = folder / "100% state"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, control_plane: str = "") -> None:
