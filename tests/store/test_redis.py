@@ -97,6 +97,11 @@ class TestServer:
             assert patient.outcome("q") == b"done"
             assert patient.log() == (entry(1),)
 
+    def test_a_wait_may_be_longer_than_a_calls_timeout(self, redis: RedisServer) -> None:
+        with opened_redis(redis.url, timeout=SHORT) as store:
+            mark = store.wait("", LONG)
+            assert store.wait(mark, 2 * SHORT) == mark
+
     def test_a_wait_goes_on_over_a_restart(self, own: RedisServer) -> None:
         with opened_redis(own.url) as store, ThreadPoolExecutor(1) as background:
             store.commit(step(0))
