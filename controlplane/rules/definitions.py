@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
@@ -42,6 +42,8 @@ class Definitions:
     objectives: Mapping[str, Objective]
     models: Mapping[str, Model]
     """By "name@version"."""
+    versions: Mapping[str, tuple[str, ...]]
+    """Name of a model -> its versions, sorted."""
     experiments: Mapping[str, Experiment]
     shards: Mapping[str, Shard]
     unread: Mapping[str, Unread]
@@ -51,9 +53,12 @@ class Definitions:
 def read_definitions(files: Mapping[str, bytes], problems: list[Problem]) -> Definitions:
     """Return what the files define; whatever is wrong is added to `problems`, and left out."""
     unread: dict[str, Unread] = {}
+    objectives = _read(files, "objectives.yaml", "objectives", _objective, problems, unread)
+    models = _read(files, "models.yaml", "models", _model, problems, unread)
     definitions = Definitions(
-        objectives=_read(files, "objectives.yaml", "objectives", _objective, problems, unread),
-        models=_read(files, "models.yaml", "models", _model, problems, unread),
+        objectives=objectives,
+        models=models,
+        versions=_versions(models.values()),
         experiments=_read(files, "experiments.yaml", "experiments", _experiment, problems, unread),
         shards=_read(files, "fleet.yaml", "shards", _shard, problems, unread),
         unread=unread,
@@ -122,6 +127,13 @@ def _label(node: Node) -> str:
         if isinstance(pair, tuple) and pair[0].value in {"name", "id"} and isinstance(pair[1].value, str):
             return pair[1].value
     return ""
+
+
+def _versions(models: Iterable[Model]) -> Mapping[str, tuple[str, ...]]:
+    versions: dict[str, list[str]] = {}
+    for model in models:
+        versions.setdefault(model.name, []).append(model.version)
+    return {name: tuple(sorted(own)) for name, own in versions.items()}
 
 
 def _objective(file: YamlFile, node: Node) -> tuple[str, Objective]:

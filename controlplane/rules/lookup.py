@@ -72,16 +72,11 @@ def _refs(rule: Rule) -> Iterable[ModelRef]:
             return (model,)
 
 
-def _versions(ref: ModelRef, definitions: Definitions) -> list[str]:
-    """Return every version of the model, sorted."""
-    return sorted(model.version for model in definitions.models.values() if model.name == ref.name)
-
-
 def version_of(ref: ModelRef, definitions: Definitions) -> str | None:
     """Return the version that a rule means; None when there is none, or several."""
-    versions = _versions(ref, definitions)
     if ref.version:
-        return ref.version if ref.version in versions else None
+        return ref.version if model_id(ref.name, ref.version) in definitions.models else None
+    versions = definitions.versions.get(ref.name, ())
     return versions[0] if len(versions) == 1 else None
 
 
@@ -97,9 +92,9 @@ def _model_problems(rule: Rule, definitions: Definitions) -> Iterable[Problem]:
     for ref in _refs(rule):
         if ref.name in definitions.unread["models"] or version_of(ref, definitions) is not None:
             continue
-        versions = _versions(ref, definitions)
+        versions = definitions.versions.get(ref.name, ())
         if not versions:
-            remedy = suggest(ref.name, {model.name for model in definitions.models.values()})
+            remedy = suggest(ref.name, definitions.versions)
             yield problem_in(rule.source, "UNKNOWN_MODEL", f"model {ref.name} is unknown", remedy)
         elif ref.version:
             message = f"model {ref.name} has no version {ref.version}"

@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from controlplane.problems import Problem
+from controlplane.rules.places import Places, find_rules, first_places
 from lightbulb.model import Source
 
 _HERE = Path(__file__).parent
@@ -32,7 +33,6 @@ MAX_CHILDREN = 8
 MAX_MESSAGE = 300
 """Characters of what a rule throws that a problem shows."""
 
-_FUNCTION = re.compile(r"^[ \t]*(?:async[ \t]+)?function[ \t]*\*?[ \t]*(define\w*Rule)[ \t]*\(", re.MULTILINE)
 _FRAME = re.compile(r"(?:<input>|<eval>):(\d+)")
 _CODED = re.compile(r"\x01([A-Z_]+)\x01(.*)")
 _STACK = re.compile(r"\n\s+at .*", re.DOTALL)
@@ -82,6 +82,7 @@ class _Evaluation:
     """What the children have found so far."""
 
     sources: Mapping[str, str]
+    places: Mapping[tuple[str, str], Source]
     values: dict[tuple[str, str], object]
     problems: list[Problem]
     done: set[tuple[str, str]]
@@ -107,7 +108,8 @@ def evaluate(
         "constants": dict(constants),
         "depth": limits.depth,
     }
-    state = _Evaluation(sources, {}, _duplicates(sources), set())
+    places = find_rules(sources)
+    state = _Evaluation(sources, first_places(places), {}, _duplicates(places), set())
     for _ in range(MAX_CHILDREN):
         if state.finished or not sources:
             break
@@ -115,7 +117,7 @@ def evaluate(
     broken = {problem.file for problem in state.problems if problem.code == "SYNTAX"}
     problems += [each for each in state.problems if each.code != "NO_RULES" or each.file not in broken]
     rules = [
-        RawRule(source=_source(sources, file, rule), value=value)
+        RawRule(source=_source(state, file, rule), value=value)
         for (file, rule), value in state.values.items()
     ]
     return tuple(sorted(rules, key=lambda each: (each.source.file, each.source.line, each.source.rule)))
@@ -244,7 +246,7 @@ def _blame(state: _Evaluation, place: tuple[str, str], error: tuple[str, str, in
     """Note a problem with (file, rule); `error` is code, message and line (0: where the rule is)."""
     (file, rule), (code, message, line) = place, error
     state.done.add((file, rule))
-    source = _source(state.sources, file, rule)
+    source = _source(state, file, rule)
     state.problems.append(
         Problem(
             file=file,
@@ -257,39 +259,31 @@ def _blame(state: _Evaluation, place: tuple[str, str], error: tuple[str, str, in
     )
 
 
-def _source(sources: Mapping[str, str], file: str, rule: str) -> Source:
+def _source(state: _Evaluation, file: str, rule: str) -> Source:
     """Return where `rule` is defined; the file's first line when it is the file itself."""
-    for match in _FUNCTION.finditer(sources[file]):
-        if match.group(1) == rule:
-            start = match.start(1)
-            return Source(rule=rule, file=file, line=sources[file].count("\n", 0, start) + 1)
-    return Source(rule=rule, file=file, line=1)
+    return state.places.get((file, rule)) or Source(rule=rule, file=file, line=1)
 
 
-def _duplicates(sources: Mapping[str, str]) -> list[Problem]:
+def _duplicates(places: Places) -> list[Problem]:
     """Return a problem for each rule function that is defined twice, and each file without any."""
     problems: list[Problem] = []
-    first: dict[str, str] = {}
-    for file in sorted(sources):
-        text = sources[file]
-        matches = list(_FUNCTION.finditer(text))
-        if not matches:
+    first: dict[str, Source] = {}
+    for file, own in places.items():
+        if not own:
             problems.append(
                 Problem(file=file, line=1, code="NO_RULES", message="no rule", remedy=_REMEDIES["NO_RULES"])
             )
-        for match in matches:
-            name = match.group(1)
-            place = f"{file}:{text.count(chr(10), 0, match.start(1)) + 1}"
-            if name in first:
+        for source in own:
+            other = first.setdefault(source.rule, source)
+            if other is not source:
                 problems.append(
                     Problem(
                         file=file,
-                        line=int(place.rpartition(":")[2]),
-                        rule=name,
+                        line=source.line,
+                        rule=source.rule,
                         code="DUPLICATE_RULE",
-                        message=f"also defined at {first[name]}",
+                        message=f"also defined at {other.file}:{other.line}",
                         remedy=_REMEDIES["DUPLICATE_RULE"],
                     )
                 )
-            first.setdefault(name, place)
     return problems

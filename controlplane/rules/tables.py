@@ -7,7 +7,7 @@ apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate, combinations
 from typing import TypeVar
 
@@ -50,14 +50,23 @@ def make_tables(
     """
     check_names(rules, definitions, problems)
     _check_shift_salts(rules, problems)
-    targeted = {name for rule in rules for name in rule.objectives} & definitions.objectives.keys()
+    own = _by_objective(rules)
     tables = []
-    for name in sorted(targeted):
-        own = [rule for rule in rules if name in rule.objectives]
-        table = _TableMaker(definitions.objectives[name], definitions, problems).make(own, complete=complete)
+    for name in sorted(own.keys() & definitions.objectives.keys()):
+        maker = _TableMaker(definitions.objectives[name], definitions, problems)
+        table = maker.make(own[name], complete=complete)
         if table is not None:
             tables.append(table)
     return tuple(tables)
+
+
+def _by_objective(rules: Iterable[Rule]) -> Mapping[str, Sequence[Rule]]:
+    """Return the rules of each objective, in their order; a rule that names one twice counts once."""
+    own: dict[str, list[Rule]] = {}
+    for rule in rules:
+        for name in set(rule.objectives):
+            own.setdefault(name, []).append(rule)
+    return own
 
 
 def _check_shift_salts(rules: Iterable[Rule], problems: list[Problem]) -> None:

@@ -90,6 +90,12 @@ def test_tests_of_one_layer_go_together_and_norway_is_a_country() -> None:
     assert [cell.end for cell in one.cells] == [3_333, 10_000]
 
 
+def test_a_rule_that_names_an_objective_twice_is_one_rule_of_it() -> None:
+    twice = GOOD["rules.js"].replace("[Objectives.Ranking]", "[Objectives.Ranking, Objectives.Ranking]")
+    assert twice != GOOD["rules.js"]
+    assert only_table(rules_js=twice) == only_table()
+
+
 def test_a_version_stays_as_it_is_written() -> None:
     models = compile_workspace(workspace()).models
     assert [model.id for model in models] == ["base@1", "fancy@1", "fraud@1.10", "fraud@2", "plain@1"]

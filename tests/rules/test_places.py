@@ -1,0 +1,36 @@
+"""Rule functions are found where they stand, once for a whole file."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlplane.rules.places import find_rules, first_places
+from lightbulb.model import Source
+
+lines = st.sampled_from(
+    [
+        "",
+        "// function defineNoRule() {}",
+        "function defineARule() { return {} }",
+        "  async function* defineBRule () {",
+        "const x = function defineCRule() {}",
+        "function helper() {} function defineDRule() {}",
+        "é\tfunction defineARule() {}",
+    ]
+)
+
+
+@given(st.lists(lines, max_size=12))
+def test_a_rule_function_is_found_on_the_line_that_it_begins_on(text: list[str]) -> None:
+    expected = [
+        Source(rule="defineARule" if "ARule" in line else "defineBRule", file="x.js", line=number)
+        for number, line in enumerate(text, start=1)
+        if line.startswith(("function defineA", "  async"))
+    ]
+    places = find_rules({"x.js": "\n".join(text)})
+    assert places == {"x.js": tuple(expected)}
+    for (file, rule), source in first_places(places).items():
+        assert source == next(each for each in expected if (each.file, each.rule) == (file, rule))
+
+
+def test_files_are_looked_at_in_the_order_of_their_names() -> None:
+    assert list(find_rules({"b.js": "", "a.js": ""})) == ["a.js", "b.js"]
