@@ -33,7 +33,7 @@ def everybody(shown: Layout, consumers: Iterable[Consumer], *_: Any) -> dict[str
     """A host is sent requests whether or not it has loaded what they are for."""
     return {
         vip: tuple(sorted(each.address for each in consumers if each.shard == shard and each.address))
-        for shard, vip in shown.vips.items()
+        for vip, shard in shown.vips.items()
     }
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from controlplane.model import Plan, RuleSet, ShardAssignment
 from controlplane.planning.plan import NOTHING_RESIDENT, make_plan
-from controlplane.problems import WorkspaceError
+from controlplane.problems import Problem, WorkspaceError
 from controlplane.rollout.operations import releasable
 from controlplane.rollout.state import Generation, Rollout
-from controlplane.rollout.views import ModelsByShard, models_by_shard
+from controlplane.rollout.views import ModelsByShard, models_by_shard, vips
 from controlplane.xds.resources import routes
 
 Release = tuple[int, ...] | None
@@ -27,8 +27,10 @@ def plan_beside(
     """Return the plan of `rules`, and which generations must leave to make room for it: as few as can be.
 
     What is active, or may still be held by clients, or is pinned, stays loaded whatever is published.
-    Raises WorkspaceError when not even that is enough, and Inconsistent for a plan that no sidecar can serve.
+    Raises WorkspaceError when not even that is enough, or when a VIP is another shard's still, and
+    Inconsistent for a plan that no sidecar can serve.
     """
+    _check_vips(rules, rollout, generations)
     for release, resident in _rooms(rollout, generations):
         try:
             plan = make_plan(rules, _before(rollout, generations), resident)
@@ -38,6 +40,26 @@ def plan_beside(
         routes(plan.routes, (assignment.vip for assignment in plan.assignments))
         return plan, release
     raise _beside(misfit, rollout)
+
+
+def _check_vips(rules: RuleSet, rollout: Rollout | None, generations: Mapping[int, Generation]) -> None:
+    """Raise WorkspaceError for VIPs that old keys lead to at another shard."""
+    live = [generations[number] for number in (rollout.live if rollout is not None else ())]
+    holders = {vip: (shard, each.number) for each in live for vip, shard in vips([each]).items()}
+    problems = [
+        Problem(
+            file=shard.location.file,
+            line=shard.location.line,
+            code="VIP_IN_USE",
+            message=f"VIP {shard.vip} is that of shard {holder} in generation {number}, which is loaded",
+            remedy=f"give shard {shard.name} another VIP, or wait until that generation has left",
+        )
+        for shard in rules.shards
+        for holder, number in [holders.get(shard.vip, (shard.name, 0))]
+        if holder != shard.name
+    ]
+    if problems:
+        raise WorkspaceError(problems)
 
 
 def _beside(misfit: WorkspaceError, rollout: Rollout | None) -> WorkspaceError:

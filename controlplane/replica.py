@@ -83,6 +83,7 @@ class Replica:
         self._archive = Archive(store)
         self._lock = threading.RLock()
         self._views = Views()
+        self._shown = self.known
         self._roster = Roster(self.ads, self._view)
         self._reports = Reports(store, name)
         self._registry: tuple[Consumer, ...] = ()
@@ -90,7 +91,6 @@ class Replica:
         self._changed = asyncio.Event()
         self._news = asyncio.Condition()
         self._told = 0
-        self._told_version = -1
 
     @property
     def now(self) -> float:
@@ -286,7 +286,8 @@ class Replica:
             return False
         now = self.now
         self._progress = progress(known.rollout, known.layout.target, self._registry, now, self.policy)
-        if not self.driving or self._lease is None:
+        lease = self._lease
+        if lease is None or not self.driving:
             return False
         held = [known.generations[number] for number in known.rollout.held]
         delay = retire_after(held, known.rollout.active, self.policy)
@@ -303,7 +304,7 @@ class Replica:
             Change(
                 expected=known.version,
                 body=rollout_to_bytes(following),
-                token=self._lease.token,
+                token=lease.token,
                 events=happened,
             )
         )
@@ -312,29 +313,31 @@ class Replica:
     def _show(self, known: Known) -> None:
         """Show the consumers what follows from what is known, and take in what they said."""
         now = self.now
-        routed = known.rollout.routed if known.rollout is not None else ()
-        changed = self._look(routed, known.version, now)
+        # What they said so far, they said of what was shown so far.
+        changed = self._look(self._shown, now)
         if known.rollout is not None and known.layout is not None:
             addresses = ready_addresses(known.layout, self._registry, now, self.policy)
             states = sidecar_states(known.rollout, self._registry)
             if self._views.show(known.layout, addresses, states):
                 self.ads.push()
                 self._roster.touch_all()
-                changed = self._look(routed, known.version, now) or changed
-        if changed or self._told_version != known.version:
-            self._told_version = known.version
+        if known is not self._shown:
+            self._shown, changed = known, True
+        if self._look(known, now) or changed:
             self._tell()
 
-    def _look(self, routed: tuple[int, ...], version: int, now: float) -> bool:
+    def _look(self, shown: Known, now: float) -> bool:
+        """Take in what consumers said of what is shown; return whether anything was said."""
         traces = {(each.kind, each.id): each for each in self._registry}
+        routed = shown.rollout.routed if shown.rollout is not None else ()
         changed = self._roster.look(routed, traces, now)
         own = Report(
             replica=self.name,
             heartbeat=now,
-            version=version,
+            version=shown.version,
             consumers=self._roster.consumers(now, self.policy),
         )
-        self._registry = self._reports.merge(own, version, now, self.policy)
+        self._registry = self._reports.merge(own, shown.version, now, self.policy)
         return changed
 
     def _tell(self) -> None:

@@ -90,7 +90,7 @@ class Views:
 
     def _show_routes(self, layout: Layout) -> None:
         """Build routes before anything is changed: they may be inconsistent."""
-        vips = sorted(layout.vips.values())
+        vips = sorted(layout.vips)
         routes = resources.routes(layout.rules, vips)
         snapshot = _replace(self._sidecar, CLUSTER, resources.clusters(vips))
         snapshot = _replace(snapshot, SCOPED_ROUTE, resources.scopes(rule.objective for rule in layout.rules))

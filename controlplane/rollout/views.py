@@ -39,9 +39,9 @@ def models_by_shard(generations: Iterable[Generation]) -> ModelsByShard:
 
 
 def vips(generations: Iterable[Generation]) -> Mapping[str, str]:
-    """Return shard -> VIP."""
+    """Return VIP -> shard; a shard whose VIP has changed has both."""
     return {
-        assignment.shard: assignment.vip
+        assignment.vip: assignment.shard
         for generation in generations
         for assignment in generation.plan.assignments
     }
@@ -77,9 +77,9 @@ def _extend(entries: list[TableSince], since: int, table: ObjectiveTable | None)
 class Layout:
     """What a rollout shows in its state, whoever is connected.
 
-    `vips` is by shard; `required` are the ids of the models that a shard's hosts need to be sent requests;
-    `models` is what they should have, `target` what they need for what is on its way. `active` is None before
-    the first generation is. `version` of the rollout in `store` is when all this was last changed.
+    `vips` is VIP -> shard; `required` are the ids of the models that a shard's hosts need to be sent
+    requests; `models` is what they should have, `target` what they need for what is on its way. `active` is
+    None before the first generation is. `version` of the rollout in `store` is when all this last changed.
     """
 
     rules: tuple[RoutingRule, ...]
@@ -133,28 +133,21 @@ def ready_addresses(
     A VIP whose hosts are all gone keeps those that went last: should only *our* sight of them be lost,
     traffic goes on; should they be down, the sidecar says so itself.
     """
-    there: dict[str, set[Address]] = {vip: set() for vip in shown.vips.values()}
-    gone: dict[str, list[Consumer]] = {}
+    able: dict[str, list[Consumer]] = {shard: [] for shard in shown.required}
     for host in consumers:
-        if host.kind != "host" or host.address is None or host.shard not in shown.vips:
-            continue
-        if not host.loaded >= shown.required[host.shard]:
-            continue
-        vip = shown.vips[host.shard]
-        if host.there(now, policy):
-            there[vip].add(host.address)
-        else:
-            gone.setdefault(vip, []).append(host)
-    return {
-        vip: tuple(sorted(addresses)) or _last(gone.get(vip, ()), policy) for vip, addresses in there.items()
-    }
+        if host.kind == "host" and host.shard in able and host.loaded >= shown.required[host.shard]:
+            able[host.shard].append(host)
+    by_shard = {shard: _addresses(hosts, now, policy) for shard, hosts in able.items()}
+    return {vip: by_shard[shard] for vip, shard in shown.vips.items()}
 
 
-def _last(gone: Iterable[Consumer], policy: Policy) -> tuple[Address, ...]:
-    gone = tuple(gone)
-    latest = max((host.since for host in gone), default=0.0)
-    addresses = {host.address for host in gone if latest - host.since < policy.reconnect and host.address}
-    return tuple(sorted(addresses))
+def _addresses(hosts: Iterable[Consumer], now: float, policy: Policy) -> tuple[Address, ...]:
+    """Return the addresses of the hosts that are there, or else of those that went last."""
+    hosts = [host for host in hosts if host.address is not None]
+    there = [host for host in hosts if host.there(now, policy)]
+    latest = max((host.since for host in hosts), default=0.0)
+    taken = there or [host for host in hosts if latest - host.since < policy.reconnect]
+    return tuple(sorted({host.address for host in taken if host.address is not None}))
 
 
 def sidecar_states(rollout: Rollout, consumers: Iterable[Consumer]) -> Mapping[str, SidecarState]:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controlplane.model import Plan
 from controlplane.rollout.registry import Consumer
 from controlplane.rollout.state import Generation, Phase, Rollout
 from controlplane.rollout.views import layout, models_by_shard, ready_addresses, sidecar_states, tables
@@ -117,6 +118,26 @@ def test_a_host_whose_replica_ended_goes_on_getting_traffic() -> None:
     other = host("h2", "shard-a", 2, "m@1", "same@1")
     assert addresses(orphan, other)["a"] == [1, 2]
     assert addresses(orphan, other, now=NOW + POLICY.reconnect)["a"] == [2]
+
+
+def test_a_shard_whose_vip_changed_is_reached_by_both() -> None:
+    renamed = {
+        **GENERATIONS,
+        2: Generation(number=2, content_hash="", plan=_renamed(GENERATIONS[2].plan, "c")),
+    }
+    moved = layout(rollout(live=(1, 2, 3), active=3), {**renamed, 1: GENERATIONS[2]}, "store")
+    assert moved.vips == {"b": "shard-b", "c": "shard-b"}
+    all_of_it = host("h", "shard-b", 1, "m@2", "m@3", "same@1")
+    assert ready_addresses(moved, [all_of_it], NOW, POLICY) == {
+        "b": (("127.0.0.1", 1),),
+        "c": (("127.0.0.1", 1),),
+    }
+
+
+def _renamed(plan: Plan, vip: str) -> Plan:
+    (assignment,) = plan.assignments
+    routes = tuple(replace(rule, vip=vip) for rule in plan.routes)
+    return replace(plan, routes=routes, assignments=(replace(assignment, vip=vip),))
 
 
 def states(*routes: tuple[str, tuple[int, ...]], active: int = 3) -> dict[str, int]:

@@ -1,0 +1,90 @@
+"""Plans beside what stays loaded: as little as can be leaves, and what can't be is said with what to do."""
+
+from dataclasses import replace
+
+import pytest
+
+from controlplane.model import RuleSet
+from controlplane.planner import plan_beside, room_for
+from controlplane.problems import WorkspaceError
+from controlplane.rollout.state import Generation, Phase, Rollout
+from controlplane.rules.compile import compile_workspace
+from tests.rules.workspaces import workspace
+
+
+def rules(fancy: int = 200, plain: int = 300, shards: str = "{name: a, vip: vip-a, memory: 2GiB}") -> RuleSet:
+    """Two models on one shard: fancy with its base of 1 GiB, and plain; sizes in MiB."""
+    compiled = compile_workspace(workspace(fleet_yaml=f"shards:\n  - {shards}\n"))
+    sizes = {"base": 1024, "fancy": fancy, "plain": plain}
+    models = tuple(replace(each, memory_mib=sizes.get(each.name, 300)) for each in compiled.models)
+    return replace(compiled, models=models)
+
+
+def version(number: int, of: RuleSet) -> RuleSet:
+    """The same, with another version of each model but the base."""
+    text = str(number)
+    models = tuple(each if each.name == "base" else replace(each, version=text) for each in of.models)
+    tables = tuple(
+        replace(
+            table,
+            models=tuple(
+                replace(each, version=text, routing_key=f"{table.objective}|{each.name}|{text}")
+                for each in table.models
+            ),
+        )
+        for table in of.tables
+    )
+    return replace(of, models=models, tables=tables)
+
+
+def generations(*numbers: int) -> dict[int, Generation]:
+    return {
+        number: Generation(
+            number=number, content_hash="", plan=plan_beside(version(number, rules()), None, {})[0]
+        )
+        for number in numbers
+    }
+
+
+LIVE = generations(1, 2, 3)
+
+
+def state(**changes) -> Rollout:
+    return replace(Rollout(phase=Phase.SETTLED, entered=0.0, active=2, live=(1, 2), held=(2,)), **changes)
+
+
+def test_with_room_nothing_leaves() -> None:
+    small = version(4, rules(fancy=10, plain=10))
+    assert plan_beside(small, state(), LIVE)[1] is None
+
+
+def test_the_oldest_that_nobody_holds_leaves_when_there_is_no_room() -> None:
+    assert plan_beside(version(4, rules()), state(), LIVE)[1] == (1,)
+
+
+def test_what_is_leaving_already_is_waited_for_before_anything_else_must_go() -> None:
+    unloading = state(live=(2,), leaving=(1,))
+    assert plan_beside(version(4, rules()), unloading, LIVE)[1] == ()
+
+
+@pytest.mark.parametrize("stays", [state(held=(1, 2)), state(pinned=(1,))])
+def test_what_may_not_leave_is_named(stays: Rollout) -> None:
+    with pytest.raises(WorkspaceError) as caught:
+        plan_beside(version(4, rules()), stays, LIVE)
+    assert {problem.code for problem in caught.value.problems} == {"DOES_NOT_FIT"}
+    assert all("generations 1, 2 stay loaded" in problem.remedy for problem in caught.value.problems)
+
+
+def test_a_plan_as_it_is_finds_room_in_the_same_way() -> None:
+    assert room_for(LIVE[3].plan, state(), LIVE) == (1,)
+    assert room_for(LIVE[1].plan, state(), LIVE) is None
+
+
+def test_a_vip_that_old_keys_lead_to_at_another_shard_is_refused() -> None:
+    taken = rules(shards="{name: b, vip: vip-a, memory: 8GiB}")
+    with pytest.raises(WorkspaceError) as caught:
+        plan_beside(version(4, taken), state(), LIVE)
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.line, problem.code) == ("fleet.yaml", 2, "VIP_IN_USE")
+    assert "shard a in generation 2" in problem.message or "shard a in generation 1" in problem.message
+    assert "give shard b another VIP" in problem.remedy
