@@ -11,7 +11,8 @@ from typing import TypeVar
 from controlplane.model import CellWeight, Experiment, Model, Objective, Shard
 from controlplane.problems import Problem
 from controlplane.rules.condition import read_condition
-from controlplane.rules.yaml_file import Misfit, Node, YamlFile, suggest
+from controlplane.rules.yaml_file import Misfit, YamlFile, suggest
+from controlplane.rules.yaml_tree import MappingNode, Node, ScalarNode
 from lightbulb.model import BASIS_POINTS, Condition
 
 T = TypeVar("T", Objective, Model, Experiment, Shard)
@@ -122,10 +123,10 @@ def _read(  # noqa: PLR0913, PLR0917 - one file
 
 def _label(node: Node) -> str:
     """Return the name or id of an item that couldn't be read; empty when it has none."""
-    pairs = node.value if isinstance(node.value, list) else ()
-    for pair in pairs:
-        if isinstance(pair, tuple) and pair[0].value in {"name", "id"} and isinstance(pair[1].value, str):
-            return pair[1].value
+    for key, value in node.pairs() if isinstance(node, MappingNode) else ():
+        named = isinstance(key, ScalarNode) and key.value in {"name", "id"}
+        if named and isinstance(value, ScalarNode):
+            return value.value
     return ""
 
 
@@ -206,7 +207,8 @@ def _layer(file: YamlFile, node: Node) -> tuple[str, int, int]:
 def _cells(file: YamlFile, node: Node) -> tuple[CellWeight, ...]:
     cells = []
     pairs = file.pairs(node, "cells")
-    misfits = len(node.value) - len(pairs)
+    assert isinstance(node, MappingNode)
+    misfits = len(node.items) // 2 - len(pairs)
     for name, key, value in pairs:
         try:
             number = file.integer(key, "cell")

@@ -11,18 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import TypeVar, cast
 
-import yaml
-
 from controlplane.model import Location
 from controlplane.problems import Problem
+from controlplane.rules.yaml_tree import BadYaml, MappingNode, Node, ScalarNode, SequenceNode, read_tree
 from lightbulb.model import Value
 
 T = TypeVar("T")
-Node = yaml.Node
-Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-MAX_DEPTH = 64
-"""As deep as a rule may nest what it returns: what reads a tree here goes down it by calls."""
 
 _SIZES = {"MiB": 1, "GiB": 1024}
 _TIMES = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -57,33 +51,19 @@ class YamlFile:
         self._problems = problems
         self.root: Node | None = None
         try:
-            text = content.decode()
-            depth = 0
-            for event in yaml.parse(text, Loader=Loader):
-                line = event.start_mark.line + 1 if event.start_mark else 1
-                depth += isinstance(event, yaml.CollectionStartEvent)
-                depth -= isinstance(event, yaml.CollectionEndEvent)
-                if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                    self._add(line, "YAML", "anchors and aliases are not allowed", "write it out")
-                    return
-                if depth > MAX_DEPTH:
-                    self._add(line, "YAML", f"nested deeper than {MAX_DEPTH} levels", "flatten it")
-                    return
-            self.root = yaml.compose(text, Loader=Loader)
+            self.root = read_tree(content.decode())
         except UnicodeDecodeError as error:
             self._add(1, "YAML", f"not UTF-8 at byte {error.start}", "save it as UTF-8")
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = mark.line + 1 if mark is not None else 1
-            self._add(line, "YAML", str(getattr(error, "problem", error)), "mend the YAML")
+        except BadYaml as error:
+            self._add(error.line, "YAML", error.message, error.remedy)
 
     def location(self, node: Node) -> Location:
         """Return where a node stands."""
-        return Location(file=self.file, line=node.start_mark.line + 1)
+        return Location(file=self.file, line=node.line)
 
     def problem(self, node: Node, code: str, message: str, remedy: str) -> Misfit:
         """Note a problem with a node; returns what to raise."""
-        self._add(node.start_mark.line + 1, code, message, remedy)
+        self._add(node.line, code, message, remedy)
         return Misfit()
 
     def _add(self, line: int, code: str, message: str, remedy: str) -> None:
@@ -91,14 +71,14 @@ class YamlFile:
 
     def pairs(self, node: Node, what: str) -> list[tuple[str, Node, Node]]:
         """Return key, key node and value node of a mapping; a duplicate key is noted, and left out."""
-        if not isinstance(node, yaml.MappingNode):
+        if not isinstance(node, MappingNode):
             raise self.problem(node, "TYPE", f"{what} is not a mapping", "write key: value pairs")
         result: dict[str, tuple[str, Node, Node]] = {}
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
+        for key, value in node.pairs():
+            if not isinstance(key, ScalarNode):
                 self.problem(key, "TYPE", f"a key of {what} is not a text", "write a plain key")
             elif key.value in result:
-                first = result[key.value][1].start_mark.line + 1
+                first = result[key.value][1].line
                 self.problem(
                     key, "DUPLICATE_KEY", f"{key.value} stands on line {first} already", "keep one of them"
                 )
@@ -122,15 +102,15 @@ class YamlFile:
 
     def items(self, node: Node, what: str) -> list[Node]:
         """Return the items of a list."""
-        if not isinstance(node, yaml.SequenceNode):
+        if not isinstance(node, SequenceNode):
             raise self.problem(node, "TYPE", f"{what} is not a list", "write - items")
-        return list(node.value)
+        return node.items
 
     def text(self, node: Node, what: str) -> str:
         """Return a scalar as it is written."""
-        if not isinstance(node, yaml.ScalarNode) or not node.value:
+        if not isinstance(node, ScalarNode) or not node.value:
             raise self.problem(node, "TYPE", f"{what} is not a text", "write a plain value")
-        return str(node.value)
+        return node.value
 
     def name(self, node: Node, what: str) -> str:
         """Return a name that can go into a routing key."""
@@ -152,19 +132,19 @@ class YamlFile:
 
     def size(self, node: Node, what: str) -> int:
         """Return memory in MiB."""
-        match = _SIZE.fullmatch(self.text(node, what))
+        text = self.text(node, what)
+        match = _SIZE.fullmatch(text)
         if match is None or int(match.group(1)) == 0:
-            raise self.problem(
-                node, "SIZE", f"{what} {node.value} is no size", "write for example 512MiB or 2GiB"
-            )
+            raise self.problem(node, "SIZE", f"{what} {text} is no size", "write for example 512MiB or 2GiB")
         return int(match.group(1)) * _SIZES[match.group(2)]
 
     def time(self, node: Node, what: str) -> float:
         """Return seconds."""
-        match = _TIME.fullmatch(self.text(node, what))
+        text = self.text(node, what)
+        match = _TIME.fullmatch(text)
         if match is None or float(match.group(1)) == 0:
             raise self.problem(
-                node, "DURATION", f"{what} {node.value} is no duration", "write for example 250ms, 60s or 5m"
+                node, "DURATION", f"{what} {text} is no duration", "write for example 250ms, 60s or 5m"
             )
         return float(match.group(1)) * _TIMES[match.group(2)]
 
@@ -177,10 +157,10 @@ class YamlFile:
 
     def data(self, node: Node) -> object:
         """Return a node as plain data: mappings, lists, and typed scalars."""
-        if isinstance(node, yaml.MappingNode):
+        if isinstance(node, MappingNode):
             return {key: self.data(value) for key, _, value in self.pairs(node, "this")}
-        if isinstance(node, yaml.SequenceNode):
-            return [self.data(item) for item in node.value]
+        if isinstance(node, SequenceNode):
+            return [self.data(item) for item in node.items]
         return _typed(node)
 
     def each(self, node: Node, what: str, read: Callable[[Node, str], T]) -> tuple[T, ...]:
@@ -223,9 +203,9 @@ def _decimals(text: str) -> int:
     return len(text.partition(".")[2].rstrip("0"))
 
 
-def _typed(node: Node) -> Value:
-    text = str(node.value)
-    if getattr(node, "style", None):  # quoted
+def _typed(node: ScalarNode) -> Value:
+    text = node.value
+    if node.quoted:
         return text
     if text in {"true", "false"}:
         return text == "true"

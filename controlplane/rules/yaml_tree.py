@@ -1,0 +1,101 @@
+"""YAML text to a tree of nodes that know their line, in one pass. Tags mean nothing here.
+
+PyYAML could compose the tree as well, but its nodes are some ten objects each, and a workspace has a
+hundred thousand of them: Python's garbage collector would go through those again and again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import yaml
+
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+MAX_DEPTH = 64
+"""As deep as a rule may nest what it returns: what reads a tree here goes down it by calls."""
+
+
+class BadYaml(Exception):
+    """Text that can't be read: the line, what is wrong, and what to do."""
+
+    def __init__(self, line: int, message: str, remedy: str) -> None:
+        self.line = line
+        self.message = message
+        self.remedy = remedy
+        super().__init__(f"{line}: {message}; {remedy}")
+
+
+@dataclass(slots=True)
+class ScalarNode:
+    """A value as it is written; `quoted` says that it is a text, whatever it looks like."""
+
+    line: int
+    value: str
+    quoted: bool
+
+
+@dataclass(slots=True)
+class SequenceNode:
+    """A list."""
+
+    line: int
+    items: list[Node]
+
+
+@dataclass(slots=True)
+class MappingNode:
+    """Keys and values in turn, in the order of the text, duplicates too."""
+
+    line: int
+    items: list[Node]
+
+    def pairs(self) -> Iterator[tuple[Node, Node]]:
+        """Return each key and its value."""
+        turns = iter(self.items)
+        return zip(turns, turns, strict=True)
+
+
+Node = ScalarNode | SequenceNode | MappingNode
+
+
+def read_tree(text: str) -> Node | None:
+    """Return the one document in `text`; None when there is none. Raises BadYaml."""
+    try:
+        return _read(yaml.parse(text, Loader=Loader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark is not None else 1
+        raise BadYaml(line, str(getattr(error, "problem", error)), "mend the YAML") from error
+
+
+def _read(events: Iterator[yaml.Event]) -> Node | None:
+    documents: list[Node] = []
+    begins: list[int] = []
+    open_lists = [documents]  # what is being filled, from the outermost inwards
+    for event in events:
+        if isinstance(event, yaml.NodeEvent):
+            line = _line(event)
+            if event.anchor:  # an alias has one too
+                raise BadYaml(line, "anchors and aliases are not allowed", "write it out")
+            if isinstance(event, yaml.ScalarEvent):
+                open_lists[-1].append(ScalarNode(line, event.value, bool(event.style)))
+                continue
+            if len(open_lists) > MAX_DEPTH:
+                raise BadYaml(line, f"nested deeper than {MAX_DEPTH} levels", "flatten it")
+            made = MappingNode if isinstance(event, yaml.MappingStartEvent) else SequenceNode
+            collection = made(line, [])
+            open_lists[-1].append(collection)
+            open_lists.append(collection.items)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            open_lists.pop()
+        elif isinstance(event, yaml.DocumentStartEvent):
+            begins.append(_line(event))
+    if len(documents) > 1:
+        raise BadYaml(begins[1], "but found another document", "mend the YAML")
+    return documents[0] if documents else None
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark is not None else 1
