@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from controlplane.rollout.codec import plan_from_bytes
 from controlplane.rollout.state import Generation
-from controlplane.store.contract import Store
+from controlplane.store.contract import NotFound, Store
 from lightbulb.codec import table_from_bytes
 from lightbulb.model import ObjectiveTable
 
@@ -43,8 +43,14 @@ class Archive:
             return held
         content_hash = self._store.entry(number).content_hash
         same = next((each for each in self._generations.values() if each.content_hash == content_hash), None)
-        plan = same.plan if same else plan_from_bytes(self._store.blob(content_hash), self._table)
+        plan = same.plan if same else plan_from_bytes(self._blob(number, content_hash), self._table)
         return Generation(number=number, content_hash=content_hash, plan=plan)
+
+    def _blob(self, number: int, content_hash: str) -> bytes:
+        try:
+            return self._store.blob(content_hash)
+        except NotFound as error:
+            raise NotFound(f"of generation {number} only the line in the log is kept by now") from error
 
     def _table(self, body: bytes) -> ObjectiveTable:
         table = self._tables.get(body)

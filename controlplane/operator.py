@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 8
 """How often an operation is decided anew because somebody else changed the state first."""
 
+KEPT_GENERATIONS = 500
+"""Generations whose content is kept, the newest of the log; of those before them only the log's line is."""
+
 _OUTCOME = struct.Struct(">Q??")
 
 
@@ -145,6 +148,8 @@ class Operator:
             except Conflict as error:
                 last = error
                 continue
+            if step.entry is not None:
+                await asyncio.to_thread(self._forget_oldest, step.entry.number)
             return step.outcome
         raise Conflict(f"others changed the rollout {ATTEMPTS} times meanwhile; try again") from last
 
@@ -157,6 +162,21 @@ class Operator:
             return None
         generation, unchanged, on_its_way = _OUTCOME.unpack(body)
         return Outcome(generation=generation, unchanged=unchanged, on_its_way=on_its_way)
+
+    def _forget_oldest(self, newest: int) -> None:
+        """Drop the content of the generation that is one too many, unless something has the same."""
+        oldest = newest - KEPT_GENERATIONS
+        rollout = self._replica.known.rollout
+        if oldest < 1 or (rollout is not None and oldest in rollout.needed):
+            return
+        try:
+            kept = {entry.content_hash for entry in self._replica.store.log(limit=KEPT_GENERATIONS)}
+            kept |= {each.content_hash for each in self._replica.known.generations.values()}
+            gone = self._replica.store.entry(oldest).content_hash
+            if gone not in kept:
+                self._replica.store.drop_blob(gone)
+        except StoreError as error:
+            log.warning("the content of generation %d stays: %s", oldest, error)
 
     def _change(self, known: Known, step: _Step, asked: Asked) -> Change:
         outcome = step.outcome

@@ -157,6 +157,9 @@ class Store(Protocol):
     def blob(self, content_hash: str) -> bytes:
         """Return bytes that were put. Raises NotFound, and Corrupt when they don't have that hash."""
 
+    def drop_blob(self, content_hash: str) -> None:
+        """Forget bytes that no generation needs any more; those that aren't there are ignored."""
+
     def entry(self, number: int) -> LogEntry:
         """Return a line of the log. Raises NotFound."""
 

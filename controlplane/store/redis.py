@@ -149,6 +149,10 @@ class RedisStore:
             raise NotFound(f"no generation is kept as {content_hash}")
         return verified(blob, content_hash)
 
+    def drop_blob(self, content_hash: str) -> None:
+        """Forget bytes."""
+        self._link.read("DEL", self._blob(content_hash))  # may be repeated
+
     def entry(self, number: int) -> LogEntry:
         """Return a line of the log. Raises NotFound."""
         entry = self._link.read("HGET", self._log, number)

@@ -122,6 +122,11 @@ class SqliteStore:
             raise NotFound(f"no generation is kept as {content_hash}")
         return verified(row[0], content_hash)
 
+    def drop_blob(self, content_hash: str) -> None:
+        """Forget bytes."""
+        with self._file.writing() as db:
+            db.execute("DELETE FROM blobs WHERE hash = ?", (content_hash,))
+
     def entry(self, number: int) -> LogEntry:
         """Return a line of the log. Raises NotFound."""
         with self._file.reading() as db:

@@ -65,7 +65,7 @@ class _Stream:
     """The outgoing side of one stream; closed when the stream ends."""
 
     def __init__(self, requests: Sequence[DeltaRequest]) -> None:
-        self._outgoing: asyncio.Queue[DeltaRequest] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[DeltaRequest | None] = asyncio.Queue()
         for request in requests:
             self.send(request)
 
@@ -73,8 +73,12 @@ class _Stream:
         self._outgoing.put_nowait(request)  # bounded: one request a type, and one a response received
 
     async def requests(self) -> AsyncIterator[DeltaRequest]:
-        while True:
-            yield await self._outgoing.get()
+        while (request := await self._outgoing.get()) is not None:
+            yield request
+
+    def end(self) -> None:
+        """Let `requests` end: grpc.aio would wait for it for ever, a task for each stream that there was."""
+        self._outgoing.put_nowait(None)
 
 
 async def _connect(channel: grpc.aio.Channel) -> bool:
@@ -175,6 +179,7 @@ class Subscriber:
                 await asyncio.wait({reader})
             finally:
                 self._stream = None
+                stream.end()
                 call.cancel()
                 reader.cancel()
                 await asyncio.wait({reader})

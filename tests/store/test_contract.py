@@ -198,6 +198,16 @@ class TestBlobs:
         store.put_blob(blob)
         assert store.blob(name) == blob
 
+    def test_one_that_was_dropped_is_gone_and_can_be_put_again(self, store: Store) -> None:
+        name = store.put_blob(b"some")
+        other = store.put_blob(b"other")
+        store.drop_blob(name)
+        store.drop_blob(name)
+        with pytest.raises(NotFound):
+            store.blob(name)
+        assert store.blob(other) == b"other"
+        assert store.blob(store.put_blob(b"some")) == b"some"
+
     def test_one_that_is_too_large(self, store: Store) -> None:
         assert len(store.put_blob(bytes(MAX_BLOB_BYTES))) == 64
         with pytest.raises(TooLarge, match=f"{MAX_BLOB_BYTES + 1} bytes"):
