@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 import sys
@@ -258,7 +259,7 @@ control plane {planes}, Lightbulb {joined(layout.lightbulbs)}, sidecar {joined(l
 logs are in {state_dir}/up
 
 In another terminal, try:
-  lightbulb status{plane}
+{_activation()}  lightbulb status{plane}
   lightbulb resolve ContinueWatchingRanking --user user-1 --country US{bulb}
   lightbulb explain PaymentFraudDetection --user user-1{bulb}
   lightbulb history{plane}
@@ -266,6 +267,13 @@ In another terminal, try:
   and back again: lightbulb rollback{plane}
 
 Ctrl-C stops everything."""
+
+
+def _activation() -> str:
+    """Return the line that brings the command within reach, where it isn't."""
+    if shutil.which("lightbulb") is not None:
+        return ""
+    return f"  source {os.path.relpath(Path(sys.prefix) / 'bin' / 'activate')}\n"
 
 
 def _wait_for_signal(check: Callable[[], None]) -> None:
