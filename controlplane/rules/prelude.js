@@ -1,11 +1,13 @@
 // What a rule file finds in its context: Objectives, constants, and the builders of conditions.
 // Evaluated first, on one line's worth of trust: afterwards the intrinsics are frozen.
-// `SETUP` (a JSON text) is prepended by the child: {objectives: [...], open: false, constants: {...}, depth: N}.
+// `SETUP` (a JSON text) is prepended by the child: {objectives: "\n...\n", open: false, constants: {...}, depth: N}.
 (function (setup) {
   "use strict";
   const stringify = JSON.stringify, keys = Reflect.ownKeys, objectKeys = Object.keys, isArray = Array.isArray;
   const isInteger = Number.isInteger, isSafe = Number.isSafeInteger, isFinite = Number.isFinite;
   const is = Object.is, prototypeOf = Object.getPrototypeOf, objectPrototype = Object.prototype;
+  const assign = Object.assign, fromEntries = Object.fromEntries, hasOwn = Object.hasOwn, parse = JSON.parse;
+  const freezeObject = Object.freeze;
   const global = globalThis;
 
   // An error whose code the host understands: "\u0001CODE\u0001text".
@@ -28,15 +30,44 @@
     return row[b.length];
   }
 
-  function closedSet(values, code, what, open) {
-    const known = Object.keys(values);
-    return new Proxy(Object.freeze(values), {
+  // What there is under some names, and nothing else: `find` gives one value, `all` an object with every one.
+  // A file names few of an organization's objectives. So they become properties only for who looks at the
+  // object as a whole: every other trap fills it first, and nothing sees it before it is frozen.
+  function closedSet(find, all, code, what, open) {
+    let full = false;
+    function fill(target) {
+      if (!full) freezeObject(assign(target, all()));
+      full = true;
+      return target;
+    }
+    const traps = {
       get(target, name) {
-        if (typeof name === "symbol" || Object.hasOwn(target, name)) return target[name];
+        if (typeof name === "symbol") return target[name];
+        const value = find(name);
+        if (value !== undefined) return value;
         if (open) return name;
-        fail(code, what + " " + name + " is unknown; " + nearest(name, known));
+        fail(code, what + " " + name + " is unknown; " + nearest(name, objectKeys(fill(target))));
       },
-    });
+      set() { throw new TypeError(what + "s are read-only"); },
+    };
+    for (const trap of ["has", "ownKeys", "getOwnPropertyDescriptor", "defineProperty", "deleteProperty",
+      "isExtensible", "preventExtensions", "setPrototypeOf"]) {
+      const plain = Reflect[trap];
+      traps[trap] = (target, ...rest) => plain(fill(target), ...rest);
+    }
+    return new Proxy({}, traps);
+  }
+
+  // `text` is a line of JSON for each name, "\n" before and after it: what a name encodes to has no "\n".
+  function namedSet(text, code, what, open) {
+    const found = new Set();
+    const find = (name) => {
+      if (found.has(name)) return name;
+      return text.includes("\n" + stringify(name) + "\n") ? (found.add(name), name) : undefined;
+    };
+    const names = () => parse("[" + text.trim().replaceAll("\n", ",") + "]");
+    const all = () => fromEntries(names().map((name) => [name, name]));
+    return closedSet(find, all, code, what, open);
   }
 
   const SEMVER = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/;
@@ -85,12 +116,11 @@
   const context = {attribute};
   for (const name of ["country", "device", "locale", "surface"]) context[name] = attribute(name);
 
-  const names = {};
-  for (const objective of setup.objectives) names[objective] = objective;
+  const constant = (name) => hasOwn(setup.constants, name) ? setup.constants[name] : undefined;
   const given = {
     // When objectives.yaml can't be read any name will do: what is wrong is known, and is said there.
-    Objectives: closedSet(names, "UNKNOWN_OBJECTIVE", "objective", setup.open),
-    constants: closedSet(setup.constants, "UNKNOWN_CONSTANT", "constant", false),
+    Objectives: namedSet(setup.objectives, "UNKNOWN_OBJECTIVE", "objective", setup.open),
+    constants: closedSet(constant, () => setup.constants, "UNKNOWN_CONSTANT", "constant", false),
     context: Object.freeze(context),
     all: (...inner) => ({all: conditions("all", inner)}),
     any: (...inner) => ({any: conditions("any", inner)}),
@@ -115,7 +145,8 @@
       if (name.includes("Locale") || name.startsWith("locale")) forbid(owner.prototype, name, label + "." + name);
 
   // What any rule can reach is frozen: none can change what another, or the walk below, sees.
-  const seen = new Set();
+  // The closed sets are frozen by themselves: to walk through them here would fill them.
+  const seen = new Set([given.Objectives, given.constants]);
   function freeze(value) {
     if ((typeof value !== "object" && typeof value !== "function") || value === null || seen.has(value)) return;
     seen.add(value);

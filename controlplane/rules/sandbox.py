@@ -103,7 +103,7 @@ def evaluate(
     """
     limits = limits or Limits()
     setup = {
-        "objectives": sorted(objectives or ()),
+        "objectives": _lines(sorted(objectives or ())),
         "open": objectives is None,
         "constants": dict(constants),
         "depth": limits.depth,
@@ -121,6 +121,11 @@ def evaluate(
         for (file, rule), value in state.values.items()
     ]
     return tuple(sorted(rules, key=lambda each: (each.source.file, each.source.line, each.source.rule)))
+
+
+def _lines(names: Sequence[str]) -> str:
+    """Return names as the prelude searches them: a line of JSON each, the way that JavaScript writes it."""
+    return "\n" + "".join(json.dumps(name, ensure_ascii=False) + "\n" for name in names)
 
 
 def _request(state: _Evaluation, setup: Mapping[str, object], limits: Limits) -> str:

@@ -240,6 +240,43 @@ def test_without_objectives_any_will_do_so_that_the_rest_can_be_looked_at() -> N
     assert (rule.value, found) == ({"a": "Any"}, [])
 
 
+AS_A_WHOLE = {
+    # what a rule may do with a closed set as a whole -> what it gives
+    "Object.keys(Objectives)": ["10", "A", "a\nb", 'é"'],
+    "Object.entries(constants)": [["BIG", "9"]],
+    "Object.keys({...Objectives}).length": 4,
+    "['A' in Objectives, 'B' in Objectives, 'BIG' in constants]": [True, False, True],
+    "[Object.isFrozen(Objectives), Object.isFrozen(constants)]": [True, True],
+    "Object.getPrototypeOf(Objectives) === Object.prototype": True,
+    "Object.getOwnPropertyDescriptor(Objectives, 'A').writable": False,
+    "Reflect.set(Object.freeze(Objectives), 'length', 1) || 1": "objectives are read-only",
+    "Objectives.A = 'B'": "objectives are read-only",
+    "constants.NEW = 'B'": "constants are read-only",
+    "delete Objectives.A": "delete",
+    "Object.defineProperty(Objectives, 'B', {value: 'B'})": "TypeError",
+    "Object.setPrototypeOf(constants, {B: 'B'})": "TypeError",
+    "Objectives['A\"\\n\"a'] || 1": "objective A",
+    "Objectives.toString": "is unknown",
+}
+
+
+@pytest.mark.parametrize("before", ["", "Objectives.A;", "Object.keys(Objectives);"])
+def test_a_closed_set_is_a_frozen_object_whatever_was_done_with_it_before(before: str) -> None:
+    sources = {
+        expression: f"function define{number}Rule() {{ {before} const a = {expression}; return {{a}} }}"
+        for number, expression in enumerate(AS_A_WHOLE)
+    }
+    found: list[Problem] = []
+    rules = evaluate(sources, ("A", "10", "a\nb", 'é"'), {"BIG": "9"}, found, QUICK)
+    results = {rule.source.file: rule.value for rule in rules}
+    messages = {problem.file: problem.message for problem in found}
+    for expression, expected in AS_A_WHOLE.items():
+        if expression in results:
+            assert results[expression] == {"a": expected}
+        else:
+            assert str(expected) in messages[expression]
+
+
 def test_every_problem_of_every_file_is_found_in_one_go() -> None:
     sources = {
         "a.js": "function defineLoopRule() { for (;;) {} }\nfunction defineThrowRule() { throw 1 }",
