@@ -1,26 +1,25 @@
 """Evaluates rule files to canonical JSON, in a process that can neither hang, crash nor harm this one.
 
-QuickJS runs in a child with limits on CPU, memory and output, killed by the wall clock; a child that
-was killed or has run out of memory is thrown away, and another goes on with the rules after the one
-that did it. The same sources give the same values.
+QuickJS runs in a child with limits on each rule's time and on memory and output; a child that was killed or
+has run out of memory is thrown away, and another goes on with the rules after the one that did it. The same
+sources give the same values.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
-import tempfile
+import signal
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from controlplane.problems import Problem
 from controlplane.rules.places import Places, find_rules, first_places
+from controlplane.rules.sandbox_process import Ended, Stopped, run_child
 from lightbulb.model import Source
 
 _HERE = Path(__file__).parent
@@ -59,10 +58,15 @@ _REMEDIES = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the rules of one workspace may use."""
+    """What the rules of one workspace may use.
+
+    `cpu_seconds` and `wall_seconds` are those of one rule, and of what a file does besides. All together have
+    `total_seconds`: a large workspace takes a few, and whoever publishes doesn't wait for a minute.
+    """
 
     cpu_seconds: int = 2
     wall_seconds: float = 10.0
+    total_seconds: int = 50
     memory_mib: int = 256
     result_bytes: int = 256 * 1024
     output_bytes: int = 64 * 1024 * 1024
@@ -110,10 +114,11 @@ def evaluate(
     }
     places = find_rules(sources)
     state = _Evaluation(sources, first_places(places), {}, _duplicates(places), set())
+    deadline = time.monotonic() + limits.total_seconds
     for _ in range(MAX_CHILDREN):
-        if state.finished or not sources:
+        if state.finished or not sources or time.monotonic() >= deadline:
             break
-        _run_child(state, _request(state, setup, limits), limits)
+        _run_child(state, _request(state, setup, limits), limits, deadline)
     broken = {problem.file for problem in state.problems if problem.code == "SYNTAX"}
     problems += [each for each in state.problems if each.code != "NO_RULES" or each.file not in broken]
     rules = [
@@ -131,12 +136,13 @@ def _lines(names: Sequence[str]) -> str:
 def _request(state: _Evaluation, setup: Mapping[str, object], limits: Limits) -> str:
     return json.dumps(
         {
-            "sources": dict(state.sources),
+            "sources": {file: text for file, text in state.sources.items() if (file, "") not in state.done},
             "done": sorted(state.done),
             "prelude": (_HERE / "prelude.js").read_text(),
             "prelude_line": PRELUDE_LINE,
             "setup": json.dumps(setup),
             "cpu_seconds": limits.cpu_seconds,
+            "total_seconds": limits.total_seconds,
             "memory_bytes": limits.memory_mib * 1024 * 1024,
             "output_bytes": limits.output_bytes,
             "result_bytes": limits.result_bytes,
@@ -144,33 +150,26 @@ def _request(state: _Evaluation, setup: Mapping[str, object], limits: Limits) ->
     )
 
 
-def _run_child(state: _Evaluation, request: str, limits: Limits) -> None:
+def _run_child(state: _Evaluation, request: str, limits: Limits, deadline: float) -> None:
     """Let one child go as far as it gets, and note what it found and what ended it."""
-    engine = find_spec("_quickjs")
-    assert engine is not None
-    assert engine.origin is not None
-    child = [sys.executable, "-I", "-S", str(_HERE / "sandbox_child.py"), str(Path(engine.origin).parent)]
-    # Output goes to a file: the kernel bounds its size, and nobody waits for a full pipe.
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(  # noqa: S603 - the command is ours
-            child, stdin=subprocess.PIPE, stdout=output, stderr=errors, env={}, cwd="/", close_fds=True
-        )
-        try:
-            process.communicate(request.encode(), timeout=limits.wall_seconds)
-            timed_out = False
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            timed_out = True
-        output.seek(0)
-        running = _take_output(state, output.read(limits.output_bytes + 1))
-        errors.seek(0)
-        trace = errors.read(4096).decode(errors="replace")
+    ended = run_child(
+        request.encode(),
+        silence=limits.wall_seconds,
+        deadline=deadline,
+        output_bytes=limits.output_bytes,
+    )
+    running = _take_output(state, ended.output)
+    if running is None and ended.code != 0:
+        if not _is_rules_fault(ended):
+            raise RuntimeError(f"the sandbox itself failed: {ended.trace.strip()[-500:]}")
+        running = _at_work(state)
     if running is not None:
-        code = _cause(process.returncode, trace, timed_out=timed_out)
-        _blame(state, running, (code, _MESSAGES[code], 0))
-    elif process.returncode != 0:
-        raise RuntimeError(f"the sandbox failed before any rule ran: {trace.strip()[-500:]}")
+        _blame(state, running, (*_cause(ended), 0))
+
+
+def _at_work(state: _Evaluation) -> tuple[str, str] | None:
+    """Return the file that a child was at, or about to begin, when it ended between rules; None after all."""
+    return next(((file, "") for file in sorted(state.sources) if (file, "") not in state.done), None)
 
 
 _MESSAGES = MappingProxyType(
@@ -183,12 +182,22 @@ _MESSAGES = MappingProxyType(
 )
 
 
-def _cause(code: int, trace: str, *, timed_out: bool) -> str:
-    if timed_out or code in {-9, -24}:  # SIGKILL, SIGXCPU
-        return "TIME_LIMIT"
-    if code == -25:  # SIGXFSZ
-        return "OUTPUT_TOO_LARGE"
-    return "MEMORY_LIMIT" if "MemoryError" in trace else "CRASH"
+def _is_rules_fault(ended: Ended) -> bool:
+    """Say whether a child that failed was killed, or ran out of memory; else it never worked."""
+    return ended.code < 0 or "MemoryError" in ended.trace
+
+
+def _cause(ended: Ended) -> tuple[str, str]:
+    """Return the code and the message of the problem that ended a child."""
+    if ended.stopped is Stopped.LATE or -ended.code == signal.SIGXCPU:
+        return "TIME_LIMIT", "all rules together ran for longer than they may, until here"
+    if ended.stopped is Stopped.SILENT or -ended.code in {signal.SIGKILL, signal.SIGPROF}:
+        code = "TIME_LIMIT"
+    elif -ended.code == signal.SIGXFSZ:
+        code = "OUTPUT_TOO_LARGE"
+    else:
+        code = "MEMORY_LIMIT" if "MemoryError" in ended.trace else "CRASH"
+    return code, _MESSAGES[code]
 
 
 def _take_output(state: _Evaluation, output: bytes) -> tuple[str, str] | None:
@@ -199,18 +208,19 @@ def _take_output(state: _Evaluation, output: bytes) -> tuple[str, str] | None:
             said = json.loads(line)
         except ValueError:
             break  # cut off in the middle
+        running = None
         if "begin" in said:
             running = (said["begin"][0], said["begin"][1])
-        else:
-            running = None
+        elif "end" not in said:
             _take_line(state, said)
+        elif said["end"]:
+            state.done.add((said["end"], ""))
+        else:
+            state.finished = True
     return running
 
 
 def _take_line(state: _Evaluation, said: Mapping[str, Any]) -> None:
-    if "end" in said:
-        state.finished = not said["end"]
-        return
     place = (said["file"], said["rule"])
     if "json" in said:
         state.values[place] = json.loads(said["json"])

@@ -4,17 +4,19 @@ Run as a script by `sandbox`, with the folder of the engine's module as its argu
 no environment, no site, no packages of ours. Each line of output is one of
 
     {"begin": [file, rule]}            about to evaluate it; rule "" is the file itself
-    {"end": file}                      its last rule was called
+    {"end": file}                      its last rule was called, and its context is gone
     {"end": ""}                        nothing is left to do
     {"file": file, "rule": rule, "json": text}
     {"file": file, "rule": rule, "error": text}
 
-so that whoever reads them knows what was running when the process was killed.
+so that whoever reads them knows what was running when the process was killed. The kernel kills it when one
+of them runs for too long: the engine ends most by itself, but not what loops inside of it.
 """
 
 # This runs with `python -I -S`: the standard library's light modules only.
 import json
 import resource
+import signal
 import sys
 from typing import Any
 
@@ -23,6 +25,8 @@ sys.path.append(sys.argv[1])
 import _quickjs  # type: ignore[import-not-found]  # its folder is an argument
 
 OUT_OF_MEMORY = "out of memory"
+GRACE_SECONDS = 1
+"""CPU that the engine has to notice by itself that the time is over."""
 
 
 def main() -> None:
@@ -31,14 +35,14 @@ def main() -> None:
     limit(request)
     done = {tuple(each) for each in request["done"]}
     for file, source in sorted(request["sources"].items()):
-        if (file, "") not in done:
-            evaluate(file, source, done, request)
+        evaluate(file, source, done, request)
+        say(end=file)
     say(end="")
 
 
 def limit(request: dict[str, Any]) -> None:
     """Bound this process, for good: CPU seconds, memory, files."""
-    cpu = request["cpu_seconds"]
+    cpu = request["total_seconds"]
     resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
     memory = request["memory_bytes"]
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
@@ -50,12 +54,12 @@ def limit(request: dict[str, Any]) -> None:
 
 def evaluate(file: str, source: str, done: set[Any], request: dict[str, Any]) -> None:
     """Evaluate one file in a context of its own, and call each of its rules."""
+    begin(file, "", request)
     context = _quickjs.Context()
     context.set_memory_limit(request["memory_bytes"] // 2)
     context.set_time_limit(request["cpu_seconds"])
     # Far down, so that a frame of the prelude's can be told from one of the author's by its line.
     host = context.eval("\n" * request["prelude_line"] + f"{request['prelude']}({request['setup']})")
-    say(begin=[file, ""])
     try:
         # On the first line, so that lines stay the author's own.
         context.eval('"use strict";' + source)
@@ -66,7 +70,7 @@ def evaluate(file: str, source: str, done: set[Any], request: dict[str, Any]) ->
     for name in names:
         if (file, name) in done:
             continue
-        say(begin=[file, name])
+        begin(file, name, request)
         try:
             text = json.loads(host(name))
             if len(text) > request["result_bytes"]:
@@ -76,8 +80,13 @@ def evaluate(file: str, source: str, done: set[Any], request: dict[str, Any]) ->
         except _quickjs.JSException as error:
             say(file=file, rule=name, error=str(error))
             leave_if_broken(error)
-    say(end=file)
     return None
+
+
+def begin(file: str, rule: str, request: dict[str, Any]) -> None:
+    """Say what is about to run, and give it its time, in CPU seconds from now."""
+    say(begin=[file, rule])
+    signal.setitimer(signal.ITIMER_PROF, request["cpu_seconds"] + GRACE_SECONDS)
 
 
 def leave_if_broken(error: Exception) -> None:

@@ -19,19 +19,25 @@ Each row of docs' table of hazards (an engine without care -> what is done about
 
 import json
 import os
+import resource
+import signal
 import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from controlplane.problems import Problem
+from controlplane.rules import sandbox
 from controlplane.rules.sandbox import MAX_CHILDREN, Limits, evaluate
+from controlplane.rules.sandbox_process import Ended, run_child
 
 OBJECTIVES = ("ContinueWatchingRanking", "PaymentFraudDetection")
 CONSTANTS = {"TITLE_INPUT_TYPE": "TITLE_INPUT_TYPE"}
-QUICK = Limits(cpu_seconds=1, wall_seconds=8.0)
+QUICK = Limits(cpu_seconds=1, wall_seconds=8.0, total_seconds=200)
 
 
 def values(source: str, limits: Limits = QUICK) -> list[object]:
@@ -177,6 +183,70 @@ def test_the_wall_clock_decides_whatever_the_cpu_clock_says() -> None:
     (problem,) = problems({"a.js": loop}, Limits(cpu_seconds=60, wall_seconds=1.0))
     assert problem.code == "TIME_LIMIT"
     assert time.monotonic() - began < 20
+
+
+BUSY = 120
+"""Files that take some 20 ms of CPU each."""
+
+
+def busy_workspace() -> dict[str, str]:
+    body = "let a = 0; while (a < 4e5) a++; return {a}"
+    return {f"{n:03}.js": f"function define{n}Rule() {{ {body} }}" for n in range(BUSY)}
+
+
+def test_a_large_workspace_may_take_longer_than_a_rule() -> None:
+    found: list[Problem] = []
+    began = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    rules = evaluate(busy_workspace(), OBJECTIVES, CONSTANTS, found, QUICK)
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - began
+    assert (len(rules), found) == (BUSY, [])
+    assert spent > QUICK.cpu_seconds
+
+
+def test_a_workspace_that_takes_too_long_as_a_whole_is_told_how_far_it_came() -> None:
+    found: list[Problem] = []
+    rules = evaluate(busy_workspace(), OBJECTIVES, CONSTANTS, found, replace(QUICK, total_seconds=1))
+    (problem,) = found
+    assert (problem.code, problem.message) == (
+        "TIME_LIMIT",
+        "all rules together ran for longer than they may, until here",
+    )
+    assert problem.file == f"{len(rules):03}.js"
+    assert len(rules) < BUSY
+
+
+@pytest.mark.parametrize("lines", range(14))
+def test_a_child_that_is_killed_at_any_moment_is_a_problem_that_names_a_file(
+    lines: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = {file: LOOP_THEN_GOOD.replace("BODY", "return {a: 0}") for file in ("a.js", "b.js")}
+    sources["b.js"] = sources["b.js"].replace("Bad", "Other").replace("Good", "Better")
+    killed: list[Ended] = []
+
+    def run_and_kill(request: bytes, **limits: Any) -> Ended:
+        ended = run_child(request, **limits)
+        if not killed:
+            output = b"".join(ended.output.splitlines(keepends=True)[:lines])
+            ended = replace(ended, output=output, code=-signal.SIGKILL)
+            killed.append(ended)
+        return ended
+
+    monkeypatch.setattr(sandbox, "run_child", run_and_kill)
+    found: list[Problem] = []
+    rules = evaluate(sources, OBJECTIVES, CONSTANTS, found, QUICK)
+    said = [json.loads(line) for line in killed[0].output.splitlines()]
+    if said[-1:] in ([{"end": "b.js"}], [{"end": ""}]):
+        assert (found, len(rules)) == ([], 4)
+    else:
+        begun = [line["begin"] for line in said if "begin" in line]
+        ended = [line["end"] for line in said if "end" in line]
+        file, rule = begun[-1] if begun else ("a.js", "")
+        if file in ended:
+            file, rule = "b.js", ""
+        elif said and "json" in said[-1]:
+            rule = ""
+        assert [(each.file, each.rule, each.code) for each in found] == [(file, rule, "TIME_LIMIT")]
+    assert {each.source.file for each in rules} | {each.file for each in found} == set(sources)
 
 
 def test_a_busy_process_doesnt_use_up_the_time_of_a_rule() -> None:
