@@ -273,7 +273,8 @@ class Replica:
             except StoreError as error:
                 self.store_problem = str(error)
             try:
-                await asyncio.wait_for(self._changed.wait(), TICK_SECONDS)
+                async with asyncio.timeout(TICK_SECONDS):  # `wait_for` may swallow a cancellation
+                    await self._changed.wait()
             except TimeoutError:
                 continue
             await asyncio.sleep(GATHER_SECONDS)
