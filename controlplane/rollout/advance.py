@@ -108,15 +108,17 @@ def _retire(rollout: Rollout, progress: Progress, policy: Policy, delay: float, 
     if not _over(rollout, progress, delay, at.now):
         return rollout
     stay = kept(rollout, policy.window)
+    held = (rollout.active,) if rollout.active else ()
     leaving = (*rollout.leaving, *(number for number in rollout.live if number not in stay))
     return replace(
         rollout,
         phase=Phase.UNLOADING if leaving else Phase.SETTLED,
         entered=at.now,
         live=stay,
-        held=(rollout.active,) if rollout.active else (),
+        held=held,
         leaving=leaving,
-        shown=rollout.shown if stay == rollout.live else at.version,
+        # Lightbulbs are told the oldest that is held.
+        shown=rollout.shown if (stay, held) == (rollout.live, rollout.held) else at.version,
     )
 
 
