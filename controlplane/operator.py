@@ -17,6 +17,7 @@ from controlplane.planner import DoesNotFit, Release, plan_beside, room_for
 from controlplane.replica import Known, Replica
 from controlplane.rollout import operations
 from controlplane.rollout.codec import plan_to_bytes, rollout_to_bytes
+from controlplane.rollout.events import superseded
 from controlplane.rollout.operations import Refused
 from controlplane.rollout.state import Generation, Moment, Rollout
 from controlplane.rules.compile import compile_workspace
@@ -180,8 +181,9 @@ class Operator:
 
     def _change(self, known: Known, step: _Step, asked: Asked) -> Change:
         outcome = step.outcome
+        now = self._replica.now
         event = Event(
-            at=self._replica.now,
+            at=now,
             author=asked.author,
             action=step.action,
             generation=outcome.generation,
@@ -190,7 +192,7 @@ class Operator:
         return Change(
             expected=known.version,
             body=rollout_to_bytes(step.following),
-            events=() if outcome.unchanged else (event,),
+            events=() if outcome.unchanged else (*superseded(known.rollout, step.following, now), event),
             entry=step.entry,
             request_id=asked.request_id,
             outcome=_OUTCOME.pack(outcome.generation, outcome.unchanged, outcome.on_its_way),
@@ -217,8 +219,8 @@ class Operator:
             release = room_for(generation.plan, known.rollout, known.generations)
         except DoesNotFit as error:
             raise Refused(
-                f"generation {number} doesn't fit beside what is loaded; publish its files, so that its "
-                "models are placed anew"
+                f"generation {number} doesn't fit beside what is loaded: {error}; publish its files, so that "
+                "its models are placed anew"
             ) from error
         source_hash = self._entry(number).source_hash
         return self._on_its_way(

@@ -18,7 +18,7 @@ Release = tuple[int, ...] | None
 
 
 class DoesNotFit(Exception):
-    """There is no room for a plan as it is."""
+    """A plan can't be loaded as it is beside what is; the message says why."""
 
 
 def plan_beside(
@@ -44,8 +44,7 @@ def plan_beside(
 
 def _check_vips(rules: RuleSet, rollout: Rollout | None, generations: Mapping[int, Generation]) -> None:
     """Raise WorkspaceError for VIPs that old keys lead to at another shard."""
-    live = [generations[number] for number in (rollout.live if rollout is not None else ())]
-    holders = {vip: (shard, each.number) for each in live for vip, shard in vips([each]).items()}
+    holders = _holders(rollout, generations)
     problems = [
         Problem(
             file=shard.location.file,
@@ -62,6 +61,14 @@ def _check_vips(rules: RuleSet, rollout: Rollout | None, generations: Mapping[in
         raise WorkspaceError(problems)
 
 
+def _holders(
+    rollout: Rollout | None, generations: Mapping[int, Generation]
+) -> Mapping[str, tuple[str, int]]:
+    """Return VIP -> the shard that has it, and a generation in which it does."""
+    live = [generations[number] for number in (rollout.live if rollout is not None else ())]
+    return {vip: (shard, each.number) for each in live for vip, shard in vips([each]).items()}
+
+
 def _beside(misfit: WorkspaceError, rollout: Rollout | None) -> WorkspaceError:
     """Return the error that also says what takes the room."""
     if rollout is None or not rollout.live:
@@ -74,10 +81,15 @@ def _beside(misfit: WorkspaceError, rollout: Rollout | None) -> WorkspaceError:
 
 def room_for(plan: Plan, rollout: Rollout | None, generations: Mapping[int, Generation]) -> Release:
     """Return which generations must leave so that a plan can be loaded as it is. Raises DoesNotFit."""
+    holders = _holders(rollout, generations)
+    for each in plan.assignments:
+        holder, number = holders.get(each.vip, (each.shard, 0))
+        if holder != each.shard:
+            raise DoesNotFit(f"its VIP {each.vip} is that of shard {holder} in generation {number}")
     for release, resident in _rooms(rollout, generations):
         if all(_free(each, resident) >= 0 for each in plan.assignments):
             return release
-    raise DoesNotFit
+    raise DoesNotFit("there is no room for all of its models where they were")
 
 
 def _rooms(

@@ -23,5 +23,13 @@ def events(before: Rollout, after: Rollout, now: float) -> tuple[Event, ...]:
     return (_event(now, _PHASES[after.phase], after.target or after.active, ""),)
 
 
+def superseded(before: Rollout | None, after: Rollout, now: float) -> tuple[Event, ...]:
+    """Return what an operation did to the generation that was on its way, if it ended that."""
+    if before is None or not before.target or after.target == before.target:
+        return ()
+    by = f"generation {after.target}" if after.target else f"the rollback to generation {after.active}"
+    return (_event(now, "withdrawn", before.target, f"superseded by {by}"),)
+
+
 def _event(now: float, action: str, generation: int, detail: str) -> Event:
     return Event(at=now, author="", action=action, generation=generation, detail=detail)
