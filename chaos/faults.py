@@ -44,8 +44,7 @@ def _frozen(name: str, *, alone: bool) -> Callable[[Fleet, Plane], Callable[[], 
 
 def _control_plane(*, driving: bool) -> Callable[[Fleet, Plane], Callable[[], None]]:
     def strike(fleet: Fleet, plane: Plane) -> Callable[[], None]:
-        replicas = plane.status().replicas
-        drives = next((each.name for each in replicas if each.driving), "control-plane-1")
+        drives = _driver(plane)
         other = "control-plane-2" if drives == "control-plane-1" else "control-plane-1"
         return _killed(drives if driving else other)(fleet, plane)
 
@@ -72,6 +71,7 @@ FAULTS = (
     Fault("kill -9: a sidecar", _killed("sidecar-2"), _own_sidecar),
     Fault("kill -9: a host of a shard", _killed("host-1"), _under_way),
     Fault("kill -9: Redis", _killed("redis")),
+    Fault("slow: a sidecar's relay", _frozen("sidecar-2", alone=True), hold=1.0),
     # Longer than anybody waits for it: the publish goes on, and its clients get what their Envoy routes.
     Fault("cut off: a sidecar's relay", _frozen("sidecar-2", alone=True), hold=8.0),
     Fault(

@@ -42,11 +42,15 @@ class Row:
     moment: str
     verdict: Verdict
     publish: str
+    expected: str = "active"
+    """What was to become of the publish."""
     converged: float | None
 
     @property
     def fine(self) -> bool:
-        return not (self.verdict.failed or self.verdict.misrouted) and self.converged is not None
+        verdict = self.verdict
+        seen = verdict.requests > 0 and not (verdict.failed or verdict.misrouted)
+        return seen and self.publish == self.expected and self.converged is not None
 
 
 @dataclass
@@ -108,6 +112,7 @@ def stage(folder: Path, seed: int, *, naive: bool = False) -> Iterator[Stage]:
         try:
             made.wait_for_requests(50)
             yield made
+            assert load.poll() is None, "the load has ended by itself"
         finally:
             load.terminate()
             load.wait(30)
@@ -147,7 +152,12 @@ def naive(made: Stage, count: int) -> Row:
         made.wait_for_requests(60)
     verdict = judge(made.since(mark), plane.rules, lambda _: False)
     return Row(
-        fault="the naive order", moment=f"{count} publishes", verdict=verdict, publish="-", converged=0.0
+        fault="the naive order",
+        moment=f"{count} publishes",
+        verdict=verdict,
+        publish="-",
+        expected="-",
+        converged=0.0,
     )
 
 
@@ -187,7 +197,14 @@ def refused(made: Stage, version: str, name: str) -> Row:
         became += f", the next one withdrawn: {plane.status().failure}"
     made.settle(following)
     verdict = judge(made.since(mark), plane.rules, lambda _: False)
-    return Row(fault=name, moment="loading", verdict=verdict, publish=became, converged=time.time() - began)
+    return Row(
+        fault=name,
+        moment="loading",
+        verdict=verdict,
+        publish=became,
+        expected="withdrawn",
+        converged=time.time() - began,
+    )
 
 
 def _wait_for_phase(plane: Plane, generation: int, phase: int) -> None:

@@ -87,10 +87,9 @@ class ControlPlaneService(pb_grpc.ControlPlaneServicer):
             await context.abort(
                 grpc.StatusCode.INTERNAL, f"no sidecar could serve this; nothing has changed: {error}"
             )
-        entry = await _carried_out(self._blocking(self._replica.store.entry, outcome.generation), context)
         return pb.PublishResponse(
             generation=outcome.generation,
-            content_hash=entry.content_hash,
+            content_hash=await self._content_hash(outcome.generation),
             unchanged=outcome.unchanged,
             version=self._replica.known.version,
         )
@@ -153,7 +152,7 @@ class ControlPlaneService(pb_grpc.ControlPlaneServicer):
         return pb.DiffResponse(
             differences=[
                 pb.Difference(kind=each.kind, name=each.name, added=each.added, removed=each.removed)
-                for each in differences(one, other)
+                for each in await self._blocking(differences, one, other)
             ]
         )
 
@@ -174,6 +173,14 @@ class ControlPlaneService(pb_grpc.ControlPlaneServicer):
             ]
         )
 
+    async def _content_hash(self, generation: int) -> str:
+        """Return a generation's content hash; empty when it can't be read now, though all is done."""
+        try:
+            entry: LogEntry = await self._blocking(self._replica.store.entry, generation)
+        except StoreError:
+            return ""
+        return entry.content_hash
+
     @staticmethod
     async def _blocking(work: Any, *arguments: Any, **named: Any) -> Any:
         return await asyncio.to_thread(work, *arguments, **named)
@@ -189,7 +196,9 @@ async def _carried_out(work: Awaitable[T], context: Context) -> T:
 
 async def _abort(error: Exception, context: Context) -> NoReturn:
     code = next(code for kind, code in _CODES if isinstance(error, kind))
-    text = f"the store: {error}; nothing has changed" if isinstance(error, Unreachable) else str(error)
+    text = str(error)
+    if isinstance(error, Unreachable):
+        text = f"the store: {error}; nothing has changed, unless only its answer was lost: see the history"
     await context.abort(code, text)
     raise AssertionError("abort raises")
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -92,7 +94,7 @@ class ControlPlane:
 
 
 async def serve(settings: ControlPlaneSettings, workspace: Workspace | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; publish `workspace` first when there is one.
+    """Serve until SIGTERM or SIGINT; publish `workspace` first, into a store that has nothing.
 
     Waits for a store that can't be reached. Raises CannotListen, StoreError for one that is another's or
     corrupt, and WorkspaceError when the workspace has problems.
@@ -114,14 +116,26 @@ async def _serve(
     settings: ControlPlaneSettings, store: Store, workspace: Workspace | None, stop: asyncio.Event
 ) -> None:
     control_plane = ControlPlane(settings, store)
-    await control_plane.start()
+    if not await _done_before(control_plane.start(), stop):
+        return
     try:
-        if workspace is not None:
+        if workspace is not None and control_plane.replica.known.rollout is None:
             asked = Asked(author=settings.replica, message="published at the start")
             await Operator(control_plane.replica).publish(workspace, asked)
         await control_plane.run_until(stop)
     finally:
         await control_plane.stop()
+
+
+async def _done_before(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
+    """Say whether something was done before `stop` was set; raise what it raised."""
+    doing, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (doing, stopping):
+        task.cancel()
+    if doing in done:
+        doing.result()
+    return doing in done
 
 
 async def _opened(settings: ControlPlaneSettings, stop: asyncio.Event) -> Store | None:

@@ -45,11 +45,12 @@ def _by_name(
     for name in sorted(one.keys() | other.keys()):
         before, after = one.get(name, ()), other.get(name, ())
         if before != after:
+            old, new = frozenset(before), frozenset(after)
             yield Difference(
                 kind=kind,
                 name=name,
-                added=tuple(line for line in after if line not in before),
-                removed=tuple(line for line in before if line not in after),
+                added=tuple(line for line in after if line not in old),
+                removed=tuple(line for line in before if line not in new),
             )
 
 

@@ -63,6 +63,7 @@ class _Step:
     action: str
     detail: str = ""
     entry: LogEntry | None = None
+    forget: str = ""
 
 
 class Operator:
@@ -89,7 +90,7 @@ class Operator:
                     return self._unchanged(known, newest)
                 if not rules:
                     rules.append(compile_workspace(workspace))
-                plan, release = plan_beside(rules[0], known.rollout, known.generations)
+                plan, release = plan_beside(rules[0], self._base(known), known.generations)
                 stored = self._replica.store.put_blob(plan_to_bytes(plan, source_hash))
                 return self._on_its_way(known, stored, source_hash, release, asked, "published")
 
@@ -149,8 +150,6 @@ class Operator:
             except Conflict as error:
                 last = error
                 continue
-            if step.entry is not None:
-                await asyncio.to_thread(self._forget_oldest, step.entry.number)
             return step.outcome
         raise Conflict(f"others changed the rollout {ATTEMPTS} times meanwhile; try again") from last
 
@@ -164,20 +163,15 @@ class Operator:
         generation, unchanged, on_its_way = _OUTCOME.unpack(body)
         return Outcome(generation=generation, unchanged=unchanged, on_its_way=on_its_way)
 
-    def _forget_oldest(self, newest: int) -> None:
-        """Drop the content of the generation that is one too many, unless something has the same."""
+    def _one_too_many(self, known: Known, newest: int) -> str:
+        """Return the hash of the content that a new generation pushes out; empty when there is none."""
         oldest = newest - KEPT_GENERATIONS
-        rollout = self._replica.known.rollout
-        if oldest < 1 or (rollout is not None and oldest in rollout.needed):
-            return
-        try:
-            kept = {entry.content_hash for entry in self._replica.store.log(limit=KEPT_GENERATIONS)}
-            kept |= {each.content_hash for each in self._replica.known.generations.values()}
-            gone = self._replica.store.entry(oldest).content_hash
-            if gone not in kept:
-                self._replica.store.drop_blob(gone)
-        except StoreError as error:
-            log.warning("the content of generation %d stays: %s", oldest, error)
+        if oldest < 1:
+            return ""
+        used = {entry.content_hash for entry in self._replica.store.log(limit=KEPT_GENERATIONS - 1)}
+        used |= {each.content_hash for each in known.generations.values()}
+        pushed_out = self._replica.store.entry(oldest).content_hash
+        return "" if pushed_out in used else pushed_out
 
     def _change(self, known: Known, step: _Step, asked: Asked) -> Change:
         outcome = step.outcome
@@ -196,6 +190,7 @@ class Operator:
             entry=step.entry,
             request_id=asked.request_id,
             outcome=_OUTCOME.pack(outcome.generation, outcome.unchanged, outcome.on_its_way),
+            forget=step.forget,
         )
 
     def _at(self, known: Known) -> Moment:
@@ -216,16 +211,23 @@ class Operator:
     def _reload(self, known: Known, number: int, asked: Asked) -> _Step:
         generation = self.generation(number)
         try:
-            release = room_for(generation.plan, known.rollout, known.generations)
+            release = room_for(generation.plan, self._base(known), known.generations)
         except DoesNotFit as error:
             raise Refused(
-                f"generation {number} doesn't fit beside what is loaded: {error}; publish its files, so that "
-                "its models are placed anew"
+                f"generation {number} can't be loaded as it was beside what is loaded: {error}. Publish its "
+                "files, so that its models are placed anew"
             ) from error
+        store = self._replica.store
+        stored = store.put_blob(store.blob(generation.content_hash))  # should it just be forgotten
         source_hash = self._entry(number).source_hash
-        return self._on_its_way(
-            known, generation.content_hash, source_hash, release, asked, f"reloaded from {number}"
-        )
+        return self._on_its_way(known, stored, source_hash, release, asked, f"reloaded from {number}")
+
+    def _base(self, known: Known) -> Rollout | None:
+        """Return what a publish comes beside: should another be on its way, that is withdrawn first."""
+        rollout = known.rollout
+        if rollout is None or not rollout.target:
+            return rollout
+        return operations.withdraw(rollout, "", self._at(known))
 
     def _on_its_way(  # noqa: PLR0913, PLR0917 - what a log entry holds
         self,
@@ -238,7 +240,7 @@ class Operator:
     ) -> _Step:
         newest = self._replica.store.log(limit=1)
         number = newest[0].number + 1 if newest else 1
-        at = self._at(known)
+        at, pushed_out = self._at(known), self._one_too_many(known, number)
         entry = LogEntry(
             number=number,
             content_hash=stored,
@@ -254,4 +256,5 @@ class Operator:
             action=action,
             detail=asked.message,
             entry=entry,
+            forget="" if entry.content_hash == pushed_out else pushed_out,
         )

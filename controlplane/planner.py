@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from controlplane.model import Plan, RuleSet, ShardAssignment
@@ -18,7 +18,7 @@ Release = tuple[int, ...] | None
 
 
 class DoesNotFit(Exception):
-    """A plan can't be loaded as it is beside what is; the message says why."""
+    """There is no room for a plan as it is; the message says of what."""
 
 
 def plan_beside(
@@ -44,29 +44,34 @@ def plan_beside(
 
 def _check_vips(rules: RuleSet, rollout: Rollout | None, generations: Mapping[int, Generation]) -> None:
     """Raise WorkspaceError for VIPs that old keys lead to at another shard."""
-    holders = _holders(rollout, generations)
-    problems = [
-        Problem(
-            file=shard.location.file,
-            line=shard.location.line,
-            code="VIP_IN_USE",
-            message=f"VIP {shard.vip} is that of shard {holder} in generation {number}, which is loaded",
-            remedy=f"give shard {shard.name} another VIP, or wait until that generation has left",
+    by_vip = {shard.vip: shard for shard in rules.shards}
+    problems = []
+    wanted = {shard.vip: shard.name for shard in rules.shards}
+    for vip, holder, number in _taken(wanted, rollout, generations):
+        shard = by_vip[vip]
+        problems.append(
+            Problem(
+                file=shard.location.file,
+                line=shard.location.line,
+                code="VIP_IN_USE",
+                message=f"VIP {vip} is that of shard {holder} in generation {number}, which is loaded",
+                remedy=f"give shard {shard.name} another VIP, or wait until that generation has left",
+            )
         )
-        for shard in rules.shards
-        for holder, number in [holders.get(shard.vip, (shard.name, 0))]
-        if holder != shard.name
-    ]
     if problems:
         raise WorkspaceError(problems)
 
 
-def _holders(
-    rollout: Rollout | None, generations: Mapping[int, Generation]
-) -> Mapping[str, tuple[str, int]]:
-    """Return VIP -> the shard that has it, and a generation in which it does."""
+def _taken(
+    wanted: Mapping[str, str], rollout: Rollout | None, generations: Mapping[int, Generation]
+) -> Iterator[tuple[str, str, int]]:
+    """Yield each VIP of `wanted` (VIP -> shard) that is another's, whose, and in which live generation."""
     live = [generations[number] for number in (rollout.live if rollout is not None else ())]
-    return {vip: (shard, each.number) for each in live for vip, shard in vips([each]).items()}
+    holders = {vip: (shard, each.number) for each in live for vip, shard in vips([each]).items()}
+    for vip, shard in wanted.items():
+        holder, number = holders.get(vip, (shard, 0))
+        if holder != shard:
+            yield vip, holder, number
 
 
 def _beside(misfit: WorkspaceError, rollout: Rollout | None) -> WorkspaceError:
@@ -81,15 +86,13 @@ def _beside(misfit: WorkspaceError, rollout: Rollout | None) -> WorkspaceError:
 
 def room_for(plan: Plan, rollout: Rollout | None, generations: Mapping[int, Generation]) -> Release:
     """Return which generations must leave so that a plan can be loaded as it is. Raises DoesNotFit."""
-    holders = _holders(rollout, generations)
-    for each in plan.assignments:
-        holder, number = holders.get(each.vip, (each.shard, 0))
-        if holder != each.shard:
-            raise DoesNotFit(f"its VIP {each.vip} is that of shard {holder} in generation {number}")
+    wanted = {assignment.vip: assignment.shard for assignment in plan.assignments}
+    for vip, holder, number in _taken(wanted, rollout, generations):
+        raise DoesNotFit(f"VIP {vip} is that of shard {holder} in generation {number}")
     for release, resident in _rooms(rollout, generations):
         if all(_free(each, resident) >= 0 for each in plan.assignments):
             return release
-    raise DoesNotFit("there is no room for all of its models where they were")
+    raise DoesNotFit("there isn't enough memory")
 
 
 def _rooms(

@@ -5,16 +5,17 @@ Only streams that something happened to are looked at. What has gone is remember
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from controlplane.rollout.registry import Address, Consumer
-from controlplane.rollout.state import Policy
+from controlplane.rollout.state import Policy, Rollout
 from controlplane.xds.nodes import HostNode, identify
 from controlplane.xds.server import AdsServer
 from controlplane.xds.snapshot import Snapshot
 from controlplane.xds.status import StreamStatus
-from lightbulb.ads.values import MODEL_ASSIGNMENT, SIDECAR_STATE, Node
+from lightbulb.ads.values import LISTENER_NAME, MODEL_ASSIGNMENT, SIDECAR_STATE, Node
 
 Traces = Mapping[tuple[str, str], Consumer]
 """Kind and id -> the latest that is known of a consumer, at whichever replica."""
@@ -33,6 +34,10 @@ class Roster:
         self._touched: set[int] = set()
         self._streams: dict[int, Consumer] = {}
         self._gone: dict[tuple[str, str], Consumer] = {}
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._shown = 0
+        self._in_step: set[int] = set()
+        """Streams that have been in step with what is shown, since it was last changed."""
 
     def touch(self, stream_id: int) -> None:
         """Note that something happened to a stream."""
@@ -47,8 +52,12 @@ class Roster:
         for orphan in orphans:
             self._gone.setdefault((orphan.kind, orphan.id), orphan)
 
-    def look(self, routed: tuple[int, ...], traces: Traces, now: float) -> bool:
-        """Take in what happened; return whether anything did. `routed` is what sidecars are shown."""
+    def look(self, rollout: Rollout | None, traces: Traces, now: float) -> bool:
+        """Take in what happened; return whether anything did. `rollout` is what is shown."""
+        shown, routed = (rollout.shown, rollout.routed) if rollout is not None else (0, ())
+        if shown != self._shown:
+            self._shown = shown
+            self._in_step.clear()
         touched, self._touched = self._touched, set()
         for stream_id in touched:
             stream = self._ads.stream(stream_id)
@@ -60,18 +69,21 @@ class Roster:
 
     def consumers(self, now: float, policy: Policy) -> tuple[Consumer, ...]:
         """Return every stream, and those who have gone and have none now."""
-        expired = [key for key, gone in self._gone.items() if now - gone.since >= policy.lease]
+        expired = [key for key, gone in self._gone.items() if not gone.remembered(now, policy)]
         for key in expired:
             del self._gone[key]
         return (*self._streams.values(), *self._gone.values())
 
     def _lose(self, stream_id: int, now: float) -> None:
         consumer = self._streams.pop(stream_id, None)
+        self._in_step.discard(stream_id)
         if consumer is None:
             return
         key = consumer.kind, consumer.id
-        if any((each.kind, each.id) == key for each in self._streams.values()):
-            return
+        self._counts[key] -= 1
+        if self._counts[key]:
+            return  # another stream of it is there
+        del self._counts[key]
         self._gone[key] = consumer.lost(now, orphaned=False)
         if len(self._gone) > MAX_GONE:
             del self._gone[min(self._gone, key=lambda each: self._gone[each].since)]
@@ -83,19 +95,25 @@ class Roster:
         snapshot = self._view(stream.node)
         waiting_for = () if snapshot is None else _owed(stream, snapshot)
         in_step = snapshot is not None and not waiting_for
+        first = in_step and stream.id not in self._in_step
+        if in_step:
+            self._in_step.add(stream.id)
+        # What it refuses, it doesn't route; that it can't listen is another matter.
+        routes = in_step and known.kind == "sidecar" and not stream.rejected.keys() - {LISTENER_NAME}
         hosting = known.kind == "host"
         return replace(
             known,
             waiting_for=waiting_for,
             rejected=dict(stream.rejected),
             loaded=frozenset(stream.acked(MODEL_ASSIGNMENT)) if hosting else frozenset(),
-            routes=routed if in_step and known.kind == "sidecar" else known.routes,
-            in_step_since=(known.in_step_since or now) if in_step else 0.0,
+            routes=routed if routes else known.routes,
+            in_step_since=now if first else known.in_step_since,
         )
 
     def _newcomer(self, stream: StreamStatus, traces: Traces, now: float) -> Consumer:
         """Return a new stream's consumer; it routes what it did when it was last seen."""
         key = stream.node.kind, stream.node.id
+        self._counts[key] += 1
         trace = self._gone.pop(key, None) or traces.get(key)
         shard, address = _place(stream.node)
         return Consumer(

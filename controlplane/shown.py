@@ -15,7 +15,7 @@ from controlplane.rollout.registry import Address
 from controlplane.rollout.views import Layout
 from controlplane.xds import resources
 from controlplane.xds.listener import listener
-from controlplane.xds.nodes import Consumer, HostNode, LightbulbNode, SidecarNode
+from controlplane.xds.nodes import HostNode, Identity, LightbulbNode, SidecarNode
 from controlplane.xds.snapshot import EMPTY_SNAPSHOT, Fence, Resources, Snapshot
 from lightbulb.ads.values import (
     ACTIVE_GENERATION,
@@ -74,7 +74,7 @@ class Views:
         self._layout, self._addresses, self._states = layout, addresses, states
         return True
 
-    def of(self, consumer: Consumer) -> Snapshot | None:
+    def of(self, consumer: Identity) -> Snapshot | None:
         """Return what a consumer should have."""
         layout = self._layout
         if layout is None:

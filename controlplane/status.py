@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from controlplane.replica import Replica
 from controlplane.rollout.advance import Progress
-from controlplane.rollout.registry import Consumer
 from controlplane.rollout.state import UNDER_WAY, Phase, Rollout, listed
 from controlplane.rollout.views import sidecar_states
 from lightbulb.v1 import control_plane_pb2 as pb
@@ -33,7 +32,7 @@ def status(replica: Replica) -> pb.GetStatusResponse:
         response.failure = rollout.failure
         response.live_generations.extend(rollout.live)
         response.pinned_generations.extend(rollout.pinned)
-    _add_consumers(response, rollout, replica.consumers)
+    _add_consumers(response, rollout, replica)
     return response
 
 
@@ -43,11 +42,12 @@ def _detail(rollout: Rollout, progress: Progress) -> str:
     return "; ".join(part for part in (rollout.note, waiting) if part)
 
 
-def _add_consumers(
-    response: pb.GetStatusResponse, rollout: Rollout | None, consumers: tuple[Consumer, ...]
-) -> None:
+def _add_consumers(response: pb.GetStatusResponse, rollout: Rollout | None, replica: Replica) -> None:
+    consumers, now, policy = replica.consumers, replica.now, replica.policy
     states = sidecar_states(rollout, consumers) if rollout is not None else {}
     for consumer in consumers:
+        if consumer.gone and now - consumer.since >= policy.lease:
+            continue  # kept in mind, but nobody's concern
         state = states.get(consumer.id) if consumer.kind == "sidecar" else None
         response.consumers.add(
             node_id=consumer.id,

@@ -19,6 +19,9 @@ class Withdrawn(Exception):
 
 RETRY_SECONDS = 0.5
 
+KEEPALIVE = (("grpc.keepalive_time_ms", 5_000), ("grpc.keepalive_timeout_ms", 3_000))
+"""A replica that hangs is left for another."""
+
 
 def follow(
     addresses: Addresses, response: pb.PublishResponse | pb.RollbackResponse, seconds: float, console: Console
@@ -52,7 +55,7 @@ def _statuses(addresses: Addresses, deadline: float) -> Iterator[pb.GetStatusRes
     while time.monotonic() < deadline:
         failures = []
         for address in addresses:
-            with grpc.insecure_channel(str(address)) as channel:
+            with grpc.insecure_channel(str(address), options=KEEPALIVE) as channel:
                 watch: Iterable[pb.GetStatusResponse] = stub(channel).Watch(
                     pb.WatchRequest(), timeout=max(0.0, deadline - time.monotonic())
                 )

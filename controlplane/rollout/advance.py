@@ -105,20 +105,21 @@ def _route(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> 
 
 
 def _retire(rollout: Rollout, progress: Progress, policy: Policy, delay: float, at: Moment) -> Rollout:
+    if rollout.oldest != rollout.active and not progress.lagging:
+        # Everybody known has come this far: from now on nobody is told of anything older.
+        return replace(rollout, oldest=rollout.active, entered=at.now, shown=at.version)
     if not _over(rollout, progress, delay, at.now):
         return rollout
     stay = kept(rollout, policy.window)
-    held = (rollout.active,) if rollout.active else ()
     leaving = (*rollout.leaving, *(number for number in rollout.live if number not in stay))
     return replace(
         rollout,
         phase=Phase.UNLOADING if leaving else Phase.SETTLED,
         entered=at.now,
         live=stay,
-        held=held,
+        held=(rollout.active,) if rollout.active else (),
         leaving=leaving,
-        # Lightbulbs are told the oldest that is held.
-        shown=rollout.shown if (stay, held) == (rollout.live, rollout.held) else at.version,
+        shown=rollout.shown if stay == rollout.live else at.version,
     )
 
 

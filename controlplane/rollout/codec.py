@@ -85,6 +85,7 @@ def rollout_to_bytes(rollout: Rollout) -> bytes:
         withdrawn=rollout.withdrawn,
         fence=rollout.fence,
         shown=rollout.shown,
+        oldest=rollout.oldest,
     ).SerializeToString(deterministic=True)
 
 
@@ -111,6 +112,7 @@ def rollout_from_bytes(body: bytes) -> Rollout:
         withdrawn=message.withdrawn,
         fence=message.fence,
         shown=message.shown,
+        oldest=message.oldest,
     )
 
 

@@ -34,7 +34,11 @@ def progress(
         for consumer in consumers
         if consumer.kind in kinds and _counts(consumer, rollout, now, policy)
     ]
-    lagging = [_named(consumer) for consumer in waited_for if _lags(consumer, rollout)]
+    lagging = [
+        _named(consumer)
+        for consumer in waited_for
+        if _lags(consumer, rollout) and not _given_up(consumer, rollout, now, policy)
+    ]
     if rollout.phase is Phase.LOADING:
         lagging += _shards_without_host(target, waited_for)
     refused = [
@@ -80,6 +84,12 @@ def _lags(consumer: Consumer, rollout: Rollout) -> bool:
         # Its clients are answered from what it routes: only that it routes what is active counts.
         return bool(rollout.active) and rollout.active not in consumer.routes
     return consumer.gone or not consumer.shown or bool(consumer.waiting_for)
+
+
+def _given_up(consumer: Consumer, rollout: Rollout, now: float, policy: Policy) -> bool:
+    """Say whether one that is connected, and takes nothing, has done so for longer than its lease."""
+    heard_of = max(consumer.since, consumer.in_step_since)
+    return rollout.phase in {Phase.RETIRING, Phase.UNLOADING} and now - heard_of >= policy.lease
 
 
 def _named(consumer: Consumer) -> str:

@@ -99,14 +99,16 @@ def unpin(rollout: Rollout | None, number: int) -> Rollout:
 
 def activate(rollout: Rollout, number: int, at: Moment) -> Rollout:
     """Return the rollout with `number`, which everybody routes, active."""
+    live, held = _moved_last(rollout.live, number), _moved_last(rollout.held, number)
     return replace(
         rollout,
         phase=Phase.RETIRING,
         entered=at.now,
         active=number,
         target=0,
-        live=_moved_last(rollout.live, number),
-        held=_moved_last(rollout.held, number),
+        oldest=next(each for each in live if each in held),
+        live=live,
+        held=held,
         note="",
         fence=at.version,
         shown=at.version,

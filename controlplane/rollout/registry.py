@@ -18,6 +18,9 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 REPLICA_SECONDS = 4.0
 """A replica that hasn't been heard of for so long has ended, and its consumers look for another."""
 
+HOST_LEASE = 86_400.0
+"""A shard whose hosts are all out of sight goes on being sent its requests for so many seconds."""
+
 Address = tuple[str, int]
 """IP address and port."""
 
@@ -27,8 +30,8 @@ class Consumer:
     """One stream of a consumer, as its replica sees it; times in seconds of the store's clock.
 
     `since`: when it came, or went if it is `gone`. `orphaned`: it is gone because its replica ended.
-    `in_step_since`: when it last had nothing left to acknowledge; 0.0 while it has. `routes`: a sidecar's
-    generations when it was last in step. `loaded`: ids of a host's models.
+    `in_step_since`: when it first had nothing left to acknowledge of what it is shown; 0.0 when it never had.
+    `routes`: a sidecar's generations when it was last in step. `loaded`: ids of a host's models.
     """
 
     id: str
@@ -55,6 +58,10 @@ class Consumer:
             return self
         return replace(self, gone=True, orphaned=orphaned, since=at, waiting_for=(), rejected=NOTHING)
 
+    def remembered(self, now: float, policy: Policy) -> bool:
+        """Say whether it counts though it is gone; hosts do for a day, in case they are all there is."""
+        return not self.gone or now - self.since < (HOST_LEASE if self.kind == "host" else policy.lease)
+
     def there(self, now: float, policy: Policy) -> bool:
         """Say whether it is connected, or may be about to reconnect to another replica."""
         return not self.gone or (self.orphaned and now - self.since < policy.reconnect)
@@ -75,7 +82,7 @@ class Report:
 
 
 def merge(reports: Iterable[Report], version: int, now: float, policy: Policy) -> tuple[Consumer, ...]:
-    """Return every consumer once: its streams if it has any, else the latest trace of it within its lease."""
+    """Return every stream that counts, and of consumers that have none the latest trace within its lease."""
     found: dict[tuple[str, str], list[Consumer]] = defaultdict(list)
     for report in reports:
         ended, shown = report.ended(now), report.version == version
@@ -86,26 +93,38 @@ def merge(reports: Iterable[Report], version: int, now: float, policy: Policy) -
             )
     merged: list[Consumer] = []
     for entries in found.values():
-        streams = [entry for entry in entries if not entry.gone]
+        streams = _streams(entries)
         if not streams:
             latest = max(entries, key=lambda entry: entry.since)
-            streams = [latest] if now - latest.since < policy.lease else []
+            streams = [latest] if latest.remembered(now, policy) else []
         merged.extend(streams)
     return tuple(sorted(merged, key=lambda each: (each.kind, each.id, each.since)))
 
 
-def adopt(
-    own: Iterable[Consumer], ended: Iterable[Report], now: float, policy: Policy
-) -> tuple[Consumer, ...]:
-    """Return `own` and what is left of the consumers of replicas that ended, from now on out of sight.
+def _streams(entries: Iterable[Consumer]) -> list[Consumer]:
+    """Return the streams of one consumer; of a host at one address the newest alone.
 
-    Without it a control plane that comes back after an outage would take everybody for long gone.
+    The machine of the others has gone down without a word, and come back.
     """
-    known = {(consumer.kind, consumer.id) for consumer in own}
-    orphans = {
-        (consumer.kind, consumer.id): consumer.lost(now, orphaned=True)
-        for report in ended
-        for consumer in report.consumers
-        if not consumer.gone or now - consumer.since < policy.lease
-    }
-    return (*own, *(orphan for key, orphan in orphans.items() if key not in known))
+    streams = [entry for entry in entries if not entry.gone]
+    if len(streams) < 2 or streams[0].kind != "host":
+        return streams
+    newest = {stream.address: stream for stream in sorted(streams, key=lambda each: each.since)}
+    return list(newest.values())
+
+
+def adopt(ended: Iterable[Report], now: float | None, policy: Policy) -> tuple[Consumer, ...]:
+    """Return what is left of the consumers of replicas that ended: out of sight from `now` on.
+
+    None is for "since their replica ended". Without it a control plane that comes back after an outage would
+    take everybody for long gone.
+    """
+    orphans: dict[tuple[str, str], Consumer] = {}
+    for report in ended:
+        since = report.heartbeat if now is None else now
+        for consumer in report.consumers:
+            key = consumer.kind, consumer.id
+            lost, known = consumer.lost(since, orphaned=True), orphans.get(key)
+            if lost.remembered(since, policy) and (known is None or known.since < lost.since):
+                orphans[key] = lost
+    return tuple(orphans.values())

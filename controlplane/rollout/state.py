@@ -48,15 +48,17 @@ class Rollout:
     """The state. Numbers are those of generations; `entered` is in seconds of the store's clock.
 
     `live`: routed and loaded, in the order in which they were last active. `held`: those of `live` that
-    clients may hold answers from. `leaving`: loaded still, routed no more. `fence`: the version at which
-    `active` was last set; `shown`: the version at which what any consumer is shown last changed.
-    `failure` says why the newest publish was withdrawn; `note`, whom it went on without.
+    clients may hold answers from; `oldest`: that of them which a caller gets whose sidecar isn't known.
+    `leaving`: loaded still, routed no more. `fence`: the version at which `active` was last set; `shown`: the
+    version at which what any consumer is shown last changed. `failure` says why the newest publish was
+    withdrawn; `note`, whom it went on without.
     """
 
     phase: Phase
     entered: float
     active: int = 0
     target: int = 0
+    oldest: int = 0
     live: tuple[int, ...] = ()
     held: tuple[int, ...] = ()
     leaving: tuple[int, ...] = ()

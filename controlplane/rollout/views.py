@@ -121,7 +121,7 @@ def _active(rollout: Rollout, generations: Generations, store: str) -> ActiveGen
         content_hash=generations[rollout.active].content_hash,
         fence=rollout.fence,
         store=store,
-        oldest=next(number for number in rollout.live if number in rollout.held),
+        oldest=rollout.oldest,
     )
 
 

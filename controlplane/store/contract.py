@@ -118,6 +118,8 @@ class Change:
     entry: LogEntry | None = None
     request_id: str = ""
     outcome: bytes = b""
+    forget: str = ""
+    """Hash of a blob that nothing needs any more, if there is one; it may be gone already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,9 +158,6 @@ class Store(Protocol):
 
     def blob(self, content_hash: str) -> bytes:
         """Return bytes that were put. Raises NotFound, and Corrupt when they don't have that hash."""
-
-    def drop_blob(self, content_hash: str) -> None:
-        """Forget bytes that no generation needs any more; those that aren't there are ignored."""
 
     def entry(self, number: int) -> LogEntry:
         """Return a line of the log. Raises NotFound."""

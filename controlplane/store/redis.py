@@ -121,6 +121,7 @@ class RedisStore:
             seal(change.outcome, request) if request else b"",
             MAX_EVENTS,
             MAX_REQUESTS,
+            self._blob(change.forget) if change.forget else "",
             *map(event_to_bytes, change.events),
         )
         match answer:
@@ -148,10 +149,6 @@ class RedisStore:
         if blob is None:
             raise NotFound(f"no generation is kept as {content_hash}")
         return verified(blob, content_hash)
-
-    def drop_blob(self, content_hash: str) -> None:
-        """Forget bytes."""
-        self._link.read("DEL", self._blob(content_hash))  # may be repeated
 
     def entry(self, number: int) -> LogEntry:
         """Return a line of the log. Raises NotFound."""

@@ -60,7 +60,7 @@ COMMIT = (
     _PRELUDE
     + """
 local _, expected, version, body, token, number, entry, request, outcome = unpack(ARGV, 1, 9)
-local max_events, max_requests = tonumber(ARGV[10]), tonumber(ARGV[11])
+local max_events, max_requests, forget = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
 local lease = redis.call('HMGET', LEASE, 'holder', 'token')
 local holder, current = lease[1] or '', lease[2] or '0'
 if token ~= '' and (holder == '' or token ~= current) then return {'fenced', current, holder} end
@@ -73,7 +73,7 @@ if request ~= '' and redis.call('HEXISTS', REQUESTS, request) == 1 then return {
 
 redis.call('HSET', STATE, 'version', version, 'body', body)
 if number ~= '' then redis.call('HSET', LOG, number, entry) end
-for i = 12, #ARGV do redis.call('LPUSH', EVENTS, ARGV[i]) end
+for i = 13, #ARGV do redis.call('LPUSH', EVENTS, ARGV[i]) end
 redis.call('LTRIM', EVENTS, 0, max_events - 1)
 if request ~= '' then
   redis.call('HSET', REQUESTS, request, outcome)
@@ -82,12 +82,14 @@ if request ~= '' then
     redis.call('HDEL', REQUESTS, redis.call('LPOP', ORDER))
   end
 end
+if forget ~= '' then redis.call('DEL', forget) end
 wake('head')
 return {'ok'}
 """
 )
 """ARGV: identity; expected, new version, body; token or ''; number and entry or '', ''; request and outcome
-or '', ''; how many events and requests are kept; then the events, the oldest first."""
+or '', ''; how many events and requests are kept; a blob's key to forget or ''; then the events, the oldest
+first."""
 
 LEASE = (
     _PRELUDE

@@ -101,6 +101,8 @@ class SqliteStore:
                 request = (change.request_id, seal(change.outcome, change.request_id))
                 db.execute("INSERT INTO requests (request, outcome) VALUES (?, ?)", request)
                 _trim(db, "requests", MAX_REQUESTS)
+            if change.forget:
+                db.execute("DELETE FROM blobs WHERE hash = ?", (change.forget,))
             _touch(db)
         self._wake()
         return Head(version=version, body=change.body)
@@ -121,11 +123,6 @@ class SqliteStore:
         if row is None:
             raise NotFound(f"no generation is kept as {content_hash}")
         return verified(row[0], content_hash)
-
-    def drop_blob(self, content_hash: str) -> None:
-        """Forget bytes."""
-        with self._file.writing() as db:
-            db.execute("DELETE FROM blobs WHERE hash = ?", (content_hash,))
 
     def entry(self, number: int) -> LogEntry:
         """Return a line of the log. Raises NotFound."""

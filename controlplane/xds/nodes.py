@@ -35,10 +35,10 @@ class LightbulbNode:
     """A Lightbulb, or a client that resolves in its own process."""
 
 
-Consumer = SidecarNode | HostNode | LightbulbNode
+Identity = SidecarNode | HostNode | LightbulbNode
 
 
-def identify(node: Node) -> Consumer:
+def identify(node: Node) -> Identity:
     """Return what a node is; raises BadNode.
 
     An address that is no IP address would make every sidecar refuse its shard's endpoints.

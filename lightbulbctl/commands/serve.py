@@ -67,7 +67,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     "--rules",
     "folder",
     type=WORKSPACE,
-    help="Publish this workspace at the start.",
+    help="Publish this workspace at the start, if nothing was ever published.",
 )
 def control_plane(  # noqa: PLR0913, PLR0917 - one argument a flag
     listen: Address, store: str, cluster: str, replica: str, policy: tuple[str, ...], folder: Path | None

@@ -44,5 +44,5 @@ def generation(number: int, vip: str = "a") -> Generation:
 def rollout(phase: Phase = Phase.SETTLED, **changes: object) -> Rollout:
     """Generations 1 and 2 are live, 2 is active; with a target, 3."""
     target = 3 if phase in {Phase.RELEASING, Phase.LOADING, Phase.ROUTING} else 0
-    start = Rollout(phase=phase, entered=0.0, active=2, target=target, live=(1, 2), held=(2,))
+    start = Rollout(phase=phase, entered=0.0, active=2, oldest=2, target=target, live=(1, 2), held=(2,))
     return replace(start, **changes)

@@ -94,15 +94,24 @@ def test_the_first_generation_waits_for_as_long_as_it_takes(progress: Progress) 
     assert after(routing, DONE, 2.0).active == 1
 
 
+def test_once_everybody_has_come_this_far_nobody_is_told_of_anything_older() -> None:
+    retiring = rollout(Phase.RETIRING, live=(1, 2), held=(1, 2), oldest=1)
+    assert after(retiring, LAGGING, 1e6) is retiring
+    told = after(retiring, DONE, 50.0)
+    assert (told.phase, told.oldest, told.entered, told.shown) == (Phase.RETIRING, 2, 50.0, 7)
+    assert after(told, DONE, 50.0 + KEEP_OLD - 0.1) is told  # from now on it counts
+    assert after(told, DONE, 50.0 + KEEP_OLD).phase is Phase.SETTLED
+
+
 def test_retirement_is_counted_from_when_the_last_came_into_step() -> None:
     late = Progress(total=2, since=100.0)
-    retiring = rollout(Phase.RETIRING, live=(1, 2, 3, 4), held=(3, 4), active=4)
+    retiring = rollout(Phase.RETIRING, live=(1, 2, 3, 4), held=(3, 4), active=4, oldest=4)
     assert after(retiring, late, 100.0 + KEEP_OLD - 0.1) is retiring
     assert after(retiring, late, 100.0 + KEEP_OLD).phase is Phase.UNLOADING
 
 
 def test_what_leaves_the_window_is_unrouted_first_and_unloaded_later() -> None:
-    retiring = rollout(Phase.RETIRING, live=(1, 2, 3, 4, 5), held=(4, 5), active=5, pinned=(1,))
+    retiring = rollout(Phase.RETIRING, live=(1, 2, 3, 4, 5), held=(4, 5), active=5, oldest=5, pinned=(1,))
     unloading = after(retiring, DONE, KEEP_OLD)
     assert (unloading.phase, unloading.live, unloading.held) == (Phase.UNLOADING, (1, 3, 4, 5), (5,))
     assert unloading.leaving == (2,)

@@ -10,9 +10,9 @@ from tests.rollout.rollouts import POLICY, rollout
 
 NOW = 100.0
 MODEL = ModelAssignment(name="m", version="1", memory_mib=1)
-HOST = Consumer(id="h", kind="host", shard="a", waiting_for=("t",))
-SIDECAR = Consumer(id="s", kind="sidecar", waiting_for=("t",), routes=(1,))
-LIGHTBULB = Consumer(id="l", kind="lightbulb", waiting_for=("t",))
+HOST = Consumer(id="h", kind="host", shard="a", waiting_for=("t",), since=NOW)
+SIDECAR = Consumer(id="s", kind="sidecar", waiting_for=("t",), routes=(1,), since=NOW)
+LIGHTBULB = Consumer(id="l", kind="lightbulb", waiting_for=("t",), since=NOW)
 EVERYBODY = (HOST, SIDECAR, LIGHTBULB)
 
 
@@ -86,7 +86,14 @@ def test_one_that_is_out_of_sight_is_waited_for_where_it_could_still_be_hurt(
 def test_what_a_sidecar_must_route_for_retirement_is_what_is_active() -> None:
     assert lagging(Phase.RETIRING, Consumer(id="s", kind="sidecar", routes=(1, 2), waiting_for=("t",))) == ()
     assert lagging(Phase.RETIRING, Consumer(id="s", kind="sidecar", routes=(2,), gone=True)) == ()
-    assert lagging(Phase.RETIRING, Consumer(id="s", kind="sidecar", routes=(1,))) == ("sidecar s",)
+    assert lagging(Phase.RETIRING, Consumer(id="s", kind="sidecar", routes=(1,), since=NOW)) == ("sidecar s",)
+
+
+def test_one_that_is_connected_and_takes_nothing_is_given_up_after_its_lease() -> None:
+    hung = Consumer(id="s", kind="sidecar", routes=(1,), waiting_for=("t",), since=NOW)
+    assert lagging(Phase.RETIRING, hung, now=NOW + POLICY.lease - 1) == ("sidecar s",)
+    assert lagging(Phase.RETIRING, hung, now=NOW + POLICY.lease) == ()
+    assert lagging(Phase.ROUTING, hung, now=NOW + POLICY.lease) == ("sidecar s",)
 
 
 def test_a_hosts_replica_that_ended_leaves_it_the_time_to_reconnect() -> None:

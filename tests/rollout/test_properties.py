@@ -50,8 +50,8 @@ class World:
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
-        if self.rollout.active:  # up to this moment Lightbulb answers from it
-            self.handed_out[self.rollout.active] = self.now
+        for number in {self.rollout.active, self.rollout.oldest} - {0}:  # up to now Lightbulb answers from it
+            self.handed_out[number] = self.now
 
     def take(self, following: Rollout) -> None:
         if following == self.rollout:
@@ -106,6 +106,7 @@ def test_what_clients_may_hold_is_routed_and_what_is_routed_is_loaded(steps: Ste
         assert held <= set(after.routed)
         assert held <= set(after.held)
         assert set(after.held) <= set(after.live)
+        assert after.oldest in after.held or not after.active
         assert set(after.routed) <= set(after.loaded)
         assert set(after.pinned) <= set(after.live)
         assert len(after.live) <= MAX_LIVE + 1
@@ -118,6 +119,8 @@ def test_what_clients_may_hold_is_routed_and_what_is_routed_is_loaded(steps: Ste
             assert after.active in before.loaded
         if kind == "look" and after.phase is not before.phase:
             assert after.phase in FOLLOWS[before.phase]
+        if after.oldest != before.oldest:
+            assert after.shown > before.shown
         if set(after.routed) != set(before.routed) or set(after.loaded) != set(before.loaded):
             assert after.shown > before.shown
 

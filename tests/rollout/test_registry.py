@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from controlplane.rollout.codec import report_from_bytes, report_to_bytes
-from controlplane.rollout.registry import REPLICA_SECONDS, Consumer, Report, adopt, merge
+from controlplane.rollout.registry import HOST_LEASE, REPLICA_SECONDS, Consumer, Report, adopt, merge
 from tests.rollout.rollouts import POLICY
 
 SIDECAR = Consumer(
@@ -62,13 +62,28 @@ def test_a_host_whose_replica_ended_is_taken_to_be_there_until_it_had_the_time_t
 
 
 def test_a_control_plane_that_comes_back_after_an_outage_takes_everybody_to_have_just_gone() -> None:
-    former = report("one", SIDECAR, replace(SIDECAR, id="t"), heartbeat=NOW - 50)
-    own = replace(SIDECAR, id="t")
-    adopted = adopt((own,), (former,), NOW, POLICY)
-    assert adopted[0] is own
-    assert [(each.id, each.gone, each.orphaned, each.since) for each in adopted[1:]] == [
-        ("s", True, True, NOW)
-    ]
+    former = report("one", SIDECAR, heartbeat=NOW - 50)
+    (adopted,) = adopt((former,), NOW, POLICY)
+    assert (adopted.gone, adopted.orphaned, adopted.since) == (True, True, NOW)
+
+
+def test_one_that_comes_back_to_others_remembers_its_consumers_since_it_ended() -> None:
+    former = report("one", SIDECAR, heartbeat=NOW - 50)
+    (adopted,) = adopt((former,), None, POLICY)
+    assert (adopted.gone, adopted.orphaned, adopted.since) == (True, True, NOW - 50)
+
+
+def test_a_machine_that_came_back_is_not_what_it_was_before_it_went_down() -> None:
+    before = Consumer(id="h", kind="host", address=("10.0.0.1", 1), loaded=frozenset({"m@1"}), since=1.0)
+    after = replace(before, loaded=frozenset(), since=2.0)
+    elsewhere = replace(before, address=("10.0.0.2", 1))
+    assert merged(report("one", before, elsewhere), report("two", after)) == (elsewhere, after)
+
+
+def test_the_last_hosts_of_a_shard_are_remembered_for_longer() -> None:
+    host = Consumer(id="h", kind="host").lost(NOW, orphaned=False)
+    assert merged(report("one", host), now=NOW + 10 * POLICY.lease) == (host,)
+    assert merged(report("one", host), now=NOW + HOST_LEASE) == ()
 
 
 def test_a_report_survives_its_bytes() -> None:

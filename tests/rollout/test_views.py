@@ -50,7 +50,7 @@ def test_hosts_keep_what_leaves_until_it_is_unloaded() -> None:
 
 
 def test_lightbulb_is_told_what_is_active_and_what_may_still_be_held() -> None:
-    active = shown(rollout(Phase.RETIRING, live=(1, 2), held=(1, 2), fence=7)).active
+    active = shown(rollout(Phase.RETIRING, live=(1, 2), held=(1, 2), oldest=1, fence=7)).active
     assert active is not None
     assert (active.number, active.content_hash, active.fence, active.store) == (2, "hash-2", 7, "store")
     assert active.oldest == 1

@@ -14,6 +14,7 @@ from controlplane.store.contract import (
     MAX_BLOB_BYTES,
     MAX_EVENTS,
     MAX_PAGE,
+    Change,
     Conflict,
     Corrupt,
     Fenced,
@@ -198,11 +199,11 @@ class TestBlobs:
         store.put_blob(blob)
         assert store.blob(name) == blob
 
-    def test_one_that_was_dropped_is_gone_and_can_be_put_again(self, store: Store) -> None:
+    def test_one_that_a_change_forgets_is_gone_and_can_be_put_again(self, store: Store) -> None:
         name = store.put_blob(b"some")
         other = store.put_blob(b"other")
-        store.drop_blob(name)
-        store.drop_blob(name)
+        for version in (0, 1):  # also one that is gone already
+            store.commit(Change(expected=version, body=b"state", forget=name))
         with pytest.raises(NotFound):
             store.blob(name)
         assert store.blob(other) == b"other"
