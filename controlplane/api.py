@@ -72,7 +72,7 @@ class ControlPlaneService(pb_grpc.ControlPlaneServicer):
             await context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT, f"{len(request.files)} files; at most {MAX_FILES}"
             )
-        asked = await _asked(request, context, revision=request.source_revision)
+        asked = await _asked(request, context)
         workspace = Workspace(files={file.path: file.content for file in request.files})
         if len(workspace.files) < len(request.files):
             twice = Counter(file.path for file in request.files).most_common(1)[0][0]
@@ -108,7 +108,7 @@ class ControlPlaneService(pb_grpc.ControlPlaneServicer):
 
     async def Pin(self, request: pb.PinRequest, context: Context) -> pb.PinResponse:  # noqa: N802 - gRPC's name
         """Keep a generation loaded, or let it go."""
-        asked = Asked(author=request.author[:MAX_TEXT], request_id=request.request_id[:MAX_TEXT])
+        asked = await _asked(request, context)
         work = self._operator.pin(request.generation, asked, release=request.release)
         return pb.PinResponse(pinned=sorted(await _carried_out(work, context)))
 
@@ -203,20 +203,16 @@ async def _abort(error: Exception, context: Context) -> NoReturn:
     raise AssertionError("abort raises")
 
 
-async def _asked(
-    request: pb.PublishRequest | pb.RollbackRequest, context: Context, revision: str = ""
-) -> Asked:
-    for name in ("author", "message", "request_id"):
-        if len(getattr(request, name)) > MAX_TEXT:
+async def _asked(request: pb.PublishRequest | pb.RollbackRequest | pb.PinRequest, context: Context) -> Asked:
+    texts = {
+        name: getattr(request, name, "") for name in ("author", "message", "source_revision", "request_id")
+    }
+    for name, text in texts.items():
+        if len(text) > MAX_TEXT:
             await context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT, f"{name} is longer than {MAX_TEXT} characters"
             )
-    return Asked(
-        author=request.author,
-        message=request.message,
-        source_revision=revision[:MAX_TEXT],
-        request_id=request.request_id,
-    )
+    return Asked(**texts)
 
 
 def _history(entry: LogEntry, rollout: Rollout | None) -> pb.HistoryEntry:

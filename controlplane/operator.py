@@ -33,6 +33,7 @@ KEPT_GENERATIONS = 500
 """Generations whose content is kept, the newest of the log; of those before them only the log's line is."""
 
 _OUTCOME = struct.Struct(">Q??")
+_PINNED = struct.Struct(">Q")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +48,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of it: `unchanged` when it was so already, `on_its_way` when it is still to be activated."""
+    """What came of it: `unchanged` when it was so already, `on_its_way` when it is still to be activated.
+
+    `pinned`: of a pin, all that is pinned then.
+    """
 
     generation: int
     unchanged: bool = False
     on_its_way: bool = False
+    pinned: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +126,12 @@ class Operator:
         def decide(known: Known) -> _Step:
             change = operations.unpin if release else operations.pin
             following = change(known.rollout, number)
-            if following is known.rollout:
-                return self._unchanged(known, number)
-            action = "unpinned" if release else "pinned"
-            return _Step(following=following, outcome=Outcome(generation=number), action=action)
+            outcome = Outcome(
+                generation=number, unchanged=following is known.rollout, pinned=following.pinned
+            )
+            return _Step(following=following, outcome=outcome, action="unpinned" if release else "pinned")
 
-        await self._carry_out(decide, asked)
-        rollout = self._replica.known.rollout
-        return rollout.pinned if rollout is not None else ()
+        return (await self._carry_out(decide, asked)).pinned
 
     def generation(self, number: int) -> Generation:
         """Return a generation, loaded or not. Blocking. Raises NotFound, StoreError, Malformed."""
@@ -160,8 +163,7 @@ class Operator:
         body = await asyncio.to_thread(self._replica.store.outcome, request_id)
         if body is None:
             return None
-        generation, unchanged, on_its_way = _OUTCOME.unpack(body)
-        return Outcome(generation=generation, unchanged=unchanged, on_its_way=on_its_way)
+        return _outcome_from_bytes(body)
 
     def _one_too_many(self, known: Known, newest: int) -> str:
         """Return the hash of the content that a new generation pushes out; empty when there is none."""
@@ -189,7 +191,7 @@ class Operator:
             events=() if outcome.unchanged else (*superseded(known.rollout, step.following, now), event),
             entry=step.entry,
             request_id=asked.request_id,
-            outcome=_OUTCOME.pack(outcome.generation, outcome.unchanged, outcome.on_its_way),
+            outcome=_outcome_to_bytes(outcome),
             forget=step.forget,
         )
 
@@ -258,3 +260,14 @@ class Operator:
             entry=entry,
             forget="" if entry.content_hash == pushed_out else pushed_out,
         )
+
+
+def _outcome_to_bytes(outcome: Outcome) -> bytes:
+    head = _OUTCOME.pack(outcome.generation, outcome.unchanged, outcome.on_its_way)
+    return head + b"".join(map(_PINNED.pack, outcome.pinned))
+
+
+def _outcome_from_bytes(body: bytes) -> Outcome:
+    generation, unchanged, on_its_way = _OUTCOME.unpack_from(body)
+    pinned = tuple(number for (number,) in _PINNED.iter_unpack(body[_OUTCOME.size :]))
+    return Outcome(generation=generation, unchanged=unchanged, on_its_way=on_its_way, pinned=pinned)
