@@ -30,7 +30,15 @@ from lightbulb.ads.stream import Subscriber
 from lightbulb.ads.values import Node
 from lightbulb.last_known_good import LastKnownGood
 from sidecar.arrival import is_complete
-from sidecar.holdings import TYPES, Holdings, can_serve, refuse_emptying, start_from
+from sidecar.holdings import (
+    TYPES,
+    Holdings,
+    can_serve,
+    fence_of,
+    refuse_emptying,
+    start_from,
+    with_fence,
+)
 from sidecar.local import LocalServer
 
 log = logging.getLogger(__name__)
@@ -74,6 +82,8 @@ class Relay:
         self.holdings = Holdings()
         self.local = LocalServer(settings.node.id)
         self._settings = settings
+        self._subscriber: Subscriber | None = None
+        self._fence = ""
         self._kept = None if settings.state is None else LastKnownGood(settings.state, settings.kept_as)
 
     @contextlib.asynccontextmanager
@@ -83,7 +93,8 @@ class Relay:
         Raises CannotRelay.
         """
         if self._kept is not None:
-            self.holdings = start_from(await asyncio.to_thread(self._kept.load))
+            kept = await asyncio.to_thread(self._kept.load)
+            self.holdings, self._fence = start_from(kept), fence_of(kept)
             self.local.show(self.holdings.wanted)
         server = grpc.aio.server(options=SERVER_OPTIONS)
         try:
@@ -127,7 +138,7 @@ class Relay:
         refused, what was kept before is better.
         """
         if self._kept is not None and can_serve(accepted) and is_complete(self.local.lanes(), accepted):
-            self._kept.keep(accepted)
+            self._kept.keep(with_fence(accepted, self._subscriber.fence if self._subscriber else ""))
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -137,14 +148,15 @@ class Relay:
 
     async def _follow(self) -> None:
         """Follow the control plane, once Envoy has what was kept: what is told of counts as acknowledged."""
-        subscriber = Subscriber(
+        self._subscriber = Subscriber(
             targets=self._settings.control_planes,
             node=self._settings.node,
             types=TYPES,
             apply=self.apply,
             held=await self._held(),
+            fence=self._fence,
         )
-        await subscriber.run()
+        await self._subscriber.run()
 
     async def _held(self) -> Mapping[str, Mapping[str, str]]:
         """Return type -> name -> version of what was kept, as far as Envoy has it now."""

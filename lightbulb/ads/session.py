@@ -76,20 +76,22 @@ class SubscriberSession:
         types: Sequence[str],
         afresh: Collection[str] = (),
         held: Mapping[str, Mapping[str, str]] = _NOTHING,
+        fence: str = "",
     ) -> None:
         """Resources of the types `afresh` are told as of unknown version, and are news on every stream.
 
-        `held` is what is held to begin with: type -> name -> version.
+        `held` is what is held to begin with: type -> name -> version; `fence` is the last that came with it.
         """
+        self.fence = fence
+        """The last fence that came: how new what is held is."""
         self._node = node
         self._afresh = frozenset(afresh)
         self._held: dict[str, dict[str, str]] = {type_url: dict(held.get(type_url, {})) for type_url in types}
         self._pending: dict[str, frozenset[str]] = {}
-        self._fence = ""
 
     def connect(self) -> tuple[DeltaRequest, ...]:
         """Return the first requests of a new stream: a server that agrees with them sends nothing."""
-        metadata = {**self._node.metadata, FENCE: self._fence} if self._fence else self._node.metadata
+        metadata = {**self._node.metadata, FENCE: self.fence} if self.fence else self._node.metadata
         node = replace(self._node, metadata=metadata)
         return tuple(
             DeltaRequest(
@@ -116,6 +118,7 @@ class SubscriberSession:
         The update is empty (false) when there is nothing to apply.
         """
         held = self._held[response.type_url]
+        self.fence = response.fence or self.fence
         if _repeated(response):
             return Update(type_url=response.type_url, added=(), removed=())
         afresh = response.type_url in self._afresh
@@ -134,7 +137,6 @@ class SubscriberSession:
         """
         held = self._held[response.type_url]
         self._pending.pop(response.type_url, None)
-        self._fence = response.fence or self._fence
         held.update({r.name: r.version for r in update.added if r.name not in rejected})
         for name in update.removed:
             if name not in rejected:

@@ -105,7 +105,7 @@ class Subscriber:
     other types nor the stream. An `apply` that raises counts as a refusal of the whole update.
     What was applied is remembered across reconnects, so that a server that has nothing new sends
     nothing, but for the types that are asked for `afresh`. `held` is what was applied before (type ->
-    name -> version). `opened` is called as a stream opens, before anything of it is applied. `random`
+    name -> version), `fence` what this was then. `opened` is called as a stream opens, before anything of it is applied. `random`
     returns [0, 1) and spreads reconnects.
     """
 
@@ -118,6 +118,7 @@ class Subscriber:
         types: Sequence[str],
         apply: Apply,
         held: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+        fence: str = "",
         afresh: Collection[str] = (),
         opened: Callable[[], None] = lambda: None,
         credentials: grpc.ChannelCredentials | None = None,
@@ -132,10 +133,15 @@ class Subscriber:
         self._credentials = credentials
         self._backoff = backoff or Backoff()
         self._random = random
-        self._session = SubscriberSession(node, types, afresh, held)
+        self._session = SubscriberSession(node, types, afresh, held, fence)
         self._types = tuple(types)
         self._inboxes: dict[str, asyncio.Queue[tuple[_Stream, DeltaResponse]]] = {}
         self._stream: _Stream | None = None
+
+    @property
+    def fence(self) -> str:
+        """How new what came last is, as the server said it; to be kept with what was applied."""
+        return self._session.fence
 
     @property
     def connected(self) -> bool:
