@@ -105,8 +105,8 @@ class Subscriber:
     other types nor the stream. An `apply` that raises counts as a refusal of the whole update.
     What was applied is remembered across reconnects, so that a server that has nothing new sends
     nothing, but for the types that are asked for `afresh`. `held` is what was applied before (type ->
-    name -> version), `fence` what this was then. `opened` is called as a stream opens, before anything of it is applied. `random`
-    returns [0, 1) and spreads reconnects.
+    name -> version), `fence` what this was then. `opened` is called as a stream opens, before anything of it
+    is applied. `random` returns [0, 1) and spreads reconnects.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, of which four are needed
