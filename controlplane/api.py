@@ -13,7 +13,7 @@ import grpc.aio
 
 from controlplane.difference import differences
 from controlplane.model import Workspace
-from controlplane.operator import Asked, Operator
+from controlplane.operator import MAX_NUMBER, Asked, Operator
 from controlplane.problems import Problem, WorkspaceError
 from controlplane.replica import Replica
 from controlplane.rollout.operations import Refused
@@ -138,7 +138,8 @@ class ControlPlaneService(pb_grpc.ControlPlaneServicer):
     async def GetHistory(self, request: pb.GetHistoryRequest, context: Context) -> pb.GetHistoryResponse:  # noqa: N802 - gRPC's name
         """Return lines of the log, the newest first."""
         limit = min(request.limit or PAGE, MAX_PAGE)
-        work = self._blocking(self._replica.store.log, before=request.before or None, limit=limit)
+        before = min(request.before, MAX_NUMBER) or None
+        work = self._blocking(self._replica.store.log, before=before, limit=limit)
         entries = await _carried_out(work, context)
         rollout = self._replica.known.rollout
         return pb.GetHistoryResponse(entries=[_history(entry, rollout) for entry in entries])

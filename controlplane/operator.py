@@ -32,6 +32,9 @@ ATTEMPTS = 8
 KEPT_GENERATIONS = 500
 """Generations whose content is kept, the newest of the log; of those before them only the log's line is."""
 
+MAX_NUMBER = 2**63 - 1
+"""What a store can count to."""
+
 _OUTCOME = struct.Struct(">Q??")
 _PINNED = struct.Struct(">Q")
 
@@ -135,6 +138,7 @@ class Operator:
 
     def generation(self, number: int) -> Generation:
         """Return a generation, loaded or not. Blocking. Raises NotFound, StoreError, Malformed."""
+        self._entry(number)
         return self._replica.read_generation(number)
 
     async def _carry_out(self, decide: Callable[[Known], _Step], asked: Asked) -> Outcome:
@@ -200,9 +204,12 @@ class Operator:
 
     def _entry(self, number: int) -> LogEntry:
         try:
-            return self._replica.store.entry(number)
+            if number <= MAX_NUMBER:
+                return self._replica.store.entry(number)
+            unknown = NotFound("no store counts that far")
         except NotFound as error:
-            raise NotFound(f"there is no generation {number}; see `lightbulb history`") from error
+            unknown = error
+        raise NotFound(f"there is no generation {number}; see `lightbulb history`") from unknown
 
     def _unchanged(self, known: Known, number: int) -> _Step:
         assert known.rollout is not None
