@@ -10,42 +10,20 @@ from pathlib import Path
 import click
 
 from lightbulbctl.options import (
-    ADDRESS,
-    CONTROL_PLANE,
     SIDECAR,
     SIDECAR_ADMIN,
     TEXT,
     Address,
     address_option,
+    control_planes_option,
     envoy_option,
 )
-
-
-class AddressesType(click.ParamType[tuple[Address, ...]]):
-    """HOST:PORT, or several with commas between them."""
-
-    name = "host:port[,…]"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[Address, ...]:
-        """Return the addresses."""
-        if isinstance(value, tuple):
-            return value
-        return tuple(ADDRESS.convert(part, param, ctx) for part in str(value).split(","))
 
 
 @click.command()
 @address_option("--listen", SIDECAR, "Where the client service sends its requests.", ip=True)
 @address_option("--admin", SIDECAR_ADMIN, "Envoy's admin interface; keep it on loopback.", ip=True)
-@click.option(
-    "--control-plane",
-    "control_planes",
-    type=AddressesType(),
-    default=CONTROL_PLANE,
-    show_default=True,
-    help="Where the control plane listens; its replicas, with commas between them.",
-)
+@control_planes_option
 @click.option("--node-id", type=TEXT, default="sidecar", show_default=True, help="This sidecar's name.")
 @click.option(
     "--state-dir",

