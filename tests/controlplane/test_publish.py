@@ -1,0 +1,378 @@
+"""A publish, from the call to the last consumer: in order, gated on every acknowledgement, or not at all."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import grpc
+import pytest
+
+from controlplane.rollout.state import Phase
+from lightbulb.ads.session import DeltaRequest
+from lightbulb.ads.values import ACTIVE_GENERATION, CLUSTER, OBJECTIVE_TABLES, ROUTE
+from lightbulb.v1 import control_plane_pb2 as pb
+from tests.controlplane.peers import Peer, connected, endpoints, host, models, routes, sidecar
+from tests.controlplane.planes import POLICY, eventually, refused, run
+from tests.controlplane.watcher import watching
+from tests.controlplane.worlds import world
+
+HASTY = replace(POLICY, routing=0.3, laggards=0.6)
+"""Soon goes on without a sidecar, if there are two and a Lightbulb."""
+
+
+def test_each_step_waits_for_its_consumers_and_is_seen_by_who_watches(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, replace(POLICY, window=0)) as it, watching(it.plane) as watcher:
+            (one, two), lightbulb = it.sidecars, it.lightbulb
+            await watcher.sees("the first settled", lambda s: s.phase == pb.PHASE_SETTLED)
+            for peer in (it.host, one, lightbulb):
+                peer.hold()
+
+            await it.plane.publish(2)
+            await watcher.sees("the host waited for", lambda s: s.detail == "waiting for host h1")
+            assert (await it.plane.consumers())["h1"].waiting_for
+            assert not any(peer.sent[ROUTE] > 2 for peer in it.sidecars)  # nobody routes what isn't loaded
+
+            it.host.release()
+            await watcher.sees(
+                "both waited for", lambda s: s.detail == "waiting for lightbulb l1; sidecar s1"
+            )
+            consumers = await it.plane.consumers()
+            assert list(consumers["s1"].waiting_for) == [ROUTE]
+            assert list(consumers["l1"].waiting_for) == [OBJECTIVE_TABLES]
+            assert list(consumers["s2"].waiting_for) == list(consumers["h1"].waiting_for) == []
+            assert models(it.host) == {"rank@1", "rank@2", "fraud@1"}
+            assert routes(two, "Ranking|rank|1")
+            assert routes(two, "Ranking|rank|2")
+
+            one.release()
+            lightbulb.release()
+            lightbulb.hold(ACTIVE_GENERATION)
+            await watcher.sees(
+                "Lightbulb waited for",
+                lambda s: (s.phase, s.detail) == (pb.PHASE_RETIRING, "waiting for lightbulb l1"),
+            )
+            assert it.lightbulb.generation == 1
+            one.hold()
+            lightbulb.release()
+            await watcher.sees(
+                "old routes to go",
+                lambda s: (s.phase, s.detail) == (pb.PHASE_UNLOADING, "waiting for sidecar s1"),
+            )
+            assert it.lightbulb.generation == 2
+            assert "rank@1" in models(it.host)  # the sidecar may still send requests
+
+            one.release()
+            await it.plane.settled()
+            await it.loaded("rank@2", "fraud@1")
+            assert not any(routes(each, "Ranking|rank|1") for each in it.sidecars)
+            await watcher.sees("the end", lambda s: (s.phase, s.detail) == (pb.PHASE_SETTLED, ""))
+            assert watcher.steps() == [
+                ("SETTLED", 1, 0),
+                ("LOADING", 1, 2),
+                ("ROUTING", 1, 2),
+                ("RETIRING", 2, 0),
+                ("UNLOADING", 2, 0),
+                ("SETTLED", 2, 0),
+            ]
+
+    run(scenario)
+
+
+def test_what_is_active_or_on_its_way_isnt_published_again(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            first = await it.plane.publish(1)
+            assert (first.generation, first.unchanged) == (1, True)
+            it.host.hold()
+            second = await it.plane.publish(2)
+            again = await it.plane.publish(2)
+            assert (second.generation, second.unchanged) == (2, False)
+            assert (again.generation, again.unchanged) == (2, True)
+            assert again.content_hash == second.content_hash != first.content_hash
+            assert [each.state for each in await it.plane.history()] == ["on its way", "active"]
+
+    run(scenario)
+
+
+def test_all_problems_are_answered_and_nothing_is_changed(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            before = await it.plane.status()
+            broken = await it.plane.publish(2, room="1MiB", vips={"a": "vip-a", "b": "vip-a"})
+            assert broken.generation == 0
+            assert {problem.code for problem in broken.problems} == {"DUPLICATE_VIP", "DOES_NOT_FIT"}
+            misfit = await it.plane.publish(2, memory="3GiB")
+            (problem,) = misfit.problems
+            assert (problem.code, problem.file, problem.line) == ("DOES_NOT_FIT", "models.yaml", 2)
+            assert problem.remedy
+            assert len(await it.plane.history()) == 1
+            assert await it.plane.status() == before
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("phase", [Phase.LOADING, Phase.ROUTING])
+def test_a_publish_supersedes_the_one_that_is_on_its_way(store: str, phase: Phase) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            held = it.host if phase is Phase.LOADING else it.sidecars[0]
+            held.hold()
+            await it.plane.publish(2)
+            await it.plane.phase(phase)
+            await it.plane.publish(3)
+            held.release()
+            await it.plane.active(3)
+            await it.lightbulb_at(3)
+            await it.plane.settled()
+            assert it.plane.rollout.live == (1, 3)
+            await it.loaded("rank@1", "rank@3", "fraud@1")
+            await it.plane.in_step(*it.sidecars)
+            assert not routes(it.sidecars[0], "Ranking|rank|2")
+            assert [each.state for each in await it.plane.history()] == ["active", "", "loaded"]
+            events = await it.plane.events()
+            assert ("withdrawn", 2) in events
+            assert ("activated", 2) not in events
+
+    run(scenario)
+
+
+def test_a_hosts_nack_withdraws_the_publish_and_says_why(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            it.host.refuses = {"rank@2": "fact 'history' is missing"}
+            await it.plane.publish(2)
+            await eventually("the end of it", lambda: it.plane.rollout.withdrawn == 2)
+            now = await it.plane.status()
+            assert (now.active_generation, now.failed_generation) == (1, 2)
+            assert now.failure == "refused: host h1: rank@2: fact 'history' is missing"
+            await it.plane.settled()
+            await it.loaded("rank@1", "fraud@1")
+            assert not any(routes(each, "Ranking|rank|2") for each in it.sidecars)
+            assert ("withdrawn", 2) in await it.plane.events()
+            await it.plane.published(3)  # a mended one isn't held up
+            assert (await it.plane.status()).failure == ""
+
+    run(scenario)
+
+
+def test_a_sidecars_nack_withdraws_what_was_added_everywhere(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            one, two = it.sidecars
+            one.refuses = {"Ranking": "unknown extension"}
+            await it.plane.publish(2)
+            await eventually("the end of it", lambda: it.plane.rollout.withdrawn == 2)
+            assert (await it.plane.status()).failure == "refused: sidecar s1: Ranking: unknown extension"
+            await it.plane.settled()
+            await eventually("the key to go", lambda: not routes(two, "Ranking|rank|2"))
+            await it.loaded("rank@1", "fraud@1")
+            assert routes(one, "Ranking|rank|1")
+            assert it.lightbulb.generation == 1
+            one.refuses = {}
+            assert await it.plane.published(3) == 3
+
+    run(scenario)
+
+
+def test_a_host_that_never_answers_ends_the_publish_at_the_deadline(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, replace(POLICY, loading=0.3)) as it:
+            it.host.hold()
+            await it.plane.publish(2)
+            await eventually("the end of it", lambda: it.plane.rollout.withdrawn == 2)
+            now = await it.plane.status()
+            assert now.failure == "waiting for host h1 for more than 0.3 s"
+            assert (now.active_generation, now.target_generation) == (1, 0)
+            it.host.release()
+            await it.plane.settled()
+
+    run(scenario)
+
+
+def test_a_shard_without_a_host_ends_the_publish_at_the_deadline(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, replace(POLICY, loading=0.3)) as it:
+            await it.plane.publish(2, vips={"a": "vip-a", "b": "vip-b"}, places={"b": ["rank@2"]})
+            await eventually("the end of it", lambda: it.plane.rollout.withdrawn == 2)
+            assert it.plane.rollout.failure == "waiting for a host for shard b for more than 0.3 s"
+
+    run(scenario)
+
+
+def test_the_first_publish_has_no_deadline_and_nobody_is_shown_anything_of_it_before(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, replace(POLICY, loading=0.1, routing=0.1), generation=0) as it:
+            it.host.hold()
+            await it.plane.publish(1)
+            entered = it.plane.rollout.entered
+            await eventually("ten deadlines to pass", lambda: it.plane.replica.now > entered + 1)
+            assert it.plane.rollout.phase is Phase.LOADING
+            assert not any(peer.sent for peer in (*it.sidecars, it.lightbulb))
+            it.host.release()
+            await it.lightbulb_at(1)
+
+    run(scenario)
+
+
+def test_a_sidecar_that_lags_is_passed_over_by_name_and_its_clients_are_answered_from_what_it_routes(
+    store: str,
+) -> None:
+    async def scenario() -> None:
+        async with world(store, HASTY) as it:
+            it.sidecars[1].hold()
+            await it.plane.publish(2)
+            await it.lightbulb_at(2)
+            await it.says("went on without sidecar s2; waiting for sidecar s2")
+            consumers = await it.plane.consumers()
+            assert (consumers["s1"].answered_from, consumers["s2"].answered_from) == (0, 1)
+            assert [it.tables.generation_for(name) for name in ("", "s1", "s2", "new")] == [2, 2, 1, 1]
+            # and it stays so for as long as it lags
+            assert it.plane.rollout.phase is Phase.RETIRING
+            it.sidecars[1].release()
+            await eventually("word of it", lambda: it.tables.generation_for("s2") == 2)
+            await it.plane.settled()
+            assert (await it.plane.consumers())["s2"].answered_from == 0
+            await eventually("the rest", lambda: it.tables.generation_for("new") == 2)
+
+    run(scenario)
+
+
+def test_a_sidecar_that_says_a_lot_but_acknowledges_nothing_isnt_taken_to_route_it(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, HASTY) as it:
+            chatty = it.sidecars[1]
+            chatty.hold()
+            async with saying_a_lot(chatty):
+                await it.plane.publish(2)
+                await it.lightbulb_at(2)
+                assert [it.tables.generation_for(name) for name in ("s1", "s2")] == [2, 1]
+                await it.plane.roll_back(1)
+                await it.plane.publish(3)
+                await it.lightbulb_at(3)
+                assert [it.tables.generation_for(name) for name in ("s1", "s2")] == [3, 1]
+
+    run(scenario)
+
+
+@contextlib.asynccontextmanager
+async def saying_a_lot(peer: Peer) -> AsyncIterator[None]:
+    async def say() -> None:
+        while True:
+            stream = peer._subscriber._stream if peer._subscriber else None
+            if stream is not None:
+                stream.send(DeltaRequest(type_url=CLUSTER, nonce="of long ago"))
+            await asyncio.sleep(0.001)
+
+    task = asyncio.create_task(say())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def test_too_many_laggards_end_the_publish_and_are_named(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, replace(HASTY, laggards=0.3)) as it:
+            it.sidecars[1].hold()
+            await it.plane.publish(2)
+            await eventually("the end of it", lambda: it.plane.rollout.withdrawn == 2)
+            assert it.plane.rollout.failure == "waiting for sidecar s2 for more than 0.3 s"
+            assert it.lightbulb.generation == 1
+            it.sidecars[1].release()
+            await it.plane.settled()
+            assert not routes(it.sidecars[1], "Ranking|rank|2")
+
+    run(scenario)
+
+
+def test_a_sidecar_out_of_sight_is_waited_for_a_while_and_remembered_for_its_lease(store: str) -> None:
+    async def scenario() -> None:
+        async with (
+            world(store, replace(POLICY, reconnect=0.5, lease=30)) as it,
+            watching(it.plane) as watcher,
+        ):
+            lost = it.sidecars[1]
+            await lost.disconnect()
+            await watcher.sees("it gone", lambda s: any(each.out_of_sight for each in s.consumers))
+            await it.plane.publish(2)
+            await it.lightbulb_at(2)
+            await it.says("waiting for sidecar s2 (out of sight)")
+            assert it.tables.generation_for("s2") == 1
+            assert it.plane.rollout.phase is Phase.RETIRING  # it may well route, and be asked for, the old
+            await lost.connect(it.plane.target)
+            await eventually("word of it", lambda: it.tables.generation_for("s2") == 2)
+            await it.plane.settled()
+
+    run(scenario)
+
+
+def test_a_sidecar_out_of_sight_for_longer_than_its_lease_holds_nothing_up(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, replace(POLICY, reconnect=0.1, lease=0.5, window=0)) as it:
+            await it.sidecars[1].disconnect()
+            await it.plane.published(2)
+            await it.plane.settled()
+            assert "s2" not in await it.plane.consumers()
+            await eventually("it forgotten", lambda: "s2" not in it.tables.sidecars)
+            # it comes back with keys that are gone by now, and is told so
+            await it.sidecars[1].connect(it.plane.target)
+            await it.plane.in_step(it.sidecars[1])
+            await eventually("word of it", lambda: it.tables.sidecars.get("s2") == 0)
+            assert not routes(it.sidecars[1], "Ranking|rank|1")
+
+    run(scenario)
+
+
+def test_a_cold_sidecars_clients_get_no_answer_until_it_routes_one(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            cold = sidecar("cold")
+            cold.hold()
+            try:
+                await cold.connect(it.plane.target)
+                await it.plane.knows(cold)
+                assert it.tables.generation_for("cold") == 1  # the oldest: nothing is known of it
+                cold.release()
+                await eventually("word of it", lambda: it.tables.sidecars.get("cold") == 0)
+            finally:
+                await cold.disconnect()
+
+    run(scenario)
+
+
+def test_a_shards_vip_may_change_and_every_key_follows_it(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            await it.plane.published(2, vips={"a": "vip-new"})
+            await it.lightbulb_at(2)
+            one = it.sidecars[0]
+            assert endpoints(one, "vip-new") == endpoints(one, "vip-a") == {it.host.port}
+            await it.plane.roll_back(1)
+            await it.lightbulb_at(1)
+            await it.plane.settled()
+            assert endpoints(one, "vip-new") == endpoints(one, "vip-a") == {it.host.port}
+
+    run(scenario)
+
+
+def test_a_vip_is_no_other_shards_while_old_keys_lead_to_it(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, replace(POLICY, window=0)) as it:
+            other = host("h2", "b")
+            async with connected(it.plane.target, other):
+                await it.plane.knows(other)
+                swapped = {"a": "vip-b", "b": "vip-a"}
+                (problem,) = (await it.plane.publish(2, vips=swapped)).problems
+                assert problem.code == "VIP_IN_USE"
+                await it.plane.published(2, vips={"a": "vip-c"})
+                await it.plane.settled()  # the first generation, which has the VIP, has left
+                assert not it.plane.replica.known.generations.keys() & {1}
+                await it.plane.published(3, vips={"a": "vip-c", "b": "vip-a"})
+                code, text = await refused(it.plane.roll_back(1, reload=True))
+                assert code is grpc.StatusCode.FAILED_PRECONDITION
+                assert "vip-a" in text
+
+    run(scenario)

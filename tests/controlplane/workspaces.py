@@ -1,0 +1,61 @@
+"""A small workspace in many versions. Clients cache next to nothing, so that what is old retires soon."""
+
+from collections.abc import Mapping, Sequence
+
+from lightbulb.v1 import control_plane_pb2 as pb
+
+SHARD = "a"
+RANKING, FRAUD = "Ranking", "Fraud"
+
+
+def files(
+    version: int | str,
+    *,
+    cache: str = "10ms",
+    memory: str = "100MiB",
+    room: str = "2GiB",
+    vips: Mapping[str, str] | None = None,
+    places: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, bytes]:
+    """Return files in which Ranking is answered by rank@`version`, and Fraud always by fraud@1.
+
+    `vips` is shard -> VIP; `places` is shard -> models that it is told to hold.
+    """
+    shards = "".join(
+        f"  - {{name: {shard}, vip: {vip}, memory: {room}, models: {list((places or {}).get(shard, ()))}}}\n"
+        for shard, vip in (vips or {SHARD: "vip-a"}).items()
+    )
+    content = {
+        "objectives.yaml": f"""objectives:
+  - {{name: {RANKING}, input_type: TITLE, owner: home, deadline: 10ms, cache_lifetime: {cache}}}
+  - {{name: {FRAUD}, input_type: PAYMENT, owner: risk, deadline: 10ms, cache_lifetime: {cache}}}
+""",
+        "models.yaml": f"""models:
+  - {{name: rank, version: "{version}", memory: {memory}}}
+  - {{name: fraud, version: "1", memory: 10MiB}}
+""",
+        "experiments.yaml": "experiments: []\n",
+        "fleet.yaml": f"shards:\n{shards}",
+        "rules.js": _rule("Ranking", "TITLE", "rank") + _rule("Fraud", "PAYMENT", "fraud"),
+    }
+    return {name: text.encode() for name, text in content.items()}
+
+
+def _rule(objective: str, input_type: str, model: str) -> str:
+    return (
+        f"function define{objective}DefaultRule() {{ return {{\n"
+        f'  targetObjectives: ["{objective}"], modelInputType: "{input_type}", modelType: "SCORER",\n'
+        f'  defaultModel: {{name: "{model}"}}}}; }}\n'
+    )
+
+
+def publish_request(version: int | str, **changes: object) -> pb.PublishRequest:
+    """Return the request that publishes a version; `changes` are the files' or the request's own."""
+    own = {
+        name: changes.pop(name)
+        for name in list(changes)
+        if name in pb.PublishRequest.DESCRIPTOR.fields_by_name
+    }
+    content = files(version, **changes)  # type: ignore[arg-type]
+    listed = [pb.WorkspaceFile(path=path, content=body) for path, body in content.items()]
+    return pb.PublishRequest(**{"files": listed, "author": "ann", "message": f"rank@{version}", **own})
