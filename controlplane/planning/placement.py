@@ -8,11 +8,12 @@ are small against shards, and this one moves nothing that needn't move.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from controlplane.model import Model, Shard
+from controlplane.planning.rooms import Rooms
 
 NOTHING_RESIDENT: Mapping[str, Mapping[str, int]] = MappingProxyType({})
 
@@ -35,16 +36,6 @@ class Placement:
     misfits: tuple[Misfit, ...]
 
 
-@dataclass(slots=True)
-class _Room:
-    """A shard being filled; what is `resident` is loaded there anyhow, and takes its room whatever comes."""
-
-    shard: Shard
-    free: int
-    resident: Mapping[str, int]
-    loaded: set[str] = field(default_factory=set)
-
-
 def closure(model: str, models: Mapping[str, Model]) -> frozenset[str]:
     """Return a model and all that it depends on, by id; what isn't in `models` is left out."""
     found: set[str] = set()
@@ -58,7 +49,7 @@ def closure(model: str, models: Mapping[str, Model]) -> frozenset[str]:
 
 
 def place(
-    wanted: Iterable[str],
+    wanted: Collection[str],
     models: Mapping[str, Model],
     shards: Sequence[Shard],
     previous: Mapping[str, str],
@@ -68,65 +59,29 @@ def place(
 
     `resident` is shard -> id -> MiB of what is loaded there and stays, whether or not it is wanted.
     """
-    rooms = {shard.name: _room(shard, resident) for shard in sorted(shards, key=lambda each: each.name)}
-    needs = {name: closure(name, models) for name in wanted}
-    order = sorted(needs, key=lambda name: (-_size(needs[name], models), name))
-    shard_of: dict[str, str] = {}
+    # Most models need nothing else: what isn't made for those needn't be gone through, and there are many.
+    needs = {name: tuple(closure(name, models)) for name in wanted if models[name].depends_on}
+    sizes = {name: models[name].memory_mib for name in wanted} | {
+        name: sum(models[each].memory_mib for each in needed) for name, needed in needs.items()
+    }
+    order = sorted(sorted(sizes), key=sizes.__getitem__, reverse=True)  # equal sizes stay sorted by name
     fixed = {model: shard.name for shard in shards for model in shard.models}
+    rooms = Rooms(shards, models, resident, shared={name for needed in needs.values() for name in needed})
+    shard_of: dict[str, str] = {}
     # First what is told to be somewhere, then what stays, so that nothing new can push it out.
-    for name in sorted(order, key=lambda each: each not in fixed):
+    for name in sorted(order, key=lambda each: each not in fixed) if fixed else order:
         room = rooms.get(fixed.get(name, previous.get(name, "")))
-        if room is not None and _try(room, needs[name], models):
+        if room is not None and rooms.put(room, needs.get(name) or (name,)):
             shard_of[name] = room.shard.name
     misfits = []
     for name in order:
         if name in shard_of:
             continue
-        allowed = [rooms[fixed[name]]] if name in fixed else rooms.values()
-        found = _best(allowed, needs[name], models)
-        if found is None:
-            largest = max((room.free for room in allowed), default=0)
-            size = _size(needs[name], models)
-            misfits.append(Misfit(model=models[name], needs=size, largest_free=largest))
+        told = rooms.get(fixed[name]) if name in fixed else None  # it had no room there, and has less now
+        room = rooms.put_where_best(needs.get(name) or (name,)) if told is None else None
+        if room is not None:
+            shard_of[name] = room.shard.name
         else:
-            _try(found, needs[name], models)
-            shard_of[name] = found.shard.name
-    loaded = {name: frozenset(room.loaded) for name, room in rooms.items()}
-    return Placement(shard_of=shard_of, loaded=loaded, misfits=tuple(misfits))
-
-
-def _room(shard: Shard, resident: Mapping[str, Mapping[str, int]]) -> _Room:
-    stays = resident.get(shard.name, {})
-    return _Room(shard, shard.memory_mib - sum(stays.values()), stays)
-
-
-def _size(names: Iterable[str], models: Mapping[str, Model]) -> int:
-    return sum(models[name].memory_mib for name in names)
-
-
-def _extra(room: _Room, needed: frozenset[str], models: Mapping[str, Model]) -> int:
-    """Return how much more the shard would use."""
-    return sum(
-        max(0, models[name].memory_mib - room.resident.get(name, 0))
-        for name in needed
-        if name not in room.loaded
-    )
-
-
-def _try(room: _Room, needed: frozenset[str], models: Mapping[str, Model]) -> bool:
-    extra = _extra(room, needed, models)
-    if extra > room.free:
-        return False
-    room.free -= extra
-    room.loaded |= needed
-    return True
-
-
-def _best(rooms: Iterable[_Room], needed: frozenset[str], models: Mapping[str, Model]) -> _Room | None:
-    """Return the shard that has the most left afterwards; the first by name among equals."""
-    best, most = None, -1
-    for room in rooms:
-        left = room.free - _extra(room, needed, models)
-        if left > most:
-            best, most = room, left
-    return best
+            largest = rooms.largest_free() if told is None else told.free
+            misfits.append(Misfit(model=models[name], needs=sizes[name], largest_free=largest))
+    return Placement(shard_of=shard_of, loaded=rooms.loaded(), misfits=tuple(misfits))

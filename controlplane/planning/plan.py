@@ -8,7 +8,7 @@ from types import MappingProxyType
 from controlplane.model import Model, Plan, RoutingRule, RuleSet, ShardAssignment
 from controlplane.planning.placement import Placement, place
 from controlplane.problems import Problem, WorkspaceError
-from lightbulb.model import ModelAssignment, model_id
+from lightbulb.model import ModelAssignment, ObjectiveTable, model_id
 
 NOTHING_RESIDENT: Mapping[str, tuple[ModelAssignment, ...]] = MappingProxyType({})
 
@@ -24,15 +24,12 @@ def make_plan(
     that names every model which fits nowhere.
     """
     models = {model.id: model for model in rules.models}
-    targets = {
-        (table.objective, target.routing_key, model_id(target.name, target.version))
-        for table in rules.tables
-        for target in table.models
-    }
+    targets = [target for table in sorted(rules.tables, key=_objective) for target in _targets(table)]
     before = {model.id: shard for shard, own in resident.items() for model in own}
     before |= {model.id: assignment.shard for assignment in previous for model in assignment.models}
     room_taken = {shard: {model.id: model.memory_mib for model in own} for shard, own in resident.items()}
-    placement = place({model for _, _, model in targets}, models, rules.shards, before, room_taken)
+    wanted = dict.fromkeys(model for _, _, model in targets)
+    placement = place(wanted, models, rules.shards, before, room_taken)
     if placement.misfits:
         raise WorkspaceError(
             does_not_fit(each.model, each.needs, each.largest_free) for each in placement.misfits
@@ -42,9 +39,20 @@ def make_plan(
         tables=rules.tables,
         routes=tuple(
             RoutingRule(objective=objective, key=key, vip=vips[placement.shard_of[model]])
-            for objective, key, model in sorted(targets)
+            for objective, key, model in targets
         ),
         assignments=_assignments(rules, placement, models),
+    )
+
+
+def _objective(table: ObjectiveTable) -> str:
+    return table.objective
+
+
+def _targets(table: ObjectiveTable) -> list[tuple[str, str, str]]:
+    """Return objective, routing key and model id of what an objective is served by, sorted, each once."""
+    return sorted(
+        {(table.objective, each.routing_key, model_id(each.name, each.version)) for each in table.models}
     )
 
 

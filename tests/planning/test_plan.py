@@ -1,9 +1,11 @@
 """Placement respects capacity, moves nothing that needn't move, and loses nothing."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controlplane.model import Location, Model, Shard
@@ -11,8 +13,10 @@ from controlplane.planning.placement import Placement, closure, place
 from controlplane.planning.plan import make_plan
 from controlplane.problems import WorkspaceError
 from controlplane.rules.compile import compile_workspace
+from tests.planning import exhaustive
 from tests.rules.workspaces import GOOD, workspace
 
+SIZES, ROOMS = st.integers(1, 60), st.integers(20, 150)
 HERE = Location(file="models.yaml", line=1)
 
 
@@ -32,14 +36,16 @@ def shards(*memory: int) -> tuple[Shard, ...]:
 
 
 @st.composite
-def fleets(draw: st.DrawFn) -> tuple[dict[str, Model], tuple[Shard, ...]]:
+def fleets(
+    draw: st.DrawFn, sizes: st.SearchStrategy[int] = SIZES, rooms: st.SearchStrategy[int] = ROOMS
+) -> tuple[dict[str, Model], tuple[Shard, ...]]:
     count = draw(st.integers(0, 12))
     models: list[Model] = []
     for index in range(count):
         # Only on earlier ones: no loops, which the compiler refuses.
         needed = draw(st.sets(st.sampled_from(models), max_size=2)) if models else set()
-        models.append(model(f"m{index}", draw(st.integers(1, 60)), *sorted(each.id for each in needed)))
-    return by_id(*models), shards(*draw(st.lists(st.integers(20, 150), max_size=4)))
+        models.append(model(f"m{index}", draw(sizes), *sorted(each.id for each in needed)))
+    return by_id(*models), shards(*draw(st.lists(rooms, max_size=4)))
 
 
 def used(placement: Placement, models: Mapping[str, Model], shard: str) -> int:
@@ -61,6 +67,33 @@ def test_every_model_is_placed_with_what_it_needs_or_named(
     for misfit in placement.misfits:
         free = [shard.memory_mib - used(placement, models, shard.name) for shard in places]
         assert misfit.largest_free >= max(free, default=0)
+
+
+@st.composite
+def moments(draw: st.DrawFn) -> dict[str, Any]:
+    """What placement may be given: few sizes, so that shards are equally full now and then."""
+    models, places = draw(fleets(sizes=st.sampled_from([10, 20, 30]), rooms=st.sampled_from([40, 60, 90])))
+    names = [shard.name for shard in places] + ["gone"]
+    told = draw(st.dictionaries(st.sampled_from(sorted(models) or ["-"]), st.sampled_from(names), max_size=3))
+    on_shards = st.dictionaries(st.sampled_from(sorted(models) or ["-"]), st.integers(1, 40), max_size=3)
+    return {
+        "wanted": draw(st.sets(st.sampled_from(sorted(models)))) if models else set(),
+        "models": models,
+        "shards": tuple(
+            replace(shard, models=tuple(name for name in told if told[name] == shard.name))
+            for shard in draw(st.permutations(places))
+        ),
+        "previous": draw(
+            st.dictionaries(st.sampled_from(sorted(models) or ["-"]), st.sampled_from(names), max_size=6)
+        ),
+        "resident": draw(st.dictionaries(st.sampled_from(names), on_shards, max_size=3)),
+    }
+
+
+@given(moments())
+@settings(max_examples=500)
+def test_no_shard_that_wasnt_looked_at_would_have_been_chosen(moment: dict[str, Any]) -> None:
+    assert place(**moment) == exhaustive.place(**moment)
 
 
 @given(fleets())
