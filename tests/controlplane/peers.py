@@ -9,7 +9,10 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import grpc
+import grpc.aio
 from envoy.config.endpoint.v3 import endpoint_pb2
+from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 
 from lightbulb.ads.session import DeltaResponse, Update
 from lightbulb.ads.stream import Subscriber
@@ -23,6 +26,7 @@ from lightbulb.ads.values import (
     Node,
     Resource,
 )
+from lightbulb.ads.wire import node_to_proto
 from lightbulb.feed import AFRESH, TYPES, Feed
 from tests.controlplane.workspaces import SHARD
 from tests.lightbulb.ads_server import SOON
@@ -125,11 +129,11 @@ class Peer:
         return await self.apply(update)
 
 
-def host(name: str = "h1", shard: str = SHARD, port: int = 0) -> Peer:
+def host(name: str = "h1", shard: str = SHARD, **metadata: str) -> Peer:
     """Return a host of a shard, at a port that no other has."""
-    metadata = {"kind": "host", "shard": shard, "address": "127.0.0.1", "memory_mib": "2048"}
-    metadata["port"] = str(port or 20_000 + next(_numbers))
-    return Peer(Node(id=name, cluster=shard, metadata=metadata), (MODEL_ASSIGNMENT,))
+    place = {"kind": "host", "shard": shard, "address": "127.0.0.1", "memory_mib": "2048"}
+    place["port"] = str(20_000 + next(_numbers))
+    return Peer(Node(id=name, cluster=shard, metadata=place | metadata), (MODEL_ASSIGNMENT,))
 
 
 def models(peer: Peer) -> set[str]:
@@ -161,8 +165,8 @@ def routes(peer: Peer, key: str) -> bool:
 class Lightbulb(Peer):
     """Keeps what comes in a Feed, as the real one does."""
 
-    def __init__(self, name: str = "l1") -> None:
-        super().__init__(Node(id=name, metadata={"kind": "lightbulb"}), TYPES, AFRESH)
+    def __init__(self, name: str = "l1", **metadata: str) -> None:
+        super().__init__(Node(id=name, metadata={"kind": "lightbulb", **metadata}), TYPES, AFRESH)
         self.feed = Feed()
 
     @property
@@ -174,6 +178,15 @@ class Lightbulb(Peer):
 
     async def apply(self, update: Update) -> Mapping[str, str]:
         return await self.feed.apply(update)
+
+
+async def refusal(target: str, peer: Peer) -> tuple[grpc.StatusCode, str]:
+    """Return the status with which a control plane ends a consumer's stream."""
+    async with grpc.aio.insecure_channel(target) as channel:
+        call = ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel).DeltaAggregatedResources()
+        request = discovery_pb2.DeltaDiscoveryRequest(type_url=peer.types[0], node=node_to_proto(peer.node))
+        await call.write(request)
+        return await asyncio.wait_for(call.code(), 10), await call.details()
 
 
 @contextlib.asynccontextmanager
