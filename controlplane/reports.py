@@ -29,7 +29,7 @@ _HEARTBEAT = struct.Struct(">d?16s")
 
 
 class Reports:
-    """Reads and writes them. `begin`, `read`, `write`, `beat` and `drop_ended` block; the others don't.
+    """Reads and writes them. `begin`, `read`, `write`, `beat`, `leave`, `drop_ended` block; the others don't.
 
     `others` are the other replicas' reports; `driving` the names of those that said that they drive.
     """
@@ -137,7 +137,11 @@ class Reports:
         self._store.put_report(self._name + _BEAT, _HEARTBEAT.pack(now, driving, self._process))
 
     def leave(self) -> None:
-        """Say that this replica doesn't live any more: its next life needn't wait. Raises Unreachable."""
+        """Write down the last, and that this replica doesn't live any more: its next life needn't wait.
+
+        Blocking. Raises Unreachable.
+        """
+        self.write()
         self._store.drop_report(self._name + _BEAT)
 
     def drop_ended(self, now: float, policy: Policy) -> None:
