@@ -169,6 +169,11 @@ class Plane:
             lambda: wanted <= {each.id for each in self.replica.consumers if not each.gone},
         )
 
+    async def has_reported(self) -> None:
+        """Wait until what this replica knows of its consumers is written down."""
+        reports = self.replica._reports
+        await eventually("the report", lambda: reports._own is reports._written)
+
     async def in_step(self, *peers: Peer) -> None:
         """Wait until this replica has an ACK of everything, and nothing more to send, from each."""
 
