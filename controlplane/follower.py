@@ -58,7 +58,8 @@ class Follower:
         self.store = store
         self.reports = Reports(store, name)
         self.known = Known()
-        self.problem = "the store wasn't read yet"
+        self._cant_read = "the store wasn't read yet"
+        self._cant_write = ""
         self._name = name
         self._policy = policy
         self._clock = clock
@@ -67,6 +68,11 @@ class Follower:
         self._lease: Lease | None = None
         self._archive = Archive(store)
         self._lock = threading.RLock()
+
+    @property
+    def problem(self) -> str:
+        """Why the store can't be read, or else written; empty when it can."""
+        return self._cant_read or self._cant_write
 
     @property
     def now(self) -> float:
@@ -105,7 +111,7 @@ class Follower:
                 )
             self.reports.read(now)
             self._take(head)
-            self.problem = ""
+            self._cant_read = ""
 
     def read_generation(self, number: int) -> Generation:
         """Return any generation of the log. Blocking. Raises NotFound, Corrupt, Malformed, Unreachable."""
@@ -123,14 +129,17 @@ class Follower:
         await self.attempt(lambda: self._take(head))  # it is done, whether or not it can be read back now
         self._on_change()
 
-    async def attempt(self, work: Callable[[], object]) -> bool:
+    async def attempt(self, work: Callable[[], object], *, writing: bool = False) -> bool:
         """Do something with the store in a thread; say whether it could be done, and log it when not."""
         try:
             await asyncio.to_thread(work)
         except (StoreError, Malformed) as error:
             if str(error) != self.problem:
                 log.warning("the store: %s", error)
-            self.problem = str(error)
+            if writing:
+                self._cant_write = str(error)
+            else:
+                self._cant_read = str(error)
             return False
         return True
 
@@ -143,7 +152,7 @@ class Follower:
             mark = self.store.wait(mark, WAIT_SECONDS)
 
         while True:
-            had_problem = bool(self.problem)
+            had_problem = bool(self._cant_read)
             if not (await self.attempt(look) and await self.attempt(self.read)):
                 await asyncio.sleep(RETRY_SECONDS)
             elif had_problem:
@@ -153,7 +162,7 @@ class Follower:
     async def beat(self) -> None:
         """Say that this replica lives, and take the lease when it is free, until cancelled."""
         while True:
-            if await self.attempt(self._beat):
+            if await self.attempt(self._beat, writing=True):
                 self._on_change()
             await asyncio.sleep(BEAT_SECONDS)
 
@@ -161,7 +170,7 @@ class Follower:
         """Write down what this replica knows of its consumers, whenever that changes, until cancelled."""
         while True:
             await self.reports.wait_for_news()
-            if not await self.attempt(self.reports.write):
+            if not await self.attempt(self.reports.write, writing=True):
                 self.reports.write_again()
                 await asyncio.sleep(RETRY_SECONDS)
 
@@ -169,8 +178,8 @@ class Follower:
         """Let another replica drive at once, and this one's next life begin."""
         lease, self._lease = self._lease, None
         if lease is not None:
-            await self.attempt(lambda: self.store.release(lease))
-        await self.attempt(self.reports.leave)
+            await self.attempt(lambda: self.store.release(lease), writing=True)
+        await self.attempt(self.reports.leave, writing=True)
 
     def _take(self, head: Head) -> None:
         """Know a head from now on, unless it is older than what is known."""
@@ -185,7 +194,7 @@ class Follower:
             self.known = Known(version=head.version, rollout=rollout, generations=generations, layout=shown)
 
     def _beat(self) -> None:
-        if self.problem:
+        if self._cant_read:
             # Who can't read the store can't drive: somebody else may be able to.
             lease, self._lease = self._lease, None
             if lease is not None:
@@ -194,6 +203,7 @@ class Follower:
         had = self.lease
         self._lease = self.store.lease(self.reports.instance, LEASE_SECONDS)
         self.reports.beat(self.now, driving=self._lease is not None)
+        self._cant_write = ""  # a disk that is full can be read: only this tells that there is room again
         if self._lease is not None:
             self.reports.drop_ended(self.now, self._policy)
             if had is None:
