@@ -1,0 +1,215 @@
+"""A store that is gone, full, or loses an answer: what serves goes on, and what can't be done is refused."""
+
+import asyncio
+import contextlib
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+
+from controlplane.api import MAX_TEXT
+from controlplane.rollout.state import Phase
+from controlplane.store.contract import Unreachable
+from controlplane.store.redis import RedisStore
+from controlplane.store.sqlite import SqliteStore
+from lightbulb.v1 import control_plane_pb2 as pb
+from tests.controlplane.peers import sidecar
+from tests.controlplane.planes import DEADLINE, POLICY, eventually, refused, run
+from tests.controlplane.slow_proxy import SlowProxy
+from tests.controlplane.watcher import watching
+from tests.controlplane.workspaces import publish_request
+from tests.controlplane.worlds import World, world
+from tests.store.redis_server import DURABLE, RedisServer
+
+PATIENT = replace(POLICY, reconnect=30, lease=60)
+
+
+async def assert_refused(it: World, nothing_changed: str = "nothing has changed") -> None:
+    """Every call that needs the store says that it can't be reached; what needs none is answered."""
+    stub = it.plane.stub
+    calls = (
+        it.plane.publish(9),
+        it.plane.roll_back(1),
+        it.plane.pin(1),
+        stub.GetHistory(pb.GetHistoryRequest(), timeout=DEADLINE),
+        stub.GetEvents(pb.GetEventsRequest(), timeout=DEADLINE),
+    )
+    for code, text in await asyncio.gather(*map(refused, calls)):
+        assert code is grpc.StatusCode.UNAVAILABLE
+        assert nothing_changed in text
+
+
+def test_with_redis_down_streams_go_on_and_it_comes_back_by_itself(tmp_path: Path) -> None:
+    async def scenario(server: RedisServer) -> None:
+        store = RedisStore(server.url, "tests", timeout=0.5)
+        async with world(store, PATIENT) as it, watching(it.plane) as watcher:
+            streams = it.plane.replica.ads.ids()
+            version = it.plane.version
+            it.clear()
+            server.kill()
+            await watcher.sees("word of it", lambda s: "doesn't answer" in s.store_problem)
+            await assert_refused(it)
+            assert it.plane.replica.ads.ids() == streams
+            # who comes now is shown what is known
+            late = sidecar("s3")
+            await late.connect(it.plane.target)
+            await it.plane.in_step(late)
+            await eventually("Lightbulb to know it", lambda: it.tables.sidecars.get("s3") == 0)
+            assert it.plane.version == version
+            assert not it.plane.replica.driving
+
+            server.start()
+            await watcher.sees("its end", lambda s: not s.store_problem)
+            await eventually("it to drive", lambda: it.plane.replica.driving)
+            assert it.plane.replica.ads.ids()[:-1] == streams
+            await it.published(2)
+            await late.disconnect()
+
+    with RedisServer(tmp_path / "redis", *DURABLE) as server:
+        run(lambda: scenario(server))
+
+
+def test_an_activation_stands_still_while_redis_is_down_and_ends_when_it_is_back(tmp_path: Path) -> None:
+    async def scenario(server: RedisServer) -> None:
+        store = RedisStore(server.url, "tests", timeout=0.5)
+        async with world(store, PATIENT) as it:
+            it.host.hold()
+            await it.plane.publish(2)
+            await it.plane.phase(Phase.LOADING)
+            server.kill()
+            await eventually("its problem", lambda: it.plane.replica.store_problem)
+            it.host.release()
+            await it.plane.in_step(it.host)
+            assert it.plane.rollout.phase is Phase.LOADING
+            server.start()
+            await it.settled()
+            assert it.plane.rollout.active == 2
+
+    with RedisServer(tmp_path / "redis", *DURABLE) as server:
+        run(lambda: scenario(server))
+
+
+def test_a_redis_that_hangs_is_told_and_holds_up_nobody(tmp_path: Path) -> None:
+    async def scenario(server: RedisServer) -> None:
+        store = RedisStore(server.url, "tests", timeout=0.3)
+        async with world(store, PATIENT) as it:
+            server.pause()
+            try:
+                await eventually("its problem", lambda: it.plane.replica.store_problem)
+                await assert_refused(it)
+            finally:
+                server.resume()
+            await eventually("its end", lambda: not it.plane.replica.store_problem)
+            await it.published(2)
+
+    with RedisServer(tmp_path / "redis") as server:
+        run(lambda: scenario(server))
+
+
+def test_a_redis_that_is_full_is_told_for_as_long_as_it_is(tmp_path: Path) -> None:
+    async def scenario(server: RedisServer) -> None:
+        async with world(server.url, PATIENT) as it, watching(it.plane) as watcher:
+            server.call("CONFIG", "SET", "maxmemory", "1")
+            await watcher.sees("word of it", lambda s: "raise its maxmemory" in s.store_problem)
+            code, text = await refused(it.plane.publish(2))
+            assert code is grpc.StatusCode.UNAVAILABLE
+            assert "it is full" in text
+            told = set()
+
+            def lease_ended() -> bool:
+                told.add(it.plane.replica.store_problem)
+                return not it.plane.replica.driving
+
+            await eventually("its lease to end", lease_ended)
+            assert "" not in told  # that it can be read meanwhile is no help
+            server.call("CONFIG", "SET", "maxmemory", "0")
+            await watcher.sees("its end", lambda s: not s.store_problem)
+            await it.published(2)
+
+    with RedisServer(tmp_path / "redis") as server:
+        run(lambda: scenario(server))
+
+
+def test_an_answer_that_is_lost_is_told_and_the_call_may_be_repeated(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    async def scenario(proxy: SlowProxy) -> None:
+        store = RedisStore(proxy.url, "tests", timeout=1.0)
+        async with world(store) as it:
+            proxy.loses = (b"EVALSHA", b"request-7")
+            code, text = await refused(it.plane.publish(2, request_id="request-7"))
+            assert code is grpc.StatusCode.UNAVAILABLE
+            assert "unless only its answer was lost" in text
+            await it.plane.active(2)  # it was taken
+            proxy.loses = ()
+            answer = await it.plane.publish(2, request_id="request-7")
+            assert (answer.generation, answer.unchanged) == (2, False)
+            await it.settled()
+            assert [each.generation for each in await it.plane.history()] == [2, 1]
+
+    with SlowProxy(redis, tmp_path / "proxy") as proxy:
+        run(lambda: scenario(proxy))
+
+
+def test_a_step_whose_answer_is_lost_is_taken_once(redis: RedisServer, tmp_path: Path) -> None:
+    async def scenario(proxy: SlowProxy) -> None:
+        store = RedisStore(proxy.url, "tests", timeout=1.0)
+        async with world(store) as it:
+            it.host.hold()
+            await it.plane.publish(2)
+            proxy.loses = (b"EVALSHA", b"activated")
+            it.host.release()
+            await it.settled()
+            events = await it.plane.events()
+            assert events.count(("activated", 2)) == 1
+            assert events.count(("routing", 2)) == 1
+
+    with SlowProxy(redis, tmp_path / "proxy") as proxy:
+        run(lambda: scenario(proxy))
+
+
+def test_a_disk_that_is_full_is_told_and_what_serves_goes_on(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        store = SqliteStore(tmp_path / "store.db", "tests")
+        async with world(store, PATIENT) as it:
+            await it.published(2)
+            fill(store)
+            long = "x" * MAX_TEXT
+            calls = (
+                it.plane.stub.Publish(publish_request(3, message=long), timeout=DEADLINE),
+                it.plane.stub.Rollback(pb.RollbackRequest(message=long), timeout=DEADLINE),
+                it.plane.stub.Pin(pb.PinRequest(generation=1, author=long), timeout=DEADLINE),
+            )
+            for code, text in await asyncio.gather(*map(refused, calls)):
+                assert code is grpc.StatusCode.UNAVAILABLE
+                assert "make room on its disk" in text
+                assert "nothing has changed" in text
+            assert it.plane.rollout.active == 2
+            assert [each.generation for each in await it.plane.history()] == [2, 1]  # it can be read
+            late = sidecar("s3")
+            await late.connect(it.plane.target)
+            await it.plane.in_step(late)
+            may_grow(store, 10_000)
+            await it.plane.roll_back(1)
+            await it.lightbulb_at(1)
+            await it.published(3)
+            await late.disconnect()
+
+    run(scenario)
+
+
+def fill(store: SqliteStore) -> None:
+    """Let the file grow no more, and fill what is left of it: SQLite then says that the disk is full."""
+    may_grow(store, 0)
+    for size in (100_000, 10_000, 1_000, 100):
+        with contextlib.suppress(Unreachable):
+            while True:
+                store.put_blob(os.urandom(size))
+
+
+def may_grow(store: SqliteStore, pages: int) -> None:
+    """Have SQLite say that the disk is full once the file has so many more pages."""
+    with store._file.writing() as db:
+        (now,) = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count={now + pages}")
