@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import eq, ge, gt, le, lt
+from operator import attrgetter, eq, ge, gt, le, lt
 
 from lightbulb.model import (
     FIXED_ATTRIBUTES,
@@ -35,6 +35,20 @@ _SEMVER_PATTERN = re.compile(
     re.ASCII,
 )
 
+# Written out: getting an attribute by its name costs as much as looking the value up.
+_AMONG: Mapping[str, Callable[[frozenset[Value]], Predicate]] = {
+    "country": lambda wanted: lambda context: context.country in wanted,
+    "device": lambda wanted: lambda context: context.device in wanted,
+    "locale": lambda wanted: lambda context: context.locale in wanted,
+    "surface": lambda wanted: lambda context: context.surface in wanted,
+}
+_NOT_AMONG: Mapping[str, Callable[[frozenset[Value]], Predicate]] = {
+    "country": lambda wanted: lambda context: context.country not in wanted,
+    "device": lambda wanted: lambda context: context.device not in wanted,
+    "locale": lambda wanted: lambda context: context.locale not in wanted,
+    "surface": lambda wanted: lambda context: context.surface not in wanted,
+}
+
 _Identifier = tuple[int, int, str]
 SemverKey = tuple[int, int, int, bool, tuple[_Identifier, ...]]
 
@@ -57,39 +71,85 @@ def semver_key(text: str) -> SemverKey | None:
     return int(major), int(minor), int(patch), not pre, identifiers
 
 
-def attribute(context: RequestContext, name: str) -> Value | None:
-    """Return an attribute's value; None when the context doesn't have it."""
-    if name in FIXED_ATTRIBUTES:
-        value: str = getattr(context, name)
-        return value or None
-    return context.attributes.get(name)
-
-
 def compile_condition(condition: Condition) -> Predicate:
-    """Return a function that says whether a context meets `condition`."""
+    """Return a function that says whether a context meets `condition`. Raises ValueError for a bad bound."""
+    return _compile(condition, negate=False)
+
+
+def _compile(condition: Condition, *, negate: bool) -> Predicate:
+    """Return what says whether `condition` is met; with `negate`, whether it isn't.
+
+    A negation goes down to the comparisons, as not (a and b) is (not a or not b): it costs no call there.
+    """
     match condition:
-        case All(conditions):
-            every = tuple(map(compile_condition, conditions))
-            return lambda context: all(predicate(context) for predicate in every)
-        case AnyOf(conditions):
-            some = tuple(map(compile_condition, conditions))
-            return lambda context: any(predicate(context) for predicate in some)
         case Not(inner):
-            predicate = compile_condition(inner)
-            return lambda context: not predicate(context)
+            return _compile(inner, negate=not negate)
         case Comparison():
-            return _compile_comparison(condition)
+            return _compile_comparison(condition, negate=negate)
+        case All(conditions) | AnyOf(conditions):
+            parts = tuple(_compile(inner, negate=negate) for inner in conditions)
+            return _any(parts) if isinstance(condition, AnyOf) is not negate else _all(parts)
 
 
-def _compile_comparison(comparison: Comparison) -> Predicate:
+def _all(parts: tuple[Predicate, ...]) -> Predicate:
+    match parts:
+        case (only,):
+            return only
+        case (one, other):
+            return lambda context: one(context) and other(context)
+
+    def every(context: RequestContext) -> bool:
+        for part in parts:  # noqa: SIM110 - a generator would cost more than what it asks
+            if not part(context):
+                return False
+        return True
+
+    return every
+
+
+def _any(parts: tuple[Predicate, ...]) -> Predicate:
+    match parts:
+        case (only,):
+            return only
+        case (one, other):
+            return lambda context: one(context) or other(context)
+
+    def some(context: RequestContext) -> bool:
+        for part in parts:  # noqa: SIM110
+            if part(context):
+                return True
+        return False
+
+    return some
+
+
+def _compile_comparison(comparison: Comparison, *, negate: bool) -> Predicate:
+    name, values = comparison.attribute, comparison.values
+    fixed = name in FIXED_ATTRIBUTES
+    if comparison.operator is Operator.IN and all(isinstance(value, str) for value in values):
+        return _compile_texts(name, frozenset(values), fixed=fixed, negate=negate)
     test = _value_test(comparison)
-    name = comparison.attribute
+    get = attrgetter(name)
+
+    def compare_field(context: RequestContext) -> bool:
+        value = get(context)
+        return (value != "" and test(value)) is not negate
 
     def compare(context: RequestContext) -> bool:
-        value = attribute(context, name)
-        return value is not None and test(value)
+        value = context.attributes.get(name)
+        return (value is not None and test(value)) is not negate
 
-    return compare
+    return compare_field if fixed else compare
+
+
+def _compile_texts(name: str, wanted: frozenset[Value], *, fixed: bool, negate: bool) -> Predicate:
+    """Return what looks for a value among texts: no text is equal to what isn't one."""
+    if fixed:
+        wanted -= {""}  # an empty field is an absent attribute
+        return _NOT_AMONG[name](wanted) if negate else _AMONG[name](wanted)
+    if negate:
+        return lambda context: context.attributes.get(name) not in wanted
+    return lambda context: context.attributes.get(name) in wanted
 
 
 def _value_test(comparison: Comparison) -> Callable[[Value], bool]:

@@ -3,19 +3,29 @@
     permitted override -> A/B allocation -> context conditions -> gradual shift -> default
 
 The first stage that has an answer wins. A table is compiled once into a Resolver; every answer it can
-give is built then, so that resolving allocates nothing and the same answer is the same object.
+give is built then, so that resolving allocates nothing and the same answer is the same object. With an
+explanation it takes the same stages again in so many words; both ways give the same object.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from lightbulb.allocate import bucket, in_layer
+from lightbulb.allocate import HASH, UNSIGNED, bucket, first_hash, in_layer, salt_prefix
 from lightbulb.conditions import Predicate, compile_condition
-from lightbulb.model import AbRule, ModelTarget, ObjectiveTable, RequestContext, ShiftRule, Source, model_id
+from lightbulb.model import (
+    NO_CELLS,
+    AbRule,
+    ModelTarget,
+    ObjectiveTable,
+    RequestContext,
+    ShiftRule,
+    Source,
+    model_id,
+)
 
 
 class Reason(Enum):
@@ -81,7 +91,16 @@ class _Test:
 class Resolver:
     """An ObjectiveTable made ready to answer."""
 
-    __slots__ = ("_context_rules", "_default", "_overrides", "_shift", "_tests", "table")
+    __slots__ = (
+        "_allocate",
+        "_choose",
+        "_context_rules",
+        "_default",
+        "_overrides",
+        "_shift",
+        "_tests",
+        "table",
+    )
 
     def __init__(self, table: ObjectiveTable) -> None:
         """Raise ValueError when a condition compares what can't be compared."""
@@ -96,6 +115,12 @@ class Resolver:
             self._shift = table.shift, self._answer(table.shift.model, Reason.SHIFT, table.shift.source)
         self._default = self._answer(table.default_model, Reason.DEFAULT, table.default_source)
         self._overrides = self._override_answers()
+        # What is asked when nobody wants to know why: tests, then whatever applies to a context or doesn't.
+        self._allocate = tuple(map(_compile_test, self._tests))
+        self._choose = self._context_rules
+        if self._shift is not None:
+            rule, answer = self._shift
+            self._choose += ((_compile_shift(rule), answer),)
 
     def resolve(
         self,
@@ -111,8 +136,20 @@ class Resolver:
         """
         if override:
             return self._resolve_override(override, client, steps)
+        if steps is not None:
+            return self._explain(context, steps)
+        for allocate in self._allocate:
+            allocated = allocate(context)
+            if allocated is not None:
+                return allocated
+        for applies, answer in self._choose:
+            if applies(context):
+                return answer
+        return self._default
+
+    def _explain(self, context: RequestContext, steps: list[Step]) -> Resolution:
         for test in self._tests:
-            answer = _allocate(test, context, steps)
+            answer = _explain_test(test, context, steps)
             if answer is not None:
                 return answer
         for matches, answer in self._context_rules:
@@ -120,7 +157,7 @@ class Resolver:
                 return _decide(answer, "its condition holds", steps)
             _pass_over(Reason.CONTEXT, answer.source, "its condition doesn't hold", steps)
         if self._shift is not None:
-            shifted = _shift(*self._shift, context, steps)
+            shifted = _explain_shift(*self._shift, context, steps)
             if shifted is not None:
                 return shifted
         return _decide(self._default, "nothing before it applied", steps)
@@ -131,7 +168,9 @@ class Resolver:
         if answer is None:
             permitted = tuple(sorted(answers))
             raise OverrideNotPermitted(self.table.objective, override, client, permitted)
-        return _decide(answer, f"client {client!r} may ask for it", steps)
+        if steps is not None:
+            _decide(answer, f"client {client!r} may ask for it", steps)
+        return answer
 
     def _answer(
         self, model: int, reason: Reason, source: Source, allocations: tuple[Allocation, ...] = ()
@@ -183,12 +222,39 @@ class Resolver:
         return answers
 
 
-def _allocate(test: _Test, context: RequestContext, steps: list[Step] | None) -> Resolution | None:
+def _compile_test(test: _Test) -> Callable[[RequestContext], Resolution | None]:
+    rule, eligible, by_cell, answers = test.rule, test.eligible, test.by_cell, test.answers
+    test_id, prefix = rule.test_id, salt_prefix(rule.salt)
+    ends = tuple(map(first_hash, test.ends))
+    layer = salt_prefix(rule.layer_salt) if rule.layer_salt else ""
+    low, high = first_hash(rule.layer_begin), first_hash(rule.layer_end)
+
+    def allocate(context: RequestContext) -> Resolution | None:
+        if eligible is not None and not eligible(context):
+            return None
+        if context.allocations is not NO_CELLS:
+            known = context.allocations.get(test_id)
+            if known is not None:
+                return by_cell.get(known)
+        user_id = context.user_id
+        if layer and not low <= HASH(layer + user_id, 0, UNSIGNED) < high:
+            return None
+        return answers[bisect_right(ends, HASH(prefix + user_id, 0, UNSIGNED))]
+
+    return allocate
+
+
+def _compile_shift(rule: ShiftRule) -> Predicate:
+    prefix, end = salt_prefix(rule.salt), first_hash(rule.basis_points)
+    return lambda context: HASH(prefix + context.user_id, 0, UNSIGNED) < end
+
+
+def _explain_test(test: _Test, context: RequestContext, steps: list[Step]) -> Resolution | None:
     rule = test.rule
     if test.eligible is not None and not test.eligible(context):
         _pass_over(Reason.AB_TEST, rule.source, f"not eligible for test {rule.test_id}", steps)
         return None
-    known = context.allocations.get(rule.test_id) if context.allocations else None
+    known = context.allocations.get(rule.test_id)
     if known is not None:
         answer = test.by_cell.get(known)
         if answer is None:
@@ -202,14 +268,12 @@ def _allocate(test: _Test, context: RequestContext, steps: list[Step] | None) ->
         return None
     position = bucket(rule.salt, context.user_id)
     answer = test.answers[bisect_right(test.ends, position)]
-    if steps is not None:
-        cell = answer.allocations[0].cell
-        _decide(answer, f"test {rule.test_id}: bucket {position} of 10000 is in cell {cell}", steps)
-    return answer
+    cell = answer.allocations[0].cell
+    return _decide(answer, f"test {rule.test_id}: bucket {position} of 10000 is in cell {cell}", steps)
 
 
-def _shift(
-    rule: ShiftRule, answer: Resolution, context: RequestContext, steps: list[Step] | None
+def _explain_shift(
+    rule: ShiftRule, answer: Resolution, context: RequestContext, steps: list[Step]
 ) -> Resolution | None:
     position = bucket(rule.salt, context.user_id)
     detail = f"bucket {position} of 10000, shifted below {rule.basis_points}"
@@ -219,12 +283,10 @@ def _shift(
     return None
 
 
-def _decide(answer: Resolution, detail: str, steps: list[Step] | None) -> Resolution:
-    if steps is not None:
-        steps.append(Step(stage=answer.reason, source=answer.source, decided=True, detail=detail))
+def _decide(answer: Resolution, detail: str, steps: list[Step]) -> Resolution:
+    steps.append(Step(stage=answer.reason, source=answer.source, decided=True, detail=detail))
     return answer
 
 
-def _pass_over(stage: Reason, source: Source, detail: str, steps: list[Step] | None) -> None:
-    if steps is not None:
-        steps.append(Step(stage=stage, source=source, decided=False, detail=detail))
+def _pass_over(stage: Reason, source: Source, detail: str, steps: list[Step]) -> None:
+    steps.append(Step(stage=stage, source=source, decided=False, detail=detail))

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightbulb.allocate import bucket
+from lightbulb.allocate import HASH, UNSIGNED, bucket, first_hash, salt_prefix
+from lightbulb.model import BASIS_POINTS
 
 USERS = [f"u{number}" for number in range(40_000)]
 
@@ -23,6 +24,19 @@ def test_buckets_never_change(salt: str, user: str, expected: int) -> None:
 @given(st.text(max_size=20), st.text(max_size=60))
 def test_a_bucket_is_in_range(salt: str, user: str) -> None:
     assert 0 <= bucket(salt, user) < 10_000
+
+
+@given(st.integers(0, BASIS_POINTS), st.integers(-2, 2))
+def test_a_hash_compares_with_the_first_of_a_bucket_as_its_bucket_does(position: int, near: int) -> None:
+    value = first_hash(position) + near
+    assert (value >= first_hash(position)) is (value * BASIS_POINTS >> 32 >= position)
+
+
+@given(st.text(max_size=20), st.text(max_size=60))
+def test_a_bucket_is_projected_from_the_hash_of_salt_and_user(salt: str, user: str) -> None:
+    value = HASH(salt_prefix(salt) + user, 0, UNSIGNED)
+    assert 0 <= value < 2**32
+    assert bucket(salt, user) == value * BASIS_POINTS >> 32
 
 
 def test_buckets_are_uniform() -> None:

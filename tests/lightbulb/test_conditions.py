@@ -1,11 +1,22 @@
 """Conditions compare as an author would expect, and overlap is proven only when it is certain."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightbulb.conditions import attributes_of, compile_condition, disjoint, semver_key
-from lightbulb.model import All, AnyOf, Comparison, Condition, Not, Operator, RequestContext, Value
+from lightbulb.model import (
+    FIXED_ATTRIBUTES,
+    All,
+    AnyOf,
+    Comparison,
+    Condition,
+    Not,
+    Operator,
+    RequestContext,
+    Value,
+)
+from tests.lightbulb import anything, naive
 
 
 def compare(attribute: str, operator: Operator, *values: Value) -> Comparison:
@@ -56,6 +67,25 @@ CONTEXT = RequestContext(
 )
 def test_a_condition_holds_or_not(condition: Condition, expected: bool) -> None:
     assert compile_condition(condition)(CONTEXT) is expected
+
+
+@given(anything.conditions, st.lists(anything.contexts, min_size=1, max_size=10))
+@settings(max_examples=300)
+def test_a_compiled_condition_holds_where_the_condition_does(
+    condition: Condition, several: list[RequestContext]
+) -> None:
+    compiled = compile_condition(condition)
+    for context in several:
+        assert compiled(context) is naive.holds(condition, context)
+
+
+@pytest.mark.parametrize("name", FIXED_ATTRIBUTES)
+def test_every_field_is_an_attribute_of_its_own(name: str) -> None:
+    context = RequestContext(user_id="u", **{name: "here"})
+    assert compile_condition(isin(name, "here", "there"))(context) is True
+    assert compile_condition(Not(isin(name, "here", "there")))(context) is False
+    for other in FIXED_ATTRIBUTES:
+        assert compile_condition(compare(other, Operator.EXISTS))(context) is (other == name)
 
 
 def test_semantic_versions_order_as_their_specification_says() -> None:

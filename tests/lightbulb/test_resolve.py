@@ -4,12 +4,13 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightbulb.allocate import bucket
-from lightbulb.model import BASIS_POINTS, RequestContext, ShiftRule
+from lightbulb.model import BASIS_POINTS, ObjectiveTable, RequestContext, ShiftRule
 from lightbulb.resolve import OverrideNotPermitted, Reason, Resolver, Step
+from tests.lightbulb import anything, naive
 from tests.lightbulb.tables import AB_RULE, MODELS, TABLE, source
 
 RESOLVER = Resolver(TABLE)
@@ -88,6 +89,20 @@ def test_the_same_question_has_the_same_answer_with_and_without_explanation(
     steps: list[Step] = []
     assert RESOLVER.resolve(context) is RESOLVER.resolve(context, steps=steps)
     assert [step.decided for step in steps] == [False] * (len(steps) - 1) + [True]
+
+
+@given(anything.tables(), st.lists(anything.contexts, min_size=1, max_size=10))
+@settings(max_examples=300)
+def test_the_answer_is_what_the_rules_say_word_for_word(
+    table: ObjectiveTable, contexts: list[RequestContext]
+) -> None:
+    resolver = Resolver(table)
+    for context in contexts:
+        resolution = resolver.resolve(context)
+        reason, model, cells = naive.resolve(table, context)
+        assert (resolution.reason, resolution.target) == (reason, MODELS[model])
+        assert tuple((each.test_id, each.cell) for each in resolution.allocations) == cells
+        assert resolution is resolver.resolve(context, steps=[])
 
 
 def test_an_explanation_names_every_rule_that_was_looked_at() -> None:

@@ -1,0 +1,104 @@
+"""Strategies: conditions of every kind, contexts that meet them now and then, tables."""
+
+from hypothesis import strategies as st
+
+from lightbulb.model import (
+    BASIS_POINTS,
+    FIXED_ATTRIBUTES,
+    AbRule,
+    All,
+    AnyOf,
+    Cell,
+    Comparison,
+    ContextRule,
+    Not,
+    ObjectiveTable,
+    Operator,
+    RequestContext,
+    ShiftRule,
+)
+from tests.lightbulb.tables import MODELS, OBJECTIVE, source
+
+texts = st.sampled_from(["", "a", "ab", "b", "1", "1.2.3", "1.2.3-rc.1", "2.0.0", "True"])
+numbers = st.sampled_from([0, 1, 1.0, 2.5, -3, float("inf")])
+values = texts | numbers | st.booleans()
+others = st.sampled_from(["x", "y"])
+names = st.sampled_from(FIXED_ATTRIBUTES) | others
+
+NUMERIC = (Operator.LT, Operator.LE, Operator.GT, Operator.GE)
+SEMVER = tuple(operator for operator in Operator if operator.name.startswith("SEMVER"))
+
+
+def comparisons(operators: tuple[Operator, ...], few: st.SearchStrategy) -> st.SearchStrategy[Comparison]:
+    return st.builds(
+        lambda name, operator, given: Comparison(attribute=name, operator=operator, values=tuple(given)),
+        names,
+        st.sampled_from(operators),
+        few,
+    )
+
+
+leaves = (
+    comparisons((Operator.IN,), st.lists(texts, max_size=3) | st.lists(values, max_size=3))
+    | comparisons((Operator.PREFIX,), st.lists(texts, min_size=1, max_size=2))
+    | comparisons(NUMERIC, st.tuples(numbers | st.booleans()))
+    | comparisons(SEMVER, st.tuples(st.sampled_from(["1.2.3", "1.2.3-rc.2", "2.0.0"])))
+    | comparisons((Operator.EXISTS,), st.just(()))
+)
+conditions = st.recursive(
+    leaves,
+    lambda inner: (
+        st.lists(inner, max_size=4).map(lambda several: All(tuple(several)))
+        | st.lists(inner, max_size=4).map(lambda several: AnyOf(tuple(several)))
+        | inner.map(Not)
+    ),
+    max_leaves=8,
+)
+
+TESTS = ("1", "2")
+contexts = st.builds(
+    RequestContext,
+    user_id=st.text(min_size=1, max_size=8),
+    **dict.fromkeys(FIXED_ATTRIBUTES, texts),
+    attributes=st.dictionaries(others, values | st.just(float("nan"))),
+    allocations=st.just({}) | st.dictionaries(st.sampled_from((*TESTS, "3")), st.integers(1, 4)),
+) | st.builds(RequestContext, user_id=st.text(min_size=1, max_size=8))
+
+positions = st.integers(0, BASIS_POINTS)
+models = st.integers(0, len(MODELS) - 1)
+
+
+@st.composite
+def ab_rules(draw: st.DrawFn, test_id: str) -> AbRule:
+    ends = sorted({*draw(st.lists(positions, max_size=3)), BASIS_POINTS})
+    begin, end = sorted(draw(st.tuples(positions, positions)))
+    return AbRule(
+        source=source(test_id),
+        test_id=test_id,
+        salt=f"ab:{test_id}",
+        cells=tuple(Cell(number=n, end=end, model=draw(models)) for n, end in enumerate(ends, start=1)),
+        layer_salt=draw(st.sampled_from(["", "layer:l"])),
+        layer_begin=begin,
+        layer_end=end,
+        eligible=draw(st.none() | conditions),
+    )
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> ObjectiveTable:
+    shift = st.builds(
+        ShiftRule, source=st.just(source("s")), salt=st.just("s"), basis_points=positions, model=models
+    )
+    rules = st.builds(ContextRule, source=st.just(source("c")), when=conditions, model=models)
+    return ObjectiveTable(
+        objective=OBJECTIVE,
+        input_type="T",
+        cache_lifetime=60.0,
+        deadline=0.0,
+        models=MODELS,
+        default_model=draw(models),
+        default_source=source("d"),
+        ab_rules=tuple(draw(ab_rules(test_id)) for test_id in TESTS[: draw(st.integers(0, 2))]),
+        context_rules=tuple(draw(st.lists(rules, max_size=2))),
+        shift=draw(st.none() | shift),
+    )
