@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.status import Status
 
 from bench import show
+from bench.machine import allow_many_sockets
 from bench.result import Report
 from bench.run import run, write, write_document
 from bench.suite import BENCHMARKS
@@ -34,6 +35,7 @@ WIDTH = 140
 @click.option("--write-docs", is_flag=True, help="Also put the figures into docs/benchmarks.md.")
 def main(names: tuple[str, ...], folder: Path, *, quick: bool, write_docs: bool) -> None:
     """Measure contestants side by side, and print their ratios. Without a NAME: all of them."""
+    allow_many_sockets()  # which every process that is started inherits
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no child is left behind
     failures: list[str] = []
     console = Console(width=None if sys.stdout.isatty() else WIDTH)

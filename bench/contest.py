@@ -14,6 +14,9 @@ from bench.result import Comparison
 Costs = Mapping[str, float]
 """Metric -> what one operation costs: seconds or bytes, so that less is better."""
 
+A_SECOND = "1 s"
+"""A baseline that never changes: for the few goals that are stated in seconds."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
@@ -39,6 +42,11 @@ class Measured:
 
     rounds: Mapping[str, tuple[Costs, ...]]
 
+    def with_costs(self, name: str, costs: Costs) -> Measured:
+        """Return this beside something that costs the same in every round."""
+        rounds = len(next(iter(self.rounds.values())))
+        return Measured({**self.rounds, name: (costs,) * rounds})
+
     def compare(
         self, contestant: str, baseline: str, metric: str, *, unit: str = "s", goal: float | None = None
     ) -> Comparison:
@@ -57,13 +65,15 @@ class Measured:
         )
 
 
-def alternate(contestants: Sequence[Contestant], rounds: int, tell: Callable[[str], None]) -> Measured:
+def alternate(
+    contestants: Sequence[Contestant], rounds: int, tell: Callable[[str], None], *, warm_up: bool = True
+) -> Measured:
     """Measure A B, B A, A B, ...: turned round each time, so that a drift falls on both alike.
 
-    A first round that doesn't count warms everything up.
+    A first round that doesn't count warms everything up, unless there is nothing that stays warm.
     """
     found: dict[str, list[Costs]] = {contestant.name: [] for contestant in contestants}
-    for number in range(rounds + 1):
+    for number in range(0 if warm_up else 1, rounds + 1):
         order = contestants if number % 2 else list(reversed(contestants))
         for contestant in order:
             tell(f"{f'round {number} of {rounds}' if number else 'warm-up'}: {contestant.name}")

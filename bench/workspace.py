@@ -10,16 +10,23 @@ from controlplane.model import Workspace
 MODELS_AN_OBJECTIVE = 5
 MODELS_A_SHARD = 100
 OBJECTIVES_A_FILE = 8
+CACHE_LIFETIME = "250ms"
+"""Short, so that a generation which was replaced can soon leave."""
 
 
-def make_workspace(models: int) -> Workspace:
-    """Return a workspace of `models` models; everything else grows with them."""
+def make_workspace(models: int, revision: int = 1) -> Workspace:
+    """Return a workspace of `models` models; everything else grows with them.
+
+    From one `revision` to the next, one objective in the middle gets another version of its default model.
+    """
     objectives = range(models // MODELS_AN_OBJECTIVE)
+    changed = len(objectives) // 2 * MODELS_AN_OBJECTIVE
+    versions = [str(revision) if number == changed else "1" for number in range(models)]
     files = {
         "objectives.yaml": _listed("objectives", map(_objective, objectives)),
-        "models.yaml": _listed("models", map(_model, range(models))),
+        "models.yaml": _listed("models", map(_model, range(models), versions)),
         "experiments.yaml": _listed("experiments", map(_experiment, objectives)),
-        "fleet.yaml": _listed("shards", map(_shard, range(models // MODELS_A_SHARD))),
+        "fleet.yaml": _listed("shards", map(_shard, range(len(shards_of(models))))),
     }
     for begin in range(0, len(objectives), OBJECTIVES_A_FILE):
         rules = "\n".join(map(_rules, objectives[begin : begin + OBJECTIVES_A_FILE]))
@@ -27,16 +34,22 @@ def make_workspace(models: int) -> Workspace:
     return Workspace(files={name: content.encode() for name, content in files.items()})
 
 
+def shards_of(models: int) -> list[str]:
+    """Return the names of the shards in a workspace of `models` models."""
+    return [f"shard-{number}" for number in range(models // MODELS_A_SHARD)]
+
+
 def _listed(key: str, items: Iterator[str]) -> str:
     return f"{key}:\n" + "".join(f"  - {{{item}}}\n" for item in items)
 
 
 def _objective(number: int) -> str:
-    return f"name: Objective{number}, input_type: TITLE_INPUT_TYPE, owner: team, deadline: 250ms"
+    times = f"deadline: 250ms, cache_lifetime: {CACHE_LIFETIME}"
+    return f"name: Objective{number}, input_type: TITLE_INPUT_TYPE, owner: team, {times}"
 
 
-def _model(number: int) -> str:
-    memory = f'name: model-{number}, version: "1", memory: {64 + number % 7 * 32}MiB'
+def _model(number: int, version: str) -> str:
+    memory = f'name: model-{number}, version: "{version}", memory: {64 + number % 7 * 32}MiB'
     # one in ten needs an embedding beside it
     return f"{memory}, depends_on: [model-{number + 1}@1]" if number % 10 == 3 else memory
 

@@ -1,9 +1,18 @@
-"""Sidecars, as far as their control plane can tell: a delta ADS stream each, which takes everything."""
+"""Sidecars, as far as their control plane can tell: a delta ADS stream each, which takes everything.
+
+A thousand of them in one process: what they are sent is mostly the same, so it is parsed once, and what
+they hold is shared by all that hold it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+import math
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import grpc
@@ -13,65 +22,201 @@ from envoy.service.discovery.v3 import discovery_pb2
 from bench.machine import allow_many_sockets
 from bench.worker import answer_async
 from bench.world import objective
-from lightbulb.ads.session import DeltaRequest
+from lightbulb.ads.session import WILDCARD, DeltaRequest
 from lightbulb.ads.stream import CHANNEL_OPTIONS
-from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Node
-from lightbulb.ads.wire import DELTA_METHOD, request_to_bytes
+from lightbulb.ads.values import CLUSTER, ENDPOINTS, FENCE, LISTENER, ROUTE, SCOPED_ROUTE, Node
+from lightbulb.ads.wire import DELTA_METHOD, node_to_proto, request_to_bytes
+
+TYPES = (CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE)
+"""In the order in which Envoy asks for them, over some round trips."""
+
+Asks = Mapping[str, tuple[str, ...]]
+"""Names by type."""
+
+EVERYTHING: Asks = dict.fromkeys(TYPES, (WILDCARD,))
+"""What the relay of `lightbulb sidecar` asks for."""
 
 CONNECTING = 50
 """Sidecars that connect at a time."""
 
+CONNECT_SECONDS = 10.0
+PAUSE_SECONDS = 0.2
+"""Before a sidecar whose stream has ended connects again."""
+
+PROBE_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """What a sidecar has of one type: name -> version. The same object for all who have the same."""
+
+    versions: Mapping[str, str]
+
+
+NOTHING = Held({})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Response:
+    """A response, without its nonce. The same object for all who were sent the same."""
+
+    type_url: str
+    fence: str
+    versions: Mapping[str, str]
+    removed: tuple[str, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Sidecar:
+    """One of them. What it holds, and the newest fence that it saw, outlive its stream."""
+
+    id: str
+    asks: Asks
+    held: dict[str, Held] = field(default_factory=dict)
+    fence: str = ""
+
+    def first_requests(self) -> list[bytes]:
+        """Return what it asks for: a control plane that agrees with what it holds sends nothing."""
+        seen = {FENCE: self.fence} if self.fence else {}
+        node = Node(id=self.id, metadata={"kind": "sidecar", "listen_port": "8080", **seen})
+        first = discovery_pb2.DeltaDiscoveryRequest(node=node_to_proto(node)).SerializeToString()
+        requests = [
+            _ask(type_url, names, self.held.get(type_url, NOTHING)) for type_url, names in self.asks.items()
+        ]
+        return [first + requests[0], *requests[1:]]  # messages put together are one message
+
+    def take(self, data: bytes) -> tuple[int, bytes]:
+        """Take a response; return how many resources are in it, and its ACK."""
+        response, nonce = _parse(data)
+        held = self.held.get(response.type_url, NOTHING)
+        self.held[response.type_url] = _apply(held, response)
+        self.fence = response.fence or self.fence
+        return len(response.versions) + len(response.removed), _ack(response.type_url, nonce)
+
+
+NOBODY = Sidecar("", {})
+
 
 class Fleet:
-    """Counts what all its sidecars were sent."""
+    """Counts what all its sidecars were sent, and the streams that it took."""
 
     def __init__(self) -> None:
-        self.bytes = 0
-        self.messages = 0
-        self._running: set[asyncio.Task[None]] = set()
+        self._sidecars: list[Sidecar] = []
+        self._running: list[asyncio.Task[None]] = []
+        self._connecting = asyncio.Semaphore(CONNECTING)
+        self._probing = asyncio.Lock()
+        self._seen = -math.inf
+        self._counts = {"bytes": 0, "messages": 0, "resources": 0, "streams": 0}
 
-    async def start(self, target: str, world: str, sidecars: int, names: dict[str, list[str]]) -> None:
-        """Connect; `names` are what a sidecar asks for by name, by type."""
-        for begin in range(0, sidecars, CONNECTING):
-            numbers = range(begin, min(begin + CONNECTING, sidecars))
-            channels = [grpc.aio.insecure_channel(target, options=list(CHANNEL_OPTIONS)) for _ in numbers]
-            await asyncio.gather(*(channel.channel_ready() for channel in channels))
-            for number, channel in zip(numbers, channels, strict=True):
-                requests = first_requests(f"{world}/{number}", names)
-                self._running.add(asyncio.create_task(self._run(channel, requests)))
+    def connect(self, target: str, prefix: str, sidecars: int, asks: Asks, *, warm: bool = False) -> None:
+        """Let so many more sidecars connect, and subscribe to what each `asks` for.
+
+        Those that are `warm` hold from the start what the first one of all holds. One whose stream ends
+        connects again, and says what it holds.
+        """
+        first = self._sidecars[0] if warm else NOBODY
+        for number in range(len(self._sidecars), len(self._sidecars) + sidecars):
+            sidecar = Sidecar(f"{prefix}/{number}", asks, dict(first.held), first.fence)
+            self._sidecars.append(sidecar)
+            self._running.append(asyncio.create_task(self._live(sidecar, target)))
 
     def take_counts(self) -> dict[str, int]:
-        counts = {"bytes": self.bytes, "messages": self.messages}
-        self.bytes = self.messages = 0
+        """Return what was sent since the last time."""
+        counts = dict(self._counts)
+        self._counts = dict.fromkeys(counts, 0)
         return counts
 
-    async def _run(self, channel: grpc.aio.Channel, requests: list[bytes]) -> None:
-        outgoing: asyncio.Queue[bytes] = asyncio.Queue()
-        for request in requests:
+    async def close(self) -> None:
+        """End every stream."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _live(self, sidecar: Sidecar, target: str) -> None:
+        while True:
+            await self._wait_for(target)
+            async with grpc.aio.insecure_channel(target, options=list(CHANNEL_OPTIONS)) as channel:
+                with contextlib.suppress(TimeoutError, grpc.aio.AioRpcError):
+                    async with self._connecting, asyncio.timeout(CONNECT_SECONDS):
+                        await channel.channel_ready()
+                    self._counts["streams"] += 1
+                    await self._converse(sidecar, channel)
+            self._seen = -math.inf
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _wait_for(self, target: str) -> None:
+        """Return once somebody listens; all sidecars look together, or that would be all that they do."""
+        host, _, port = target.rpartition(":")
+        async with self._probing:
+            while time.monotonic() - self._seen > 1.0:
+                try:
+                    _, writer = await asyncio.open_connection(host, int(port))
+                except OSError:
+                    await asyncio.sleep(PROBE_SECONDS)
+                    continue
+                writer.close()
+                self._seen = time.monotonic()
+
+    async def _converse(self, sidecar: Sidecar, channel: grpc.aio.Channel) -> None:
+        outgoing: asyncio.Queue[bytes | None] = asyncio.Queue()
+        for request in sidecar.first_requests():
             outgoing.put_nowait(request)
         call: Any = channel.stream_stream(DELTA_METHOD)(_drain(outgoing))
-        async for data in call:
-            self.bytes += len(data)
-            self.messages += 1
-            message = discovery_pb2.DeltaDiscoveryResponse.FromString(data)
-            ack = DeltaRequest(type_url=message.type_url, nonce=message.nonce)
-            outgoing.put_nowait(request_to_bytes(ack))
+        try:
+            async for data in call:
+                resources, ack = sidecar.take(data)
+                outgoing.put_nowait(ack)
+                self._counts["bytes"] += len(data)
+                self._counts["messages"] += 1
+                self._counts["resources"] += resources
+        finally:
+            outgoing.put_nowait(None)
 
 
-async def _drain(outgoing: asyncio.Queue[bytes]) -> AsyncIterator[bytes]:
-    while True:
-        yield await outgoing.get()
+async def _drain(outgoing: asyncio.Queue[bytes | None]) -> AsyncIterator[bytes]:
+    while (request := await outgoing.get()) is not None:
+        yield request
 
 
-def first_requests(node_id: str, names: dict[str, list[str]]) -> list[bytes]:
-    """Return what a sidecar asks for; Envoy asks in this order too, over some round trips."""
-    node = Node(id=node_id, metadata={"kind": "sidecar", "listen_port": "8080"})
-    wildcards = dict.fromkeys((CLUSTER, LISTENER, SCOPED_ROUTE), ())
-    asked = {CLUSTER: (), ENDPOINTS: tuple(names["vips"])} | wildcards | {ROUTE: tuple(names["objectives"])}
-    return [
-        request_to_bytes(DeltaRequest(type_url=type_url, subscribe=each, node=None if place else node))
-        for place, (type_url, each) in enumerate(asked.items())
-    ]
+@lru_cache(maxsize=64)
+def _ask(type_url: str, names: tuple[str, ...], held: Held) -> bytes:
+    return request_to_bytes(DeltaRequest(type_url=type_url, subscribe=names, initial_versions=held.versions))
+
+
+@lru_cache(maxsize=1024)
+def _ack(type_url: str, nonce: str) -> bytes:
+    return request_to_bytes(DeltaRequest(type_url=type_url, nonce=nonce))
+
+
+@lru_cache(maxsize=32)
+def _parse(data: bytes) -> tuple[Response, str]:
+    message = discovery_pb2.DeltaDiscoveryResponse.FromString(data)
+    response = _shared(
+        message.type_url,
+        message.system_version_info,
+        tuple((each.name, each.version) for each in message.resources),
+        tuple(message.removed_resources),
+    )
+    return response, message.nonce
+
+
+@lru_cache(maxsize=32)
+def _shared(
+    type_url: str, fence: str, versions: tuple[tuple[str, str], ...], removed: tuple[str, ...]
+) -> Response:
+    return Response(type_url, fence, dict(versions), removed)
+
+
+@lru_cache(maxsize=64)
+def _apply(held: Held, response: Response) -> Held:
+    kept = {name: version for name, version in held.versions.items() if name not in response.removed}
+    return Held({**kept, **response.versions})
+
+
+def by_name(vips: list[str], objectives: int) -> Asks:
+    """Return what an Envoy asks for that has no relay: endpoints and routes by their names."""
+    names = tuple(objective(number) for number in range(objectives))
+    return {**dict.fromkeys(TYPES, ()), ENDPOINTS: tuple(vips), ROUTE: names}
 
 
 async def main() -> None:
@@ -80,11 +225,14 @@ async def main() -> None:
 
     async def handle(*, do: str, **how: Any) -> dict[str, Any]:
         if do == "start":
-            names = {"vips": how["vips"], "objectives": [objective(n) for n in range(how["objectives"])]}
-            await fleet.start(how["target"], how["world"], how["sidecars"], names)
-        return fleet.take_counts()
+            asks = by_name(how["vips"], how["objectives"])
+            fleet.connect(how["target"], how["world"], how["sidecars"], asks)
+        elif do == "connect":
+            fleet.connect(how["target"], "sidecar", how["sidecars"], EVERYTHING, warm=how["warm"])
+        return fleet.take_counts() if do == "count" else {}
 
     await answer_async(handle)
+    await fleet.close()
 
 
 if __name__ == "__main__":

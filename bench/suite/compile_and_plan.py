@@ -26,6 +26,7 @@ def run(setting: Setting) -> tuple[Comparison, ...]:
         ],
         rounds,
         setting.tell,
+        warm_up=False,
     )
     return (
         measured.compare(many, few, "compile", goal=GOAL),

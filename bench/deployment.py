@@ -1,0 +1,213 @@
+"""A real control plane on the server's core, and all that connect to it on the other.
+
+Serving hosts that take any model, Lightbulbs' feeds, and a great many sidecars: as far as the control
+plane can tell they are real.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from bench.contest import Setting
+from bench.machine import cpu_seconds, pinned, resident_bytes
+from bench.worker import Worker
+from bench.workspace import shards_of
+from lightbulb.v1 import control_plane_pb2 as pb
+from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
+from lightbulbctl.options import Address
+from lightbulbctl.processes import Processes, free_ports
+from lightbulbctl.redis import redis_command
+
+LOCAL = "127.0.0.1"
+READY_SECONDS = 120.0
+CALL_SECONDS = 10.0
+LOOK_SECONDS = 0.2
+
+AT_ONCE = {"margin": 0, "unload": 0}
+"""A policy under which a generation leaves as soon as no client can hold it, so that rounds are short."""
+
+
+class NotInStep(Exception):
+    """Somebody hasn't acknowledged all, in time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How many models there are, and who is connected."""
+
+    models: int
+    sidecars: int
+    lightbulbs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlPlane:
+    """Where it listens, and the `lightbulb` command that it is."""
+
+    target: str
+    command: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumers:
+    """The processes that connect to it."""
+
+    hosts: Worker
+    lightbulbs: Worker
+    fleet: Worker
+
+
+class Deployment:
+    """A control plane, and all that connect to it."""
+
+    def __init__(self, setting: Setting, size: Size, plane: ControlPlane, consumers: Consumers) -> None:
+        self.size = size
+        self._setting = setting
+        self._command = plane.command
+        self._target = plane.target
+        self._hosts = consumers.hosts
+        self._lightbulbs = consumers.lightbulbs
+        self._fleet = consumers.fleet
+        self._processes = contextlib.ExitStack()
+        self._lives = 0
+        self._revision = 0
+        self._connected = 0
+        self.pid = 0
+
+    def start(self) -> None:
+        """Start the control plane, and return when it answers."""
+        self._lives += 1
+        processes = self._processes.enter_context(Processes(self._setting.folder))
+        name = f"control-plane-{self._target.rpartition(':')[2]}-{self._lives}"
+        with pinned(self._setting.cores.server):
+            self.pid = processes.start(name, self._command).process.pid
+        processes.wait_for("the control plane to answer", self._answers, READY_SECONDS)
+
+    def stop(self) -> None:
+        """End the control plane."""
+        self._processes.close()
+
+    def join(self) -> None:
+        """Let hosts and Lightbulbs connect, for as long as all this runs."""
+        self._hosts.ask(target=self._target, shards=shards_of(self.size.models))
+        self._lightbulbs.ask(do="start", target=self._target, count=self.size.lightbulbs)
+
+    def connect(self, sidecars: int, *, warm: bool) -> dict[str, int]:
+        """Let more sidecars connect; return what all were sent once they are in step.
+
+        Those that are `warm` hold already what the first one holds, as after a restart of the control plane:
+        they are sent nothing, which saves a minute.
+        """
+        self.sent()
+        self._fleet.ask(do="connect", target=self._target, sidecars=sidecars, warm=warm)
+        self._connected += sidecars
+        self.wait_in_step()
+        return self.sent()
+
+    def sent(self) -> dict[str, int]:
+        """Return what the sidecars were sent since the last time: bytes, messages, resources."""
+        counts: dict[str, int] = self._fleet.ask(do="count")
+        return counts
+
+    def publish(self) -> dict[str, Any]:
+        """Publish with one objective that differs from the last time; see bench.parts.lightbulbs."""
+        self._revision += 1
+        return self._lightbulbs.ask(
+            do="publish", pid=self.pid, models=self.size.models, revision=self._revision
+        )
+
+    def roll_back(self, times: int) -> dict[str, Any]:
+        """Roll back and forth; see bench.parts.lightbulbs."""
+        return self._lightbulbs.ask(do="roll back", pid=self.pid, times=times)
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of the control plane since it was started."""
+        return cpu_seconds(self.pid)
+
+    def resident_bytes(self) -> int:
+        """Return how much memory the control plane has."""
+        return resident_bytes(self.pid)
+
+    def wait_in_step(self) -> None:
+        """Return once every sidecar, host and Lightbulb has acknowledged all; raise NotInStep."""
+        expected = {
+            "sidecar": self._connected,
+            "host": len(shards_of(self.size.models)),
+            "lightbulb": self.size.lightbulbs,
+        }
+        deadline = time.monotonic() + READY_SECONDS
+        while (found := self._in_step()) != expected:
+            if time.monotonic() > deadline:
+                raise NotInStep(f"in step are {found}, and should be {expected}")
+            time.sleep(LOOK_SECONDS)
+
+    def _in_step(self) -> dict[str, int]:
+        with grpc.insecure_channel(self._target) as channel:
+            status = pb_grpc.ControlPlaneStub(channel).GetStatus(pb.GetStatusRequest(), timeout=CALL_SECONDS)
+        found = dict.fromkeys(("sidecar", "host", "lightbulb"), 0)
+        for each in status.consumers:
+            found[each.kind] += not each.waiting_for and not each.out_of_sight
+        return found
+
+    def _answers(self) -> bool:
+        try:
+            self._in_step()
+        except grpc.RpcError:
+            return False
+        return True
+
+
+@contextlib.contextmanager
+def deployment(
+    setting: Setting, size: Size, *, policy: dict[str, float], redis: bool = False, connected: bool = True
+) -> Iterator[Deployment]:
+    """Give a deployment in which one generation is active, with its hosts and Lightbulbs in step.
+
+    The sidecars are connected too, unless not `connected`.
+    """
+    cores = setting.cores
+    (port, other) = free_ports(2)
+    target = f"{LOCAL}:{port}"
+    with contextlib.ExitStack() as running:
+        store = f"sqlite:{setting.folder}/store-{port}.db"
+        if redis:
+            folder = setting.folder / f"redis-{other}"
+            store = running.enter_context(_redis(Address(LOCAL, other), folder, cores.client))
+        settings = {"routing": 60, **policy}  # a machine that is busy otherwise is not what is measured
+        flags = [part for name, value in settings.items() for part in ("--policy", f"{name}={value:g}")]
+        plane = ControlPlane(
+            target=target, command=["control-plane", "--listen", target, "--store", store, *flags]
+        )
+        consumers = Consumers(
+            hosts=running.enter_context(Worker("bench.parts.hosts", cores.client)),
+            lightbulbs=running.enter_context(Worker("bench.parts.lightbulbs", cores.client)),
+            fleet=running.enter_context(Worker("bench.parts.fleet", cores.client)),
+        )
+        made = Deployment(setting, size, plane, consumers)
+        running.callback(made.stop)
+        setting.tell(f"a control plane with {size.models:,} models")
+        made.start()
+        made.join()
+        made.publish()
+        if connected:
+            setting.tell(f"{size.sidecars:,} sidecars take {size.models:,} models")
+            made.connect(1, warm=False)
+            made.connect(size.sidecars - 1, warm=True)
+        yield made
+
+
+@contextlib.contextmanager
+def _redis(address: Address, folder: Path, core: int) -> Iterator[str]:
+    """Give the URL of a Redis that keeps every change durably."""
+    folder.mkdir()
+    with Processes(folder) as processes:
+        with pinned(core):
+            processes.run("redis", redis_command(address, folder))
+        yield f"redis://{address}"

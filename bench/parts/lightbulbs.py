@@ -1,0 +1,180 @@
+"""Lightbulbs without their service: the real feeds; and who publishes and rolls back.
+
+Both are in this process, so that what is timed begins and ends here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import grpc.aio
+
+from bench.machine import Meter, allow_many_sockets, cpu_seconds
+from bench.parts.hosts import LONGEST_PAUSE
+from bench.worker import answer_async
+from bench.workspace import make_workspace
+from lightbulb.ads.stream import Backoff, Subscriber, Update
+from lightbulb.ads.values import ACTIVE_GENERATION, Node
+from lightbulb.feed import AFRESH, TYPES, Feed
+from lightbulb.v1 import control_plane_pb2 as pb
+from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
+
+PUBLISH_SECONDS = 120.0
+SWITCH_SECONDS = 60.0
+SETTLE_SECONDS = 60.0
+LOOK_SECONDS = 0.1
+REST_SECONDS = 2.0
+REST_SHARE = 0.1
+"""Of a core."""
+
+OPTIONS = (("grpc.max_send_message_length", -1),)
+
+
+class Unexpected(Exception):
+    """A publish or a rollback that didn't become what it should have."""
+
+
+class Lightbulbs:
+    """Feeds that note when each of them switched, and the control plane that they are at."""
+
+    def __init__(self) -> None:
+        self._feeds: list[Feed] = []
+        self._switched: dict[Feed, float] = {}
+        self._running: set[asyncio.Task[None]] = set()
+        self._news = asyncio.Condition()
+        self._target = ""
+
+    def start(self, target: str, count: int) -> None:
+        self._target = target
+        for number in range(count):
+            feed = Feed()
+            self._feeds.append(feed)
+            self._running.add(asyncio.create_task(self._subscriber(feed, number).run()))
+
+    async def publish(self, pid: int, models: int, revision: int) -> dict[str, Any]:
+        """Publish a workspace; return what it took the process `pid`, once nothing is left to be done.
+
+        It is accepted when it is evaluated, compiled, planned and kept; "CPU" and "time" are from then until
+        the last Lightbulb has switched, and "CPU afterwards" is until what is replaced has left.
+        """
+        workspace = make_workspace(models, revision)
+        files = [pb.WorkspaceFile(path=path, content=body) for path, body in workspace.files.items()]
+        async with grpc.aio.insecure_channel(self._target, options=OPTIONS) as channel:
+            stub = pb_grpc.ControlPlaneStub(channel)
+            with Meter(pid) as meter:
+                asked = time.time()
+                answer = await stub.Publish(pb.PublishRequest(files=files), timeout=PUBLISH_SECONDS)
+                if answer.problems or answer.unchanged:
+                    raise Unexpected(f"publish: {answer}")
+                active = await self._all_at(answer.generation)
+                settled = await _settled(stub, answer.generation)
+            entry = (await stub.GetHistory(pb.GetHistoryRequest(limit=1))).entries[0]
+        accepted_cpu, active_cpu, settled_cpu = map(meter.cpu_at, (entry.published_at, active, settled))
+        return {
+            "generation": answer.generation,
+            "time until accepted": entry.published_at - asked,
+            "CPU": active_cpu - accepted_cpu,
+            "time": active - entry.published_at,
+            "CPU afterwards": settled_cpu - active_cpu,
+        }
+
+    async def roll_back(self, pid: int, times: int) -> dict[str, Any]:
+        """Roll back and forth, `times` times, each once the process `pid` is at rest.
+
+        Return the seconds that each took until the last Lightbulb had switched, and the CPU seconds that
+        all of it took the process.
+        """
+        took: list[float] = []
+        cpu = cpu_seconds(pid)
+        async with grpc.aio.insecure_channel(self._target) as channel:
+            stub = pb_grpc.ControlPlaneStub(channel)
+            for _ in range(times):
+                began = time.time()
+                answer = await stub.Rollback(pb.RollbackRequest(), timeout=SWITCH_SECONDS)
+                if answer.unchanged or answer.on_its_way:
+                    raise Unexpected(f"rollback: {answer}")
+                took.append(await self._all_at(answer.generation) - began)
+                await _rest(pid)
+        return {"took": took, "CPU": cpu_seconds(pid) - cpu}
+
+    async def _all_at(self, generation: int) -> float:
+        """Return when the last feed had switched to a generation."""
+
+        def there() -> bool:
+            return all(feed.tables.generation.number == generation for feed in self._feeds)
+
+        try:
+            async with asyncio.timeout(SWITCH_SECONDS), self._news:
+                await self._news.wait_for(there)
+        except TimeoutError as error:
+            found = sorted({feed.tables.generation.number for feed in self._feeds})
+            raise Unexpected(f"generation {generation}: Lightbulbs are at {found} instead") from error
+        return max(self._switched.values())
+
+    def _subscriber(self, feed: Feed, number: int) -> Subscriber:
+        async def apply(update: Update) -> Mapping[str, str]:
+            rejected = await feed.apply(update)
+            if update.type_url == ACTIVE_GENERATION:
+                self._switched[feed] = time.time()
+                async with self._news:
+                    self._news.notify_all()
+            return rejected
+
+        return Subscriber(
+            target=self._target,
+            node=Node(id=f"lightbulb/{number}", metadata={"kind": "lightbulb"}),
+            types=TYPES,
+            apply=apply,
+            afresh=AFRESH,
+            opened=feed.open_stream,
+            backoff=Backoff(limit=LONGEST_PAUSE),
+        )
+
+
+async def _rest(pid: int) -> None:
+    """Return when a process has nothing much to do, or after some seconds."""
+    deadline = time.monotonic() + REST_SECONDS
+    while time.monotonic() < deadline:
+        cpu = cpu_seconds(pid)
+        await asyncio.sleep(LOOK_SECONDS)
+        if cpu_seconds(pid) - cpu < REST_SHARE * LOOK_SECONDS:
+            return
+
+
+async def _settled(stub: pb_grpc.ControlPlaneStub, generation: int) -> float:
+    """Return when nothing was left to do; raise Unexpected when somebody was passed over."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < deadline:
+        events = (await stub.GetEvents(pb.GetEventsRequest(limit=10))).events
+        own = {event.action: event for event in events if event.generation == generation}
+        if "activated" in own and own["activated"].detail:
+            raise Unexpected(f"generation {generation}: {own['activated'].detail}")
+        if "settled" in own:
+            return own["settled"].at
+        await asyncio.sleep(LOOK_SECONDS)
+    raise Unexpected(f"generation {generation} isn't settled after {SETTLE_SECONDS:g} s: {own}")
+
+
+async def main() -> None:
+    logging.disable(logging.WARNING)  # that the control plane isn't there yet
+    allow_many_sockets()
+    lightbulbs = Lightbulbs()
+
+    async def handle(*, do: str, **how: Any) -> dict[str, Any]:
+        if do == "start":
+            lightbulbs.start(**how)
+        elif do == "publish":
+            return await lightbulbs.publish(**how)
+        elif do == "roll back":
+            return await lightbulbs.roll_back(**how)
+        return {}
+
+    await answer_async(handle)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
