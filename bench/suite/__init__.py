@@ -13,7 +13,10 @@ from bench.suite import (
     compile_and_plan,
     envoy_lookup,
     lightbulb_unary,
+    publish_to_active,
     resolve_core,
+    restart,
+    rollback,
 )
 
 
@@ -34,5 +37,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         compile_and_plan,
         envoy_lookup,
         ads_push,
+        publish_to_active,
+        rollback,
+        restart,
     )
 }
