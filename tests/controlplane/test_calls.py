@@ -104,8 +104,8 @@ def test_everything_that_happens_is_in_the_audit_trail_with_its_author(store: st
             await it.plane.pin(2)
             await it.plane.pin(2)  # is so already
             await it.plane.pin(2, release=True)
-            await it.plane.publish(3, message="bad")
             it.host.refuses = {"rank@3": "no"}
+            await it.plane.publish(3, message="bad")
             await eventually("the NACK", lambda: it.plane.rollout.withdrawn == 3)
             await it.settled()
             await it.plane.roll_back(1, reload=True, message="for now")
