@@ -61,6 +61,7 @@ class Replica:
         """Everybody, at whichever replica."""
         self.ads = AdsServer(self._view, clock=clock, on_change=self._touch)
         self._changed = asyncio.Event()
+        self._clock = clock
         self._follower = Follower(store, name, self.policy, clock, self._changed.set)
         self._reports = self._follower.reports
         self._views = Views()
@@ -68,6 +69,7 @@ class Replica:
         self._roster = Roster(self.ads, self._view)
         self._news = asyncio.Condition()
         self._told = 0
+        self._looking = 0.0
 
     @property
     def known(self) -> Known:
@@ -167,12 +169,14 @@ class Replica:
                     await self._changed.wait()
             except TimeoutError:
                 continue
-            await asyncio.sleep(GATHER_SECONDS)
+            # A look at all of them takes longer, the more there are: at least half of the time is others'.
+            await asyncio.sleep(max(GATHER_SECONDS, self._looking))
 
     async def _step(self) -> bool:
         """Show what is known, and take the rollout's next step if it can be taken; return whether it was."""
-        known = self.known
+        known, began = self.known, self._clock()
         self._show(known)
+        self._looking = self._clock() - began
         if known.rollout is None or known.layout is None:
             return False
         now = self.now
@@ -203,9 +207,10 @@ class Replica:
         if known.rollout is not None and known.layout is not None:
             addresses = ready_addresses(known.layout, self.consumers, now, self.policy)
             states = sidecar_states(known.rollout, self.consumers)
-            if self._views.show(known.layout, addresses, states):
+            kinds = self._views.show(known.layout, addresses, states)
+            if kinds:
                 self.ads.push()
-                self._roster.touch_all()
+                self._roster.touch_kinds(kinds)
         if known is not self._shown:
             self._shown, changed = known, True
         if self._look(known, now) or changed:

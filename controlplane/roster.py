@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from controlplane.rollout.registry import Address, Consumer
@@ -43,9 +44,11 @@ class Roster:
         """Note that something happened to a stream."""
         self._touched.add(stream_id)
 
-    def touch_all(self) -> None:
-        """Note that something new is shown: everybody owes an ACK, whether or not it was sent already."""
-        self._touched.update(self._ads.ids())
+    def touch_kinds(self, kinds: AbstractSet[str]) -> None:
+        """Note that something new is shown: all of these kinds owe an ACK, whether or not it was sent yet."""
+        self._touched.update(
+            stream_id for stream_id, consumer in self._streams.items() if consumer.kind in kinds
+        )
 
     def adopt(self, orphans: Iterable[Consumer]) -> None:
         """Remember consumers of replicas that ended."""

@@ -34,6 +34,9 @@ from lightbulb.model import ObjectiveTables, SidecarState
 
 MAX_LISTENERS = 20_000
 
+EVERYBODY = frozenset({"sidecar", "lightbulb", "host"})
+NOBODY: frozenset[str] = frozenset()
+
 Addresses = Mapping[str, tuple[Address, ...]]
 States = Mapping[str, SidecarState]
 
@@ -53,15 +56,15 @@ class Views:
         self._tables: Mapping[str, tuple[ObjectiveTables, Resource]] = {}
         self._with_listener = lru_cache(maxsize=MAX_LISTENERS)(self._add_listener)
 
-    def show(self, layout: Layout, addresses: Addresses, states: States) -> bool:
-        """Take what is to be seen from now on; return whether anything is new.
+    def show(self, layout: Layout, addresses: Addresses, states: States) -> frozenset[str]:
+        """Take what is to be seen from now on; return the kinds of consumers for whom anything is new.
 
         Raises resources.Inconsistent, and shows on what was shown before.
         """
         before = self._layout
         if layout is before and (addresses, states) == (self._addresses, self._states):
-            return False
-        sidecar = self._sidecar
+            return NOBODY
+        sidecar, lightbulb = self._sidecar, self._lightbulb
         if before is None or (layout.rules, layout.vips) != (before.rules, before.vips):
             self._show_routes(layout)
         self._sidecar = _replace(self._sidecar, ENDPOINTS, resources.endpoints(addresses))
@@ -72,7 +75,10 @@ class Views:
         if self._sidecar is not sidecar:
             self._with_listener.cache_clear()
         self._layout, self._addresses, self._states = layout, addresses, states
-        return True
+        if layout is not before:
+            return EVERYBODY
+        changed = {"sidecar": self._sidecar is not sidecar, "lightbulb": self._lightbulb is not lightbulb}
+        return frozenset(kind for kind, is_new in changed.items() if is_new)
 
     def of(self, consumer: Identity) -> Snapshot | None:
         """Return what a consumer should have."""
