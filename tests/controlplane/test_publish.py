@@ -203,11 +203,11 @@ def test_a_shard_without_a_host_ends_the_publish_at_the_deadline(store: str) -> 
 
 def test_the_first_publish_has_no_deadline_and_nobody_is_shown_anything_of_it_before(store: str) -> None:
     async def scenario() -> None:
-        async with world(store, replace(POLICY, loading=0.1, routing=0.1), generation=0) as it:
+        async with world(store, replace(POLICY, loading=0.03, routing=0.03), generation=0) as it:
             it.host.hold()
             await it.plane.publish(1)
             entered = it.plane.rollout.entered
-            await eventually("ten deadlines to pass", lambda: it.plane.replica.now > entered + 1)
+            await eventually("ten deadlines to pass", lambda: it.plane.replica.now > entered + 0.3)
             assert it.plane.rollout.phase is Phase.LOADING
             assert not any(peer.sent for peer in (*it.sidecars, it.lightbulb))
             it.host.release()

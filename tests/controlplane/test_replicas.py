@@ -265,7 +265,7 @@ def test_a_replica_that_is_behind_shows_nothing_to_who_has_seen_more(
 
                     proxy.flows.set()
                     await two.in_step(*moved)
-                    assert two.replica.store_problem == ""
+                    await eventually("its end", lambda: not two.replica.store_problem)
                     assert +it.sidecars[0].sent == Counter()
                     assert it.lightbulb.sent[ACTIVE_GENERATION] == 1
                     assert it.lightbulb.sent[OBJECTIVE_TABLES] == 0

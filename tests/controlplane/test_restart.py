@@ -38,7 +38,16 @@ async def fixed(store: str, policy: Policy = PATIENT) -> AsyncIterator[World]:
         yield it
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the next life of a control plane that was killed wait less for the end of the one before."""
+    monkeypatch.setattr("controlplane.reports.REPLICA_SECONDS", 1.5)
+    monkeypatch.setattr("controlplane.follower.LEASE_SECONDS", 1.5)
+    monkeypatch.setattr("controlplane.follower.BEAT_SECONDS", 0.5)
+
+
 @ENDS
+@pytest.mark.usefixtures("hasty")
 def test_the_same_is_shown_and_nobody_is_sent_anything(store: str, how: str) -> None:
     async def scenario() -> None:
         async with fixed(store) as it:

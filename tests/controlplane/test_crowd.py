@@ -1,0 +1,86 @@
+"""A thousand sidecars on one control plane."""
+
+import asyncio
+import contextlib
+import json
+import sys
+from asyncio.subprocess import PIPE, Process, create_subprocess_exec
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+from lightbulb.ads.values import ACTIVE_GENERATION
+from lightbulbctl.processes import free_ports
+from tests.controlplane import crowd
+from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, plane, run
+from tests.controlplane.worlds import world
+
+COUNT = 1_000
+
+
+class Crowd:
+    """The process of that name."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    async def sent(self) -> Counter[str]:
+        """Return what all of them were sent since the last time."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(b"\n")
+        line = await asyncio.wait_for(self._process.stdout.readline(), DEADLINE)
+        return Counter(json.loads(line))
+
+
+@contextlib.asynccontextmanager
+async def crowded(target: str) -> AsyncIterator[Crowd]:
+    command = (sys.executable, "-m", crowd.__spec__.name, target, str(COUNT))
+    process = await create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, cwd=Path(__file__).parents[2])
+    try:
+        yield Crowd(process)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        await asyncio.wait_for(process.wait(), DEADLINE)
+
+
+async def all_in_step(plane: Plane) -> None:
+    """Wait until a control plane has every ACK of every one of the crowd."""
+
+    def count() -> int:
+        return sum(
+            each.id.startswith("crowd") and each.in_step_since > 0 and not (each.waiting_for or each.gone)
+            for each in plane.replica.consumers
+        )
+
+    await eventually("a thousand in step", lambda: count() == COUNT)
+
+
+def test_a_restart_sends_nothing_to_a_thousand_sidecars_and_a_publish_what_changed(store: str) -> None:
+    async def scenario() -> None:
+        policy = replace(POLICY, reconnect=30, lease=60)
+        async with world(store, policy, port=free_ports(1)[0]) as it, crowded(it.plane.target) as many:
+            await all_in_step(it.plane)
+            await eventually("word of all", lambda: len(it.tables.sidecars) == COUNT + 2)
+            sent = await many.sent()
+            assert sent["streams"] == COUNT
+            assert sent["resources"] == COUNT * sum(map(len, it.sidecars[0].resources.values()))
+
+            it.clear()
+            await it.plane.stop()
+            async with plane(store, policy=policy, port=it.plane.port) as again:
+                await again.in_step(*it.peers)
+                await all_in_step(again)
+                sent = await many.sent()
+                assert sent["streams"] >= COUNT
+                assert sent["resources"] == sent["removed"] == 0
+                assert +it.lightbulb.sent == Counter({ACTIVE_GENERATION: 1})
+
+                await again.published(2)
+                await again.settled()
+                sent = await many.sent()
+                assert (sent["resources"], sent["removed"]) == (COUNT, 0)  # one objective's routes
+
+    run(scenario)
