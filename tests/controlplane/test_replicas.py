@@ -14,7 +14,7 @@ from controlplane.rollout.state import Phase, Policy
 from controlplane.status import status
 from controlplane.store.redis import RedisStore
 from lightbulb.ads.values import ACTIVE_GENERATION, ENDPOINTS, OBJECTIVE_TABLES
-from tests.controlplane.peers import Lightbulb, Peer, host, refusal, sidecar
+from tests.controlplane.peers import Lightbulb, Peer, host, refusal, routes, sidecar
 from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, plane, refused, run
 from tests.controlplane.slow_proxy import SlowProxy
 from tests.controlplane.worlds import world
@@ -53,9 +53,12 @@ class Pair:
 
 
 @contextlib.asynccontextmanager
-async def pair(url: str, policy: Policy = POLICY, publish: Iterable[int] = (1,)) -> AsyncIterator[Pair]:
+async def pair(
+    url: str, policy: Policy = POLICY, publish: Iterable[int] = (1,), through: str = ""
+) -> AsyncIterator[Pair]:
+    """Run both on the Redis at `url`; the first reaches it `through` another one, if that is given."""
     async with contextlib.AsyncExitStack() as stack:
-        one = await stack.enter_async_context(plane(url, name="one", policy=policy))
+        one = await stack.enter_async_context(plane(through or url, name="one", policy=policy))
         await eventually("the first to drive", lambda: one.replica.driving)
         two = await stack.enter_async_context(plane(url, name="two", policy=policy))
         it = Pair(one, two)
@@ -176,13 +179,43 @@ def test_an_activation_waits_for_consumers_at_every_replica(redis: RedisServer, 
     run(scenario)
 
 
-def test_when_the_driver_ends_another_finishes_what_was_under_way(redis: RedisServer) -> None:
+def test_when_the_driver_ends_or_is_cut_off_another_finishes_what_was_under_way(
+    redis: RedisServer, tmp_path: Path
+) -> None:
     async def scenario() -> None:
         cases = ((Phase.LOADING, True), (Phase.ROUTING, True), (Phase.RETIRING, True), (Phase.ROUTING, False))
-        urls = map(redis.database, range(len(cases)))
-        await asyncio.gather(*(end_the_driver(url, *case) for url, case in zip(urls, cases, strict=True)))
+        urls = map(redis.database, range(1, len(cases) + 1))
+        await asyncio.gather(
+            cut_off_the_driver(redis, tmp_path / "proxy"),
+            *(end_the_driver(url, *case) for url, case in zip(urls, cases, strict=True)),
+        )
 
     run(scenario)
+
+
+async def cut_off_the_driver(redis: RedisServer, path: Path) -> None:
+    """Its consumers are with it, and it neither hears nor says anything: what they have is kept for them."""
+    with SlowProxy(redis, path) as proxy:
+        async with pair(redis.url, replace(POLICY, lease=60, window=0), through=proxy.url) as it:
+            it.second[0].hold()
+            await it.two.publish(2)
+            await it.one.phase(Phase.LOADING)
+            proxy.flows.clear()
+            it.second[0].release()
+            await eventually("the other to finish", lambda: it.second[2].generation == 2)
+            assert [each.replica.driving for each in (it.one, it.two)] == [False, True]
+            assert it.first[2].generation == 1
+            assert it.two.rollout.phase is Phase.RETIRING
+            waiting = "waiting for lightbulb l1 (out of sight); sidecar s1 (out of sight)"
+            await eventually(waiting, lambda: status(it.two.replica).detail == waiting)
+            assert routes(it.first[1], "Ranking|rank|1")
+            assert routes(it.second[1], "Ranking|rank|1")
+            proxy.flows.set()
+            await it.active(2)
+            await it.settled()
+            assert not any(routes(peer, "Ranking|rank|1") for peer in (it.first[1], it.second[1]))
+            assert [each.replica.driving for each in (it.one, it.two)] == [False, True]
+            assert (await it.one.events()).count(("activated", 2)) == 1
 
 
 async def end_the_driver(url: str, phase: Phase, kill: bool) -> None:
