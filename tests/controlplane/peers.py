@@ -7,6 +7,7 @@ import contextlib
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -162,6 +163,11 @@ def routes(peer: Peer, key: str) -> bool:
     return any(key.encode() in each.body for each in peer.resources[ROUTE].values())
 
 
+def vips_of(peer: Peer, objective: str) -> set[str]:
+    """Return the VIPs that an objective's keys lead to at a sidecar."""
+    return {vip for vip in peer.resources[CLUSTER] if vip.encode() in peer.resources[ROUTE][objective].body}
+
+
 class Lightbulb(Peer):
     """Keeps what comes in a Feed, as the real one does."""
 
@@ -177,7 +183,9 @@ class Lightbulb(Peer):
         self.feed.open_stream()
 
     async def apply(self, update: Update) -> Mapping[str, str]:
-        return await self.feed.apply(update)
+        refused = {each.name: self.refuses[each.name] for each in update.added if each.name in self.refuses}
+        taken = tuple(each for each in update.added if each.name not in refused)
+        return {**await self.feed.apply(replace(update, added=taken)), **refused}
 
 
 async def refusal(target: str, peer: Peer) -> tuple[grpc.StatusCode, str]:

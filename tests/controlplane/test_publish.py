@@ -12,7 +12,7 @@ from controlplane.rollout.state import Phase
 from lightbulb.ads.session import DeltaRequest
 from lightbulb.ads.values import ACTIVE_GENERATION, CLUSTER, OBJECTIVE_TABLES, ROUTE
 from lightbulb.v1 import control_plane_pb2 as pb
-from tests.controlplane.peers import Peer, connected, endpoints, host, models, routes, sidecar
+from tests.controlplane.peers import Peer, connected, endpoints, host, models, routes, sidecar, vips_of
 from tests.controlplane.planes import POLICY, eventually, refused, run
 from tests.controlplane.watcher import watching
 from tests.controlplane.worlds import world
@@ -172,6 +172,19 @@ def test_a_sidecars_nack_withdraws_what_was_added_everywhere(store: str) -> None
             assert it.lightbulb.generation == 1
             one.refuses = {}
             assert await it.plane.published(3) == 3
+
+    run(scenario)
+
+
+def test_a_lightbulbs_nack_withdraws_the_publish(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            it.lightbulb.refuses = {"Ranking": "an operator that isn't known"}
+            await it.plane.publish(2)
+            await eventually("the end of it", lambda: it.plane.rollout.withdrawn == 2)
+            assert it.plane.rollout.failure == "refused: lightbulb l1: Ranking: an operator that isn't known"
+            await it.plane.settled()
+            assert it.lightbulb.generation == 1
 
     run(scenario)
 
@@ -374,5 +387,49 @@ def test_a_vip_is_no_other_shards_while_old_keys_lead_to_it(store: str) -> None:
                 code, text = await refused(it.plane.roll_back(1, reload=True))
                 assert code is grpc.StatusCode.FAILED_PRECONDITION
                 assert "vip-a" in text
+
+    run(scenario)
+
+
+def test_a_model_that_moves_to_another_shard_takes_its_key_along_and_back(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it:
+            other = host("h2", "b")
+            both = {"a": "vip-a", "b": "vip-b"}
+            async with connected(it.plane.target, other):
+                await it.plane.knows(other)
+                await it.published(1, vips=both, places={"a": ["rank@1", "fraud@1"]})
+                one = it.sidecars[0]
+                assert vips_of(one, "Ranking") == {"vip-a"}
+                other.hold()
+                await it.plane.publish(1, vips=both, places={"a": ["fraud@1"], "b": ["rank@1"]})
+                await it.says("waiting for host h2")
+                assert vips_of(one, "Ranking") == {"vip-a"}
+                other.release()
+                await it.plane.active(2)
+                await it.settled()
+                assert vips_of(one, "Ranking") == {"vip-b"}
+                assert vips_of(one, "Fraud") == {"vip-a"}
+                await it.loaded("rank@1", "fraud@1")  # for a rollback
+                await it.plane.roll_back(1)
+                await it.settled()
+                assert vips_of(one, "Ranking") == {"vip-a"}
+
+    run(scenario)
+
+
+def test_a_host_that_comes_back_empty_is_sent_requests_once_it_has_loaded_everything(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            one = it.sidecars[0]
+            assert endpoints(one) == {it.host.port}
+            await it.host.disconnect()
+            again = host(it.host.id, port=str(it.host.port))
+            again.hold()
+            async with connected(it.plane.target, again):
+                await eventually("no address", lambda: not endpoints(one))
+                again.release()
+                await eventually("its address", lambda: endpoints(one) == {it.host.port})
+                assert models(again) == {"rank@1", "fraud@1"}
 
     run(scenario)

@@ -184,6 +184,21 @@ def test_what_sidecars_route_is_remembered(store: str) -> None:
     run(scenario)
 
 
+def test_two_of_one_name_dont_run_at_once(store: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        async with fixed(store) as it:
+            again = Plane(open_store(store, "tests"), policy=PATIENT)
+            starting = asyncio.create_task(again.start())
+            await eventually("it to be told", lambda: "another control plane is called one" in caplog.text)
+            assert not starting.done()
+            await it.plane.stop()
+            await asyncio.wait_for(starting, DEADLINE)
+            assert again.rollout.active == 1
+            await again.stop()
+
+    run(scenario)
+
+
 def test_a_control_plane_ends_whenever_it_is_told_to(store: str) -> None:
     async def scenario() -> None:
         with contextlib.closing(open_store(store, "tests")) as opened:

@@ -9,12 +9,13 @@ from pathlib import Path
 import grpc
 
 from controlplane.api import MAX_TEXT
+from controlplane.rollout.codec import plan_to_bytes, rollout_to_bytes
 from controlplane.rollout.state import Phase
-from controlplane.store.contract import Unreachable
+from controlplane.store.contract import Change, Unreachable
 from controlplane.store.redis import RedisStore
 from controlplane.store.sqlite import SqliteStore
 from lightbulb.v1 import control_plane_pb2 as pb
-from tests.controlplane.peers import sidecar
+from tests.controlplane.peers import routes, sidecar
 from tests.controlplane.planes import DEADLINE, POLICY, eventually, refused, run
 from tests.controlplane.slow_proxy import SlowProxy
 from tests.controlplane.watcher import watching
@@ -194,6 +195,43 @@ def test_a_disk_that_is_full_is_told_and_what_serves_goes_on(tmp_path: Path) -> 
             await it.lightbulb_at(1)
             await it.published(3)
             await late.disconnect()
+
+    run(scenario)
+
+
+def test_a_redis_that_was_emptied_is_told_and_what_is_known_is_shown_on(redis: RedisServer) -> None:
+    async def scenario() -> None:
+        async with world(redis.url) as it:
+            assert redis.call("FLUSHALL") == b"+OK"
+            await eventually("its problem", lambda: "emptied or replaced" in it.plane.replica.store_problem)
+            code, text = await refused(it.plane.publish(2))
+            assert code is grpc.StatusCode.INTERNAL
+            assert "restore a backup of it, or start this process again" in text
+            late = sidecar("s3")
+            await late.connect(it.plane.target)
+            await it.plane.in_step(late)
+            await late.disconnect()
+            assert it.lightbulb.generation == 1
+
+    run(scenario)
+
+
+def test_a_generation_that_no_sidecar_could_serve_ends_nobody(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        store = SqliteStore(tmp_path / "store.db", "tests")
+        async with world(store) as it:
+            # what a version with other checks may have published
+            good = it.plane.replica.known.generations[1].plan
+            bad = replace(good, routes=tuple(replace(each, vip="nowhere") for each in good.routes))
+            entry = replace(store.entry(1), number=2, content_hash=store.put_blob(plan_to_bytes(bad, "")))
+            target = replace(it.plane.rollout, phase=Phase.ROUTING, target=2, shown=it.plane.version + 1)
+            store.commit(Change(expected=it.plane.version, body=rollout_to_bytes(target), entry=entry))
+            await it.plane.phase(Phase.ROUTING)
+            assert (await it.plane.status()).target_generation == 2
+            assert routes(it.sidecars[0], "Ranking|rank|1")
+            await it.plane.roll_back(1)
+            await it.settled()
+            assert it.plane.rollout.live == (1,)
 
     run(scenario)
 
