@@ -21,6 +21,7 @@ from tests.lightbulb.tables import MODELS, OBJECTIVE, source
 
 texts = st.sampled_from(["", "a", "ab", "b", "1", "1.2.3", "1.2.3-rc.1", "2.0.0", "True"])
 numbers = st.sampled_from([0, 1, 1.0, 2.5, -3, float("inf")])
+NAN = float("nan")
 values = texts | numbers | st.booleans()
 others = st.sampled_from(["x", "y"])
 names = st.sampled_from(FIXED_ATTRIBUTES) | others
@@ -60,7 +61,7 @@ contexts = st.builds(
     RequestContext,
     user_id=st.text(min_size=1, max_size=8),
     **dict.fromkeys(FIXED_ATTRIBUTES, texts),
-    attributes=st.dictionaries(others, values | st.just(float("nan"))),
+    attributes=st.dictionaries(others, values | st.just(NAN)),
     allocations=st.just({}) | st.dictionaries(st.sampled_from((*TESTS, "3")), st.integers(1, 4)),
 ) | st.builds(RequestContext, user_id=st.text(min_size=1, max_size=8))
 

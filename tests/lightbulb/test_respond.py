@@ -4,16 +4,19 @@ import operator
 from dataclasses import replace
 
 import pytest
+from hypothesis import assume, given
 
+from lightbulb.answer import Query
 from lightbulb.errors import InvalidContext, LightbulbError, OverrideRefused, Unavailable, UnknownObjective
 from lightbulb.feed import EMPTY_TABLES, Tables, Timeline
-from lightbulb.messages import answer_from_proto
-from lightbulb.model import NO_GENERATION, ActiveGeneration
+from lightbulb.messages import answer_from_proto, context_from_proto, request_to_proto
+from lightbulb.model import NO_GENERATION, ActiveGeneration, RequestContext
 from lightbulb.resolve import Allocation, Reason, Resolver
 from lightbulb.respond import NEIGHBOURS, Responder
 from lightbulb.status import code_of
 from lightbulb.v1 import lightbulb_pb2 as pb
 from lightbulb.v1 import table_pb2
+from tests.lightbulb import anything
 from tests.lightbulb.tables import OBJECTIVE, TABLE
 
 OBJECTIVES = (OBJECTIVE, "PaymentFraudDetection", "SearchRanking")
@@ -178,6 +181,17 @@ def test_a_refusal_says_what_is_wrong(
         respond(message)
     assert words in str(refusal.value)
     assert len(str(refusal.value)) < 500
+
+
+@given(anything.contexts)
+def test_a_context_arrives_as_it_was_sent(context: RequestContext) -> None:
+    assume(anything.NAN not in context.attributes.values())  # which is equal to nothing
+    sent = request_to_proto(Query(objective=OBJECTIVE, context=context), "client")
+    arrived = context_from_proto(pb.ResolveRequest.FromString(sent.SerializeToString()).context)
+    assert arrived == context
+    assert list(map(type, arrived.attributes.values())) == [
+        type(context.attributes[name]) for name in arrived.attributes
+    ]
 
 
 def test_limits_are_inclusive() -> None:
