@@ -35,7 +35,8 @@ def status_of(stream_id: int, node: Node, peer: str, session: DeltaSession | Sot
     """Return the status of a stream; its mappings are views of the session's own."""
     if isinstance(session, DeltaSession):
         parts = session.subscriptions
-        rejected = {name: reason for part in parts.values() for name, reason in part.refusals().items()}
+        refusing = [part for part in parts.values() if part.rejected]
+        rejected = {name: reason for part in refusing for name, reason in part.refusals().items()}
         late = tuple(type_url for type_url, part in parts.items() if part.late)
         held: Mapping[str, Mapping[str, str]] = {type_url: part.held for type_url, part in parts.items()}
     else:

@@ -9,7 +9,10 @@ from envoy.service.discovery.v3 import discovery_pb2
 from google.protobuf.any_pb2 import Any
 
 from controlplane.xds.messages import DeltaRequest, DeltaResponse, SotwRequest, SotwResponse
-from lightbulb.ads.values import Node, Resource
+from lightbulb.ads.values import Node
+
+MAX_RESOURCES = 50_000
+"""Resources whose framing is remembered, half a kilobyte each: more than a large control plane has."""
 
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 
@@ -42,15 +45,20 @@ def sotw_request(data: bytes) -> SotwRequest:
 
 
 def delta_response(response: DeltaResponse) -> bytes:
-    """Return a DeltaDiscoveryResponse."""
-    message = discovery_pb2.DeltaDiscoveryResponse(
-        type_url=response.type_url,
-        nonce=response.nonce,
-        resources=[_resource(response.type_url, resource) for resource in response.resources],
-        removed_resources=response.removed,
-        system_version_info=str(response.fence),
-    )
-    return bytes(message.SerializeToString())
+    """Return a DeltaDiscoveryResponse.
+
+    A thousand streams are sent the same resources, so their bodies are not made into messages again each
+    time: a serialized message is its fields one after the other, each element of a repeated one too.
+    """
+    type_url = response.type_url
+    parts = [_field(1, str(response.fence).encode())]
+    for resource in response.resources:
+        head, tail = _around_body(type_url, resource.name, resource.version, len(resource.body))
+        parts += (head, resource.body, tail)
+    parts.append(_field(4, type_url.encode()))
+    parts.append(_field(5, response.nonce.encode()))
+    parts += (_element(6, name.encode()) for name in response.removed)
+    return b"".join(parts)
 
 
 def sotw_response(response: SotwResponse) -> bytes:
@@ -64,14 +72,37 @@ def sotw_response(response: SotwResponse) -> bytes:
     return bytes(message.SerializeToString())
 
 
-# A push of one resource to a thousand streams wraps it once.
-@lru_cache(maxsize=1024)
-def _resource(type_url: str, resource: Resource) -> discovery_pb2.Resource:
-    return discovery_pb2.Resource(
-        name=resource.name,
-        version=resource.version,
-        resource=Any(type_url=type_url, value=resource.body),
-    )
+@lru_cache(maxsize=MAX_RESOURCES)
+def _around_body(type_url: str, name: str, version: str, size: int) -> tuple[bytes, bytes]:
+    """Return a Resource as a response's field 2: what stands before a body of `size` bytes, and after it."""
+    body = _key(2) + _varint(size) if size else b""
+    packed = _field(1, type_url.encode()) + body
+    before = _field(1, version.encode()) + _key(2) + _varint(len(packed) + size) + packed
+    after = _field(3, name.encode())
+    return _key(2) + _varint(len(before) + size + len(after)) + before, after
+
+
+def _field(number: int, data: bytes) -> bytes:
+    """Return a text or bytes field; an empty one isn't written."""
+    return _element(number, data) if data else b""
+
+
+def _element(number: int, data: bytes) -> bytes:
+    return _key(number) + _varint(len(data)) + data
+
+
+def _key(number: int) -> bytes:
+    """Return what a field with a length begins with."""
+    return bytes((number << 3 | 2,))
+
+
+def _varint(number: int) -> bytes:
+    encoded = bytearray()
+    while number > 127:
+        encoded.append(number & 127 | 128)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
 
 
 def _node(node: base_pb2.Node) -> Node:
