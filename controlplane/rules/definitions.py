@@ -11,7 +11,7 @@ from typing import TypeVar
 from controlplane.model import CellWeight, Experiment, Model, Objective, Shard
 from controlplane.problems import Problem
 from controlplane.rules.condition import read_condition
-from controlplane.rules.yaml_file import Misfit, YamlFile, suggest
+from controlplane.rules.yaml_file import Misfit, YamlFile, hint
 from controlplane.rules.yaml_tree import MappingNode, Node, ScalarNode
 from lightbulb.model import BASIS_POINTS, Condition
 
@@ -256,7 +256,7 @@ def _check_dependencies(definitions: Definitions, problems: list[Problem]) -> No
         for needed in model.depends_on:
             if needed not in models and needed.partition("@")[0] not in unread:
                 message = f"{model.id} depends on {needed}, which is not defined"
-                problems.append(problem_at(model, "UNKNOWN_MODEL", message, suggest(needed, models)))
+                problems.append(problem_at(model, "UNKNOWN_MODEL", message, hint(needed, models, problems)))
     finished: set[str] = set()
     for start in models:
         loop = _loop(start, models, finished)
@@ -324,7 +324,7 @@ def _check_shard_models(definitions: Definitions, problems: list[Problem]) -> No
         for name in shard.models:
             if name not in models and name.partition("@")[0] not in unread:
                 message = f"shard {shard.name} is to hold {name}, which is not defined"
-                problems.append(problem_at(shard, "UNKNOWN_MODEL", message, suggest(name, models)))
+                problems.append(problem_at(shard, "UNKNOWN_MODEL", message, hint(name, models, problems)))
             first = holder.setdefault(name, shard)
             if first is not shard:
                 message = f"{name} is to be on shard {shard.name}, and on {first.name} already"

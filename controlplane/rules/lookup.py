@@ -19,7 +19,7 @@ from controlplane.rules.shapes import (
     Rule,
     Shift,
 )
-from controlplane.rules.yaml_file import suggest
+from controlplane.rules.yaml_file import hint
 from lightbulb.model import Source, model_id
 
 
@@ -36,28 +36,30 @@ def check_names(rules: Iterable[Rule], definitions: Definitions, problems: list[
         for name in rule.objectives:
             if name not in definitions.objectives and name not in definitions.unread["objectives"]:
                 message = f"objective {name} is unknown"
-                remedy = suggest(name, definitions.objectives)
+                remedy = hint(name, definitions.objectives, problems)
                 problems.append(problem_in(rule.source, "UNKNOWN_OBJECTIVE", message, remedy))
         if isinstance(rule, AbTest):
-            problems += _cell_problems(rule, definitions)
-        problems += _model_problems(rule, definitions)
+            _check_cells(rule, definitions, problems)
+        _check_models(rule, definitions, problems)
 
 
-def _cell_problems(rule: AbTest, definitions: Definitions) -> Iterable[Problem]:
+def _check_cells(rule: AbTest, definitions: Definitions, problems: list[Problem]) -> None:
+    def note(code: str, message: str, remedy: str) -> None:
+        problems.append(problem_in(rule.source, code, message, remedy))
+
     test = definitions.experiments.get(rule.test_id)
     if test is None:
-        if rule.test_id in definitions.unread["experiments"]:
-            return
-        message = f"test {rule.test_id} is unknown"
-        yield problem_in(rule.source, "UNKNOWN_TEST", message, suggest(rule.test_id, definitions.experiments))
+        if rule.test_id not in definitions.unread["experiments"]:
+            remedy = hint(rule.test_id, definitions.experiments, problems)
+            note("UNKNOWN_TEST", f"test {rule.test_id} is unknown", remedy)
         return
     cells = {cell.number for cell in test.cells}
     for number in sorted(rule.cells.keys() - cells):
-        message = f"test {rule.test_id} has no cell {number}"
-        yield problem_in(rule.source, "UNKNOWN_CELL", message, f"use {', '.join(map(str, sorted(cells)))}")
+        remedy = f"use {', '.join(map(str, sorted(cells)))}"
+        note("UNKNOWN_CELL", f"test {rule.test_id} has no cell {number}", remedy)
     for number in sorted(cells - rule.cells.keys()):
-        message = f"cell {number} of test {rule.test_id} has no model"
-        yield problem_in(rule.source, "CELL_WITHOUT_MODEL", message, f"add {number}: {{name: ...}}")
+        remedy = f"add {number}: {{name: ...}}"
+        note("CELL_WITHOUT_MODEL", f"cell {number} of test {rule.test_id} has no model", remedy)
 
 
 def _refs(rule: Rule) -> Iterable[ModelRef]:
@@ -88,17 +90,20 @@ def named_models(rule: Rule, definitions: Definitions) -> Iterable[str]:
             yield model_id(ref.name, version)
 
 
-def _model_problems(rule: Rule, definitions: Definitions) -> Iterable[Problem]:
+def _check_models(rule: Rule, definitions: Definitions, problems: list[Problem]) -> None:
+    def note(code: str, message: str, remedy: str) -> None:
+        problems.append(problem_in(rule.source, code, message, remedy))
+
     for ref in _refs(rule):
         if ref.name in definitions.unread["models"] or version_of(ref, definitions) is not None:
             continue
         versions = definitions.versions.get(ref.name, ())
         if not versions:
-            remedy = suggest(ref.name, definitions.versions)
-            yield problem_in(rule.source, "UNKNOWN_MODEL", f"model {ref.name} is unknown", remedy)
+            remedy = hint(ref.name, definitions.versions, problems)
+            note("UNKNOWN_MODEL", f"model {ref.name} is unknown", remedy)
         elif ref.version:
-            message = f"model {ref.name} has no version {ref.version}"
-            yield problem_in(rule.source, "UNKNOWN_VERSION", message, suggest(ref.version, versions))
+            remedy = hint(ref.version, versions, problems)
+            note("UNKNOWN_VERSION", f"model {ref.name} has no version {ref.version}", remedy)
         else:
             message = f"model {ref.name} has versions {', '.join(versions)}"
-            yield problem_in(rule.source, "AMBIGUOUS_VERSION", message, "add version")
+            note("AMBIGUOUS_VERSION", message, "add version")

@@ -7,7 +7,7 @@ stays "1.10", and anchors, aliases and tags are refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from difflib import get_close_matches
 from typing import TypeVar, cast
 
@@ -17,6 +17,9 @@ from controlplane.rules.yaml_tree import BadYaml, MappingNode, Node, ScalarNode,
 from lightbulb.model import Value
 
 T = TypeVar("T")
+
+MAX_HINTS = 50
+"""Problems of a workspace of which each says what was probably meant."""
 
 _SIZES = {"MiB": 1, "GiB": 1024}
 _TIMES = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -40,6 +43,14 @@ def suggest(name: str, known: Iterable[str]) -> str:
         return f"did you mean {close[0]}?"
     shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
     return f"use one of: {shown}" if known else "define it first"
+
+
+def hint(name: str, known: Iterable[str], problems: Sized) -> str:
+    """Return what `suggest` says; a plain remedy when there are more `problems` than anybody reads.
+
+    To compare ten thousand unknown names with ten thousand known ones takes half an hour.
+    """
+    return suggest(name, known) if len(problems) < MAX_HINTS else "define it, or use what is defined"
 
 
 class YamlFile:

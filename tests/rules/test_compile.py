@@ -8,6 +8,7 @@ from controlplane.model import Workspace
 from controlplane.problems import WorkspaceError
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import MAX_FILE_BYTES, MAX_FILE_LINES, content_hash, read_workspace
+from controlplane.rules.yaml_file import MAX_HINTS
 from lightbulb.model import AbRule, Cell, Comparison, ModelTarget, ObjectiveTable, Operator, Source
 from tests.rules.workspaces import GOOD, rule, workspace
 
@@ -327,6 +328,14 @@ def test_all_problems_of_a_workspace_come_at_once() -> None:
         "objectives.yaml:4 MISSING_KEY",
         "syntax.js:2 SYNTAX",
     ]
+
+
+def test_of_very_many_unknown_names_the_first_are_compared_with_what_there_is() -> None:
+    models = ", ".join(f'{{name: "fancy{number}"}}' for number in range(MAX_HINTS + 7))
+    problems = found(more_js=rule(f"permitOverrides: [{models}]"))
+    assert len(problems) == MAX_HINTS + 7
+    assert sum(problem.endswith("did you mean fancy?") for problem in problems) == MAX_HINTS
+    assert sum(problem.endswith("define it, or use what is defined") for problem in problems) == 7
 
 
 @pytest.mark.parametrize("file", ["objectives", "models", "experiments", "fleet"])
