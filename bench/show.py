@@ -12,7 +12,7 @@ BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 COLORS = {Verdict.MET: "green", Verdict.MISSED: "red", Verdict.UNCLEAR: "yellow", Verdict.NONE: "dim"}
 SCALES = {
     "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
-    "B": ((2**20, "MiB"), (2**10, "KiB"), (1, "B")),
+    "B": ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B")),
     "": ((1, ""),),
 }
 
@@ -27,7 +27,7 @@ def ratio_text(ratio: float) -> str:
 def cost_text(cost: float, unit: str) -> str:
     """Return a cost in the largest unit that it is at least one of."""
     size, name = next((scale for scale in SCALES[unit] if cost >= scale[0]), SCALES[unit][-1])
-    return f"{cost / size:.3g} {name}".rstrip()
+    return f"{cost / size:,.3g} {name}" if name else f"{cost:,.0f}"
 
 
 def _cells(each: Comparison) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -34,6 +35,8 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
+                # gRPC's core would log every connection that a control plane ends
+                env={"GRPC_VERBOSITY": "NONE", **os.environ},
                 start_new_session=True,  # Ctrl-C is for whoever asks
             )
 

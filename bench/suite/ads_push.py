@@ -88,7 +88,7 @@ def _world(setting: Setting, name: str, objectives: int, sidecars: int) -> Itera
 
 def run(setting: Setting) -> tuple[Comparison, ...]:
     (few, many, sidecars), (rounds, large_rounds) = (
-        ((10, 100, 100), (2, 2)) if setting.quick else ((10, 1_000, 1_000), (11, 5))
+        ((10, 100, 100), (2, 2)) if setting.quick else ((10, 1_000, 1_000), (9, 3))
     )
     same, one, everything = f"1 of {few}", f"1 of {many:,}", f"all {many:,}"
     with _world(setting, "small", few, sidecars) as small, _world(setting, "large", many, sidecars) as large:

@@ -19,7 +19,7 @@ NAME = f"one of {BATCH}"
 
 
 def run(setting: Setting) -> tuple[Comparison, ...]:
-    count, rounds = (1_000, 3) if setting.quick else (3_000, 21)
+    count, rounds = (1_000, 3) if setting.quick else (3_000, 13)
     bodies = population.unary_bodies()
     with (
         Worker("bench.parts.load", setting.cores.client) as load,

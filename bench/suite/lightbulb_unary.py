@@ -21,7 +21,7 @@ RESOLVE = "/lightbulb.v1.Lightbulb/Resolve"
 
 
 def run(setting: Setting) -> tuple[Comparison, ...]:
-    count, rounds = (1_000, 3) if setting.quick else (4_000, 25)
+    count, rounds = (1_000, 3) if setting.quick else (4_000, 15)
     bodies = population.unary_bodies()
     with (
         Worker("bench.parts.load", setting.cores.client) as load,

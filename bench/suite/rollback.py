@@ -1,7 +1,7 @@
 """A rollback, from the call until the last of twenty Lightbulbs answers from the other generation.
 
 Back and forth, each once the control plane has come to rest: with 10,000 models and 1,000 sidecars
-connected, and with 100 models and 10 sidecars.
+connected, against 100 models and 10 sidecars.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Contender:
 
 
 def run(setting: Setting) -> tuple[Comparison, ...]:
-    (large, sidecars), rounds, times = ((200, 50), 2, 5) if setting.quick else ((10_000, 1_000), 5, 20)
+    (large, sidecars), rounds, times = ((200, 50), 2, 5) if setting.quick else ((10_000, 1_000), 5, 10)
     few = Size(models=100, sidecars=10, lightbulbs=LIGHTBULBS)
     many = Size(models=large, sidecars=sidecars, lightbulbs=LIGHTBULBS)
     with (
@@ -69,4 +69,4 @@ def run(setting: Setting) -> tuple[Comparison, ...]:
 
 
 def _name(size: Size) -> str:
-    return f"{size.models:,} models, {size.sidecars:,} sidecars"
+    return f"{size.models:,} models"
