@@ -49,7 +49,7 @@ WORLDS = (
 
 
 def run(setting: Setting) -> tuple[Comparison, ...]:
-    requests, rounds = (1_000, 3) if setting.quick else (5_000, 21)
+    requests, rounds = (500, 2) if setting.quick else (5_000, 21)
     worlds = WORLDS[:2] if setting.quick else WORLDS
     with _envoys(setting, worlds) as envoys, Worker("bench.parts.load", setting.cores.client) as load:
         contestants = [
