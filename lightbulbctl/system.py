@@ -10,6 +10,7 @@ import grpc
 from controlplane.model import Shard
 from controlplane.problems import WorkspaceError
 from lightbulb.v1 import control_plane_pb2 as pb
+from lightbulb.v1.control_plane_pb2_grpc import ControlPlaneStub
 from lightbulbctl.control_plane import failure, problems_of, publish_request, stub
 from lightbulbctl.layout import Layout
 from lightbulbctl.options import Address, joined
@@ -20,6 +21,7 @@ from sidecar.process import is_ready
 
 READY_SECONDS = 60.0
 CALL_SECONDS = 5.0
+TRY_SECONDS = 1.0
 PUBLISH_SECONDS = 60.0
 
 _ACTIVE = frozenset({pb.PHASE_RETIRING, pb.PHASE_UNLOADING, pb.PHASE_SETTLED})
@@ -94,15 +96,10 @@ class System:
         """Publish a workspace; raises WorkspaceError, or ProcessFailed when there is no answer."""
         address = self.layout.control_planes[0]
         with grpc.insecure_channel(str(address)) as channel:
+            api = stub(channel)
+            self._processes.wait_for("a control plane that answers", lambda: answers(api), READY_SECONDS)
             try:
-                grpc.channel_ready_future(channel).result(timeout=READY_SECONDS)
-                response: pb.PublishResponse = stub(channel).Publish(
-                    publish_request(folder), timeout=PUBLISH_SECONDS
-                )
-            except grpc.FutureTimeoutError as error:
-                self._processes.check()
-                message = f"the control plane doesn't answer within {READY_SECONDS:g} s"
-                raise ProcessFailed(message) from error
+                response: pb.PublishResponse = api.Publish(publish_request(folder), timeout=PUBLISH_SECONDS)
             except grpc.RpcError as error:
                 self._processes.check()
                 raise ProcessFailed(failure(error, address)) from error
@@ -131,6 +128,16 @@ class System:
                 return active and len(in_step) >= len(expected)
 
             self._processes.wait_for(f"generation {generation} active everywhere", ready, READY_SECONDS)
+
+
+def answers(api: ControlPlaneStub) -> bool:
+    """Return whether a control plane answers, within the time that a channel needs to try again."""
+    try:
+        # Not grpc.channel_ready_future: its thread prints a traceback when the channel closes meanwhile.
+        api.GetStatus(pb.GetStatusRequest(), timeout=TRY_SECONDS, wait_for_ready=True)
+    except grpc.RpcError:
+        return False
+    return True
 
 
 def named(kind: str, addresses: Sequence[Address]) -> Iterator[tuple[str, Address]]:
