@@ -111,9 +111,9 @@ def _rooms(
     return rooms
 
 
-def _before(rollout: Rollout | None, generations: Mapping[int, Generation]) -> tuple[ShardAssignment, ...]:
+def _before(rollout: Rollout | None, generations: Mapping[int, Generation]) -> Plan | None:
     newest = rollout.newest if rollout is not None else 0
-    return generations[newest].plan.assignments if newest else ()
+    return generations[newest].plan if newest else None
 
 
 def _free(assignment: ShardAssignment, resident: ModelsByShard) -> int:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from bench.worker import answer
 from bench.workspace import make_workspace
-from controlplane.model import Plan, RuleSet, ShardAssignment
+from controlplane.model import Plan, RuleSet
 from controlplane.planning.plan import make_plan
 from controlplane.rules.compile import compile_workspace
 from controlplane.xds.resources import routes
@@ -34,7 +34,7 @@ def _timed(work: Callable[[], T]) -> tuple[float, float, T]:
     return own_after - own, children_after - children, product
 
 
-def _plan(rules: RuleSet, placed: tuple[ShardAssignment, ...] = ()) -> Plan:
+def _plan(rules: RuleSet, placed: Plan | None = None) -> Plan:
     """Plan as a publish does: the routes are made, which checks them."""
     plan = make_plan(rules, placed)
     routes(plan.routes, (assignment.vip for assignment in plan.assignments))
@@ -55,7 +55,7 @@ def run(*, models: int) -> dict[str, Any]:
     compiling, sandbox, rules = _timed(lambda: compile_workspace(workspace))
     planning, _, plan = _timed(lambda: _plan(rules))
     changed = _change_one(rules)
-    again, _, _ = _timed(lambda: _plan(changed, plan.assignments))
+    again, _, _ = _timed(lambda: _plan(changed, plan))
     return {"compile": compiling + sandbox, "sandbox": sandbox, "plan": planning, "re-plan": again}
 
 

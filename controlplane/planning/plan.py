@@ -15,21 +15,19 @@ NOTHING_RESIDENT: Mapping[str, tuple[ModelAssignment, ...]] = MappingProxyType({
 
 def make_plan(
     rules: RuleSet,
-    previous: tuple[ShardAssignment, ...] = (),
+    previous: Plan | None = None,
     resident: Mapping[str, tuple[ModelAssignment, ...]] = NOTHING_RESIDENT,
 ) -> Plan:
-    """Return tables, routing rules and assignments; what was assigned before stays where it can.
+    """Return tables, routing rules and assignments; what `previous` has stays where it can.
 
     `resident` is shard -> models that are loaded there and stay, whatever is placed. Raises WorkspaceError
     that names every model which fits nowhere.
     """
     models = {model.id: model for model in rules.models}
     targets = [target for table in sorted(rules.tables, key=_objective) for target in _targets(table)]
-    before = {model.id: shard for shard, own in resident.items() for model in own}
-    before |= {model.id: assignment.shard for assignment in previous for model in assignment.models}
     room_taken = {shard: {model.id: model.memory_mib for model in own} for shard, own in resident.items()}
     wanted = dict.fromkeys(model for _, _, model in targets)
-    placement = place(wanted, models, rules.shards, before, room_taken)
+    placement = place(wanted, models, rules.shards, _before(previous, resident), room_taken)
     if placement.misfits:
         raise WorkspaceError(
             does_not_fit(each.model, each.needs, each.largest_free) for each in placement.misfits
@@ -43,6 +41,20 @@ def make_plan(
         ),
         assignments=_assignments(rules, placement, models),
     )
+
+
+def _before(previous: Plan | None, resident: Mapping[str, tuple[ModelAssignment, ...]]) -> Mapping[str, str]:
+    """Return model id -> shard that it is on: of several that load it, the one which its requests go to."""
+    before = {model.id: shard for shard, own in resident.items() for model in own}
+    if previous is not None:
+        shards = {each.vip: each.shard for each in previous.assignments}
+        led_to = {rule.key: shards[rule.vip] for rule in previous.routes}
+        before |= {
+            model_id(each.name, each.version): led_to[each.routing_key]
+            for table in previous.tables
+            for each in table.models
+        }
+    return before
 
 
 def _objective(table: ObjectiveTable) -> str:

@@ -148,14 +148,14 @@ def test_a_plan_has_a_vip_for_every_key_and_loads_what_it_routes() -> None:
     ]
     loaded = {each.vip: [model.id for model in each.models] for each in plan.assignments}
     assert loaded == {"vip-a": ["base@1", "fancy@1"], "vip-b": ["plain@1"]}
-    assert plan == make_plan(compile_workspace(workspace()), plan.assignments)
+    assert plan == make_plan(compile_workspace(workspace()), plan)
 
 
 def test_models_stay_when_the_fleet_grows() -> None:
     before = make_plan(compile_workspace(workspace()))
     grown = GOOD["fleet.yaml"].replace("shards:\n", "shards:\n  - {name: _, vip: vip-0, memory: 64GiB}\n")
     grown = grown.replace("name: _", "name: a0")
-    after = make_plan(compile_workspace(workspace(fleet_yaml=grown)), before.assignments)
+    after = make_plan(compile_workspace(workspace(fleet_yaml=grown)), before)
     assert after.routes == before.routes
 
 
@@ -163,11 +163,23 @@ def test_a_model_moves_to_the_shard_that_is_told_to_hold_it_and_back() -> None:
     before = make_plan(compile_workspace(workspace()))
     told = GOOD["fleet.yaml"].replace("name: b,", "name: b, models: [fancy@1],")
     assert told != GOOD["fleet.yaml"]
-    moved = make_plan(compile_workspace(workspace(fleet_yaml=told)), before.assignments)
+    moved = make_plan(compile_workspace(workspace(fleet_yaml=told)), before)
     vips = {rule.key: rule.vip for rule in moved.routes}
     assert vips == {"Ranking|fancy|1": "vip-b", "Ranking|plain|1": "vip-b"}
     loaded = {each.vip: [model.id for model in each.models] for each in moved.assignments}
     assert loaded == {"vip-a": [], "vip-b": ["base@1", "fancy@1", "plain@1"]}
+
+
+def test_a_model_that_others_need_elsewhere_stays_where_its_requests_go() -> None:
+    needed = GOOD["models.yaml"].replace("base@1", "plain@1")
+    told = "shards:\n"
+    for name, own in {"a": "plain@1", "b": "fancy@1"}.items():
+        told += f"  - {{name: {name}, vip: vip-{name}, memory: 2GiB, models: [{own}]}}\n"
+    before = make_plan(compile_workspace(workspace(models_yaml=needed, fleet_yaml=told)))
+    loaded = {each.vip: [model.id for model in each.models] for each in before.assignments}
+    assert loaded == {"vip-a": ["plain@1"], "vip-b": ["fancy@1", "plain@1"]}
+    after = make_plan(compile_workspace(workspace(models_yaml=needed)), before)
+    assert after == before
 
 
 def test_what_stays_loaded_takes_its_room_and_is_used_where_it_is() -> None:
