@@ -211,8 +211,9 @@ def test_a_workspace_that_takes_too_long_as_a_whole_is_told_how_far_it_came() ->
         "TIME_LIMIT",
         "all rules together ran for longer than they may, until here",
     )
-    assert problem.file == f"{len(rules):03}.js"
-    assert len(rules) < BUSY
+    # It may end just after the last rule has told its result, before the next one begins.
+    assert problem.file in {f"{number:03}.js" for number in (len(rules) - 1, len(rules))}
+    assert 0 < len(rules) < BUSY
 
 
 @pytest.mark.parametrize("lines", range(14))
