@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
+from typing import TypeVar
 
-from controlplane.rollout.codec import plan_from_bytes
+from controlplane.model import Plan, ShardAssignment
+from controlplane.rollout.codec import plan_from_bytes, shard_from_bytes
 from controlplane.rollout.state import Generation
 from controlplane.store.contract import NotFound, Store
 from lightbulb.codec import table_from_bytes
 from lightbulb.model import ObjectiveTable
 
+T = TypeVar("T")
+
 
 class Archive:
-    """Reads generations. A table that two of them have is one object: comparing and sending it costs nothing.
+    """Reads generations. What two of them share of tables and shards is one object, so that it costs nothing.
 
     Blocking, and for one thread at a time.
     """
@@ -23,6 +28,7 @@ class Archive:
         self._store = store
         self._generations: Mapping[int, Generation] = {}
         self._tables: dict[bytes, ObjectiveTable] = {}
+        self._shards: dict[bytes, ShardAssignment] = {}
 
     def keep(self, numbers: Iterable[int]) -> Mapping[int, Generation]:
         """Return the generations of these numbers, and forget all others.
@@ -31,8 +37,9 @@ class Archive:
         """
         kept = {number: self._generations.get(number) or self.read(number) for number in sorted(numbers)}
         if kept.keys() != self._generations.keys():
-            used = {id(table) for generation in kept.values() for table in generation.plan.tables}
-            self._tables = {body: table for body, table in self._tables.items() if id(table) in used}
+            plans = [generation.plan for generation in kept.values()]
+            self._tables = _used(self._tables, (each for plan in plans for each in plan.tables))
+            self._shards = _used(self._shards, (each for plan in plans for each in plan.assignments))
         self._generations = MappingProxyType(kept)
         return self._generations
 
@@ -43,7 +50,7 @@ class Archive:
             return held
         content_hash = self._store.entry(number).content_hash
         same = next((each for each in self._generations.values() if each.content_hash == content_hash), None)
-        plan = same.plan if same else plan_from_bytes(self._blob(number, content_hash), self._table)
+        plan = same.plan if same else self._decoded(self._blob(number, content_hash))
         return Generation(number=number, content_hash=content_hash, plan=plan)
 
     def _blob(self, number: int, content_hash: str) -> bytes:
@@ -52,8 +59,21 @@ class Archive:
         except NotFound as error:
             raise NotFound(f"of generation {number} only the line in the log is kept by now") from error
 
-    def _table(self, body: bytes) -> ObjectiveTable:
-        table = self._tables.get(body)
-        if table is None:
-            table = self._tables[body] = table_from_bytes(body)
-        return table
+    def _decoded(self, body: bytes) -> Plan:
+        return plan_from_bytes(
+            body,
+            partial(_once, self._tables, table_from_bytes),
+            partial(_once, self._shards, shard_from_bytes),
+        )
+
+
+def _once(known: dict[bytes, T], decode: Callable[[bytes], T], body: bytes) -> T:
+    value = known.get(body)
+    if value is None:
+        value = known[body] = decode(body)
+    return value
+
+
+def _used(known: Mapping[bytes, T], values: Iterable[T]) -> dict[bytes, T]:
+    used = {id(value) for value in values}
+    return {body: value for body, value in known.items() if id(value) in used}

@@ -23,7 +23,7 @@ from controlplane.rollout.registry import Consumer, Report
 from controlplane.rollout.state import Generation, Moment, Policy
 from controlplane.rollout.views import ready_addresses, sidecar_states
 from controlplane.roster import Roster
-from controlplane.shown import Views
+from controlplane.shown import NOBODY, Views
 from controlplane.store.contract import Change, Conflict, Fenced, Store, StoreError, Unreachable
 from controlplane.xds.nodes import identify, is_behind
 from controlplane.xds.resources import Inconsistent
@@ -204,16 +204,18 @@ class Replica:
         now = self.now
         # What they said so far, they said of what was shown so far.
         changed = self._look(self._shown, now)
+        audience = NOBODY
         if known.rollout is not None and known.layout is not None:
             addresses = ready_addresses(known.layout, self.consumers, now, self.policy)
             states = sidecar_states(known.rollout, self.consumers)
-            kinds = self._views.show(known.layout, addresses, states)
-            if kinds:
-                self.ads.push()
-                self._roster.touch_kinds(kinds)
-        if known is not self._shown:
-            self._shown, changed = known, True
-        if self._look(known, now) or changed:
+            audience = self._views.show(known.layout, addresses, states)
+        if known is not self._shown or audience:
+            self._shown = known
+            self.ads.push()
+            self._roster.touch_all(audience)
+            self._look(known, now)
+            changed = True
+        if changed:
             self._tell()
 
     def _look(self, shown: Known, now: float) -> bool:

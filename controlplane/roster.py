@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from controlplane.rollout.registry import Address, Consumer
+from controlplane.rollout.registry import NOTHING, Address, Consumer
 from controlplane.rollout.state import Policy, Rollout
+from controlplane.shown import Audience
 from controlplane.xds.nodes import HostNode, identify
 from controlplane.xds.server import AdsServer
 from controlplane.xds.snapshot import Snapshot
@@ -44,10 +44,12 @@ class Roster:
         """Note that something happened to a stream."""
         self._touched.add(stream_id)
 
-    def touch_kinds(self, kinds: AbstractSet[str]) -> None:
-        """Note that something new is shown: all of these kinds owe an ACK, whether or not it was sent yet."""
+    def touch_all(self, audience: Audience) -> None:
+        """Note that something new is shown to these: they owe an ACK, whether or not it was sent yet."""
         self._touched.update(
-            stream_id for stream_id, consumer in self._streams.items() if consumer.kind in kinds
+            stream_id
+            for stream_id, consumer in self._streams.items()
+            if audience.includes(consumer.kind, consumer.shard)
         )
 
     def adopt(self, orphans: Iterable[Consumer]) -> None:
@@ -96,18 +98,19 @@ class Roster:
     ) -> Consumer:
         known = self._streams.get(stream.id) or self._newcomer(stream, traces, now)
         snapshot = self._view(stream.node)
-        waiting_for = () if snapshot is None else _owed(stream, snapshot)
+        rejected = NOTHING if snapshot is None else stream.refusals(snapshot)
+        waiting_for = () if snapshot is None else _owed(stream, snapshot, rejected)
         in_step = snapshot is not None and not waiting_for
         first = in_step and stream.id not in self._in_step
         if in_step:
             self._in_step.add(stream.id)
         # What it refuses, it doesn't route; that it can't listen is another matter.
-        routes = in_step and known.kind == "sidecar" and not stream.rejected.keys() - {LISTENER_NAME}
+        routes = in_step and known.kind == "sidecar" and not rejected.keys() - {LISTENER_NAME}
         hosting = known.kind == "host"
         return replace(
             known,
             waiting_for=waiting_for,
-            rejected=dict(stream.rejected),
+            rejected=rejected,
             loaded=frozenset(stream.acked(MODEL_ASSIGNMENT)) if hosting else frozenset(),
             routes=routed if routes else known.routes,
             in_step_since=now if first else known.in_step_since,
@@ -137,7 +140,7 @@ def _place(node: Node) -> tuple[str, Address | None]:
     return "", None
 
 
-def _owed(stream: StreamStatus, snapshot: Snapshot) -> tuple[str, ...]:
+def _owed(stream: StreamStatus, snapshot: Snapshot, rejected: Mapping[str, str]) -> tuple[str, ...]:
     """Return the types of which the consumer hasn't acknowledged all, also if it hasn't asked for all yet.
 
     An Envoy asks for the routes of a new scope a moment after it has acknowledged the scope; and one that
@@ -149,6 +152,6 @@ def _owed(stream: StreamStatus, snapshot: Snapshot) -> tuple[str, ...]:
         for type_url, resources in snapshot.by_type.items()
         if type_url != SIDECAR_STATE  # a Lightbulb may do without
         and type_url not in behind
-        and len(stream.held.get(type_url, ())) < len(resources)
+        and len(stream.held(type_url)) < len(resources)
     )
-    return behind if stream.rejected else (*behind, *missing)
+    return behind if rejected else (*behind, *missing)

@@ -7,7 +7,7 @@ nothing for it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -30,15 +30,31 @@ from lightbulb.ads.values import (
     SIDECAR_STATE,
     Resource,
 )
-from lightbulb.model import ObjectiveTables, SidecarState
+from lightbulb.model import ModelAssignment, ObjectiveTables, SidecarState
 
 MAX_LISTENERS = 20_000
 
-EVERYBODY = frozenset({"sidecar", "lightbulb", "host"})
-NOBODY: frozenset[str] = frozenset()
-
 Addresses = Mapping[str, tuple[Address, ...]]
 States = Mapping[str, SidecarState]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """For whom something is new: all consumers of some kinds, and the hosts of some shards."""
+
+    kinds: frozenset[str] = frozenset()
+    shards: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.kinds or self.shards)
+
+    def includes(self, kind: str, shard: str) -> bool:
+        """Say whether there is something new for a consumer of a kind; `shard` is a host's."""
+        return kind in self.kinds or (kind == "host" and shard in self.shards)
+
+
+EVERYBODY = Audience(kinds=frozenset({"sidecar", "lightbulb", "host"}))
+NOBODY = Audience()
 
 
 class Views:
@@ -54,31 +70,42 @@ class Views:
         self._hosts: Mapping[str, Snapshot] = {}
         self._no_models = EMPTY_SNAPSHOT
         self._tables: Mapping[str, tuple[ObjectiveTables, Resource]] = {}
-        self._with_listener = lru_cache(maxsize=MAX_LISTENERS)(self._add_listener)
+        self._types_with_listener = lru_cache(maxsize=MAX_LISTENERS)(self._add_listener)
+        self._with_listener = lru_cache(maxsize=MAX_LISTENERS)(self._add_fence)
 
-    def show(self, layout: Layout, addresses: Addresses, states: States) -> frozenset[str]:
-        """Take what is to be seen from now on; return the kinds of consumers for whom anything is new.
+    def show(self, layout: Layout, addresses: Addresses, states: States) -> Audience:
+        """Take what is to be seen from now on; return for whom there is something new.
 
         Raises resources.Inconsistent, and shows on what was shown before.
         """
         before = self._layout
         if layout is before and (addresses, states) == (self._addresses, self._states):
             return NOBODY
-        sidecar, lightbulb = self._sidecar, self._lightbulb
+        sidecar, lightbulb, hosts = self._sidecar, self._lightbulb, self._hosts
         if before is None or (layout.rules, layout.vips) != (before.rules, before.vips):
             self._show_routes(layout)
-        self._sidecar = _replace(self._sidecar, ENDPOINTS, resources.endpoints(addresses))
-        if layout is not before:
-            self._show_layout(layout)
-        if states != self._states or not self._lightbulb.by_type.keys() >= {SIDECAR_STATE}:
+        if before is None or addresses != self._addresses:
+            self._sidecar = _replace(self._sidecar, ENDPOINTS, resources.endpoints(addresses))
+        if before is None or states != self._states:
             self._lightbulb = _replace(self._lightbulb, SIDECAR_STATE, resources.sidecar_states(states))
+        if layout is not before:
+            self._show_layout(layout, before)
+        if self._sidecar.by_type is not sidecar.by_type:
+            self._types_with_listener.cache_clear()
         if self._sidecar is not sidecar:
             self._with_listener.cache_clear()
         self._layout, self._addresses, self._states = layout, addresses, states
-        if layout is not before:
+        if before is None:
             return EVERYBODY
-        changed = {"sidecar": self._sidecar is not sidecar, "lightbulb": self._lightbulb is not lightbulb}
-        return frozenset(kind for kind, is_new in changed.items() if is_new)
+        # Which generations a sidecar routes is news of it even if they need no other routes.
+        news = {
+            "sidecar": self._sidecar.by_type is not sidecar.by_type or layout.routed != before.routed,
+            "lightbulb": self._lightbulb.by_type is not lightbulb.by_type,
+        }
+        return Audience(
+            kinds=frozenset(kind for kind, is_new in news.items() if is_new),
+            shards=_changed(hosts, self._hosts),
+        )
 
     def of(self, consumer: Identity) -> Snapshot | None:
         """Return what a consumer should have."""
@@ -102,20 +129,18 @@ class Views:
         snapshot = _replace(snapshot, SCOPED_ROUTE, resources.scopes(rule.objective for rule in layout.rules))
         self._sidecar = _replace(snapshot, ROUTE, routes)
 
-    def _show_layout(self, layout: Layout) -> None:
+    def _show_layout(self, layout: Layout, before: Layout | None) -> None:
         fence = Fence(layout.store, layout.version)
         self._sidecar = _fenced(self._sidecar, fence)
         self._no_models = _fenced(self._no_models, fence)
+        shown = before.models if before is not None else {}
         self._hosts = {
-            shard: _fenced(
-                _replace(
-                    self._hosts.get(shard, EMPTY_SNAPSHOT), MODEL_ASSIGNMENT, resources.assignments(models)
-                ),
-                fence,
-            )
+            shard: _fenced(self._hosts[shard] if shown.get(shard) is models else _host(models), fence)
             for shard, models in layout.models.items()
         }
-        snapshot = _replace(self._lightbulb, OBJECTIVE_TABLES, self._table_resources(layout))
+        snapshot = self._lightbulb
+        if before is None or layout.tables is not before.tables:
+            snapshot = _replace(snapshot, OBJECTIVE_TABLES, self._table_resources(layout))
         if layout.active is not None:
             snapshot = _replace(snapshot, ACTIVE_GENERATION, (resources.generation(layout.active),))
         self._lightbulb = _fenced(snapshot, fence)
@@ -131,9 +156,24 @@ class Views:
         }
         return tuple(resource for _, resource in self._tables.values())
 
-    def _add_listener(self, address: str, port: int) -> Snapshot:
-        by_type = {**self._sidecar.by_type, LISTENER: _listener(address, port)}
-        return replace(self._sidecar, by_type=MappingProxyType(by_type))
+    def _add_listener(self, address: str, port: int) -> Mapping[str, Resources]:
+        return MappingProxyType({**self._sidecar.by_type, LISTENER: _listener(address, port)})
+
+    def _add_fence(self, address: str, port: int) -> Snapshot:
+        return Snapshot(self._types_with_listener(address, port), self._sidecar.fence)
+
+
+def _host(models: Iterable[ModelAssignment]) -> Snapshot:
+    return _replace(EMPTY_SNAPSHOT, MODEL_ASSIGNMENT, resources.assignments(models))
+
+
+def _changed(old: Mapping[str, Snapshot], new: Mapping[str, Snapshot]) -> frozenset[str]:
+    """Return the shards whose hosts have other models to load."""
+    return frozenset(
+        shard
+        for shard in old.keys() | new.keys()
+        if old.get(shard, EMPTY_SNAPSHOT).by_type is not new.get(shard, EMPTY_SNAPSHOT).by_type
+    )
 
 
 def _same(one: ObjectiveTables, other: ObjectiveTables) -> bool:

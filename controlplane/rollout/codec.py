@@ -46,8 +46,27 @@ def plan_to_bytes(plan: Plan, source_hash: str) -> bytes:
     return message.SerializeToString(deterministic=True)
 
 
-def plan_from_bytes(body: bytes, read_table: Callable[[bytes], ObjectiveTable] = table_from_bytes) -> Plan:
-    """Return a generation's plan; raises Malformed. `read_table` may know tables by their bytes."""
+def shard_from_bytes(body: bytes) -> ShardAssignment:
+    """Return what a shard loads; raises Malformed."""
+    message = pb.StoredShard()
+    _parse(message, body)
+    return ShardAssignment(
+        shard=message.shard,
+        vip=message.vip,
+        memory_mib=message.memory_mib,
+        models=tuple(map(assignment_from_bytes, message.models)),
+    )
+
+
+def plan_from_bytes(
+    body: bytes,
+    read_table: Callable[[bytes], ObjectiveTable] = table_from_bytes,
+    read_shard: Callable[[bytes], ShardAssignment] = shard_from_bytes,
+) -> Plan:
+    """Return a generation's plan; raises Malformed.
+
+    `read_table` and `read_shard` may know tables and shards (as `shard_from_bytes`) by their bytes.
+    """
     message = pb.StoredGeneration()
     _parse(message, body)
     _check_format(message.format, "generation")
@@ -56,15 +75,7 @@ def plan_from_bytes(body: bytes, read_table: Callable[[bytes], ObjectiveTable] =
         routes=tuple(
             RoutingRule(objective=each.objective, key=each.key, vip=each.vip) for each in message.routes
         ),
-        assignments=tuple(
-            ShardAssignment(
-                shard=each.shard,
-                vip=each.vip,
-                memory_mib=each.memory_mib,
-                models=tuple(map(assignment_from_bytes, each.models)),
-            )
-            for each in message.shards
-        ),
+        assignments=tuple(read_shard(each.SerializeToString(deterministic=True)) for each in message.shards),
     )
 
 

@@ -34,9 +34,9 @@ UNDER_WAY = frozenset({Phase.RELEASING, Phase.LOADING, Phase.ROUTING})
 """Phases with a target."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Generation:
-    """One published, immutable, numbered state of everything."""
+    """One published, immutable, numbered state of everything. Compared by identity: its plan is large."""
 
     number: int
     content_hash: str

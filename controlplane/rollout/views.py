@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from controlplane.model import RoutingRule
 from controlplane.rollout.registry import Address, Consumer
@@ -21,24 +22,41 @@ from lightbulb.model import (
 ModelsByShard = Mapping[str, tuple[ModelAssignment, ...]]
 Generations = Mapping[int, Generation]
 
+_remembered = lru_cache(maxsize=8)
+"""Each of a rollout's steps changes what is loaded, or routed, or neither: what it doesn't costs nothing."""
 
-def routing_rules(generations: Iterable[Generation]) -> tuple[RoutingRule, ...]:
+
+@_remembered
+def routing_rules(generations: tuple[Generation, ...]) -> tuple[RoutingRule, ...]:
     """Return every key of `generations`, sorted; where a key moved, the VIP of the last that has it."""
     merged = {rule.key: rule for generation in generations for rule in generation.plan.routes}
     return tuple(merged[key] for key in sorted(merged))
 
 
-def models_by_shard(generations: Iterable[Generation]) -> ModelsByShard:
-    """Return shard -> every model that some of `generations` places on it, sorted by id."""
-    merged: dict[str, dict[str, ModelAssignment]] = {}
+@_remembered
+def models_by_shard(generations: tuple[Generation, ...]) -> ModelsByShard:
+    """Return shard -> every model that some of `generations` places on it, sorted by id.
+
+    Where generations share what a shard loads (`archive` sees to it), that very tuple is returned.
+    """
+    placed: dict[str, dict[int, tuple[ModelAssignment, ...]]] = {}
     for generation in generations:
         for assignment in generation.plan.assignments:
-            models = merged.setdefault(assignment.shard, {})
-            models.update({model.id: model for model in assignment.models})
-    return {shard: tuple(models[name] for name in sorted(models)) for shard, models in merged.items()}
+            distinct = placed.setdefault(assignment.shard, {})
+            distinct.pop(id(assignment.models), None)  # the last of several counts
+            distinct[id(assignment.models)] = assignment.models
+    return {shard: _merged(tuple(distinct.values())) for shard, distinct in placed.items()}
 
 
-def vips(generations: Iterable[Generation]) -> Mapping[str, str]:
+def _merged(distinct: tuple[tuple[ModelAssignment, ...], ...]) -> tuple[ModelAssignment, ...]:
+    if len(distinct) == 1:
+        return distinct[0]
+    by_id = {model.id: model for models in distinct for model in models}
+    return tuple(by_id[name] for name in sorted(by_id))
+
+
+@_remembered
+def vips(generations: tuple[Generation, ...]) -> Mapping[str, str]:
     """Return VIP -> shard; a shard whose VIP has changed has both."""
     return {
         assignment.vip: assignment.shard
@@ -47,7 +65,8 @@ def vips(generations: Iterable[Generation]) -> Mapping[str, str]:
     }
 
 
-def tables(generations: Iterable[Generation]) -> tuple[ObjectiveTables, ...]:
+@_remembered
+def tables(generations: tuple[Generation, ...]) -> tuple[ObjectiveTables, ...]:
     """Return each objective's table in every one of `generations`, sorted by objective.
 
     A generation that doesn't change an objective adds nothing to it, and one that is retired takes only
@@ -77,11 +96,13 @@ def _extend(entries: list[TableSince], since: int, table: ObjectiveTable | None)
 class Layout:
     """What a rollout shows in its state, whoever is connected.
 
-    `vips` is VIP -> shard; `required` are the ids of the models that a shard's hosts need to be sent
-    requests; `models` is what they should have, `target` what they need for what is on its way. `active` is
-    None before the first generation is. `version` of the rollout in `store` is when all this last changed.
+    `routed` are the numbers of the generations that sidecars have the keys of; `vips` is VIP -> shard;
+    `required` are the ids of the models that a shard's hosts need to be sent requests; `models` is what they
+    should have, `target` what they need for what is on its way. `active` is None before the first generation
+    is. `version` of the rollout in `store` is when all this last changed.
     """
 
+    routed: tuple[int, ...]
     rules: tuple[RoutingRule, ...]
     vips: Mapping[str, str]
     required: Mapping[str, frozenset[str]]
@@ -94,23 +115,33 @@ class Layout:
 
 
 def layout(rollout: Rollout, generations: Generations, store: str) -> Layout:
-    """Return what a rollout shows; O(keys + models), so once a state. `store` is its store's identity."""
-    routable = [generations[number] for number in rollout.routed]
+    """Return what a rollout shows. What is made of the same generations as lately is the very same object."""
+
+    def those(numbers: Iterable[int]) -> tuple[Generation, ...]:
+        return tuple(generations[number] for number in numbers)
+
+    routable = those(rollout.routed)
     return Layout(
+        routed=rollout.routed,
         rules=routing_rules(routable),
         vips=vips(routable),
-        required={
-            shard: frozenset(model.id for model in models)
-            for shard, models in models_by_shard(routable).items()
-        },
-        models=models_by_shard(generations[number] for number in rollout.loaded),
-        target=models_by_shard([generations[rollout.target]] if rollout.target else []),
+        required=_required(routable),
+        models=models_by_shard(those(rollout.loaded)),
+        target=models_by_shard(those([rollout.target] if rollout.target else [])),
         # What leaves, leaves Lightbulb last: until it has heard of another `oldest`, it may be asked for it.
-        tables=tables(generations[number] for number in {*rollout.routed, *rollout.leaving}),
+        tables=tables(those(sorted({*rollout.routed, *rollout.leaving}))),
         active=_active(rollout, generations, store),
         store=store,
         version=rollout.shown,
     )
+
+
+@_remembered
+def _required(generations: tuple[Generation, ...]) -> Mapping[str, frozenset[str]]:
+    return {
+        shard: frozenset(model.id for model in models)
+        for shard, models in models_by_shard(generations).items()
+    }
 
 
 def _active(rollout: Rollout, generations: Generations, store: str) -> ActiveGeneration | None:

@@ -21,7 +21,7 @@ from controlplane.xds.nodes import BadNode
 from controlplane.xds.session import DeltaSession, SessionLimits, TooManyNames
 from controlplane.xds.snapshot import Snapshot
 from controlplane.xds.sotw import SotwSession
-from controlplane.xds.status import StreamStatus, status_of
+from controlplane.xds.status import StreamStatus
 from lightbulb.ads.values import MAX_MESSAGE_BYTES, Node
 
 log = logging.getLogger(__name__)
@@ -75,8 +75,8 @@ class AdsServer:
     """The AggregatedDiscoveryService. `view(node)` is what a node should have; None: nothing yet, wait.
 
     `view` may raise BadNode, which ends the stream with INVALID_ARGUMENT. `on_change` is called with a
-    stream's id after it opened, closed, ACKed, NACKed or was given something new. Streams of the same
-    node id have each their own state.
+    stream's id after it opened, closed, ACKed, NACKed or turned out to need nothing of what is new. Streams
+    of the same node id have each their own state.
     """
 
     def __init__(
@@ -124,7 +124,9 @@ class AdsServer:
     def stream(self, stream_id: int) -> StreamStatus | None:
         """Return the state of an open stream; None when it has been closed."""
         stream = self._streams.get(stream_id)
-        return None if stream is None else status_of(stream.id, stream.node, stream.peer, stream.session)
+        if stream is None:
+            return None
+        return StreamStatus(id=stream.id, node=stream.node, peer=stream.peer, session=stream.session)
 
     def streams(self) -> tuple[StreamStatus, ...]:
         """Return the state of every open stream, oldest first."""
@@ -242,10 +244,17 @@ class AdsServer:
             for turn, stream in enumerate(list(self._streams.values()), start=1):
                 snapshot = self._view(stream.node)
                 if snapshot is not None and snapshot is not stream.session.snapshot:
-                    stream.send(stream.session.on_snapshot(snapshot, self._clock()))
-                    self._on_change(stream.id)
+                    self._offer(stream, snapshot)
                 if turn % STREAMS_A_TURN == 0:
                     await asyncio.sleep(0)
+
+    def _offer(self, stream: _Stream, snapshot: Snapshot) -> None:
+        before = stream.session.snapshot
+        responses = stream.session.on_snapshot(snapshot, self._clock())
+        stream.send(responses)
+        # What was sent is told of once it is acknowledged; what is as it was needn't be told of.
+        if not responses and (before is None or before.by_type is not snapshot.by_type):
+            self._on_change(stream.id)
 
     async def _tick_for_ever(self) -> None:
         while True:

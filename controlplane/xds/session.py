@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import count
+from types import MappingProxyType
 
 from controlplane.xds.messages import DeltaRequest, DeltaResponse
 from controlplane.xds.order import REMOVED_AFTER, may_remove, may_update
@@ -38,6 +39,9 @@ class SessionLimits:
     retry_seconds: float = 15.0
     response_bytes: int = 2 * 1024 * 1024
     names: int = 200_000
+
+
+NOTHING_HELD: Mapping[str, str] = MappingProxyType({})
 
 
 class TooManyNames(Exception):
@@ -84,8 +88,10 @@ class DeltaSession:
 
     def on_snapshot(self, snapshot: Snapshot, now: float) -> tuple[DeltaResponse, ...]:
         """Take what the stream should have from now on."""
-        first = self.snapshot is None
-        self.snapshot = snapshot
+        before, self.snapshot = self.snapshot, snapshot
+        if before is not None and before.by_type is snapshot.by_type:
+            return ()  # only the fence is new
+        first = before is None
         for subscription in self._subscriptions.values():
             subscription.update(snapshot.of(subscription.type_url))
             if first:
@@ -118,6 +124,20 @@ class DeltaSession:
             for type_url, subscription in self._subscriptions.items()
             if subscription.current is not snapshot.of(type_url) or not subscription.in_step
         )
+
+    def refusals(self, snapshot: Snapshot) -> Mapping[str, str]:
+        """Return name -> reason of what is refused of `snapshot`; of what wasn't offered yet, nothing is."""
+        return {
+            name: reason
+            for type_url, subscription in self._subscriptions.items()
+            if subscription.rejected and subscription.current is snapshot.of(type_url)
+            for name, reason in subscription.refusals().items()
+        }
+
+    def held(self, type_url: str) -> Mapping[str, str]:
+        """Return name -> version of what the client has of a type, as far as is known; "" for not known."""
+        subscription = self._subscriptions.get(type_url)
+        return NOTHING_HELD if subscription is None else subscription.held
 
     def _open(self, request: DeltaRequest) -> None:
         subscription = Subscription(type_url=request.type_url)

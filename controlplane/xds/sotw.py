@@ -183,7 +183,9 @@ class SotwSession:
 
     def on_snapshot(self, snapshot: Snapshot, now: float) -> tuple[SotwResponse, ...]:
         """Take what the stream should have from now on."""
-        self.snapshot = snapshot
+        before, self.snapshot = self.snapshot, snapshot
+        if before is not None and before.by_type is snapshot.by_type:
+            return ()  # only the fence is new
         for watch in self._watches.values():
             watch.look_at(snapshot.of(watch.type_url))
         return self._flush(now)
@@ -207,6 +209,19 @@ class SotwSession:
             for type_url, watch in self._watches.items()
             if watch.current is not snapshot.of(type_url) or not watch.in_step
         )
+
+    def refusals(self, snapshot: Snapshot) -> Mapping[str, str]:
+        """Return type -> reason of what is refused of `snapshot`; of what wasn't offered yet, nothing is."""
+        return {
+            type_url: reason
+            for type_url, watch in self._watches.items()
+            if watch.reason and watch.current is snapshot.of(type_url) and (reason := watch.refusal())
+        }
+
+    def held(self, type_url: str) -> Mapping[str, str]:
+        """Return name -> version of what the client has of a type, as far as is known."""
+        watch = self._watches.get(type_url)
+        return {} if watch is None else {name: each.version for name, each in watch.held.items()}
 
     def _open(self, request: SotwRequest) -> None:
         watch = Watch(type_url=request.type_url, version=request.version)

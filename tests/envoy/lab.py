@@ -113,8 +113,11 @@ class Plane:
         wait_for("the sidecar to acknowledge everything", lambda: self.behind() == ())
 
     def rejected(self) -> Mapping[str, str]:
-        stream = self.stream()
-        return {} if stream is None else stream.rejected
+        async def ask() -> Mapping[str, str]:
+            streams = self.ads.streams() if self.ads is not None else ()
+            return streams[-1].rejected if streams else {}
+
+        return self._loop.run(ask())
 
     def _view(self, node: Node) -> Snapshot | None:
         identity = identify(node)

@@ -46,7 +46,7 @@ def test_hosts_keep_what_leaves_until_it_is_unloaded() -> None:
     models = {shard: [model.id for model in own] for shard, own in shown(unloading).models.items()}
     assert models == {"shard-a": ["m@1", "same@1"], "shard-b": ["m@2", "same@1"]}
     assert set(shown(replace(unloading, phase=Phase.SETTLED, leaving=())).models) == {"shard-b"}
-    assert models_by_shard([]) == {}
+    assert models_by_shard(()) == {}
 
 
 def test_lightbulb_is_told_what_is_active_and_what_may_still_be_held() -> None:
@@ -78,7 +78,7 @@ def test_every_generations_tables_can_be_told_apart(plans: list[dict[str, int]])
         )
         for position, content in enumerate(plans)
     ]
-    found = {each.objective: each.tables for each in tables(generations)}
+    found = {each.objective: each.tables for each in tables(tuple(generations))}
     for entries in found.values():
         assert entries[0].since == 0
         assert all(one.table is not other.table for one, other in pairwise(entries))
