@@ -29,6 +29,7 @@ class Archive:
         self._generations: Mapping[int, Generation] = {}
         self._tables: dict[bytes, ObjectiveTable] = {}
         self._shards: dict[bytes, ShardAssignment] = {}
+        self._prepared: dict[str, Plan] = {}
 
     def keep(self, numbers: Iterable[int]) -> Mapping[int, Generation]:
         """Return the generations of these numbers, and forget all others.
@@ -40,8 +41,16 @@ class Archive:
             plans = [generation.plan for generation in kept.values()]
             self._tables = _used(self._tables, (each for plan in plans for each in plan.tables))
             self._shards = _used(self._shards, (each for plan in plans for each in plan.assignments))
+            self._prepared = {}
         self._generations = MappingProxyType(kept)
         return self._generations
+
+    def prepare(self, content_hash: str) -> None:
+        """Read the content of a generation that there is none of yet: better now than once it is committed.
+
+        Raises NotFound, Corrupt, Malformed, Unreachable.
+        """
+        self._prepared = {content_hash: self._decoded(self._store.blob(content_hash))}
 
     def read(self, number: int) -> Generation:
         """Return one generation. Raises NotFound, Corrupt, Malformed, Unreachable."""
@@ -49,8 +58,10 @@ class Archive:
         if held is not None:
             return held
         content_hash = self._store.entry(number).content_hash
-        same = next((each for each in self._generations.values() if each.content_hash == content_hash), None)
-        plan = same.plan if same else self._decoded(self._blob(number, content_hash))
+        plans = {each.content_hash: each.plan for each in self._generations.values()}
+        plan = (self._prepared | plans).get(content_hash)
+        if plan is None:
+            plan = self._decoded(self._blob(number, content_hash))
         return Generation(number=number, content_hash=content_hash, plan=plan)
 
     def _blob(self, number: int, content_hash: str) -> bytes:

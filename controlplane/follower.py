@@ -118,6 +118,11 @@ class Follower:
         with self._lock:
             return self._archive.read(number)
 
+    def prepare(self, content_hash: str) -> None:
+        """Read what a generation is to be made of, before it is. Blocking. Raises as `read_generation`."""
+        with self._lock:
+            self._archive.prepare(content_hash)
+
     async def refresh(self) -> Known:
         """Return what the store says now. Raises StoreError, Malformed."""
         await asyncio.to_thread(self.read)

@@ -247,6 +247,7 @@ class Operator:
         asked: Asked,
         action: str,
     ) -> _Step:
+        self._replica.prepare(stored)  # what can't be read back is never committed
         newest = self._replica.store.log(limit=1)
         number = newest[0].number + 1 if newest else 1
         at, pushed_out = self._at(known), self._one_too_many(known, number)

@@ -141,6 +141,10 @@ class Replica:
         """Return any generation of the log. Blocking. Raises NotFound, Corrupt, Malformed, Unreachable."""
         return self._follower.read_generation(number)
 
+    def prepare(self, content_hash: str) -> None:
+        """Read what a generation is to be made of, before it is. Blocking. Raises as `read_generation`."""
+        self._follower.prepare(content_hash)
+
     async def commit(self, change: Change) -> None:
         """Take a change, and show what follows from it. Raises Conflict, Fenced, Unreachable."""
         await self._follower.commit(change)
@@ -220,8 +224,7 @@ class Replica:
 
     def _look(self, shown: Known, now: float) -> bool:
         """Take in what consumers said of what is shown; return whether anything was said."""
-        traces = {(each.kind, each.id): each for each in self.consumers}
-        changed = self._roster.look(shown.rollout, traces, now)
+        changed = self._roster.look(shown.rollout, self.consumers, now)
         consumers = self._roster.consumers(now, self.policy)
         own = Report(replica=self.name, heartbeat=now, version=shown.version, consumers=consumers)
         self.consumers = self._reports.merge(own, shown.version, self.policy)

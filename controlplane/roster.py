@@ -19,7 +19,7 @@ from controlplane.xds.status import StreamStatus
 from lightbulb.ads.values import LISTENER_NAME, MODEL_ASSIGNMENT, SIDECAR_STATE, Node
 
 Traces = Mapping[tuple[str, str], Consumer]
-"""Kind and id -> the latest that is known of a consumer, at whichever replica."""
+"""Kind and id -> the latest that is known of a consumer."""
 
 MAX_GONE = 50_000
 """Consumers out of sight that are remembered; the longest gone are forgotten first."""
@@ -57,13 +57,18 @@ class Roster:
         for orphan in orphans:
             self._gone.setdefault((orphan.kind, orphan.id), orphan)
 
-    def look(self, rollout: Rollout | None, traces: Traces, now: float) -> bool:
-        """Take in what happened; return whether anything did. `rollout` is what is shown."""
+    def look(self, rollout: Rollout | None, everybody: Iterable[Consumer], now: float) -> bool:
+        """Take in what happened; return whether anything did.
+
+        `rollout` is what is shown, `everybody` the latest that is known at whichever replica.
+        """
         shown, routed = (rollout.shown, rollout.routed) if rollout is not None else (0, ())
         if shown != self._shown:
             self._shown = shown
             self._in_step.clear()
         touched, self._touched = self._touched, set()
+        newcomers = touched - self._streams.keys()
+        traces = {(each.kind, each.id): each for each in everybody} if newcomers else {}
         for stream_id in touched:
             stream = self._ads.stream(stream_id)
             if stream is None:

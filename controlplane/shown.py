@@ -82,7 +82,7 @@ class Views:
         if layout is before and (addresses, states) == (self._addresses, self._states):
             return NOBODY
         sidecar, lightbulb, hosts = self._sidecar, self._lightbulb, self._hosts
-        if before is None or (layout.rules, layout.vips) != (before.rules, before.vips):
+        if before is None or layout.rules is not before.rules or layout.vips != before.vips:
             self._show_routes(layout)
         if before is None or addresses != self._addresses:
             self._sidecar = _replace(self._sidecar, ENDPOINTS, resources.endpoints(addresses))

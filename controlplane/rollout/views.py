@@ -22,6 +22,9 @@ from lightbulb.model import (
 ModelsByShard = Mapping[str, tuple[ModelAssignment, ...]]
 Generations = Mapping[int, Generation]
 
+MAX_HOSTS = 10_000
+"""Hosts of which is remembered whether they have loaded all."""
+
 _remembered = lru_cache(maxsize=8)
 """Each of a rollout's steps changes what is loaded, or routed, or neither: what it doesn't costs nothing."""
 
@@ -166,10 +169,14 @@ def ready_addresses(
     """
     able: dict[str, list[Consumer]] = {shard: [] for shard in shown.required}
     for host in consumers:
-        if host.kind == "host" and host.shard in able and host.loaded >= shown.required[host.shard]:
+        if host.kind == "host" and host.shard in able and _covers(host.loaded, shown.required[host.shard]):
             able[host.shard].append(host)
     by_shard = {shard: _addresses(hosts, now, policy) for shard, hosts in able.items()}
     return {vip: by_shard[shard] for vip, shard in shown.vips.items()}
+
+
+# Asked again with every look, of sets that seldom change, and that remember their hashes.
+_covers = lru_cache(maxsize=MAX_HOSTS)(frozenset[str].issuperset)
 
 
 def _addresses(hosts: Iterable[Consumer], now: float, policy: Policy) -> tuple[Address, ...]:
@@ -188,11 +195,14 @@ def sidecar_states(rollout: Rollout, consumers: Iterable[Consumer]) -> Mapping[s
     """
     states: dict[str, int] = {}
     for consumer in consumers:
-        if consumer.kind != "sidecar" or not (consumer.routes or consumer.id in states):
+        name, routes = consumer.id, consumer.routes
+        if consumer.kind != "sidecar" or not (routes or name in states):
             continue
-        newest = next((each for each in reversed(rollout.live) if each in consumer.routes), NO_GENERATION)
-        found = 0 if rollout.active in consumer.routes else newest
-        states[consumer.id] = _older(rollout, states.get(consumer.id, 0), found)
+        if rollout.active in routes:
+            found = 0
+        else:
+            found = next((each for each in reversed(rollout.live) if each in routes), NO_GENERATION)
+        states[name] = _older(rollout, states[name], found) if name in states else found
     return {name: SidecarState(generation=number) for name, number in states.items()}
 
 

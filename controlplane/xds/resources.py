@@ -52,6 +52,9 @@ _KEY = re.compile(r"[A-Za-z0-9._-]+\|[A-Za-z0-9._-]+\|[A-Za-z0-9._-]+")
 Endpoint = tuple[str, int]
 """IP address and port."""
 
+Target = tuple[str, str]
+"""Routing key and VIP."""
+
 
 class Inconsistent(ValueError):
     """A plan that a sidecar could not serve: a bad key, one with two VIPs, or a VIP without a cluster."""
@@ -78,19 +81,19 @@ def routes(rules: Iterable[RoutingRule], vips: Iterable[str]) -> tuple[Resource,
     Raises Inconsistent with every rule that Envoy would refuse, or would send nowhere: one bad key
     makes it refuse the whole RouteConfiguration, and it doesn't say which.
     """
-    by_objective: dict[str, list[RoutingRule]] = {}
+    by_objective: dict[str, list[Target]] = {}
     for rule in rules:
-        by_objective.setdefault(rule.objective, []).append(rule)
+        by_objective.setdefault(rule.objective, []).append((rule.key, rule.vip))
+    targets = {objective: tuple(sorted(by_objective[objective])) for objective in sorted(by_objective)}
     known = frozenset(vips)
     problems = [
-        problem for objective, own in by_objective.items() for problem in _problems(objective, own, known)
+        problem
+        for objective, own in targets.items()
+        for problem in (*_bad_keys(objective, own), *_nowhere(own, known))
     ]
     if problems:
         raise Inconsistent("; ".join(problems))
-    return tuple(
-        _route(objective, tuple(sorted((rule.key, rule.vip) for rule in by_objective[objective])))
-        for objective in sorted(by_objective)
-    )
+    return tuple(_route(objective, own) for objective, own in targets.items())
 
 
 def objective_tables(value: ObjectiveTables) -> Resource:
@@ -113,15 +116,21 @@ def assignments(models: Iterable[ModelAssignment]) -> tuple[Resource, ...]:
     return tuple(make_resource(model.id, codec.assignment_to_bytes(model)) for model in models)
 
 
-def _problems(objective: str, rules: list[RoutingRule], vips: frozenset[str]) -> Iterable[str]:
+@lru_cache(maxsize=20_000)
+def _bad_keys(objective: str, targets: tuple[Target, ...]) -> tuple[str, ...]:
+    """Return what is wrong with an objective's keys; remembered, as most objectives are as they were."""
+    problems: list[str] = []
     seen: dict[str, str] = {}
-    for rule in rules:
-        if not _KEY.fullmatch(rule.key) or rule.key.partition(KEY_SEPARATOR)[0] != objective:
-            yield f"{rule.key!r} is not a routing key of {objective}"
-        if rule.vip not in vips:
-            yield f"{rule.key}: no cluster for VIP {rule.vip!r}"
-        if seen.setdefault(rule.key, rule.vip) != rule.vip:
-            yield f"{rule.key} goes to both {seen[rule.key]} and {rule.vip}"
+    for key, vip in targets:
+        if not _KEY.fullmatch(key) or key.partition(KEY_SEPARATOR)[0] != objective:
+            problems.append(f"{key!r} is not a routing key of {objective}")
+        if seen.setdefault(key, vip) != vip:
+            problems.append(f"{key} goes to both {seen[key]} and {vip}")
+    return tuple(problems)
+
+
+def _nowhere(targets: tuple[Target, ...], vips: frozenset[str]) -> Iterable[str]:
+    return (f"{key}: no cluster for VIP {vip!r}" for key, vip in targets if vip not in vips)
 
 
 def _any(message: Any) -> AnyMessage:
@@ -232,7 +241,7 @@ def _action(cluster: str) -> matcher_pb2.Matcher.OnMatch:
 
 
 @lru_cache(maxsize=20_000)
-def _route(objective: str, targets: tuple[tuple[str, str], ...]) -> Resource:
+def _route(objective: str, targets: tuple[Target, ...]) -> Resource:
     # `routes` gives only objectives that have keys: Envoy refuses an empty map.
     matcher = matcher_pb2.Matcher(
         matcher_tree=matcher_pb2.Matcher.MatcherTree(

@@ -309,6 +309,9 @@ class Subscription:
     def _clean(self, name: str) -> None:
         self.dirty.discard(name)
         self.forced.discard(name)
+        for names in (self.dirty, self.forced):
+            if not names:
+                names.clear()  # a set that is emptied one by one keeps its room, and is as slow to go through
 
     def _take_pending(self) -> Pending:
         assert self.pending is not None
