@@ -119,6 +119,7 @@ class Roster:
             loaded=frozenset(stream.acked(MODEL_ASSIGNMENT)) if hosting else frozenset(),
             routes=routed if routes else known.routes,
             in_step_since=now if first else known.in_step_since,
+            refused_since=_refused_since(rejected, known, now),
         )
 
     def _newcomer(self, stream: StreamStatus, traces: Traces, now: float) -> Consumer:
@@ -135,6 +136,12 @@ class Roster:
             routes=trace.routes if trace is not None else (),
             since=now,
         )
+
+
+def _refused_since(rejected: Mapping[str, str], known: Consumer, now: float) -> float:
+    if not rejected:
+        return 0.0
+    return known.refused_since if rejected.items() <= known.rejected.items() else now
 
 
 def _place(node: Node) -> tuple[str, Address | None]:

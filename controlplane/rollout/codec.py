@@ -165,6 +165,7 @@ def _consumer_to_proto(consumer: Consumer) -> pb.StoredConsumer:
         gone=consumer.gone,
         orphaned=consumer.orphaned,
         in_step_since=consumer.in_step_since,
+        refused_since=consumer.refused_since,
     )
 
 
@@ -182,6 +183,7 @@ def _consumer_from_proto(message: pb.StoredConsumer) -> Consumer:
         gone=message.gone,
         orphaned=message.orphaned,
         in_step_since=message.in_step_since,
+        refused_since=message.refused_since,
     )
 
 

@@ -45,7 +45,7 @@ def progress(
         f"{consumer}: {name}: {reason}"
         for consumer in waited_for
         for name, reason in sorted(consumer.rejected.items())
-        if _concerns(name, consumer, target)
+        if _concerns(name, consumer, rollout, target)
     ]
     return Progress(
         total=len(waited_for),
@@ -55,12 +55,16 @@ def progress(
     )
 
 
-def _concerns(name: str, consumer: Consumer, target: ModelsByShard) -> bool:
-    """Say whether what a consumer refuses has to do with the target: one that is broken stops no publish."""
+def _concerns(name: str, consumer: Consumer, rollout: Rollout, target: ModelsByShard) -> bool:
+    """Say whether what a consumer refuses has to do with the target: one that is broken stops no publish.
+
+    A sidecar or Lightbulb that refused it before the phase began refuses what is live; it isn't waited for,
+    and its clients are answered from what it routes.
+    """
     if consumer.kind == "host":
         return any(model.id == name for model in target.get(consumer.shard, ()))
     # A sidecar that can't listen, say because its port is taken, serves nobody anyhow.
-    return name != LISTENER_NAME
+    return name != LISTENER_NAME and consumer.refused_since >= rollout.entered
 
 
 def _counts(consumer: Consumer, rollout: Rollout, now: float, policy: Policy) -> bool:

@@ -31,6 +31,7 @@ class Consumer:
 
     `since`: when it came, or went if it is `gone`. `orphaned`: it is gone because its replica ended.
     `in_step_since`: when it first had nothing left to acknowledge of what it is shown; 0.0 when it never had.
+    `refused_since`: when it last refused what it hadn't refused before; 0.0 when it refuses nothing.
     `routes`: a sidecar's generations when it was last in step. `loaded`: ids of a host's models.
     """
 
@@ -44,6 +45,7 @@ class Consumer:
     routes: tuple[int, ...] = ()
     since: float = 0.0
     in_step_since: float = 0.0
+    refused_since: float = 0.0
     gone: bool = False
     orphaned: bool = False
     shown: bool = True
@@ -56,7 +58,9 @@ class Consumer:
         """Return what is left of it once its stream has ended."""
         if self.gone:
             return self
-        return replace(self, gone=True, orphaned=orphaned, since=at, waiting_for=(), rejected=NOTHING)
+        return replace(
+            self, gone=True, orphaned=orphaned, since=at, waiting_for=(), rejected=NOTHING, refused_since=0.0
+        )
 
     def remembered(self, now: float, policy: Policy) -> bool:
         """Say whether it counts though it is gone; hosts do for a day, in case they are all there is."""

@@ -1,9 +1,11 @@
-"""What changed between two snapshots, found once for all the streams that make the same step."""
+"""What many streams would ask of the same resources: found once for all of them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 
 from controlplane.xds.snapshot import Resources
 
@@ -38,6 +40,11 @@ def diff(old: Resources, new: Resources) -> Diff:
     return NO_DIFF if old is new else _diff(_Pair(old, new))
 
 
+def versions(resources: Resources) -> Mapping[str, str]:
+    """Return name -> version, the same mapping for all who ask of the same resources."""
+    return _versions(_Pair(resources, resources))
+
+
 @lru_cache(maxsize=256)
 def _diff(pair: _Pair) -> Diff:
     old, new = pair.old, pair.new
@@ -47,3 +54,8 @@ def _diff(pair: _Pair) -> Diff:
         if (held := old.get(name)) is not resource and (held is None or held.version != resource.version)
     )
     return Diff(changed, frozenset(old.keys() - new.keys()))
+
+
+@lru_cache(maxsize=256)
+def _versions(pair: _Pair) -> Mapping[str, str]:
+    return MappingProxyType({resource.name: resource.version for resource in pair.new.values()})

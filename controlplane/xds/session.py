@@ -23,7 +23,7 @@ from controlplane.xds.messages import DeltaRequest, DeltaResponse
 from controlplane.xds.order import REMOVED_AFTER, may_remove, may_update
 from controlplane.xds.snapshot import Snapshot
 from controlplane.xds.subscription import WILDCARD, Batch, Subscription
-from lightbulb.ads.values import CLUSTER, ENDPOINTS, MODEL_ASSIGNMENT, PUSH_ORDER, ROUTE, Resource
+from lightbulb.ads.values import CLUSTER, ENDPOINTS, MODEL_ASSIGNMENT, PUSH_ORDER, ROUTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +144,7 @@ class DeltaSession:
         self._subscriptions[request.type_url] = subscription
         if self.snapshot is not None:
             subscription.current = self.snapshot.of(request.type_url)
-        subscription.held = dict(_same_text(request.initial_versions, subscription.current))
+        subscription.has.take_over(request.initial_versions, subscription.current)
         if not request.subscribe or WILDCARD in request.subscribe:
             subscription.wildcard = True
             subscription.owes_answer = not request.initial_versions
@@ -232,14 +232,3 @@ class DeltaSession:
             held_back = subscription.pending is None and subscription.dirty
             if held_back and subscription.type_url in REMOVED_AFTER and self._complete_at is not None:
                 yield self._complete_at
-
-
-def _same_text(versions: Mapping[str, str], current: Mapping[str, Resource]) -> Iterator[tuple[str, str]]:
-    """Yield name and version, as the very objects of `current` where they equal them.
-
-    A thousand sidecars say on a reconnect that they hold the same ten thousand names: kept once, not as each
-    of them sent it.
-    """
-    for name, version in versions.items():
-        own = current.get(name)
-        yield (own.name, own.version) if own is not None and own.version == version else (name, version)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from controlplane.xds.diff import diff
+from controlplane.xds.diff import diff, versions
+from controlplane.xds.held import Held
 from controlplane.xds.order import NEVER_EMPTIED
 from controlplane.xds.snapshot import NO_RESOURCES, Resources
 from lightbulb.ads.values import CLUSTER, Resource
@@ -59,8 +60,8 @@ class Subscription:
     type_url: str
     wildcard: bool = False
     names: set[str] = field(default_factory=set)
-    held: dict[str, str] = field(default_factory=dict)
-    """Name -> version that the client has, or UNKNOWN."""
+    has: Held = field(default_factory=Held)
+    """What the client has, or UNKNOWN."""
     accepted: dict[str, Resource] = field(default_factory=dict)
     """Clusters that were ACKed: what a refused update is repaired with."""
     current: Resources = field(default_factory=lambda: NO_RESOURCES)
@@ -82,11 +83,16 @@ class Subscription:
         """Say whether the client is subscribed to `name`."""
         return self.wildcard or name in self.names
 
+    @property
+    def held(self) -> Mapping[str, str]:
+        """Name -> version that the client has, or UNKNOWN."""
+        return self.has.versions
+
     def mark_all(self) -> None:
         """Look at everything again: after a first request, or a first snapshot."""
-        self.dirty |= self.held.keys() | self.names
-        if self.wildcard:
-            self.dirty |= self.current.keys()
+        different = self.has.differing(self.current)
+        self.dirty |= self.forced
+        self.dirty |= different if self.wildcard else different & self.names
 
     def update(self, new: Resources) -> None:
         """Take what the client should have from now on."""
@@ -121,15 +127,14 @@ class Subscription:
         for name in names:
             if name == WILDCARD:
                 self.wildcard = False
-                for dropped in [each for each in self.held if each not in self.names]:
-                    del self.held[dropped]
+                self.has.keep(self.names)
             elif name in self.names:
                 self.names.discard(name)
                 if self.wildcard:
                     self.forced.add(name)
                     self.dirty.add(name)
                 else:
-                    self.held.pop(name, None)
+                    self.has.drop(name)
 
     def next_batch(self, *, removals: bool, missing: AbstractSet[str], byte_limit: int) -> Batch:
         """Return what is to be sent next.
@@ -179,17 +184,16 @@ class Subscription:
     def acknowledge(self) -> None:
         """Note that the client applied what was pending."""
         pending = self._take_pending()
+        self._note_held(pending)
         for name, resource in pending.sent.items():
             if not self.wants(name):
                 continue
-            self.held[name] = resource.version
             if not self._is_repair(resource):
                 self.rejected.pop(name, None)
             self.suspects.discard(name)
             if self.type_url == CLUSTER:
                 self.accepted[name] = resource
         for name in pending.removed:
-            self.held.pop(name, None)
             self.accepted.pop(name, None)
             if name in self.current:
                 self.dirty.add(name)  # it was taken back to be tried again, or came back meanwhile
@@ -297,7 +301,25 @@ class Subscription:
         for name in removed:
             self.dirty.add(name)
             if name in self.held:
-                self.held[name] = UNKNOWN
+                self.has[name] = UNKNOWN
+
+    def _note_held(self, applied: Pending) -> None:
+        if self._holds_all_with(applied):
+            self.has.take_all(self.current)
+            return
+        for name, resource in applied.sent.items():
+            if self.wants(name):
+                self.has[name] = resource.version
+        for name in applied.removed:
+            self.has.drop(name)
+
+    def _holds_all_with(self, applied: Pending) -> bool:
+        """Say whether the client has all that it should have now, and nothing else."""
+        if not self.wildcard or self.dirty or self.rejected or not self.current:
+            return False
+        now = versions(self.current)
+        as_current = all(now.get(name) == each.version for name, each in applied.sent.items())
+        return as_current and not any(name in now for name in applied.removed)
 
     def _is_repair(self, resource: Resource) -> bool:
         """Say whether this is what the client has because it refused what it should have."""

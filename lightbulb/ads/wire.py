@@ -14,7 +14,7 @@ _INVALID_ARGUMENT = 3  # google.rpc.Code of every NACK
 
 
 def request_to_bytes(request: DeltaRequest) -> bytes:
-    """Serialize a request for the wire."""
+    """Serialize a request for the wire; an equal one has equal bytes, which a server may know already."""
     message = discovery_pb2.DeltaDiscoveryRequest(
         type_url=request.type_url,
         resource_names_subscribe=request.subscribe,
@@ -26,7 +26,7 @@ def request_to_bytes(request: DeltaRequest) -> bytes:
     if request.error:
         message.error_detail.code = _INVALID_ARGUMENT
         message.error_detail.message = request.error
-    data: bytes = message.SerializeToString()
+    data: bytes = message.SerializeToString(deterministic=True)
     return data
 
 

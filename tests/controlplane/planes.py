@@ -174,6 +174,10 @@ class Plane:
         reports = self.replica._reports
         await eventually("the report", lambda: reports._own is reports._written)
 
+    def refused(self) -> dict[str, set[str]]:
+        """Return what each consumer refuses that refuses something, by its id."""
+        return {each.id: set(each.rejected) for each in self.replica.consumers if each.rejected}
+
     async def in_step(self, *peers: Peer) -> None:
         """Wait until this replica has an ACK of everything, and nothing more to send, from each."""
 

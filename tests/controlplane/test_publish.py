@@ -10,7 +10,7 @@ import pytest
 
 from controlplane.rollout.state import Phase
 from lightbulb.ads.session import DeltaRequest
-from lightbulb.ads.values import ACTIVE_GENERATION, CLUSTER, OBJECTIVE_TABLES, ROUTE
+from lightbulb.ads.values import ACTIVE_GENERATION, CLUSTER, OBJECTIVE_TABLES, ROUTE, SCOPED_ROUTE
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.peers import Peer, connected, endpoints, host, models, routes, sidecar, vips_of
 from tests.controlplane.planes import POLICY, eventually, refused, run
@@ -172,6 +172,44 @@ def test_a_sidecars_nack_withdraws_what_was_added_everywhere(store: str) -> None
             assert it.lightbulb.generation == 1
             one.refuses = {}
             assert await it.plane.published(3) == 3
+
+    run(scenario)
+
+
+def test_what_a_sidecar_refuses_of_what_is_live_isnt_held_against_what_mends_it(store: str) -> None:
+    async def scenario() -> None:
+        broken = sidecar("broken")
+        broken.hold(ROUTE)
+        async with world(store) as it, connected(it.plane.target, broken):
+            await eventually("its scopes", lambda: broken.resources[SCOPED_ROUTE])
+            broken.refuses = {"Ranking": "unknown extension"}
+            broken.release()
+            await eventually("the refusal", lambda: it.plane.refused() == {"broken": {"Ranking"}})
+            broken.refuses = {}
+            await it.plane.published(2)
+            await it.plane.in_step(broken)
+            assert routes(broken, "Ranking|rank|2")
+            assert it.plane.refused() == {}
+
+    run(scenario)
+
+
+def test_a_sidecar_that_refuses_what_is_live_stops_no_publish(store: str) -> None:
+    async def scenario() -> None:
+        broken = sidecar("broken")
+        broken.refuses = {"Ranking": "unknown extension"}
+        async with world(store) as it, connected(it.plane.target, broken):
+            await eventually("the refusal", lambda: it.plane.refused() == {"broken": {"Ranking"}})
+            await it.plane.published(2)
+            assert it.plane.refused() == {"broken": {"Ranking"}}
+            assert it.lightbulb.generation == 2
+            assert "broken" not in it.tables.sidecars  # it was never in step
+
+            one = it.sidecars[0]
+            one.refuses = {"Ranking": "too long"}
+            await it.plane.publish(3)
+            await eventually("the end of it", lambda: it.plane.rollout.withdrawn == 3)
+            assert it.plane.rollout.failure == "refused: sidecar s1: Ranking: too long"
 
     run(scenario)
 

@@ -1,4 +1,6 @@
-"""A response is, byte for byte, what protobuf makes of the message."""
+"""A response is, byte for byte, what protobuf makes of the message; a request is read as it was said."""
+
+from dataclasses import replace
 
 from envoy.service.discovery.v3 import discovery_pb2
 from google.protobuf.any_pb2 import Any
@@ -8,7 +10,9 @@ from hypothesis import strategies as st
 from controlplane.xds import wire
 from controlplane.xds.messages import DeltaResponse
 from controlplane.xds.snapshot import NO_FENCE, Fence
-from lightbulb.ads.values import CLUSTER, ROUTE, Resource
+from lightbulb.ads import session
+from lightbulb.ads.values import CLUSTER, ROUTE, Node, Resource
+from lightbulb.ads.wire import request_to_bytes
 
 texts = st.text(max_size=200)
 bodies = st.binary(max_size=20) | st.integers(100, 20_000).map(bytes)
@@ -40,3 +44,16 @@ def test_a_delta_response_is_the_message_that_it_says(response: DeltaResponse) -
         removed_resources=response.removed,
     )
     assert wire.delta_response(response) == message.SerializeToString()
+
+
+@given(
+    st.dictionaries(texts, texts, min_size=100, max_size=120),
+    st.none() | st.builds(Node, id=texts, metadata=st.just({"kind": "sidecar"})),
+)
+def test_a_request_says_the_same_however_often_it_was_said(held: dict[str, str], node: Node | None) -> None:
+    said = session.DeltaRequest(type_url=ROUTE, node=node, subscribe=("*",), initial_versions=held)
+    reordered = replace(said, initial_versions=dict(reversed(held.items())))
+    first, again = map(wire.delta_request, map(request_to_bytes, (said, reordered)))
+    assert first == again
+    assert (first.type_url, first.subscribe, first.initial_versions) == (ROUTE, ("*",), held)
+    assert (first.node is None) == (node is None)
