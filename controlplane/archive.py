@@ -36,13 +36,10 @@ class Archive:
 
         Raises NotFound, Corrupt, Malformed, Unreachable; then it holds what it held.
         """
-        kept = {number: self._generations.get(number) or self.read(number) for number in sorted(numbers)}
+        kept = {number: self._generations.get(number) or self._read(number) for number in sorted(numbers)}
         if kept.keys() != self._generations.keys():
-            plans = [generation.plan for generation in kept.values()]
-            self._tables = _used(self._tables, (each for plan in plans for each in plan.tables))
-            self._shards = _used(self._shards, (each for plan in plans for each in plan.assignments))
-            self._prepared = {}
-        self._generations = MappingProxyType(kept)
+            self._generations, self._prepared = MappingProxyType(kept), {}
+            self._forget()
         return self._generations
 
     def prepare(self, content_hash: str) -> None:
@@ -51,18 +48,32 @@ class Archive:
         Raises NotFound, Corrupt, Malformed, Unreachable.
         """
         self._prepared = {content_hash: self._decoded(self._store.blob(content_hash))}
+        self._forget()
 
     def read(self, number: int) -> Generation:
-        """Return one generation. Raises NotFound, Corrupt, Malformed, Unreachable."""
+        """Return one generation, which isn't kept. Raises NotFound, Corrupt, Malformed, Unreachable."""
         held = self._generations.get(number)
         if held is not None:
             return held
+        generation = self._read(number)
+        self._forget()
+        return generation
+
+    def _read(self, number: int) -> Generation:
         content_hash = self._store.entry(number).content_hash
-        plans = {each.content_hash: each.plan for each in self._generations.values()}
-        plan = (self._prepared | plans).get(content_hash)
+        plan = self._plans().get(content_hash)
         if plan is None:
             plan = self._decoded(self._blob(number, content_hash))
         return Generation(number=number, content_hash=content_hash, plan=plan)
+
+    def _plans(self) -> Mapping[str, Plan]:
+        return self._prepared | {each.content_hash: each.plan for each in self._generations.values()}
+
+    def _forget(self) -> None:
+        """Forget tables and shards of what is held no more."""
+        plans = self._plans().values()
+        self._tables = _used(self._tables, (each for plan in plans for each in plan.tables))
+        self._shards = _used(self._shards, (each for plan in plans for each in plan.assignments))
 
     def _blob(self, number: int, content_hash: str) -> bytes:
         try:

@@ -38,7 +38,9 @@ class Roster:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._shown = 0
         self._in_step: set[int] = set()
-        """Streams that have been in step with what is shown, since it was last changed."""
+        """Streams that have been in step with what is shown, since something new was shown to them."""
+        self._unshown: set[int] = set()
+        """Streams that there was nothing to show to when they were last looked at."""
 
     def touch(self, stream_id: int) -> None:
         """Note that something happened to a stream."""
@@ -46,6 +48,7 @@ class Roster:
 
     def touch_all(self, audience: Audience) -> None:
         """Note that something new is shown to these: they owe an ACK, whether or not it was sent yet."""
+        self._touched |= self._unshown  # to them everything is new
         self._touched.update(
             stream_id
             for stream_id, consumer in self._streams.items()
@@ -65,7 +68,7 @@ class Roster:
         shown, routed = (rollout.shown, rollout.routed) if rollout is not None else (0, ())
         if shown != self._shown:
             self._shown = shown
-            self._in_step.clear()
+            self._in_step -= self._touched  # to the others nothing new is shown
         touched, self._touched = self._touched, set()
         newcomers = touched - self._streams.keys()
         traces = {(each.kind, each.id): each for each in everybody} if newcomers else {}
@@ -87,6 +90,7 @@ class Roster:
     def _lose(self, stream_id: int, now: float) -> None:
         consumer = self._streams.pop(stream_id, None)
         self._in_step.discard(stream_id)
+        self._unshown.discard(stream_id)
         if consumer is None:
             return
         key = consumer.kind, consumer.id
@@ -109,6 +113,10 @@ class Roster:
         first = in_step and stream.id not in self._in_step
         if in_step:
             self._in_step.add(stream.id)
+        if snapshot is None:
+            self._unshown.add(stream.id)
+        else:
+            self._unshown.discard(stream.id)
         # What it refuses, it doesn't route; that it can't listen is another matter.
         routes = in_step and known.kind == "sidecar" and not rejected.keys() - {LISTENER_NAME}
         hosting = known.kind == "host"
@@ -119,7 +127,8 @@ class Roster:
             loaded=frozenset(stream.acked(MODEL_ASSIGNMENT)) if hosting else frozenset(),
             routes=routed if routes else known.routes,
             in_step_since=now if first else known.in_step_since,
-            refused_since=_refused_since(rejected, known, now),
+            out_of_step_since=(known.out_of_step_since or now) if waiting_for or rejected else 0.0,
+            refused_of=known.refusal_of(rejected, routed),
         )
 
     def _newcomer(self, stream: StreamStatus, traces: Traces, now: float) -> Consumer:
@@ -136,12 +145,6 @@ class Roster:
             routes=trace.routes if trace is not None else (),
             since=now,
         )
-
-
-def _refused_since(rejected: Mapping[str, str], known: Consumer, now: float) -> float:
-    if not rejected:
-        return 0.0
-    return known.refused_since if rejected.items() <= known.rejected.items() else now
 
 
 def _place(node: Node) -> tuple[str, Address | None]:

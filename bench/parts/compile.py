@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from bench.worker import answer
 from bench.workspace import make_workspace
+from controlplane.app import COLLECTOR_THRESHOLDS
 from controlplane.model import Plan, RuleSet
 from controlplane.planning.plan import make_plan
 from controlplane.rules.compile import compile_workspace
@@ -51,6 +52,7 @@ def _change_one(rules: RuleSet) -> RuleSet:
 
 def run(*, models: int) -> dict[str, Any]:
     """Return the CPU seconds of each stage; the sandbox is the only one with a process of its own."""
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)  # as the control plane has them
     workspace = make_workspace(models)
     compiling, sandbox, rules = _timed(lambda: compile_workspace(workspace))
     planning, _, plan = _timed(lambda: _plan(rules))

@@ -165,7 +165,8 @@ def _consumer_to_proto(consumer: Consumer) -> pb.StoredConsumer:
         gone=consumer.gone,
         orphaned=consumer.orphaned,
         in_step_since=consumer.in_step_since,
-        refused_since=consumer.refused_since,
+        refused_of=consumer.refused_of,
+        out_of_step_since=consumer.out_of_step_since,
     )
 
 
@@ -183,7 +184,8 @@ def _consumer_from_proto(message: pb.StoredConsumer) -> Consumer:
         gone=message.gone,
         orphaned=message.orphaned,
         in_step_since=message.in_step_since,
-        refused_since=message.refused_since,
+        refused_of=message.refused_of,
+        out_of_step_since=message.out_of_step_since,
     )
 
 

@@ -58,13 +58,13 @@ def progress(
 def _concerns(name: str, consumer: Consumer, rollout: Rollout, target: ModelsByShard) -> bool:
     """Say whether what a consumer refuses has to do with the target: one that is broken stops no publish.
 
-    A sidecar or Lightbulb that refused it before the phase began refuses what is live; it isn't waited for,
-    and its clients are answered from what it routes.
+    What a sidecar or Lightbulb refused of a generation that is live is no matter of the target's: it isn't
+    waited for, and its clients are answered from what it routes.
     """
     if consumer.kind == "host":
         return any(model.id == name for model in target.get(consumer.shard, ()))
     # A sidecar that can't listen, say because its port is taken, serves nobody anyhow.
-    return name != LISTENER_NAME and consumer.refused_since >= rollout.entered
+    return name != LISTENER_NAME and consumer.refused_of not in rollout.live
 
 
 def _counts(consumer: Consumer, rollout: Rollout, now: float, policy: Policy) -> bool:
@@ -92,8 +92,8 @@ def _lags(consumer: Consumer, rollout: Rollout) -> bool:
 
 def _given_up(consumer: Consumer, rollout: Rollout, now: float, policy: Policy) -> bool:
     """Say whether one that is connected, and takes nothing, has done so for longer than its lease."""
-    heard_of = max(consumer.since, consumer.in_step_since)
-    return rollout.phase in {Phase.RETIRING, Phase.UNLOADING} and now - heard_of >= policy.lease
+    since = consumer.out_of_step_since
+    return rollout.phase in {Phase.RETIRING, Phase.UNLOADING} and 0.0 < since <= now - policy.lease
 
 
 def _named(consumer: Consumer) -> str:

@@ -31,7 +31,8 @@ class Consumer:
 
     `since`: when it came, or went if it is `gone`. `orphaned`: it is gone because its replica ended.
     `in_step_since`: when it first had nothing left to acknowledge of what it is shown; 0.0 when it never had.
-    `refused_since`: when it last refused what it hadn't refused before; 0.0 when it refuses nothing.
+    `out_of_step_since`: since when it owes something or refuses something; 0.0 when it does neither.
+    `refused_of`: the newest generation that was routed when it came to refuse what it refuses; 0: nothing.
     `routes`: a sidecar's generations when it was last in step. `loaded`: ids of a host's models.
     """
 
@@ -45,7 +46,8 @@ class Consumer:
     routes: tuple[int, ...] = ()
     since: float = 0.0
     in_step_since: float = 0.0
-    refused_since: float = 0.0
+    out_of_step_since: float = 0.0
+    refused_of: int = 0
     gone: bool = False
     orphaned: bool = False
     shown: bool = True
@@ -59,8 +61,25 @@ class Consumer:
         if self.gone:
             return self
         return replace(
-            self, gone=True, orphaned=orphaned, since=at, waiting_for=(), rejected=NOTHING, refused_since=0.0
+            self,
+            gone=True,
+            orphaned=orphaned,
+            since=at,
+            waiting_for=(),
+            rejected=NOTHING,
+            refused_of=0,
+            out_of_step_since=0.0,
         )
+
+    def refusal_of(self, rejected: Mapping[str, str], routed: tuple[int, ...]) -> int:
+        """Return `refused_of` when it refuses `rejected`, and `routed` is shown.
+
+        What it refused before is refused of that generation still, for as long as it is routed.
+        """
+        if not rejected or not routed:
+            return 0
+        same = rejected.items() <= self.rejected.items() and self.refused_of in routed
+        return self.refused_of if same else routed[-1]
 
     def remembered(self, now: float, policy: Policy) -> bool:
         """Say whether it counts though it is gone; hosts do for a day, in case they are all there is."""

@@ -22,8 +22,8 @@ from lightbulb.model import (
 ModelsByShard = Mapping[str, tuple[ModelAssignment, ...]]
 Generations = Mapping[int, Generation]
 
-MAX_HOSTS = 10_000
-"""Hosts of which is remembered whether they have loaded all."""
+MAX_HOSTS = 2_000
+"""Hosts of which is remembered whether they have loaded all; of more it is found out again each time."""
 
 _remembered = lru_cache(maxsize=8)
 """Each of a rollout's steps changes what is loaded, or routed, or neither: what it doesn't costs nothing."""

@@ -253,7 +253,7 @@ class AdsServer:
         responses = stream.session.on_snapshot(snapshot, self._clock())
         stream.send(responses)
         # What was sent is told of once it is acknowledged; what is as it was needn't be told of.
-        if not responses and (before is None or before.by_type is not snapshot.by_type):
+        if before is None or (not responses and before.by_type is not snapshot.by_type):
             self._on_change(stream.id)
 
     async def _tick_for_ever(self) -> None:

@@ -126,12 +126,12 @@ class DeltaSession:
         )
 
     def refusals(self, snapshot: Snapshot) -> Mapping[str, str]:
-        """Return name -> reason of what is refused of `snapshot`; of what wasn't offered yet, nothing is."""
+        """Return name -> reason of what is refused of `snapshot`: the same versions as were refused."""
         return {
             name: reason
             for type_url, subscription in self._subscriptions.items()
-            if subscription.rejected and subscription.current is snapshot.of(type_url)
-            for name, reason in subscription.refusals().items()
+            if subscription.rejected
+            for name, reason in subscription.refusals(snapshot.of(type_url)).items()
         }
 
     def held(self, type_url: str) -> Mapping[str, str]:

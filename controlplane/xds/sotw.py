@@ -71,10 +71,14 @@ class Watch:
             if content_version(world) == self.version:
                 self.held = {resource.name: resource for resource in world}
 
-    def wanted(self, *, removals: bool) -> World:
-        """Return what the next response holds; without `removals`, also what is to be removed later."""
-        names = self.current.keys() if self.wildcard else self.names & self.current.keys()
-        result = {name: self.current[name] for name in names}
+    def wanted(self, *, removals: bool, of: Resources | None = None) -> World:
+        """Return what the next response holds; without `removals`, also what is to be removed later.
+
+        `of` is what the client should have if not what is current.
+        """
+        current = self.current if of is None else of
+        names = current.keys() if self.wildcard else self.names & current.keys()
+        result = {name: current[name] for name in names}
         if not removals or (not result and self.type_url in NEVER_EMPTIED):
             result = {**self.held, **result}
         return _sorted(result)
@@ -104,9 +108,9 @@ class Watch:
         # Envoy keeps clusters that it refused warming, and holds back every later ACK for them.
         self.repairing = self.type_url == CLUSTER and bool(self.held)
 
-    def refusal(self) -> str:
-        """Return why the client refuses what it should have now; empty when it doesn't."""
-        now = {content_version(self.wanted(removals=removals)) for removals in (True, False)}
+    def refusal(self, of: Resources | None = None) -> str:
+        """Return why the client refuses what it should have (`of`, or else the current); empty if not."""
+        now = {content_version(self.wanted(removals=removals, of=of)) for removals in (True, False)}
         return self.reason if self.rejected in now else ""
 
     def expire(self) -> None:
@@ -211,11 +215,11 @@ class SotwSession:
         )
 
     def refusals(self, snapshot: Snapshot) -> Mapping[str, str]:
-        """Return type -> reason of what is refused of `snapshot`; of what wasn't offered yet, nothing is."""
+        """Return type -> reason of what is refused of `snapshot`: the same content as was refused."""
         return {
             type_url: reason
             for type_url, watch in self._watches.items()
-            if watch.reason and watch.current is snapshot.of(type_url) and (reason := watch.refusal())
+            if watch.reason and (reason := watch.refusal(snapshot.of(type_url)))
         }
 
     def held(self, type_url: str) -> Mapping[str, str]:

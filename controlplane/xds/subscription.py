@@ -193,6 +193,8 @@ class Subscription:
             self.suspects.discard(name)
             if self.type_url == CLUSTER:
                 self.accepted[name] = resource
+            if name not in self.current:
+                self.dirty.add(name)  # a repair of what has left meanwhile
         for name in pending.removed:
             self.accepted.pop(name, None)
             if name in self.current:
@@ -258,12 +260,13 @@ class Subscription:
         """True when the client has acknowledged all that it should have, but what it refused."""
         return self.pending is None and not self.repairs and not any(map(self._is_due, self.dirty))
 
-    def refusals(self) -> Mapping[str, str]:
-        """Return name -> reason of what is refused in its current version, or refused to go."""
+    def refusals(self, of: Resources | None = None) -> Mapping[str, str]:
+        """Return name -> reason of what is refused in its version in `of` (or else the current), or to go."""
+        shown = versions(self.current if of is None else of)
         return {
             name: rejection.reason
             for name, rejection in self.rejected.items()
-            if rejection.version == (resource.version if (resource := self.current.get(name)) else GONE)
+            if rejection.version == shown.get(name, GONE)
         }
 
     def _has_additions(self) -> bool:

@@ -14,7 +14,7 @@ from lightbulb.ads.values import Node
 MAX_RESOURCES = 50_000
 """Resources whose framing is remembered, half a kilobyte each: more than a large control plane has."""
 
-MAX_REQUESTS, SMALL, LARGE = 32, 4 * 1024, 1024 * 1024
+MAX_REQUESTS, SMALL, LARGE = 16, 4 * 1024, 1024 * 1024
 """Requests that are remembered, and between how many bytes they have: an ACK is less."""
 
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"

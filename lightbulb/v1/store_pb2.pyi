@@ -109,7 +109,7 @@ class StoredRollout(_message.Message):
     def __init__(self, format: _Optional[int] = ..., active: _Optional[int] = ..., target: _Optional[int] = ..., phase: _Optional[str] = ..., entered: _Optional[float] = ..., live: _Optional[_Iterable[int]] = ..., held: _Optional[_Iterable[int]] = ..., leaving: _Optional[_Iterable[int]] = ..., pinned: _Optional[_Iterable[int]] = ..., note: _Optional[str] = ..., failure: _Optional[str] = ..., withdrawn: _Optional[int] = ..., fence: _Optional[int] = ..., shown: _Optional[int] = ..., oldest: _Optional[int] = ...) -> None: ...
 
 class StoredConsumer(_message.Message):
-    __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "gone", "orphaned", "in_step_since", "refused_since")
+    __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "gone", "orphaned", "in_step_since", "refused_of", "out_of_step_since")
     class RejectedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -130,7 +130,8 @@ class StoredConsumer(_message.Message):
     GONE_FIELD_NUMBER: _ClassVar[int]
     ORPHANED_FIELD_NUMBER: _ClassVar[int]
     IN_STEP_SINCE_FIELD_NUMBER: _ClassVar[int]
-    REFUSED_SINCE_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_OF_FIELD_NUMBER: _ClassVar[int]
+    OUT_OF_STEP_SINCE_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: str
     shard: str
@@ -144,8 +145,9 @@ class StoredConsumer(_message.Message):
     gone: bool
     orphaned: bool
     in_step_since: float
-    refused_since: float
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., shard: _Optional[str] = ..., address: _Optional[str] = ..., port: _Optional[int] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., loaded: _Optional[_Iterable[str]] = ..., routes: _Optional[_Iterable[int]] = ..., since: _Optional[float] = ..., gone: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., in_step_since: _Optional[float] = ..., refused_since: _Optional[float] = ...) -> None: ...
+    refused_of: int
+    out_of_step_since: float
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., shard: _Optional[str] = ..., address: _Optional[str] = ..., port: _Optional[int] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., loaded: _Optional[_Iterable[str]] = ..., routes: _Optional[_Iterable[int]] = ..., since: _Optional[float] = ..., gone: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., in_step_since: _Optional[float] = ..., refused_of: _Optional[int] = ..., out_of_step_since: _Optional[float] = ...) -> None: ...
 
 class StoredReport(_message.Message):
     __slots__ = ("replica", "heartbeat", "version", "consumers")

@@ -174,6 +174,10 @@ class Plane:
         reports = self.replica._reports
         await eventually("the report", lambda: reports._own is reports._written)
 
+    def in_step_since(self, name: str) -> float:
+        """Return since when a consumer has nothing left to acknowledge."""
+        return next(each.in_step_since for each in self.replica.consumers if each.id == name)
+
     def refused(self) -> dict[str, set[str]]:
         """Return what each consumer refuses that refuses something, by its id."""
         return {each.id: set(each.rejected) for each in self.replica.consumers if each.rejected}

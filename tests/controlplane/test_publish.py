@@ -194,14 +194,15 @@ def test_what_a_sidecar_refuses_of_what_is_live_isnt_held_against_what_mends_it(
     run(scenario)
 
 
-def test_a_sidecar_that_refuses_what_is_live_stops_no_publish(store: str) -> None:
+@pytest.mark.parametrize("objective", ["Ranking", "Fraud"])
+def test_a_sidecar_that_refuses_what_is_live_stops_no_publish(store: str, objective: str) -> None:
     async def scenario() -> None:
         broken = sidecar("broken")
-        broken.refuses = {"Ranking": "unknown extension"}
+        broken.refuses = {objective: "unknown extension"}
         async with world(store) as it, connected(it.plane.target, broken):
-            await eventually("the refusal", lambda: it.plane.refused() == {"broken": {"Ranking"}})
+            await eventually("the refusal", lambda: it.plane.refused() == {"broken": {objective}})
             await it.plane.published(2)
-            assert it.plane.refused() == {"broken": {"Ranking"}}
+            assert it.plane.refused() == {"broken": {objective}}
             assert it.lightbulb.generation == 2
             assert "broken" not in it.tables.sidecars  # it was never in step
 
@@ -210,6 +211,63 @@ def test_a_sidecar_that_refuses_what_is_live_stops_no_publish(store: str) -> Non
             await it.plane.publish(3)
             await eventually("the end of it", lambda: it.plane.rollout.withdrawn == 3)
             assert it.plane.rollout.failure == "refused: sidecar s1: Ranking: too long"
+
+    run(scenario)
+
+
+def test_a_host_that_its_replica_had_nothing_to_show_to_yet_is_waited_for(store: str) -> None:
+    def places(version: int) -> dict[str, object]:
+        vips = {"a": "vip-a", "b": "vip-b"}
+        return {"vips": vips, "places": {"a": ["fraud@1"], "b": [f"rank@{version}"]}}
+
+    async def scenario() -> None:
+        async with world(store, generation=0) as it, connected(it.plane.target, host("h2", "b")):
+            await it.published(1, **places(1))
+            await it.host.disconnect()
+            # Another replica, which is ahead of this one, has told it of the next version.
+            ahead = host("ahead", fence=f"{it.plane.store.identity}:{it.plane.version + 1}")
+            ahead.hold()
+            async with connected(it.plane.target, ahead):
+                await it.plane.knows(ahead)
+                await it.plane.publish(2, **places(2))  # which changes nothing of its shard
+                await it.says("waiting for host ahead")
+                ahead.release()
+                await it.plane.active(2)
+
+    run(scenario)
+
+
+def test_what_comes_into_step_again_for_another_reason_doesnt_begin_the_wait_anew(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            await it.plane.published(2, cache="5s")
+            await it.plane.published(3, cache="5s")
+            await it.plane.phase(Phase.RETIRING)
+            await eventually("all told", lambda: it.plane.rollout.oldest == 3)
+            since = it.plane.in_step_since("s1")
+            async with connected(it.plane.target, host("h2")):
+                await eventually("its address", lambda: len(endpoints(it.sidecars[0])) == 2)
+                await it.plane.in_step(*it.sidecars)
+                assert it.plane.in_step_since("s1") == since
+                assert it.plane.rollout.phase is Phase.RETIRING
+
+    run(scenario)
+
+
+def test_one_that_falls_silent_after_a_quiet_time_keeps_its_lease(store: str) -> None:
+    async def scenario() -> None:
+        policy = replace(HASTY, lease=1.0, window=0)
+        async with world(store, policy) as it:
+            replica, (one, _) = it.plane.replica, it.sidecars
+            quiet_since = it.plane.in_step_since("s1")
+            await eventually("a quiet time", lambda: replica.now - quiet_since > policy.lease)
+            one.hold()
+            await it.plane.published(2)
+            fell_silent = next(each.out_of_step_since for each in replica.consumers if each.id == "s1")
+            await it.plane.phase(Phase.UNLOADING, Phase.SETTLED)
+            assert it.plane.rollout.live == (2,)
+            assert it.plane.rollout.entered - fell_silent >= policy.lease
+            one.release()
 
     run(scenario)
 

@@ -53,6 +53,26 @@ def test_what_was_refused_before_and_isnt_needed_now_stops_nothing() -> None:
     assert (found.refused, found.lagging) == ((), ())
 
 
+@pytest.mark.parametrize("kind", ["sidecar", "lightbulb"])
+@pytest.mark.parametrize(
+    ("refused_of", "counts"),
+    [
+        (1, False),
+        (2, False),
+        (3, True),  # the target
+        (4, True),  # one that was superseded, or withdrawn
+        (0, True),  # its replica doesn't say
+    ],
+)
+def test_a_refusal_of_what_is_live_stops_nothing_and_any_other_does(
+    kind: str, refused_of: int, counts: bool
+) -> None:
+    broken = Consumer(id="x", kind=kind, routes=(2,), rejected={"o": "no"}, refused_of=refused_of)
+    found = progress(rollout(Phase.ROUTING), {}, (broken,), NOW, POLICY)
+    assert found.refused == ((f"{kind} x: o: no",) if counts else ())
+    assert found.lagging == ()
+
+
 def test_a_sidecar_that_cant_listen_holds_up_no_publish() -> None:
     unlucky = Consumer(id="s", kind="sidecar", routes=(2,), rejected={"lightbulb": "address in use"})
     found = progress(rollout(Phase.ROUTING), {}, (unlucky,), NOW, POLICY)
@@ -90,7 +110,7 @@ def test_what_a_sidecar_must_route_for_retirement_is_what_is_active() -> None:
 
 
 def test_one_that_is_connected_and_takes_nothing_is_given_up_after_its_lease() -> None:
-    hung = Consumer(id="s", kind="sidecar", routes=(1,), waiting_for=("t",), since=NOW)
+    hung = Consumer(id="s", kind="sidecar", routes=(1,), waiting_for=("t",), out_of_step_since=NOW)
     assert lagging(Phase.RETIRING, hung, now=NOW + POLICY.lease - 1) == ("sidecar s",)
     assert lagging(Phase.RETIRING, hung, now=NOW + POLICY.lease) == ()
     assert lagging(Phase.ROUTING, hung, now=NOW + POLICY.lease) == ("sidecar s",)

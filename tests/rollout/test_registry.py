@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from controlplane.rollout.codec import report_from_bytes, report_to_bytes
 from controlplane.rollout.registry import HOST_LEASE, REPLICA_SECONDS, Consumer, Report, adopt, merge
 from tests.rollout.rollouts import POLICY
@@ -99,3 +101,23 @@ def test_a_report_survives_its_bytes() -> None:
     )
     sent = report("one", SIDECAR, host, heartbeat=12.25)
     assert report_from_bytes(report_to_bytes(sent)) == sent
+
+
+@pytest.mark.parametrize(
+    ("before", "rejected", "routed", "found"),
+    [
+        (({}, 0), {}, (1, 2), 0),
+        (({}, 0), {"o": "no"}, (1, 2), 2),
+        (({"o": "no"}, 1), {"o": "no"}, (1, 2), 1),
+        (({"o": "no", "p": "no"}, 1), {"o": "no"}, (1, 2), 1),
+        (({"o": "no"}, 1), {"o": "no", "p": "no"}, (1, 2), 2),
+        (({"o": "no"}, 1), {"o": "another reason"}, (1, 2), 2),
+        (({"o": "no"}, 1), {"o": "no"}, (2, 3), 3),  # 1 is routed no more: what it refuses, 3 has too
+        (({"o": "no"}, 1), {"o": "no"}, (), 0),
+    ],
+)
+def test_a_refusal_is_of_the_newest_generation_that_was_routed_when_it_came(
+    before: tuple[dict[str, str], int], rejected: dict[str, str], routed: tuple[int, ...], found: int
+) -> None:
+    consumer = Consumer(id="s", kind="sidecar", rejected=before[0], refused_of=before[1])
+    assert consumer.refusal_of(rejected, routed) == found

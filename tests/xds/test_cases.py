@@ -213,6 +213,19 @@ def test_12_an_update_of_a_cluster_that_is_refused_is_taken_back_to_what_it_was(
     assert talk.publish(of(CLUSTER, a=2)) == ()
 
 
+def test_12_a_cluster_that_left_while_its_update_was_refused_goes_after_all() -> None:
+    talk = opened(of(CLUSTER, a=1, b=1), CLUSTER)
+    (bad,) = talk.publish(of(CLUSTER, a=1, b=2))
+    assert talk.publish(of(CLUSTER, a=1)) == ()
+    (repair,) = talk.nack(bad, "b: no")
+    assert repair.resources == (res("b", 1),)
+    talk.ack(repair)
+    (removal,) = talk.wait(LIMITS.asking_seconds)
+    assert names((removal,)) == [([], ["b"])]
+    assert talk.ack(removal) == ()
+    assert talk.session.held(CLUSTER).keys() == {"a"}
+
+
 def test_12_a_refusal_is_known_until_something_else_is_wanted_and_taken() -> None:
     talk = opened(of(CLUSTER, a=1), CLUSTER)
     (bad,) = talk.publish(of(CLUSTER, a=2))
