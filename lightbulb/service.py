@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +21,9 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from lightbulb.ads.held import NOTHING_HELD, applied, versions
-from lightbulb.ads.stream import Subscriber, Update
-from lightbulb.ads.values import Node
 from lightbulb.errors import LightbulbError
-from lightbulb.feed import AFRESH, TYPES, Feed
-from lightbulb.last_known_good import LastKnownGood
 from lightbulb.listen import LISTEN_OPTIONS, listen
+from lightbulb.live import LiveTables
 from lightbulb.respond import Responder
 from lightbulb.status import code_of, details_of
 
@@ -67,14 +63,18 @@ class LightbulbServer:
     """A Lightbulb: `await start()`, then `port`, then `await stop()`, all in one event loop."""
 
     def __init__(self, settings: LightbulbSettings) -> None:
-        self.feed = Feed()
+        self._live = LiveTables(
+            control_plane=settings.control_plane,
+            node_id=settings.node_id,
+            cluster=settings.cluster,
+            state=settings.state,
+        )
+        self.feed = self._live.feed
         self.port = 0
         self._settings = settings
         self._health = health.HealthServicer()
         self._server = _make_server(Responder(lambda: self.feed.tables), self._health)
-        self._held = NOTHING_HELD
-        self._kept = None if settings.state is None else LastKnownGood(settings.state, settings.node_id)
-        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._serving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen, and subscribe to the control plane. Raises CannotListen.
@@ -83,55 +83,19 @@ class LightbulbServer:
         """
         self._set_health(_NOT_SERVING)
         self.port = listen(self._server, self._settings.listen)
-        jobs = [self._serve_when_ready()]
-        if self._kept is not None:
-            await self._load(self._kept)
-            jobs.append(self._kept.run())
+        await self._live.start()
         self._server.start()
-        self._tasks = tuple(map(asyncio.create_task, (*jobs, self._subscriber().run())))
+        self._serving = asyncio.create_task(self._serve_when_ready())
         log.info("listening on %s (port %d)", self._settings.listen, self.port)
 
     async def stop(self) -> None:
         """Drain: health says NOT_SERVING, new calls are refused, those in flight get the grace."""
         self._health.enter_graceful_shutdown()
         await asyncio.to_thread(self._server.stop(self._settings.grace).wait)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._kept is not None:
-            await self._kept.flush()
+        if self._serving is not None:
+            self._serving.cancel()
+        await self._live.stop()
         log.info("stopped")
-
-    def _subscriber(self) -> Subscriber:
-        settings = self._settings
-        return Subscriber(
-            target=settings.control_plane,
-            node=Node(id=settings.node_id, cluster=settings.cluster, metadata={"kind": "lightbulb"}),
-            types=TYPES,
-            apply=self._apply,
-            held=versions(self._held),
-            afresh=AFRESH,
-            opened=self.feed.open_stream,
-        )
-
-    async def _load(self, kept: LastKnownGood) -> None:
-        held = await asyncio.to_thread(kept.load)
-        for type_url in TYPES:
-            resources = tuple(held.get(type_url, {}).values())
-            try:
-                rejected = await self._apply(Update(type_url=type_url, added=resources, removed=()))
-            except Exception:  # whatever is on disk must not keep a Lightbulb from starting
-                log.exception("%s: applying %s failed", kept.path, type_url)
-                continue
-            for name, reason in rejected.items():
-                log.warning("%s: %s: refused: %s", kept.path, name, reason)
-
-    async def _apply(self, update: Update) -> Mapping[str, str]:
-        rejected = await self.feed.apply(update)
-        self._held = applied(self._held, update, rejected)
-        if self._kept is not None and self.feed.settled:
-            self._kept.keep(self._held)
-        return rejected
 
     async def _serve_when_ready(self) -> None:
         await self.feed.wait_ready()

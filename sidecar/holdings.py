@@ -15,7 +15,7 @@ from controlplane.xds.order import NEVER_EMPTIED
 from controlplane.xds.snapshot import EMPTY_SNAPSHOT, NO_RESOURCES, Snapshot
 from lightbulb.ads.held import NOTHING_HELD, Held, applied
 from lightbulb.ads.session import Update
-from lightbulb.ads.values import CLUSTER, ENDPOINTS, FENCE, LISTENER, ROUTE, SCOPED_ROUTE, Resource
+from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Resource
 
 TYPES = (CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE)
 """What a sidecar takes, in the order in which it is asked for."""
@@ -54,17 +54,6 @@ def start_from(kept: Held) -> Holdings:
         return Holdings()
     held = MappingProxyType({type_url: kept.get(type_url, NO_RESOURCES) for type_url in TYPES})
     return Holdings(wanted=Snapshot(held), accepted=held)
-
-
-def with_fence(held: Held, fence: str) -> Held:
-    """Return what is to be kept: also how new it is, lest a control plane that is behind take it back."""
-    return MappingProxyType({**held, FENCE: {FENCE: Resource(name=FENCE, version=fence, body=b"")}})
-
-
-def fence_of(kept: Held) -> str:
-    """Return how new what was kept is; empty when it doesn't say, or isn't used."""
-    fence = kept.get(FENCE, {}).get(FENCE)
-    return fence.version if fence is not None and can_serve(kept) else ""
 
 
 def refuse_emptying(wanted: Snapshot, update: Update) -> Mapping[str, str]:

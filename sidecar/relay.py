@@ -24,7 +24,7 @@ from urllib.parse import quote
 import grpc.aio
 
 from controlplane.xds.server import SERVER_OPTIONS
-from lightbulb.ads.held import Held
+from lightbulb.ads.held import Held, fence_of, with_fence
 from lightbulb.ads.session import UNKNOWN_VERSION, Update
 from lightbulb.ads.stream import Subscriber
 from lightbulb.ads.values import Node
@@ -34,10 +34,8 @@ from sidecar.holdings import (
     TYPES,
     Holdings,
     can_serve,
-    fence_of,
     refuse_emptying,
     start_from,
-    with_fence,
 )
 from sidecar.local import LocalServer
 
@@ -94,7 +92,8 @@ class Relay:
         """
         if self._kept is not None:
             kept = await asyncio.to_thread(self._kept.load)
-            self.holdings, self._fence = start_from(kept), fence_of(kept)
+            self.holdings = start_from(kept)
+            self._fence = fence_of(kept) if self.holdings.accepted else ""
             self.local.show(self.holdings.wanted)
         server = grpc.aio.server(options=SERVER_OPTIONS)
         try:

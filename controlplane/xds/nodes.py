@@ -74,7 +74,8 @@ def is_behind(fence: Fence, node: Node) -> bool:
     if store != fence.store:
         raise BadNode(
             f"{node.kind} {node.id} was configured from the store {store}, and this one is {fence.store}: it "
-            "has another control plane's address, or the store was made anew, and the node is to be restarted"
+            "has another control plane's address, or the store was made anew, and the node is to be "
+            "restarted with an empty state folder"
         )
     return int(number) > fence.number
 

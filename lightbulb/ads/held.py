@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from lightbulb.ads.session import Update
-from lightbulb.ads.values import Resource
+from lightbulb.ads.values import FENCE, Resource
 
 Held = Mapping[str, Mapping[str, Resource]]
 """Type URL -> name -> resource. Never changed: whoever has one may keep it."""
@@ -40,3 +40,16 @@ def versions(held: Held) -> Mapping[str, Mapping[str, str]]:
         type_url: {name: each.version for name, each in resources.items()}
         for type_url, resources in held.items()
     }
+
+
+def with_fence(held: Held, fence: str) -> Held:
+    """Return what is to be kept: also how new it is, lest a control plane that is behind take it back."""
+    if not fence:
+        return held
+    return MappingProxyType({**held, FENCE: {FENCE: Resource(name=FENCE, version=fence, body=b"")}})
+
+
+def fence_of(kept: Held) -> str:
+    """Return how new what was kept is; empty when it doesn't say."""
+    fence = kept.get(FENCE, {}).get(FENCE)
+    return fence.version if fence is not None else ""

@@ -14,6 +14,7 @@ from controlplane.rollout.state import Phase, Policy
 from controlplane.status import status
 from controlplane.store.redis import RedisStore
 from lightbulb.ads.values import ACTIVE_GENERATION, ENDPOINTS, OBJECTIVE_TABLES
+from lightbulb.live import LiveTables
 from tests.controlplane.peers import Lightbulb, Peer, host, refusal, routes, sidecar
 from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, plane, refused, run
 from tests.controlplane.slow_proxy import SlowProxy
@@ -327,6 +328,30 @@ def owed(plane: Plane) -> list[object]:
     ]
 
 
+def test_a_lightbulb_that_begins_from_disk_says_which_store_it_is_of(
+    store: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def live(plane: Plane) -> LiveTables:
+        return LiveTables(control_plane=plane.target, node_id="kept", state=tmp_path)
+
+    async def scenario() -> None:
+        async with world(store) as it:
+            ours = live(it.plane)
+            await ours.start()
+            await asyncio.wait_for(ours.feed.wait_ready(), DEADLINE)
+            await ours.stop()
+        async with world(f"sqlite:{tmp_path}/another.db", generation=0) as other:
+            again = live(other.plane)
+            await again.start()
+            assert again.feed.tables.generation.number == 1  # it serves what it has
+            await eventually("its refusal", lambda: "was configured from the store" in caplog.text)
+            await other.published(1)  # and stops nobody
+            assert not any(each.id == "kept" for each in other.plane.replica.consumers)
+            await again.stop()
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("generation", [0, 1])
 def test_a_consumer_of_another_store_is_told_so_and_harms_nobody(store: str, generation: int) -> None:
     async def scenario() -> None:
@@ -339,7 +364,7 @@ def test_a_consumer_of_another_store_is_told_so_and_harms_nobody(store: str, gen
                 code, text = await asyncio.wait_for(refusal(it.plane.target, peer), DEADLINE)
                 assert code is grpc.StatusCode.INVALID_ARGUMENT
                 assert "was configured from the store beef, and this one is" in text
-                assert "the node is to be restarted" in text
+                assert "the node is to be restarted with an empty state folder" in text
             code, text = await refusal(it.plane.target, sidecar("x", fence="beef"))
             assert code is grpc.StatusCode.INVALID_ARGUMENT
             assert "'beef', not STORE:NUMBER" in text

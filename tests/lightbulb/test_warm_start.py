@@ -12,6 +12,7 @@ from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES
 from lightbulb.client import LightbulbClient
 from lightbulb.errors import UnknownObjective
 from lightbulb.last_known_good import LastKnownGood, decode, encode
+from lightbulb.live import LiveTables
 from lightbulb.model import RequestContext
 from lightbulb.service import LightbulbServer
 from tests.lightbulb.ads_server import ScriptedServer, eventually, resource, scripted_server
@@ -159,5 +160,28 @@ def test_a_lightbulb_goes_on_with_the_next_replica(tmp_path: Path) -> None:
             first.break_streams()
             await eventually(lambda: server.feed.tables.generation.number == 2, "the second's generation")
             await server.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_clients_own_tables_are_there_without_any_control_plane(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with scripted_server() as script:
+            live = LiveTables(control_plane=script.target, node_id="checkout-7", state=tmp_path)
+            await live.start()
+            publish(script, 5, TABLE)
+            await asyncio.wait_for(live.feed.wait_ready(), 10)
+            taken = live.feed.tables
+            await live.stop()
+        again = LiveTables(control_plane=NOBODY, node_id="checkout-7", state=tmp_path)
+        await again.start()
+        assert again.feed.tables.generation == taken.generation
+        resolver = again.feed.tables.resolver(OBJECTIVE, 5)
+        before = taken.resolver(OBJECTIVE, 5)
+        assert resolver is not None
+        assert before is not None
+        assert resolver.resolve(USER).target == before.resolve(USER).target
+        await again.stop()
+        await LiveTables(control_plane=NOBODY, node_id="checkout-7", state=tmp_path).stop()  # never started
 
     asyncio.run(scenario())
