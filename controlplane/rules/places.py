@@ -9,13 +9,25 @@ from lightbulb.model import Source
 
 _FUNCTION = re.compile(r"^[ \t]*(?:async[ \t]+)?function[ \t]*\*?[ \t]*(define\w*Rule)[ \t]*\(", re.MULTILINE)
 
+_VARIABLE = re.compile(r"^(?:const|let|var)[ \t]+(define\w*Rule)[ \t]*=", re.MULTILINE)
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+
 Places = Mapping[str, tuple[Source, ...]]
 """File -> its rule functions, in the order of the text; one that is defined twice stands there twice."""
 
 
 def find_rules(sources: Mapping[str, str]) -> Places:
     """Return where every rule function of `sources` (file -> JavaScript) is, in one pass over each file."""
-    return {file: tuple(_in_file(file, sources[file])) for file in sorted(sources)}
+    return {file: tuple(_matches(_FUNCTION, file, sources[file])) for file in sorted(sources)}
+
+
+def find_variables(sources: Mapping[str, str]) -> tuple[Source, ...]:
+    """Return what is named as a rule at the top of a file but declared as a variable: it would be none."""
+    found: list[Source] = []
+    for file in sorted(sources):
+        text = _COMMENT.sub(lambda comment: "\n" * comment.group().count("\n"), sources[file])
+        found += _matches(_VARIABLE, file, text)
+    return tuple(found)
 
 
 def first_places(places: Places) -> Mapping[tuple[str, str], Source]:
@@ -27,9 +39,9 @@ def first_places(places: Places) -> Mapping[tuple[str, str], Source]:
     return first
 
 
-def _in_file(file: str, text: str) -> Iterator[Source]:
+def _matches(pattern: re.Pattern[str], file: str, text: str) -> Iterator[Source]:
     line, counted = 1, 0
-    for match in _FUNCTION.finditer(text):
+    for match in pattern.finditer(text):
         start = match.start(1)
         line += text.count("\n", counted, start)
         counted = start

@@ -51,6 +51,8 @@ def make_tables(
     check_names(rules, definitions, problems)
     _check_shift_salts(rules, problems)
     own = _by_objective(rules)
+    if complete:
+        problems += map(_without_rules, _unruled(own, definitions))
     tables = []
     for name in sorted(own.keys() & definitions.objectives.keys()):
         maker = _TableMaker(definitions.objectives[name], definitions, problems)
@@ -58,6 +60,21 @@ def make_tables(
         if table is not None:
             tables.append(table)
     return tuple(tables)
+
+
+def _unruled(own: Mapping[str, Sequence[Rule]], definitions: Definitions) -> list[Objective]:
+    return [definitions.objectives[name] for name in sorted(definitions.objectives.keys() - own.keys())]
+
+
+def _without_rules(objective: Objective) -> Problem:
+    """Return the problem with an objective that nobody would get an answer for, say since a file was lost."""
+    return Problem(
+        file=objective.location.file,
+        line=objective.location.line,
+        code="MISSING_DEFAULT",
+        message=f"objective {objective.name} has no rules: whoever asks for it would get no answer",
+        remedy="give it a rule with a defaultModel, or take it out of objectives.yaml",
+    )
 
 
 def _by_objective(rules: Iterable[Rule]) -> Mapping[str, Sequence[Rule]]:

@@ -230,6 +230,22 @@ BAD = {
         "rules.js:3 defineDefaultRule DUPLICATE_DEFAULT: Ranking has a default model already, at more.js:2",
         "keep one",
     ),
+    "an objective without rules": (
+        {
+            "objectives_yaml": GOOD["objectives.yaml"]
+            + "  - {name: Fraud, input_type: X, owner: risk, deadline: 1s}\n"
+        },
+        "objectives.yaml:3 MISSING_DEFAULT: objective Fraud has no rules: whoever asks for it would get no",
+        "take it out of objectives.yaml",
+    ),
+    "a rule that is a variable": (
+        {
+            "more_js": "/*\nconst defineCommentedRule = 1;\n*/\n"
+            "const defineArrowRule = () => ({}), helper = 1;\n  // const defineOtherRule = 1\n"
+        },
+        "more.js:4 defineArrowRule NOT_A_FUNCTION: defineArrowRule is a variable, and only functions are",
+        "write: function defineArrowRule()",
+    ),
     "no default": (
         {"rules_js": GOOD["rules.js"].replace("function defineDefaultRule", "function notARule")},
         "rules.js:4 defineAbRule MISSING_DEFAULT: Ranking has rules but no default model",
@@ -325,7 +341,7 @@ def test_all_problems_of_a_workspace_come_at_once() -> None:
         "more.js:6 defineShiftRule SHAPE",
         "more.js:6 defineShiftRule SHAPE",
         "more.js:6 defineShiftRule UNKNOWN_KEY",
-        "objectives.yaml:4 MISSING_KEY",
+        "objectives.yaml:3 MISSING_KEY",
         "syntax.js:2 SYNTAX",
     ]
 

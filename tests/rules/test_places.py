@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.rules.places import find_rules, first_places
+from controlplane.rules.places import find_rules, find_variables, first_places
 from lightbulb.model import Source
 
 lines = st.sampled_from(
@@ -34,3 +34,14 @@ def test_a_rule_function_is_found_on_the_line_that_it_begins_on(text: list[str])
 
 def test_files_are_looked_at_in_the_order_of_their_names() -> None:
     assert list(find_rules({"b.js": "", "a.js": ""})) == ["a.js", "b.js"]
+
+
+def test_rules_that_are_variables_are_found_where_they_stand_but_not_in_comments() -> None:
+    text = "/* a\nconst defineARule = 1 */\nlet defineBRule = () => 1\n// const defineCRule = 1\n"
+    text += "\nvar defineDRule=1\n"
+    found = find_variables({"y.js": "const defineERule = 1", "x.js": text})
+    assert [(each.file, each.line, each.rule) for each in found] == [
+        ("x.js", 3, "defineBRule"),
+        ("x.js", 6, "defineDRule"),
+        ("y.js", 1, "defineERule"),
+    ]

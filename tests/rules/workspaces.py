@@ -7,7 +7,6 @@ from controlplane.model import Workspace
 GOOD: Mapping[str, str] = {
     "objectives.yaml": """objectives:
   - {name: Ranking, input_type: TITLE_INPUT_TYPE, owner: home, deadline: 250ms, cache_lifetime: 1m}
-  - {name: Fraud, input_type: TRANSACTION_INPUT_TYPE, owner: risk, deadline: 1s}
 """,
     "models.yaml": """models:
   - {name: plain, version: "1", memory: 100MiB}
