@@ -17,7 +17,9 @@ Of the calls on the channel, these pass as they are: methods other than ModelInf
 and calls that have an `x-routing-key` already. An inference call that is not `routed` raises NotRouted:
 without a key Envoy would refuse it anyway.
 
-`resolve` is a function so that a cache, a fallback or tables in this process can stand in its place.
+`resolve` is a function so that a cache, a fallback or tables in this process can stand in its place. The
+second call is resolved by `resolve_again`, or else by `resolve` too: a cache that gave the old key must be
+passed by.
 """
 
 from __future__ import annotations
@@ -146,8 +148,15 @@ class _Deadline:
 class RoutingInterceptor(grpc.UnaryUnaryClientInterceptor):
     """Routes the inference calls of a grpc channel."""
 
-    def __init__(self, resolve: Resolve, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        resolve: Resolve,
+        *,
+        resolve_again: Resolve | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._resolve = resolve
+        self._resolve_again = resolve_again or resolve
         self._clock = clock
         self._pool = ThreadPoolExecutor(RETRIES, thread_name_prefix="lightbulb-retry")
 
@@ -158,8 +167,8 @@ class RoutingInterceptor(grpc.UnaryUnaryClientInterceptor):
             return continuation(details, request)
         route, deadline = _current_route(), _Deadline(details.timeout, self._clock)
 
-        def go(timeout: float | None) -> Any:
-            answer = self._resolve(
+        def go(resolve: Resolve, timeout: float | None) -> Any:
+            answer = resolve(
                 route.objective, route.context, override_model=route.override_model, timeout=timeout
             )
             deadline.promise(answer)
@@ -177,11 +186,11 @@ class RoutingInterceptor(grpc.UnaryUnaryClientInterceptor):
             if deadline.is_over():
                 return refused
             try:
-                return go(deadline.left())
+                return go(self._resolve_again, deadline.left())
             except LightbulbError as error:
                 raise error from refused
 
-        call = go(details.timeout)
+        call = go(self._resolve, details.timeout)
         if not call.done():  # `stub.ModelInfer.future`
             return SecondCall(call, is_refused=_is_refused, again=go_again, pool=self._pool)
         return go_again(call) if _is_refused(call) else call
@@ -190,8 +199,15 @@ class RoutingInterceptor(grpc.UnaryUnaryClientInterceptor):
 class AsyncRoutingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
     """Routes the inference calls of a grpc.aio channel."""
 
-    def __init__(self, resolve: AsyncResolve, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        resolve: AsyncResolve,
+        *,
+        resolve_again: AsyncResolve | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._resolve = resolve
+        self._resolve_again = resolve_again or resolve
         self._clock = clock
 
     async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
@@ -201,8 +217,8 @@ class AsyncRoutingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
             return await continuation(details, request)
         route, deadline = _current_route(), _Deadline(details.timeout, self._clock)
 
-        async def go(seconds: float | None) -> Any:
-            answer = await self._resolve(
+        async def go(resolve: AsyncResolve, seconds: float | None) -> Any:
+            answer = await resolve(
                 route.objective, route.context, override_model=route.override_model, timeout=seconds
             )
             deadline.promise(answer)
@@ -216,10 +232,10 @@ class AsyncRoutingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
             )
             return await continuation(routed_details, enrich(request, answer, route.context))
 
-        call = await go(details.timeout)
+        call = await go(self._resolve, details.timeout)
         if not await _is_refused_async(call) or deadline.is_over():
             return call
-        return await go(deadline.left())
+        return await go(self._resolve_again, deadline.left())
 
 
 def _is_refused(call: Any) -> bool:

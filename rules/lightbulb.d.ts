@@ -1,16 +1,18 @@
 /**
- * What rule files find, and what they return: for editors. Put these two lines at the top of a file,
- * and misspelt objectives, models without a name and unknown keys are underlined as you type:
+ * What rule files find, and what they return: for editors. With these two lines at the top of a file,
+ * misspelt objectives and constants are underlined as you type; with the third before a function,
+ * models without a name and unknown keys too (AbRule, DefaultRule, ... are declared below):
  *
  *   // @ts-check
  *   /// <reference path="lightbulb.d.ts" />
+ *   /** @returns {AbRule} *\/
  *
- * Every top-level function whose name is define...Rule is a rule; it is called once, when you publish,
+ * Every top-level function whose name is define...Rule is a rule (a function, not a variable); it is called once, when you publish,
  * and never for a request. It may use anything of JavaScript but what differs from run to run
  * (Date, Math.random, locale functions) and what is asynchronous.
  */
 
-/** Objectives of objectives.yaml. Add yours here too: `lightbulb rules check` says so if you forget. */
+/** Objectives of objectives.yaml. Add yours here too, or your editor takes them for misspelt. */
 declare const Objectives: {
   readonly ContinueWatchingRanking: Objective;
   readonly PaymentFraudDetection: Objective;

@@ -53,13 +53,14 @@ def releasable(rollout: Rollout | None) -> tuple[int, ...]:
 
 
 def roll_back(rollout: Rollout | None, number: int, at: Moment) -> Rollout:
-    """Return the rollout with a live generation active; 0 is the one that was active before.
+    """Return the rollout with a live generation active.
 
-    Returns `rollout` itself when that is so already. Raises Refused.
+    0 undoes the newest publish: the one that is on its way is withdrawn, and else what was active before is
+    active again. Returns `rollout` itself when that is so already. Raises Refused.
     """
     if rollout is None or not rollout.active:
         raise Refused("nothing is active yet; publish a workspace first")
-    wanted = number or _previous(rollout)
+    wanted = number or (rollout.active if rollout.target else _previous(rollout))
     if wanted == rollout.active and not rollout.target:
         return rollout
     if wanted not in rollout.live:

@@ -29,7 +29,9 @@ LIMIT = click.IntRange(1, 1000)
     "--reload", is_flag=True, help="Load it again, if it isn't loaded any more; as slow as a publish."
 )
 def rollback(*, generation: int | None, control_planes: Addresses, message: str, reload: bool) -> None:
-    """Make GENERATION active again; without it, the one that was active before.
+    """Make GENERATION active again; without it, undo the newest publish.
+
+    One that is on its way is withdrawn then; else what was active before it is active again.
 
     At once: generations are kept loaded for this. `lightbulb status` says which.
     """

@@ -100,7 +100,8 @@ def test_a_generation_that_expired_is_loaded_again_as_a_new_one_with_the_same_co
 
 
 @pytest.mark.parametrize(
-    ("phase", "number", "expected"), [(Phase.LOADING, 0, 1), (Phase.ROUTING, 1, 1), (Phase.ROUTING, 2, 2)]
+    ("phase", "number", "expected"),
+    [(Phase.LOADING, 0, 2), (Phase.ROUTING, 0, 2), (Phase.ROUTING, 1, 1), (Phase.ROUTING, 2, 2)],
 )
 def test_a_rollback_ends_what_is_on_its_way(store: str, phase: Phase, number: int, expected: int) -> None:
     async def scenario() -> None:

@@ -10,7 +10,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 EXCLUDED = {
     "docs/benchmarks.md": "its numbers come from `make bench`, which takes minutes",
-    "docs/serving-host.md": "tests/servinghost covers it",
 }
 
 NOT_RUN = {

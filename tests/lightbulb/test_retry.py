@@ -168,6 +168,37 @@ def test_a_refused_call_is_resolved_again_and_made_once_more(kind: str, refusal)
     play(kind, scenario)
 
 
+def test_a_cache_that_gave_the_refused_key_is_passed_by() -> None:
+    request, here, fresh = oip.ModelInferRequest(), RequestContext(user_id="u"), Resolving()
+
+    def cached(*_: object, **__: object) -> Answer:
+        return replace(ANSWER, routing_key="old", deadline=0.0)
+
+    async def cached_too(*_: object, **__: object) -> Answer:
+        return cached()
+
+    def blocking(target: str) -> str:
+        with grpc.insecure_channel(target) as plain:
+            interceptor = RoutingInterceptor(cached, resolve_again=fresh)
+            stub = GRPCInferenceServiceStub(grpc.intercept_channel(plain, interceptor))
+            with routed(OBJECTIVE, here):
+                return stub.ModelInfer(request).model_name
+
+    async def scenario() -> None:
+        async with hosting() as (host, target):
+            host.refusals = [UNKNOWN_KEY]
+            assert await asyncio.to_thread(blocking, target) == "k1"
+            host.refusals = [UNKNOWN_KEY]
+            interceptor = AsyncRoutingInterceptor(cached_too, resolve_again=fresh.wait)
+            async with grpc.aio.insecure_channel(target, interceptors=[interceptor]) as channel:
+                with routed(OBJECTIVE, here):
+                    answer = await GRPCInferenceServiceStub(channel).ModelInfer(request)
+            assert answer.model_name == "k2"
+            assert host.keys == ["old", "k1", "old", "k2"]
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))
+
+
 @each_kind
 def test_the_second_refusal_is_the_callers_to_see(kind: str) -> None:
     async def scenario(host: Host, infer: Infer, resolving: Resolving) -> None:

@@ -58,11 +58,11 @@ def test_a_rollback_without_a_number_goes_to_what_was_active_before() -> None:
 
 
 @pytest.mark.parametrize("phase", [Phase.LOADING, Phase.ROUTING])
-@pytest.mark.parametrize("number", [1, 2])
-def test_a_rollback_withdraws_what_is_on_its_way(phase: Phase, number: int) -> None:
+@pytest.mark.parametrize(("number", "active"), [(0, 2), (1, 1), (2, 2)])
+def test_a_rollback_withdraws_what_is_on_its_way(phase: Phase, number: int, active: int) -> None:
     following = roll_back(rollout(phase), number, at(5.0, 9))
-    assert (following.active, following.target, following.withdrawn) == (number, 0, 3)
-    assert following.failure == f"superseded by the rollback to generation {number}"
+    assert (following.active, following.target, following.withdrawn) == (active, 0, 3)
+    assert following.failure == f"superseded by the rollback to generation {active}"
 
 
 def test_a_rollback_to_what_is_active_changes_nothing() -> None:
