@@ -33,6 +33,7 @@ def follow(
     began, generation = time.monotonic(), response.generation
     with console.status(f"generation {generation} is on its way") as line:
         phase, phase_began = pb.PHASE_UNSPECIFIED, began
+        doing = ""
         for status in _statuses(addresses, began + seconds):
             if status.version < response.version:
                 continue  # another replica's, which hasn't heard of it yet
@@ -45,27 +46,52 @@ def follow(
             if status.target_generation != generation:
                 raise Withdrawn(_why(status, generation))
             phase = status.phase
-            line.update(f"generation {generation}: {phase_name(phase)} {printable(status.detail)}")
-    raise CallFailed(f"generation {generation} isn't active after {seconds:g} s; see `lightbulb status`")
+            doing = ", ".join(filter(None, (phase_name(phase), printable(status.detail))))
+            line.update(f"generation {generation}: {doing}")
+    raise CallFailed(_not_in_time(generation, seconds, doing))
 
 
 def _statuses(addresses: Addresses, deadline: float) -> Iterator[pb.GetStatusResponse]:
-    """Yield statuses until the deadline, from whichever replica can be reached."""
+    """Yield statuses until the deadline, from whichever replica can be reached.
+
+    Raises CallFailed when there is none at the end.
+    """
     failures: list[str] = []
     while time.monotonic() < deadline:
         failures = []
         for address in addresses:
             with grpc.insecure_channel(str(address), options=KEEPALIVE) as channel:
-                watch: Iterable[pb.GetStatusResponse] = stub(channel).Watch(
-                    pb.WatchRequest(), timeout=max(0.0, deadline - time.monotonic())
-                )
                 try:
-                    yield from watch
+                    yield from _watch(channel, deadline)
                 except grpc.RpcError as error:
                     failures.append(failure(error, address))
+                else:
+                    return
         time.sleep(RETRY_SECONDS)  # all of them, or the one that there is, may be restarting
     if failures:
         raise CallFailed("\n".join(failures))
+
+
+def _watch(channel: grpc.Channel, deadline: float) -> Iterator[pb.GetStatusResponse]:
+    """Yield one replica's statuses until the deadline; raise grpc.RpcError when it can't be reached."""
+    heard = False
+    watch: Iterable[pb.GetStatusResponse] = stub(channel).Watch(
+        pb.WatchRequest(), timeout=max(0.0, deadline - time.monotonic())
+    )
+    try:
+        for status in watch:
+            heard = True
+            yield status
+    except grpc.RpcError as error:
+        # A watch goes on until its time is over: that says nothing against a replica that has answered.
+        if not heard or error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            raise
+
+
+def _not_in_time(generation: int, seconds: float, doing: str) -> str:
+    said = f"generation {generation} isn't active after {seconds:g} s"
+    see = "see `lightbulb status`"
+    return f"{said}: {doing}. It goes on by itself: {see}" if doing else f"{said}; {see}"
 
 
 def _why(status: pb.GetStatusResponse, generation: int) -> str:
