@@ -2,14 +2,18 @@
 
 import asyncio
 import contextlib
+import re
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from tests.controlplane.planes import DEADLINE, Plane, run
+from lightbulb.v1 import control_plane_pb2 as pb
+from lightbulbctl.everywhere import not_everywhere
+from tests.controlplane.peers import host, sidecar
+from tests.controlplane.planes import DEADLINE, POLICY, Plane, run, system
 from tests.controlplane.workspaces import files
 from tests.controlplane.worlds import world
 
@@ -77,3 +81,65 @@ def test_a_wait_that_runs_out_says_how_far_it_is_and_whom_it_waits_for(store: st
             await it.plane.active(2)
 
     run(scenario)
+
+
+def test_a_rollback_is_told_of_once_every_lightbulb_answers_from_it(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, replace(POLICY, lease=60)) as it:
+            await it.published(2)
+            told = await done(it.plane, "rollback")
+            assert it.lightbulb.generation == 1
+            assert (told.code, told.err) == (0, "")
+            assert re.fullmatch(r"generation 1 is active at every Lightbulb, after \d\.\d\d s\n", told.out)
+            again = await done(it.plane, "rollback", "1")
+            assert (again.code, again.out) == (0, "generation 1 was active already, at every Lightbulb\n")
+            await it.lightbulb.disconnect()
+            told = await done(it.plane, "rollback", "2")
+            assert (told.code, told.out) == (1, "")
+            assert "not yet at: lightbulb l1 (out of sight)" in told.err
+
+    run(scenario)
+
+
+def test_a_rollback_that_a_lightbulb_hasnt_taken_yet_says_so(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            await it.published(2)
+            it.lightbulb.hold()
+            told = await done(it.plane, "rollback")
+            assert (told.code, told.out) == (1, "")
+            assert re.fullmatch(
+                r"warning: generation 1 is active, but not yet at: lightbulb l1 \(behind on .*\); "
+                r"see `lightbulb status`\n",
+                told.err,
+            )
+            assert it.plane.rollout.active == 1
+            it.lightbulb.release()
+            await it.lightbulb_at(1)
+
+    run(scenario)
+
+
+def test_a_rollback_where_there_is_no_lightbulb_doesnt_claim_one(store: str) -> None:
+    async def scenario() -> None:
+        peers = host(), sidecar()
+        async with system(store, peers) as plane:
+            await plane.knows(*peers)
+            await plane.published(1)
+            await plane.published(2)
+            told = await done(plane, "rollback")
+            assert (told.code, told.out) == (0, "generation 1 is active; no Lightbulb is connected\n")
+
+    run(scenario)
+
+
+def test_what_a_replica_hasnt_heard_yet_is_no_acknowledgement() -> None:
+    there = pb.Consumer(kind="lightbulb", node_id="l1")
+    other = pb.Consumer(kind="lightbulb", node_id="l2", stale=True)
+    status = pb.GetStatusResponse(active_generation=1, consumers=[other, there])
+    assert "not yet at: lightbulb l2 (not heard from yet); see" in not_everywhere(status, 1)
+    assert not_everywhere(status, 2).startswith(
+        "generation 2 was made active, but generation 1 is active by now"
+    )
+    other.stale = False
+    assert not_everywhere(pb.GetStatusResponse(active_generation=1, consumers=[other, there]), 1) == ""
