@@ -12,6 +12,7 @@ import pytest
 
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulbctl.everywhere import not_everywhere
+from lightbulbctl.follow import _Told
 from tests.controlplane.peers import host, sidecar
 from tests.controlplane.planes import DEADLINE, POLICY, Plane, run, system
 from tests.controlplane.workspaces import files
@@ -143,3 +144,46 @@ def test_what_a_replica_hasnt_heard_yet_is_no_acknowledgement() -> None:
     )
     other.stale = False
     assert not_everywhere(pb.GetStatusResponse(active_generation=1, consumers=[other, there]), 1) == ""
+
+
+def test_a_log_gets_a_line_for_each_phase_and_each_change_of_who_is_waited_for(
+    store: str, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            for each in it.peers:
+                each.hold()
+            async with command(it.plane, "publish", workspace(tmp_path, 2)) as process:
+                assert process.stdout is not None
+
+                async def line(text: str) -> None:
+                    printed = ""
+                    while not re.fullmatch(text, printed.rstrip()):
+                        # what it waits for may be told in more steps than these
+                        assert not printed or printed.startswith("generation 2: "), printed
+                        assert process.stdout is not None
+                        printed = (await asyncio.wait_for(process.stdout.readline(), DEADLINE)).decode()
+                        assert printed, text
+
+                await line(r"generation 2 \(\w+\) is on its way")
+                await line("generation 2: loading, waiting for host h1")
+                it.host.release()
+                await line(r"  loading +\d+\.\d s")
+                await line("generation 2: routing, waiting for lightbulb l1; sidecar s1; sidecar s2")
+                it.lightbulb.release()
+                await line("generation 2: routing, waiting for sidecar s1; sidecar s2")
+                it.sidecars[0].release()
+                it.sidecars[1].release()
+                await line(r"  routing +\d+\.\d s")
+                await line("generation 2 is active; loaded for a rollback: 1")
+                assert await process.stdout.read() == b""
+
+    run(scenario)
+
+
+def test_a_log_gets_one_line_a_second_of_the_same_phase_and_one_at_once_of_another() -> None:
+    told = _Told(phase=pb.PHASE_LOADING, doing="loading, waiting for host h1", at=100.0)
+    assert not told.calls_for_another(pb.PHASE_LOADING, "loading, waiting for host h1", 200.0)
+    assert not told.calls_for_another(pb.PHASE_LOADING, "loading, waiting for host h2", 100.9)
+    assert told.calls_for_another(pb.PHASE_LOADING, "loading, waiting for host h2", 101.0)
+    assert told.calls_for_another(pb.PHASE_ROUTING, "routing", 100.1)
