@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from lightbulb.ads.values import (
+    ACTIVE_GENERATION,
+    CLUSTER,
+    ENDPOINTS,
+    LISTENER,
+    MODEL_ASSIGNMENT,
+    OBJECTIVE_TABLES,
+    ROUTE,
+    SCOPED_ROUTE,
+    SIDECAR_STATE,
+)
 from lightbulb.model import NO_GENERATION
 from lightbulb.v1 import control_plane_pb2 as pb
 
 IN_STEP = "in step"
+
+_SHORT: Mapping[str, str] = MappingProxyType(
+    {
+        CLUSTER: "clusters",
+        ENDPOINTS: "endpoints",
+        LISTENER: "listener",
+        SCOPED_ROUTE: "scopes",
+        ROUTE: "routes",
+        MODEL_ASSIGNMENT: "models",
+        OBJECTIVE_TABLES: "tables",
+        SIDECAR_STATE: "sidecars",
+        ACTIVE_GENERATION: "generation",
+    }
+)
+
+
+def short_type(type_url: str) -> str:
+    """Return what people call a resource type; of one that isn't known here the last part of its name."""
+    return _SHORT.get(type_url) or type_url.rpartition("/")[2].rpartition(".")[2]
 
 
 def lightbulbs(status: pb.GetStatusResponse) -> tuple[pb.Consumer, ...]:
@@ -22,7 +55,7 @@ def is_in_step(consumer: pb.Consumer) -> bool:
 def state_of(consumer: pb.Consumer) -> str:
     """Return what a consumer has acknowledged, or what it lacks, as people read it."""
     refused = "; ".join(f"{name}: {reason}" for name, reason in sorted(consumer.rejected.items()))
-    behind = ", ".join(consumer.waiting_for)
+    behind = ", ".join(map(short_type, consumer.waiting_for))
     state = (
         "out of sight"
         if consumer.out_of_sight

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from lightbulb.ads.values import PUSH_ORDER
 from lightbulb.v1 import control_plane_pb2 as pb
+from lightbulbctl.consumers import short_type
 from lightbulbctl.everywhere import not_everywhere
 from lightbulbctl.follow import _Told
 from tests.controlplane.peers import host, sidecar
@@ -110,7 +112,7 @@ def test_a_rollback_that_a_lightbulb_hasnt_taken_yet_says_so(store: str) -> None
             told = await done(it.plane, "rollback")
             assert (told.code, told.out) == (1, "")
             assert re.fullmatch(
-                r"warning: generation 1 is active, but not yet at: lightbulb l1 \(behind on .*\); "
+                r"warning: generation 1 is active, but not yet at: lightbulb l1 \(behind on generation\); "
                 r"see `lightbulb status`\n",
                 told.err,
             )
@@ -187,3 +189,30 @@ def test_a_log_gets_one_line_a_second_of_the_same_phase_and_one_at_once_of_anoth
     assert not told.calls_for_another(pb.PHASE_LOADING, "loading, waiting for host h2", 100.9)
     assert told.calls_for_another(pb.PHASE_LOADING, "loading, waiting for host h2", 101.0)
     assert told.calls_for_another(pb.PHASE_ROUTING, "routing", 100.1)
+
+
+def test_a_status_says_in_short_what_each_is_behind_on(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            it.host.hold()
+            await it.plane.publish(2)
+            await it.says("waiting for host h1")
+            told = await done(it.plane, "status")
+            assert re.search(r"^host +h1 +behind on models$", told.out, re.MULTILINE), told.out
+            assert "type.googleapis.com" not in told.out
+            it.host.release()
+            await it.settled()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("known", PUSH_ORDER)
+def test_every_type_has_a_short_name(known: str) -> None:
+    assert re.fullmatch("[a-z]+", short_type(known))
+
+
+@pytest.mark.parametrize(
+    ("unknown", "short"), [("type.googleapis.com/a.v3.Secret", "Secret"), ("Bare", "Bare"), ("", "")]
+)
+def test_a_type_that_isnt_known_is_shown_by_the_last_part_of_its_name(unknown: str, short: str) -> None:
+    assert short_type(unknown) == short
