@@ -38,6 +38,12 @@ def _question(command: Any) -> Any:
             ),
             click.option("--override", default="", help="Model to ask for in place of the rules' choice."),
             click.option("--client", default="", help="Name of the calling service."),
+            click.option(
+                "--sidecar",
+                default="",
+                metavar="NODE_ID",
+                help="Answer as this sidecar's clients are: from what it routes.",
+            ),
         ]
     ):
         command = option(command)
@@ -98,14 +104,17 @@ def _ask(  # noqa: PLR0913 - the options of a command
     explain: bool,
     override: str,
     client: str,
+    sidecar: str,
     **who: Any,
 ) -> Answer:
     """Return the answer; print what is wrong and exit 1 when there is none."""
     context = make_context(**who)
+    if sidecar and folder is not None:
+        raise click.UsageError("no sidecar routes a workspace: leave out --sidecar, or --rules")
     try:
         if folder is not None:
             return _ask_workspace(folder, objective, context, override, client)
-        with BlockingLightbulbClient(str(lightbulb), client_name=client) as asked:
+        with BlockingLightbulbClient(str(lightbulb), client_name=client, sidecar=sidecar) as asked:
             return asked.resolve(objective, context, override_model=override, explain=explain)
     except WorkspaceError as error:
         print_problems(error.problems)

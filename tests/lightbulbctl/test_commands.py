@@ -104,6 +104,11 @@ START = "(Connection refused); start one, for example with `lightbulb up`, or sa
         (("explain", "Nope", "--rules", RULES, "--user", "u"), 2, "no rule targets 'Nope'; known: Continue"),
         (("explain", "PaymentFraudDetection", "--rules", RULES), 2, "Missing option '--user'"),
         (("explain", "PaymentFraudDetection", "--rules", RULES, "--user", ""), 2, "for '--user': empty"),
+        (
+            ("resolve", "X", "--rules", RULES, "--user", "u", "--sidecar", "s"),
+            2,
+            "no sidecar routes a workspace: leave out --sidecar, or --rules",
+        ),
         (("resolve", "X", "--user", "u", "--attribute", "novalue"), 2, "'novalue' is not NAME=VALUE"),
         (("resolve", "X", "--user", "u", "--attribute", "country=US"), 2, "a flag of its own, --country"),
         (("resolve", "X", "--user", "u", "--cell", "novalue"), 2, "--cell: 'novalue' is not TEST=CELL"),
