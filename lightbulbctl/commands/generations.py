@@ -31,9 +31,7 @@ LIMIT = click.IntRange(1, 1000)
 @click.argument("generation", type=click.IntRange(1), required=False)
 @control_planes_option
 @click.option("-m", "--message", default="", help="Why.")
-@click.option(
-    "--reload", is_flag=True, help="Load it again, if it isn't loaded any more; as slow as a publish."
-)
+@click.option("--reload", is_flag=True, help="Load it, if it isn't loaded; as slow as a publish.")
 def rollback(*, generation: int | None, control_planes: Addresses, message: str, reload: bool) -> None:
     """Make GENERATION active again; without it, the one that was active before.
 
@@ -51,7 +49,7 @@ def rollback(*, generation: int | None, control_planes: Addresses, message: str,
     with failures_told():
         response = call(control_planes, lambda stub: stub.Rollback(request, timeout=CALL_SECONDS))
         if response.on_its_way:
-            click.echo(f"generation {generation} is loaded again, as generation {response.generation}")
+            click.echo(f"generation {generation} is loaded, as generation {response.generation}")
             see_it_active(control_planes, response, 180.0)
             return
         status = when_at_lightbulbs(control_planes, response, EVERYWHERE_SECONDS)

@@ -16,7 +16,7 @@ from lightbulbctl.consumers import short_type
 from lightbulbctl.everywhere import not_everywhere
 from lightbulbctl.follow import _Told
 from tests.controlplane.peers import host, sidecar
-from tests.controlplane.planes import DEADLINE, POLICY, Plane, run, system
+from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, run, system
 from tests.controlplane.workspaces import files
 from tests.controlplane.worlds import world
 
@@ -216,3 +216,15 @@ def test_every_type_has_a_short_name(known: str) -> None:
 )
 def test_a_type_that_isnt_known_is_shown_by_the_last_part_of_its_name(unknown: str, short: str) -> None:
     assert short_type(unknown) == short
+
+
+def test_the_history_says_what_was_withdrawn(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            it.host.refuses = {"rank@2": "no"}
+            await it.plane.publish(2)
+            await eventually("the NACK", lambda: it.plane.rollout.withdrawn == 2)
+            told = await done(it.plane, "history")
+            assert re.search(r"^2 +withdrawn +\d", told.out, re.MULTILINE), told.out
+
+    run(scenario)
