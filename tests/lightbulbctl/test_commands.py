@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -15,8 +16,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from controlplane.problems import Problem
+from controlplane.rollout.state import Policy
 from lightbulbctl.main import COMMANDS, main
 from lightbulbctl.options import make_context
+from lightbulbctl.policy import make_policy
 from lightbulbctl.problems import print_problems
 from lightbulbctl.processes import free_ports
 
@@ -94,6 +97,10 @@ def test_explain_takes_what_a_context_may_hold() -> None:
     assert "the caller says cell 3" in named.output
 
 
+def policy(setting: str) -> tuple[str, ...]:
+    return ("control-plane", "--policy", setting)
+
+
 NOBODY = "127.0.0.1:1"
 START = "(Connection refused); start one, for example with `lightbulb up`, or say where it is with"
 
@@ -160,6 +167,14 @@ START = "(Connection refused); start one, for example with `lightbulb up`, or sa
         (("serve", "--state-dir", "/etc/passwd"), 2, "'/etc/passwd' is a file"),
         (("serve", "--node-id", ""), 2, "for '--node-id': empty"),
         (("serve", "--listen", "foo"), 2, "'foo' is not HOST:PORT"),
+        (policy("laggards=7"), 2, "--policy: '7' can't be laggards, which is a share, 0 to 1"),
+        (policy("loading=abc"), 2, "'abc' can't be loading, which is a number of seconds"),
+        (policy("loading=inf"), 2, "'inf' can't be loading, which is a number of seconds"),
+        (policy("loading"), 2, "'' can't be loading, which is a number of seconds"),
+        (policy("routing=-1"), 2, "'-1' can't be routing, which is a number of seconds"),
+        (policy("window=8"), 2, "'8' can't be window, which is a whole number of generations, 0 to 7"),
+        (policy("window=0.5"), 2, "'0.5' can't be window, which is a whole number of generations"),
+        (policy("patience=1"), 2, "'patience' is none of loading, routing,"),
         (("control-plane", "--rules", "/nowhere"), 1, "/nowhere MISSING_FILE: there is no such folder"),
     ],
 )
@@ -266,3 +281,9 @@ def wait_for(what: str, condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {SECONDS:g} s"
         time.sleep(0.02)
+
+
+def test_a_policy_is_what_its_settings_say_and_the_default_otherwise() -> None:
+    changed = make_policy(["laggards=1", "window=0", "loading=1.5"])
+    assert changed == replace(Policy(), laggards=1.0, window=0, loading=1.5)
+    assert make_policy([]) == Policy()
