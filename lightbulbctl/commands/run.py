@@ -64,7 +64,7 @@ def _system_options(command: Any) -> Any:
             type=click.Path(path_type=Path, file_okay=False),
             default=STATE,
             show_default=True,
-            help="Where the processes log to.",
+            help="What the processes keep (the store, Redis' data, last known good) and their logs.",
         ),
         click.option(
             "--rules",

@@ -41,6 +41,12 @@ def test_every_command_has_help_with_its_options_explained(command: str) -> None
     assert all(len(line.split("  ")) > 2 or not line.strip() for line in options if "[" not in line)
 
 
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_a_state_folder_is_said_to_hold_more_than_logs(command: str) -> None:
+    text = " ".join(run(command, "--help").output.split())
+    assert "What the processes keep (the store, Redis' data, last known good) and their logs" in text
+
+
 def test_the_list_of_commands_cuts_no_sentence_short() -> None:
     for command in ((), ("rules",)):
         result = run(*command, "--help")
