@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,8 @@ def resolve(objective: str, lightbulb: Address, folder: Path | None, **question:
 def explain(objective: str, lightbulb: Address, folder: Path | None, **question: Any) -> None:
     """Say step by step why one user gets that model."""
     answer = _ask(objective, lightbulb, folder, explain=True, **question)
+    for warning in _unknown_tests(question["cells"], answer):
+        click.echo(f"warning: {printable(warning)}", err=True)
     console = Console(soft_wrap=True)
     for number, step in enumerate(answer.steps, start=1):
         console.print(_line(number, step))
@@ -87,6 +90,14 @@ def explain(objective: str, lightbulb: Address, folder: Path | None, **question:
     generation = f" in generation {answer.generation}" if answer.generation else ""
     console.print(f"[bold]{config.model}[/] version {config.model_version}{generation}")
     console.print(f"routing key {answer.routing_key}")
+
+
+def _unknown_tests(cells: Iterable[str], answer: Answer) -> Iterator[str]:
+    """Yield what to say of each --cell that is of no test of the objective's: it changes nothing."""
+    there = f"the tests are {', '.join(answer.tests)}" if answer.tests else "it has no tests"
+    for test in dict.fromkeys(cell.partition("=")[0] for cell in cells):
+        if test not in answer.tests:
+            yield f"--cell: no rule of {answer.objective_config.objective} knows test {test}; {there}"
 
 
 def _line(number: int, step: Step) -> Text:
