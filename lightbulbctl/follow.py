@@ -36,8 +36,8 @@ def follow(
     """Return the status once the generation of a response is active; print each phase as it ends.
 
     On a terminal a line shows what is waited for; elsewhere, in the log of a CI job say, one is printed for
-    every change of that.
-    Raises Withdrawn when it won't be, and CallFailed when that isn't known within `seconds`.
+    every change of that. Raises Withdrawn when it won't be, and CallFailed when that isn't known within
+    `seconds`.
     """
     began, generation = time.monotonic(), response.generation
     with console.status(f"generation {generation} is on its way") as line:
@@ -108,8 +108,10 @@ def _watch(channel: grpc.Channel, deadline: float) -> Iterator[pb.GetStatusRespo
                 heard = True
                 yield status
         except grpc.RpcError as error:
-            # A watch goes on until its time is over: that says nothing against a replica that has answered.
-            if not heard or error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            # A watch goes on until its time is over: that says nothing against a replica that has answered,
+            # or that had hardly time to.
+            silent = not heard and left >= WATCH_SECONDS
+            if silent or error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise
 
 

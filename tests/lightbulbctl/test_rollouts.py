@@ -3,18 +3,22 @@
 import asyncio
 import contextlib
 import re
+import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from lightbulb.ads.values import PUSH_ORDER
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulbctl.consumers import short_type
+from lightbulbctl.control_plane import CallFailed
 from lightbulbctl.everywhere import not_everywhere
-from lightbulbctl.follow import _Told
+from lightbulbctl.follow import _Told, follow
+from lightbulbctl.options import Address
 from tests.controlplane.peers import host, sidecar
 from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, run, system
 from tests.controlplane.workspaces import files
@@ -228,3 +232,14 @@ def test_the_history_says_what_was_withdrawn(store: str) -> None:
             assert re.search(r"^2 +withdrawn +\d", told.out, re.MULTILINE), told.out
 
     run(scenario)
+
+
+def test_only_a_control_plane_that_had_time_to_answer_is_said_not_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    published = pb.PublishResponse(generation=2, version=1)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        addresses = (Address("127.0.0.1", mute.getsockname()[1]),)
+        with pytest.raises(CallFailed, match=r"generation 2 isn't active after 0\.5 s; see"):
+            follow(addresses, published, 0.5, Console())
+        monkeypatch.setattr("lightbulbctl.follow.WATCH_SECONDS", 0.2)
+        with pytest.raises(CallFailed, match=r"no control plane at .* \(it doesn't answer in time\)"):
+            follow(addresses, published, 0.5, Console())
