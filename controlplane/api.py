@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Container
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -16,6 +16,7 @@ from controlplane.model import Workspace
 from controlplane.operator import MAX_NUMBER, Asked, Operator
 from controlplane.problems import Problem, WorkspaceError
 from controlplane.replica import Replica
+from controlplane.rollout.events import withdrawn_of
 from controlplane.rollout.operations import Refused
 from controlplane.rollout.state import Rollout
 from controlplane.rules.workspace import MAX_FILES
@@ -141,8 +142,9 @@ class ControlPlaneService(pb_grpc.ControlPlaneServicer):
         before = min(request.before, MAX_NUMBER) or None
         work = self._blocking(self._replica.store.log, before=before, limit=limit)
         entries = await _carried_out(work, context)
-        rollout = self._replica.known.rollout
-        return pb.GetHistoryResponse(entries=[_history(entry, rollout) for entry in entries])
+        events = await _carried_out(self._blocking(self._replica.store.events), context)
+        rollout, withdrawn = self._replica.known.rollout, withdrawn_of(events)
+        return pb.GetHistoryResponse(entries=[_history(entry, rollout, withdrawn) for entry in entries])
 
     async def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:  # noqa: N802 - gRPC's name
         """Return what differs between two generations."""
@@ -216,7 +218,7 @@ async def _asked(request: pb.PublishRequest | pb.RollbackRequest | pb.PinRequest
     return Asked(**texts)
 
 
-def _history(entry: LogEntry, rollout: Rollout | None) -> pb.HistoryEntry:
+def _history(entry: LogEntry, rollout: Rollout | None, withdrawn: Container[int]) -> pb.HistoryEntry:
     return pb.HistoryEntry(
         generation=entry.number,
         content_hash=entry.content_hash,
@@ -224,11 +226,11 @@ def _history(entry: LogEntry, rollout: Rollout | None) -> pb.HistoryEntry:
         message=entry.message,
         source_revision=entry.source_revision,
         published_at=entry.published_at,
-        state=_state(entry.number, rollout),
+        state=_state(entry.number, rollout, withdrawn),
     )
 
 
-def _state(number: int, rollout: Rollout | None) -> str:
+def _state(number: int, rollout: Rollout | None, withdrawn: Container[int]) -> str:
     if rollout is None:
         return ""
     if number == rollout.active:
@@ -237,7 +239,9 @@ def _state(number: int, rollout: Rollout | None) -> str:
         return "on its way"
     if number in rollout.pinned:
         return "loaded, pinned"
-    return "loaded" if number in rollout.live else ""
+    if number in rollout.live:
+        return "loaded"
+    return "withdrawn" if number in withdrawn else ""
 
 
 def _problem(problem: Problem) -> pb.Problem:

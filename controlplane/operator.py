@@ -18,7 +18,7 @@ from controlplane.replica import Known, Replica
 from controlplane.rollout import operations
 from controlplane.rollout.codec import plan_to_bytes, rollout_to_bytes
 from controlplane.rollout.events import superseded
-from controlplane.rollout.operations import Refused
+from controlplane.rollout.operations import NotLoaded, Refused
 from controlplane.rollout.state import Generation, Moment, Rollout
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import content_hash
@@ -115,7 +115,10 @@ class Operator:
                 self._entry(number)  # NotFound says more than "not loaded"
             if reload and known.rollout is not None and number and number not in known.rollout.live:
                 return self._reload(known, number, asked)
-            following = operations.roll_back(known.rollout, number, self._at(known))
+            try:
+                following = operations.roll_back(known.rollout, number, self._at(known))
+            except NotLoaded as error:
+                raise Refused(f"{error}. {self._how_to_load(number)}") from error
             if following is known.rollout:
                 return self._unchanged(known, following.active)
             outcome = Outcome(generation=following.active)
@@ -230,6 +233,13 @@ class Operator:
         stored = store.put_blob(store.blob(generation.content_hash))  # should it just be forgotten
         source_hash = self._entry(number).source_hash
         return self._on_its_way(known, stored, source_hash, release, asked, f"reloaded from {number}")
+
+    def _how_to_load(self, number: int) -> str:
+        try:
+            self.generation(number)
+        except NotFound:
+            return "Its content isn't kept any more: publish its files anew"
+        return f"To load it, which takes as long as a publish: lightbulb rollback {number} --reload"
 
     def _base(self, known: Known) -> Rollout | None:
         """Return what a publish comes beside: should another be on its way, that is withdrawn first."""

@@ -87,6 +87,11 @@ class Replica:
         return self._follower.problem
 
     @property
+    def shows_newest(self) -> bool:
+        """Whether `consumers` were asked about the newest version that is `known`."""
+        return self._shown is self.known
+
+    @property
     def driving(self) -> bool:
         """Whether this replica takes the rollout's steps."""
         return self._follower.lease is not None

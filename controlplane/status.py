@@ -45,6 +45,7 @@ def _detail(rollout: Rollout, progress: Progress) -> str:
 def _add_consumers(response: pb.GetStatusResponse, rollout: Rollout | None, replica: Replica) -> None:
     consumers, now, policy = replica.consumers, replica.now, replica.policy
     states = sidecar_states(rollout, consumers) if rollout is not None else {}
+    newest = replica.shows_newest
     for consumer in consumers:
         if consumer.gone and now - consumer.since >= policy.lease:
             continue  # kept in mind, but nobody's concern
@@ -57,4 +58,5 @@ def _add_consumers(response: pb.GetStatusResponse, rollout: Rollout | None, repl
             rejected=dict(consumer.rejected),
             out_of_sight=consumer.gone,
             answered_from=state.generation if state is not None else 0,
+            stale=not consumer.gone and not (newest and consumer.shown),
         )

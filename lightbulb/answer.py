@@ -37,7 +37,8 @@ class ObjectiveConfig:
 class Answer:
     """The answer to a Query. Times in seconds; `deadline` 0.0 means that none is promised.
 
-    `steps` holds the explanation, and only when it was asked for.
+    `steps` holds the explanation, and only when it was asked for; then `tests` are the ids of all A/B tests
+    that the objective's rules know.
     """
 
     routing_key: str
@@ -47,13 +48,14 @@ class Answer:
     deadline: float
     reason: Reason
     steps: tuple[Step, ...] = ()
+    tests: tuple[str, ...] = ()
 
 
 def make_answer(
     table: ObjectiveTable, resolution: Resolution, generation: int, steps: Iterable[Step] = ()
 ) -> Answer:
     """Return what the resolution means to a client."""
-    target = resolution.target
+    target, explained = resolution.target, tuple(steps)
     return Answer(
         routing_key=target.routing_key,
         objective_config=ObjectiveConfig(
@@ -69,5 +71,6 @@ def make_answer(
         cache_lifetime=table.cache_lifetime,
         deadline=table.deadline,
         reason=resolution.reason,
-        steps=tuple(steps),
+        steps=explained,
+        tests=tuple(rule.test_id for rule in table.ab_rules) if explained else (),
     )

@@ -169,6 +169,7 @@ def answer_to_proto(answer: Answer) -> pb.ResolveResponse:
         reason=_REASONS[answer.reason],
         deadline=duration(answer.deadline) if answer.deadline else None,
         steps=map(_step_to_proto, answer.steps),
+        tests=answer.tests,
     )
 
 
@@ -191,6 +192,7 @@ def answer_from_proto(message: pb.ResolveResponse) -> Answer:
         deadline=seconds(message.deadline),
         reason=_reason(message.reason),
         steps=tuple(map(_step_from_proto, message.steps)),
+        tests=tuple(message.tests),
     )
 
 

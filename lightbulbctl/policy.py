@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from types import MappingProxyType
 
 import click
 
 from controlplane.rollout.state import MAX_LIVE, Policy
+
+_SECONDS = (math.inf, "a number of seconds, for example 15")
+_ALLOWED: Mapping[str, tuple[float, str]] = MappingProxyType(
+    {
+        "window": (MAX_LIVE - 1, f"a whole number of generations, 0 to {MAX_LIVE - 1}"),
+        "laggards": (1.0, "a share, 0 to 1, for example 0.1"),
+    }
+)
+"""Setting -> the most that it may be, and what it is; all others are seconds."""
 
 
 def make_policy(settings: Sequence[str]) -> Policy:
@@ -19,11 +29,12 @@ def make_policy(settings: Sequence[str]) -> Policy:
         name, _, number = text.partition("=")
         if name not in kinds:
             raise click.BadParameter(f"{name!r} is none of {', '.join(kinds)}", param_hint="--policy")
+        most, allowed = _ALLOWED.get(name, _SECONDS)
         try:
             value = kinds[name](number)
         except ValueError:
             value = math.nan
-        if not 0 <= value < math.inf or (name == "window" and value >= MAX_LIVE):
-            raise click.BadParameter(f"{number!r} can't be {name}", param_hint="--policy")
+        if not (0 <= value <= most and value < math.inf):
+            raise click.BadParameter(f"{number!r} can't be {name}, which is {allowed}", param_hint="--policy")
         values[name] = value
     return replace(Policy(), **values)  # type: ignore[arg-type] # each is of its field's type

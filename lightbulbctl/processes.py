@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shlex
 import signal
 import socket
 import subprocess
@@ -18,6 +19,9 @@ from typing import Self
 
 LOG_TAIL_LINES = 15
 
+LIGHTBULB = (sys.executable, "-m", "lightbulbctl")
+"""How the `lightbulb` command is started, whether or not it is on the path."""
+
 FIRST_PORT, LAST_PORT = 12_000, 32_000
 """Below the ports that systems give to outgoing connections, one of which could take a port at any time."""
 
@@ -30,11 +34,18 @@ class ProcessFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
-    """A running `lightbulb` process and the file that it logs to."""
+    """A running process, its command, and the file that it logs to."""
 
     name: str
+    command: tuple[str, ...]
     process: subprocess.Popen[bytes]
     log: Path
+
+    @property
+    def again(self) -> str:
+        """What to type to start it again; `lightbulb` by its name."""
+        ours = self.command[: len(LIGHTBULB)] == LIGHTBULB
+        return shlex.join(("lightbulb", *self.command[len(LIGHTBULB) :]) if ours else self.command)
 
     def tail(self) -> str:
         """Return the last lines of the log, indented."""
@@ -66,12 +77,12 @@ class Processes:
 
     @property
     def children(self) -> tuple[Child, ...]:
-        """Every child that was started, in that order."""
+        """Every child that was started, in that order, but for those forgotten."""
         return tuple(self._children)
 
     def start(self, name: str, arguments: Sequence[str]) -> Child:
         """Start `lightbulb ARGUMENTS` in a process group of its own."""
-        return self.run(name, [sys.executable, "-m", "lightbulbctl", *arguments])
+        return self.run(name, [*LIGHTBULB, *arguments])
 
     def run(self, name: str, command: Sequence[str]) -> Child:
         """Start a command in a process group of its own."""
@@ -84,7 +95,7 @@ class Processes:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-            child = Child(name=name, process=process, log=path)
+            child = Child(name=name, command=tuple(command), process=process, log=path)
             self._children.append(child)
         return child
 
@@ -94,6 +105,12 @@ class Processes:
             code = child.process.poll()
             if code is not None:
                 raise ProcessFailed(f"{child.name} ended with exit code {code}:\n{child.tail()}")
+
+    def forget_ended(self) -> tuple[Child, ...]:
+        """Return the children that have ended since the last call; they are no children any more."""
+        ended = tuple(child for child in self._children if child.process.poll() is not None)
+        self._children = [child for child in self._children if child not in ended]
+        return ended
 
     def wait_for(self, what: str, condition: Callable[[], bool], seconds: float) -> None:
         """Return once `condition` holds; raise ProcessFailed if not in time, or when a child ends."""

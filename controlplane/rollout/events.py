@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from controlplane.rollout.state import UNDER_WAY, Phase, Rollout
 from controlplane.store.contract import Event
+
+_WITHDRAWN = "withdrawn"
 
 _PHASES = {
     Phase.LOADING: "loading",
@@ -17,7 +21,7 @@ _PHASES = {
 def events(before: Rollout, after: Rollout, now: float) -> tuple[Event, ...]:
     """Return what happened by itself between two states."""
     if before.phase in UNDER_WAY and after.withdrawn == before.target and not after.target:
-        return (_event(now, "withdrawn", before.target, after.failure),)
+        return (_event(now, _WITHDRAWN, before.target, after.failure),)
     if after.active != before.active:
         return (_event(now, "activated", after.active, after.note),)
     return (_event(now, _PHASES[after.phase], after.target or after.active, ""),)
@@ -28,7 +32,12 @@ def superseded(before: Rollout | None, after: Rollout, now: float) -> tuple[Even
     if before is None or not before.target or after.target == before.target:
         return ()
     by = f"generation {after.target}" if after.target else f"the rollback to generation {after.active}"
-    return (_event(now, "withdrawn", before.target, f"superseded by {by}"),)
+    return (_event(now, _WITHDRAWN, before.target, f"superseded by {by}"),)
+
+
+def withdrawn_of(events: Iterable[Event]) -> frozenset[int]:
+    """Return the generations that were withdrawn; none of them was ever active."""
+    return frozenset(event.generation for event in events if event.action == _WITHDRAWN)
 
 
 def _event(now: float, action: str, generation: int, detail: str) -> Event:

@@ -15,6 +15,10 @@ class Refused(Exception):
     """An operation that can't be done now; the message says why, and what to do."""
 
 
+class NotLoaded(Refused):
+    """A rollback to a generation that isn't loaded: it was let go, or never was active."""
+
+
 def publish(rollout: Rollout | None, target: int, release: tuple[int, ...] | None, at: Moment) -> Rollout:
     """Return the rollout with `target` on its way.
 
@@ -66,10 +70,7 @@ def roll_back(rollout: Rollout | None, number: int, at: Moment) -> Rollout:
     if wanted not in rollout.live:
         if wanted == rollout.target:
             raise Refused(f"generation {wanted} is on its way already; see `lightbulb status`")
-        raise Refused(
-            f"generation {wanted} is not loaded any more; loaded are {_listed(rollout.live)}. To load it "
-            f"again, which takes as long as a publish: lightbulb rollback {wanted} --reload"
-        )
+        raise NotLoaded(f"generation {wanted} is not loaded; loaded are {_listed(rollout.live)}")
     before = (
         withdraw(rollout, f"superseded by the rollback to generation {wanted}", at)
         if rollout.target
@@ -136,9 +137,9 @@ def withdraw(rollout: Rollout, reason: str, at: Moment) -> Rollout:
 def _previous(rollout: Rollout) -> int:
     others = [number for number in rollout.live if number != rollout.active]
     if not others:
-        raise Refused(
-            f"no generation but {rollout.active} is loaded; name one of `lightbulb history`, and add --reload"
-        )
+        # The one that was published first has none before it.
+        others_first = "; name one of `lightbulb history`, and add --reload" if rollout.active > 1 else ""
+        raise Refused(f"no generation but {rollout.active} is loaded{others_first}")
     return others[-1]
 
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n lightbulb/v1/control_plane.proto\x12\x0clightbulb.v1\".\n\rWorkspaceFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\x8a\x01\n\x0ePublishRequest\x12*\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1b.lightbulb.v1.WorkspaceFile\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x17\n\x0fsource_revision\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"b\n\x07Problem\x12\x0c\n\x04\x66ile\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\r\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x0e\n\x06remedy\x18\x06 \x01(\t\"\x88\x01\n\x0fPublishResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\t\x12\'\n\x08problems\x18\x03 \x03(\x0b\x32\x15.lightbulb.v1.Problem\x12\x11\n\tunchanged\x18\x04 \x01(\x08\x12\x0f\n\x07version\x18\x05 \x01(\x04\"j\n\x0fRollbackRequest\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06reload\x18\x04 \x01(\x08\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"^\n\x10RollbackResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x11\n\tunchanged\x18\x02 \x01(\x08\x12\x12\n\non_its_way\x18\x03 \x01(\x08\x12\x0f\n\x07version\x18\x04 \x01(\x04\"U\n\nPinRequest\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x0f\n\x07release\x18\x02 \x01(\x08\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1d\n\x0bPinResponse\x12\x0e\n\x06pinned\x18\x01 \x03(\x04\"\x12\n\x10GetStatusRequest\"\x0e\n\x0cWatchRequest\"\xe3\x01\n\x08\x43onsumer\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x13\n\x0bwaiting_for\x18\x03 \x03(\t\x12\x36\n\x08rejected\x18\x04 \x03(\x0b\x32$.lightbulb.v1.Consumer.RejectedEntry\x12\x14\n\x0cout_of_sight\x18\x05 \x01(\x08\x12\x15\n\ranswered_from\x18\x06 \x01(\x04\x12\r\n\x05shard\x18\x07 \x01(\t\x1a/\n\rRejectedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"8\n\x07Replica\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x64riving\x18\x02 \x01(\x08\x12\x0e\n\x06silent\x18\x03 \x01(\x08\"\x82\x03\n\x11GetStatusResponse\x12\x19\n\x11\x61\x63tive_generation\x18\x01 \x01(\x04\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\t\x12\"\n\x05phase\x18\x03 \x01(\x0e\x32\x13.lightbulb.v1.Phase\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12)\n\tconsumers\x18\x05 \x03(\x0b\x32\x16.lightbulb.v1.Consumer\x12\x19\n\x11target_generation\x18\x06 \x01(\x04\x12\x19\n\x11\x66\x61iled_generation\x18\x07 \x01(\x04\x12\x0f\n\x07\x66\x61ilure\x18\x08 \x01(\t\x12\x18\n\x10live_generations\x18\t \x03(\x04\x12\x1a\n\x12pinned_generations\x18\n \x03(\x04\x12\x0f\n\x07version\x18\x0b \x01(\x04\x12\'\n\x08replicas\x18\x0c \x03(\x0b\x32\x15.lightbulb.v1.Replica\x12\x15\n\rstore_problem\x18\r \x01(\t\x12\x0f\n\x07replica\x18\x0e \x01(\t\"2\n\x11GetHistoryRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\x04\"\x97\x01\n\x0cHistoryEntry\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x17\n\x0fsource_revision\x18\x05 \x01(\t\x12\x14\n\x0cpublished_at\x18\x06 \x01(\x01\x12\r\n\x05state\x18\x07 \x01(\t\"A\n\x12GetHistoryResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.lightbulb.v1.HistoryEntry\"\'\n\x0b\x44iffRequest\x12\x0c\n\x04\x66rom\x18\x01 \x01(\x04\x12\n\n\x02to\x18\x02 \x01(\x04\"H\n\nDifference\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x03 \x03(\t\x12\x0f\n\x07removed\x18\x04 \x03(\t\"=\n\x0c\x44iffResponse\x12-\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32\x18.lightbulb.v1.Difference\"!\n\x10GetEventsRequest\x12\r\n\x05limit\x18\x01 \x01(\r\"W\n\x05\x45vent\x12\n\n\x02\x61t\x18\x01 \x01(\x01\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x12\n\ngeneration\x18\x04 \x01(\x04\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\"8\n\x11GetEventsResponse\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.lightbulb.v1.Event*\xa9\x01\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x11\n\rPHASE_LOADING\x10\x01\x12\x11\n\rPHASE_ROUTING\x10\x02\x12\x12\n\x0ePHASE_RETIRING\x10\x03\x12\x13\n\x0fPHASE_UNLOADING\x10\x04\x12\x11\n\rPHASE_SETTLED\x10\x05\x12\x13\n\x0fPHASE_RELEASING\x10\x07\"\x04\x08\x06\x10\x06*\x0cPHASE_FAILED2\xd1\x04\n\x0c\x43ontrolPlane\x12\x46\n\x07Publish\x12\x1c.lightbulb.v1.PublishRequest\x1a\x1d.lightbulb.v1.PublishResponse\x12I\n\x08Rollback\x12\x1d.lightbulb.v1.RollbackRequest\x1a\x1e.lightbulb.v1.RollbackResponse\x12:\n\x03Pin\x12\x18.lightbulb.v1.PinRequest\x1a\x19.lightbulb.v1.PinResponse\x12L\n\tGetStatus\x12\x1e.lightbulb.v1.GetStatusRequest\x1a\x1f.lightbulb.v1.GetStatusResponse\x12\x46\n\x05Watch\x12\x1a.lightbulb.v1.WatchRequest\x1a\x1f.lightbulb.v1.GetStatusResponse0\x01\x12O\n\nGetHistory\x12\x1f.lightbulb.v1.GetHistoryRequest\x1a .lightbulb.v1.GetHistoryResponse\x12=\n\x04\x44iff\x12\x19.lightbulb.v1.DiffRequest\x1a\x1a.lightbulb.v1.DiffResponse\x12L\n\tGetEvents\x12\x1e.lightbulb.v1.GetEventsRequest\x1a\x1f.lightbulb.v1.GetEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n lightbulb/v1/control_plane.proto\x12\x0clightbulb.v1\".\n\rWorkspaceFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\x8a\x01\n\x0ePublishRequest\x12*\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1b.lightbulb.v1.WorkspaceFile\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x17\n\x0fsource_revision\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"b\n\x07Problem\x12\x0c\n\x04\x66ile\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\r\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x0e\n\x06remedy\x18\x06 \x01(\t\"\x88\x01\n\x0fPublishResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\t\x12\'\n\x08problems\x18\x03 \x03(\x0b\x32\x15.lightbulb.v1.Problem\x12\x11\n\tunchanged\x18\x04 \x01(\x08\x12\x0f\n\x07version\x18\x05 \x01(\x04\"j\n\x0fRollbackRequest\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06reload\x18\x04 \x01(\x08\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"^\n\x10RollbackResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x11\n\tunchanged\x18\x02 \x01(\x08\x12\x12\n\non_its_way\x18\x03 \x01(\x08\x12\x0f\n\x07version\x18\x04 \x01(\x04\"U\n\nPinRequest\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x0f\n\x07release\x18\x02 \x01(\x08\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1d\n\x0bPinResponse\x12\x0e\n\x06pinned\x18\x01 \x03(\x04\"\x12\n\x10GetStatusRequest\"\x0e\n\x0cWatchRequest\"\xf2\x01\n\x08\x43onsumer\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x13\n\x0bwaiting_for\x18\x03 \x03(\t\x12\x36\n\x08rejected\x18\x04 \x03(\x0b\x32$.lightbulb.v1.Consumer.RejectedEntry\x12\x14\n\x0cout_of_sight\x18\x05 \x01(\x08\x12\x15\n\ranswered_from\x18\x06 \x01(\x04\x12\r\n\x05shard\x18\x07 \x01(\t\x12\r\n\x05stale\x18\x08 \x01(\x08\x1a/\n\rRejectedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"8\n\x07Replica\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x64riving\x18\x02 \x01(\x08\x12\x0e\n\x06silent\x18\x03 \x01(\x08\"\x82\x03\n\x11GetStatusResponse\x12\x19\n\x11\x61\x63tive_generation\x18\x01 \x01(\x04\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\t\x12\"\n\x05phase\x18\x03 \x01(\x0e\x32\x13.lightbulb.v1.Phase\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12)\n\tconsumers\x18\x05 \x03(\x0b\x32\x16.lightbulb.v1.Consumer\x12\x19\n\x11target_generation\x18\x06 \x01(\x04\x12\x19\n\x11\x66\x61iled_generation\x18\x07 \x01(\x04\x12\x0f\n\x07\x66\x61ilure\x18\x08 \x01(\t\x12\x18\n\x10live_generations\x18\t \x03(\x04\x12\x1a\n\x12pinned_generations\x18\n \x03(\x04\x12\x0f\n\x07version\x18\x0b \x01(\x04\x12\'\n\x08replicas\x18\x0c \x03(\x0b\x32\x15.lightbulb.v1.Replica\x12\x15\n\rstore_problem\x18\r \x01(\t\x12\x0f\n\x07replica\x18\x0e \x01(\t\"2\n\x11GetHistoryRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\x04\"\x97\x01\n\x0cHistoryEntry\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x17\n\x0fsource_revision\x18\x05 \x01(\t\x12\x14\n\x0cpublished_at\x18\x06 \x01(\x01\x12\r\n\x05state\x18\x07 \x01(\t\"A\n\x12GetHistoryResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.lightbulb.v1.HistoryEntry\"\'\n\x0b\x44iffRequest\x12\x0c\n\x04\x66rom\x18\x01 \x01(\x04\x12\n\n\x02to\x18\x02 \x01(\x04\"H\n\nDifference\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x03 \x03(\t\x12\x0f\n\x07removed\x18\x04 \x03(\t\"=\n\x0c\x44iffResponse\x12-\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32\x18.lightbulb.v1.Difference\"!\n\x10GetEventsRequest\x12\r\n\x05limit\x18\x01 \x01(\r\"W\n\x05\x45vent\x12\n\n\x02\x61t\x18\x01 \x01(\x01\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x12\n\ngeneration\x18\x04 \x01(\x04\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\"8\n\x11GetEventsResponse\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.lightbulb.v1.Event*\xa9\x01\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x11\n\rPHASE_LOADING\x10\x01\x12\x11\n\rPHASE_ROUTING\x10\x02\x12\x12\n\x0ePHASE_RETIRING\x10\x03\x12\x13\n\x0fPHASE_UNLOADING\x10\x04\x12\x11\n\rPHASE_SETTLED\x10\x05\x12\x13\n\x0fPHASE_RELEASING\x10\x07\"\x04\x08\x06\x10\x06*\x0cPHASE_FAILED2\xd1\x04\n\x0c\x43ontrolPlane\x12\x46\n\x07Publish\x12\x1c.lightbulb.v1.PublishRequest\x1a\x1d.lightbulb.v1.PublishResponse\x12I\n\x08Rollback\x12\x1d.lightbulb.v1.RollbackRequest\x1a\x1e.lightbulb.v1.RollbackResponse\x12:\n\x03Pin\x12\x18.lightbulb.v1.PinRequest\x1a\x19.lightbulb.v1.PinResponse\x12L\n\tGetStatus\x12\x1e.lightbulb.v1.GetStatusRequest\x1a\x1f.lightbulb.v1.GetStatusResponse\x12\x46\n\x05Watch\x12\x1a.lightbulb.v1.WatchRequest\x1a\x1f.lightbulb.v1.GetStatusResponse0\x01\x12O\n\nGetHistory\x12\x1f.lightbulb.v1.GetHistoryRequest\x1a .lightbulb.v1.GetHistoryResponse\x12=\n\x04\x44iff\x12\x19.lightbulb.v1.DiffRequest\x1a\x1a.lightbulb.v1.DiffResponse\x12L\n\tGetEvents\x12\x1e.lightbulb.v1.GetEventsRequest\x1a\x1f.lightbulb.v1.GetEventsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +33,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CONSUMER_REJECTEDENTRY']._loaded_options = None
   _globals['_CONSUMER_REJECTEDENTRY']._serialized_options = b'8\001'
-  _globals['_PHASE']._serialized_start=2147
-  _globals['_PHASE']._serialized_end=2316
+  _globals['_PHASE']._serialized_start=2162
+  _globals['_PHASE']._serialized_end=2331
   _globals['_WORKSPACEFILE']._serialized_start=50
   _globals['_WORKSPACEFILE']._serialized_end=96
   _globals['_PUBLISHREQUEST']._serialized_start=99
@@ -56,31 +56,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHREQUEST']._serialized_start=820
   _globals['_WATCHREQUEST']._serialized_end=834
   _globals['_CONSUMER']._serialized_start=837
-  _globals['_CONSUMER']._serialized_end=1064
-  _globals['_CONSUMER_REJECTEDENTRY']._serialized_start=1017
-  _globals['_CONSUMER_REJECTEDENTRY']._serialized_end=1064
-  _globals['_REPLICA']._serialized_start=1066
-  _globals['_REPLICA']._serialized_end=1122
-  _globals['_GETSTATUSRESPONSE']._serialized_start=1125
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1511
-  _globals['_GETHISTORYREQUEST']._serialized_start=1513
-  _globals['_GETHISTORYREQUEST']._serialized_end=1563
-  _globals['_HISTORYENTRY']._serialized_start=1566
-  _globals['_HISTORYENTRY']._serialized_end=1717
-  _globals['_GETHISTORYRESPONSE']._serialized_start=1719
-  _globals['_GETHISTORYRESPONSE']._serialized_end=1784
-  _globals['_DIFFREQUEST']._serialized_start=1786
-  _globals['_DIFFREQUEST']._serialized_end=1825
-  _globals['_DIFFERENCE']._serialized_start=1827
-  _globals['_DIFFERENCE']._serialized_end=1899
-  _globals['_DIFFRESPONSE']._serialized_start=1901
-  _globals['_DIFFRESPONSE']._serialized_end=1962
-  _globals['_GETEVENTSREQUEST']._serialized_start=1964
-  _globals['_GETEVENTSREQUEST']._serialized_end=1997
-  _globals['_EVENT']._serialized_start=1999
-  _globals['_EVENT']._serialized_end=2086
-  _globals['_GETEVENTSRESPONSE']._serialized_start=2088
-  _globals['_GETEVENTSRESPONSE']._serialized_end=2144
-  _globals['_CONTROLPLANE']._serialized_start=2319
-  _globals['_CONTROLPLANE']._serialized_end=2912
+  _globals['_CONSUMER']._serialized_end=1079
+  _globals['_CONSUMER_REJECTEDENTRY']._serialized_start=1032
+  _globals['_CONSUMER_REJECTEDENTRY']._serialized_end=1079
+  _globals['_REPLICA']._serialized_start=1081
+  _globals['_REPLICA']._serialized_end=1137
+  _globals['_GETSTATUSRESPONSE']._serialized_start=1140
+  _globals['_GETSTATUSRESPONSE']._serialized_end=1526
+  _globals['_GETHISTORYREQUEST']._serialized_start=1528
+  _globals['_GETHISTORYREQUEST']._serialized_end=1578
+  _globals['_HISTORYENTRY']._serialized_start=1581
+  _globals['_HISTORYENTRY']._serialized_end=1732
+  _globals['_GETHISTORYRESPONSE']._serialized_start=1734
+  _globals['_GETHISTORYRESPONSE']._serialized_end=1799
+  _globals['_DIFFREQUEST']._serialized_start=1801
+  _globals['_DIFFREQUEST']._serialized_end=1840
+  _globals['_DIFFERENCE']._serialized_start=1842
+  _globals['_DIFFERENCE']._serialized_end=1914
+  _globals['_DIFFRESPONSE']._serialized_start=1916
+  _globals['_DIFFRESPONSE']._serialized_end=1977
+  _globals['_GETEVENTSREQUEST']._serialized_start=1979
+  _globals['_GETEVENTSREQUEST']._serialized_end=2012
+  _globals['_EVENT']._serialized_start=2014
+  _globals['_EVENT']._serialized_end=2101
+  _globals['_GETEVENTSRESPONSE']._serialized_start=2103
+  _globals['_GETEVENTSRESPONSE']._serialized_end=2159
+  _globals['_CONTROLPLANE']._serialized_start=2334
+  _globals['_CONTROLPLANE']._serialized_end=2927
 # @@protoc_insertion_point(module_scope)

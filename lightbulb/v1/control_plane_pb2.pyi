@@ -129,7 +129,7 @@ class WatchRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class Consumer(_message.Message):
-    __slots__ = ("node_id", "kind", "waiting_for", "rejected", "out_of_sight", "answered_from", "shard")
+    __slots__ = ("node_id", "kind", "waiting_for", "rejected", "out_of_sight", "answered_from", "shard", "stale")
     class RejectedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -144,6 +144,7 @@ class Consumer(_message.Message):
     OUT_OF_SIGHT_FIELD_NUMBER: _ClassVar[int]
     ANSWERED_FROM_FIELD_NUMBER: _ClassVar[int]
     SHARD_FIELD_NUMBER: _ClassVar[int]
+    STALE_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     kind: str
     waiting_for: _containers.RepeatedScalarFieldContainer[str]
@@ -151,7 +152,8 @@ class Consumer(_message.Message):
     out_of_sight: bool
     answered_from: int
     shard: str
-    def __init__(self, node_id: _Optional[str] = ..., kind: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., out_of_sight: _Optional[bool] = ..., answered_from: _Optional[int] = ..., shard: _Optional[str] = ...) -> None: ...
+    stale: bool
+    def __init__(self, node_id: _Optional[str] = ..., kind: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., out_of_sight: _Optional[bool] = ..., answered_from: _Optional[int] = ..., shard: _Optional[str] = ..., stale: _Optional[bool] = ...) -> None: ...
 
 class Replica(_message.Message):
     __slots__ = ("name", "driving", "silent")

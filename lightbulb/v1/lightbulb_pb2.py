@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from lightbulb.v1 import table_pb2 as lightbulb_dot_v1_dot_table__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clightbulb/v1/lightbulb.proto\x12\x0clightbulb.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x18lightbulb/v1/table.proto\"\xe5\x02\n\x0eRequestContext\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63ountry\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\t\x12\x0e\n\x06locale\x18\x04 \x01(\t\x12\x0f\n\x07surface\x18\x05 \x01(\t\x12@\n\nattributes\x18\x06 \x03(\x0b\x32,.lightbulb.v1.RequestContext.AttributesEntry\x12\x42\n\x0b\x61llocations\x18\x07 \x03(\x0b\x32-.lightbulb.v1.RequestContext.AllocationsEntry\x1a\x46\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.lightbulb.v1.Value:\x02\x38\x01\x1a\x32\n\x10\x41llocationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"\x9c\x01\n\x0eResolveRequest\x12\x11\n\tobjective\x18\x01 \x01(\t\x12-\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x1c.lightbulb.v1.RequestContext\x12\x16\n\x0eoverride_model\x18\x03 \x01(\t\x12\x0e\n\x06\x63lient\x18\x04 \x01(\t\x12\x0f\n\x07\x65xplain\x18\x05 \x01(\x08\x12\x0f\n\x07sidecar\x18\x06 \x01(\t\"+\n\nAllocation\x12\x0f\n\x07test_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63\x65ll\x18\x02 \x01(\r\"\xac\x02\n\x0fObjectiveConfig\x12\x11\n\tobjective\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12\x12\n\nmodel_type\x18\x04 \x01(\t\x12\x12\n\ninput_type\x18\x05 \x01(\t\x12\x41\n\nparameters\x18\x06 \x03(\x0b\x32-.lightbulb.v1.ObjectiveConfig.ParametersEntry\x12-\n\x0b\x61llocations\x18\x07 \x03(\x0b\x32\x18.lightbulb.v1.Allocation\x1a\x46\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.lightbulb.v1.Value:\x02\x38\x01\"r\n\x04Step\x12#\n\x05stage\x18\x01 \x01(\x0e\x32\x14.lightbulb.v1.Reason\x12$\n\x06source\x18\x02 \x01(\x0b\x32\x14.lightbulb.v1.Source\x12\x0f\n\x07\x64\x65\x63ided\x18\x03 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"\x9c\x02\n\x0fResolveResponse\x12\x13\n\x0brouting_key\x18\x01 \x01(\t\x12\x37\n\x10objective_config\x18\x02 \x01(\x0b\x32\x1d.lightbulb.v1.ObjectiveConfig\x12\x12\n\ngeneration\x18\x03 \x01(\x04\x12\x31\n\x0e\x63\x61\x63he_lifetime\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x06reason\x18\x05 \x01(\x0e\x32\x14.lightbulb.v1.Reason\x12+\n\x08\x64\x65\x61\x64line\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12!\n\x05steps\x18\x07 \x03(\x0b\x32\x12.lightbulb.v1.Step\"E\n\x13\x42\x61tchResolveRequest\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.lightbulb.v1.ResolveRequest\"-\n\x0cResolveError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\"~\n\x12\x42\x61tchResolveResult\x12\x31\n\x08response\x18\x01 \x01(\x0b\x32\x1d.lightbulb.v1.ResolveResponseH\x00\x12+\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x1a.lightbulb.v1.ResolveErrorH\x00\x42\x08\n\x06result\"I\n\x14\x42\x61tchResolveResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .lightbulb.v1.BatchResolveResult*\x83\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x13\n\x0fREASON_OVERRIDE\x10\x01\x12\x12\n\x0eREASON_AB_TEST\x10\x02\x12\x12\n\x0eREASON_CONTEXT\x10\x03\x12\x10\n\x0cREASON_SHIFT\x10\x04\x12\x12\n\x0eREASON_DEFAULT\x10\x05\x32\xaa\x01\n\tLightbulb\x12\x46\n\x07Resolve\x12\x1c.lightbulb.v1.ResolveRequest\x1a\x1d.lightbulb.v1.ResolveResponse\x12U\n\x0c\x42\x61tchResolve\x12!.lightbulb.v1.BatchResolveRequest\x1a\".lightbulb.v1.BatchResolveResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clightbulb/v1/lightbulb.proto\x12\x0clightbulb.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x18lightbulb/v1/table.proto\"\xe5\x02\n\x0eRequestContext\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63ountry\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\t\x12\x0e\n\x06locale\x18\x04 \x01(\t\x12\x0f\n\x07surface\x18\x05 \x01(\t\x12@\n\nattributes\x18\x06 \x03(\x0b\x32,.lightbulb.v1.RequestContext.AttributesEntry\x12\x42\n\x0b\x61llocations\x18\x07 \x03(\x0b\x32-.lightbulb.v1.RequestContext.AllocationsEntry\x1a\x46\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.lightbulb.v1.Value:\x02\x38\x01\x1a\x32\n\x10\x41llocationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"\x9c\x01\n\x0eResolveRequest\x12\x11\n\tobjective\x18\x01 \x01(\t\x12-\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x1c.lightbulb.v1.RequestContext\x12\x16\n\x0eoverride_model\x18\x03 \x01(\t\x12\x0e\n\x06\x63lient\x18\x04 \x01(\t\x12\x0f\n\x07\x65xplain\x18\x05 \x01(\x08\x12\x0f\n\x07sidecar\x18\x06 \x01(\t\"+\n\nAllocation\x12\x0f\n\x07test_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63\x65ll\x18\x02 \x01(\r\"\xac\x02\n\x0fObjectiveConfig\x12\x11\n\tobjective\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12\x12\n\nmodel_type\x18\x04 \x01(\t\x12\x12\n\ninput_type\x18\x05 \x01(\t\x12\x41\n\nparameters\x18\x06 \x03(\x0b\x32-.lightbulb.v1.ObjectiveConfig.ParametersEntry\x12-\n\x0b\x61llocations\x18\x07 \x03(\x0b\x32\x18.lightbulb.v1.Allocation\x1a\x46\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.lightbulb.v1.Value:\x02\x38\x01\"r\n\x04Step\x12#\n\x05stage\x18\x01 \x01(\x0e\x32\x14.lightbulb.v1.Reason\x12$\n\x06source\x18\x02 \x01(\x0b\x32\x14.lightbulb.v1.Source\x12\x0f\n\x07\x64\x65\x63ided\x18\x03 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"\xab\x02\n\x0fResolveResponse\x12\x13\n\x0brouting_key\x18\x01 \x01(\t\x12\x37\n\x10objective_config\x18\x02 \x01(\x0b\x32\x1d.lightbulb.v1.ObjectiveConfig\x12\x12\n\ngeneration\x18\x03 \x01(\x04\x12\x31\n\x0e\x63\x61\x63he_lifetime\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x06reason\x18\x05 \x01(\x0e\x32\x14.lightbulb.v1.Reason\x12+\n\x08\x64\x65\x61\x64line\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12!\n\x05steps\x18\x07 \x03(\x0b\x32\x12.lightbulb.v1.Step\x12\r\n\x05tests\x18\x08 \x03(\t\"E\n\x13\x42\x61tchResolveRequest\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.lightbulb.v1.ResolveRequest\"-\n\x0cResolveError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\"~\n\x12\x42\x61tchResolveResult\x12\x31\n\x08response\x18\x01 \x01(\x0b\x32\x1d.lightbulb.v1.ResolveResponseH\x00\x12+\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x1a.lightbulb.v1.ResolveErrorH\x00\x42\x08\n\x06result\"I\n\x14\x42\x61tchResolveResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .lightbulb.v1.BatchResolveResult*\x83\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x13\n\x0fREASON_OVERRIDE\x10\x01\x12\x12\n\x0eREASON_AB_TEST\x10\x02\x12\x12\n\x0eREASON_CONTEXT\x10\x03\x12\x10\n\x0cREASON_SHIFT\x10\x04\x12\x12\n\x0eREASON_DEFAULT\x10\x05\x32\xaa\x01\n\tLightbulb\x12\x46\n\x07Resolve\x12\x1c.lightbulb.v1.ResolveRequest\x1a\x1d.lightbulb.v1.ResolveResponse\x12U\n\x0c\x42\x61tchResolve\x12!.lightbulb.v1.BatchResolveRequest\x1a\".lightbulb.v1.BatchResolveResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,8 +39,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REQUESTCONTEXT_ALLOCATIONSENTRY']._serialized_options = b'8\001'
   _globals['_OBJECTIVECONFIG_PARAMETERSENTRY']._loaded_options = None
   _globals['_OBJECTIVECONFIG_PARAMETERSENTRY']._serialized_options = b'8\001'
-  _globals['_REASON']._serialized_start=1696
-  _globals['_REASON']._serialized_end=1827
+  _globals['_REASON']._serialized_start=1711
+  _globals['_REASON']._serialized_end=1842
   _globals['_REQUESTCONTEXT']._serialized_start=105
   _globals['_REQUESTCONTEXT']._serialized_end=462
   _globals['_REQUESTCONTEXT_ATTRIBUTESENTRY']._serialized_start=340
@@ -58,15 +58,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STEP']._serialized_start=971
   _globals['_STEP']._serialized_end=1085
   _globals['_RESOLVERESPONSE']._serialized_start=1088
-  _globals['_RESOLVERESPONSE']._serialized_end=1372
-  _globals['_BATCHRESOLVEREQUEST']._serialized_start=1374
-  _globals['_BATCHRESOLVEREQUEST']._serialized_end=1443
-  _globals['_RESOLVEERROR']._serialized_start=1445
-  _globals['_RESOLVEERROR']._serialized_end=1490
-  _globals['_BATCHRESOLVERESULT']._serialized_start=1492
-  _globals['_BATCHRESOLVERESULT']._serialized_end=1618
-  _globals['_BATCHRESOLVERESPONSE']._serialized_start=1620
-  _globals['_BATCHRESOLVERESPONSE']._serialized_end=1693
-  _globals['_LIGHTBULB']._serialized_start=1830
-  _globals['_LIGHTBULB']._serialized_end=2000
+  _globals['_RESOLVERESPONSE']._serialized_end=1387
+  _globals['_BATCHRESOLVEREQUEST']._serialized_start=1389
+  _globals['_BATCHRESOLVEREQUEST']._serialized_end=1458
+  _globals['_RESOLVEERROR']._serialized_start=1460
+  _globals['_RESOLVEERROR']._serialized_end=1505
+  _globals['_BATCHRESOLVERESULT']._serialized_start=1507
+  _globals['_BATCHRESOLVERESULT']._serialized_end=1633
+  _globals['_BATCHRESOLVERESPONSE']._serialized_start=1635
+  _globals['_BATCHRESOLVERESPONSE']._serialized_end=1708
+  _globals['_LIGHTBULB']._serialized_start=1845
+  _globals['_LIGHTBULB']._serialized_end=2015
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,12 @@ def _question(command: Any) -> Any:
             ),
             click.option("--override", default="", help="Model to ask for in place of the rules' choice."),
             click.option("--client", default="", help="Name of the calling service."),
+            click.option(
+                "--sidecar",
+                default="",
+                metavar="NODE_ID",
+                help="Answer as this sidecar's clients are: from what it routes.",
+            ),
         ]
     ):
         command = option(command)
@@ -74,6 +81,8 @@ def resolve(objective: str, lightbulb: Address, folder: Path | None, **question:
 def explain(objective: str, lightbulb: Address, folder: Path | None, **question: Any) -> None:
     """Say step by step why one user gets that model."""
     answer = _ask(objective, lightbulb, folder, explain=True, **question)
+    for warning in _unknown_tests(question["cells"], answer):
+        click.echo(f"warning: {printable(warning)}", err=True)
     console = Console(soft_wrap=True)
     for number, step in enumerate(answer.steps, start=1):
         console.print(_line(number, step))
@@ -81,6 +90,14 @@ def explain(objective: str, lightbulb: Address, folder: Path | None, **question:
     generation = f" in generation {answer.generation}" if answer.generation else ""
     console.print(f"[bold]{config.model}[/] version {config.model_version}{generation}")
     console.print(f"routing key {answer.routing_key}")
+
+
+def _unknown_tests(cells: Iterable[str], answer: Answer) -> Iterator[str]:
+    """Yield what to say of each --cell that is of no test of the objective's: it changes nothing."""
+    there = f"the tests are {', '.join(answer.tests)}" if answer.tests else "it has no tests"
+    for test in dict.fromkeys(cell.partition("=")[0] for cell in cells):
+        if test not in answer.tests:
+            yield f"--cell: no rule of {answer.objective_config.objective} knows test {test}; {there}"
 
 
 def _line(number: int, step: Step) -> Text:
@@ -98,14 +115,17 @@ def _ask(  # noqa: PLR0913 - the options of a command
     explain: bool,
     override: str,
     client: str,
+    sidecar: str,
     **who: Any,
 ) -> Answer:
     """Return the answer; print what is wrong and exit 1 when there is none."""
     context = make_context(**who)
+    if sidecar and folder is not None:
+        raise click.UsageError("no sidecar routes a workspace: leave out --sidecar, or --rules")
     try:
         if folder is not None:
             return _ask_workspace(folder, objective, context, override, client)
-        with BlockingLightbulbClient(str(lightbulb), client_name=client) as asked:
+        with BlockingLightbulbClient(str(lightbulb), client_name=client, sidecar=sidecar) as asked:
             return asked.resolve(objective, context, override_model=override, explain=explain)
     except WorkspaceError as error:
         print_problems(error.problems)

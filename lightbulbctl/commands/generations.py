@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,9 +15,14 @@ from rich.text import Text
 
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulbctl.commands.publish import MIN_WIDTH, see_it_active
+from lightbulbctl.consumers import lightbulbs
 from lightbulbctl.control_plane import CALL_SECONDS, Addresses, call, failures_told, request_id
+from lightbulbctl.everywhere import not_everywhere, when_at_lightbulbs
 from lightbulbctl.options import control_planes_option
 from lightbulbctl.problems import printable
+
+EVERYWHERE_SECONDS = 5.0
+"""How long a rollback looks for acknowledgements; one takes milliseconds."""
 
 LIMIT = click.IntRange(1, 1000)
 
@@ -25,15 +31,14 @@ LIMIT = click.IntRange(1, 1000)
 @click.argument("generation", type=click.IntRange(1), required=False)
 @control_planes_option
 @click.option("-m", "--message", default="", help="Why.")
-@click.option(
-    "--reload", is_flag=True, help="Load it again, if it isn't loaded any more; as slow as a publish."
-)
+@click.option("--reload", is_flag=True, help="Load it, if it isn't loaded; as slow as a publish.")
 def rollback(*, generation: int | None, control_planes: Addresses, message: str, reload: bool) -> None:
     """Make GENERATION active again; without it, undo the newest publish.
 
     One that is on its way is withdrawn then; else what was active before it is active again.
 
-    At once: generations are kept loaded for this. `lightbulb status` says which.
+    At once: generations are kept loaded for this. `lightbulb status` says which. Exits 0 once every
+    Lightbulb answers from it, and 1, naming the others, when that isn't so after 5 s.
     """
     request = pb.RollbackRequest(
         generation=generation or 0,
@@ -42,17 +47,25 @@ def rollback(*, generation: int | None, control_planes: Addresses, message: str,
         reload=reload,
         request_id=request_id(),
     )
+    began = time.monotonic()
     with failures_told():
-        began = time.monotonic()
         response = call(control_planes, lambda stub: stub.Rollback(request, timeout=CALL_SECONDS))
         if response.on_its_way:
-            click.echo(f"generation {generation} is loaded again, as generation {response.generation}")
+            click.echo(f"generation {generation} is loaded, as generation {response.generation}")
             see_it_active(control_planes, response, 180.0)
             return
-    if response.unchanged:
-        click.echo(f"generation {response.generation} was active already")
-        return
-    click.echo(f"generation {response.generation} is active, after {time.monotonic() - began:.2f} s")
+        status = when_at_lightbulbs(control_planes, response, EVERYWHERE_SECONDS)
+    problem = not_everywhere(status, response.generation)
+    if problem:
+        click.echo(f"warning: {problem}", err=True)
+        sys.exit(1)
+    active = f"generation {response.generation} {'was active already' if response.unchanged else 'is active'}"
+    if not lightbulbs(status):
+        click.echo(f"{active}; no Lightbulb is connected")
+    elif response.unchanged:
+        click.echo(f"{active}, at every Lightbulb")
+    else:
+        click.echo(f"{active} at every Lightbulb, after {time.monotonic() - began:.2f} s")
 
 
 @click.command()

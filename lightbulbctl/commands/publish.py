@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from controlplane.problems import WorkspaceError
-from lightbulb.model import NO_GENERATION
 from lightbulb.v1 import control_plane_pb2 as pb
+from lightbulbctl.consumers import state_of
 from lightbulbctl.control_plane import (
     CALL_SECONDS,
     PUBLISH_SECONDS,
@@ -136,25 +136,6 @@ def _consumers(response: pb.GetStatusResponse) -> Table:
     for consumer in sorted(response.consumers, key=lambda consumer: (consumer.kind, consumer.node_id)):
         # Text, not markup: what others wrote may look like it.
         table.add_row(
-            *(Text(printable(each)) for each in (consumer.kind, consumer.node_id, _state(consumer)))
+            *(Text(printable(each)) for each in (consumer.kind, consumer.node_id, state_of(consumer)))
         )
     return table
-
-
-def _state(consumer: pb.Consumer) -> str:
-    refused = "; ".join(f"{name}: {reason}" for name, reason in sorted(consumer.rejected.items()))
-    behind = ", ".join(consumer.waiting_for)
-    state = (
-        "out of sight"
-        if consumer.out_of_sight
-        else f"refused {refused}"
-        if refused
-        else f"behind on {behind}"
-        if behind
-        else "in step"
-    )
-    if consumer.answered_from == NO_GENERATION:
-        return f"{state}; it routes nothing that is loaded"
-    if consumer.answered_from:
-        return f"{state}; its clients are answered from generation {consumer.answered_from}"
-    return state

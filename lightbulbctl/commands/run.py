@@ -64,7 +64,7 @@ def _system_options(command: Any) -> Any:
             type=click.Path(path_type=Path, file_okay=False),
             default=STATE,
             show_default=True,
-            help="Where the processes log to.",
+            help="What the processes keep (the store, Redis' data, last known good) and their logs.",
         ),
         click.option(
             "--rules",
@@ -164,7 +164,10 @@ def up(  # noqa: PLR0913 - one argument a flag
     redis: Address,
     **addresses: Address | None,
 ) -> None:
-    """Run everything until Ctrl-C, and say what to try."""
+    """Run everything until Ctrl-C, and say what to try.
+
+    Ends when one of its processes does; with --replicas, it tells how to start that one again, and goes on.
+    """
     layout = _layout(hosts, addresses, replicas=replicas, redis=redis)
     console = Console(soft_wrap=True)
     with _in_order(), Processes(state_dir / "up") as processes:
@@ -173,7 +176,7 @@ def up(  # noqa: PLR0913 - one argument a flag
         system = System(processes, layout, _served(rules, hosts), state=state, envoy=envoy)
         _bring_up(console, system, folder)
         console.print(_what_to_try(folder, layout, state_dir), markup=False)
-        _wait_for_signal(processes.check)
+        _wait_for_signal(processes.check if replicas == 1 else lambda: _tell_of_gone(processes))
         console.print("stopping")
 
 
@@ -274,6 +277,16 @@ def _activation() -> str:
     if shutil.which("lightbulb") is not None:
         return ""
     return f"  source {os.path.relpath(Path(sys.prefix) / 'bin' / 'activate')}\n"
+
+
+def _tell_of_gone(processes: Processes) -> None:
+    """Say which processes have ended, and how to start each again; raise ProcessFailed after the last."""
+    for child in processes.forget_ended():
+        ended = f"{child.name} ended with exit code {child.process.returncode} (its log: {child.log})"
+        click.echo(f"{ended}; the rest goes on. To start it again, in another terminal:", err=True)
+        click.echo(f"  {child.again}", err=True)
+    if not processes.children:
+        raise ProcessFailed("all processes have ended")
 
 
 def _wait_for_signal(check: Callable[[], None]) -> None:

@@ -130,7 +130,7 @@ def test_a_publish_supersedes_the_one_that_is_on_its_way(store: str, phase: Phas
             await it.loaded("rank@1", "rank@3", "fraud@1")
             await it.plane.in_step(*it.sidecars)
             assert not routes(it.sidecars[0], "Ranking|rank|2")
-            assert [each.state for each in await it.plane.history()] == ["active", "", "loaded"]
+            assert [each.state for each in await it.plane.history()] == ["active", "withdrawn", "loaded"]
             events = await it.plane.events()
             assert ("withdrawn", 2) in events
             assert ("activated", 2) not in events

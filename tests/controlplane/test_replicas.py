@@ -372,3 +372,20 @@ def test_a_consumer_of_another_store_is_told_so_and_harms_nobody(store: str, gen
             await it.published(generation + 1)
 
     run(scenario)
+
+
+def test_no_status_takes_an_older_acknowledgement_for_one_of_a_rollback(redis: RedisServer) -> None:
+    async def scenario() -> None:
+        async with pair(redis.url, publish=(1, 2)) as it:
+            response = await it.one.roll_back(1)
+            for _ in range(1000):
+                status = await it.one.status()
+                assert status.version >= response.version
+                each = next(each for each in status.consumers if each.node_id == "l2")
+                acknowledged = not (each.waiting_for or each.stale or each.out_of_sight)
+                if acknowledged:
+                    break
+            assert acknowledged
+            assert it.second[2].generation == 1
+
+    run(scenario)

@@ -9,7 +9,7 @@ import pytest
 from controlplane.rollout.state import Phase
 from lightbulb.ads.values import ACTIVE_GENERATION
 from lightbulb.v1 import control_plane_pb2 as pb
-from tests.controlplane.planes import POLICY, refused, run
+from tests.controlplane.planes import POLICY, eventually, refused, run
 from tests.controlplane.watcher import watching
 from tests.controlplane.worlds import World, world
 
@@ -60,7 +60,7 @@ def test_a_rollback_that_cant_be_says_what_to_do_and_changes_nothing(store: str)
             before = it.plane.rollout
             code, text = await refused(it.plane.roll_back(1))
             assert code is grpc.StatusCode.FAILED_PRECONDITION
-            assert "not loaded any more; loaded are 2" in text
+            assert "generation 1 is not loaded; loaded are 2. " in text
             assert "lightbulb rollback 1 --reload" in text
             for unknown in (99, 2**63, 2**64 - 1):
                 for reload in (False, True):
@@ -247,5 +247,40 @@ def test_a_lightbulb_that_comes_during_a_rollback_takes_the_newest_only(store: s
             await it.lightbulb.connect(it.plane.target)
             await it.lightbulb_at(1)
             assert set(+it.lightbulb.sent) == {ACTIVE_GENERATION}
+
+    run(scenario)
+
+
+def test_one_that_was_withdrawn_is_told_apart_and_can_be_loaded_once_it_is_mended(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            it.host.refuses = {"rank@2": "no"}
+            await it.plane.publish(2)
+            await eventually("the NACK", lambda: it.plane.rollout.withdrawn == 2)
+            await it.published(3)  # now the rollout itself knows of it no more
+            assert [each.state for each in await it.plane.history()] == ["active", "withdrawn", "loaded"]
+            _, text = await refused(it.plane.roll_back(2))
+            assert text == (
+                "generation 2 is not loaded; loaded are 1, 3. To load it, which takes as long as a publish: "
+                "lightbulb rollback 2 --reload"
+            )
+            it.host.refuses = {}
+            assert (await it.plane.roll_back(2, reload=True)).on_its_way
+            await it.plane.active(4)
+
+    run(scenario)
+
+
+def test_nobody_is_told_to_reload_what_isnt_kept(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controlplane.operator.KEPT_GENERATIONS", 2)
+
+    async def scenario() -> None:
+        async with world(store, NO_WINDOW) as it:
+            await it.published(2, 3, 4)
+            _, text = await refused(it.plane.roll_back(1))
+            assert text == (
+                "generation 1 is not loaded; loaded are 4. "
+                "Its content isn't kept any more: publish its files anew"
+            )
 
     run(scenario)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -15,8 +16,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from controlplane.problems import Problem
+from controlplane.rollout.state import Policy
 from lightbulbctl.main import COMMANDS, main
 from lightbulbctl.options import make_context
+from lightbulbctl.policy import make_policy
 from lightbulbctl.problems import print_problems
 from lightbulbctl.processes import free_ports
 
@@ -36,6 +39,12 @@ def test_every_command_has_help_with_its_options_explained(command: str) -> None
     assert result.output.startswith("Usage: ")
     options = [line for line in result.output.splitlines() if line.startswith("  --")]
     assert all(len(line.split("  ")) > 2 or not line.strip() for line in options if "[" not in line)
+
+
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_a_state_folder_is_said_to_hold_more_than_logs(command: str) -> None:
+    text = " ".join(run(command, "--help").output.split())
+    assert "What the processes keep (the store, Redis' data, last known good) and their logs" in text
 
 
 def test_the_list_of_commands_cuts_no_sentence_short() -> None:
@@ -94,6 +103,10 @@ def test_explain_takes_what_a_context_may_hold() -> None:
     assert "the caller says cell 3" in named.output
 
 
+def policy(setting: str) -> tuple[str, ...]:
+    return ("control-plane", "--policy", setting)
+
+
 NOBODY = "127.0.0.1:1"
 START = "(Connection refused); start one, for example with `lightbulb up`, or say where it is with"
 
@@ -104,6 +117,11 @@ START = "(Connection refused); start one, for example with `lightbulb up`, or sa
         (("explain", "Nope", "--rules", RULES, "--user", "u"), 2, "no rule targets 'Nope'; known: Continue"),
         (("explain", "PaymentFraudDetection", "--rules", RULES), 2, "Missing option '--user'"),
         (("explain", "PaymentFraudDetection", "--rules", RULES, "--user", ""), 2, "for '--user': empty"),
+        (
+            ("resolve", "X", "--rules", RULES, "--user", "u", "--sidecar", "s"),
+            2,
+            "no sidecar routes a workspace: leave out --sidecar, or --rules",
+        ),
         (("resolve", "X", "--user", "u", "--attribute", "novalue"), 2, "'novalue' is not NAME=VALUE"),
         (("resolve", "X", "--user", "u", "--attribute", "country=US"), 2, "a flag of its own, --country"),
         (("resolve", "X", "--user", "u", "--cell", "novalue"), 2, "--cell: 'novalue' is not TEST=CELL"),
@@ -155,6 +173,14 @@ START = "(Connection refused); start one, for example with `lightbulb up`, or sa
         (("serve", "--state-dir", "/etc/passwd"), 2, "'/etc/passwd' is a file"),
         (("serve", "--node-id", ""), 2, "for '--node-id': empty"),
         (("serve", "--listen", "foo"), 2, "'foo' is not HOST:PORT"),
+        (policy("laggards=7"), 2, "--policy: '7' can't be laggards, which is a share, 0 to 1"),
+        (policy("loading=abc"), 2, "'abc' can't be loading, which is a number of seconds"),
+        (policy("loading=inf"), 2, "'inf' can't be loading, which is a number of seconds"),
+        (policy("loading"), 2, "'' can't be loading, which is a number of seconds"),
+        (policy("routing=-1"), 2, "'-1' can't be routing, which is a number of seconds"),
+        (policy("window=8"), 2, "'8' can't be window, which is a whole number of generations, 0 to 7"),
+        (policy("window=0.5"), 2, "'0.5' can't be window, which is a whole number of generations"),
+        (policy("patience=1"), 2, "'patience' is none of loading, routing,"),
         (("control-plane", "--rules", "/nowhere"), 1, "/nowhere MISSING_FILE: there is no such folder"),
     ],
 )
@@ -261,3 +287,9 @@ def wait_for(what: str, condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {SECONDS:g} s"
         time.sleep(0.02)
+
+
+def test_a_policy_is_what_its_settings_say_and_the_default_otherwise() -> None:
+    changed = make_policy(["laggards=1", "window=0", "loading=1.5"])
+    assert changed == replace(Policy(), laggards=1.0, window=0, loading=1.5)
+    assert make_policy([]) == Policy()
