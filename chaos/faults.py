@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chaos.fleet import Fleet
+from chaos.fleet import LINK, Fleet
 from chaos.load import Outcome
 from chaos.plane import Plane
 
@@ -74,6 +74,8 @@ FAULTS = (
     Fault("slow: a sidecar's relay", _frozen("sidecar-2", alone=True), hold=1.0),
     # Longer than anybody waits for it: the publish goes on, and its clients get what their Envoy routes.
     Fault("cut off: a sidecar's relay", _frozen("sidecar-2", alone=True), hold=8.0),
+    # As long, but it is the network that breaks: the relay lives, and goes on serving its Envoy.
+    Fault("partitioned: a sidecar's relay", _frozen(LINK, alone=False), hold=8.0),
     Fault(
         "frozen: driving control plane",
         lambda fleet, plane: _frozen(_driver(plane), alone=False)(fleet, plane),
