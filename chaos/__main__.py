@@ -37,7 +37,7 @@ def main(short: bool, count: int, only: str, seed: int, folder: Path) -> None:
     def tell(row: Row) -> None:
         rows.append(row)
         outcome = "ok" if row.fine else "WRONG"
-        console.print(f"{outcome:5} {row.fault}, {row.moment}: {row.verdict}", soft_wrap=True)
+        console.print(f"{outcome:5} {row.fault}, {row.when}: {row.verdict}", soft_wrap=True)
 
     if not only:
         with stage(folder / "naive", seed, naive=True) as made:
@@ -62,7 +62,7 @@ def _table(rows: list[Row]) -> Table:
         converged = f"{row.converged:.1f} s" if row.converged is not None else "never"
         cells = (
             row.fault,
-            row.moment,
+            row.when,
             str(verdict.requests),
             str(verdict.failed),
             str(verdict.misrouted),
