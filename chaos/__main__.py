@@ -17,7 +17,7 @@ from chaos.scenarios import MOMENTS, Row, naive, operations, refused, stage, str
 MIN_WIDTH = 140
 """A narrower terminal wraps the table's lines; better than cutting names short."""
 
-COLUMNS = ("fault", "moment", "requests", "failed", "misrouted", "down", "publish", "converged in")
+COLUMNS = ("fault", "moment", "requests", "failed", "misrouted", "down", "slow", "publish", "converged in")
 
 
 @click.command()
@@ -67,6 +67,7 @@ def _table(rows: list[Row]) -> Table:
             str(verdict.failed),
             str(verdict.misrouted),
             str(verdict.down),
+            str(verdict.slow),
             row.publish,
             converged,
         )

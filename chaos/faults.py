@@ -81,6 +81,8 @@ FAULTS = (
         lambda fleet, plane: _frozen(_driver(plane), alone=False)(fleet, plane),
     ),
     Fault("frozen: Redis", _frozen("redis", alone=False)),
+    # Shorter than callers wait: what it was asked meanwhile may be late, and nothing of it is excused.
+    Fault("frozen: a host of a shard", _frozen("host-1", alone=False), hold=3.0),
 )
 
 
