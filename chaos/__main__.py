@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chaos.faults import FAULTS
+from chaos.faults import FAULTS, Fault
 from chaos.scenarios import MOMENTS, Row, naive, operations, refused, stage, strike
 
 MIN_WIDTH = 140
@@ -30,6 +30,7 @@ COLUMNS = ("fault", "moment", "requests", "failed", "misrouted", "down", "slow",
 )
 def main(short: bool, count: int, only: str, seed: int, folder: Path) -> None:
     """Break parts of a running system under load, and count what its users notice."""
+    faults = matching(only)
     shutil.rmtree(folder, ignore_errors=True)
     console = Console(highlight=False)
     rows: list[Row] = []
@@ -47,12 +48,21 @@ def main(short: bool, count: int, only: str, seed: int, folder: Path) -> None:
             tell(operations(made, 12 if short else count))
             tell(refused(made, "9", "a model that hosts refuse"))
             tell(refused(made, "hangs", "a model that never loads"))
-        for number, fault in enumerate(each for each in FAULTS if only in each.name):
+        for number, fault in enumerate(faults):
             names = list(MOMENTS)
             for moment in [names[number % len(names)]] if short else names:
                 tell(strike(made, fault, moment))
     Console(width=max(console.width, MIN_WIDTH), highlight=False).print(_table(rows))
     sys.exit(_exit_code(rows))
+
+
+def matching(only: str) -> tuple[Fault, ...]:
+    """Return the faults whose name contains a text; raise click.BadParameter, with all names, for none."""
+    found = tuple(fault for fault in FAULTS if only in fault.name)
+    if not found:
+        names = "".join(f"\n  {fault.name}" for fault in FAULTS)
+        raise click.BadParameter(f"no fault's name contains {only!r}. There are:{names}", param_hint="--only")
+    return found
 
 
 def _table(rows: list[Row]) -> Table:
