@@ -179,8 +179,10 @@ def strike(made: Stage, fault: Fault, moment: str) -> Row:
     time.sleep(fault.hold)  # not for anything to happen: this is how long it stays broken
     mend()
     end = time.time()
-    converged, became = None, "?"
+    back, converged, became = end, None, "?"
     try:
+        wait_for(f"{fault.name}: back again", lambda: fault.back(made.fleet), CONVERGE_SECONDS)
+        back = time.time()
         became = plane.outcome(generation, CONVERGE_SECONDS)
         # What went under has left nothing behind: the next publish goes through.
         following = plane.publish(variant(made.dice), CONVERGE_SECONDS)
@@ -190,7 +192,7 @@ def strike(made: Stage, fault: Fault, moment: str) -> Row:
         converged = time.time() - end
     except (NotInTime, grpc.RpcError) as error:
         became += f" ({error})"
-    verdict = judge(made.since(mark), plane.rules, lambda outcome: fault.down(outcome, begin, end))
+    verdict = judge(made.since(mark), plane.rules, lambda outcome: fault.down(outcome, begin, back))
     return Row(fault=fault.name, moment=moment, hit=hit, verdict=verdict, publish=became, converged=converged)
 
 

@@ -75,3 +75,34 @@ def test_phases_are_called_as_moments_are() -> None:
 
 def test_a_host_that_stands_still_excuses_nothing() -> None:
     assert not excused("frozen: a host of a shard", replace(FINE, began=BEGIN, ended=BACK, error=LOST))
+
+
+def test_a_killed_sidecar_excuses_its_own_clients_until_it_is_back_and_they_have_tried_again() -> None:
+    fault = "kill -9: a sidecar"
+    absent = replace(FINE, began=BEGIN + 1, ended=BEGIN + 1, error=REFUSED)
+    assert excused(fault, absent)
+    assert excused(fault, replace(absent, began=BACK + 0.5, ended=BACK + 0.5))
+    assert not excused(fault, replace(absent, began=BACK + 1, ended=BACK + 1))
+    assert not excused(fault, replace(absent, began=BEGIN - 2, ended=BEGIN - 1))
+    assert not excused(fault, replace(absent, sidecar="sidecar-1"))
+
+
+def test_a_killed_sidecar_excuses_nothing_that_an_envoy_or_a_lightbulb_says() -> None:
+    during = replace(FINE, began=BEGIN + 1, ended=BEGIN + 1)
+    for error in (
+        LOST,
+        "UNAVAILABLE: no healthy upstream",
+        "NOT_FOUND: resolve again",
+        "DEADLINE_EXCEEDED: x",
+        "not resolved: Unavailable: x",
+    ):
+        assert not excused("kill -9: a sidecar", replace(during, error=error)), error
+
+
+def test_a_killed_host_excuses_what_was_under_way_on_it_alone() -> None:
+    fault = "kill -9: a host of a shard"
+    lost = replace(FINE, began=BEGIN - 0.1, ended=BEGIN + 0.1, error=LOST)
+    assert excused(fault, lost)
+    assert not excused(fault, replace(lost, ended=BEGIN - 0.05))
+    assert not excused(fault, replace(lost, began=BEGIN + 1, ended=BEGIN + 1.1))
+    assert not excused(fault, replace(lost, error="UNAVAILABLE: no healthy upstream"))
