@@ -61,7 +61,8 @@ class Plane:
 
     def newest(self) -> pb.GetStatusResponse:
         """Return the newest status that any replica has: of two, one follows. Raises grpc.RpcError."""
-        found, last = [], None
+        found: list[pb.GetStatusResponse] = []
+        last: grpc.RpcError | None = None
         for address in self.fleet.layout.control_planes:
             try:
                 found.append(_called(address, "GetStatus", pb.GetStatusRequest()))
