@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chaos.faults import FAULTS
+from chaos.faults import FAULTS, Fault
 from chaos.scenarios import MOMENTS, Row, naive, operations, refused, stage, strike
 
 MIN_WIDTH = 140
 """A narrower terminal wraps the table's lines; better than cutting names short."""
 
-COLUMNS = ("fault", "moment", "requests", "failed", "misrouted", "down", "publish", "converged in")
+COLUMNS = ("fault", "moment", "requests", "failed", "misrouted", "down", "slow", "publish", "converged in")
 
 
 @click.command()
@@ -30,6 +30,7 @@ COLUMNS = ("fault", "moment", "requests", "failed", "misrouted", "down", "publis
 )
 def main(short: bool, count: int, only: str, seed: int, folder: Path) -> None:
     """Break parts of a running system under load, and count what its users notice."""
+    faults = matching(only)
     shutil.rmtree(folder, ignore_errors=True)
     console = Console(highlight=False)
     rows: list[Row] = []
@@ -37,7 +38,7 @@ def main(short: bool, count: int, only: str, seed: int, folder: Path) -> None:
     def tell(row: Row) -> None:
         rows.append(row)
         outcome = "ok" if row.fine else "WRONG"
-        console.print(f"{outcome:5} {row.fault}, {row.moment}: {row.verdict}", soft_wrap=True)
+        console.print(f"{outcome:5} {row.fault}, {row.when}: {row.verdict}", soft_wrap=True)
 
     if not only:
         with stage(folder / "naive", seed, naive=True) as made:
@@ -47,12 +48,21 @@ def main(short: bool, count: int, only: str, seed: int, folder: Path) -> None:
             tell(operations(made, 12 if short else count))
             tell(refused(made, "9", "a model that hosts refuse"))
             tell(refused(made, "hangs", "a model that never loads"))
-        for number, fault in enumerate(each for each in FAULTS if only in each.name):
+        for number, fault in enumerate(faults):
             names = list(MOMENTS)
             for moment in [names[number % len(names)]] if short else names:
                 tell(strike(made, fault, moment))
     Console(width=max(console.width, MIN_WIDTH), highlight=False).print(_table(rows))
     sys.exit(_exit_code(rows))
+
+
+def matching(only: str) -> tuple[Fault, ...]:
+    """Return the faults whose name contains a text; raise click.BadParameter, with all names, for none."""
+    found = tuple(fault for fault in FAULTS if only in fault.name)
+    if not found:
+        names = "".join(f"\n  {fault.name}" for fault in FAULTS)
+        raise click.BadParameter(f"no fault's name contains {only!r}. There are:{names}", param_hint="--only")
+    return found
 
 
 def _table(rows: list[Row]) -> Table:
@@ -62,11 +72,12 @@ def _table(rows: list[Row]) -> Table:
         converged = f"{row.converged:.1f} s" if row.converged is not None else "never"
         cells = (
             row.fault,
-            row.moment,
+            row.when,
             str(verdict.requests),
             str(verdict.failed),
             str(verdict.misrouted),
             str(verdict.down),
+            str(verdict.slow),
             row.publish,
             converged,
         )

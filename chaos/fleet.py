@@ -7,21 +7,31 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from controlplane.model import Shard
 from lightbulbctl.layout import Layout, make_layout
-from lightbulbctl.processes import Processes
+from lightbulbctl.options import Address, joined
+from lightbulbctl.processes import Processes, free_ports
 from lightbulbctl.redis import redis_command
 from lightbulbctl.system import System
+from sidecar.process import is_ready
 
 HOSTS = 4
 REPLICAS = 2
 LOAD_SECONDS = 0.4
 """How much longer than usual models take to load: a fault can come meanwhile."""
+
+LINKED = "sidecar-2"
+"""The sidecar whose relay reaches the control planes over a link that can be cut."""
+
+LINK = f"link of {LINKED}"
+LINK_SECONDS = 0.05
+"""How long the link takes each way. Nobody is hurt by it, and `routing`, which waits for that sidecar, lasts
+long enough to be met: it was over in 60 ms."""
 
 POLICY = {
     "loading": 15,
@@ -59,16 +69,21 @@ class Part:
 
 @dataclass
 class Fleet:
-    """Two control planes on a Redis (or one naive one), two Lightbulbs, two sidecars, hosts on two shards."""
+    """Two control planes on a Redis (or one naive one), two Lightbulbs, two sidecars, hosts on two shards.
+
+    `ways`: where the link listens, for each control plane.
+    """
 
     folder: Path
     naive: bool = False
     layout: Layout = field(init=False)
+    ways: tuple[Address, ...] = field(init=False)
     parts: dict[str, Part] = field(init=False)
 
     def __post_init__(self) -> None:
         nowhere = dict.fromkeys(("control_plane", "lightbulb", "sidecar", "sidecar_admin", "first_host"))
         self.layout = make_layout(**nowhere, hosts=HOSTS, replicas=REPLICAS)
+        self.ways = _beside(self.layout)
         self.parts = {part.name: part for part in self._parts()}
 
     def __enter__(self) -> Self:
@@ -99,6 +114,12 @@ class Fleet:
     def sidecars(self) -> str:
         """Name=address of each sidecar."""
         return ",".join(f"sidecar-{n}={each}" for n, each in enumerate(self.layout.sidecars, 1))
+
+    def live(self, sidecar: str) -> bool:
+        """Say whether a sidecar's Envoy is live."""
+        names = [f"sidecar-{n}" for n in range(1, REPLICAS + 1)]
+        admin = self.layout.sidecar_admins[names.index(sidecar)]
+        return is_ready((admin.host, admin.port))
 
     def start(self, name: str) -> None:
         """Start a part that doesn't run."""
@@ -147,6 +168,8 @@ class Fleet:
         python = [sys.executable, "-m"]
         assert self.layout.redis is not None
         parts = [] if self.naive else [Part("redis", redis_command(self.layout.redis, state))]
+        ways = [f"{way}={plane}" for way, plane in zip(self.ways, self.layout.control_planes, strict=True)]
+        parts.append(Part(LINK, [*python, "chaos.link", str(LINK_SECONDS), *ways]))
         policy = [part for name, value in POLICY.items() for part in ("--policy", f"{name}={value}")]
         for name, arguments in system.commands().items():
             if name.startswith("control-plane"):
@@ -157,8 +180,22 @@ class Fleet:
             elif name.startswith("host"):
                 parts.append(Part(name, [*python, "chaos.host", *_host(arguments), str(LOAD_SECONDS)]))
             else:
-                parts.append(Part(name, [*python, "lightbulbctl", *arguments]))
+                upstream = {"--control-plane": joined(self.ways)} if name == LINKED else {}
+                parts.append(Part(name, [*python, "lightbulbctl", *changed(arguments, upstream)]))
         return parts
+
+
+def _beside(layout: Layout) -> tuple[Address, ...]:
+    """Return an address for each control plane that nobody has, nor will have in this layout."""
+    taken = {address.port for address, _ in layout.flags()}
+    free = [port for port in free_ports(len(taken) + REPLICAS) if port not in taken]
+    return tuple(Address("127.0.0.1", port) for port in free[:REPLICAS])
+
+
+def changed(arguments: Sequence[str], values: Mapping[str, str]) -> list[str]:
+    """Return arguments with other values for some flags."""
+    before = ("", *arguments)
+    return [values.get(flag, argument) for flag, argument in zip(before, arguments, strict=False)]
 
 
 def _host(arguments: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ from controlplane.rules.compile import compile_workspace
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 from lightbulbctl.expectation import Expectations
+from lightbulbctl.options import Address
 
 CALL_SECONDS = 10.0
 MISSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
@@ -24,9 +25,13 @@ MISSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 @dataclass
 class Plane:
-    """Calls, and what every generation's rules call for."""
+    """Calls, what every generation's rules call for, and the rollout's version that it was last told of.
+
+    A replica whose status has a lower version hasn't heard of the newest publish yet.
+    """
 
     fleet: Fleet
+    version: int = 0
     rules: dict[int, Expectations] = field(default_factory=dict)
 
     def publish(self, workspace: Workspace, seconds: float = 30.0) -> int:
@@ -40,23 +45,44 @@ class Plane:
         response = self._insist("Publish", request, seconds)
         assert not response.problems, response.problems
         self.rules.setdefault(response.generation, expectations)
+        self.version = max(self.version, response.version)
         return int(response.generation)
 
     def roll_back(self, number: int, seconds: float = 30.0) -> int:
         """Roll back to a live generation; return the number that is active then."""
         request = pb.RollbackRequest(generation=number, author="chaos", request_id=uuid4().hex)
-        return int(self._insist("Rollback", request, seconds).generation)
+        response = self._insist("Rollback", request, seconds)
+        self.version = max(self.version, response.version)
+        return int(response.generation)
 
     def status(self) -> pb.GetStatusResponse:
         """Return the status as a replica that can be reached has it. Raises grpc.RpcError."""
         return self._call("GetStatus", pb.GetStatusRequest())
 
+    def newest(self) -> pb.GetStatusResponse:
+        """Return the newest status that any replica has: of two, one follows. Raises grpc.RpcError."""
+        found: list[pb.GetStatusResponse] = []
+        last: grpc.RpcError | None = None
+        for address in self.fleet.layout.control_planes:
+            try:
+                found.append(_called(address, "GetStatus", pb.GetStatusRequest()))
+            except grpc.RpcError as error:
+                last = error
+        if not found and last is not None:
+            raise last
+        return max(found, key=lambda status: status.version)
+
     def watch(self, seconds: float) -> Iterator[pb.GetStatusResponse]:
-        """Yield statuses as they change; ends with the replica, or after `seconds`."""
+        """Yield statuses as they change, none from before the newest publish.
+
+        Ends with the replica, or after `seconds`.
+        """
         for address in self.fleet.layout.control_planes:
             with grpc.insecure_channel(str(address)) as channel:
                 try:
-                    yield from pb_grpc.ControlPlaneStub(channel).Watch(pb.WatchRequest(), timeout=seconds)
+                    for status in pb_grpc.ControlPlaneStub(channel).Watch(pb.WatchRequest(), timeout=seconds):
+                        if status.version >= self.version:
+                            yield status
                 except grpc.RpcError:
                     continue
 
@@ -68,6 +94,9 @@ class Plane:
                 status = self.status()
             except grpc.RpcError:
                 time.sleep(0.1)
+                continue
+            if status.version < self.version:
+                time.sleep(0.05)
                 continue
             if generation == status.active_generation:
                 return "active"
@@ -104,12 +133,17 @@ class Plane:
     def _call(self, name: str, request: Any) -> Any:
         last: grpc.RpcError | None = None
         for address in self.fleet.layout.control_planes:
-            with grpc.insecure_channel(str(address)) as channel:
-                try:
-                    return getattr(pb_grpc.ControlPlaneStub(channel), name)(request, timeout=CALL_SECONDS)
-                except grpc.RpcError as error:
-                    last = error
-                    if error.code() not in MISSING:
-                        break
+            try:
+                return _called(address, name, request)
+            except grpc.RpcError as error:
+                last = error
+                if error.code() not in MISSING:
+                    break
         assert last is not None
         raise last
+
+
+def _called(address: Address, name: str, request: Any) -> Any:
+    """Return one replica's answer. Raises grpc.RpcError."""
+    with grpc.insecure_channel(str(address)) as channel:
+        return getattr(pb_grpc.ControlPlaneStub(channel), name)(request, timeout=CALL_SECONDS)

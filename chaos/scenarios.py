@@ -40,11 +40,18 @@ class Row:
 
     fault: str
     moment: str
+    hit: str = ""
+    """The phase that the rollout was in when the fault struck, when it was to strike in one."""
     verdict: Verdict
     publish: str
     expected: str = "active"
     """What was to become of the publish."""
     converged: float | None
+
+    @property
+    def when(self) -> str:
+        """The moment, and what was hit when that was another one."""
+        return f"{self.moment} (hit {self.hit})" if self.hit not in {"", self.moment} else self.moment
 
     @property
     def fine(self) -> bool:
@@ -166,13 +173,16 @@ def strike(made: Stage, fault: Fault, moment: str) -> Row:
     mark, plane = made.taken(), made.plane
     generation = plane.publish(variant(made.dice))
     _wait_for_phase(plane, generation, MOMENTS[moment])
+    hit = phase_name(plane.newest().phase)
     begin = time.time()
     mend = fault.strike(made.fleet, plane)
     time.sleep(fault.hold)  # not for anything to happen: this is how long it stays broken
     mend()
     end = time.time()
-    converged, became = None, "?"
+    back, converged, became = end, None, "?"
     try:
+        wait_for(f"{fault.name}: back again", lambda: fault.back(made.fleet), CONVERGE_SECONDS)
+        back = time.time()
         became = plane.outcome(generation, CONVERGE_SECONDS)
         # What went under has left nothing behind: the next publish goes through.
         following = plane.publish(variant(made.dice), CONVERGE_SECONDS)
@@ -182,8 +192,8 @@ def strike(made: Stage, fault: Fault, moment: str) -> Row:
         converged = time.time() - end
     except (NotInTime, grpc.RpcError) as error:
         became += f" ({error})"
-    verdict = judge(made.since(mark), plane.rules, lambda outcome: fault.down(outcome, begin, end))
-    return Row(fault=fault.name, moment=moment, verdict=verdict, publish=became, converged=converged)
+    verdict = judge(made.since(mark), plane.rules, lambda outcome: fault.down(outcome, begin, back))
+    return Row(fault=fault.name, moment=moment, hit=hit, verdict=verdict, publish=became, converged=converged)
 
 
 def refused(made: Stage, version: str, name: str) -> Row:
@@ -205,6 +215,11 @@ def refused(made: Stage, version: str, name: str) -> Row:
         expected="withdrawn",
         converged=time.time() - began,
     )
+
+
+def phase_name(phase: int) -> str:
+    """Return a phase as MOMENTS and operators call it."""
+    return pb.Phase.Name(phase).removeprefix("PHASE_").lower()
 
 
 def _wait_for_phase(plane: Plane, generation: int, phase: int) -> None:

@@ -11,15 +11,22 @@ from chaos.load import Outcome
 from lightbulb.model import RequestContext
 from lightbulbctl.expectation import Expectations
 
+SLOW_SECONDS = 1.0
+"""A caller notices; without a fault they take some milliseconds, on two busy cores some tens."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Counts of requests, and some of what was wrong. `down`: failed with the very part that was broken."""
+    """Counts of requests, and some of what was wrong. `down`: failed with the very part that was broken.
+
+    `slow`: rightly answered, after more than SLOW_SECONDS.
+    """
 
     requests: int
     failed: int
     misrouted: int
     down: int
+    slow: int = 0
     examples: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -33,18 +40,22 @@ def judge(
 ) -> Verdict:
     """Return what was wrong: failures, and answers by another model than that generation gives that user."""
     counts: Counter[str] = Counter()
+    requests = 0
     examples: Counter[str] = Counter()
     for each in found:
+        requests += 1
         wrong = _wrong(each, rules)
         kind = "fine" if not wrong else "down" if each.error and is_down(each) else wrong.partition(":")[0]
         counts[kind] += 1
+        counts["slow"] += kind == "fine" and each.ended - each.began > SLOW_SECONDS
         if kind in {"failed", "misrouted"}:
             examples[wrong] += 1
     return Verdict(
-        requests=counts.total(),
+        requests=requests,
         failed=counts["failed"],
         misrouted=counts["misrouted"],
         down=counts["down"],
+        slow=counts["slow"],
         examples=dict(examples.most_common(5)),
     )
 

@@ -50,7 +50,9 @@ def test_a_model_that_hosts_refuse_is_noticed_by_nobody(made: Stage) -> None:
         ("kill -9: a Lightbulb", "routing"),
         ("kill -9: Redis", "retiring"),
         ("cut off: a sidecar's relay", "routing"),
+        ("partitioned: a sidecar's relay", "routing"),
         ("kill -9: a sidecar", "unloading"),
+        ("frozen: a host of a shard", "loading"),
     ],
 )
 def test_what_is_down_is_down_and_nobody_else_notices(made: Stage, fault: str, moment: str) -> None:

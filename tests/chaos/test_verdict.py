@@ -1,0 +1,108 @@
+"""How the chaos harness judges: what it excuses, and what it doesn't."""
+
+from dataclasses import replace
+
+from chaos.faults import FAULTS
+from chaos.load import Outcome
+from chaos.scenarios import MOMENTS, Row, phase_name
+from chaos.verdict import SLOW_SECONDS, Verdict, judge
+from lightbulb.model import RequestContext
+
+BY_NAME = {fault.name: fault for fault in FAULTS}
+BEGIN, BACK = 100.0, 103.0
+FINE = Outcome(
+    began=90.0,
+    ended=90.1,
+    sidecar="sidecar-2",
+    objective="PaymentFraudDetection",
+    user="user-1",
+    generation=1,
+    resolved="m@1",
+    answered_by="m@1",
+    shard="shard-a",
+    error="",
+)
+REFUSED = "UNAVAILABLE: failed to connect to all addresses; Connection refused"
+LOST = "UNAVAILABLE: upstream connect error or disconnect/reset before headers. reset reason: x"
+
+
+class Given:
+    """Rules that give everybody m@1."""
+
+    model = "m@1"
+
+    def of(self, objective: str, user: RequestContext) -> "Given":
+        return self
+
+
+RULES = {1: Given()}
+
+
+def excused(name: str, outcome: Outcome) -> bool:
+    return BY_NAME[name].down(outcome, BEGIN, BACK)
+
+
+def test_each_request_counts_once_and_a_slow_one_is_told() -> None:
+    late = replace(FINE, ended=FINE.began + SLOW_SECONDS + 0.1)
+    lost = replace(FINE, error=LOST, ended=FINE.began + 5)
+    astray = replace(FINE, answered_by="m@2")
+    verdict = judge([FINE, late, lost, astray], RULES, lambda _: False)
+    assert replace(verdict, examples={}) == Verdict(requests=4, failed=1, misrouted=1, down=0, slow=1)
+    assert len(verdict.examples) == 2
+
+
+def test_a_misrouted_request_is_never_excused() -> None:
+    assert judge([replace(FINE, resolved="m@2")], RULES, lambda _: True).misrouted == 1
+
+
+def test_the_table_tells_what_was_hit_when_it_was_another_phase() -> None:
+    row = Row(
+        fault="nothing",
+        moment="routing",
+        hit="routing",
+        verdict=judge([], RULES, lambda _: False),
+        publish="active",
+        converged=1.0,
+    )
+    assert row.when == "routing"
+    assert replace(row, hit="retiring").when == "routing (hit retiring)"
+    assert replace(row, hit="").when == "routing"
+
+
+def test_phases_are_called_as_moments_are() -> None:
+    assert {name: phase_name(phase) for name, phase in MOMENTS.items()} == {name: name for name in MOMENTS}
+
+
+def test_a_host_that_stands_still_excuses_nothing() -> None:
+    assert not excused("frozen: a host of a shard", replace(FINE, began=BEGIN, ended=BACK, error=LOST))
+
+
+def test_a_killed_sidecar_excuses_its_own_clients_until_it_is_back_and_they_have_tried_again() -> None:
+    fault = "kill -9: a sidecar"
+    absent = replace(FINE, began=BEGIN + 1, ended=BEGIN + 1, error=REFUSED)
+    assert excused(fault, absent)
+    assert excused(fault, replace(absent, began=BACK + 0.5, ended=BACK + 0.5))
+    assert not excused(fault, replace(absent, began=BACK + 1, ended=BACK + 1))
+    assert not excused(fault, replace(absent, began=BEGIN - 2, ended=BEGIN - 1))
+    assert not excused(fault, replace(absent, sidecar="sidecar-1"))
+
+
+def test_a_killed_sidecar_excuses_nothing_that_an_envoy_or_a_lightbulb_says() -> None:
+    during = replace(FINE, began=BEGIN + 1, ended=BEGIN + 1)
+    for error in (
+        LOST,
+        "UNAVAILABLE: no healthy upstream",
+        "NOT_FOUND: resolve again",
+        "DEADLINE_EXCEEDED: x",
+        "not resolved: Unavailable: x",
+    ):
+        assert not excused("kill -9: a sidecar", replace(during, error=error)), error
+
+
+def test_a_killed_host_excuses_what_was_under_way_on_it_alone() -> None:
+    fault = "kill -9: a host of a shard"
+    lost = replace(FINE, began=BEGIN - 0.1, ended=BEGIN + 0.1, error=LOST)
+    assert excused(fault, lost)
+    assert not excused(fault, replace(lost, ended=BEGIN - 0.05))
+    assert not excused(fault, replace(lost, began=BEGIN + 1, ended=BEGIN + 1.1))
+    assert not excused(fault, replace(lost, error="UNAVAILABLE: no healthy upstream"))
