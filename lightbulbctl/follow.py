@@ -26,7 +26,11 @@ WATCH_SECONDS = 2.0
 LINE_SECONDS = 1.0
 """A log gets no more than one line in so long about the same phase."""
 
-KEEPALIVE = (("grpc.keepalive_time_ms", 5_000), ("grpc.keepalive_timeout_ms", 3_000))
+KEEPALIVE = (
+    ("grpc.keepalive_time_ms", 5_000),
+    ("grpc.keepalive_timeout_ms", 3_000),
+    ("grpc.http2.ping_timeout_ms", 3_000),
+)
 """A replica that hangs is left for another."""
 
 

@@ -26,12 +26,15 @@ from lightbulb.ads.values import MAX_MESSAGE_BYTES, Node
 
 log = logging.getLogger(__name__)
 
+# A peer that stands still is out of sight after ten seconds: its shard's other hosts get its requests then.
 SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_time_ms", 5_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),  # a minute by default, whatever the keepalive's is
+    ("grpc.http2.max_pings_without_data", 0),  # or the third is never sent on a quiet stream
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.max_ping_strikes", 0),
 )

@@ -42,6 +42,7 @@ CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),  # a minute by default, whatever the keepalive's is
     ("grpc.http2.max_pings_without_data", 0),
     # one channel a stream, so that Backoff alone says when to try again
     ("grpc.use_local_subchannel_pool", 1),

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
 from collections import Counter
@@ -25,6 +26,10 @@ class Crowd:
     def __init__(self, process: Process) -> None:
         self._process = process
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Stop it, or let it go on."""
+        self._process.send_signal(number)
+
     async def sent(self) -> Counter[str]:
         """Return what all of them were sent since the last time."""
         assert self._process.stdin is not None
@@ -35,8 +40,8 @@ class Crowd:
 
 
 @contextlib.asynccontextmanager
-async def crowded(target: str) -> AsyncIterator[Crowd]:
-    command = (sys.executable, "-m", crowd.__spec__.name, target, str(COUNT))
+async def crowded(target: str, count: int = COUNT) -> AsyncIterator[Crowd]:
+    command = (sys.executable, "-m", crowd.__spec__.name, target, str(count))
     process = await create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, cwd=Path(__file__).parents[2])
     try:
         yield Crowd(process)
@@ -82,5 +87,23 @@ def test_a_restart_sends_nothing_to_a_thousand_sidecars_and_a_publish_what_chang
                 await again.settled()
                 sent = await many.sent()
                 assert (sent["resources"], sent["removed"]) == (COUNT, 0)  # one objective's routes
+
+    run(scenario)
+
+
+def test_one_that_stands_still_is_out_of_sight_soon_and_back_when_it_goes_on(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store) as it, crowded(it.plane.target, count=1) as still:
+
+            def is_there() -> bool:
+                return any(each.id == "crowd-0" and not each.gone for each in it.plane.replica.consumers)
+
+            await eventually("it", is_there)
+            still.send_signal(signal.SIGSTOP)
+            try:
+                await eventually("its end", lambda: not is_there())
+            finally:
+                still.send_signal(signal.SIGCONT)
+            await eventually("its return", is_there)
 
     run(scenario)

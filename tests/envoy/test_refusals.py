@@ -58,7 +58,7 @@ def test_12_a_new_cluster_that_is_refused_stops_neither_others_nor_later_ones(
         reasons = refused(lab, changed(world, CLUSTER, make("bad")), {"bad"})
         assert reason in reasons["bad"]
         wait_for("the others' change", lambda: lab.call(KEY).text == "vip-b")
-        assert lab.call("New|m|1").text == "vip-b"
+        wait_for("the new key", lambda: lab.call("New|m|1").text == "vip-b")
         lab.upstream("vip-c")
         later = changed(lab.world({KEY: "vip-c", OTHER: "vip-a"}), CLUSTER, make("bad"))
         lab.plane.settle(later)
