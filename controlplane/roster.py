@@ -135,7 +135,7 @@ class Roster:
         """Return a new stream's consumer; it routes what it did when it was last seen."""
         key = stream.node.kind, stream.node.id
         self._counts[key] += 1
-        trace = self._gone.pop(key, None) or traces.get(key)
+        trace = _latest(self._gone.pop(key, None), traces.get(key))
         shard, address = _place(stream.node)
         return Consumer(
             id=stream.node.id,
@@ -145,6 +145,13 @@ class Roster:
             routes=trace.routes if trace is not None else (),
             since=now,
         )
+
+
+def _latest(here: Consumer | None, anywhere: Consumer | None) -> Consumer | None:
+    """Return the latest that is known of a consumer: it may have been elsewhere since it was here."""
+    if here is None or anywhere is None:
+        return here or anywhere
+    return here if anywhere.gone and here.since >= anywhere.since else anywhere
 
 
 def _place(node: Node) -> tuple[str, Address | None]:

@@ -161,6 +161,37 @@ def test_a_consumer_that_moves_to_another_replica_is_sent_nothing(redis: RedisSe
     run(scenario)
 
 
+def test_a_sidecar_that_comes_back_to_a_replica_routes_what_it_did_where_it_was_meanwhile(
+    redis: RedisServer,
+) -> None:
+    async def scenario() -> None:
+        async with pair(redis.url, replace(POLICY, window=0)) as it:
+            peer, one, two = it.first[1], it.one, it.two
+            await peer.connect(two.target)
+            await two.in_step(peer)
+            for version in (2, 3):
+                await two.published(version)
+                await it.settled()
+            await peer.disconnect()
+            await two.published(4)  # without it
+            peer.hold()
+            await peer.connect(one.target)
+
+            def routes_at_one() -> list[tuple[int, ...]]:
+                return [
+                    each.routes
+                    for each in one.replica._roster.consumers(one.replica.now, POLICY)
+                    if each.id == peer.id and not each.gone
+                ]
+
+            await eventually("its stream", routes_at_one)
+            assert routes_at_one() == [(3,)]
+            peer.release()
+            await it.settled()
+
+    run(scenario)
+
+
 def test_an_activation_waits_for_consumers_at_every_replica(redis: RedisServer) -> None:
     async def scenario() -> None:
         await asyncio.gather(*(waits_for(redis.database(position), position) for position in range(3)))
