@@ -14,14 +14,12 @@ from controlplane.planning.placement import closure
 from controlplane.planning.plan import does_not_fit
 from controlplane.problems import Problem, WorkspaceError
 from controlplane.rules.definitions import FILES, Definitions, read_definitions
-from controlplane.rules.lookup import named_models, problem_in
-from controlplane.rules.places import find_variables
+from controlplane.rules.lookup import named_models
 from controlplane.rules.sandbox import RawRule, evaluate
 from controlplane.rules.shapes import Rule, read_rules
 from controlplane.rules.tables import make_tables
 from controlplane.rules.workspace import check_workspace
 from controlplane.rules.yaml_file import suggest
-from lightbulb.model import Source
 
 T = TypeVar("T")
 
@@ -86,21 +84,8 @@ def _evaluate(workspace: Workspace, definitions: Definitions, problems: list[Pro
     unread = definitions.unread["objectives"]
     objectives = None if unread.everything else (*definitions.objectives, *unread.names)
     rules = evaluate(sources, objectives, CONSTANTS, found)
-    variables = find_variables(sources)
-    others = {source.file for source in variables}  # that these have no rule only follows from it
-    found = [each for each in found if each.code != "NO_RULES" or each.file not in others]
-    found += map(_no_function, variables)
     problems += found
     return _Raw(rules, complete=not found)
-
-
-def _no_function(source: Source) -> Problem:
-    return problem_in(
-        source,
-        "NOT_A_FUNCTION",
-        f"{source.rule} is a variable, and only functions are rules",
-        f"write: function {source.rule}() {{ return {{...}}; }}",
-    )
 
 
 def _no_text(file: str, message: str) -> Problem:

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from controlplane.problems import Problem
-from controlplane.rules.places import Places, find_rules, first_places
+from controlplane.rules.places import Places, find_rules, find_variables, first_places
 from controlplane.rules.sandbox_process import Ended, Stopped, run_child
 from lightbulb.model import Source
 
@@ -35,6 +35,9 @@ MAX_MESSAGE = 300
 _FRAME = re.compile(r"(?:<input>|<eval>):(\d+)")
 _CODED = re.compile(r"\x01([A-Z_]+)\x01(.*)")
 _STACK = re.compile(r"\n\s+at .*", re.DOTALL)
+
+_WITHOUT_RULES = frozenset({"SYNTAX", "NOT_A_FUNCTION"})
+"""Problems of a file from which it only follows that it has no rule."""
 
 _REMEDIES = MappingProxyType(
     {
@@ -113,13 +116,13 @@ def evaluate(
         "depth": limits.depth,
     }
     places = find_rules(sources)
-    state = _Evaluation(sources, first_places(places), {}, _duplicates(places), set())
+    state = _Evaluation(sources, first_places(places), {}, _told_by_the_text(sources, places), set())
     deadline = time.monotonic() + limits.total_seconds
     for _ in range(MAX_CHILDREN):
         if state.finished or not sources or time.monotonic() >= deadline:
             break
         _run_child(state, _request(state, setup, limits), limits, deadline)
-    broken = {problem.file for problem in state.problems if problem.code == "SYNTAX"}
+    broken = {problem.file for problem in state.problems if problem.code in _WITHOUT_RULES}
     problems += [each for each in state.problems if each.code != "NO_RULES" or each.file not in broken]
     rules = [
         RawRule(source=_source(state, file, rule), value=value)
@@ -277,6 +280,21 @@ def _blame(state: _Evaluation, place: tuple[str, str], error: tuple[str, str, in
 def _source(state: _Evaluation, file: str, rule: str) -> Source:
     """Return where `rule` is defined; the file's first line when it is the file itself."""
     return state.places.get((file, rule)) or Source(rule=rule, file=file, line=1)
+
+
+def _told_by_the_text(sources: Mapping[str, str], places: Places) -> list[Problem]:
+    return [*_duplicates(places), *map(_no_function, find_variables(sources))]
+
+
+def _no_function(source: Source) -> Problem:
+    return Problem(
+        file=source.file,
+        line=source.line,
+        rule=source.rule,
+        code="NOT_A_FUNCTION",
+        message=f"{source.rule} is a variable, and only functions are rules",
+        remedy=f"write: function {source.rule}() {{ return {{...}}; }}",
+    )
 
 
 def _duplicates(places: Places) -> list[Problem]:

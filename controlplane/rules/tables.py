@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from controlplane.model import Experiment, Objective
 from controlplane.problems import Problem
-from controlplane.rules.definitions import Definitions
+from controlplane.rules.definitions import Definitions, problem_at
 from controlplane.rules.lookup import check_names, problem_in, version_of
 from controlplane.rules.shapes import (
     AbTest,
@@ -68,13 +68,9 @@ def _unruled(own: Mapping[str, Sequence[Rule]], definitions: Definitions) -> lis
 
 def _without_rules(objective: Objective) -> Problem:
     """Return the problem with an objective that nobody would get an answer for, say since a file was lost."""
-    return Problem(
-        file=objective.location.file,
-        line=objective.location.line,
-        code="MISSING_DEFAULT",
-        message=f"objective {objective.name} has no rules: whoever asks for it would get no answer",
-        remedy="give it a rule with a defaultModel, or take it out of objectives.yaml",
-    )
+    message = f"objective {objective.name} has no rules: whoever asks for it would get no answer"
+    remedy = "give it a rule with a defaultModel, or take it out of objectives.yaml"
+    return problem_at(objective, "MISSING_DEFAULT", message, remedy)
 
 
 def _by_objective(rules: Iterable[Rule]) -> Mapping[str, Sequence[Rule]]:
