@@ -21,6 +21,7 @@ from google.protobuf.message import DecodeError
 
 from lightbulb.answer import Answer, Query
 from lightbulb.errors import LightbulbError
+from lightbulb.keepalive import keepalive
 from lightbulb.messages import MAX_BATCH, answer_from_proto, batch_to_proto, request_to_proto
 from lightbulb.model import RequestContext
 from lightbulb.status import error_of, error_of_number
@@ -52,9 +53,7 @@ SERVICE_CONFIG = json.dumps(
 
 CHANNEL_OPTIONS = (
     ("grpc.service_config", SERVICE_CONFIG),
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.http2.ping_timeout_ms", 5_000),  # a minute by default
+    *keepalive(every=60, timeout=5),
     # back soon after a Lightbulb's restart; gRPC's own limit is two minutes
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),

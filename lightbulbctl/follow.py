@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import grpc
 from rich.console import Console
 
+from lightbulb.keepalive import keepalive
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulbctl.control_plane import Addresses, CallFailed, failure, phase_name, stub
 from lightbulbctl.problems import printable
@@ -26,11 +27,7 @@ WATCH_SECONDS = 2.0
 LINE_SECONDS = 1.0
 """A log gets no more than one line in so long about the same phase."""
 
-KEEPALIVE = (
-    ("grpc.keepalive_time_ms", 5_000),
-    ("grpc.keepalive_timeout_ms", 3_000),
-    ("grpc.http2.ping_timeout_ms", 3_000),
-)
+KEEPALIVE = keepalive(every=5, timeout=3)
 """A replica that hangs is left for another."""
 
 

@@ -23,6 +23,7 @@ from controlplane.xds.snapshot import Snapshot
 from controlplane.xds.sotw import SotwSession
 from controlplane.xds.status import StreamStatus
 from lightbulb.ads.values import MAX_MESSAGE_BYTES, Node
+from lightbulb.keepalive import keepalive
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +32,7 @@ SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),
-    ("grpc.keepalive_time_ms", 5_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.http2.ping_timeout_ms", 5_000),  # a minute by default, whatever the keepalive's is
+    *keepalive(every=5, timeout=5),
     ("grpc.http2.max_pings_without_data", 0),  # or the third is never sent on a quiet stream
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.max_ping_strikes", 0),

@@ -22,6 +22,7 @@ from google.protobuf.message import DecodeError
 from lightbulb.ads import wire
 from lightbulb.ads.session import DeltaRequest, DeltaResponse, SubscriberSession, Update
 from lightbulb.ads.values import MAX_MESSAGE_BYTES, Node
+from lightbulb.keepalive import keepalive
 
 __all__ = ["Apply", "Backoff", "Subscriber", "Update"]
 
@@ -40,9 +41,7 @@ CONNECT_SECONDS = 10.0
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.ping_timeout_ms", 10_000),  # a minute by default, whatever the keepalive's is
+    *keepalive(every=KEEPALIVE_SECONDS, timeout=10),
     ("grpc.http2.max_pings_without_data", 0),
     # one channel a stream, so that Backoff alone says when to try again
     ("grpc.use_local_subchannel_pool", 1),
