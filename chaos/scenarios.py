@@ -20,6 +20,7 @@ from chaos.plane import Plane
 from chaos.verdict import Verdict, judge, outcomes
 from chaos.workspaces import variant, with_fraud_model
 from lightbulb.v1 import control_plane_pb2 as pb
+from lightbulbctl.control_plane import phase_name
 
 READY_SECONDS = 60.0
 CONVERGE_SECONDS = 60.0
@@ -215,11 +216,6 @@ def refused(made: Stage, version: str, name: str) -> Row:
         expected="withdrawn",
         converged=time.time() - began,
     )
-
-
-def phase_name(phase: int) -> str:
-    """Return a phase as MOMENTS and operators call it."""
-    return pb.Phase.Name(phase).removeprefix("PHASE_").lower()
 
 
 def _wait_for_phase(plane: Plane, generation: int, phase: int) -> None:

@@ -67,7 +67,7 @@ def _taken(
 ) -> Iterator[tuple[str, str, int]]:
     """Yield each VIP of `wanted` (VIP -> shard) that is another's, whose, and in which live generation."""
     live = [generations[number] for number in (rollout.live if rollout is not None else ())]
-    holders = {vip: (shard, each.number) for each in live for vip, shard in vips((each,)).items()}
+    holders = {vip: (shard, each.number) for each in live for vip, shard in vips([each]).items()}
     for vip, shard in wanted.items():
         holder, number = holders.get(vip, (shard, 0))
         if holder != shard:

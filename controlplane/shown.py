@@ -135,7 +135,9 @@ class Views:
         self._no_models = _fenced(self._no_models, fence)
         shown = before.models if before is not None else {}
         self._hosts = {
-            shard: _fenced(self._hosts[shard] if shown.get(shard) is models else _host(models), fence)
+            shard: _fenced(
+                self._hosts[shard] if shown.get(shard) is models else self._host(shard, models), fence
+            )
             for shard, models in layout.models.items()
         }
         snapshot = self._lightbulb
@@ -144,6 +146,10 @@ class Views:
         if layout.active is not None:
             snapshot = _replace(snapshot, ACTIVE_GENERATION, (resources.generation(layout.active),))
         self._lightbulb = _fenced(snapshot, fence)
+
+    def _host(self, shard: str, models: Iterable[ModelAssignment]) -> Snapshot:
+        held = self._hosts.get(shard, EMPTY_SNAPSHOT)
+        return _replace(held, MODEL_ASSIGNMENT, resources.assignments(models))
 
     def _table_resources(self, layout: Layout) -> tuple[Resource, ...]:
         """Return the tables' resources; those of objectives that didn't change are the same objects."""
@@ -161,10 +167,6 @@ class Views:
 
     def _add_fence(self, address: str, port: int) -> Snapshot:
         return Snapshot(self._types_with_listener(address, port), self._sidecar.fence)
-
-
-def _host(models: Iterable[ModelAssignment]) -> Snapshot:
-    return _replace(EMPTY_SNAPSHOT, MODEL_ASSIGNMENT, resources.assignments(models))
 
 
 def _changed(old: Mapping[str, Snapshot], new: Mapping[str, Snapshot]) -> frozenset[str]:

@@ -138,8 +138,8 @@ def _previous(rollout: Rollout) -> int:
     others = [number for number in rollout.live if number != rollout.active]
     if not others:
         # The one that was published first has none before it.
-        others_first = "; name one of `lightbulb history`, and add --reload" if rollout.active > 1 else ""
-        raise Refused(f"no generation but {rollout.active} is loaded{others_first}")
+        remedy = "; name one of `lightbulb history`, and add --reload" if rollout.active > 1 else ""
+        raise Refused(f"no generation but {rollout.active} is loaded{remedy}")
     return others[-1]
 
 

@@ -58,8 +58,7 @@ def _merged(distinct: tuple[tuple[ModelAssignment, ...], ...]) -> tuple[ModelAss
     return tuple(by_id[name] for name in sorted(by_id))
 
 
-@_remembered
-def vips(generations: tuple[Generation, ...]) -> Mapping[str, str]:
+def vips(generations: Iterable[Generation]) -> Mapping[str, str]:
     """Return VIP -> shard; a shard whose VIP has changed has both."""
     return {
         assignment.vip: assignment.shard

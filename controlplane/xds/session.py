@@ -17,9 +17,8 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import count
-from types import MappingProxyType
 
-from controlplane.xds.messages import DeltaRequest, DeltaResponse
+from controlplane.xds.messages import NO_VERSIONS, DeltaRequest, DeltaResponse
 from controlplane.xds.order import REMOVED_AFTER, may_remove, may_update
 from controlplane.xds.snapshot import Snapshot
 from controlplane.xds.subscription import WILDCARD, Batch, Subscription
@@ -39,9 +38,6 @@ class SessionLimits:
     retry_seconds: float = 15.0
     response_bytes: int = 2 * 1024 * 1024
     names: int = 200_000
-
-
-NOTHING_HELD: Mapping[str, str] = MappingProxyType({})
 
 
 class TooManyNames(Exception):
@@ -91,10 +87,9 @@ class DeltaSession:
         before, self.snapshot = self.snapshot, snapshot
         if before is not None and before.by_type is snapshot.by_type:
             return ()  # only the fence is new
-        first = before is None
         for subscription in self._subscriptions.values():
             subscription.update(snapshot.of(subscription.type_url))
-            if first:
+            if before is None:
                 subscription.mark_all()
         return self._flush(now)
 
@@ -137,7 +132,7 @@ class DeltaSession:
     def held(self, type_url: str) -> Mapping[str, str]:
         """Return name -> version of what the client has of a type, as far as is known; "" for not known."""
         subscription = self._subscriptions.get(type_url)
-        return NOTHING_HELD if subscription is None else subscription.held
+        return NO_VERSIONS if subscription is None else subscription.held
 
     def _open(self, request: DeltaRequest) -> None:
         subscription = Subscription(type_url=request.type_url)

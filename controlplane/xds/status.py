@@ -27,7 +27,7 @@ class StreamStatus:
         return {} if snapshot is None else self.refusals(snapshot)
 
     def refusals(self, snapshot: Snapshot) -> Mapping[str, str]:
-        """Return name -> reason of what is refused of `snapshot`; of what wasn't offered yet, nothing is."""
+        """Return name -> reason of what is refused of `snapshot`: the same versions as were refused."""
         return self.session.refusals(snapshot)
 
     def behind(self, snapshot: Snapshot) -> tuple[str, ...]:
