@@ -9,66 +9,38 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from functools import partial
-from statistics import fmean
 
 from bench.contest import Contestant, Costs, Measured, Setting, alternate
 from bench.machine import resident_bytes
+from bench.pushed import KEYS, World
 from bench.result import Comparison
 from bench.worker import Worker
 
 TITLE = "A push of one changed objective to one Envoy, through its relay"
-KEYS = 10
 PUSHES = 20
-VIPS = {"vip-a": ("127.0.0.1", 9), "vip-b": ("127.0.0.2", 9)}
-
-
-class Sidecar:
-    """An Envoy, with a relay or without one, that is shown so many objectives."""
-
-    def __init__(self, name: str, objectives: int, plane: Worker, fleet: Worker) -> None:
-        self._name = name
-        self._objectives = objectives
-        self._plane = plane
-        self._fleet = fleet
-        self._moved = False
-
-    def connect(self, relay: Worker | None, folder: str) -> None:
-        """Let it connect, and take all that there is."""
-        target = f"127.0.0.1:{self._plane.ask(do='show', **self._shown())['port']}"
-        if relay is not None:
-            target = relay.ask(target=target, world=self._name, folder=folder)["target"]
-        asked = {"vips": list(VIPS), "objectives": self._objectives}
-        self._fleet.ask(do="start", target=target, world=self._name, sidecars=1, **asked)
-        self._plane.ask(do="settle", world=self._name, streams=1)
-
-    def push(self, relay: Worker | None = None) -> Costs:
-        """Let the keys of one objective change their VIPs, many times; return what one push costs."""
-        cpu = relay.cpu_seconds() if relay is not None else 0.0
-        took = [self._push() for _ in range(PUSHES)]
-        spent = relay.cpu_seconds() - cpu if relay is not None else 0.0
-        return {"time": fmean(took), "relay's CPU": spent / PUSHES}
-
-    def _push(self) -> float:
-        self._moved = not self._moved
-        spent: float = self._plane.ask(do="push", streams=1, **self._shown())["time"]
-        return spent
-
-    def _shown(self) -> dict[str, object]:
-        shown = {"objectives": self._objectives, "keys": KEYS, "vips": VIPS, "moved": (self._moved, False)}
-        return {"world": self._name, **shown}
 
 
 @contextlib.contextmanager
-def _sidecar(setting: Setting, name: str, objectives: int, relay: Worker | None) -> Iterator[Sidecar]:
-    cores = setting.cores
+def _sidecar(setting: Setting, name: str, objectives: int, relay: Worker | None) -> Iterator[World]:
+    cores, folder = setting.cores, str(setting.folder)
     with (
         Worker("bench.parts.plane", cores.client) as plane,
         Worker("bench.parts.fleet", cores.client) as fleet,
     ):
         setting.tell(f"{name}: takes {objectives:,} objectives")
-        made = Sidecar(name, objectives, plane, fleet)
-        made.connect(relay, str(setting.folder))
-        yield made
+        world = World(name=name, objectives=objectives, sidecars=1, plane=plane, fleet=fleet)
+        if relay is None:
+            world.connect()
+        else:
+            world.connect(lambda target: relay.ask(target=target, world=name, folder=folder)["target"])
+        yield world
+
+
+def _push(world: World, relay: Worker) -> Costs:
+    """Return what one push costs, and what of it is the relay's."""
+    before = relay.cpu_seconds()
+    costs = world.push_one(PUSHES)
+    return {**costs, "relay's CPU": (relay.cpu_seconds() - before) / PUSHES}
 
 
 def run(setting: Setting) -> tuple[Comparison, ...]:
@@ -83,9 +55,9 @@ def run(setting: Setting) -> tuple[Comparison, ...]:
     ):
         measured = alternate(
             [
-                Contestant(name=direct, measure=alone.push),
-                Contestant(name=through, measure=partial(large.push, large_relay)),
-                Contestant(name=small, measure=partial(little.push, small_relay)),
+                Contestant(name=direct, measure=partial(alone.push_one, PUSHES)),
+                Contestant(name=through, measure=partial(_push, large, large_relay)),
+                Contestant(name=small, measure=partial(_push, little, small_relay)),
             ],
             rounds,
             setting.tell,
