@@ -19,11 +19,11 @@ from bench.contest import Setting
 from bench.machine import cpu_seconds, pinned, resident_bytes
 from bench.worker import Worker
 from bench.workspace import shards_of
+from controlplane.cli.options import Address
+from controlplane.cli.processes import Processes, free_ports
+from controlplane.cli.redis import redis_command
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
-from lightbulbctl.options import Address
-from lightbulbctl.processes import Processes, free_ports
-from lightbulbctl.redis import redis_command
 
 LOCAL = "127.0.0.1"
 READY_SECONDS = 120.0
@@ -143,22 +143,22 @@ class Deployment:
             "lightbulb": self.size.lightbulbs,
         }
         deadline = time.monotonic() + READY_SECONDS
-        while (found := self._in_step()) != expected:
+        while (found := self._synced()) != expected:
             if time.monotonic() > deadline:
                 raise NotInStep(f"in step are {found}, and should be {expected}")
             time.sleep(LOOK_SECONDS)
 
-    def _in_step(self) -> dict[str, int]:
+    def _synced(self) -> dict[str, int]:
         with grpc.insecure_channel(self._target) as channel:
             status = pb_grpc.ControlPlaneStub(channel).GetStatus(pb.GetStatusRequest(), timeout=CALL_SECONDS)
         found = dict.fromkeys(("sidecar", "host", "lightbulb"), 0)
         for each in status.consumers:
-            found[each.kind] += not each.waiting_for and not each.out_of_sight
+            found[each.kind] += not each.waiting_for and not each.disconnected
         return found
 
     def _answers(self) -> bool:
         try:
-            self._in_step()
+            self._synced()
         except grpc.RpcError:
             return False
         return True

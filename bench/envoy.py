@@ -10,9 +10,9 @@ from pathlib import Path
 
 from bench.machine import pinned
 from bench.system import Server
-from lightbulbctl.processes import free_ports
-from sidecar.bootstrap import SidecarSettings
-from sidecar.process import is_ready, make_command
+from controlplane.cli.processes import free_ports
+from lightbulb.sidecar.bootstrap import SidecarSettings
+from lightbulb.sidecar.process import is_ready, make_command
 
 READY_SECONDS = 60.0
 END_SECONDS = 10.0

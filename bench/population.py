@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import islice
 
-from lightbulb.answer import Query
-from lightbulb.messages import MAX_BATCH, batch_to_proto, request_to_proto
 from lightbulb.model import RequestContext
+from lightbulb.rpc.answer import Query
+from lightbulb.rpc.messages import MAX_BATCH, batch_to_proto, request_to_proto
 
 USERS = 512
 RANKING, FRAUD = "ContinueWatchingRanking", "PaymentFraudDetection"

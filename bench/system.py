@@ -13,9 +13,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from bench.contest import Setting
 from bench.machine import pinned
 from bench.worker import Worker
+from controlplane.cli.processes import Processes, free_ports
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import read_workspace
-from lightbulbctl.processes import Processes, free_ports
 
 RULES = Path(__file__).parents[1] / "rules"
 READY_SECONDS = 30.0

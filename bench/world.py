@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from controlplane.model import RoutingRule
 from controlplane.xds import resources
-from controlplane.xds.snapshot import EMPTY_SNAPSHOT, Snapshot
+from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, ROUTE, SCOPED_ROUTE
 from lightbulb.model import routing_key
 

@@ -51,11 +51,11 @@ def _frozen(name: str, *, alone: bool) -> Callable[[Fleet, Plane], Callable[[], 
     return strike
 
 
-def _control_plane(*, driving: bool) -> Callable[[Fleet, Plane], Callable[[], None]]:
+def _control_plane(*, leading: bool) -> Callable[[Fleet, Plane], Callable[[], None]]:
     def strike(fleet: Fleet, plane: Plane) -> Callable[[], None]:
-        drives = _driver(plane)
-        other = "control-plane-2" if drives == "control-plane-1" else "control-plane-1"
-        return _killed(drives if driving else other)(fleet, plane)
+        leads = _driver(plane)
+        other = "control-plane-2" if leads == "control-plane-1" else "control-plane-1"
+        return _killed(leads if leading else other)(fleet, plane)
 
     return strike
 
@@ -76,8 +76,8 @@ def _under_way(outcome: Outcome, begin: float, back: float) -> bool:
 
 FAULTS = (
     Fault("nothing", lambda fleet, plane: lambda: None),
-    Fault("kill -9: driving control plane", _control_plane(driving=True)),
-    Fault("kill -9: other control plane", _control_plane(driving=False)),
+    Fault("kill -9: leading control plane", _control_plane(leading=True)),
+    Fault("kill -9: other control plane", _control_plane(leading=False)),
     Fault("kill -9: a Lightbulb", _killed("lightbulb-1")),
     Fault(
         "kill -9: a sidecar",
@@ -93,7 +93,7 @@ FAULTS = (
     # As long, but it is the network that breaks: the relay lives, and goes on serving its Envoy.
     Fault("partitioned: a sidecar's relay", _frozen(LINK, alone=False), hold=8.0),
     Fault(
-        "frozen: driving control plane",
+        "frozen: leading control plane",
         lambda fleet, plane: _frozen(_driver(plane), alone=False)(fleet, plane),
     ),
     Fault("frozen: Redis", _frozen("redis", alone=False)),
@@ -103,4 +103,4 @@ FAULTS = (
 
 
 def _driver(plane: Plane) -> str:
-    return next((each.name for each in plane.status().replicas if each.driving), "control-plane-1")
+    return next((each.name for each in plane.status().replicas if each.leading), "control-plane-1")

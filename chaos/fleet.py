@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from controlplane.cli.layout import Layout, make_layout
+from controlplane.cli.options import Address, joined
+from controlplane.cli.processes import Processes, free_ports
+from controlplane.cli.redis import redis_command
+from controlplane.cli.system import System
 from controlplane.model import Shard
-from lightbulbctl.layout import Layout, make_layout
-from lightbulbctl.options import Address, joined
-from lightbulbctl.processes import Processes, free_ports
-from lightbulbctl.redis import redis_command
-from lightbulbctl.system import System
-from sidecar.process import is_ready
+from lightbulb.sidecar.process import is_ready
 
 HOSTS = 4
 REPLICAS = 2
@@ -41,7 +41,7 @@ POLICY = {
     "lease": 20,
     "reconnect": 5,
     "window": 2,
-    "laggards": 0.5,
+    "max_unavailable": 0.5,
 }
 
 
@@ -175,13 +175,13 @@ class Fleet:
             if name.startswith("control-plane"):
                 if self.naive and name != "control-plane-1":
                     continue
-                module = [*python, "chaos.naive"] if self.naive else [*python, "lightbulbctl"]
+                module = [*python, "chaos.naive"] if self.naive else [*python, "controlplane"]
                 parts.append(Part(name, [*module, *arguments, *policy]))
             elif name.startswith("host"):
                 parts.append(Part(name, [*python, "chaos.host", *_host(arguments), str(LOAD_SECONDS)]))
             else:
                 upstream = {"--control-plane": joined(self.ways)} if name == LINKED else {}
-                parts.append(Part(name, [*python, "lightbulbctl", *changed(arguments, upstream)]))
+                parts.append(Part(name, [*python, "controlplane", *changed(arguments, upstream)]))
         return parts
 
 

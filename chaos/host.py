@@ -11,9 +11,10 @@ import sys
 import threading
 import time
 
-from servinghost.app import HostSettings, serve
-from servinghost.models.catalogue import CATALOGUE
-from servinghost.workflow import Supplies, Workflow
+from examples.models.catalogue import CATALOGUE
+from examples.models.facts import FACTS
+from lightbulb.host.app import HostSettings, serve
+from lightbulb.host.workflow import Supplies, Workflow
 
 GIVE_UP_SECONDS = 10.0
 """How long the host waits for a model: less than the control plane waits for the host."""
@@ -55,6 +56,7 @@ def main() -> None:
         memory_mib=int(memory),
         load_seconds=GIVE_UP_SECONDS,
         catalogue={**catalogue, HANGS: Hanging},
+        facts=FACTS,
     )
     asyncio.run(serve(settings))
 

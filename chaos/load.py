@@ -18,13 +18,13 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from lightbulb.answer import Answer
-from lightbulb.client import LightbulbClient
+from controlplane.cli.traffic import request_for
+from lightbulb.client.client import LightbulbClient
+from lightbulb.client.interceptor import AsyncRoutingInterceptor, routed
 from lightbulb.errors import LightbulbError
-from lightbulb.interceptor import AsyncRoutingInterceptor, routed
 from lightbulb.model import RequestContext, model_id
 from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
-from lightbulbctl.traffic import request_for
+from lightbulb.rpc.answer import Answer
 
 OBJECTIVES = ("ContinueWatchingRanking", "PaymentFraudDetection")
 USERS = 500

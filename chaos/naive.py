@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from controlplane import replica
+from controlplane.cli import policy
+from controlplane.cli.main import main
+from controlplane.replica import replica
 from controlplane.rollout.advance import Progress
+from controlplane.rollout.desired_state import DesiredState
 from controlplane.rollout.registry import Consumer
 from controlplane.rollout.state import Policy
-from controlplane.rollout.views import Layout
-from lightbulbctl import policy
-from lightbulbctl.main import main
 
 
 def nobody(*_: Any, **__: Any) -> Progress:
@@ -29,11 +29,11 @@ def at_once(*_: Any) -> float:
     return 0.0
 
 
-def everybody(shown: Layout, consumers: Iterable[Consumer], *_: Any) -> dict[str, tuple[Any, ...]]:
+def everybody(desired: DesiredState, consumers: Iterable[Consumer], *_: Any) -> dict[str, tuple[Any, ...]]:
     """A host is sent requests whether or not it has loaded what they are for."""
     return {
         vip: tuple(sorted(each.address for each in consumers if each.shard == shard and each.address))
-        for vip, shard in shown.vips.items()
+        for vip, shard in desired.vips.items()
     }
 
 

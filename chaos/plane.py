@@ -11,13 +11,13 @@ from uuid import uuid4
 import grpc
 
 from chaos.fleet import Fleet, NotInTime
+from controlplane.cli.expectation import Expectations
+from controlplane.cli.options import Address
 from controlplane.model import Workspace
 from controlplane.planning.plan import make_plan
 from controlplane.rules.compile import compile_workspace
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
-from lightbulbctl.expectation import Expectations
-from lightbulbctl.options import Address
 
 CALL_SECONDS = 10.0
 MISSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
@@ -105,7 +105,7 @@ class Plane:
             time.sleep(0.05)
         raise NotInTime(f"generation {generation}: neither active nor withdrawn within {seconds:g} s")
 
-    def in_step(self, generation: int) -> bool:
+    def synced(self, generation: int) -> bool:
         """Say whether everybody is there, and in step with `generation`, and nothing is under way."""
         try:
             status = self.status()
@@ -114,7 +114,7 @@ class Plane:
         there = {
             each.node_id
             for each in status.consumers
-            if not (each.out_of_sight or each.waiting_for or each.rejected or each.answered_from)
+            if not (each.disconnected or each.waiting_for or each.rejected or each.answered_from)
         }
         expected = {name for name in self.fleet.parts if name.startswith(("lightbulb", "sidecar", "host"))}
         settled = status.phase == pb.PHASE_SETTLED and not status.store_problem

@@ -19,8 +19,8 @@ from chaos.load import Outcome
 from chaos.plane import Plane
 from chaos.verdict import Verdict, judge, outcomes
 from chaos.workspaces import variant, with_fraud_model
+from controlplane.cli.control_plane import phase_name
 from lightbulb.v1 import control_plane_pb2 as pb
-from lightbulbctl.control_plane import phase_name
 
 READY_SECONDS = 60.0
 CONVERGE_SECONDS = 60.0
@@ -87,7 +87,7 @@ class Stage:
         """Return how long it took until everybody is in step with `generation`."""
         began = time.monotonic()
         wait_for(
-            f"everybody in step with {generation}", lambda: self.plane.in_step(generation), CONVERGE_SECONDS
+            f"everybody in step with {generation}", lambda: self.plane.synced(generation), CONVERGE_SECONDS
         )
         return time.monotonic() - began
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from chaos.load import Outcome
+from controlplane.cli.expectation import Expectations
 from lightbulb.model import RequestContext
-from lightbulbctl.expectation import Expectations
 
 SLOW_SECONDS = 1.0
 """A caller notices; without a fault they take some milliseconds, on two busy cores some tens."""

@@ -15,15 +15,15 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from controlplane.api import ControlPlaneService
+from controlplane.admin.operator import Caller, Operator
+from controlplane.api.service import AdminService
 from controlplane.model import Workspace
-from controlplane.operator import Asked, Operator
-from controlplane.replica import Replica
+from controlplane.replica.replica import Replica
 from controlplane.rollout.state import Policy
 from controlplane.store.contract import Store, Unreachable
 from controlplane.store.open import open_store
-from controlplane.xds.server import SERVER_OPTIONS
-from lightbulb.listen import listen
+from lightbulb.ads.server.server import SERVER_OPTIONS
+from lightbulb.rpc.listen import listen
 from lightbulb.v1 import control_plane_pb2
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 
@@ -73,7 +73,7 @@ class ControlPlane:
         await self.replica.start()
         self._server = grpc.aio.server(options=SERVER_OPTIONS)
         self.replica.ads.add_to(self._server)
-        pb_grpc.add_ControlPlaneServicer_to_server(ControlPlaneService(self.replica), self._server)
+        pb_grpc.add_ControlPlaneServicer_to_server(AdminService(self.replica), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
             (_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
@@ -129,8 +129,8 @@ async def _serve(
         return
     try:
         if workspace is not None and control_plane.replica.known.rollout is None:
-            asked = Asked(author=settings.replica, message="published at the start")
-            await Operator(control_plane.replica).publish(workspace, asked)
+            caller = Caller(author=settings.replica, message="published at the start")
+            await Operator(control_plane.replica).publish(workspace, caller)
         await control_plane.run_until(stop)
     finally:
         await control_plane.stop()

@@ -1,4 +1,4 @@
-"""What can go wrong with a resolution, as its caller sees it. `lightbulb.status` maps it to gRPC."""
+"""What can go wrong with a resolution, as its caller sees it. `lightbulb.rpc.status` maps it to gRPC."""
 
 from __future__ import annotations
 

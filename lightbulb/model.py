@@ -1,6 +1,6 @@
 """The values that resolution works on: tables, rules, conditions, and who is asking.
 
-Frozen all the way down. `lightbulb.codec` maps them to and from protos/lightbulb/v1/table.proto;
+Frozen all the way down. `lightbulb.resolution.codec` maps them to and from protos/lightbulb/v1/table.proto;
 nothing else knows the wire form.
 """
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 
 from bench.worker import answer
-from lightbulb.listen import LISTEN_OPTIONS, listen
-from lightbulb.service import MAX_CALLS, MAX_REQUEST_BYTES, THREADS
+from lightbulb.rpc.listen import LISTEN_OPTIONS, listen
+from lightbulb.service.server import MAX_CALLS, MAX_REQUEST_BYTES, THREADS
 
 SERVICE = "bench.Echo"
 METHOD = f"/{SERVICE}/Echo"

@@ -22,10 +22,10 @@ from envoy.service.discovery.v3 import discovery_pb2
 from bench.machine import allow_many_sockets
 from bench.worker import answer_async
 from bench.world import objective
-from lightbulb.ads.session import WILDCARD, DeltaRequest
-from lightbulb.ads.stream import CHANNEL_OPTIONS
-from lightbulb.ads.values import CLUSTER, ENDPOINTS, FENCE, LISTENER, ROUTE, SCOPED_ROUTE, Node
-from lightbulb.ads.wire import DELTA_METHOD, node_to_proto, request_to_bytes
+from lightbulb.ads.client.session import WILDCARD, DeltaRequest
+from lightbulb.ads.client.subscriber import CHANNEL_OPTIONS
+from lightbulb.ads.client.wire import DELTA_METHOD, node_to_proto, request_to_bytes
+from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, STAMP, Node
 
 TYPES = (CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE)
 """In the order in which Envoy asks for them, over some round trips."""
@@ -61,23 +61,23 @@ class Response:
     """A response, without its nonce. The same object for all who were sent the same."""
 
     type_url: str
-    fence: str
+    stamp: str
     versions: Mapping[str, str]
     removed: tuple[str, ...]
 
 
 @dataclass(slots=True, eq=False)
 class Sidecar:
-    """One of them. What it holds, and the newest fence that it saw, outlive its stream."""
+    """One of them. What it holds, and the newest stamp that it saw, outlive its stream."""
 
     id: str
     asks: Asks
     held: dict[str, Held] = field(default_factory=dict)
-    fence: str = ""
+    stamp: str = ""
 
     def first_requests(self) -> list[bytes]:
         """Return what it asks for: a control plane that agrees with what it holds sends nothing."""
-        seen = {FENCE: self.fence} if self.fence else {}
+        seen = {STAMP: self.stamp} if self.stamp else {}
         node = Node(id=self.id, metadata={"kind": "sidecar", "listen_port": "8080", **seen})
         first = discovery_pb2.DeltaDiscoveryRequest(node=node_to_proto(node)).SerializeToString()
         requests = [
@@ -90,7 +90,7 @@ class Sidecar:
         response, nonce = _parse(data)
         held = self.held.get(response.type_url, NOTHING)
         self.held[response.type_url] = _apply(held, response)
-        self.fence = response.fence or self.fence
+        self.stamp = response.stamp or self.stamp
         return len(response.versions) + len(response.removed), _ack(response.type_url, nonce)
 
 
@@ -116,7 +116,7 @@ class Fleet:
         """
         first = self._sidecars[0] if warm else NOBODY
         for number in range(len(self._sidecars), len(self._sidecars) + sidecars):
-            sidecar = Sidecar(f"{prefix}/{number}", asks, dict(first.held), first.fence)
+            sidecar = Sidecar(f"{prefix}/{number}", asks, dict(first.held), first.stamp)
             self._sidecars.append(sidecar)
             self._running.append(asyncio.create_task(self._live(sidecar, target)))
 
@@ -204,9 +204,9 @@ def _parse(data: bytes) -> tuple[Response, str]:
 
 @lru_cache(maxsize=32)
 def _shared(
-    type_url: str, fence: str, versions: tuple[tuple[str, str], ...], removed: tuple[str, ...]
+    type_url: str, stamp: str, versions: tuple[tuple[str, str], ...], removed: tuple[str, ...]
 ) -> Response:
-    return Response(type_url, fence, dict(versions), removed)
+    return Response(type_url, stamp, dict(versions), removed)
 
 
 @lru_cache(maxsize=64)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.worker import answer_async
-from lightbulb.ads.stream import Backoff, Subscriber, Update
+from lightbulb.ads.client.subscriber import Backoff, Subscriber, Update
 from lightbulb.ads.values import MODEL_ASSIGNMENT, Node
 
 LONGEST_PAUSE = 0.5

@@ -17,9 +17,9 @@ from bench.machine import Meter, allow_many_sockets, cpu_seconds
 from bench.parts.hosts import LONGEST_PAUSE
 from bench.worker import answer_async
 from bench.workspace import make_workspace
-from lightbulb.ads.stream import Backoff, Subscriber, Update
+from lightbulb.ads.client.subscriber import Backoff, Subscriber, Update
 from lightbulb.ads.values import ACTIVE_GENERATION, Node
-from lightbulb.feed import AFRESH, TYPES, Feed
+from lightbulb.tables.feed import AFRESH, TYPES, Feed
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 

@@ -14,13 +14,13 @@ import grpc.aio
 from bench.machine import allow_many_sockets, cpu_seconds
 from bench.worker import answer_async
 from bench.world import make_world
-from controlplane.replica import GATHER_SECONDS
+from controlplane.replica.replica import GATHER_SECONDS
 from controlplane.xds.listener import listener
 from controlplane.xds.nodes import SidecarNode, identify
-from controlplane.xds.server import SERVER_OPTIONS, AdsServer
-from controlplane.xds.snapshot import Snapshot
+from lightbulb.ads.server.server import SERVER_OPTIONS, AdsServer
+from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.values import LISTENER, LISTENER_NAME, Node
-from lightbulb.listen import listen
+from lightbulb.rpc.listen import listen
 
 SETTLE_SECONDS = 90.0
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.worker import answer_async
 from lightbulb.ads.values import Node
-from sidecar.relay import Relay, RelaySettings
+from lightbulb.sidecar.relay import Relay, RelaySettings
 
 
 def _settings(target: str, world: str, folder: str) -> RelaySettings:

@@ -19,7 +19,7 @@ from bench.system import RULES
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import read_workspace
 from lightbulb.model import AbRule, Cell, ModelTarget, ObjectiveTable, RequestContext, Source
-from lightbulb.resolve import Resolver
+from lightbulb.resolution.resolve import Resolver
 
 TITLE = "An in-process resolve, against a bare murmur3 hash and a dictionary look-up"
 GOAL = 3.0

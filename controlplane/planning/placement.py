@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from controlplane.model import Model, Shard
-from controlplane.planning.rooms import Rooms
+from controlplane.planning.shard_bins import ShardBins
 
 NOTHING_RESIDENT: Mapping[str, Mapping[str, int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Misfit:
+class Unplaceable:
     """A model that fits nowhere: what it needs, and the most that any shard has left, in MiB."""
 
     model: Model
@@ -33,7 +33,7 @@ class Placement:
 
     shard_of: Mapping[str, str]
     loaded: Mapping[str, frozenset[str]]
-    misfits: tuple[Misfit, ...]
+    misfits: tuple[Unplaceable, ...]
 
 
 def closure(model: str, models: Mapping[str, Model]) -> frozenset[str]:
@@ -66,7 +66,7 @@ def place(
     }
     order = sorted(sorted(sizes), key=sizes.__getitem__, reverse=True)  # equal sizes stay sorted by name
     fixed = {model: shard.name for shard in shards for model in shard.models}
-    rooms = Rooms(shards, models, resident, shared={name for needed in needs.values() for name in needed})
+    rooms = ShardBins(shards, models, resident, shared={name for needed in needs.values() for name in needed})
     shard_of: dict[str, str] = {}
     # First what is told to be somewhere, then what stays, so that nothing new can push it out.
     for name in sorted(order, key=lambda each: each not in fixed) if fixed else order:
@@ -83,5 +83,5 @@ def place(
             shard_of[name] = room.shard.name
         else:
             largest = rooms.largest_free() if told is None else told.free
-            misfits.append(Misfit(model=models[name], needs=sizes[name], largest_free=largest))
+            misfits.append(Unplaceable(model=models[name], needs=sizes[name], largest_free=largest))
     return Placement(shard_of=shard_of, loaded=rooms.loaded(), misfits=tuple(misfits))

@@ -1,7 +1,7 @@
 """How a rollout moves on by itself: each step gated on acknowledgements, none waited for for ever. Pure.
 
 What the consumers said and what time it is go in, the next state comes out. Never touches a stream or a
-store; `views` says what each consumer is shown in each state.
+store; `desired_state` says what each consumer should have in each state.
 """
 
 from __future__ import annotations
@@ -74,12 +74,12 @@ def _release(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -
     waited = at.now - rollout.entered
     if waited < policy.unload or (progress.lagging and waited < policy.routing):
         return rollout
-    return replace(rollout, phase=Phase.LOADING, entered=at.now, leaving=(), shown=at.version)
+    return replace(rollout, phase=Phase.LOADING, entered=at.now, leaving=(), desired_version=at.version)
 
 
 def _load(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> Rollout:
     if not progress.missing:
-        return replace(rollout, phase=Phase.ROUTING, entered=at.now, shown=at.version)
+        return replace(rollout, phase=Phase.ROUTING, entered=at.now, desired_version=at.version)
     if _first(rollout):
         return rollout
     if progress.refused:
@@ -98,7 +98,7 @@ def _route(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> 
         return withdraw(rollout, f"refused: {listed(progress.refused)}", at)
     if at.now - rollout.entered < policy.routing:
         return rollout
-    if len(progress.lagging) > policy.laggards * progress.total:
+    if len(progress.lagging) > policy.max_unavailable * progress.total:
         return withdraw(rollout, _late(progress, policy.routing), at)
     passed_over = f"went on without {listed(progress.lagging)}"
     return replace(activate(rollout, rollout.target, at), note=passed_over)
@@ -107,7 +107,7 @@ def _route(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> 
 def _retire(rollout: Rollout, progress: Progress, policy: Policy, delay: float, at: Moment) -> Rollout:
     if rollout.oldest != rollout.active and not progress.lagging:
         # Everybody known has come this far: from now on nobody is told of anything older.
-        return replace(rollout, oldest=rollout.active, entered=at.now, shown=at.version)
+        return replace(rollout, oldest=rollout.active, entered=at.now, desired_version=at.version)
     if not _over(rollout, progress, delay, at.now):
         return rollout
     stay = kept(rollout, policy.window)
@@ -119,14 +119,14 @@ def _retire(rollout: Rollout, progress: Progress, policy: Policy, delay: float, 
         live=stay,
         held=(rollout.active,) if rollout.active else (),
         leaving=leaving,
-        shown=rollout.shown if stay == rollout.live else at.version,
+        desired_version=rollout.desired_version if stay == rollout.live else at.version,
     )
 
 
 def _unload(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> Rollout:
     if not _over(rollout, progress, policy.unload, at.now):
         return rollout
-    return replace(rollout, phase=Phase.SETTLED, entered=at.now, leaving=(), shown=at.version)
+    return replace(rollout, phase=Phase.SETTLED, entered=at.now, leaving=(), desired_version=at.version)
 
 
 def _over(rollout: Rollout, progress: Progress, delay: float, now: float) -> bool:

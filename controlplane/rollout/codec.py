@@ -13,14 +13,14 @@ from google.protobuf.message import DecodeError, Message
 from controlplane.model import Plan, RoutingRule, ShardAssignment
 from controlplane.rollout.registry import Consumer, Report
 from controlplane.rollout.state import Phase, Rollout
-from lightbulb.codec import (
+from lightbulb.model import ObjectiveTable
+from lightbulb.resolution.codec import (
     Malformed,
     assignment_from_bytes,
     assignment_to_bytes,
     table_from_bytes,
     table_to_bytes,
 )
-from lightbulb.model import ObjectiveTable
 from lightbulb.v1 import store_pb2 as pb
 
 FORMAT = 1
@@ -95,7 +95,7 @@ def rollout_to_bytes(rollout: Rollout) -> bytes:
         failure=rollout.failure,
         withdrawn=rollout.withdrawn,
         fence=rollout.fence,
-        shown=rollout.shown,
+        desired_version=rollout.desired_version,
         oldest=rollout.oldest,
     ).SerializeToString(deterministic=True)
 
@@ -122,7 +122,7 @@ def rollout_from_bytes(body: bytes) -> Rollout:
         failure=message.failure,
         withdrawn=message.withdrawn,
         fence=message.fence,
-        shown=message.shown,
+        desired_version=message.desired_version,
         oldest=message.oldest,
     )
 
@@ -162,11 +162,11 @@ def _consumer_to_proto(consumer: Consumer) -> pb.StoredConsumer:
         loaded=sorted(consumer.loaded),
         routes=consumer.routes,
         since=consumer.since,
-        gone=consumer.gone,
+        disconnected=consumer.disconnected,
         orphaned=consumer.orphaned,
-        in_step_since=consumer.in_step_since,
+        synced_since=consumer.synced_since,
         refused_of=consumer.refused_of,
-        out_of_step_since=consumer.out_of_step_since,
+        unsynced_since=consumer.unsynced_since,
     )
 
 
@@ -181,11 +181,11 @@ def _consumer_from_proto(message: pb.StoredConsumer) -> Consumer:
         loaded=frozenset(message.loaded),
         routes=tuple(message.routes),
         since=message.since,
-        gone=message.gone,
+        disconnected=message.disconnected,
         orphaned=message.orphaned,
-        in_step_since=message.in_step_since,
+        synced_since=message.synced_since,
         refused_of=message.refused_of,
-        out_of_step_since=message.out_of_step_since,
+        unsynced_since=message.unsynced_since,
     )
 
 

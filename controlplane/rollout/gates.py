@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from types import MappingProxyType
 
 from controlplane.rollout.advance import Progress
+from controlplane.rollout.desired_state import ModelsByShard
 from controlplane.rollout.registry import Consumer
 from controlplane.rollout.state import Phase, Policy, Rollout
-from controlplane.rollout.views import ModelsByShard
 from lightbulb.ads.values import LISTENER_NAME
 
 _WAITED_FOR = MappingProxyType(
@@ -51,7 +51,7 @@ def progress(
         total=len(waited_for),
         lagging=tuple(sorted(lagging)),
         refused=tuple(sorted(refused)),
-        since=max((consumer.in_step_since for consumer in waited_for), default=0.0),
+        since=max((consumer.synced_since for consumer in waited_for), default=0.0),
     )
 
 
@@ -68,8 +68,8 @@ def _concerns(name: str, consumer: Consumer, rollout: Rollout, target: ModelsByS
 
 
 def _counts(consumer: Consumer, rollout: Rollout, now: float, policy: Policy) -> bool:
-    """Say whether a phase waits for a consumer at all; one that is out of sight does only at times."""
-    if not consumer.gone:
+    """Say whether a phase waits for a consumer at all; one that is disconnected does only at times."""
+    if not consumer.disconnected:
         return True
     match rollout.phase:
         case Phase.ROUTING:
@@ -87,17 +87,17 @@ def _lags(consumer: Consumer, rollout: Rollout) -> bool:
     if rollout.phase is Phase.RETIRING and consumer.kind == "sidecar":
         # Its clients are answered from what it routes: only that it routes what is active counts.
         return bool(rollout.active) and rollout.active not in consumer.routes
-    return consumer.gone or not consumer.shown or bool(consumer.waiting_for)
+    return consumer.disconnected or not consumer.up_to_date or bool(consumer.waiting_for)
 
 
 def _given_up(consumer: Consumer, rollout: Rollout, now: float, policy: Policy) -> bool:
     """Say whether one that is connected, and takes nothing, has done so for longer than its lease."""
-    since = consumer.out_of_step_since
+    since = consumer.unsynced_since
     return rollout.phase in {Phase.RETIRING, Phase.UNLOADING} and 0.0 < since <= now - policy.lease
 
 
 def _named(consumer: Consumer) -> str:
-    return f"{consumer} (out of sight)" if consumer.gone else str(consumer)
+    return f"{consumer} (disconnected)" if consumer.disconnected else str(consumer)
 
 
 def _shards_without_host(models: ModelsByShard, hosts: Iterable[Consumer]) -> list[str]:

@@ -26,7 +26,7 @@ def publish(rollout: Rollout | None, target: int, release: tuple[int, ...] | Non
     leaving, have made room. Raises Refused when as many generations as there may be are live.
     """
     if rollout is None:
-        return Rollout(phase=Phase.LOADING, entered=at.now, target=target, shown=at.version)
+        return Rollout(phase=Phase.LOADING, entered=at.now, target=target, desired_version=at.version)
     before = withdraw(rollout, f"superseded by generation {target}", at) if rollout.target else rollout
     live = tuple(number for number in before.live if number not in (release or ()))
     if len(live) >= MAX_LIVE:
@@ -43,7 +43,7 @@ def publish(rollout: Rollout | None, target: int, release: tuple[int, ...] | Non
         leaving=(*before.leaving, *(release or ())),
         note="",
         failure="",
-        shown=at.version,
+        desired_version=at.version,
     )
 
 
@@ -113,7 +113,7 @@ def activate(rollout: Rollout, number: int, at: Moment) -> Rollout:
         held=held,
         note="",
         fence=at.version,
-        shown=at.version,
+        desired_version=at.version,
     )
 
 
@@ -130,7 +130,7 @@ def withdraw(rollout: Rollout, reason: str, at: Moment) -> Rollout:
         leaving=(*rollout.leaving, *routed),
         failure=reason,
         withdrawn=rollout.target,
-        shown=at.version,
+        desired_version=at.version,
     )
 
 

@@ -1,6 +1,6 @@
 """Who is there: what each replica says of its consumers, put together. Pure.
 
-A consumer that is out of sight is remembered: a sidecar that can't reach us goes on routing what it has, a
+A consumer that is disconnected is remembered: a sidecar that can't reach us goes on routing what it has, a
 Lightbulb goes on answering, and a host whose replica ended is about to reconnect.
 """
 
@@ -19,7 +19,7 @@ REPLICA_SECONDS = 4.0
 """A replica that hasn't been heard of for so long has ended, and its consumers look for another."""
 
 HOST_LEASE = 86_400.0
-"""A shard whose hosts are all out of sight goes on being sent its requests for so many seconds."""
+"""A shard whose hosts are all disconnected goes on being sent its requests for so many seconds."""
 
 Address = tuple[str, int]
 """IP address and port."""
@@ -29,9 +29,9 @@ Address = tuple[str, int]
 class Consumer:
     """One stream of a consumer, as its replica sees it; times in seconds of the store's clock.
 
-    `since`: when it came, or went if it is `gone`. `orphaned`: it is gone because its replica ended.
-    `in_step_since`: when it first had nothing left to acknowledge of what it is shown; 0.0 when it never had.
-    `out_of_step_since`: since when it owes something or refuses something; 0.0 when it does neither.
+    `since`: when it came, or went if it is `disconnected`. `orphaned`: it is gone because its replica ended.
+    `synced_since`: when it first had nothing left to acknowledge of what it is shown; 0.0 when it never had.
+    `unsynced_since`: since when it owes something or refuses something; 0.0 when it does neither.
     `refused_of`: the newest generation that was routed when it came to refuse what it refuses; 0: nothing.
     `routes`: a sidecar's generations when it was last in step. `loaded`: ids of a host's models.
     """
@@ -45,12 +45,12 @@ class Consumer:
     loaded: frozenset[str] = frozenset()
     routes: tuple[int, ...] = ()
     since: float = 0.0
-    in_step_since: float = 0.0
-    out_of_step_since: float = 0.0
+    synced_since: float = 0.0
+    unsynced_since: float = 0.0
     refused_of: int = 0
-    gone: bool = False
+    disconnected: bool = False
     orphaned: bool = False
-    shown: bool = True
+    up_to_date: bool = True
     """Its replica shows it the newest version of the rollout."""
 
     def __str__(self) -> str:
@@ -58,17 +58,17 @@ class Consumer:
 
     def lost(self, at: float, *, orphaned: bool) -> Consumer:
         """Return what is left of it once its stream has ended."""
-        if self.gone:
+        if self.disconnected:
             return self
         return replace(
             self,
-            gone=True,
+            disconnected=True,
             orphaned=orphaned,
             since=at,
             waiting_for=(),
             rejected=NOTHING,
             refused_of=0,
-            out_of_step_since=0.0,
+            unsynced_since=0.0,
         )
 
     def refusal_of(self, rejected: Mapping[str, str], routed: tuple[int, ...]) -> int:
@@ -83,11 +83,13 @@ class Consumer:
 
     def remembered(self, now: float, policy: Policy) -> bool:
         """Say whether it counts though it is gone; hosts do for a day, in case they are all there is."""
-        return not self.gone or now - self.since < (HOST_LEASE if self.kind == "host" else policy.lease)
+        return not self.disconnected or now - self.since < (
+            HOST_LEASE if self.kind == "host" else policy.lease
+        )
 
     def there(self, now: float, policy: Policy) -> bool:
         """Say whether it is connected, or may be about to reconnect to another replica."""
-        return not self.gone or (self.orphaned and now - self.since < policy.reconnect)
+        return not self.disconnected or (self.orphaned and now - self.since < policy.reconnect)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +110,11 @@ def merge(reports: Iterable[Report], version: int, now: float, policy: Policy) -
     """Return every stream that counts, and of consumers that have none the latest trace within its lease."""
     found: dict[tuple[str, str], list[Consumer]] = defaultdict(list)
     for report in reports:
-        ended, shown = report.ended(now), report.version == version
+        ended, up_to_date = report.ended(now), report.version == version
         for consumer in report.consumers:
             seen = consumer.lost(report.heartbeat, orphaned=True) if ended else consumer
             found[consumer.kind, consumer.id].append(
-                seen if seen.shown == shown else replace(seen, shown=shown)
+                seen if seen.up_to_date == up_to_date else replace(seen, up_to_date=up_to_date)
             )
     merged: list[Consumer] = []
     for entries in found.values():
@@ -129,7 +131,7 @@ def _streams(entries: Iterable[Consumer]) -> list[Consumer]:
 
     The machine of the others has gone down without a word, and come back.
     """
-    streams = [entry for entry in entries if not entry.gone]
+    streams = [entry for entry in entries if not entry.disconnected]
     if len(streams) < 2 or streams[0].kind != "host":
         return streams
     newest = {stream.address: stream for stream in sorted(streams, key=lambda each: each.since)}
@@ -137,7 +139,7 @@ def _streams(entries: Iterable[Consumer]) -> list[Consumer]:
 
 
 def adopt(ended: Iterable[Report], now: float | None, policy: Policy) -> tuple[Consumer, ...]:
-    """Return what is left of the consumers of replicas that ended: out of sight from `now` on.
+    """Return what is left of the consumers of replicas that ended: disconnected from `now` on.
 
     None is for "since their replica ended". Without it a control plane that comes back after an outage would
     take everybody for long gone.

@@ -49,9 +49,9 @@ class Rollout:
 
     `live`: routed and loaded, in the order in which they were last active. `held`: those of `live` that
     clients may hold answers from; `oldest`: that of them which a caller gets whose sidecar isn't known.
-    `leaving`: loaded still, routed no more. `fence`: the version at which `active` was last set; `shown`: the
-    version at which what any consumer is shown last changed. `failure` says why the newest publish was
-    withdrawn; `note`, whom it went on without.
+    `leaving`: loaded still, routed no more. `fence`: the version at which `active` was last set;
+    `desired_version`: the version at which what any consumer should have last changed. `failure` says why the
+    newest publish was withdrawn; `note`, whom it went on without.
     """
 
     phase: Phase
@@ -67,7 +67,7 @@ class Rollout:
     failure: str = ""
     withdrawn: int = 0
     fence: int = 0
-    shown: int = 0
+    desired_version: int = 0
 
     @property
     def newest(self) -> int:
@@ -97,10 +97,10 @@ class Policy:
 
     `loading`, `routing`: deadlines. `unload`: how long hosts keep models that nothing routes to any more.
     `margin`: added to the longest client cache and the longest request before old keys go. `lease`: how
-    long a sidecar or Lightbulb that is out of sight is taken to be serving. `reconnect`: how long one is
+    long a sidecar or Lightbulb that is disconnected is taken to be serving. `reconnect`: how long one is
     waited for before a step goes on without it. `window`: generations that stay loaded for a rollback,
-    beside the active one. `laggards`: the share of sidecars and Lightbulbs that ROUTING may pass over once
-    its deadline has passed.
+    beside the active one. `max_unavailable`: the share of sidecars and Lightbulbs that ROUTING
+    may pass over once its deadline has passed.
     """
 
     loading: float = 60.0
@@ -110,7 +110,7 @@ class Policy:
     lease: float = 600.0
     reconnect: float = 15.0
     window: int = 2
-    laggards: float = 0.1
+    max_unavailable: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)

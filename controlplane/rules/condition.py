@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from controlplane.rules.yaml_file import suggest
-from lightbulb.conditions import compile_condition
 from lightbulb.model import All, AnyOf, Comparison, Condition, Not, Operator
+from lightbulb.resolution.conditions import compile_condition
 
 Complain = Callable[[str, str, str], Exception]
 """Takes path, message and remedy; notes the problem and returns what to raise."""

@@ -11,8 +11,8 @@ from controlplane.problems import Problem
 from controlplane.rules.condition import read_condition
 from controlplane.rules.sandbox import RawRule
 from controlplane.rules.yaml_file import Misfit, suggest
-from lightbulb.enrich import is_reserved
 from lightbulb.model import BASIS_POINTS, EMPTY, Condition, Source, Value
+from lightbulb.rpc.enrich import is_reserved
 
 T = TypeVar("T")
 

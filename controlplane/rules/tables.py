@@ -24,7 +24,6 @@ from controlplane.rules.shapes import (
     Rule,
     Shift,
 )
-from lightbulb.conditions import disjoint
 from lightbulb.model import (
     AbRule,
     Cell,
@@ -36,6 +35,7 @@ from lightbulb.model import (
     Source,
     routing_key,
 )
+from lightbulb.resolution.conditions import disjoint
 
 R = TypeVar("R", AbTest, ContextCondition)
 AnyRule = TypeVar("AnyRule", AbTest, Default, ContextCondition, Shift, Overrides)

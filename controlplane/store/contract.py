@@ -5,7 +5,7 @@
     head       the rollout's state, under a version that rises by one with every change
     audit      who did what, and what the system did; append-only, the oldest are dropped
     requests   request id -> outcome, so that a call may be repeated
-    lease      which replica drives the rollout, and its fencing token
+    lease      which replica leads the rollout, and its fencing token
     reports    replica -> what it knows of its consumers
 
 Everything that decides is in `commit`: it takes a whole change, or nothing of it. What the head and the
@@ -41,7 +41,7 @@ class Conflict(StoreError):
 
 
 class Fenced(StoreError):
-    """The lease is another replica's by now: stop driving."""
+    """The lease is another replica's by now: stop leading."""
 
 
 class NotFound(StoreError):
@@ -104,7 +104,7 @@ class Head:
 class Change:
     """A step of the rollout, taken as a whole or not at all.
 
-    `expected` is the version that it was decided on. `token` is the lease's, for a step of the driver;
+    `expected` is the version that it was decided on. `token` is the lease's, for a step of the leader;
     None for an operator's, which needs no lease. A token is good until another is handed out, or the lease is
     released: past its end, while nobody took over, there is nobody to be fenced from. `entry`, if any, must
     be the log's next, of which the first is 1. A `request_id` that isn't empty is remembered with `outcome`;

@@ -38,8 +38,8 @@ def repeated(request_id: str) -> Conflict:
 
 
 def fenced(token: int, current: int, holder: str) -> Fenced:
-    """Say who drives, to one who doesn't any more."""
-    now = f"{holder!r} drives with token {current}" if holder else "nobody holds the lease"
+    """Say who leads, to one who doesn't any more."""
+    now = f"{holder!r} leads with token {current}" if holder else "nobody holds the lease"
     return Fenced(f"the lease with token {token} has ended: {now}; take it again before the next step")
 
 

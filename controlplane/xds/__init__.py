@@ -1,1 +1,1 @@
-"""The ADS server: a pure session machine, pure resources, a thin gRPC shell."""
+"""What consumers are sent: resources (pure), and the snapshots that they are served from."""

@@ -18,7 +18,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 
 from controlplane.xds.resources import ads, seconds
-from controlplane.xds.snapshot import make_resource
+from lightbulb.ads.server.snapshot import make_resource
 from lightbulb.ads.values import LISTENER_NAME, Resource
 from lightbulb.model import KEY_SEPARATOR, REASON_HEADER, ROUTING_KEY_HEADER, UNKNOWN_ROUTING_KEY
 

@@ -6,15 +6,10 @@ import ipaddress
 from dataclasses import dataclass
 from functools import lru_cache
 
-from controlplane.xds.snapshot import Fence
-from lightbulb.ads.values import FENCE, Node
+from lightbulb.ads.values import STAMP, BadNode, CommitStamp, Node
 
 MAX_ADDRESSES = 20_000
 """Addresses that are remembered as they are written: a large fleet's."""
-
-
-class BadNode(ValueError):
-    """A node that doesn't say what it must; the message names the key and the remedy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,21 +58,21 @@ def identify(node: Node) -> Identity:
             raise BadNode(f"node {node.id} is of kind {other!r}; it is one of sidecar, lightbulb, host")
 
 
-def is_behind(fence: Fence, node: Node) -> bool:
-    """Say whether a node has seen what is newer than `fence`; raises BadNode when they don't compare."""
-    text = node.metadata.get(FENCE, "")
+def is_behind(stamp: CommitStamp, node: Node) -> bool:
+    """Say whether a node has seen what is newer than `stamp`; raises BadNode when they don't compare."""
+    text = node.metadata.get(STAMP, "")
     store, _, number = text.rpartition(":")
     if not text:
         return False
     if not number.isascii() or not number.isdigit():
-        raise BadNode(f"{node.kind} {node.id}: metadata {FENCE!r} is {text!r}, not STORE:NUMBER")
-    if store != fence.store:
+        raise BadNode(f"{node.kind} {node.id}: metadata {STAMP!r} is {text!r}, not STORE:NUMBER")
+    if store != stamp.store:
         raise BadNode(
-            f"{node.kind} {node.id} was configured from the store {store}, and this one is {fence.store}: it "
+            f"{node.kind} {node.id} was configured from the store {store}, and this one is {stamp.store}: it "
             "has another control plane's address, or the store was made anew, and the node is to be "
             "restarted with an empty state folder"
         )
-    return int(number) > fence.number
+    return int(number) > stamp.number
 
 
 # Each push asks for the same few again, once a stream: to parse them took a sixth of it.

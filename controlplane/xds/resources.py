@@ -27,8 +27,7 @@ from xds.core.v3 import extension_pb2 as xds_extension_pb2
 from xds.type.matcher.v3 import matcher_pb2
 
 from controlplane.model import RoutingRule
-from controlplane.xds.snapshot import make_resource
-from lightbulb import codec
+from lightbulb.ads.server.snapshot import make_resource
 from lightbulb.ads.values import Resource
 from lightbulb.model import (
     KEY_SEPARATOR,
@@ -38,6 +37,7 @@ from lightbulb.model import (
     ObjectiveTables,
     SidecarState,
 )
+from lightbulb.resolution import codec
 
 NO_CLUSTER = "lightbulb-unknown-key"
 """Where unknown keys go: a cluster that never exists, so that the listener can say what is wrong."""

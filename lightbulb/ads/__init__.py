@@ -1,1 +1,1 @@
-"""The ADS subscriber that Lightbulb and serving hosts share."""
+"""ADS, the ground floor: messages, the client end, the server end. It never says what a resource means."""

@@ -36,8 +36,8 @@ after every addition."""
 LISTENER_NAME = "lightbulb"
 """The one listener of a sidecar."""
 
-FENCE = "fence"
-"""Metadata key: the last fence that a node was sent, as it was sent. A server that is behind it waits."""
+STAMP = "fence"
+"""Metadata key: the last stamp that a node was sent, as it was sent. A server that is behind it waits."""
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Receive limit of both ends: `initial_resource_versions` of ~93k resources exceeds gRPC's 4 MiB."""
@@ -74,3 +74,21 @@ class Node:
     def kind(self) -> str:
         """What sort of consumer this is; a node that doesn't say is a sidecar."""
         return self.metadata.get("kind", "sidecar")
+
+
+@dataclass(frozen=True, slots=True)
+class CommitStamp:
+    """A number that rises with every change of what is shown, and the store that it was counted in."""
+
+    store: str = ""
+    number: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.store}:{self.number}" if self.store else ""
+
+
+NO_STAMP = CommitStamp()
+
+
+class BadNode(ValueError):
+    """A node that doesn't say what it must; the message names the key and the remedy."""

@@ -129,7 +129,7 @@ class WatchRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class Consumer(_message.Message):
-    __slots__ = ("node_id", "kind", "waiting_for", "rejected", "out_of_sight", "answered_from", "shard", "stale")
+    __slots__ = ("node_id", "kind", "waiting_for", "rejected", "disconnected", "answered_from", "shard", "stale")
     class RejectedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -141,7 +141,7 @@ class Consumer(_message.Message):
     KIND_FIELD_NUMBER: _ClassVar[int]
     WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
-    OUT_OF_SIGHT_FIELD_NUMBER: _ClassVar[int]
+    DISCONNECTED_FIELD_NUMBER: _ClassVar[int]
     ANSWERED_FROM_FIELD_NUMBER: _ClassVar[int]
     SHARD_FIELD_NUMBER: _ClassVar[int]
     STALE_FIELD_NUMBER: _ClassVar[int]
@@ -149,21 +149,21 @@ class Consumer(_message.Message):
     kind: str
     waiting_for: _containers.RepeatedScalarFieldContainer[str]
     rejected: _containers.ScalarMap[str, str]
-    out_of_sight: bool
+    disconnected: bool
     answered_from: int
     shard: str
     stale: bool
-    def __init__(self, node_id: _Optional[str] = ..., kind: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., out_of_sight: _Optional[bool] = ..., answered_from: _Optional[int] = ..., shard: _Optional[str] = ..., stale: _Optional[bool] = ...) -> None: ...
+    def __init__(self, node_id: _Optional[str] = ..., kind: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., disconnected: _Optional[bool] = ..., answered_from: _Optional[int] = ..., shard: _Optional[str] = ..., stale: _Optional[bool] = ...) -> None: ...
 
 class Replica(_message.Message):
-    __slots__ = ("name", "driving", "silent")
+    __slots__ = ("name", "leading", "silent")
     NAME_FIELD_NUMBER: _ClassVar[int]
-    DRIVING_FIELD_NUMBER: _ClassVar[int]
+    LEADING_FIELD_NUMBER: _ClassVar[int]
     SILENT_FIELD_NUMBER: _ClassVar[int]
     name: str
-    driving: bool
+    leading: bool
     silent: bool
-    def __init__(self, name: _Optional[str] = ..., driving: _Optional[bool] = ..., silent: _Optional[bool] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., leading: _Optional[bool] = ..., silent: _Optional[bool] = ...) -> None: ...
 
 class GetStatusResponse(_message.Message):
     __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica")

@@ -75,7 +75,7 @@ class StoredEvent(_message.Message):
     def __init__(self, at: _Optional[float] = ..., author: _Optional[str] = ..., action: _Optional[str] = ..., generation: _Optional[int] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class StoredRollout(_message.Message):
-    __slots__ = ("format", "active", "target", "phase", "entered", "live", "held", "leaving", "pinned", "note", "failure", "withdrawn", "fence", "shown", "oldest")
+    __slots__ = ("format", "active", "target", "phase", "entered", "live", "held", "leaving", "pinned", "note", "failure", "withdrawn", "fence", "desired_version", "oldest")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     ACTIVE_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
@@ -89,7 +89,7 @@ class StoredRollout(_message.Message):
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
-    SHOWN_FIELD_NUMBER: _ClassVar[int]
+    DESIRED_VERSION_FIELD_NUMBER: _ClassVar[int]
     OLDEST_FIELD_NUMBER: _ClassVar[int]
     format: int
     active: int
@@ -104,12 +104,12 @@ class StoredRollout(_message.Message):
     failure: str
     withdrawn: int
     fence: int
-    shown: int
+    desired_version: int
     oldest: int
-    def __init__(self, format: _Optional[int] = ..., active: _Optional[int] = ..., target: _Optional[int] = ..., phase: _Optional[str] = ..., entered: _Optional[float] = ..., live: _Optional[_Iterable[int]] = ..., held: _Optional[_Iterable[int]] = ..., leaving: _Optional[_Iterable[int]] = ..., pinned: _Optional[_Iterable[int]] = ..., note: _Optional[str] = ..., failure: _Optional[str] = ..., withdrawn: _Optional[int] = ..., fence: _Optional[int] = ..., shown: _Optional[int] = ..., oldest: _Optional[int] = ...) -> None: ...
+    def __init__(self, format: _Optional[int] = ..., active: _Optional[int] = ..., target: _Optional[int] = ..., phase: _Optional[str] = ..., entered: _Optional[float] = ..., live: _Optional[_Iterable[int]] = ..., held: _Optional[_Iterable[int]] = ..., leaving: _Optional[_Iterable[int]] = ..., pinned: _Optional[_Iterable[int]] = ..., note: _Optional[str] = ..., failure: _Optional[str] = ..., withdrawn: _Optional[int] = ..., fence: _Optional[int] = ..., desired_version: _Optional[int] = ..., oldest: _Optional[int] = ...) -> None: ...
 
 class StoredConsumer(_message.Message):
-    __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "gone", "orphaned", "in_step_since", "refused_of", "out_of_step_since")
+    __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "disconnected", "orphaned", "synced_since", "refused_of", "unsynced_since")
     class RejectedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -127,11 +127,11 @@ class StoredConsumer(_message.Message):
     LOADED_FIELD_NUMBER: _ClassVar[int]
     ROUTES_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
-    GONE_FIELD_NUMBER: _ClassVar[int]
+    DISCONNECTED_FIELD_NUMBER: _ClassVar[int]
     ORPHANED_FIELD_NUMBER: _ClassVar[int]
-    IN_STEP_SINCE_FIELD_NUMBER: _ClassVar[int]
+    SYNCED_SINCE_FIELD_NUMBER: _ClassVar[int]
     REFUSED_OF_FIELD_NUMBER: _ClassVar[int]
-    OUT_OF_STEP_SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNSYNCED_SINCE_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: str
     shard: str
@@ -142,12 +142,12 @@ class StoredConsumer(_message.Message):
     loaded: _containers.RepeatedScalarFieldContainer[str]
     routes: _containers.RepeatedScalarFieldContainer[int]
     since: float
-    gone: bool
+    disconnected: bool
     orphaned: bool
-    in_step_since: float
+    synced_since: float
     refused_of: int
-    out_of_step_since: float
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., shard: _Optional[str] = ..., address: _Optional[str] = ..., port: _Optional[int] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., loaded: _Optional[_Iterable[str]] = ..., routes: _Optional[_Iterable[int]] = ..., since: _Optional[float] = ..., gone: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., in_step_since: _Optional[float] = ..., refused_of: _Optional[int] = ..., out_of_step_since: _Optional[float] = ...) -> None: ...
+    unsynced_since: float
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., shard: _Optional[str] = ..., address: _Optional[str] = ..., port: _Optional[int] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., loaded: _Optional[_Iterable[str]] = ..., routes: _Optional[_Iterable[int]] = ..., since: _Optional[float] = ..., disconnected: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., synced_since: _Optional[float] = ..., refused_of: _Optional[int] = ..., unsynced_since: _Optional[float] = ...) -> None: ...
 
 class StoredReport(_message.Message):
     __slots__ = ("replica", "heartbeat", "version", "consumers")

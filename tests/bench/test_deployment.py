@@ -14,10 +14,10 @@ from bench.result import Report
 from bench.show import cost_text, ratio_text
 from bench.workspace import make_workspace
 from controlplane.rules.compile import compile_workspace
-from controlplane.xds.messages import DeltaResponse
-from controlplane.xds.snapshot import Fence, make_resource
-from controlplane.xds.wire import delta_request, delta_response
-from lightbulb.ads.values import CLUSTER, FENCE
+from lightbulb.ads.messages import DeltaResponse
+from lightbulb.ads.server.snapshot import make_resource
+from lightbulb.ads.server.wire import delta_request, delta_response
+from lightbulb.ads.values import CLUSTER, STAMP, CommitStamp
 
 
 def test_a_small_deployment_publishes_rolls_back_and_starts_again_on_its_store(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_small_deployment_publishes_rolls_back_and_starts_again_on_its_store(t
 def response(nonce: str, *names: str, removed: tuple[str, ...] = ()) -> bytes:
     resources = tuple(make_resource(name, name.encode()) for name in names)
     message = DeltaResponse(
-        type_url=CLUSTER, nonce=nonce, resources=resources, removed=removed, fence=Fence("store", 7)
+        type_url=CLUSTER, nonce=nonce, resources=resources, removed=removed, stamp=CommitStamp("store", 7)
     )
     return delta_response(message)
 
@@ -59,7 +59,7 @@ def test_a_sidecar_that_connects_again_says_what_it_holds_and_what_it_saw() -> N
     assert sidecar.take(response("2", "c", removed=("a",)))[0] == 2
     first, *others = map(delta_request, sidecar.first_requests())
     assert first.node is not None
-    assert first.node.metadata[FENCE] == "store:7"
+    assert first.node.metadata[STAMP] == "store:7"
     assert [each.type_url for each in (first, *others)] == list(TYPES)
     assert first.initial_versions == {name: make_resource(name, name.encode()).version for name in "bc"}
     assert not any(each.initial_versions for each in others)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from chaos.fleet import LINK, LINKED, Fleet, changed
-from lightbulbctl.processes import free_ports
+from controlplane.cli.processes import free_ports
 
 SECONDS = 10.0
 QUIET_SECONDS = 0.3

@@ -46,7 +46,7 @@ def test_a_model_that_hosts_refuse_is_noticed_by_nobody(made: Stage) -> None:
 @pytest.mark.parametrize(
     ("fault", "moment"),
     [
-        ("kill -9: driving control plane", "loading"),
+        ("kill -9: leading control plane", "loading"),
         ("kill -9: a Lightbulb", "routing"),
         ("kill -9: Redis", "retiring"),
         ("cut off: a sidecar's relay", "routing"),

@@ -28,4 +28,4 @@ def redis(shared_redis: RedisServer) -> RedisServer:
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have control planes look at the clock often, since nothing here takes as long as it does elsewhere."""
-    monkeypatch.setattr("controlplane.replica.TICK_SECONDS", 0.02)
+    monkeypatch.setattr("controlplane.replica.replica.TICK_SECONDS", 0.02)

@@ -15,8 +15,8 @@ import grpc.aio
 from envoy.service.discovery.v3 import ads_pb2_grpc
 from envoy.service.discovery.v3 import discovery_pb2 as pb
 
+from lightbulb.ads.client.wire import node_to_proto
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Node
-from lightbulb.ads.wire import node_to_proto
 
 TYPES = (CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE)
 CHANNELS = 8

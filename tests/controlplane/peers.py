@@ -15,8 +15,9 @@ import grpc.aio
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 
-from lightbulb.ads.session import DeltaResponse, Update
-from lightbulb.ads.stream import Subscriber
+from lightbulb.ads.client.session import DeltaResponse, Update
+from lightbulb.ads.client.subscriber import Subscriber
+from lightbulb.ads.client.wire import node_to_proto
 from lightbulb.ads.values import (
     CLUSTER,
     ENDPOINTS,
@@ -27,8 +28,7 @@ from lightbulb.ads.values import (
     Node,
     Resource,
 )
-from lightbulb.ads.wire import node_to_proto
-from lightbulb.feed import AFRESH, TYPES, Feed
+from lightbulb.tables.feed import AFRESH, TYPES, Feed
 from tests.controlplane.workspaces import SHARD
 from tests.lightbulb.ads_server import SOON
 

@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 
 from controlplane.app import ControlPlane, ControlPlaneSettings
-from controlplane.replica import Replica
+from controlplane.replica.replica import Replica
 from controlplane.rollout.state import Phase, Policy, Rollout
 from controlplane.store.contract import Store
 from controlplane.store.open import open_store
@@ -166,7 +166,7 @@ class Plane:
         wanted = {peer.id for peer in peers}
         await eventually(
             f"{wanted} to be seen",
-            lambda: wanted <= {each.id for each in self.replica.consumers if not each.gone},
+            lambda: wanted <= {each.id for each in self.replica.consumers if not each.disconnected},
         )
 
     async def has_reported(self) -> None:
@@ -174,25 +174,25 @@ class Plane:
         reports = self.replica._reports
         await eventually("the report", lambda: reports._own is reports._written)
 
-    def in_step_since(self, name: str) -> float:
+    def synced_since(self, name: str) -> float:
         """Return since when a consumer has nothing left to acknowledge."""
-        return next(each.in_step_since for each in self.replica.consumers if each.id == name)
+        return next(each.synced_since for each in self.replica.consumers if each.id == name)
 
     def refused(self) -> dict[str, set[str]]:
         """Return what each consumer refuses that refuses something, by its id."""
         return {each.id: set(each.rejected) for each in self.replica.consumers if each.rejected}
 
-    async def in_step(self, *peers: Peer) -> None:
+    async def synced(self, *peers: Peer) -> None:
         """Wait until this replica has an ACK of everything, and nothing more to send, from each."""
 
         def all_in_step() -> bool:
             replica = self.replica
             there = {
                 each.id
-                for each in replica._roster.consumers(replica.now, replica.policy)
-                if each.in_step_since and not (each.gone or each.waiting_for)
+                for each in replica._tracker.consumers(replica.now, replica.policy)
+                if each.synced_since and not (each.disconnected or each.waiting_for)
             }
-            return replica._shown is replica.known and there >= {peer.id for peer in peers}
+            return replica._served is replica.known and there >= {peer.id for peer in peers}
 
         await eventually(f"{[peer.id for peer in peers]} to be in step", all_in_step)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.archive import Archive
 from controlplane.model import Plan
+from controlplane.replica.archive import Archive
 from controlplane.rollout.codec import plan_to_bytes
 from controlplane.store.contract import Change, LogEntry, Store
 from controlplane.store.open import open_store

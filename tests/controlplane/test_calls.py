@@ -6,7 +6,7 @@ from dataclasses import replace
 import grpc
 import pytest
 
-from controlplane.api import MAX_TEXT, MAX_WATCHERS
+from controlplane.api.service import MAX_TEXT, MAX_WATCHERS
 from controlplane.rules.workspace import MAX_FILES
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, plane, refused, run

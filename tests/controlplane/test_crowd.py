@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+from controlplane.cli.processes import free_ports
 from lightbulb.ads.values import ACTIVE_GENERATION
-from lightbulbctl.processes import free_ports
 from tests.controlplane import crowd
 from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, plane, run
 from tests.controlplane.worlds import world
@@ -56,7 +56,9 @@ async def all_in_step(plane: Plane) -> None:
 
     def count() -> int:
         return sum(
-            each.id.startswith("crowd") and each.in_step_since > 0 and not (each.waiting_for or each.gone)
+            each.id.startswith("crowd")
+            and each.synced_since > 0
+            and not (each.waiting_for or each.disconnected)
             for each in plane.replica.consumers
         )
 
@@ -76,7 +78,7 @@ def test_a_restart_sends_nothing_to_a_thousand_sidecars_and_a_publish_what_chang
             it.clear()
             await it.plane.stop()
             async with plane(store, policy=policy, port=it.plane.port) as again:
-                await again.in_step(*it.peers)
+                await again.synced(*it.peers)
                 await all_in_step(again)
                 sent = await many.sent()
                 assert sent["streams"] >= COUNT
@@ -96,7 +98,9 @@ def test_one_that_stands_still_is_out_of_sight_soon_and_back_when_it_goes_on(sto
         async with world(store) as it, crowded(it.plane.target, count=1) as still:
 
             def is_there() -> bool:
-                return any(each.id == "crowd-0" and not each.gone for each in it.plane.replica.consumers)
+                return any(
+                    each.id == "crowd-0" and not each.disconnected for each in it.plane.replica.consumers
+                )
 
             await eventually("it", is_there)
             still.send_signal(signal.SIGSTOP)

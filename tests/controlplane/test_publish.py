@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from controlplane.rollout.state import Phase
-from lightbulb.ads.session import DeltaRequest
+from lightbulb.ads.client.session import DeltaRequest
 from lightbulb.ads.values import ACTIVE_GENERATION, CLUSTER, OBJECTIVE_TABLES, ROUTE, SCOPED_ROUTE
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.peers import Peer, connected, endpoints, host, models, routes, sidecar, vips_of
@@ -17,7 +17,7 @@ from tests.controlplane.planes import POLICY, eventually, refused, run
 from tests.controlplane.watcher import watching
 from tests.controlplane.worlds import world
 
-HASTY = replace(POLICY, routing=0.3, laggards=0.6)
+HASTY = replace(POLICY, routing=0.3, max_unavailable=0.6)
 """Soon goes on without a sidecar, if there are two and a Lightbulb."""
 
 
@@ -128,7 +128,7 @@ def test_a_publish_supersedes_the_one_that_is_on_its_way(store: str, phase: Phas
             await it.plane.settled()
             assert it.plane.rollout.live == (1, 3)
             await it.loaded("rank@1", "rank@3", "fraud@1")
-            await it.plane.in_step(*it.sidecars)
+            await it.plane.synced(*it.sidecars)
             assert not routes(it.sidecars[0], "Ranking|rank|2")
             assert [each.state for each in await it.plane.history()] == ["active", "withdrawn", "loaded"]
             events = await it.plane.events()
@@ -187,7 +187,7 @@ def test_what_a_sidecar_refuses_of_what_is_live_isnt_held_against_what_mends_it(
             await eventually("the refusal", lambda: it.plane.refused() == {"broken": {"Ranking"}})
             broken.refuses = {}
             await it.plane.published(2)
-            await it.plane.in_step(broken)
+            await it.plane.synced(broken)
             assert routes(broken, "Ranking|rank|2")
             assert it.plane.refused() == {}
 
@@ -244,11 +244,11 @@ def test_what_comes_into_step_again_for_another_reason_doesnt_begin_the_wait_ane
             await it.plane.published(3, cache="30s")
             await it.plane.phase(Phase.RETIRING)
             await eventually("all told", lambda: it.plane.rollout.oldest == 3)
-            since = it.plane.in_step_since("s1")
+            since = it.plane.synced_since("s1")
             async with connected(it.plane.target, host("h2")):
                 await eventually("its address", lambda: len(endpoints(it.sidecars[0])) == 2)
-                await it.plane.in_step(*it.sidecars)
-                assert it.plane.in_step_since("s1") == since
+                await it.plane.synced(*it.sidecars)
+                assert it.plane.synced_since("s1") == since
                 assert it.plane.rollout.phase is Phase.RETIRING
 
     run(scenario)
@@ -259,11 +259,11 @@ def test_one_that_falls_silent_after_a_quiet_time_keeps_its_lease(store: str) ->
         policy = replace(HASTY, lease=1.0, window=0)
         async with world(store, policy) as it:
             replica, (one, _) = it.plane.replica, it.sidecars
-            quiet_since = it.plane.in_step_since("s1")
+            quiet_since = it.plane.synced_since("s1")
             await eventually("a quiet time", lambda: replica.now - quiet_since > policy.lease)
             one.hold()
             await it.plane.published(2)
-            fell_silent = next(each.out_of_step_since for each in replica.consumers if each.id == "s1")
+            fell_silent = next(each.unsynced_since for each in replica.consumers if each.id == "s1")
             await it.plane.phase(Phase.UNLOADING, Phase.SETTLED)
             assert it.plane.rollout.live == (2,)
             assert it.plane.rollout.entered - fell_silent >= policy.lease
@@ -384,7 +384,7 @@ async def saying_a_lot(peer: Peer) -> AsyncIterator[None]:
 
 def test_too_many_laggards_end_the_publish_and_are_named(store: str) -> None:
     async def scenario() -> None:
-        async with world(store, replace(HASTY, laggards=0.3)) as it:
+        async with world(store, replace(HASTY, max_unavailable=0.3)) as it:
             it.sidecars[1].hold()
             await it.plane.publish(2)
             await eventually("the end of it", lambda: it.plane.rollout.withdrawn == 2)
@@ -405,10 +405,10 @@ def test_a_sidecar_out_of_sight_is_waited_for_a_while_and_remembered_for_its_lea
         ):
             lost = it.sidecars[1]
             await lost.disconnect()
-            await watcher.sees("it gone", lambda s: any(each.out_of_sight for each in s.consumers))
+            await watcher.sees("it gone", lambda s: any(each.disconnected for each in s.consumers))
             await it.plane.publish(2)
             await it.lightbulb_at(2)
-            await it.says("waiting for sidecar s2 (out of sight)")
+            await it.says("waiting for sidecar s2 (disconnected)")
             assert it.tables.generation_for("s2") == 1
             assert it.plane.rollout.phase is Phase.RETIRING  # it may well route, and be asked for, the old
             await lost.connect(it.plane.target)
@@ -428,7 +428,7 @@ def test_a_sidecar_out_of_sight_for_longer_than_its_lease_holds_nothing_up(store
             await eventually("it forgotten", lambda: "s2" not in it.tables.sidecars)
             # it comes back with keys that are gone by now, and is told so
             await it.sidecars[1].connect(it.plane.target)
-            await it.plane.in_step(it.sidecars[1])
+            await it.plane.synced(it.sidecars[1])
             await eventually("word of it", lambda: it.tables.sidecars.get("s2") == 0)
             assert not routes(it.sidecars[1], "Ranking|rank|1")
 

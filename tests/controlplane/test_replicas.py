@@ -10,11 +10,11 @@ from pathlib import Path
 import grpc
 import pytest
 
+from controlplane.api.status import status
 from controlplane.rollout.state import Phase, Policy
-from controlplane.status import status
 from controlplane.store.redis import RedisStore
 from lightbulb.ads.values import ACTIVE_GENERATION, ENDPOINTS, OBJECTIVE_TABLES
-from lightbulb.live import LiveTables
+from lightbulb.tables.live import LiveTables
 from tests.controlplane.peers import Lightbulb, Peer, host, refusal, routes, sidecar
 from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, plane, refused, run
 from tests.controlplane.slow_proxy import SlowProxy
@@ -23,7 +23,7 @@ from tests.store.redis_server import RedisServer
 
 
 class Pair:
-    """Two replicas, of which the first drives, and at each a host, a sidecar and a Lightbulb."""
+    """Two replicas, of which the first leads, and at each a host, a sidecar and a Lightbulb."""
 
     def __init__(self, one: Plane, two: Plane) -> None:
         self.one = one
@@ -37,12 +37,12 @@ class Pair:
         await self.one.settled()
         await self.two.settled()
         await eventually("both to know the same", lambda: self.one.version == self.two.version)
-        await eventually("everybody to be in step", lambda: all(map(self._in_step, (self.one, self.two))))
+        await eventually("everybody to be in step", lambda: all(map(self._synced, (self.one, self.two))))
 
-    def _in_step(self, plane: Plane) -> bool:
+    def _synced(self, plane: Plane) -> bool:
         consumers = {each.id: each for each in plane.replica.consumers}
-        return plane.replica._shown is plane.replica.known and all(
-            each.id in consumers and consumers[each.id].shown and not consumers[each.id].waiting_for
+        return plane.replica._served is plane.replica.known and all(
+            each.id in consumers and consumers[each.id].up_to_date and not consumers[each.id].waiting_for
             for each in self.peers
         )
 
@@ -60,7 +60,7 @@ async def pair(
     """Run both on the Redis at `url`; the first reaches it `through` another one, if that is given."""
     async with contextlib.AsyncExitStack() as stack:
         one = await stack.enter_async_context(plane(through or url, name="one", policy=policy))
-        await eventually("the first to drive", lambda: one.replica.driving)
+        await eventually("the first to drive", lambda: one.replica.leading)
         two = await stack.enter_async_context(plane(url, name="two", policy=policy))
         it = Pair(one, two)
         for peer in it.peers:
@@ -81,7 +81,7 @@ def snapshots(plane: Plane, peers: Iterable[Peer]) -> dict[str, tuple[str, dict[
     views = {peer.id: plane.replica._view(peer.node) for peer in peers}
     return {
         name: (
-            str(view.fence),
+            str(view.stamp),
             {
                 type_url: {each.name: each.version.encode() + each.body for each in of_type.values()}
                 for type_url, of_type in view.by_type.items()
@@ -146,8 +146,8 @@ def test_a_consumer_that_moves_to_another_replica_is_sent_nothing(redis: RedisSe
                 await peer.connect(it.two.target)
             for peer in it.second[1:]:
                 await peer.connect(it.one.target)
-            await it.two.in_step(*it.first[1:])
-            await it.one.in_step(*it.second[1:])
+            await it.two.synced(*it.first[1:])
+            await it.one.synced(*it.second[1:])
             for name, peer in (("s1", it.first[1]), ("s2", it.second[1])):
                 assert +peer.sent == Counter(), name
             for peer in (it.first[2], it.second[2]):
@@ -155,7 +155,7 @@ def test_a_consumer_that_moves_to_another_replica_is_sent_nothing(redis: RedisSe
                 assert +peer.sent == Counter({ACTIVE_GENERATION: 1})
 
             await it.first[0].connect(it.two.target)
-            await it.two.in_step(it.first[0])
+            await it.two.synced(it.first[0])
             assert +it.first[0].sent == Counter()
 
     run(scenario)
@@ -168,7 +168,7 @@ def test_a_sidecar_that_comes_back_to_a_replica_routes_what_it_did_where_it_was_
         async with pair(redis.url, replace(POLICY, window=0)) as it:
             peer, one, two = it.first[1], it.one, it.two
             await peer.connect(two.target)
-            await two.in_step(peer)
+            await two.synced(peer)
             for version in (2, 3):
                 await two.published(version)
                 await it.settled()
@@ -180,8 +180,8 @@ def test_a_sidecar_that_comes_back_to_a_replica_routes_what_it_did_where_it_was_
             def routes_at_one() -> list[tuple[int, ...]]:
                 return [
                     each.routes
-                    for each in one.replica._roster.consumers(one.replica.now, POLICY)
-                    if each.id == peer.id and not each.gone
+                    for each in one.replica._tracker.consumers(one.replica.now, POLICY)
+                    if each.id == peer.id and not each.disconnected
                 ]
 
             await eventually("its stream", routes_at_one)
@@ -238,10 +238,10 @@ async def cut_off_the_driver(redis: RedisServer, path: Path) -> None:
             proxy.flows.clear()
             it.second[0].release()
             await eventually("the other to finish", lambda: it.second[2].generation == 2)
-            assert [each.replica.driving for each in (it.one, it.two)] == [False, True]
+            assert [each.replica.leading for each in (it.one, it.two)] == [False, True]
             assert it.first[2].generation == 1
             assert it.two.rollout.phase is Phase.RETIRING
-            waiting = "waiting for lightbulb l1 (out of sight); sidecar s1 (out of sight)"
+            waiting = "waiting for lightbulb l1 (disconnected); sidecar s1 (disconnected)"
             await eventually(waiting, lambda: status(it.two.replica).detail == waiting)
             assert routes(it.first[1], "Ranking|rank|1")
             assert routes(it.second[1], "Ranking|rank|1")
@@ -249,7 +249,7 @@ async def cut_off_the_driver(redis: RedisServer, path: Path) -> None:
             await it.active(2)
             await it.settled()
             assert not any(routes(peer, "Ranking|rank|1") for peer in (it.first[1], it.second[1]))
-            assert [each.replica.driving for each in (it.one, it.two)] == [False, True]
+            assert [each.replica.leading for each in (it.one, it.two)] == [False, True]
             assert (await it.one.events()).count(("activated", 2)) == 1
 
 
@@ -260,14 +260,14 @@ async def end_the_driver(url: str, phase: Phase, kill: bool) -> None:
         held.hold(*([ACTIVE_GENERATION] if phase is Phase.RETIRING else []))
         await it.two.publish(2)  # anyone takes calls
         await it.two.phase(phase)
-        assert [each.replica.driving for each in (it.one, it.two)] == [True, False]
+        assert [each.replica.leading for each in (it.one, it.two)] == [True, False]
         it.second[1].sent.clear()
         await (it.one.kill() if kill else it.one.stop())
         held.release()
         await it.active(2)
         await it.two.settled()
-        await it.two.in_step(*it.peers)
-        assert {each.name: each.driving for each in (await it.two.status()).replicas} == {
+        await it.two.synced(*it.peers)
+        assert {each.name: each.leading for each in (await it.two.status()).replicas} == {
             "one": False,
             "two": True,
         }
@@ -332,7 +332,7 @@ def test_a_replica_that_is_behind_shows_nothing_to_who_has_seen_more(
                     assert it.lightbulb.generation == 2
 
                     proxy.flows.set()
-                    await two.in_step(*moved)
+                    await two.synced(*moved)
                     await eventually("its end", lambda: not two.replica.store_problem)
                     assert +it.sidecars[0].sent == Counter()
                     assert it.lightbulb.sent[ACTIVE_GENERATION] == 1
@@ -413,7 +413,7 @@ def test_no_status_takes_an_older_acknowledgement_for_one_of_a_rollback(redis: R
                 status = await it.one.status()
                 assert status.version >= response.version
                 each = next(each for each in status.consumers if each.node_id == "l2")
-                acknowledged = not (each.waiting_for or each.stale or each.out_of_sight)
+                acknowledged = not (each.waiting_for or each.stale or each.disconnected)
                 if acknowledged:
                     break
             assert acknowledged

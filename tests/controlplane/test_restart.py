@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.replica import Replica
+from controlplane.cli.processes import free_ports
+from controlplane.replica.replica import Replica
 from controlplane.rollout.state import Phase, Policy
 from controlplane.store.open import open_store
 from lightbulb.ads.values import ACTIVE_GENERATION, SIDECAR_STATE
-from lightbulbctl.processes import free_ports
 from tests.controlplane.peers import endpoints, host, sidecar
 from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, plane, run
 from tests.controlplane.test_replicas import snapshots
@@ -41,9 +41,9 @@ async def fixed(store: str, policy: Policy = PATIENT) -> AsyncIterator[World]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the next life of a control plane that was killed wait less for the end of the one before."""
-    monkeypatch.setattr("controlplane.reports.REPLICA_SECONDS", 1.5)
-    monkeypatch.setattr("controlplane.follower.LEASE_SECONDS", 1.5)
-    monkeypatch.setattr("controlplane.follower.BEAT_SECONDS", 0.5)
+    monkeypatch.setattr("controlplane.replica.reports.REPLICA_SECONDS", 1.5)
+    monkeypatch.setattr("controlplane.replica.store_watcher.LEASE_SECONDS", 1.5)
+    monkeypatch.setattr("controlplane.replica.store_watcher.BEAT_SECONDS", 0.5)
 
 
 @ENDS
@@ -57,7 +57,7 @@ def test_the_same_is_shown_and_nobody_is_sent_anything(store: str, how: str) -> 
                 await it.plane.has_reported()
             it.clear()
             async with restarted(it, store, how) as again:
-                await again.in_step(*it.peers)
+                await again.synced(*it.peers)
                 assert snapshots(again, it.peers) == before
                 assert [+peer.sent for peer in it.peers] == [
                     Counter(),
@@ -65,7 +65,7 @@ def test_the_same_is_shown_and_nobody_is_sent_anything(store: str, how: str) -> 
                     Counter(),
                     Counter({ACTIVE_GENERATION: 1}),
                 ]
-                await eventually("it to drive", lambda: again.replica.driving)
+                await eventually("it to drive", lambda: again.replica.leading)
                 await again.published(3)
                 await it.lightbulb_at(3)
 
@@ -81,14 +81,14 @@ def test_hosts_that_have_not_come_back_yet_are_still_sent_requests(store: str) -
             one = it.sidecars[0]
             await eventually("both hosts", lambda: endpoints(one) == both)
             await it.settled()
-            await it.plane.in_step(*it.peers, late)
+            await it.plane.synced(*it.peers, late)
             before = snapshots(it.plane, it.sidecars)
             it.clear()
             await it.plane.stop()
             await late.disconnect()
             async with plane(store, policy=PATIENT, port=it.plane.port) as again:
-                await again.in_step(*it.peers)
-                assert (await again.consumers())["h2"].out_of_sight
+                await again.synced(*it.peers)
+                assert (await again.consumers())["h2"].disconnected
                 assert snapshots(again, it.sidecars) == before
                 assert +one.sent == Counter()
 
@@ -102,11 +102,11 @@ def test_a_host_that_doesnt_come_back_is_sent_nothing_in_the_end(store: str) -> 
             await lost.connect(it.plane.target)
             one = it.sidecars[0]
             await eventually("both hosts", lambda: endpoints(one) == {it.host.port, lost.port})
-            await it.plane.in_step(*it.peers, lost)
+            await it.plane.synced(*it.peers, lost)
             await it.plane.stop()
             await lost.disconnect()
             async with plane(store, policy=replace(PATIENT, reconnect=0.5), port=it.plane.port) as again:
-                await again.in_step(*it.peers)
+                await again.synced(*it.peers)
                 await eventually("its address to go", lambda: endpoints(one) == {it.host.port})
 
     run(scenario)
@@ -124,9 +124,9 @@ def test_who_came_a_moment_before_the_end_is_remembered(store: str) -> None:
             await newest.disconnect()
             it.clear()
             async with plane(store, policy=PATIENT, port=it.plane.port) as again:
-                await again.in_step(*it.peers)
+                await again.synced(*it.peers)
                 assert it.lightbulb.sent[SIDECAR_STATE] == 0
-                assert (await again.consumers())["s3"].out_of_sight
+                assert (await again.consumers())["s3"].disconnected
 
     run(scenario)
 
@@ -149,7 +149,7 @@ def test_an_activation_that_was_under_way_goes_on(store: str, phase: Phase) -> N
                 held.release()
                 await it.lightbulb_at(2)
                 await again.settled()
-                await again.in_step(*it.peers)
+                await again.synced(*it.peers)
                 assert [each for each in await again.events() if each[0] == "activated"] == [
                     ("activated", 1),
                     ("activated", 2),
@@ -160,25 +160,25 @@ def test_an_activation_that_was_under_way_goes_on(store: str, phase: Phase) -> N
 
 def test_what_sidecars_route_is_remembered(store: str) -> None:
     async def scenario() -> None:
-        policy = replace(PATIENT, routing=0.3, laggards=0.6)
+        policy = replace(PATIENT, routing=0.3, max_unavailable=0.6)
         async with fixed(store, policy) as it:
             late = it.sidecars[1]
             late.hold()
             await it.plane.publish(2)
             await it.lightbulb_at(2)
             assert [it.tables.generation_for(name) for name in ("s1", "s2")] == [2, 1]
-            await it.plane.in_step(it.host, it.sidecars[0], it.lightbulb)
+            await it.plane.synced(it.host, it.sidecars[0], it.lightbulb)
             await it.plane.stop()
             await it.sidecars[0].disconnect()  # so that there is nothing to know them by
             await late.disconnect()
             async with plane(store, policy=policy, port=it.plane.port) as again:
-                await again.in_step(it.lightbulb)
+                await again.synced(it.lightbulb)
                 assert [it.tables.generation_for(name) for name in ("s1", "s2")] == [2, 1]
                 late.release()
                 await late.connect(again.target)
                 await eventually("word of it", lambda: it.tables.generation_for("s2") == 2)
                 assert it.tables.generation_for("s1") == 2
-                # the other is still out of sight, and within its lease
+                # the other is still disconnected, and within its lease
                 assert again.rollout.phase is Phase.RETIRING or again.rollout.active == 2
 
     run(scenario)

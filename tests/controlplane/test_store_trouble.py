@@ -8,7 +8,7 @@ from pathlib import Path
 
 import grpc
 
-from controlplane.api import MAX_TEXT
+from controlplane.api.service import MAX_TEXT
 from controlplane.rollout.codec import plan_to_bytes, rollout_to_bytes
 from controlplane.rollout.state import Phase
 from controlplane.store.contract import Change, Unreachable
@@ -69,14 +69,14 @@ async def goes_down(server: RedisServer) -> None:
         # who comes now is shown what is known
         late = sidecar("s3")
         await late.connect(it.plane.target)
-        await it.plane.in_step(late)
+        await it.plane.synced(late)
         await eventually("Lightbulb to know it", lambda: it.tables.sidecars.get("s3") == 0)
         assert it.plane.version == version
-        await eventually("it to drive no more", lambda: not it.plane.replica.driving)
+        await eventually("it to drive no more", lambda: not it.plane.replica.leading)
 
         server.start()
         await watcher.sees("its end", lambda s: not s.store_problem)
-        await eventually("it to drive", lambda: it.plane.replica.driving)
+        await eventually("it to drive", lambda: it.plane.replica.leading)
         assert it.plane.replica.ads.ids()[:-1] == streams
         await it.published(2)
         await late.disconnect()
@@ -91,7 +91,7 @@ async def goes_down_during_an_activation(server: RedisServer) -> None:
         server.kill()
         await eventually("its problem", lambda: it.plane.replica.store_problem)
         it.host.release()
-        await it.plane.in_step(it.host)
+        await it.plane.synced(it.host)
         assert it.plane.rollout.phase is Phase.LOADING
         server.start()
         await it.settled()
@@ -122,7 +122,7 @@ async def is_full(server: RedisServer) -> None:
 
         def lease_ended() -> bool:
             told.add(it.plane.replica.store_problem)
-            return not it.plane.replica.driving
+            return not it.plane.replica.leading
 
         await eventually("its lease to end", lease_ended)
         assert "" not in told  # that it can be read meanwhile is no help
@@ -189,7 +189,7 @@ def test_a_disk_that_is_full_is_told_and_what_serves_goes_on(tmp_path: Path) -> 
             assert [each.generation for each in await it.plane.history()] == [2, 1]  # it can be read
             late = sidecar("s3")
             await late.connect(it.plane.target)
-            await it.plane.in_step(late)
+            await it.plane.synced(late)
             may_grow(store, 10_000)
             await it.plane.roll_back(1)
             await it.lightbulb_at(1)
@@ -209,7 +209,7 @@ def test_a_redis_that_was_emptied_is_told_and_what_is_known_is_shown_on(redis: R
             assert "restore a backup of it, or start this process again" in text
             late = sidecar("s3")
             await late.connect(it.plane.target)
-            await it.plane.in_step(late)
+            await it.plane.synced(late)
             await late.disconnect()
             assert it.lightbulb.generation == 1
 
@@ -224,7 +224,9 @@ def test_a_generation_that_no_sidecar_could_serve_ends_nobody(tmp_path: Path) ->
             good = it.plane.replica.known.generations[1].plan
             bad = replace(good, routes=tuple(replace(each, vip="nowhere") for each in good.routes))
             entry = replace(store.entry(1), number=2, content_hash=store.put_blob(plan_to_bytes(bad, "")))
-            target = replace(it.plane.rollout, phase=Phase.ROUTING, target=2, shown=it.plane.version + 1)
+            target = replace(
+                it.plane.rollout, phase=Phase.ROUTING, target=2, desired_version=it.plane.version + 1
+            )
             store.commit(Change(expected=it.plane.version, body=rollout_to_bytes(target), entry=entry))
             await it.plane.phase(Phase.ROUTING)
             assert (await it.plane.status()).target_generation == 2

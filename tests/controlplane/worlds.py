@@ -3,10 +3,10 @@
 import contextlib
 from collections.abc import AsyncIterator
 
+from controlplane.api.status import status
 from controlplane.rollout.state import Policy
-from controlplane.status import status
 from controlplane.store.contract import Store
-from lightbulb.feed import Tables
+from lightbulb.tables.feed import Tables
 from tests.controlplane.peers import Lightbulb, Peer, host, models, sidecar
 from tests.controlplane.planes import POLICY, Plane, eventually, system
 
@@ -40,7 +40,7 @@ class World:
     async def settled(self) -> None:
         """Wait until the rollout has settled, and everybody has acknowledged everything."""
         await self.plane.settled()
-        await self.plane.in_step(*self.peers)
+        await self.plane.synced(*self.peers)
         await self.lightbulb_at(self.plane.rollout.active)
 
     async def lightbulb_at(self, generation: int) -> None:

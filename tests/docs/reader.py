@@ -13,10 +13,10 @@ from pathlib import Path
 
 import click
 
+from controlplane.cli.main import main
 from controlplane.planning.plan import make_plan
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import read_workspace
-from lightbulbctl.main import main
 from tests.docs.blocks import NOT_RUN, OUTPUT, ROOT, Block
 
 SECONDS = 40.0
@@ -83,7 +83,7 @@ class Reader:
             f'{command}) set -- "$@" {flag} {self._here(flags[flag])};;' for command, flag in FLAG.items()
         )
         servers = f'{"|".join(SERVERS)}) echo "$1 runs on: fence it as sh process"; exit 99;;'
-        return f'case "$1" in\n{cases}\n{servers}\nesac\nexec {sys.executable} -m lightbulbctl "$@"'
+        return f'case "$1" in\n{cases}\n{servers}\nesac\nexec {sys.executable} -m controlplane "$@"'
 
     def _here(self, text: str) -> str:
         for there, here in self._addresses.items():

@@ -10,9 +10,9 @@ import click
 import grpc
 import pytest
 
+from controlplane.cli.control_plane import publish_request, stub
 from controlplane.problems import WorkspaceError
 from lightbulb.v1 import control_plane_pb2 as pb
-from lightbulbctl.control_plane import publish_request, stub
 from tests.docs.blocks import ROOT, Block, blocks_of, documents
 from tests.docs.reader import Reader, stable
 from tests.e2e.conftest import Up

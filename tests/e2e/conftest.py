@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lightbulbctl.processes import free_ports
+from controlplane.cli.processes import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60.0
@@ -28,7 +28,7 @@ class Up:
     printed: str
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "lightbulbctl", *arguments]
+        command = [sys.executable, "-m", "controlplane", *arguments]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
     def status(self) -> str:
@@ -52,7 +52,7 @@ def running(folder: Path, *flags: str) -> Iterator[Up]:
     shutil.copytree(ROOT / "rules", folder / "rules")
     # Hosts take consecutive ports: a free range is likely just below a free port's own.
     control_plane, lightbulb, sidecar, admin, first_host = (f"127.0.0.1:{port}" for port in free_ports(5))
-    command = [sys.executable, "-m", "lightbulbctl", "up", "--rules", str(folder / "rules")]
+    command = [sys.executable, "-m", "controlplane", "up", "--rules", str(folder / "rules")]
     command += ["--state-dir", str(folder / "state"), "--control-plane", control_plane]
     command += ["--lightbulb", lightbulb, "--sidecar", sidecar, "--sidecar-admin", admin]
     command += ["--first-host", first_host, *flags]

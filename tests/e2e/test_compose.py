@@ -9,7 +9,7 @@ import click
 import pytest
 import yaml
 
-from lightbulbctl.main import main
+from controlplane.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())

@@ -18,7 +18,7 @@ ROW = re.compile(
 
 def run(*arguments: str, timeout: float = 150) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "lightbulbctl", *arguments],
+        [sys.executable, "-m", "controlplane", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lightbulbctl.processes import free_ports
+from controlplane.cli.processes import free_ports
 from tests.e2e.conftest import SECONDS, Up, running
 
 
@@ -56,7 +56,7 @@ def test_two_of_each_publish_and_roll_back_at_either_replica(distributed: Up) ->
     one, other = addresses(up, "control plane")
     status = up.run("status", "--control-plane", other).stdout
     assert "control-plane-1" in status
-    assert status.count("(drives)") == 1
+    assert status.count("(leads)") == 1
     for node in ("lightbulb-1", "lightbulb-2", "sidecar-1", "sidecar-2", "host-1", "host-2", "host-3"):
         assert re.search(rf"{node} +in step", status), status
 
@@ -96,7 +96,7 @@ def test_one_that_is_killed_is_named_and_started_again_while_the_rest_goes_on(di
     status = distributed.run("status", "--control-plane", f"{one},{other}")
     assert re.search(r"^generation \d+ ", status.stdout), status.stderr
 
-    started = subprocess.Popen([sys.executable, "-m", "lightbulbctl", *command], stderr=subprocess.DEVNULL)
+    started = subprocess.Popen([sys.executable, "-m", "controlplane", *command], stderr=subprocess.DEVNULL)
     try:
         distributed.wait_for(
             "control-plane-1 to answer again",

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from controlplane.xds import resources
 from controlplane.xds.listener import listener
-from controlplane.xds.snapshot import make_resource
+from lightbulb.ads.server.snapshot import make_resource
 from lightbulb.ads.values import Resource
 
 

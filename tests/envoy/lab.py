@@ -15,19 +15,19 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from controlplane.cli.processes import free_ports
 from controlplane.model import RoutingRule
 from controlplane.xds import resources
 from controlplane.xds.listener import listener
 from controlplane.xds.nodes import SidecarNode, identify
-from controlplane.xds.server import SERVER_OPTIONS, AdsServer
-from controlplane.xds.session import SessionLimits
-from controlplane.xds.snapshot import EMPTY_SNAPSHOT, Snapshot
-from controlplane.xds.status import StreamStatus
+from lightbulb.ads.server.delta import SessionLimits
+from lightbulb.ads.server.server import SERVER_OPTIONS, AdsServer
+from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
+from lightbulb.ads.server.stream_status import StreamStatus
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Node
 from lightbulb.model import ROUTING_KEY_HEADER
-from lightbulbctl.processes import free_ports
-from sidecar.bootstrap import SidecarSettings
-from sidecar.process import Sidecar
+from lightbulb.sidecar.bootstrap import SidecarSettings
+from lightbulb.sidecar.process import Sidecar
 
 SECONDS = 20.0
 METHOD = "/test.Echo/Say"
@@ -67,7 +67,7 @@ class Plane:
         self.snapshot: Snapshot | None = None
         self.listener = listener
         self.ads: AdsServer | None = None
-        self._shown: dict[SidecarNode, tuple[Snapshot, Snapshot]] = {}
+        self._served: dict[SidecarNode, tuple[Snapshot, Snapshot]] = {}
         self._server: grpc.aio.Server | None = None
 
     def start(self) -> None:
@@ -125,10 +125,10 @@ class Plane:
         if self.snapshot is None:
             return None
         # A new mapping each time would be a new thing to look at each time.
-        known = self._shown.get(identity)
+        known = self._served.get(identity)
         if known is None or known[0] is not self.snapshot:
             ours = self.listener(identity.address, identity.port)
-            known = self._shown[identity] = (self.snapshot, self.snapshot.replace(LISTENER, [ours]))
+            known = self._served[identity] = (self.snapshot, self.snapshot.replace(LISTENER, [ours]))
         return known[1]
 
     async def _start(self) -> None:

@@ -10,16 +10,16 @@ from pathlib import Path
 import grpc
 import pytest
 
-from lightbulb.messages import MAX_USER_ID
+from controlplane.cli.processes import free_ports
 from lightbulb.model import ROUTING_KEY_HEADER
 from lightbulb.oip import open_inference_pb2 as oip
 from lightbulb.oip import open_inference_pb2_grpc as oip_grpc
+from lightbulb.rpc.messages import MAX_USER_ID
+from lightbulb.sidecar.bootstrap import SidecarSettings
+from lightbulb.sidecar.process import Sidecar
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 from lightbulb.v1 import lightbulb_pb2, lightbulb_pb2_grpc
-from lightbulbctl.processes import free_ports
-from sidecar.bootstrap import SidecarSettings
-from sidecar.process import Sidecar
 from tests.e2e.conftest import Up
 
 pytestmark = pytest.mark.envoy
@@ -317,7 +317,7 @@ def test_a_sidecar_that_refuses_is_shown_with_its_reason_and_goes_when_it_goes(
         system.up.wait_for("the refusal", lambda: bool(line.search(system.up.status())))
         assert re.search(r"sidecar +sidecar +in step", system.up.status())
         assert system.serving()
-    gone = re.compile(r"sidecar +unlucky +out of sight")
+    gone = re.compile(r"sidecar +unlucky +disconnected")
     system.up.wait_for("its end", lambda: bool(gone.search(system.up.status())))
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from controlplane.xds.snapshot import EMPTY_SNAPSHOT
+from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, ROUTE
-from sidecar.process import is_ready
+from lightbulb.sidecar.process import is_ready
 from tests.envoy.lab import Lab, failures, load, wait_for
 
 pytestmark = pytest.mark.envoy

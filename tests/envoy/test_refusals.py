@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from controlplane.xds import resources
-from controlplane.xds.session import SessionLimits
-from controlplane.xds.snapshot import Snapshot
+from lightbulb.ads.server.delta import SessionLimits
+from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.values import CLUSTER, LISTENER, ROUTE, SCOPED_ROUTE, Resource
-from sidecar.process import Sidecar
+from lightbulb.sidecar.process import Sidecar
 from tests.envoy import broken
 from tests.envoy.lab import Lab, failures, load, wait_for
 

@@ -11,7 +11,7 @@ import pytest
 
 from controlplane.xds import resources
 from controlplane.xds.listener import listener
-from controlplane.xds.snapshot import Snapshot
+from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE
 from tests.envoy import broken
 from tests.envoy.lab import Lab, wait_for

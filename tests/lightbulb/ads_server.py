@@ -11,7 +11,7 @@ import grpc.aio
 from envoy.service.discovery.v3 import ads_pb2_grpc
 from envoy.service.discovery.v3 import discovery_pb2 as pb
 
-from lightbulb.ads.stream import Apply, Backoff, Subscriber
+from lightbulb.ads.client.subscriber import Apply, Backoff, Subscriber
 from lightbulb.ads.values import MAX_MESSAGE_BYTES, Node, Resource
 
 DEADLINE = 10.0

@@ -9,9 +9,9 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES, SIDECAR_STATE
-from lightbulb.codec import generation_to_bytes, sidecar_state_to_bytes
 from lightbulb.model import ActiveGeneration, ObjectiveTable, SidecarState
-from lightbulb.service import LightbulbServer, LightbulbSettings
+from lightbulb.resolution.codec import generation_to_bytes, sidecar_state_to_bytes
+from lightbulb.service.server import LightbulbServer, LightbulbSettings
 from tests.lightbulb.ads_server import ScriptedServer, resource, scripted_server
 from tests.lightbulb.tables import TABLE, tables_to_bytes
 

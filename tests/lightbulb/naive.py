@@ -2,8 +2,6 @@
 
 from operator import eq, ge, gt, le, lt
 
-from lightbulb.allocate import bucket
-from lightbulb.conditions import semver_key
 from lightbulb.model import (
     FIXED_ATTRIBUTES,
     All,
@@ -16,7 +14,9 @@ from lightbulb.model import (
     RequestContext,
     Value,
 )
-from lightbulb.resolve import Reason
+from lightbulb.resolution.allocate import bucket
+from lightbulb.resolution.conditions import semver_key
+from lightbulb.resolution.resolve import Reason
 
 ORDERS = {"<": lt, "<=": le, ">": gt, ">=": ge, "==": eq}
 

@@ -1,6 +1,5 @@
 """Values for tests: a source, targets, and a table that uses every kind of rule."""
 
-from lightbulb.codec import objective_tables_to_bytes
 from lightbulb.model import (
     AbRule,
     All,
@@ -19,6 +18,7 @@ from lightbulb.model import (
     TableSince,
     routing_key,
 )
+from lightbulb.resolution.codec import objective_tables_to_bytes
 
 OBJECTIVE = "ContinueWatchingRanking"
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import grpc.aio
 
-from controlplane.xds.server import SERVER_OPTIONS, AdsServer
-from controlplane.xds.snapshot import EMPTY_SNAPSHOT, Snapshot, make_resource
+from lightbulb.ads.server.server import SERVER_OPTIONS, AdsServer
+from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot, make_resource
 from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES, Node
-from lightbulb.client import LightbulbClient
-from lightbulb.codec import generation_to_bytes
+from lightbulb.client.client import LightbulbClient
 from lightbulb.model import ActiveGeneration, ObjectiveTable, RequestContext
-from lightbulb.service import LightbulbServer
+from lightbulb.resolution.codec import generation_to_bytes
+from lightbulb.service.server import LightbulbServer
 from tests.lightbulb.ads_server import eventually
 from tests.lightbulb.lightbulb_server import settings
 from tests.lightbulb.tables import OBJECTIVE, TABLE, tables_to_bytes

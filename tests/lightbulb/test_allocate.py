@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightbulb.allocate import HASH, UNSIGNED, bucket, first_hash, salt_prefix
 from lightbulb.model import BASIS_POINTS
+from lightbulb.resolution.allocate import HASH, UNSIGNED, bucket, first_hash, salt_prefix
 
 USERS = [f"u{number}" for number in range(40_000)]
 

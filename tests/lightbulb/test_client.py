@@ -9,8 +9,7 @@ from typing import Any
 import grpc.aio
 import pytest
 
-from lightbulb.answer import Answer, Query
-from lightbulb.client import BlockingLightbulbClient, LightbulbClient
+from lightbulb.client.client import BlockingLightbulbClient, LightbulbClient
 from lightbulb.errors import (
     InvalidContext,
     LightbulbError,
@@ -21,8 +20,9 @@ from lightbulb.errors import (
     UnknownObjective,
 )
 from lightbulb.model import NO_GENERATION, RequestContext
-from lightbulb.resolve import Allocation, Reason
-from lightbulb.status import code_of, error_of
+from lightbulb.resolution.resolve import Allocation, Reason
+from lightbulb.rpc.answer import Answer, Query
+from lightbulb.rpc.status import code_of, error_of
 from tests.lightbulb.ads_server import scripted_server
 from tests.lightbulb.lightbulb_server import lightbulb, publish, serving, sidecars
 from tests.lightbulb.tables import OBJECTIVE, TABLE

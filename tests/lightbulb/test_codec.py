@@ -4,19 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from lightbulb.codec import (
-    Malformed,
-    assignment_from_bytes,
-    assignment_to_bytes,
-    generation_from_bytes,
-    generation_to_bytes,
-    objective_tables_from_bytes,
-    objective_tables_to_bytes,
-    sidecar_state_from_bytes,
-    sidecar_state_to_bytes,
-    table_from_bytes,
-    table_to_bytes,
-)
 from lightbulb.model import (
     NO_GENERATION,
     ActiveGeneration,
@@ -29,6 +16,19 @@ from lightbulb.model import (
     Operator,
     SidecarState,
     TableSince,
+)
+from lightbulb.resolution.codec import (
+    Malformed,
+    assignment_from_bytes,
+    assignment_to_bytes,
+    generation_from_bytes,
+    generation_to_bytes,
+    objective_tables_from_bytes,
+    objective_tables_to_bytes,
+    sidecar_state_from_bytes,
+    sidecar_state_to_bytes,
+    table_from_bytes,
+    table_to_bytes,
 )
 from tests.lightbulb.tables import AB_RULE, OBJECTIVE, TABLE, source, target
 

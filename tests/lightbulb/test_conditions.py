@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightbulb.conditions import attributes_of, compile_condition, disjoint, semver_key
 from lightbulb.model import (
     FIXED_ATTRIBUTES,
     All,
@@ -16,6 +15,7 @@ from lightbulb.model import (
     RequestContext,
     Value,
 )
+from lightbulb.resolution.conditions import attributes_of, compile_condition, disjoint, semver_key
 from tests.lightbulb import anything, naive
 
 

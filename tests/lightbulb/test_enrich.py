@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from lightbulb.answer import Answer, ObjectiveConfig
-from lightbulb.enrich import enrich, infer_parameters, is_reserved
 from lightbulb.errors import ReservedParameter
 from lightbulb.model import RequestContext
 from lightbulb.oip import open_inference_pb2 as oip
-from lightbulb.resolve import Allocation, Reason
+from lightbulb.resolution.resolve import Allocation, Reason
+from lightbulb.rpc.answer import Answer, ObjectiveConfig
+from lightbulb.rpc.enrich import enrich, infer_parameters, is_reserved
 
 ANSWER = Answer(
     routing_key="Ranking|m|7",
@@ -104,11 +104,11 @@ def test_an_independent_clients_own_message_class_is_enriched_too() -> None:
     """In a process of its own: tritonclient registers the same protobuf names as lightbulb.oip."""
     program = (
         "from tritonclient.grpc.service_pb2 import ModelInferRequest\n"
-        "from lightbulb.answer import Answer, ObjectiveConfig\n"
-        "from lightbulb.resolve import Allocation, Reason\n"
+        "from lightbulb.rpc.answer import Answer, ObjectiveConfig\n"
+        "from lightbulb.resolution.resolve import Allocation, Reason\n"
         "from lightbulb.model import RequestContext\n"
-        "from lightbulb.enrich import enrich\n"
-        "import lightbulb.client, lightbulb.interceptor, sys\n"
+        "from lightbulb.rpc.enrich import enrich\n"
+        "import lightbulb.client.client, lightbulb.client.interceptor, sys\n"
         f"answer = {_source(ANSWER)}\n"
         f"context = RequestContext(user_id='u1')\n"
         "request = enrich(ModelInferRequest(model_name='any'), answer, context)\n"

@@ -7,16 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightbulb.ads.stream import Update
+from lightbulb.ads.client.subscriber import Update
 from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES, SIDECAR_STATE, Resource
-from lightbulb.codec import (
-    generation_to_bytes,
-    objective_tables_to_bytes,
-    sidecar_state_to_bytes,
-    table_to_bytes,
-)
 from lightbulb.errors import Unavailable
-from lightbulb.feed import EMPTY_TABLES, SLICE, Feed
 from lightbulb.model import (
     NO_GENERATION,
     ActiveGeneration,
@@ -29,7 +22,14 @@ from lightbulb.model import (
     SidecarState,
     TableSince,
 )
-from lightbulb.resolve import Resolver
+from lightbulb.resolution.codec import (
+    generation_to_bytes,
+    objective_tables_to_bytes,
+    sidecar_state_to_bytes,
+    table_to_bytes,
+)
+from lightbulb.resolution.resolve import Resolver
+from lightbulb.tables.feed import EMPTY_TABLES, SLICE, Feed
 from tests.lightbulb.tables import OBJECTIVE, TABLE, source, tables_to_bytes, target
 
 

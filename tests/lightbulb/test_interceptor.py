@@ -9,10 +9,9 @@ import grpc
 import grpc.aio
 import pytest
 
-from lightbulb.answer import Answer
-from lightbulb.client import BlockingLightbulbClient, LightbulbClient
+from lightbulb.client.client import BlockingLightbulbClient, LightbulbClient
+from lightbulb.client.interceptor import AsyncRoutingInterceptor, RoutingInterceptor, routed
 from lightbulb.errors import NotRouted, TimedOut, UnknownObjective
-from lightbulb.interceptor import AsyncRoutingInterceptor, RoutingInterceptor, routed
 from lightbulb.model import ROUTING_KEY_HEADER, RequestContext
 from lightbulb.oip import open_inference_pb2 as oip
 from lightbulb.oip.open_inference_pb2_grpc import (
@@ -20,6 +19,7 @@ from lightbulb.oip.open_inference_pb2_grpc import (
     GRPCInferenceServiceStub,
     add_GRPCInferenceServiceServicer_to_server,
 )
+from lightbulb.rpc.answer import Answer
 from tests.lightbulb.lightbulb_server import serving
 from tests.lightbulb.tables import OBJECTIVE, TABLE
 from tests.lightbulb.test_enrich import ANSWER

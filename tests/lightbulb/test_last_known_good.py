@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightbulb.ads.held import NOTHING_HELD, Held, applied, versions
-from lightbulb.ads.session import Update
+from lightbulb.ads.client.held import NOTHING_HELD, Held, applied, versions
+from lightbulb.ads.client.last_known_good import MAGIC, LastKnownGood, Unusable, decode, encode
+from lightbulb.ads.client.session import Update
 from lightbulb.ads.values import Resource
-from lightbulb.last_known_good import MAGIC, LastKnownGood, Unusable, decode, encode
 from tests.lightbulb.ads_server import eventually, resource
 
 A, B = "type.googleapis.com/test.A", "type.googleapis.com/test.B"
@@ -215,7 +215,7 @@ WRITER = """
 import asyncio, itertools, sys
 from pathlib import Path
 from lightbulb.ads.values import Resource
-from lightbulb.last_known_good import LastKnownGood
+from lightbulb.ads.client.last_known_good import LastKnownGood
 
 async def write_for_ever():
     kept = LastKnownGood(Path(sys.argv[1]), "lightbulb-1", every=0.0)

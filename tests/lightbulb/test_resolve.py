@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightbulb.allocate import bucket
 from lightbulb.model import BASIS_POINTS, ObjectiveTable, RequestContext, ShiftRule
-from lightbulb.resolve import OverrideNotPermitted, Reason, Resolver, Step
+from lightbulb.resolution.allocate import bucket
+from lightbulb.resolution.resolve import OverrideNotPermitted, Reason, Resolver, Step
 from tests.lightbulb import anything, naive
 from tests.lightbulb.tables import AB_RULE, MODELS, TABLE, source
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 from hypothesis import assume, given
 
-from lightbulb.answer import Query
 from lightbulb.errors import InvalidContext, LightbulbError, OverrideRefused, Unavailable, UnknownObjective
-from lightbulb.feed import EMPTY_TABLES, Tables, Timeline
-from lightbulb.messages import answer_from_proto, context_from_proto, request_to_proto
 from lightbulb.model import NO_GENERATION, ActiveGeneration, RequestContext
-from lightbulb.resolve import Allocation, Reason, Resolver
-from lightbulb.respond import NEIGHBOURS, Responder
-from lightbulb.status import code_of
+from lightbulb.resolution.resolve import Allocation, Reason, Resolver
+from lightbulb.rpc.answer import Query
+from lightbulb.rpc.messages import answer_from_proto, context_from_proto, request_to_proto
+from lightbulb.rpc.status import code_of
+from lightbulb.service.responder import NEIGHBOURS, Responder
+from lightbulb.tables.feed import EMPTY_TABLES, Tables, Timeline
 from lightbulb.v1 import lightbulb_pb2 as pb
 from lightbulb.v1 import table_pb2
 from tests.lightbulb import anything

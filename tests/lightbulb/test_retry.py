@@ -10,9 +10,8 @@ import grpc
 import grpc.aio
 import pytest
 
-from lightbulb.answer import Answer
+from lightbulb.client.interceptor import AsyncRoutingInterceptor, RoutingInterceptor, routed
 from lightbulb.errors import LightbulbError, TimedOut, UnknownObjective
-from lightbulb.interceptor import AsyncRoutingInterceptor, RoutingInterceptor, routed
 from lightbulb.model import (
     MODEL_NOT_LOADED,
     REASON_HEADER,
@@ -26,6 +25,7 @@ from lightbulb.oip.open_inference_pb2_grpc import (
     GRPCInferenceServiceStub,
     add_GRPCInferenceServiceServicer_to_server,
 )
+from lightbulb.rpc.answer import Answer
 from tests.lightbulb.ads_server import eventually
 from tests.lightbulb.tables import OBJECTIVE
 from tests.lightbulb.test_enrich import ANSWER

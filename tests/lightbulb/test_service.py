@@ -16,9 +16,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES
-from lightbulb.client import RESOLVE
+from lightbulb.client.client import RESOLVE
 from lightbulb.errors import CannotListen
-from lightbulb.service import SERVICE, LightbulbServer
+from lightbulb.service.server import SERVICE, LightbulbServer
 from lightbulb.v1 import lightbulb_pb2 as pb
 from lightbulb.v1 import lightbulb_pb2_grpc
 from tests.lightbulb.ads_server import eventually, resource, scripted_server
@@ -229,7 +229,7 @@ def test_a_call_that_a_drain_finds_under_way_gets_its_answer() -> None:
 
 PROGRAM = """
 import asyncio, logging
-from lightbulb.service import LightbulbSettings, serve
+from lightbulb.service.server import LightbulbSettings, serve
 logging.basicConfig(level=logging.INFO)
 asyncio.run(serve(LightbulbSettings(listen="127.0.0.1:0", control_plane="127.0.0.1:1", node_id="l")))
 """

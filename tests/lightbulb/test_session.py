@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightbulb.ads.session import DeltaRequest, DeltaResponse, SubscriberSession
-from lightbulb.ads.values import FENCE, Node, Resource
+from lightbulb.ads.client.session import DeltaRequest, DeltaResponse, SubscriberSession
+from lightbulb.ads.values import STAMP, Node, Resource
 
 A, B = "type/A", "type/B"
 NODE = Node(id="n")
@@ -143,8 +143,8 @@ def test_a_reconnect_always_ends_with_what_the_server_has(
 
 def test_what_the_server_said_of_its_age_is_said_to_the_next_one() -> None:
     session = SubscriberSession(NODE, (A,))
-    assert FENCE not in session.connect()[0].node.metadata
-    take(session, replace(response("x@1"), fence="store:7"))
-    assert session.connect()[0].node.metadata == {**NODE.metadata, FENCE: "store:7"}
+    assert STAMP not in session.connect()[0].node.metadata
+    take(session, replace(response("x@1"), stamp="store:7"))
+    assert session.connect()[0].node.metadata == {**NODE.metadata, STAMP: "store:7"}
     take(session, response("x@2"))
-    assert session.connect()[0].node.metadata[FENCE] == "store:7"
+    assert session.connect()[0].node.metadata[STAMP] == "store:7"

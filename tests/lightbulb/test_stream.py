@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightbulb.ads.stream import Backoff, Subscriber, Update
-from lightbulb.ads.wire import DELTA_METHOD
+from lightbulb.ads.client.subscriber import Backoff, Subscriber, Update
+from lightbulb.ads.client.wire import DELTA_METHOD
 from tests.lightbulb.ads_server import NODE, ScriptedServer, eventually, resource, scripted_server, subscribed
 
 A, B = "type.googleapis.com/test.A", "type.googleapis.com/test.B"

@@ -7,14 +7,14 @@ from pathlib import Path
 import grpc.aio
 import pytest
 
-from lightbulb.ads.held import Held
+from lightbulb.ads.client.held import Held
+from lightbulb.ads.client.last_known_good import LastKnownGood, decode, encode
 from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES
-from lightbulb.client import LightbulbClient
+from lightbulb.client.client import LightbulbClient
 from lightbulb.errors import UnknownObjective
-from lightbulb.last_known_good import LastKnownGood, decode, encode
-from lightbulb.live import LiveTables
 from lightbulb.model import RequestContext
-from lightbulb.service import LightbulbServer
+from lightbulb.service.server import LightbulbServer
+from lightbulb.tables.live import LiveTables
 from tests.lightbulb.ads_server import ScriptedServer, eventually, resource, scripted_server
 from tests.lightbulb.lightbulb_server import health, lightbulb, publish, settings, sidecars
 from tests.lightbulb.tables import OBJECTIVE, TABLE

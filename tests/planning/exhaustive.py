@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from controlplane.model import Model, Shard
-from controlplane.planning.placement import Misfit, Placement, closure
+from controlplane.planning.placement import Placement, Unplaceable, closure
 
 
-class Room:
+class ShardBin:
     def __init__(self, shard: Shard, resident: Mapping[str, int]) -> None:
         self.name = shard.name
         self.free = shard.memory_mib - sum(resident.values())
@@ -29,7 +29,7 @@ class Room:
         return True
 
 
-def best(rooms: Iterable[Room], needed: frozenset[str], models: Mapping[str, Model]) -> Room | None:
+def best(rooms: Iterable[ShardBin], needed: frozenset[str], models: Mapping[str, Model]) -> ShardBin | None:
     found, most = None, -1
     for room in rooms:
         left = room.free - room.extra(needed, models)
@@ -46,7 +46,7 @@ def place(
     resident: Mapping[str, Mapping[str, int]],
 ) -> Placement:
     rooms = {
-        shard.name: Room(shard, resident.get(shard.name, {}))
+        shard.name: ShardBin(shard, resident.get(shard.name, {}))
         for shard in sorted(shards, key=lambda each: each.name)
     }
     needs = {name: closure(name, models) for name in wanted}
@@ -66,7 +66,7 @@ def place(
         found = best(allowed, needs[name], models)
         if found is None:
             largest = max((room.free for room in allowed), default=0)
-            misfits.append(Misfit(model=models[name], needs=sizes[name], largest_free=largest))
+            misfits.append(Unplaceable(model=models[name], needs=sizes[name], largest_free=largest))
         else:
             found.put(needs[name], models)
             shard_of[name] = found.name

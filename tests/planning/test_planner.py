@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from controlplane.admin.planner import plan_beside, room_for
 from controlplane.model import RuleSet
-from controlplane.planner import plan_beside, room_for
 from controlplane.problems import WorkspaceError
 from controlplane.rollout.state import Generation, Phase, Rollout
 from controlplane.rules.compile import compile_workspace

@@ -8,7 +8,9 @@ from controlplane.rollout.state import Generation, Moment, Phase, Policy, Rollou
 from lightbulb.model import ModelAssignment
 from tests.lightbulb.tables import TABLE
 
-POLICY = Policy(loading=10, routing=5, unload=2, margin=1, reconnect=3, lease=100, window=2, laggards=0.1)
+POLICY = Policy(
+    loading=10, routing=5, unload=2, margin=1, reconnect=3, lease=100, window=2, max_unavailable=0.1
+)
 DONE = Progress(total=20)
 LAGGING = Progress(total=20, lagging=("sidecar s1",))
 MANY_LAGGING = Progress(total=20, lagging=tuple(f"sidecar s{number}" for number in range(10)))

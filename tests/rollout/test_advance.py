@@ -82,7 +82,7 @@ def test_a_few_laggards_are_passed_over_once_their_deadline_is_over_and_named() 
 def test_activation_is_one_pointer_with_a_higher_fence() -> None:
     active = after(rollout(Phase.ROUTING), DONE, 3.0)
     assert (active.active, active.target, active.live, active.held) == (3, 0, (1, 2, 3), (2, 3))
-    assert (active.fence, active.shown, active.entered) == (7, 7, 3.0)
+    assert (active.fence, active.desired_version, active.entered) == (7, 7, 3.0)
 
 
 @pytest.mark.parametrize("progress", [LAGGING, MANY_LAGGING, REFUSED])
@@ -98,7 +98,7 @@ def test_once_everybody_has_come_this_far_nobody_is_told_of_anything_older() -> 
     retiring = rollout(Phase.RETIRING, live=(1, 2), held=(1, 2), oldest=1)
     assert after(retiring, LAGGING, 1e6) is retiring
     told = after(retiring, DONE, 50.0)
-    assert (told.phase, told.oldest, told.entered, told.shown) == (Phase.RETIRING, 2, 50.0, 7)
+    assert (told.phase, told.oldest, told.entered, told.desired_version) == (Phase.RETIRING, 2, 50.0, 7)
     assert after(told, DONE, 50.0 + KEEP_OLD - 0.1) is told  # from now on it counts
     assert after(told, DONE, 50.0 + KEEP_OLD).phase is Phase.SETTLED
 

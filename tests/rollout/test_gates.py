@@ -80,9 +80,9 @@ def test_a_sidecar_that_cant_listen_holds_up_no_publish() -> None:
 
 
 def test_one_whose_replica_hasnt_shown_it_the_newest_state_lags() -> None:
-    in_step = Consumer(id="s", kind="sidecar", routes=(2,))
-    assert lagging(Phase.ROUTING, in_step) == ()
-    behind = Consumer(id="s", kind="sidecar", routes=(2,), shown=False)
+    synced = Consumer(id="s", kind="sidecar", routes=(2,))
+    assert lagging(Phase.ROUTING, synced) == ()
+    behind = Consumer(id="s", kind="sidecar", routes=(2,), up_to_date=False)
     assert lagging(Phase.ROUTING, behind) == ("sidecar s",)
 
 
@@ -90,8 +90,8 @@ def test_one_whose_replica_hasnt_shown_it_the_newest_state_lags() -> None:
     ("phase", "soon", "late"),
     [
         (Phase.RELEASING, (), ()),
-        (Phase.ROUTING, ("sidecar s (out of sight)",), ()),
-        (Phase.RETIRING, ("sidecar s (out of sight)",), ("sidecar s (out of sight)",)),
+        (Phase.ROUTING, ("sidecar s (disconnected)",), ()),
+        (Phase.RETIRING, ("sidecar s (disconnected)",), ("sidecar s (disconnected)",)),
         (Phase.UNLOADING, (), ()),
     ],
 )
@@ -105,12 +105,12 @@ def test_one_that_is_out_of_sight_is_waited_for_where_it_could_still_be_hurt(
 
 def test_what_a_sidecar_must_route_for_retirement_is_what_is_active() -> None:
     assert lagging(Phase.RETIRING, Consumer(id="s", kind="sidecar", routes=(1, 2), waiting_for=("t",))) == ()
-    assert lagging(Phase.RETIRING, Consumer(id="s", kind="sidecar", routes=(2,), gone=True)) == ()
+    assert lagging(Phase.RETIRING, Consumer(id="s", kind="sidecar", routes=(2,), disconnected=True)) == ()
     assert lagging(Phase.RETIRING, Consumer(id="s", kind="sidecar", routes=(1,), since=NOW)) == ("sidecar s",)
 
 
 def test_one_that_is_connected_and_takes_nothing_is_given_up_after_its_lease() -> None:
-    hung = Consumer(id="s", kind="sidecar", routes=(1,), waiting_for=("t",), out_of_step_since=NOW)
+    hung = Consumer(id="s", kind="sidecar", routes=(1,), waiting_for=("t",), unsynced_since=NOW)
     assert lagging(Phase.RETIRING, hung, now=NOW + POLICY.lease - 1) == ("sidecar s",)
     assert lagging(Phase.RETIRING, hung, now=NOW + POLICY.lease) == ()
     assert lagging(Phase.ROUTING, hung, now=NOW + POLICY.lease) == ("sidecar s",)
@@ -118,10 +118,10 @@ def test_one_that_is_connected_and_takes_nothing_is_given_up_after_its_lease() -
 
 def test_a_hosts_replica_that_ended_leaves_it_the_time_to_reconnect() -> None:
     orphan = HOST.lost(NOW, orphaned=True)
-    assert lagging(Phase.LOADING, orphan) == ("host h (out of sight)",)
+    assert lagging(Phase.LOADING, orphan) == ("host h (disconnected)",)
     assert lagging(Phase.LOADING, HOST.lost(NOW, orphaned=False)) == ("a host for shard a",)
 
 
 def test_the_last_to_come_into_step_is_when_waiting_begins() -> None:
-    consumers = [Consumer(id=str(n), kind="sidecar", routes=(2,), in_step_since=n) for n in (3.0, 9.0, 5.0)]
+    consumers = [Consumer(id=str(n), kind="sidecar", routes=(2,), synced_since=n) for n in (3.0, 9.0, 5.0)]
     assert progress(rollout(Phase.RETIRING), {}, consumers, NOW, POLICY).since == 9.0

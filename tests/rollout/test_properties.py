@@ -120,9 +120,9 @@ def test_what_clients_may_hold_is_routed_and_what_is_routed_is_loaded(steps: Ste
         if kind == "look" and after.phase is not before.phase:
             assert after.phase in FOLLOWS[before.phase]
         if after.oldest != before.oldest:
-            assert after.shown > before.shown
+            assert after.desired_version > before.desired_version
         if set(after.routed) != set(before.routed) or set(after.loaded) != set(before.loaded):
-            assert after.shown > before.shown
+            assert after.desired_version > before.desired_version
 
 
 @given(events)

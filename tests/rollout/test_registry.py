@@ -1,4 +1,4 @@
-"""Everybody is known once, at whichever replica, and for a while after it has gone out of sight."""
+"""Everybody is known once, at whichever replica, and for a while after it has gone disconnected."""
 
 from dataclasses import replace
 
@@ -38,14 +38,14 @@ def test_two_streams_of_one_id_are_both_seen() -> None:
 
 def test_a_replica_that_shows_an_older_state_says_nothing_of_the_newest() -> None:
     (seen,) = merged(report("one", SIDECAR, version=4))
-    assert not seen.shown
-    assert merged(report("one", SIDECAR))[0].shown
+    assert not seen.up_to_date
+    assert merged(report("one", SIDECAR))[0].up_to_date
 
 
 def test_consumers_of_a_silent_replica_are_out_of_sight_and_what_they_route_is_remembered() -> None:
     silent = report("one", SIDECAR, heartbeat=NOW - REPLICA_SECONDS - 0.1)
     (orphan,) = merged(silent)
-    assert (orphan.gone, orphan.orphaned, orphan.routes) == (True, True, (1, 2))
+    assert (orphan.disconnected, orphan.orphaned, orphan.routes) == (True, True, (1, 2))
     assert (orphan.waiting_for, orphan.rejected) == ((), {})
     assert merged(silent, report("two", SIDECAR)) == (SIDECAR,)
 
@@ -66,13 +66,13 @@ def test_a_host_whose_replica_ended_is_taken_to_be_there_until_it_had_the_time_t
 def test_a_control_plane_that_comes_back_after_an_outage_takes_everybody_to_have_just_gone() -> None:
     former = report("one", SIDECAR, heartbeat=NOW - 50)
     (adopted,) = adopt((former,), NOW, POLICY)
-    assert (adopted.gone, adopted.orphaned, adopted.since) == (True, True, NOW)
+    assert (adopted.disconnected, adopted.orphaned, adopted.since) == (True, True, NOW)
 
 
 def test_one_that_comes_back_to_others_remembers_its_consumers_since_it_ended() -> None:
     former = report("one", SIDECAR, heartbeat=NOW - 50)
     (adopted,) = adopt((former,), None, POLICY)
-    assert (adopted.gone, adopted.orphaned, adopted.since) == (True, True, NOW - 50)
+    assert (adopted.disconnected, adopted.orphaned, adopted.since) == (True, True, NOW - 50)
 
 
 def test_a_machine_that_came_back_is_not_what_it_was_before_it_went_down() -> None:
@@ -95,8 +95,8 @@ def test_a_report_survives_its_bytes() -> None:
         shard="a",
         address=("::1", 7),
         loaded=frozenset({"m@1", "n@2"}),
-        in_step_since=3.5,
-        gone=True,
+        synced_since=3.5,
+        disconnected=True,
         orphaned=True,
     )
     sent = report("one", SIDECAR, host, heartbeat=12.25)

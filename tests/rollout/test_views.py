@@ -1,4 +1,4 @@
-"""What is shown in each state: every live generation's keys, models and tables, and nothing else."""
+"""What is desired in each state: every live generation's keys, models and tables, and nothing else."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -8,9 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.model import Plan
+from controlplane.rollout.desired_state import (
+    desired_state,
+    models_by_shard,
+    ready_addresses,
+    sidecar_states,
+    tables,
+)
 from controlplane.rollout.registry import Consumer
 from controlplane.rollout.state import Generation, Phase, Rollout
-from controlplane.rollout.views import layout, models_by_shard, ready_addresses, sidecar_states, tables
 from lightbulb.model import NO_GENERATION, ObjectiveTable, SidecarState
 from tests.lightbulb.tables import TABLE
 from tests.rollout.rollouts import POLICY, generation, plan, rollout
@@ -19,8 +25,8 @@ GENERATIONS = {1: generation(1, "a"), 2: generation(2, "b"), 3: generation(3, "b
 NOW = 100.0
 
 
-def shown(state: Rollout):
-    return layout(state, GENERATIONS, "store")
+def desired(state: Rollout):
+    return desired_state(state, GENERATIONS, "store")
 
 
 @pytest.mark.parametrize(
@@ -33,28 +39,28 @@ def shown(state: Rollout):
 def test_sidecars_are_shown_a_generation_once_its_models_are_loaded(
     phase: Phase, keys: dict[str, str]
 ) -> None:
-    assert {rule.key: rule.vip for rule in shown(rollout(phase)).rules} == keys
+    assert {rule.key: rule.vip for rule in desired(rollout(phase)).rules} == keys
 
 
 def test_a_key_that_moved_goes_where_the_generation_that_was_active_last_has_it() -> None:
     rolled_back = rollout(Phase.RETIRING, active=1, live=(2, 1))
-    assert {rule.key: rule.vip for rule in shown(rolled_back).rules}["o|same|1"] == "a"
+    assert {rule.key: rule.vip for rule in desired(rolled_back).rules}["o|same|1"] == "a"
 
 
 def test_hosts_keep_what_leaves_until_it_is_unloaded() -> None:
     unloading = rollout(Phase.UNLOADING, live=(2,), leaving=(1,))
-    models = {shard: [model.id for model in own] for shard, own in shown(unloading).models.items()}
+    models = {shard: [model.id for model in own] for shard, own in desired(unloading).models.items()}
     assert models == {"shard-a": ["m@1", "same@1"], "shard-b": ["m@2", "same@1"]}
-    assert set(shown(replace(unloading, phase=Phase.SETTLED, leaving=())).models) == {"shard-b"}
+    assert set(desired(replace(unloading, phase=Phase.SETTLED, leaving=())).models) == {"shard-b"}
     assert models_by_shard(()) == {}
 
 
 def test_lightbulb_is_told_what_is_active_and_what_may_still_be_held() -> None:
-    active = shown(rollout(Phase.RETIRING, live=(1, 2), held=(1, 2), oldest=1, fence=7)).active
+    active = desired(rollout(Phase.RETIRING, live=(1, 2), held=(1, 2), oldest=1, fence=7)).active
     assert active is not None
     assert (active.number, active.content_hash, active.fence, active.store) == (2, "hash-2", 7, "store")
     assert active.oldest == 1
-    assert shown(rollout(Phase.LOADING, active=0, live=(), held=())).active is None
+    assert desired(rollout(Phase.LOADING, active=0, live=(), held=())).active is None
 
 
 def table(objective: str, lifetime: int) -> ObjectiveTable:
@@ -96,7 +102,7 @@ def host(name: str, shard: str, port: int, *loaded: str, **more) -> Consumer:
 
 
 def addresses(*hosts: Consumer, now: float = NOW) -> dict[str, list[int]]:
-    found = ready_addresses(shown(rollout()), hosts, now, POLICY)
+    found = ready_addresses(desired(rollout()), hosts, now, POLICY)
     return {vip: [port for _, port in each] for vip, each in found.items()}
 
 
@@ -106,15 +112,15 @@ def test_a_host_gets_traffic_once_it_has_everything_that_is_routed_to_it() -> No
 
 
 def test_a_host_that_left_gets_no_more_traffic_unless_nobody_else_is_there() -> None:
-    left = host("h1", "shard-a", 1, "m@1", "same@1", gone=True, since=NOW - 1)
+    left = host("h1", "shard-a", 1, "m@1", "same@1", disconnected=True, since=NOW - 1)
     assert addresses(left)["a"] == [1]
     assert addresses(left, host("h2", "shard-a", 2, "m@1", "same@1"))["a"] == [2]
-    longer_gone = host("h3", "shard-a", 3, "m@1", "same@1", gone=True, since=NOW - 50)
+    longer_gone = host("h3", "shard-a", 3, "m@1", "same@1", disconnected=True, since=NOW - 50)
     assert addresses(left, longer_gone)["a"] == [1]
 
 
 def test_a_host_whose_replica_ended_goes_on_getting_traffic() -> None:
-    orphan = host("h1", "shard-a", 1, "m@1", "same@1", gone=True, orphaned=True, since=NOW)
+    orphan = host("h1", "shard-a", 1, "m@1", "same@1", disconnected=True, orphaned=True, since=NOW)
     other = host("h2", "shard-a", 2, "m@1", "same@1")
     assert addresses(orphan, other)["a"] == [1, 2]
     assert addresses(orphan, other, now=NOW + POLICY.reconnect)["a"] == [2]
@@ -125,7 +131,7 @@ def test_a_shard_whose_vip_changed_is_reached_by_both() -> None:
         **GENERATIONS,
         2: Generation(number=2, content_hash="", plan=_renamed(GENERATIONS[2].plan, "c")),
     }
-    moved = layout(rollout(live=(1, 2, 3), active=3), {**renamed, 1: GENERATIONS[2]}, "store")
+    moved = desired_state(rollout(live=(1, 2, 3), active=3), {**renamed, 1: GENERATIONS[2]}, "store")
     assert moved.vips == {"b": "shard-b", "c": "shard-b"}
     all_of_it = host("h", "shard-b", 1, "m@2", "m@3", "same@1")
     assert ready_addresses(moved, [all_of_it], NOW, POLICY) == {

@@ -8,14 +8,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from controlplane.xds import messages
-from controlplane.xds.session import DeltaSession
-from controlplane.xds.snapshot import EMPTY_SNAPSHOT, Snapshot
-from lightbulb.ads.held import NOTHING_HELD, versions
-from lightbulb.ads.session import DeltaRequest, DeltaResponse, SubscriberSession, Update
+from lightbulb.ads import messages
+from lightbulb.ads.client.held import NOTHING_HELD, versions
+from lightbulb.ads.client.session import DeltaRequest, DeltaResponse, SubscriberSession, Update
+from lightbulb.ads.server.delta import DeltaSession
+from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Node, Resource
-from sidecar.arrival import PatientSession, has_arrived, is_complete
-from sidecar.holdings import TYPES, can_serve, refuse_emptying, start_from
+from lightbulb.sidecar.envoy_acks import PatientSession, has_arrived, is_complete
+from lightbulb.sidecar.holdings import TYPES, can_serve, refuse_emptying, start_from
 from tests.xds.sidecars import Sidecar
 from tests.xds.worlds import LIMITS
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from envoy.config.cluster.v3 import cluster_pb2
 
-from controlplane.xds.snapshot import Resources, Snapshot, make_resource
+from lightbulb.ads.client.last_known_good import LastKnownGood
+from lightbulb.ads.server.snapshot import Resources, Snapshot, make_resource
 from lightbulb.ads.values import CLUSTER, Resource
-from lightbulb.last_known_good import LastKnownGood
-from sidecar.process import Sidecar, is_ready
-from sidecar.relay import Relay, RelaySettings
+from lightbulb.sidecar.process import Sidecar, is_ready
+from lightbulb.sidecar.relay import Relay, RelaySettings
 from tests.envoy.lab import SECONDS, Lab, wait_for
 
 KEY, OTHER = "Rank|m|1", "Fraud|m|1"

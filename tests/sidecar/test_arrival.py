@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from controlplane.xds.messages import DeltaRequest, DeltaResponse
-from controlplane.xds.snapshot import EMPTY_SNAPSHOT, Snapshot, make_resource
+from lightbulb.ads.messages import DeltaRequest, DeltaResponse
+from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot, make_resource
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE
-from sidecar.arrival import PatientSession, has_arrived
+from lightbulb.sidecar.envoy_acks import PatientSession, has_arrived
 
 GUARDED = (CLUSTER, LISTENER, SCOPED_ROUTE)
 

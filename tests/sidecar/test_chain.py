@@ -5,8 +5,8 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlplane.xds.snapshot import Snapshot
-from lightbulb.ads.held import versions
+from lightbulb.ads.client.held import versions
+from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.values import CLUSTER, LISTENER, ROUTE, SCOPED_ROUTE, Resource
 from tests.sidecar.chain import Chain
 from tests.xds.test_convergence import fleets

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.xds.order import NEVER_EMPTIED
-from lightbulb.ads.held import fence_of, with_fence
-from lightbulb.ads.session import Update
+from lightbulb.ads.client.held import stamp_of, with_stamp
+from lightbulb.ads.client.session import Update
+from lightbulb.ads.server.order import NEVER_EMPTIED
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, Resource
-from sidecar.holdings import TYPES, Holdings, refuse_emptying, start_from
+from lightbulb.sidecar.holdings import TYPES, Holdings, refuse_emptying, start_from
 
 NAMES = ("a", "b", "c")
 
@@ -73,7 +73,7 @@ def test_a_start_is_from_all_that_envoy_needs_or_from_nothing() -> None:
 
 def test_how_new_it_is_is_kept_with_what_can_be_started_from() -> None:
     kept = {type_url: {"x": resource("x", "1")} for type_url in (CLUSTER, LISTENER, SCOPED_ROUTE)}
-    assert fence_of(with_fence(kept, "store:7")) == "store:7"
-    assert fence_of(kept) == fence_of(with_fence(kept, "")) == ""
-    assert start_from(with_fence(kept, "store:7")) == start_from(kept)
-    assert start_from(with_fence({}, "store:7")) == Holdings()
+    assert stamp_of(with_stamp(kept, "store:7")) == "store:7"
+    assert stamp_of(kept) == stamp_of(with_stamp(kept, "")) == ""
+    assert start_from(with_stamp(kept, "store:7")) == start_from(kept)
+    assert start_from(with_stamp({}, "store:7")) == Holdings()

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.xds.snapshot import Snapshot
+from controlplane.cli.processes import free_ports
+from lightbulb.ads.client.last_known_good import encode
+from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.values import CLUSTER
-from lightbulb.last_known_good import encode
-from lightbulbctl.processes import free_ports
 from tests.envoy.lab import wait_for
 from tests.sidecar.lab import KEY, OTHER, UPDATES, RelayLab, on, unbuildable, with_cluster
 

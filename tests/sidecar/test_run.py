@@ -13,9 +13,9 @@ from pathlib import Path
 import grpc
 import pytest
 
-from lightbulbctl.processes import free_ports
-from sidecar.process import SidecarFailed, check_free
-from sidecar.run import starting_elsewhere
+from controlplane.cli.processes import free_ports
+from lightbulb.sidecar.process import SidecarFailed, check_free
+from lightbulb.sidecar.run import starting_elsewhere
 from tests.envoy.lab import SECONDS, Lab, Upstream, wait_for
 from tests.sidecar.lab import KEY, on
 
@@ -38,7 +38,7 @@ class Tree:
         arguments += ["--control-plane", control_plane or f"127.0.0.1:{self._lab.plane.port}"]
         arguments += ["--node-id", settings.node_id, "--state-dir", str(self.state)]
         with self._log.open("ab") as log:
-            command = [sys.executable, "-m", "lightbulbctl", "sidecar", *arguments]
+            command = [sys.executable, "-m", "controlplane", "sidecar", *arguments]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
 
     def end(self, number: signal.Signals) -> int:

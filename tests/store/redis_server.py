@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from lightbulbctl.processes import free_ports
-from lightbulbctl.redis import find_redis
+from controlplane.cli.processes import free_ports
+from controlplane.cli.redis import find_redis
 
 SECONDS = 20.0
 

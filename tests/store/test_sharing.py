@@ -40,7 +40,7 @@ class TestLease:
         assert new
         assert new.token > old.token
         assert store.lease("a", LONG) is None
-        with pytest.raises(Fenced, match="'b' drives"):
+        with pytest.raises(Fenced, match="'b' leads"):
             store.commit(step(1, token=old.token))
         store.release(old)  # a lost one is ignored
         assert other.commit(step(1, token=new.token)).version == 2

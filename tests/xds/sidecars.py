@@ -6,9 +6,9 @@ Messages wait in both directions until a test lets one through, so that every in
 from collections import deque
 from collections.abc import Callable
 
-from controlplane.xds.messages import DeltaRequest, DeltaResponse
-from controlplane.xds.session import DeltaSession
-from controlplane.xds.snapshot import Snapshot
+from lightbulb.ads.messages import DeltaRequest, DeltaResponse
+from lightbulb.ads.server.delta import DeltaSession
+from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Resource
 from tests.xds.worlds import LIMITS, named_by
 

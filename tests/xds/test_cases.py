@@ -34,8 +34,8 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.xds.session import SessionLimits, TooManyNames
-from controlplane.xds.snapshot import EMPTY_SNAPSHOT
+from lightbulb.ads.server.delta import SessionLimits, TooManyNames
+from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT
 from lightbulb.ads.values import (
     ACTIVE_GENERATION,
     CLUSTER,

@@ -3,10 +3,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlplane.xds.diff import versions
-from controlplane.xds.messages import SotwRequest, SotwResponse
-from controlplane.xds.snapshot import Snapshot
-from controlplane.xds.sotw import SotwSession
+from lightbulb.ads.messages import SotwRequest, SotwResponse
+from lightbulb.ads.server.diff import versions
+from lightbulb.ads.server.snapshot import Snapshot
+from lightbulb.ads.server.sotw import SotwSession
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Resource
 from tests.xds.sidecars import WILDCARDS, Sidecar
 from tests.xds.worlds import LIMITS, fleet, of, res

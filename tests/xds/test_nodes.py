@@ -2,9 +2,8 @@
 
 import pytest
 
-from controlplane.xds.nodes import BadNode, HostNode, LightbulbNode, SidecarNode, identify, is_behind
-from controlplane.xds.snapshot import Fence
-from lightbulb.ads.values import FENCE, Node
+from controlplane.xds.nodes import HostNode, LightbulbNode, SidecarNode, identify, is_behind
+from lightbulb.ads.values import STAMP, BadNode, CommitStamp, Node
 
 HOST = {"kind": "host", "shard": "s", "address": "10.0.0.1", "port": "80"}
 
@@ -54,8 +53,8 @@ def test_a_node_that_says_nonsense_is_told_what(metadata: dict[str, str], words:
     ("seen", "behind"), [("", False), ("one:6", False), ("one:7", False), ("one:8", True), ("one:10", True)]
 )
 def test_a_node_that_has_seen_newer_is_known(seen: str, behind: bool) -> None:
-    metadata = {FENCE: seen} if seen else {}
-    assert is_behind(Fence("one", 7), node(**metadata)) is behind
+    metadata = {STAMP: seen} if seen else {}
+    assert is_behind(CommitStamp("one", 7), node(**metadata)) is behind
 
 
 @pytest.mark.parametrize(
@@ -63,4 +62,4 @@ def test_a_node_that_has_seen_newer_is_known(seen: str, behind: bool) -> None:
 )
 def test_a_node_of_another_store_is_told_so(seen: str, words: str) -> None:
     with pytest.raises(BadNode, match=words):
-        is_behind(Fence("one", 7), node(**{FENCE: seen}))
+        is_behind(CommitStamp("one", 7), node(**{STAMP: seen}))

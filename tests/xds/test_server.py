@@ -10,12 +10,11 @@ import pytest
 from envoy.service.discovery.v3 import ads_pb2_grpc
 from envoy.service.discovery.v3 import discovery_pb2 as pb
 
-from controlplane.xds.nodes import BadNode
-from controlplane.xds.server import SERVER_OPTIONS, AdsServer
-from controlplane.xds.session import SessionLimits
-from controlplane.xds.snapshot import Snapshot
-from controlplane.xds.wire import SERVICE
-from lightbulb.ads.values import CLUSTER, MAX_MESSAGE_BYTES, ROUTE, Node
+from lightbulb.ads.server.delta import SessionLimits
+from lightbulb.ads.server.server import SERVER_OPTIONS, AdsServer
+from lightbulb.ads.server.snapshot import Snapshot
+from lightbulb.ads.server.wire import SERVICE
+from lightbulb.ads.values import CLUSTER, MAX_MESSAGE_BYTES, ROUTE, BadNode, Node
 from tests.lightbulb.ads_server import eventually
 from tests.xds.worlds import of, res
 

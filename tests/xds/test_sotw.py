@@ -2,10 +2,10 @@
 
 import pytest
 
-from controlplane.xds.messages import SotwRequest, SotwResponse
-from controlplane.xds.session import SessionLimits, TooManyNames
-from controlplane.xds.snapshot import EMPTY_SNAPSHOT, Snapshot
-from controlplane.xds.sotw import SotwSession
+from lightbulb.ads.messages import SotwRequest, SotwResponse
+from lightbulb.ads.server.delta import SessionLimits, TooManyNames
+from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
+from lightbulb.ads.server.sotw import SotwSession
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE
 from tests.xds.worlds import LIMITS, fleet, of, res
 

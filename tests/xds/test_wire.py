@@ -7,12 +7,11 @@ from google.protobuf.any_pb2 import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.xds import wire
-from controlplane.xds.messages import DeltaResponse
-from controlplane.xds.snapshot import NO_FENCE, Fence
-from lightbulb.ads import session
-from lightbulb.ads.values import CLUSTER, ROUTE, Node, Resource
-from lightbulb.ads.wire import request_to_bytes
+from lightbulb.ads.client import session
+from lightbulb.ads.client.wire import request_to_bytes
+from lightbulb.ads.messages import DeltaResponse
+from lightbulb.ads.server import wire
+from lightbulb.ads.values import CLUSTER, NO_STAMP, ROUTE, CommitStamp, Node, Resource
 
 texts = st.text(max_size=200)
 bodies = st.binary(max_size=20) | st.integers(100, 20_000).map(bytes)
@@ -23,14 +22,14 @@ responses = st.builds(
     nonce=texts,
     resources=st.lists(resources, max_size=4).map(tuple),
     removed=st.lists(texts, max_size=4).map(tuple),
-    fence=st.just(NO_FENCE) | st.builds(Fence, texts, st.integers(0, 2**64)),
+    stamp=st.just(NO_STAMP) | st.builds(CommitStamp, texts, st.integers(0, 2**64)),
 )
 
 
 @given(responses)
 def test_a_delta_response_is_the_message_that_it_says(response: DeltaResponse) -> None:
     message = discovery_pb2.DeltaDiscoveryResponse(
-        system_version_info=str(response.fence),
+        system_version_info=str(response.stamp),
         resources=[
             discovery_pb2.Resource(
                 name=each.name,

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from controlplane.xds.messages import DeltaRequest, DeltaResponse
-from controlplane.xds.session import DeltaSession, SessionLimits
-from controlplane.xds.snapshot import EMPTY_SNAPSHOT, Snapshot, make_resource
+from lightbulb.ads.messages import DeltaRequest, DeltaResponse
+from lightbulb.ads.server.delta import DeltaSession, SessionLimits
+from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot, make_resource
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Resource
 
 LIMITS = SessionLimits(ack_seconds=15.0, asking_seconds=10.0)

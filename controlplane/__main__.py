@@ -1,0 +1,5 @@
+"""`python -m controlplane` is the `lightbulb` command."""
+
+from controlplane.cli.main import main
+
+main()

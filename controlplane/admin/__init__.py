@@ -1,0 +1,1 @@
+"""What people ask of a control plane: publish, roll back, pin."""

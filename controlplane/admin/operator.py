@@ -1,0 +1,291 @@
+"""What people ask of a control plane: publish, roll back, pin. Decides on the newest state, and commits.
+
+Any replica takes these; the store's compare-and-set sees to it that two at once don't undo each other. A call
+that is repeated with the same request id is answered as the first was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controlplane.admin.planner import DoesNotFit, Release, plan_beside, room_for
+from controlplane.model import RuleSet, Workspace
+from controlplane.replica.replica import Replica, StoreView
+from controlplane.rollout import operations
+from controlplane.rollout.codec import plan_to_bytes, rollout_to_bytes
+from controlplane.rollout.events import superseded
+from controlplane.rollout.operations import NotLoaded, Refused
+from controlplane.rollout.state import Generation, Moment, Rollout
+from controlplane.rules.compile import compile_workspace
+from controlplane.rules.workspace import content_hash
+from controlplane.store.contract import Change, Conflict, Event, LogEntry, NotFound, StoreError
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 8
+"""How often an operation is decided anew because somebody else changed the state first."""
+
+KEPT_GENERATIONS = 500
+"""Generations whose content is kept, the newest of the log; of those before them only the log's line is."""
+
+MAX_NUMBER = 2**63 - 1
+"""What a store can count to."""
+
+_OUTCOME = struct.Struct(">Q??")
+_PINNED = struct.Struct(">Q")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks, why, and under which id; an empty id is nobody's."""
+
+    author: str = ""
+    message: str = ""
+    source_revision: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of it: `unchanged` when it was so already, `on_its_way` when it is still to be activated.
+
+    `pinned`: of a pin, all that is pinned then.
+    """
+
+    generation: int
+    unchanged: bool = False
+    on_its_way: bool = False
+    pinned: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    """An operation decided on: the state to commit, and what it came to."""
+
+    following: Rollout
+    outcome: Outcome
+    action: str
+    detail: str = ""
+    entry: LogEntry | None = None
+    forget: str = ""
+
+
+class Operator:
+    """Carries out operations at one replica."""
+
+    def __init__(self, replica: Replica) -> None:
+        """Take publishes one at a time: they are rare and heavy."""
+        self._replica = replica
+        self._one_at_a_time = asyncio.Lock()
+
+    async def publish(self, workspace: Workspace, caller: Caller) -> Outcome:
+        """Evaluate, compile and plan a workspace, and set its generation on its way.
+
+        Raises WorkspaceError with every problem, Refused, Inconsistent, StoreError. Each leaves everything as
+        it was.
+        """
+        async with self._one_at_a_time:
+            source_hash = content_hash(workspace)
+            rules: list[RuleSet] = []
+
+            def decide(known: StoreView) -> _Step:
+                newest = known.rollout.newest if known.rollout is not None else 0
+                if newest and self._entry(newest).source_hash == source_hash:
+                    return self._unchanged(known, newest)
+                if not rules:
+                    rules.append(compile_workspace(workspace))
+                plan, release = plan_beside(rules[0], self._base(known), known.generations)
+                stored = self._replica.store.put_blob(plan_to_bytes(plan, source_hash))
+                return self._on_its_way(known, stored, source_hash, release, caller, "published")
+
+            return await self._carry_out(decide, caller)
+
+    async def roll_back(self, number: int, caller: Caller, *, reload: bool = False) -> Outcome:
+        """Make a loaded generation active; 0 is the one before. With `reload`, publish its content again.
+
+        Raises Refused, NotFound, StoreError.
+        """
+
+        def decide(known: StoreView) -> _Step:
+            if number:
+                self._entry(number)  # NotFound says more than "not loaded"
+            if reload and known.rollout is not None and number and number not in known.rollout.live:
+                return self._reload(known, number, caller)
+            try:
+                following = operations.roll_back(known.rollout, number, self._at(known))
+            except NotLoaded as error:
+                raise Refused(f"{error}. {self._how_to_load(number)}") from error
+            if following is known.rollout:
+                return self._unchanged(known, following.active)
+            outcome = Outcome(generation=following.active)
+            return _Step(following=following, outcome=outcome, action="rolled back", detail=caller.message)
+
+        return await self._carry_out(decide, caller)
+
+    async def pin(self, number: int, caller: Caller, *, release: bool = False) -> tuple[int, ...]:
+        """Keep a generation loaded, or let it go; return what is pinned. Raises Refused, StoreError."""
+
+        def decide(known: StoreView) -> _Step:
+            change = operations.unpin if release else operations.pin
+            following = change(known.rollout, number)
+            outcome = Outcome(
+                generation=number, unchanged=following is known.rollout, pinned=following.pinned
+            )
+            return _Step(following=following, outcome=outcome, action="unpinned" if release else "pinned")
+
+        return (await self._carry_out(decide, caller)).pinned
+
+    def generation(self, number: int) -> Generation:
+        """Return a generation, loaded or not. Blocking. Raises NotFound, StoreError, Malformed."""
+        self._entry(number)
+        return self._replica.read_generation(number)
+
+    async def _carry_out(self, decide: Callable[[StoreView], _Step], caller: Caller) -> Outcome:
+        """Decide on the newest state and commit, again when somebody else was first."""
+        last: StoreError | None = None
+        for _ in range(ATTEMPTS):
+            known = await self._replica.refresh()
+            done = await self._done(caller.request_id)
+            if done is not None:
+                return done
+            step = await asyncio.to_thread(decide, known)
+            if step.following is known.rollout and not caller.request_id:
+                return step.outcome
+            try:
+                await self._replica.commit(self._change(known, step, caller))
+            except Conflict as error:
+                last = error
+                continue
+            return step.outcome
+        raise Conflict(f"others changed the rollout {ATTEMPTS} times meanwhile; try again") from last
+
+    async def _done(self, request_id: str) -> Outcome | None:
+        """Return what a request came to before, if it did."""
+        if not request_id:
+            return None
+        body = await asyncio.to_thread(self._replica.store.outcome, request_id)
+        if body is None:
+            return None
+        return _outcome_from_bytes(body)
+
+    def _one_too_many(self, known: StoreView, newest: int) -> str:
+        """Return the hash of the content that a new generation pushes out; empty when there is none."""
+        oldest = newest - KEPT_GENERATIONS
+        if oldest < 1:
+            return ""
+        used = {entry.content_hash for entry in self._replica.store.log(limit=KEPT_GENERATIONS - 1)}
+        used |= {each.content_hash for each in known.generations.values()}
+        pushed_out = self._replica.store.entry(oldest).content_hash
+        return "" if pushed_out in used else pushed_out
+
+    def _change(self, known: StoreView, step: _Step, caller: Caller) -> Change:
+        outcome = step.outcome
+        now = self._replica.now
+        event = Event(
+            at=now,
+            author=caller.author,
+            action=step.action,
+            generation=outcome.generation,
+            detail=step.detail,
+        )
+        return Change(
+            expected=known.version,
+            body=rollout_to_bytes(step.following),
+            events=() if outcome.unchanged else (*superseded(known.rollout, step.following, now), event),
+            entry=step.entry,
+            request_id=caller.request_id,
+            outcome=_outcome_to_bytes(outcome),
+            forget=step.forget,
+        )
+
+    def _at(self, known: StoreView) -> Moment:
+        return Moment(self._replica.now, known.version + 1)
+
+    def _entry(self, number: int) -> LogEntry:
+        try:
+            if number <= MAX_NUMBER:
+                return self._replica.store.entry(number)
+            unknown = NotFound("no store counts that far")
+        except NotFound as error:
+            unknown = error
+        raise NotFound(f"there is no generation {number}; see `lightbulb history`") from unknown
+
+    def _unchanged(self, known: StoreView, number: int) -> _Step:
+        assert known.rollout is not None
+        return _Step(
+            following=known.rollout, outcome=Outcome(generation=number, unchanged=True), action="unchanged"
+        )
+
+    def _reload(self, known: StoreView, number: int, caller: Caller) -> _Step:
+        generation = self.generation(number)
+        try:
+            release = room_for(generation.plan, self._base(known), known.generations)
+        except DoesNotFit as error:
+            raise Refused(
+                f"generation {number} can't be loaded as it was beside what is loaded: {error}. Publish its "
+                "files, so that its models are placed anew"
+            ) from error
+        store = self._replica.store
+        stored = store.put_blob(store.blob(generation.content_hash))  # should it just be forgotten
+        source_hash = self._entry(number).source_hash
+        return self._on_its_way(known, stored, source_hash, release, caller, f"reloaded from {number}")
+
+    def _how_to_load(self, number: int) -> str:
+        try:
+            self.generation(number)
+        except NotFound:
+            return "Its content isn't kept any more: publish its files anew"
+        return f"To load it, which takes as long as a publish: lightbulb rollback {number} --reload"
+
+    def _base(self, known: StoreView) -> Rollout | None:
+        """Return what a publish comes beside: should another be on its way, that is withdrawn first."""
+        rollout = known.rollout
+        if rollout is None or not rollout.target:
+            return rollout
+        return operations.withdraw(rollout, "", self._at(known))
+
+    def _on_its_way(  # noqa: PLR0913, PLR0917 - what a log entry holds
+        self,
+        known: StoreView,
+        stored: str,
+        source_hash: str,
+        release: Release,
+        caller: Caller,
+        action: str,
+    ) -> _Step:
+        self._replica.prepare(stored)  # what can't be read back is never committed
+        newest = self._replica.store.log(limit=1)
+        number = newest[0].number + 1 if newest else 1
+        at, pushed_out = self._at(known), self._one_too_many(known, number)
+        entry = LogEntry(
+            number=number,
+            content_hash=stored,
+            source_hash=source_hash,
+            author=caller.author,
+            message=caller.message,
+            source_revision=caller.source_revision,
+            published_at=at.now,
+        )
+        return _Step(
+            following=operations.publish(known.rollout, number, release, at),
+            outcome=Outcome(generation=number, on_its_way=True),
+            action=action,
+            detail=caller.message,
+            entry=entry,
+            forget="" if entry.content_hash == pushed_out else pushed_out,
+        )
+
+
+def _outcome_to_bytes(outcome: Outcome) -> bytes:
+    head = _OUTCOME.pack(outcome.generation, outcome.unchanged, outcome.on_its_way)
+    return head + b"".join(map(_PINNED.pack, outcome.pinned))
+
+
+def _outcome_from_bytes(body: bytes) -> Outcome:
+    generation, unchanged, on_its_way = _OUTCOME.unpack_from(body)
+    pinned = tuple(number for (number,) in _PINNED.iter_unpack(body[_OUTCOME.size :]))
+    return Outcome(generation=generation, unchanged=unchanged, on_its_way=on_its_way, pinned=pinned)

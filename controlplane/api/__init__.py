@@ -1,0 +1,1 @@
+"""The control plane's gRPC API: protobuf in, protobuf out."""

@@ -1,0 +1,1 @@
+"""The `lightbulb` command line."""

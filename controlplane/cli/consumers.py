@@ -1,0 +1,72 @@
+"""What the consumers of a status have acknowledged. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from lightbulb.ads.values import (
+    ACTIVE_GENERATION,
+    CLUSTER,
+    ENDPOINTS,
+    LISTENER,
+    MODEL_ASSIGNMENT,
+    OBJECTIVE_TABLES,
+    ROUTE,
+    SCOPED_ROUTE,
+    SIDECAR_STATE,
+)
+from lightbulb.model import NO_GENERATION
+from lightbulb.v1 import control_plane_pb2 as pb
+
+IN_STEP = "in step"
+
+_SHORT: Mapping[str, str] = MappingProxyType(
+    {
+        CLUSTER: "clusters",
+        ENDPOINTS: "endpoints",
+        LISTENER: "listener",
+        SCOPED_ROUTE: "scopes",
+        ROUTE: "routes",
+        MODEL_ASSIGNMENT: "models",
+        OBJECTIVE_TABLES: "tables",
+        SIDECAR_STATE: "sidecars",
+        ACTIVE_GENERATION: "generation",
+    }
+)
+
+
+def short_type(type_url: str) -> str:
+    """Return what people call a resource type; of one that isn't known here the last part of its name."""
+    return _SHORT.get(type_url) or type_url.rpartition("/")[2].rpartition(".")[2]
+
+
+def lightbulbs(status: pb.GetStatusResponse) -> tuple[pb.Consumer, ...]:
+    """Return the Lightbulbs of a status, by name."""
+    found = (each for each in status.consumers if each.kind == "lightbulb")
+    return tuple(sorted(found, key=lambda each: each.node_id))
+
+
+def is_synced(consumer: pb.Consumer) -> bool:
+    """Say whether a consumer has taken all that this version of the rollout shows it."""
+    return not (consumer.waiting_for or consumer.rejected or consumer.disconnected or consumer.stale)
+
+
+def state_of(consumer: pb.Consumer) -> str:
+    """Return what a consumer has acknowledged, or what it lacks, as people read it."""
+    refused = "; ".join(f"{name}: {reason}" for name, reason in sorted(consumer.rejected.items()))
+    behind = ", ".join(map(short_type, consumer.waiting_for))
+    state = (
+        "disconnected"
+        if consumer.disconnected
+        else f"refused {refused}"
+        if refused
+        else f"behind on {behind}"
+        if behind
+        else IN_STEP
+    )
+    if consumer.answered_from == NO_GENERATION:
+        return f"{state}; it routes nothing that is loaded"
+    if consumer.answered_from:
+        return f"{state}; its clients are answered from generation {consumer.answered_from}"
+    return state

@@ -1,0 +1,139 @@
+"""The control plane's API from a terminal: whichever replica can be reached answers."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+import click
+import grpc
+
+from controlplane.cli.options import Address
+from controlplane.cli.problems import printable
+from controlplane.cli.reach import SOMETHING_ELSE, no_connection, nobody_there
+from controlplane.problems import Problem
+from controlplane.rules.workspace import read_workspace
+from lightbulb.v1 import control_plane_pb2 as pb
+from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
+
+PUBLISH_SECONDS = 60.0
+CALL_SECONDS = 10.0
+
+Addresses = tuple[Address, ...]
+T = TypeVar("T")
+
+
+class CallFailed(Exception):
+    """No replica did what was asked; the message says why and what to do."""
+
+
+def stub(channel: grpc.Channel) -> pb_grpc.ControlPlaneStub:
+    """Return the control plane's API on a channel."""
+    return pb_grpc.ControlPlaneStub(channel)
+
+
+def call(addresses: Addresses, work: Callable[[pb_grpc.ControlPlaneStub], T]) -> T:
+    """Return what `work` does at the first replica that can be reached; raises CallFailed.
+
+    What changes something carries a request id, so that it may well be tried at another replica when the
+    answer of the first was lost.
+    """
+    problems: list[str] = []
+    for address in addresses:
+        with grpc.insecure_channel(str(address)) as channel:
+            try:
+                return work(stub(channel))
+            except grpc.RpcError as error:
+                problems.append(failure(error, address))
+                if error.code() not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
+                    break
+    raise CallFailed("\n".join(problems))
+
+
+def failure(error: grpc.RpcError, control_plane: Address) -> str:
+    """Return what to say when a call to the control plane failed."""
+    code, details = error.code(), printable(error.details() or "")
+    reason = no_connection(details)
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        reason = "it doesn't answer in time"
+    elif code is grpc.StatusCode.UNIMPLEMENTED:
+        reason = SOMETHING_ELSE
+    if reason:
+        return nobody_there("control plane", control_plane, reason, "--control-plane")
+    return f"the control plane at {control_plane} says {code.name}: {details}"
+
+
+@contextlib.contextmanager
+def failures_told() -> Iterator[None]:
+    """Print what a CallFailed says, and exit with 1."""
+    try:
+        yield
+    except CallFailed as error:
+        for line in str(error).splitlines():
+            click.echo(f"error: {line}", err=True)
+        sys.exit(1)
+
+
+def publish_request(folder: Path, message: str = "", revision: str = "") -> pb.PublishRequest:
+    """Return the request that publishes the workspace in `folder`; raises WorkspaceError."""
+    files = read_workspace(folder).files
+    return pb.PublishRequest(
+        files=[pb.WorkspaceFile(path=path, content=files[path]) for path in sorted(files)],
+        author=getpass.getuser(),
+        message=message,
+        source_revision=revision or git_revision(folder),
+        request_id=request_id(),
+    )
+
+
+def request_id() -> str:
+    """Return an id that no other request has."""
+    return uuid4().hex
+
+
+def git_revision(folder: Path) -> str:
+    """Return the commit that a folder is checked out at, with a + when it was edited since; else ""."""
+    try:
+        # Only what concerns this folder: it may well be a part of a larger repository.
+        head = _git(folder, "rev-parse", "--short=12", "HEAD")
+        edited = _git(folder, "status", "--porcelain", "--", ".")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return f"{head}+" if edited else head
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(  # noqa: S603 - the command is ours
+        ["git", "-C", str(folder), *arguments],  # noqa: S607 - whichever git the author has
+        capture_output=True,
+        text=True,
+        timeout=CALL_SECONDS,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def problems_of(response: pb.PublishResponse) -> tuple[Problem, ...]:
+    """Return the problems that a publish was answered with."""
+    return tuple(
+        Problem(
+            file=problem.file,
+            line=problem.line,
+            rule=problem.rule,
+            code=problem.code,
+            message=problem.message,
+            remedy=problem.remedy,
+        )
+        for problem in response.problems
+    )
+
+
+def phase_name(phase: pb.Phase) -> str:
+    """Return a phase as people write it."""
+    return pb.Phase.Name(phase).removeprefix("PHASE_").lower()

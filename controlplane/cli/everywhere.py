@@ -1,0 +1,66 @@
+"""Where a generation that was made active at once has arrived."""
+
+from __future__ import annotations
+
+import time
+
+from controlplane.cli.consumers import IN_STEP, is_synced, lightbulbs, state_of
+from controlplane.cli.control_plane import Addresses, CallFailed, call
+from controlplane.cli.problems import printable
+from controlplane.rollout.state import listed
+from lightbulb.v1 import control_plane_pb2 as pb
+from lightbulb.v1.control_plane_pb2_grpc import ControlPlaneStub
+
+POLL_SECONDS = 0.05
+"""Between two looks. Not a watch, which may tell of another replica's consumers a second late."""
+
+
+def when_at_lightbulbs(
+    addresses: Addresses, response: pb.RollbackResponse, seconds: float
+) -> pb.GetStatusResponse:
+    """Return the first status in which every Lightbulb has taken the generation of a rollback.
+
+    Or the last one, when that isn't so within `seconds`, or another generation is active by then. Raises
+    CallFailed when no replica can tell.
+    """
+
+    def ask(api: ControlPlaneStub) -> pb.GetStatusResponse:
+        answer: pb.GetStatusResponse = api.GetStatus(pb.GetStatusRequest(), timeout=seconds)
+        return answer
+
+    unknown = f"generation {response.generation} is active; at which Lightbulbs isn't known"
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            status = call(addresses, ask)
+        except CallFailed as error:
+            raise CallFailed(f"{unknown}:\n{error}") from error
+        has_heard = status.version >= response.version  # another replica may not have
+        if has_heard and _is_decided(status, response.generation):
+            return status
+        if time.monotonic() > deadline:
+            if has_heard:
+                return status
+            raise CallFailed(f"{unknown}: the control plane {status.replica} hasn't heard of it")
+        time.sleep(POLL_SECONDS)
+
+
+def _is_decided(status: pb.GetStatusResponse, generation: int) -> bool:
+    return status.active_generation != generation or all(map(is_synced, lightbulbs(status)))
+
+
+def not_everywhere(status: pb.GetStatusResponse, generation: int) -> str:
+    """Return where a generation that was made active isn't; empty when it is at every Lightbulb."""
+    if status.active_generation != generation:
+        now = f"generation {status.active_generation} is active by now"
+        return f"generation {generation} was made active, but {now}; see `lightbulb events`"
+    behind = tuple(_behind(each) for each in lightbulbs(status) if not is_synced(each))
+    if not behind:
+        return ""
+    text = f"generation {generation} is active, but not yet at: {listed(behind)}; see `lightbulb status`"
+    return printable(text)
+
+
+def _behind(lightbulb: pb.Consumer) -> str:
+    state = state_of(lightbulb)
+    return f"lightbulb {lightbulb.node_id} ({'not heard from yet' if state == IN_STEP else state})"

@@ -1,0 +1,37 @@
+"""Whether addresses that somebody chose can be listened on."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+
+from controlplane.cli.options import Address
+
+
+def why_not(addresses: Iterable[tuple[Address, str]]) -> tuple[str, ...]:
+    """Return what keeps addresses, each with the flag that it was given by, from being listened on."""
+    problems, given = [], dict[Address, str]()
+    for address, flag in addresses:
+        other = given.setdefault(address, flag)
+        if other is not flag:
+            problems.append(f"{other} and {flag} are both {address}; choose another for one of them")
+            continue
+        reason = _why_not(address)
+        if reason:
+            problems.append(f"can't listen on {address} ({reason}); choose another with {flag}")
+    return tuple(problems)
+
+
+def _why_not(address: Address) -> str:
+    if address.port == 0:
+        return "the other processes must know the port"
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, place = found[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # Ports of connections that have ended may be listened on; those that are listened on may not.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""

@@ -1,0 +1,144 @@
+"""The whole system on one machine: which processes, and when it is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import grpc
+
+from controlplane.cli.control_plane import failure, problems_of, publish_request, stub
+from controlplane.cli.layout import Layout
+from controlplane.cli.options import Address, joined
+from controlplane.cli.ports import why_not
+from controlplane.cli.processes import Processes, ProcessFailed
+from controlplane.cli.redis import redis_command
+from controlplane.model import Shard
+from controlplane.problems import WorkspaceError
+from lightbulb.sidecar.process import is_ready
+from lightbulb.v1 import control_plane_pb2 as pb
+from lightbulb.v1.control_plane_pb2_grpc import ControlPlaneStub
+
+READY_SECONDS = 60.0
+CALL_SECONDS = 5.0
+TRY_SECONDS = 1.0
+PUBLISH_SECONDS = 60.0
+
+_ACTIVE = frozenset({pb.PHASE_RETIRING, pb.PHASE_UNLOADING, pb.PHASE_SETTLED})
+
+
+class System:
+    """Control planes, Lightbulbs, serving hosts on every shard, and sidecars, as processes."""
+
+    def __init__(
+        self,
+        processes: Processes,
+        layout: Layout,
+        shards: Sequence[Shard],
+        *,
+        state: Path,
+        envoy: Path | None = None,
+    ) -> None:
+        """Hosts are dealt out to the shards in turn; `envoy` is a binary in place of the package's.
+
+        `state` is the folder for what the processes keep.
+        """
+        self._processes = processes
+        self._state = state
+        self.layout = layout
+        self._shards = tuple(shards)
+        self._envoy = envoy
+
+    def start(self) -> None:
+        """Start every process; `publish` and `wait_until_ready` come next.
+
+        Raises ProcessFailed when something listens where one of them would.
+        """
+        problems = why_not(self.layout.flags())
+        if problems:
+            raise ProcessFailed("\n".join(problems))
+        self._state.mkdir(parents=True, exist_ok=True)
+        if self.layout.redis is not None:
+            self._processes.run("redis", redis_command(self.layout.redis, self._state))
+        for name, arguments in self.commands().items():
+            self._processes.start(name, arguments)
+
+    def commands(self) -> Mapping[str, list[str]]:
+        """Return name -> arguments of every `lightbulb` process, in the order in which they are started."""
+        layout, commands = self.layout, {}
+        upstream = ["--control-plane", joined(layout.control_planes)]
+        for name, address in named("control-plane", layout.control_planes):
+            store = ["--store", self._store(), "--replica", name]
+            commands[name] = ["control-plane", "--listen", str(address), *store]
+        for name, address in named("lightbulb", layout.lightbulbs):
+            commands[name] = ["serve", "--listen", str(address), *self._own(name), *upstream]
+        for number, address in enumerate(layout.hosts):
+            shard = self._shards[number % len(self._shards)]
+            name = f"host-{number + 1}"
+            arguments = ["--listen", str(address), "--shard", shard.name, "--node-id", name]
+            commands[name] = ["host", *arguments, "--memory-mib", str(shard.memory_mib), *upstream]
+        envoy = [] if self._envoy is None else ["--envoy", str(self._envoy)]
+        for (name, address), admin in zip(
+            named("sidecar", layout.sidecars), layout.sidecar_admins, strict=True
+        ):
+            listen = ["--listen", str(address), "--admin", str(admin)]
+            commands[name] = ["sidecar", *listen, *envoy, *self._own(name), *upstream]
+        return commands
+
+    def _store(self) -> str:
+        redis = self.layout.redis
+        return f"redis://{redis}" if redis is not None else f"sqlite:{self._state / 'store.db'}"
+
+    def _own(self, name: str) -> list[str]:
+        return ["--node-id", name, "--state-dir", str(self._state / name)]
+
+    def publish(self, folder: Path) -> pb.PublishResponse:
+        """Publish a workspace; raises WorkspaceError, or ProcessFailed when there is no answer."""
+        address = self.layout.control_planes[0]
+        with grpc.insecure_channel(str(address)) as channel:
+            api = stub(channel)
+            self._processes.wait_for("a control plane that answers", lambda: answers(api), READY_SECONDS)
+            try:
+                response: pb.PublishResponse = api.Publish(publish_request(folder), timeout=PUBLISH_SECONDS)
+            except grpc.RpcError as error:
+                self._processes.check()
+                raise ProcessFailed(failure(error, address)) from error
+        if response.problems:
+            raise WorkspaceError(problems_of(response))
+        return response
+
+    def wait_until_ready(self, generation: int) -> None:
+        """Return once `generation` is active at every process; raise ProcessFailed when it isn't in time."""
+        layout = self.layout
+        expected = {*layout.lightbulbs, *layout.sidecars, *layout.hosts}
+        with grpc.insecure_channel(str(layout.control_planes[0])) as channel:
+            api = stub(channel)
+
+            def ready() -> bool:
+                if not all(is_ready((admin.host, admin.port)) for admin in layout.sidecar_admins):
+                    return False
+                try:
+                    status = api.GetStatus(pb.GetStatusRequest(), timeout=CALL_SECONDS)
+                except grpc.RpcError:
+                    return False  # whether it has ended is looked at next
+                synced = [each for each in status.consumers if not each.waiting_for and not each.disconnected]
+                active = status.active_generation >= generation and status.phase in _ACTIVE
+                return active and len(synced) >= len(expected)
+
+            self._processes.wait_for(f"generation {generation} active everywhere", ready, READY_SECONDS)
+
+
+def answers(api: ControlPlaneStub) -> bool:
+    """Return whether a control plane answers, within the time that a channel needs to try again."""
+    try:
+        # Not grpc.channel_ready_future: its thread prints a traceback when the channel closes meanwhile.
+        api.GetStatus(pb.GetStatusRequest(), timeout=TRY_SECONDS, wait_for_ready=True)
+    except grpc.RpcError:
+        return False
+    return True
+
+
+def named(kind: str, addresses: Sequence[Address]) -> Iterator[tuple[str, Address]]:
+    """Yield each address with a name; only where there are several do the names have numbers."""
+    for number, address in enumerate(addresses, start=1):
+        yield (f"{kind}-{number}" if len(addresses) > 1 else kind), address

@@ -1,0 +1,101 @@
+"""Generations, as the store keeps them and as values; decoded once, and shared where they are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import TypeVar
+
+from controlplane.model import Plan, ShardAssignment
+from controlplane.rollout.codec import plan_from_bytes, shard_from_bytes
+from controlplane.rollout.state import Generation
+from controlplane.store.contract import NotFound, Store
+from lightbulb.model import ObjectiveTable
+from lightbulb.resolution.codec import table_from_bytes
+
+T = TypeVar("T")
+
+
+class Archive:
+    """Reads generations. What two of them share of tables and shards is one object, so that it costs nothing.
+
+    Blocking, and for one thread at a time.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """Read nothing yet."""
+        self._store = store
+        self._generations: Mapping[int, Generation] = {}
+        self._tables: dict[bytes, ObjectiveTable] = {}
+        self._shards: dict[bytes, ShardAssignment] = {}
+        self._prepared: dict[str, Plan] = {}
+
+    def keep(self, numbers: Iterable[int]) -> Mapping[int, Generation]:
+        """Return the generations of these numbers, and forget all others.
+
+        Raises NotFound, Corrupt, Malformed, Unreachable; then it holds what it held.
+        """
+        kept = {number: self._generations.get(number) or self._read(number) for number in sorted(numbers)}
+        if kept.keys() != self._generations.keys():
+            self._generations, self._prepared = MappingProxyType(kept), {}
+            self._forget()
+        return self._generations
+
+    def prepare(self, content_hash: str) -> None:
+        """Read the content of a generation that there is none of yet: better now than once it is committed.
+
+        Raises NotFound, Corrupt, Malformed, Unreachable.
+        """
+        self._prepared = {content_hash: self._decoded(self._store.blob(content_hash))}
+        self._forget()
+
+    def read(self, number: int) -> Generation:
+        """Return one generation, which isn't kept. Raises NotFound, Corrupt, Malformed, Unreachable."""
+        held = self._generations.get(number)
+        if held is not None:
+            return held
+        generation = self._read(number)
+        self._forget()
+        return generation
+
+    def _read(self, number: int) -> Generation:
+        content_hash = self._store.entry(number).content_hash
+        plan = self._plans().get(content_hash)
+        if plan is None:
+            plan = self._decoded(self._blob(number, content_hash))
+        return Generation(number=number, content_hash=content_hash, plan=plan)
+
+    def _plans(self) -> Mapping[str, Plan]:
+        return self._prepared | {each.content_hash: each.plan for each in self._generations.values()}
+
+    def _forget(self) -> None:
+        """Forget tables and shards of what is held no more."""
+        plans = self._plans().values()
+        self._tables = _used(self._tables, (each for plan in plans for each in plan.tables))
+        self._shards = _used(self._shards, (each for plan in plans for each in plan.assignments))
+
+    def _blob(self, number: int, content_hash: str) -> bytes:
+        try:
+            return self._store.blob(content_hash)
+        except NotFound as error:
+            raise NotFound(f"of generation {number} only the line in the log is kept by now") from error
+
+    def _decoded(self, body: bytes) -> Plan:
+        return plan_from_bytes(
+            body,
+            partial(_once, self._tables, table_from_bytes),
+            partial(_once, self._shards, shard_from_bytes),
+        )
+
+
+def _once(known: dict[bytes, T], decode: Callable[[bytes], T], body: bytes) -> T:
+    value = known.get(body)
+    if value is None:
+        value = known[body] = decode(body)
+    return value
+
+
+def _used(known: Mapping[bytes, T], values: Iterable[T]) -> dict[bytes, T]:
+    used = {id(value) for value in values}
+    return {body: value for body, value in known.items() if id(value) in used}

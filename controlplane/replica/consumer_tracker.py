@@ -1,0 +1,179 @@
+"""The consumers of this replica: what has become of their streams, as the registry's values.
+
+Only streams that something happened to are looked at. What has gone is remembered for as long as its lease.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from controlplane.rollout.registry import NOTHING, Address, Consumer
+from controlplane.rollout.state import Policy, Rollout
+from controlplane.xds.nodes import HostNode, identify
+from controlplane.xds.snapshot_cache import Audience
+from lightbulb.ads.server.server import AdsServer
+from lightbulb.ads.server.snapshot import Snapshot
+from lightbulb.ads.server.stream_status import StreamStatus
+from lightbulb.ads.values import LISTENER_NAME, MODEL_ASSIGNMENT, SIDECAR_STATE, Node
+
+Traces = Mapping[tuple[str, str], Consumer]
+"""Kind and id -> the latest that is known of a consumer."""
+
+MAX_GONE = 50_000
+"""Consumers disconnected that are remembered; the longest gone are forgotten first."""
+
+
+class ConsumerTracker:
+    """Reads the state of streams. `view` is what a node should have; times are of the store's clock."""
+
+    def __init__(self, ads: AdsServer, view: Callable[[Node], Snapshot | None]) -> None:
+        """Know nobody yet."""
+        self._ads = ads
+        self._view = view
+        self._touched: set[int] = set()
+        self._streams: dict[int, Consumer] = {}
+        self._gone: dict[tuple[str, str], Consumer] = {}
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._served = 0
+        self._synced: set[int] = set()
+        """Streams that have been in step with what is shown, since something new was shown to them."""
+        self._unshown: set[int] = set()
+        """Streams that there was nothing to show to when they were last looked at."""
+
+    def touch(self, stream_id: int) -> None:
+        """Note that something happened to a stream."""
+        self._touched.add(stream_id)
+
+    def touch_all(self, audience: Audience) -> None:
+        """Note that something new is shown to these: they owe an ACK, whether or not it was sent yet."""
+        self._touched |= self._unshown  # to them everything is new
+        self._touched.update(
+            stream_id
+            for stream_id, consumer in self._streams.items()
+            if audience.includes(consumer.kind, consumer.shard)
+        )
+
+    def adopt(self, orphans: Iterable[Consumer]) -> None:
+        """Remember consumers of replicas that ended."""
+        for orphan in orphans:
+            self._gone.setdefault((orphan.kind, orphan.id), orphan)
+
+    def look(self, rollout: Rollout | None, everybody: Iterable[Consumer], now: float) -> bool:
+        """Take in what happened; return whether anything did.
+
+        `rollout` is what is shown, `everybody` the latest that is known at whichever replica.
+        """
+        shown, routed = (rollout.desired_version, rollout.routed) if rollout is not None else (0, ())
+        if shown != self._served:
+            self._served = shown
+            self._synced -= self._touched  # to the others nothing new is shown
+        touched, self._touched = self._touched, set()
+        newcomers = touched - self._streams.keys()
+        traces = {(each.kind, each.id): each for each in everybody} if newcomers else {}
+        for stream_id in touched:
+            stream = self._ads.stream(stream_id)
+            if stream is None:
+                self._lose(stream_id, now)
+            else:
+                self._streams[stream_id] = self._consumer(stream, routed, traces, now)
+        return bool(touched)
+
+    def consumers(self, now: float, policy: Policy) -> tuple[Consumer, ...]:
+        """Return every stream, and those who have gone and have none now."""
+        expired = [key for key, gone in self._gone.items() if not gone.remembered(now, policy)]
+        for key in expired:
+            del self._gone[key]
+        return (*self._streams.values(), *self._gone.values())
+
+    def _lose(self, stream_id: int, now: float) -> None:
+        consumer = self._streams.pop(stream_id, None)
+        self._synced.discard(stream_id)
+        self._unshown.discard(stream_id)
+        if consumer is None:
+            return
+        key = consumer.kind, consumer.id
+        self._counts[key] -= 1
+        if self._counts[key]:
+            return  # another stream of it is there
+        del self._counts[key]
+        self._gone[key] = consumer.lost(now, orphaned=False)
+        if len(self._gone) > MAX_GONE:
+            del self._gone[min(self._gone, key=lambda each: self._gone[each].since)]
+
+    def _consumer(
+        self, stream: StreamStatus, routed: tuple[int, ...], traces: Traces, now: float
+    ) -> Consumer:
+        known = self._streams.get(stream.id) or self._newcomer(stream, traces, now)
+        snapshot = self._view(stream.node)
+        rejected = NOTHING if snapshot is None else stream.refusals(snapshot)
+        waiting_for = () if snapshot is None else _owed(stream, snapshot, rejected)
+        synced = snapshot is not None and not waiting_for
+        first = synced and stream.id not in self._synced
+        if synced:
+            self._synced.add(stream.id)
+        if snapshot is None:
+            self._unshown.add(stream.id)
+        else:
+            self._unshown.discard(stream.id)
+        # What it refuses, it doesn't route; that it can't listen is another matter.
+        routes = synced and known.kind == "sidecar" and not rejected.keys() - {LISTENER_NAME}
+        hosting = known.kind == "host"
+        return replace(
+            known,
+            waiting_for=waiting_for,
+            rejected=rejected,
+            loaded=frozenset(stream.acked(MODEL_ASSIGNMENT)) if hosting else frozenset(),
+            routes=routed if routes else known.routes,
+            synced_since=now if first else known.synced_since,
+            unsynced_since=(known.unsynced_since or now) if waiting_for or rejected else 0.0,
+            refused_of=known.refusal_of(rejected, routed),
+        )
+
+    def _newcomer(self, stream: StreamStatus, traces: Traces, now: float) -> Consumer:
+        """Return a new stream's consumer; it routes what it did when it was last seen."""
+        key = stream.node.kind, stream.node.id
+        self._counts[key] += 1
+        trace = _latest(self._gone.pop(key, None), traces.get(key))
+        shard, address = _place(stream.node)
+        return Consumer(
+            id=stream.node.id,
+            kind=stream.node.kind,
+            shard=shard,
+            address=address,
+            routes=trace.routes if trace is not None else (),
+            since=now,
+        )
+
+
+def _latest(here: Consumer | None, anywhere: Consumer | None) -> Consumer | None:
+    """Return the latest that is known of a consumer: it may have been elsewhere since it was here."""
+    if here is None or anywhere is None:
+        return here or anywhere
+    return here if anywhere.disconnected and here.since >= anywhere.since else anywhere
+
+
+def _place(node: Node) -> tuple[str, Address | None]:
+    """Return a host's shard, and where it takes requests; nothing for others."""
+    identity = identify(node)
+    if isinstance(identity, HostNode):
+        return identity.shard, (identity.address, identity.port)
+    return "", None
+
+
+def _owed(stream: StreamStatus, snapshot: Snapshot, rejected: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the types of which the consumer hasn't acknowledged all, also if it hasn't asked for all yet.
+
+    An Envoy asks for the routes of a new scope a moment after it has acknowledged the scope; and one that
+    reconnects asks for its types one by one.
+    """
+    behind = stream.behind(snapshot)
+    missing = tuple(
+        type_url
+        for type_url, resources in snapshot.by_type.items()
+        if type_url != SIDECAR_STATE  # a Lightbulb may do without
+        and type_url not in behind
+        and len(stream.held(type_url)) < len(resources)
+    )
+    return behind if rejected else (*behind, *missing)

@@ -1,0 +1,254 @@
+"""One control plane: shows consumers what follows from the store, and leads the rollout when it may.
+
+What to do is decided by `rollout`; what goes over a stream by `xds`; what is kept by the store, which
+`store_watcher` reads. This only carries values between them. All replicas of a store show the same: what they
+show is a function of the store's head and of everybody's reports. The one with the lease takes the steps.
+
+When the store can't be reached, a replica goes on showing what it holds, and takes no step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+
+from controlplane.replica.consumer_tracker import ConsumerTracker
+from controlplane.replica.store_watcher import RETRY_SECONDS, StoreView, StoreWatcher
+from controlplane.rollout.advance import Progress, advance, retire_after
+from controlplane.rollout.codec import rollout_to_bytes
+from controlplane.rollout.desired_state import ready_addresses, sidecar_states
+from controlplane.rollout.events import events
+from controlplane.rollout.gates import progress
+from controlplane.rollout.registry import Consumer, Report
+from controlplane.rollout.state import Generation, Moment, Policy
+from controlplane.store.contract import Change, Conflict, Fenced, Store, StoreError, Unreachable
+from controlplane.xds.nodes import identify, is_behind
+from controlplane.xds.resources import Inconsistent
+from controlplane.xds.snapshot_cache import NOBODY, SnapshotCache
+from lightbulb.ads.server.server import AdsServer
+from lightbulb.ads.server.snapshot import Snapshot
+from lightbulb.ads.values import CommitStamp, Node
+
+__all__ = ["Replica", "StoreView"]
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+GATHER_SECONDS = 0.005
+"""The ACKs of a thousand sidecars, which come within moments, are looked at together."""
+
+
+class Replica:
+    """A control plane's state. `await start()`, then `run()` for as long as it serves, then `stop()`."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        name: str,
+        policy: Policy | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`name` tells this replica from the store's others; `clock` gives seconds that only ever grow."""
+        self.name = name
+        self.store = store
+        self.policy = policy or Policy()
+        self.progress = Progress()
+        """What the consumers of the phase say."""
+        self.consumers: tuple[Consumer, ...] = ()
+        """Everybody, at whichever replica."""
+        self.ads = AdsServer(self._view, clock=clock, on_change=self._touch)
+        self._changed = asyncio.Event()
+        self._clock = clock
+        self._store_watcher = StoreWatcher(store, name, self.policy, clock, self._changed.set)
+        self._reports = self._store_watcher.reports
+        self._snapshots = SnapshotCache()
+        self._served = self.known
+        self._tracker = ConsumerTracker(self.ads, self._view)
+        self._news = asyncio.Condition()
+        self._told = 0
+        self._looking = 0.0
+
+    @property
+    def known(self) -> StoreView:
+        """What is known of the store."""
+        return self._store_watcher.known
+
+    @property
+    def now(self) -> float:
+        """Seconds, by the store's clock as far as it is known."""
+        return self._store_watcher.now
+
+    @property
+    def store_problem(self) -> str:
+        """Why the store can't be read; empty when it can."""
+        return self._store_watcher.problem
+
+    @property
+    def shows_newest(self) -> bool:
+        """Whether `consumers` were asked about the newest version that is `known`."""
+        return self._served is self.known
+
+    @property
+    def leading(self) -> bool:
+        """Whether this replica takes the rollout's steps."""
+        return self._store_watcher.lease is not None
+
+    @property
+    def leader(self) -> str:
+        """The name of the replica that leads, as far as is known; empty when none does."""
+        if self.leading:
+            return self.name
+        silent = self.replicas()
+        return next((name for name in sorted(self._reports.leading) if not silent.get(name, True)), "")
+
+    def replicas(self) -> Mapping[str, bool]:
+        """Return the name of each replica that has been heard of, and whether it is silent now."""
+        others = self._reports.others.values()
+        return {self.name: False} | {report.replica: report.ended(self.now) for report in others}
+
+    async def start(self) -> None:
+        """Return once the store has been read; until then nobody is shown anything.
+
+        Waits for a store that can't be reached. Raises StoreError, Malformed for one that can't be used.
+        """
+        problem = ""
+        while True:
+            try:
+                await asyncio.to_thread(self._store_watcher.begin)
+                break
+            except Unreachable as error:
+                if str(error) != problem:
+                    log.warning("the store: %s", error)
+                problem = str(error)
+            await asyncio.sleep(RETRY_SECONDS)
+        self._tracker.adopt(self._reports.orphans)
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        store_watcher = self._store_watcher
+        async with asyncio.TaskGroup() as group:
+            for work in (self._step_for_ever, store_watcher.follow, store_watcher.beat, store_watcher.report):
+                group.create_task(work())
+
+    async def stop(self) -> None:
+        """End the streams, whose clients keep what they have, and let another replica drive."""
+        await self.ads.close()
+        await self._store_watcher.leave()
+
+    async def refresh(self) -> StoreView:
+        """Return what the store says now. Raises StoreError, Malformed."""
+        return await self._store_watcher.refresh()
+
+    def read_generation(self, number: int) -> Generation:
+        """Return any generation of the log. Blocking. Raises NotFound, Corrupt, Malformed, Unreachable."""
+        return self._store_watcher.read_generation(number)
+
+    def prepare(self, content_hash: str) -> None:
+        """Read what a generation is to be made of, before it is. Blocking. Raises as `read_generation`."""
+        self._store_watcher.prepare(content_hash)
+
+    async def commit(self, change: Change) -> None:
+        """Take a change, and show what follows from it. Raises Conflict, Fenced, Unreachable."""
+        await self._store_watcher.commit(change)
+
+    async def wait_for_news(self, told: int, seconds: float) -> int:
+        """Return a number other than `told` once something has changed, or `told` after `seconds`."""
+        try:
+            async with asyncio.timeout(seconds), self._news:
+                await self._news.wait_for(lambda: self._told != told)
+        except TimeoutError:
+            return told
+        return self._told
+
+    async def _step_for_ever(self) -> None:
+        while True:
+            self._changed.clear()
+            try:
+                while await self._step():
+                    pass
+            except (Conflict, Fenced) as error:
+                log.info("%s: %s", self.name, error)
+            except (StoreError, Inconsistent) as error:
+                log.warning("%s: no step could be taken: %s", self.name, error)
+            try:
+                async with asyncio.timeout(TICK_SECONDS):  # `wait_for` may swallow a cancellation
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+            # A look at all of them takes longer, the more there are: at least half of the time is others'.
+            await asyncio.sleep(max(GATHER_SECONDS, self._looking))
+
+    async def _step(self) -> bool:
+        """Show what is known, and take the rollout's next step if it can be taken; return whether it was."""
+        known, began = self.known, self._clock()
+        self._show(known)
+        self._looking = self._clock() - began
+        if known.rollout is None or known.desired_state is None:
+            return False
+        now = self.now
+        self.progress = progress(known.rollout, known.desired_state.target, self.consumers, now, self.policy)
+        lease = self._store_watcher.lease
+        if lease is None:
+            return False
+        held = [known.generations[number] for number in known.rollout.held]
+        delay = retire_after(held, known.rollout.active, self.policy)
+        at = Moment(now, known.version + 1)
+        following = advance(known.rollout, self.progress, self.policy, delay, at)
+        if following == known.rollout:
+            return False
+        # Who reads the step must find what it was decided on.
+        await asyncio.to_thread(self._reports.write)
+        happened = events(known.rollout, following, now)
+        body = rollout_to_bytes(following)
+        await self.commit(Change(expected=known.version, body=body, token=lease.token, events=happened))
+        for event in happened:
+            log.info("generation %d: %s %s", event.generation, event.action, event.detail)
+        return True
+
+    def _show(self, known: StoreView) -> None:
+        """Show the consumers what follows from what is known, and take in what they said."""
+        now = self.now
+        # What they said so far, they said of what was shown so far.
+        changed = self._look(self._served, now)
+        audience = NOBODY
+        if known.rollout is not None and known.desired_state is not None:
+            addresses = ready_addresses(known.desired_state, self.consumers, now, self.policy)
+            states = sidecar_states(known.rollout, self.consumers)
+            audience = self._snapshots.show(known.desired_state, addresses, states)
+        if known is not self._served or audience:
+            self._served = known
+            self.ads.push()
+            self._tracker.touch_all(audience)
+            self._look(known, now)
+            changed = True
+        if changed:
+            self._tell()
+
+    def _look(self, shown: StoreView, now: float) -> bool:
+        """Take in what consumers said of what is shown; return whether anything was said."""
+        changed = self._tracker.look(shown.rollout, self.consumers, now)
+        consumers = self._tracker.consumers(now, self.policy)
+        own = Report(replica=self.name, heartbeat=now, version=shown.version, consumers=consumers)
+        self.consumers = self._reports.merge(own, shown.version, self.policy)
+        return changed
+
+    def _tell(self) -> None:
+        async def tell() -> None:
+            async with self._news:
+                self._told += 1
+                self._news.notify_all()
+
+        self._telling = asyncio.create_task(tell())
+
+    def _view(self, node: Node) -> Snapshot | None:
+        snapshot = self._snapshots.of(identify(node))
+        stamp = snapshot.stamp if snapshot is not None else CommitStamp(self.store.identity, 0)
+        # A node that has seen what this replica hasn't yet is taken forward, or not at all.
+        return None if is_behind(stamp, node) else snapshot
+
+    def _touch(self, stream_id: int) -> None:
+        self._tracker.touch(stream_id)
+        self._changed.set()

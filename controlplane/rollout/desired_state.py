@@ -1,0 +1,212 @@
+"""What each kind of consumer is desired in each state of a rollout. Pure, and the same at every replica."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from controlplane.model import RoutingRule
+from controlplane.rollout.registry import Address, Consumer
+from controlplane.rollout.state import Generation, Policy, Rollout
+from lightbulb.model import (
+    NO_GENERATION,
+    ActiveGeneration,
+    ModelAssignment,
+    ObjectiveTable,
+    ObjectiveTables,
+    SidecarState,
+    TableSince,
+)
+
+ModelsByShard = Mapping[str, tuple[ModelAssignment, ...]]
+Generations = Mapping[int, Generation]
+
+MAX_HOSTS = 2_000
+"""Hosts of which is remembered whether they have loaded all; of more it is found out again each time."""
+
+_remembered = lru_cache(maxsize=8)
+"""Each of a rollout's steps changes what is loaded, or routed, or neither: what it doesn't costs nothing."""
+
+
+@_remembered
+def routing_rules(generations: tuple[Generation, ...]) -> tuple[RoutingRule, ...]:
+    """Return every key of `generations`, sorted; where a key moved, the VIP of the last that has it."""
+    merged = {rule.key: rule for generation in generations for rule in generation.plan.routes}
+    return tuple(merged[key] for key in sorted(merged))
+
+
+@_remembered
+def models_by_shard(generations: tuple[Generation, ...]) -> ModelsByShard:
+    """Return shard -> every model that some of `generations` places on it, sorted by id.
+
+    Where generations share what a shard loads (`archive` sees to it), that very tuple is returned.
+    """
+    placed: dict[str, dict[int, tuple[ModelAssignment, ...]]] = {}
+    for generation in generations:
+        for assignment in generation.plan.assignments:
+            distinct = placed.setdefault(assignment.shard, {})
+            distinct.pop(id(assignment.models), None)  # the last of several counts
+            distinct[id(assignment.models)] = assignment.models
+    return {shard: _merged(tuple(distinct.values())) for shard, distinct in placed.items()}
+
+
+def _merged(distinct: tuple[tuple[ModelAssignment, ...], ...]) -> tuple[ModelAssignment, ...]:
+    if len(distinct) == 1:
+        return distinct[0]
+    by_id = {model.id: model for models in distinct for model in models}
+    return tuple(by_id[name] for name in sorted(by_id))
+
+
+def vips(generations: Iterable[Generation]) -> Mapping[str, str]:
+    """Return VIP -> shard; a shard whose VIP has changed has both."""
+    return {
+        assignment.vip: assignment.shard
+        for generation in generations
+        for assignment in generation.plan.assignments
+    }
+
+
+@_remembered
+def tables(generations: tuple[Generation, ...]) -> tuple[ObjectiveTables, ...]:
+    """Return each objective's table in every one of `generations`, sorted by objective.
+
+    A generation that doesn't change an objective adds nothing to it, and one that is retired takes only
+    away what no other has: both cost what changed. Equal tables must be one object (`archive` sees to it).
+    """
+    ordered = sorted(generations, key=lambda each: each.number)
+    by_objective: dict[str, list[TableSince]] = {}
+    for position, generation in enumerate(ordered):
+        here = {table.objective: table for table in generation.plan.tables}
+        for objective in by_objective.keys() | here.keys():
+            entries = by_objective.setdefault(objective, [])
+            _extend(entries, generation.number if position else 0, here.get(objective))
+    return tuple(
+        ObjectiveTables(objective=objective, tables=tuple(by_objective[objective]))
+        for objective in sorted(by_objective)
+    )
+
+
+def _extend(entries: list[TableSince], since: int, table: ObjectiveTable | None) -> None:
+    if not entries and since:
+        entries.append(TableSince(since=0, table=None))  # the objective is newer than the oldest generation
+    if not entries or entries[-1].table is not table:
+        entries.append(TableSince(since=since, table=table))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredState:
+    """What a rollout shows in its state, whoever is connected.
+
+    `routed` are the numbers of the generations that sidecars have the keys of; `vips` is VIP -> shard;
+    `required` are the ids of the models that a shard's hosts need to be sent requests; `models` is what they
+    should have, `target` what they need for what is on its way. `active` is None before the first generation
+    is. `version` of the rollout in `store` is when all this last changed.
+    """
+
+    routed: tuple[int, ...]
+    rules: tuple[RoutingRule, ...]
+    vips: Mapping[str, str]
+    required: Mapping[str, frozenset[str]]
+    models: ModelsByShard
+    target: ModelsByShard
+    tables: tuple[ObjectiveTables, ...]
+    active: ActiveGeneration | None
+    store: str
+    version: int
+
+
+def desired_state(rollout: Rollout, generations: Generations, store: str) -> DesiredState:
+    """Return what a rollout shows. What is made of the same generations as lately is the very same object."""
+
+    def those(numbers: Iterable[int]) -> tuple[Generation, ...]:
+        return tuple(generations[number] for number in numbers)
+
+    routable = those(rollout.routed)
+    return DesiredState(
+        routed=rollout.routed,
+        rules=routing_rules(routable),
+        vips=vips(routable),
+        required=_required(routable),
+        models=models_by_shard(those(rollout.loaded)),
+        target=models_by_shard(those([rollout.target] if rollout.target else [])),
+        # What leaves, leaves Lightbulb last: until it has heard of another `oldest`, it may be asked for it.
+        tables=tables(those(sorted({*rollout.routed, *rollout.leaving}))),
+        active=_active(rollout, generations, store),
+        store=store,
+        version=rollout.desired_version,
+    )
+
+
+@_remembered
+def _required(generations: tuple[Generation, ...]) -> Mapping[str, frozenset[str]]:
+    return {
+        shard: frozenset(model.id for model in models)
+        for shard, models in models_by_shard(generations).items()
+    }
+
+
+def _active(rollout: Rollout, generations: Generations, store: str) -> ActiveGeneration | None:
+    if not rollout.active:
+        return None
+    return ActiveGeneration(
+        number=rollout.active,
+        content_hash=generations[rollout.active].content_hash,
+        fence=rollout.fence,
+        store=store,
+        oldest=rollout.oldest,
+    )
+
+
+def ready_addresses(
+    desired: DesiredState, consumers: Iterable[Consumer], now: float, policy: Policy
+) -> Mapping[str, tuple[Address, ...]]:
+    """Return VIP -> addresses of the hosts that have loaded all that is routed to their shard.
+
+    A VIP whose hosts are all gone keeps those that went last: should only *our* sight of them be lost,
+    traffic goes on; should they be down, the sidecar says so itself.
+    """
+    able: dict[str, list[Consumer]] = {shard: [] for shard in desired.required}
+    for host in consumers:
+        if host.kind == "host" and host.shard in able and _covers(host.loaded, desired.required[host.shard]):
+            able[host.shard].append(host)
+    by_shard = {shard: _addresses(hosts, now, policy) for shard, hosts in able.items()}
+    return {vip: by_shard[shard] for vip, shard in desired.vips.items()}
+
+
+# Asked again with every look, of sets that seldom change, and that remember their hashes.
+_covers = lru_cache(maxsize=MAX_HOSTS)(frozenset[str].issuperset)
+
+
+def _addresses(hosts: Iterable[Consumer], now: float, policy: Policy) -> tuple[Address, ...]:
+    """Return the addresses of the hosts that are there, or else of those that went last."""
+    hosts = [host for host in hosts if host.address is not None]
+    there = [host for host in hosts if host.there(now, policy)]
+    latest = max((host.since for host in hosts), default=0.0)
+    taken = there or [host for host in hosts if latest - host.since < policy.reconnect]
+    return tuple(sorted({host.address for host in taken if host.address is not None}))
+
+
+def sidecar_states(rollout: Rollout, consumers: Iterable[Consumer]) -> Mapping[str, SidecarState]:
+    """Return what to answer each known sidecar's clients from; 0, the active generation, for most.
+
+    A sidecar that was never in step is not known yet. One with several streams is as far as the last.
+    """
+    states: dict[str, int] = {}
+    for consumer in consumers:
+        name, routes = consumer.id, consumer.routes
+        if consumer.kind != "sidecar" or not (routes or name in states):
+            continue
+        if rollout.active in routes:
+            found = 0
+        else:
+            found = next((each for each in reversed(rollout.live) if each in routes), NO_GENERATION)
+        states[name] = _older(rollout, states[name], found) if name in states else found
+    return {name: SidecarState(generation=number) for name, number in states.items()}
+
+
+def _older(rollout: Rollout, one: int, other: int) -> int:
+    if NO_GENERATION in {one, other}:
+        return NO_GENERATION
+    order = {number: position for position, number in enumerate(rollout.live)}
+    return min(one, other, key=lambda number: order.get(number or rollout.active, 0))

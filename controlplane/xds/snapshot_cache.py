@@ -1,0 +1,213 @@
+"""What is shown now, as the snapshots that streams are served from.
+
+Only what changed is rebuilt, and what didn't is the same object: a stream sees at once that there is
+nothing for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import MappingProxyType
+
+from controlplane.rollout.desired_state import DesiredState
+from controlplane.rollout.registry import Address
+from controlplane.xds import resources
+from controlplane.xds.listener import listener
+from controlplane.xds.nodes import HostNode, Identity, LightbulbNode, SidecarNode
+from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Resources, Snapshot
+from lightbulb.ads.values import (
+    ACTIVE_GENERATION,
+    CLUSTER,
+    ENDPOINTS,
+    LISTENER,
+    LISTENER_NAME,
+    MODEL_ASSIGNMENT,
+    OBJECTIVE_TABLES,
+    ROUTE,
+    SCOPED_ROUTE,
+    SIDECAR_STATE,
+    CommitStamp,
+    Resource,
+)
+from lightbulb.model import ModelAssignment, ObjectiveTables, SidecarState
+
+MAX_LISTENERS = 20_000
+
+Addresses = Mapping[str, tuple[Address, ...]]
+States = Mapping[str, SidecarState]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """For whom something is new: all consumers of some kinds, and the hosts of some shards."""
+
+    kinds: frozenset[str] = frozenset()
+    shards: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.kinds or self.shards)
+
+    def includes(self, kind: str, shard: str) -> bool:
+        """Say whether there is something new for a consumer of a kind; `shard` is a host's."""
+        return kind in self.kinds or (kind == "host" and shard in self.shards)
+
+
+EVERYBODY = Audience(kinds=frozenset({"sidecar", "lightbulb", "host"}))
+NOBODY = Audience()
+
+
+class SnapshotCache:
+    """What each consumer should have. None, for one that there is nothing to show to yet."""
+
+    def __init__(self) -> None:
+        """Show nothing yet."""
+        self._desired: DesiredState | None = None
+        self._addresses: Addresses = {}
+        self._states: States = {}
+        self._sidecar = EMPTY_SNAPSHOT
+        self._lightbulb = EMPTY_SNAPSHOT
+        self._hosts: Mapping[str, Snapshot] = {}
+        self._no_models = EMPTY_SNAPSHOT
+        self._tables: Mapping[str, tuple[ObjectiveTables, Resource]] = {}
+        self._types_with_listener = lru_cache(maxsize=MAX_LISTENERS)(self._add_listener)
+        self._with_listener = lru_cache(maxsize=MAX_LISTENERS)(self._add_stamp)
+
+    def show(self, desired_state: DesiredState, addresses: Addresses, states: States) -> Audience:
+        """Take what is to be seen from now on; return for whom there is something new.
+
+        Raises resources.Inconsistent, and shows on what was shown before.
+        """
+        before = self._desired
+        if desired_state is before and (addresses, states) == (self._addresses, self._states):
+            return NOBODY
+        sidecar, lightbulb, hosts = self._sidecar, self._lightbulb, self._hosts
+        if before is None or desired_state.rules is not before.rules or desired_state.vips != before.vips:
+            self._show_routes(desired_state)
+        if before is None or addresses != self._addresses:
+            self._sidecar = _replace(self._sidecar, ENDPOINTS, resources.endpoints(addresses))
+        if before is None or states != self._states:
+            self._lightbulb = _replace(self._lightbulb, SIDECAR_STATE, resources.sidecar_states(states))
+        if desired_state is not before:
+            self._update_desired(desired_state, before)
+        if self._sidecar.by_type is not sidecar.by_type:
+            self._types_with_listener.cache_clear()
+        if self._sidecar is not sidecar:
+            self._with_listener.cache_clear()
+        self._desired, self._addresses, self._states = desired_state, addresses, states
+        if before is None:
+            return EVERYBODY
+        # Which generations a sidecar routes is news of it even if they need no other routes.
+        news = {
+            "sidecar": self._sidecar.by_type is not sidecar.by_type or desired_state.routed != before.routed,
+            "lightbulb": self._lightbulb.by_type is not lightbulb.by_type,
+        }
+        return Audience(
+            kinds=frozenset(kind for kind, is_new in news.items() if is_new),
+            shards=_changed(hosts, self._hosts),
+        )
+
+    def of(self, consumer: Identity) -> Snapshot | None:
+        """Return what a consumer should have."""
+        desired_state = self._desired
+        if desired_state is None:
+            return None
+        match consumer:
+            case HostNode(shard=shard):
+                # A shard that the fleet doesn't have is a shard without models.
+                return self._hosts.get(shard, self._no_models)
+            case LightbulbNode():
+                return self._lightbulb if desired_state.tables else None
+            case SidecarNode(address=address, port=port):
+                return self._with_listener(address, port) if desired_state.rules else None
+
+    def _show_routes(self, desired_state: DesiredState) -> None:
+        """Build routes before anything is changed: they may be inconsistent."""
+        vips = sorted(desired_state.vips)
+        routes = resources.routes(desired_state.rules, vips)
+        snapshot = _replace(self._sidecar, CLUSTER, resources.clusters(vips))
+        snapshot = _replace(
+            snapshot, SCOPED_ROUTE, resources.scopes(rule.objective for rule in desired_state.rules)
+        )
+        self._sidecar = _replace(snapshot, ROUTE, routes)
+
+    def _update_desired(self, desired_state: DesiredState, before: DesiredState | None) -> None:
+        stamp = CommitStamp(desired_state.store, desired_state.version)
+        self._sidecar = _stamped(self._sidecar, stamp)
+        self._no_models = _stamped(self._no_models, stamp)
+        shown = before.models if before is not None else {}
+        self._hosts = {
+            shard: _stamped(
+                self._hosts[shard] if shown.get(shard) is models else self._host(shard, models), stamp
+            )
+            for shard, models in desired_state.models.items()
+        }
+        snapshot = self._lightbulb
+        if before is None or desired_state.tables is not before.tables:
+            snapshot = _replace(snapshot, OBJECTIVE_TABLES, self._table_resources(desired_state))
+        if desired_state.active is not None:
+            snapshot = _replace(snapshot, ACTIVE_GENERATION, (resources.generation(desired_state.active),))
+        self._lightbulb = _stamped(snapshot, stamp)
+
+    def _host(self, shard: str, models: Iterable[ModelAssignment]) -> Snapshot:
+        held = self._hosts.get(shard, EMPTY_SNAPSHOT)
+        return _replace(held, MODEL_ASSIGNMENT, resources.assignments(models))
+
+    def _table_resources(self, desired_state: DesiredState) -> tuple[Resource, ...]:
+        """Return the tables' resources; those of objectives that didn't change are the same objects."""
+        known = self._tables
+        self._tables = {
+            tables.objective: held
+            if (held := known.get(tables.objective)) is not None and _same(held[0], tables)
+            else (tables, resources.objective_tables(tables))
+            for tables in desired_state.tables
+        }
+        return tuple(resource for _, resource in self._tables.values())
+
+    def _add_listener(self, address: str, port: int) -> Mapping[str, Resources]:
+        return MappingProxyType({**self._sidecar.by_type, LISTENER: _listener(address, port)})
+
+    def _add_stamp(self, address: str, port: int) -> Snapshot:
+        return Snapshot(self._types_with_listener(address, port), self._sidecar.stamp)
+
+
+def _changed(old: Mapping[str, Snapshot], new: Mapping[str, Snapshot]) -> frozenset[str]:
+    """Return the shards whose hosts have other models to load."""
+    return frozenset(
+        shard
+        for shard in old.keys() | new.keys()
+        if old.get(shard, EMPTY_SNAPSHOT).by_type is not new.get(shard, EMPTY_SNAPSHOT).by_type
+    )
+
+
+def _same(one: ObjectiveTables, other: ObjectiveTables) -> bool:
+    """Compare by the tables' identity: comparing all of every objective would cost more than sending one."""
+    return len(one.tables) == len(other.tables) and all(
+        left.since == right.since and left.table is right.table
+        for left, right in zip(one.tables, other.tables, strict=True)
+    )
+
+
+@lru_cache(maxsize=MAX_LISTENERS)
+def _listener(address: str, port: int) -> Resources:
+    return MappingProxyType({LISTENER_NAME: listener(address, port)})
+
+
+def _stamped(snapshot: Snapshot, stamp: CommitStamp) -> Snapshot:
+    return snapshot if snapshot.stamp == stamp else replace(snapshot, stamp=stamp)
+
+
+def _replace(snapshot: Snapshot, type_url: str, values: Iterable[Resource]) -> Snapshot:
+    """Return `snapshot` with the resources of a type replaced; itself when they are as they were."""
+    values = tuple(values)
+    held = snapshot.by_type.get(type_url)
+    if (
+        held is not None
+        and len(held) == len(values)
+        and all(
+            (other := held.get(each.name)) is not None and other.version == each.version for each in values
+        )
+    ):
+        return snapshot
+    return snapshot.replace(type_url, values)

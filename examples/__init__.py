@@ -1,0 +1,1 @@
+"""Examples: models on a reference host, clients in other languages."""

@@ -1,0 +1,1 @@
+"""The ADS subscriber that Lightbulb, serving hosts and relays share."""

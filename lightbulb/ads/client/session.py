@@ -1,0 +1,168 @@
+"""What the client end of a delta ADS stream says. Pure: no sockets, no protobuf, no clock.
+
+    connect() -> requests          a stream opened
+    begin(response) -> update      a response came; what of it is news
+    finish(response, ...) -> ack   it has been applied, or not
+
+Subscriptions are wildcards: a subscriber takes all that the server has for it, of each of its types.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from lightbulb.ads.values import STAMP, Node, Resource
+
+WILDCARD = "*"
+UNKNOWN_VERSION = ""
+"""Version of a resource that is to be sent again, say since it is being applied while the stream is lost:
+whatever the server holds differs from it, so it sends the resource, or its removal."""
+
+REASON_LIMIT = 1000
+"""Characters of one resource's reason in a NACK."""
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+_NOTHING: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeltaRequest:
+    """What the client sends. `node` only on a stream's first; a non-empty `error` makes it a NACK."""
+
+    type_url: str
+    node: Node | None = None
+    subscribe: tuple[str, ...] = ()
+    initial_versions: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    nonce: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeltaResponse:
+    """What the server sends.
+
+    `stamp` tells how new it is; `unreadable` names resources that aren't of the response's type.
+    """
+
+    type_url: str
+    nonce: str
+    resources: tuple[Resource, ...] = ()
+    removed: tuple[str, ...] = ()
+    stamp: str = ""
+    unreadable: Mapping[str, str] = field(default_factory=lambda: _NONE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """What changed in one type: resources that are new or differ, and names that are gone."""
+
+    type_url: str
+    added: tuple[Resource, ...]
+    removed: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed)
+
+
+class SubscriberSession:
+    """The state that outlives streams: the version held of each resource, by type."""
+
+    def __init__(
+        self,
+        node: Node,
+        types: Sequence[str],
+        afresh: Collection[str] = (),
+        held: Mapping[str, Mapping[str, str]] = _NOTHING,
+        stamp: str = "",
+    ) -> None:
+        """Resources of the types `afresh` are told as of unknown version, and are news on every stream.
+
+        `held` is what is held to begin with: type -> name -> version; `stamp` is the last that came with it.
+        """
+        self.stamp = stamp
+        """The last stamp that came: how new what is held is."""
+        self._node = node
+        self._afresh = frozenset(afresh)
+        self._held: dict[str, dict[str, str]] = {type_url: dict(held.get(type_url, {})) for type_url in types}
+        self._pending: dict[str, frozenset[str]] = {}
+
+    def connect(self) -> tuple[DeltaRequest, ...]:
+        """Return the first requests of a new stream: a server that agrees with them sends nothing."""
+        metadata = {**self._node.metadata, STAMP: self.stamp} if self.stamp else self._node.metadata
+        node = replace(self._node, metadata=metadata)
+        return tuple(
+            DeltaRequest(
+                type_url=type_url,
+                node=node if position == 0 else None,
+                subscribe=(WILDCARD,),
+                initial_versions=self._versions(type_url),
+            )
+            for position, type_url in enumerate(self._held)
+        )
+
+    def held(self, type_url: str) -> Mapping[str, str]:
+        """Return name -> version of what was applied."""
+        return MappingProxyType(self._held[type_url])
+
+    def subscribes_to(self, type_url: str) -> bool:
+        """Whether a response of this type was asked for; another one is to be ignored."""
+        return type_url in self._held
+
+    def begin(self, response: DeltaResponse) -> Update:
+        """Return what of the response is news; the caller applies it and then calls `finish`.
+
+        A resource at the version that is held is no news: a server repeats itself after a reconnect.
+        The update is empty (false) when there is nothing to apply.
+        """
+        held = self._held[response.type_url]
+        self.stamp = response.stamp or self.stamp
+        if _repeated(response):
+            return Update(type_url=response.type_url, added=(), removed=())
+        afresh = response.type_url in self._afresh
+        update = Update(
+            type_url=response.type_url,
+            added=tuple(r for r in response.resources if afresh or held.get(r.name) != r.version),
+            removed=tuple(name for name in response.removed if name in held),
+        )
+        self._pending[response.type_url] = frozenset((*(r.name for r in update.added), *update.removed))
+        return update
+
+    def finish(self, response: DeltaResponse, update: Update, rejected: Mapping[str, str]) -> DeltaRequest:
+        """Record what was applied; return the ACK, or the NACK that names each rejected resource.
+
+        A rejected resource stays held at the version that it had, and so does a rejected removal.
+        """
+        held = self._held[response.type_url]
+        self._pending.pop(response.type_url, None)
+        held.update({r.name: r.version for r in update.added if r.name not in rejected})
+        for name in update.removed:
+            if name not in rejected:
+                del held[name]
+        repeated = dict.fromkeys(_repeated(response), "named twice in one response")
+        return DeltaRequest(
+            type_url=response.type_url,
+            nonce=response.nonce,
+            error=_nack({**response.unreadable, **repeated, **rejected}),
+        )
+
+    def _versions(self, type_url: str) -> Mapping[str, str]:
+        held, unsure = self._held[type_url], self._pending.get(type_url, ())
+        if type_url in self._afresh:
+            unsure = (*held, *unsure)
+        return MappingProxyType({**held, **dict.fromkeys(unsure, UNKNOWN_VERSION)})
+
+
+def _repeated(response: DeltaResponse) -> tuple[str, ...]:
+    counts = Counter((*(r.name for r in response.resources), *response.removed))
+    return tuple(name for name, count in counts.items() if count > 1)
+
+
+def _nack(rejected: Mapping[str, str]) -> str:
+    """Return "name: reason" lines, sorted; a reason is kept to one line of REASON_LIMIT characters."""
+    return "\n".join(
+        f"{name}: {' '.join(reason.split())[:REASON_LIMIT] or 'rejected'}"
+        for name, reason in sorted(rejected.items())
+    )

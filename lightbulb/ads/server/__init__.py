@@ -1,0 +1,1 @@
+"""An ADS server: sessions that decide (pure), and the gRPC shell around them."""

@@ -1,0 +1,280 @@
+"""ADS over grpc.aio: carries messages between streams and their sessions, and decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError
+
+from lightbulb.ads.messages import DeltaRequest, Response, SotwRequest
+from lightbulb.ads.server import wire
+from lightbulb.ads.server.delta import DeltaSession, SessionLimits, TooManyNames
+from lightbulb.ads.server.snapshot import Snapshot
+from lightbulb.ads.server.sotw import SotwSession
+from lightbulb.ads.server.stream_status import StreamStatus
+from lightbulb.ads.values import MAX_MESSAGE_BYTES, BadNode, Node
+from lightbulb.rpc.keepalive import keepalive
+
+log = logging.getLogger(__name__)
+
+# A peer that stands still is disconnected after ten seconds: its shard's other hosts get its requests then.
+SERVER_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.so_reuseport", 0),
+    *keepalive(every=5, timeout=5),
+    ("grpc.http2.max_pings_without_data", 0),  # or the third is never sent on a quiet stream
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.max_ping_strikes", 0),
+)
+MAX_STREAMS = 20_000
+TICK_SECONDS = 1.0
+FIRST_REQUEST_SECONDS = 30.0
+LAST_WRITE_SECONDS = 5.0
+STREAMS_A_TURN = 32
+"""Streams that a push serves before it lets others have the event loop."""
+
+_Context = grpc.aio.ServicerContext[bytes, bytes]
+
+
+class SilentStream(Exception):
+    """A stream on which nothing came."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Stream:
+    """An open stream. Its queue is bounded by the session: one un-ACKed response a type."""
+
+    id: int
+    node: Node
+    peer: str
+    session: DeltaSession | SotwSession
+    to_bytes: Callable[[Any], bytes]
+    outgoing: asyncio.Queue[Response | None] = field(default_factory=asyncio.Queue)
+
+    def send(self, responses: tuple[Response, ...]) -> None:
+        for response in responses:
+            self.outgoing.put_nowait(response)
+
+    def end(self) -> None:
+        """Write nothing more."""
+        while not self.outgoing.empty():
+            self.outgoing.get_nowait()
+        self.outgoing.put_nowait(None)
+
+
+class AdsServer:
+    """The AggregatedDiscoveryService. `view(node)` is what a node should have; None: nothing yet, wait.
+
+    `view` may raise BadNode, which ends the stream with INVALID_ARGUMENT. `on_change` is called with a
+    stream's id after it opened, closed, ACKed, NACKed or turned out to need nothing of what is new. Streams
+    of the same node id have each their own state.
+    """
+
+    def __init__(
+        self,
+        view: Callable[[Node], Snapshot | None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        on_change: Callable[[int], None] = lambda _: None,
+        limits: SessionLimits | None = None,
+        max_streams: int = MAX_STREAMS,
+    ) -> None:
+        self._view = view
+        self._clock = clock
+        self._on_change = on_change
+        self._limits = limits or SessionLimits()
+        self._max_streams = max_streams
+        self._ids = count(1)
+        self._open = 0
+        self._streams: dict[int, _Stream] = {}
+        self._push_wanted = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Serve on `server`; call inside the event loop that it runs in."""
+        handlers: dict[str, Any] = {
+            "DeltaAggregatedResources": grpc.stream_stream_rpc_method_handler(
+                partial(self._serve, DeltaSession, wire.delta_request, wire.delta_response)
+            ),
+            "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(
+                partial(self._serve, SotwSession, wire.sotw_request, wire.sotw_response)
+            ),
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(wire.SERVICE, handlers),))
+        self._tasks = (asyncio.create_task(self._push_for_ever()), asyncio.create_task(self._tick_for_ever()))
+
+    def push(self) -> None:
+        """Say that views have changed: every stream gets what is new to it, soon."""
+        self._push_wanted.set()
+
+    def ids(self) -> tuple[int, ...]:
+        """Return the id of every open stream, oldest first."""
+        return tuple(self._streams)
+
+    def stream(self, stream_id: int) -> StreamStatus | None:
+        """Return the state of an open stream; None when it has been closed."""
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            return None
+        return StreamStatus(id=stream.id, node=stream.node, peer=stream.peer, session=stream.session)
+
+    def streams(self) -> tuple[StreamStatus, ...]:
+        """Return the state of every open stream, oldest first."""
+        return tuple(status for stream_id in self.ids() if (status := self.stream(stream_id)) is not None)
+
+    async def close(self) -> None:
+        """End every stream; their clients keep what they have, and reconnect."""
+        self._closing.set()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(
+        self,
+        make_session: Callable[[Snapshot | None, SessionLimits], DeltaSession | SotwSession],
+        parse: Callable[[bytes], DeltaRequest | SotwRequest],
+        to_bytes: Callable[[Any], bytes],
+        _requests: object,
+        context: _Context,
+    ) -> None:
+        if self._open >= self._max_streams:
+            await context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"this server takes {self._max_streams} streams; try another",
+            )
+        self._open += 1
+        try:
+            await self._converse(make_session, parse, to_bytes, context)
+        except (BadNode, DecodeError) as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except TooManyNames as error:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        except SilentStream as error:
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, str(error))
+        finally:
+            self._open -= 1
+
+    async def _converse(
+        self,
+        make_session: Callable[[Snapshot | None, SessionLimits], DeltaSession | SotwSession],
+        parse: Callable[[bytes], DeltaRequest | SotwRequest],
+        to_bytes: Callable[[Any], bytes],
+        context: _Context,
+    ) -> None:
+        first = await _first(context)
+        if first is None:
+            return
+        request = parse(first)
+        if request.node is None or not request.node.id:
+            raise BadNode("the first request must carry node.id")
+        session = make_session(self._view(request.node), self._limits)
+        stream = _Stream(
+            id=next(self._ids), node=request.node, peer=context.peer(), session=session, to_bytes=to_bytes
+        )
+        self._streams[stream.id] = stream
+        log.info("stream %d opened: %s %s", stream.id, stream.node.kind, stream.node.id)
+        try:
+            self._take(stream, request)
+            await self._exchange(stream, parse, context)
+        finally:
+            del self._streams[stream.id]
+            log.info("stream %d closed: %s %s", stream.id, stream.node.kind, stream.node.id)
+            self._on_change(stream.id)
+
+    async def _exchange(
+        self, stream: _Stream, parse: Callable[[bytes], DeltaRequest | SotwRequest], context: _Context
+    ) -> None:
+        """Read and write side by side until the client ends, or this server does."""
+        writing = asyncio.create_task(self._write(stream, context))
+        others = {
+            asyncio.create_task(self._read(stream, parse, context)),
+            asyncio.create_task(self._closing.wait()),
+        }
+        try:
+            done, _ = await asyncio.wait({writing, *others}, return_when=asyncio.FIRST_COMPLETED)
+            # A write that is under way must end by itself: with one, no status can be sent.
+            stream.end()
+            await asyncio.wait({writing}, timeout=LAST_WRITE_SECONDS)
+            for task in done:
+                task.result()
+        finally:
+            for task in (writing, *others):
+                task.cancel()
+            await asyncio.gather(writing, *others, return_exceptions=True)
+
+    async def _read(
+        self, stream: _Stream, parse: Callable[[bytes], DeltaRequest | SotwRequest], context: _Context
+    ) -> None:
+        while True:
+            data: Any = await context.read()
+            if data is grpc.aio.EOF:
+                return
+            self._take(stream, parse(data))
+
+    async def _write(self, stream: _Stream, context: _Context) -> None:
+        while (response := await stream.outgoing.get()) is not None:
+            await context.write(stream.to_bytes(response))
+
+    def _take(self, stream: _Stream, request: Any) -> None:
+        if request.error is not None:
+            log.warning(
+                "%s %s refused %s: %s",
+                stream.node.kind,
+                stream.node.id,
+                request.type_url,
+                request.error[:500],
+            )
+        stream.send(stream.session.on_request(request, self._clock()))
+        self._on_change(stream.id)
+
+    async def _push_for_ever(self) -> None:
+        while True:
+            await self._push_wanted.wait()
+            self._push_wanted.clear()
+            for turn, stream in enumerate(list(self._streams.values()), start=1):
+                snapshot = self._view(stream.node)
+                if snapshot is not None and snapshot is not stream.session.snapshot:
+                    self._offer(stream, snapshot)
+                if turn % STREAMS_A_TURN == 0:
+                    await asyncio.sleep(0)
+
+    def _offer(self, stream: _Stream, snapshot: Snapshot) -> None:
+        before = stream.session.snapshot
+        responses = stream.session.on_snapshot(snapshot, self._clock())
+        stream.send(responses)
+        # What was sent is told of once it is acknowledged; what is as it was needn't be told of.
+        if before is None or (not responses and before.by_type is not snapshot.by_type):
+            self._on_change(stream.id)
+
+    async def _tick_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = self._clock()
+            for stream in list(self._streams.values()):
+                deadline = stream.session.next_deadline()
+                if deadline is not None and deadline <= now:
+                    stream.send(stream.session.on_tick(now))
+                    self._on_change(stream.id)
+
+
+async def _first(context: _Context) -> bytes | None:
+    """Return a stream's first message; None when it ends without. Raises SilentStream."""
+    # A read of its own task: grpc.aio can swallow the cancellation of one.
+    reading = asyncio.ensure_future(context.read())
+    done, _ = await asyncio.wait({reading}, timeout=FIRST_REQUEST_SECONDS)
+    if not done:
+        reading.cancel()
+        raise SilentStream(f"no request within {FIRST_REQUEST_SECONDS:g} s")
+    data: Any = reading.result()
+    return None if data is grpc.aio.EOF else data

@@ -1,0 +1,42 @@
+"""What every consumer should have: named, versioned resources by type."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from lightbulb.ads.values import NO_STAMP, CommitStamp, Resource
+
+Resources = Mapping[str, Resource]
+NO_RESOURCES: Resources = MappingProxyType({})
+
+
+def make_resource(name: str, body: bytes, refers: Iterable[str] = ()) -> Resource:
+    """Return a resource whose version is the hash of `body`: replicas agree without talking."""
+    version = hashlib.blake2b(body, digest_size=8).hexdigest()
+    return Resource(name=name, version=version, body=body, refers=frozenset(refers))
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Type URL -> name -> Resource. Unchanged mappings are shared between snapshots.
+
+    `stamp` tells how new it is, at all replicas alike: who has seen a higher one isn't taken back.
+    """
+
+    by_type: Mapping[str, Resources]
+    stamp: CommitStamp = NO_STAMP
+
+    def of(self, type_url: str) -> Resources:
+        """Return the resources of a type; empty for a type that there are none of."""
+        return self.by_type.get(type_url, NO_RESOURCES)
+
+    def replace(self, type_url: str, resources: Iterable[Resource]) -> Snapshot:
+        """Return a snapshot with the resources of one type replaced."""
+        named = MappingProxyType({resource.name: resource for resource in resources})
+        return replace(self, by_type=MappingProxyType({**self.by_type, type_url: named}))
+
+
+EMPTY_SNAPSHOT = Snapshot(MappingProxyType({}))

@@ -1,0 +1,296 @@
+"""State-of-the-world ADS as a state machine, for clients that ask for it.
+
+The same order and gates as delta (`order`); a response carries all that the client asked for of a type.
+A type is sent again only when its content is new, and a refused content never. What a client holds from
+a stream before this one is known only when its version is that of what it should have: clusters of
+another content can't be kept until the routes are changed, as they are with delta.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+
+from lightbulb.ads.messages import SotwRequest, SotwResponse
+from lightbulb.ads.server.delta import SessionLimits, TooManyNames
+from lightbulb.ads.server.order import NEVER_EMPTIED, REMOVED_AFTER, may_remove, may_update
+from lightbulb.ads.server.snapshot import NO_RESOURCES, Resources, Snapshot
+from lightbulb.ads.server.type_state import MAX_REASON, WILDCARD
+from lightbulb.ads.values import CLUSTER, ENDPOINTS, PUSH_ORDER, Resource
+
+World = tuple[Resource, ...]
+"""All that a response of a type holds, by name."""
+
+
+@dataclass(slots=True, kw_only=True)
+class SotwTypeState:
+    """One type of one stream: what it asked for, what it has, and what is under way; times in seconds."""
+
+    type_url: str
+    names: frozenset[str] = frozenset()
+    wildcard: bool = False
+    named: bool = False
+    """It has named something, be it "*": from then on an empty list means nothing, not everything."""
+    current: Resources = field(default_factory=lambda: NO_RESOURCES)
+    held: Mapping[str, Resource] = field(default_factory=dict)
+    version: str = ""
+    nonce: str = ""
+    pending: World | None = None
+    since: float = 0.0
+    rejected: str = ""
+    reason: str = ""
+    asked: bool = False
+    """A request that must be answered even if the content is old: the names are new."""
+    repairing: bool = False
+    """What it held is to be sent again: it refused clusters, and keeps them warming."""
+    late: bool = False
+
+    def take_names(self, names: tuple[str, ...]) -> None:
+        """Note what the client wants from now on."""
+        if names:
+            self.wildcard, self.named = WILDCARD in names, True
+        elif self.named:
+            self.wildcard = False
+        else:
+            self.wildcard = True
+        explicit = frozenset(names) - {WILDCARD}
+        self.asked = self.asked or bool(explicit - self.names)
+        self.names = explicit
+        if not self.wildcard and self.held.keys() - explicit:
+            self.held = {name: each for name, each in self.held.items() if name in explicit}
+            self.version = content_version(_sorted(self.held))
+
+    def look_at(self, current: Resources) -> None:
+        """Take what the client should have from now on."""
+        known = bool(self.current or self.held)
+        self.current = current
+        if not known and self.version:
+            world = self.wanted(removals=True)
+            if content_version(world) == self.version:
+                self.held = {resource.name: resource for resource in world}
+
+    def wanted(self, *, removals: bool, of: Resources | None = None) -> World:
+        """Return what the next response holds; without `removals`, also what is to be removed later.
+
+        `of` is what the client should have if not what is current.
+        """
+        current = self.current if of is None else of
+        names = current.keys() if self.wildcard else self.names & current.keys()
+        result = {name: current[name] for name in names}
+        if not removals or (not result and self.type_url in NEVER_EMPTIED):
+            result = {**self.held, **result}
+        return _sorted(result)
+
+    def due(self, world: World) -> bool:
+        """Say whether `world` is news to the client."""
+        version = content_version(world)
+        return version != self.rejected and (self.asked or version != self.version)
+
+    def sent(self, world: World, nonce: str, now: float) -> None:
+        """Note that `world` is on its way."""
+        self.pending, self.nonce, self.since = world, nonce, now
+        self.asked = self.repairing = False
+
+    def acknowledge(self) -> None:
+        """Note that the client has what was pending."""
+        world = self._take_pending()
+        self.version = content_version(world)
+        self.held = {resource.name: resource for resource in world}
+
+    def refuse(self, reason: str) -> None:
+        """Note that the client refused what was pending."""
+        version = content_version(self._take_pending())
+        if version == self.version:
+            return  # a repair that is refused itself: there is nothing better to send
+        self.rejected, self.reason = version, reason[:MAX_REASON]
+        # Envoy keeps clusters that it refused warming, and holds back every later ACK for them.
+        self.repairing = self.type_url == CLUSTER and bool(self.held)
+
+    def refusal(self, of: Resources | None = None) -> str:
+        """Return why the client refuses what it should have (`of`, or else the current); empty if not."""
+        now = {content_version(self.wanted(removals=removals, of=of)) for removals in (True, False)}
+        return self.reason if self.rejected in now else ""
+
+    def expire(self) -> None:
+        """Note that no ACK came in time; take back clusters, which may never warm."""
+        if self.type_url == CLUSTER and self.held:
+            self.refuse("not acknowledged in time")
+        self.late = True
+
+    @property
+    def synced(self) -> bool:
+        """True when the client has acknowledged all that it should have, or refused it."""
+        return self._idle and not self.due(self.wanted(removals=True))
+
+    @property
+    def settled(self) -> bool:
+        """True when nothing is under way, nothing is left to send but removals, and no cluster is refused.
+
+        A refused world doesn't say which of its clusters is bad: no route may name any of them.
+        """
+        refused = self.type_url == CLUSTER and self.refusal()
+        return self._idle and not refused and not self.due(self.wanted(removals=False))
+
+    @property
+    def _idle(self) -> bool:
+        return self.pending is None and not self.repairing
+
+    def _take_pending(self) -> World:
+        assert self.pending is not None
+        world, self.pending, self.late = self.pending, None, False
+        return world
+
+
+def content_version(world: World) -> str:
+    """Return the version of a response: the hash of what is in it, the same at every replica."""
+    digest = hashlib.blake2b(digest_size=8)
+    for resource in world:
+        digest.update(f"{resource.name}\0{resource.version}\0".encode())
+    return digest.hexdigest()
+
+
+class SotwSession:
+    """The state of one state-of-the-world stream; the same interface as DeltaSession."""
+
+    def __init__(self, snapshot: Snapshot | None, limits: SessionLimits | None = None) -> None:
+        """With no snapshot the session notes what is asked for, and answers once there is one."""
+        self.snapshot = snapshot
+        self._limits = limits or SessionLimits()
+        self._nonces = count(1)
+        self._complete_at: float | None = None
+        self._watches: dict[str, SotwTypeState] = {}
+
+    @property
+    def watches(self) -> Mapping[str, SotwTypeState]:
+        """Type URL -> what the stream asked for, has and owes; to read only."""
+        return self._watches
+
+    def on_request(self, request: SotwRequest, now: float) -> tuple[SotwResponse, ...]:
+        """Take a request; raises TooManyNames."""
+        if request.type_url not in PUSH_ORDER:
+            return ()
+        if self._complete_at is None:
+            self._complete_at = now + self._limits.asking_seconds
+        watch = self._watches.get(request.type_url)
+        if watch is None:
+            self._open(request)
+        elif request.nonce != watch.nonce:
+            return ()
+        else:
+            _take_answer(watch, request)
+            watch.take_names(request.names)
+        if sum(len(each.names) for each in self._watches.values()) > self._limits.names:
+            raise TooManyNames(f"more than {self._limits.names} names on one stream")
+        return self._flush(now)
+
+    def on_snapshot(self, snapshot: Snapshot, now: float) -> tuple[SotwResponse, ...]:
+        """Take what the stream should have from now on."""
+        before, self.snapshot = self.snapshot, snapshot
+        if before is not None and before.by_type is snapshot.by_type:
+            return ()  # only the stamp is new
+        for watch in self._watches.values():
+            watch.look_at(snapshot.of(watch.type_url))
+        return self._flush(now)
+
+    def on_tick(self, now: float) -> tuple[SotwResponse, ...]:
+        """Take the time: deal with ACKs that are overdue, and removals that were held back."""
+        for watch in self._watches.values():
+            overdue = watch.pending is not None and now >= watch.since + self._limits.ack_seconds
+            if overdue and not watch.late:
+                watch.expire()
+        return self._flush(now)
+
+    def next_deadline(self) -> float | None:
+        """Return when `on_tick` has something to do, if ever."""
+        return min(self._deadlines(), default=None)
+
+    def behind(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Return the types of which the stream hasn't acknowledged all that `snapshot` has for it."""
+        return tuple(
+            type_url
+            for type_url, watch in self._watches.items()
+            if watch.current is not snapshot.of(type_url) or not watch.synced
+        )
+
+    def refusals(self, snapshot: Snapshot) -> Mapping[str, str]:
+        """Return type -> reason of what is refused of `snapshot`: the same content as was refused."""
+        return {
+            type_url: reason
+            for type_url, watch in self._watches.items()
+            if watch.reason and (reason := watch.refusal(snapshot.of(type_url)))
+        }
+
+    def held(self, type_url: str) -> Mapping[str, str]:
+        """Return name -> version of what the client has of a type, as far as is known."""
+        watch = self._watches.get(type_url)
+        return {} if watch is None else {name: each.version for name, each in watch.held.items()}
+
+    def _open(self, request: SotwRequest) -> None:
+        watch = SotwTypeState(type_url=request.type_url, version=request.version)
+        watch.take_names(request.names)
+        watch.asked = not request.version
+        if self.snapshot is not None:
+            watch.look_at(self.snapshot.of(request.type_url))
+        self._watches[request.type_url] = watch
+
+    def _flush(self, now: float) -> tuple[SotwResponse, ...]:
+        """Return every response that may go now, in the order in which they must."""
+        if self.snapshot is None:
+            return ()
+        responses: list[SotwResponse] = []
+        for type_url in PUSH_ORDER:
+            watch = self._watches.get(type_url)
+            if watch is None or watch.pending is not None:
+                continue
+            world = self._next(watch, now)
+            if world is None:
+                continue
+            if type_url == CLUSTER:
+                self._warm(watch, world)
+            watch.sent(world, str(next(self._nonces)), now)
+            responses.append(
+                SotwResponse(
+                    type_url=type_url, nonce=watch.nonce, version=content_version(world), resources=world
+                )
+            )
+        return tuple(responses)
+
+    def _warm(self, clusters: SotwTypeState, world: World) -> None:
+        """Have endpoints sent again when clusters are that the client has: its new ones wait for them."""
+        endpoints = self._watches.get(ENDPOINTS)
+        changed = any(
+            each.version != held.version for each in world if (held := clusters.held.get(each.name))
+        )
+        if endpoints is not None and (changed or clusters.repairing):
+            endpoints.asked = True
+
+    def _next(self, watch: SotwTypeState, now: float) -> World | None:
+        """Return what is to be sent now; None for nothing."""
+        if watch.repairing:
+            return _sorted(watch.held)
+        complete = self._complete_at is not None and now >= self._complete_at
+        removals = may_remove(self._watches, watch.type_url, complete=complete)
+        world = watch.wanted(removals=removals)
+        return world if watch.due(world) and may_update(self._watches, watch.type_url) else None
+
+    def _deadlines(self) -> Iterator[float]:
+        for watch in self._watches.values():
+            if watch.pending is not None and not watch.late:
+                yield watch.since + self._limits.ack_seconds
+            if watch.type_url in REMOVED_AFTER and self._complete_at is not None and not watch.synced:
+                yield self._complete_at
+
+
+def _take_answer(watch: SotwTypeState, request: SotwRequest) -> None:
+    if watch.pending is None:
+        return
+    if request.error is None:
+        watch.acknowledge()
+    else:
+        watch.refuse(request.error)
+
+
+def _sorted(resources: Mapping[str, Resource]) -> World:
+    return tuple(resources[name] for name in sorted(resources))

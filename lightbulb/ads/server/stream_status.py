@@ -1,0 +1,43 @@
+"""What is known of a stream, for those who wait for it and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lightbulb.ads.server.delta import DeltaSession
+from lightbulb.ads.server.snapshot import Snapshot
+from lightbulb.ads.server.sotw import SotwSession
+from lightbulb.ads.values import Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamStatus:
+    """An open stream. What it says is read from the session whenever it is asked for, in the event loop."""
+
+    id: int
+    node: Node
+    peer: str
+    session: DeltaSession | SotwSession
+
+    @property
+    def rejected(self) -> Mapping[str, str]:
+        """Resource name -> reason, of what the client refuses in its current version."""
+        snapshot = self.session.snapshot
+        return {} if snapshot is None else self.refusals(snapshot)
+
+    def refusals(self, snapshot: Snapshot) -> Mapping[str, str]:
+        """Return name -> reason of what is refused of `snapshot`: the same versions as were refused."""
+        return self.session.refusals(snapshot)
+
+    def behind(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Return the types of which not all of `snapshot` is acknowledged."""
+        return self.session.behind(snapshot)
+
+    def held(self, type_url: str) -> Mapping[str, str]:
+        """Return name -> version of what the client may have of a type; "" for one that isn't known."""
+        return self.session.held(type_url)
+
+    def acked(self, type_url: str) -> Mapping[str, str]:
+        """Return name -> version of what the client is known to have of a type."""
+        return {name: version for name, version in self.held(type_url).items() if version}

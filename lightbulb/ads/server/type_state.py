@@ -1,0 +1,366 @@
+"""What one stream wants, has and owes of one resource type. Pure; the session decides when to send."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+from lightbulb.ads.server.client_versions import Held
+from lightbulb.ads.server.diff import diff, versions
+from lightbulb.ads.server.order import NEVER_EMPTIED
+from lightbulb.ads.server.snapshot import NO_RESOURCES, Resources
+from lightbulb.ads.values import CLUSTER, Resource
+
+WILDCARD = "*"
+MAX_REASON = 500
+
+GONE = ""
+"""The version of a resource that is to be removed."""
+UNKNOWN = ""
+"""The version held of a resource that the client may have removed, or may be applying."""
+
+_TOKEN = re.compile(r"[^\s,;'\"()\[\]{}]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A response that the client hasn't acknowledged; times in seconds."""
+
+    nonce: str
+    sent: Mapping[str, Resource]
+    removed: tuple[str, ...]
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A version that the client refused, GONE for a removal, and why."""
+
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is to go into one response."""
+
+    resources: tuple[Resource, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.resources or self.removed)
+
+
+@dataclass(slots=True, kw_only=True)
+class TypeState:
+    """One type of one stream. `current` is what it should have; `dirty` the names to look at again."""
+
+    type_url: str
+    wildcard: bool = False
+    names: set[str] = field(default_factory=set)
+    has: Held = field(default_factory=Held)
+    """What the client has, or UNKNOWN."""
+    accepted: dict[str, Resource] = field(default_factory=dict)
+    """Clusters that were ACKed: what a refused update is repaired with."""
+    current: Resources = field(default_factory=lambda: NO_RESOURCES)
+    dirty: set[str] = field(default_factory=set)
+    forced: set[str] = field(default_factory=set)
+    """Names to answer for even if the client should have them."""
+    repairs: list[str] = field(default_factory=list)
+    rejected: dict[str, Rejection] = field(default_factory=dict)
+    pending: Pending | None = None
+    owes_answer: bool = False
+    """The first wildcard request is answered even with nothing, or a cold Envoy would wait."""
+    batch_limit: int = 0
+    """Most resources in a response while a refused one is searched for by halves; 0: no limit."""
+    suspects: set[str] = field(default_factory=set)
+    """New clusters that were in a response which wasn't acknowledged in time."""
+    late: bool = False
+
+    def wants(self, name: str) -> bool:
+        """Say whether the client is subscribed to `name`."""
+        return self.wildcard or name in self.names
+
+    @property
+    def held(self) -> Mapping[str, str]:
+        """Name -> version that the client has, or UNKNOWN."""
+        return self.has.versions
+
+    def mark_all(self) -> None:
+        """Look at everything again: after a first request, or a first snapshot."""
+        different = self.has.differing(self.current)
+        self.dirty |= self.forced
+        self.dirty |= different if self.wildcard else different & self.names
+
+    def update(self, new: Resources) -> None:
+        """Take what the client should have from now on."""
+        step = diff(self.current, new)
+        if not self.current:
+            # What should have gone when there was nothing was kept then.
+            self.dirty |= self.held.keys()
+        self.current = new
+        for name in [each for each, refused in self.rejected.items() if refused.version == GONE]:
+            if name in new:
+                del self.rejected[name]
+        for name in step.removed:
+            # Should it come back, it was mended, or is asked for again: it deserves another try.
+            if name in self.rejected and self.rejected[name].version != GONE:
+                del self.rejected[name]
+        for changes in (step.changed, step.removed):
+            self.dirty |= changes if self.wildcard else changes & self.names
+
+    def subscribe(self, names: Iterable[str]) -> None:
+        """Add names; one that is held already is sent again, one that doesn't exist is answered for."""
+        for name in names:
+            if name == WILDCARD:
+                self.wildcard = True
+                self.dirty |= self.current.keys()
+            else:
+                self.names.add(name)
+                self.forced.add(name)
+                self.dirty.add(name)
+
+    def unsubscribe(self, names: Iterable[str]) -> None:
+        """Drop names; one that the wildcard still matches is answered for."""
+        for name in names:
+            if name == WILDCARD:
+                self.wildcard = False
+                self.has.keep(self.names)
+            elif name in self.names:
+                self.names.discard(name)
+                if self.wildcard:
+                    self.forced.add(name)
+                    self.dirty.add(name)
+                else:
+                    self.has.drop(name)
+
+    def next_batch(self, *, removals: bool, missing: AbstractSet[str], byte_limit: int) -> Batch:
+        """Return what is to be sent next.
+
+        `removals` says whether names may be taken away now; what refers to `missing` names waits.
+        """
+        if self.repairs:
+            return self._repair()
+        resources: list[Resource] = []
+        removed: list[str] = []
+        size = 0
+        for name in sorted(self.dirty):
+            resource = self.current.get(name) if self.wants(name) else None
+            if resource is None:
+                if self._must_remove(name):
+                    if removals or name in self.forced:
+                        removed.append(name)
+                else:
+                    self._clean(name)
+                continue
+            if not self._must_send(resource):
+                self._clean(name)
+                continue
+            if resource.refers & missing:
+                continue
+            size += len(resource.body)
+            full = resources and (
+                size > byte_limit or (self.batch_limit and len(resources) >= self.batch_limit)
+            )
+            if full:
+                break
+            resources.append(resource)
+        return Batch(tuple(resources), tuple(removed))
+
+    def sent(self, batch: Batch, nonce: str, now: float) -> None:
+        """Note that `batch` is on its way."""
+        for name in (*(resource.name for resource in batch.resources), *batch.removed):
+            self._clean(name)
+        self.pending = Pending(
+            nonce=nonce,
+            sent={resource.name: resource for resource in batch.resources},
+            removed=batch.removed,
+            since=now,
+        )
+        self.owes_answer = False
+
+    def acknowledge(self) -> None:
+        """Note that the client applied what was pending."""
+        pending = self._take_pending()
+        self._note_held(pending)
+        for name, resource in pending.sent.items():
+            if not self.wants(name):
+                continue
+            if not self._is_repair(resource):
+                self.rejected.pop(name, None)
+            self.suspects.discard(name)
+            if self.type_url == CLUSTER:
+                self.accepted[name] = resource
+            if name not in self.current:
+                self.dirty.add(name)  # a repair of what has left meanwhile
+        for name in pending.removed:
+            self.accepted.pop(name, None)
+            if name in self.current:
+                self.dirty.add(name)  # it was taken back to be tried again, or came back meanwhile
+            else:
+                self.rejected.pop(name, None)
+        if pending.sent:
+            self.batch_limit = 2 * self.batch_limit if self.dirty else 0
+
+    def refuse(self, error: str) -> None:
+        """Find out which resource of what was pending the client refused; the others go again."""
+        pending = self._take_pending()
+        tokens = {token.rstrip(".:") for token in _TOKEN.findall(error)}
+        culprits = tokens & pending.sent.keys()
+        if not culprits and len(pending.sent) == 1:
+            culprits = set(pending.sent)
+        for name in culprits:
+            self._reject(pending.sent[name], _reason(name, error))
+        others = pending.sent.keys() - culprits
+        # Some of the others may have been applied: their state is unknown, so they go again.
+        removed = [name for name in pending.removed if name not in self.rejected]
+        self._again(others, removed)
+        if not culprits and others:
+            self.batch_limit = max(1, len(others) // 2)
+        if not pending.sent:
+            refused = Rejection(GONE, error[:MAX_REASON])
+            self.rejected.update({name: refused for name in removed if name not in self.current})
+
+    def retry(self) -> None:
+        """Send again what was refused."""
+        self.dirty |= self.rejected.keys()
+        self.rejected.clear()
+
+    def expire(self) -> None:
+        """No ACK came in time: take new clusters back, since one of them may be what never warms.
+
+        They are tried again, fewer at a time; one that fails alone twice is not. Other types wait on.
+        """
+        self.late = True
+        if self.type_url != CLUSTER or self.pending is None:
+            return
+        new = {name for name in self.pending.sent if name not in self.held}
+        if not new:
+            return
+        pending = self._take_pending()
+        self.late = True
+        if len(new) == 1 and new <= self.suspects:
+            (name,) = new
+            self._reject(pending.sent[name], "not acknowledged in time")
+        else:
+            self.repairs.extend(sorted(new))
+            self.batch_limit = max(1, len(new) // 2)
+        self.suspects |= new
+        self._again(pending.sent.keys() - new, pending.removed)
+
+    @property
+    def settled(self) -> bool:
+        """True when nothing is under way, and nothing is left to send but removals."""
+        return self.pending is None and not self.repairs and not self._has_additions()
+
+    @property
+    def synced(self) -> bool:
+        """True when the client has acknowledged all that it should have, but what it refused."""
+        return self.pending is None and not self.repairs and not any(map(self._is_due, self.dirty))
+
+    def refusals(self, of: Resources | None = None) -> Mapping[str, str]:
+        """Return name -> reason of what is refused in its version in `of` (or else the current), or to go."""
+        shown = versions(self.current if of is None else of)
+        return {
+            name: rejection.reason
+            for name, rejection in self.rejected.items()
+            if rejection.version == shown.get(name, GONE)
+        }
+
+    def _has_additions(self) -> bool:
+        return any(
+            (resource := self.current.get(name)) is not None
+            and self.wants(name)
+            and self._must_send(resource)
+            for name in self.dirty
+        )
+
+    def _is_due(self, name: str) -> bool:
+        resource = self.current.get(name) if self.wants(name) else None
+        return self._must_remove(name) if resource is None else self._must_send(resource)
+
+    def _must_send(self, resource: Resource) -> bool:
+        rejection = self.rejected.get(resource.name)
+        if rejection is not None and rejection.version == resource.version:
+            return False
+        return resource.name in self.forced or self.held.get(resource.name) != resource.version
+
+    def _must_remove(self, name: str) -> bool:
+        if not self.wants(name):
+            return False
+        rejection = self.rejected.get(name)
+        if rejection is not None and rejection.version == GONE:
+            return False
+        if name in self.held:
+            return bool(self.current) or self.type_url not in NEVER_EMPTIED
+        return name in self.forced
+
+    def _again(self, resources: AbstractSet[str], removed: Iterable[str]) -> None:
+        """Send again what was in a response of which some may have been applied."""
+        self.dirty |= resources
+        self.forced |= resources
+        for name in removed:
+            self.dirty.add(name)
+            if name in self.held:
+                self.has[name] = UNKNOWN
+
+    def _note_held(self, applied: Pending) -> None:
+        if self._holds_all_with(applied):
+            self.has.take_all(self.current)
+            return
+        for name, resource in applied.sent.items():
+            if self.wants(name):
+                self.has[name] = resource.version
+        for name in applied.removed:
+            self.has.drop(name)
+
+    def _holds_all_with(self, applied: Pending) -> bool:
+        """Say whether the client has all that it should have now, and nothing else."""
+        if not self.wildcard or self.dirty or self.rejected or not self.current:
+            return False
+        now = versions(self.current)
+        as_current = all(now.get(name) == each.version for name, each in applied.sent.items())
+        return as_current and not any(name in now for name in applied.removed)
+
+    def _is_repair(self, resource: Resource) -> bool:
+        """Say whether this is what the client has because it refused what it should have."""
+        rejection, current = self.rejected.get(resource.name), self.current.get(resource.name)
+        if rejection is None or current is None:
+            return False
+        return rejection.version == current.version != resource.version
+
+    def _clean(self, name: str) -> None:
+        self.dirty.discard(name)
+        self.forced.discard(name)
+        for names in (self.dirty, self.forced):
+            if not names:
+                names.clear()  # a set that is emptied one by one keeps its room, and is as slow to go through
+
+    def _take_pending(self) -> Pending:
+        assert self.pending is not None
+        pending, self.pending, self.late = self.pending, None, False
+        return pending
+
+    def _reject(self, resource: Resource, reason: str) -> None:
+        if resource is self.accepted.get(resource.name):
+            return  # a repair that is refused itself: there is nothing better to send
+        self.rejected[resource.name] = Rejection(resource.version, reason)
+        # Envoy keeps a cluster that it refused warming, and holds back every later ACK for it.
+        known = resource.name in self.accepted or resource.name not in self.held
+        if self.type_url == CLUSTER and known:
+            self.repairs.append(resource.name)
+
+    def _repair(self) -> Batch:
+        names, self.repairs = self.repairs, []
+        resources = tuple(self.accepted[name] for name in names if name in self.accepted)
+        return Batch(resources, tuple(name for name in names if name not in self.accepted))
+
+
+def _reason(name: str, error: str) -> str:
+    """Return the line of `error` about `name` where each resource has one, else all of it."""
+    for line in error.splitlines():
+        if line.startswith(f"{name}: "):
+            return line[len(name) + 2 :][:MAX_REASON]
+    return error[:MAX_REASON]

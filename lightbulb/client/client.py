@@ -1,0 +1,251 @@
+"""Asks a Lightbulb which model, and under which routing key.
+
+    async with LightbulbClient("lightbulb:8500", client_name="homepage") as client:
+        answer = await client.resolve("ContinueWatchingRanking", RequestContext(user_id="u1"))
+
+BlockingLightbulbClient is the same without `await`. `lightbulb.client.interceptor` takes `client.resolve` as
+a function: whatever has its signature (a cache, a fallback, tables in this very process) can stand in
+its place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError
+
+from lightbulb.errors import LightbulbError
+from lightbulb.model import RequestContext
+from lightbulb.rpc.answer import Answer, Query
+from lightbulb.rpc.keepalive import keepalive
+from lightbulb.rpc.messages import MAX_BATCH, answer_from_proto, batch_to_proto, request_to_proto
+from lightbulb.rpc.status import error_of, error_of_number
+from lightbulb.v1 import lightbulb_pb2 as pb
+
+RESOLVE = "/lightbulb.v1.Lightbulb/Resolve"
+BATCH_RESOLVE = "/lightbulb.v1.Lightbulb/BatchResolve"
+
+SERVICE_CONFIG = json.dumps(
+    {
+        # several Lightbulbs behind one target ("ipv4:10.0.0.1:7701,10.0.0.2:7701", or a name with several
+        # addresses) are all asked; one that is down is passed over
+        "loadBalancingConfig": [{"round_robin": {}}],
+        # resolving changes nothing, so that it may well be asked twice
+        "methodConfig": [
+            {
+                "name": [{"service": "lightbulb.v1.Lightbulb"}],
+                "retryPolicy": {
+                    "maxAttempts": 4,
+                    "initialBackoff": "0.02s",
+                    "maxBackoff": "0.2s",
+                    "backoffMultiplier": 2,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ],
+    }
+)
+
+CHANNEL_OPTIONS = (
+    ("grpc.service_config", SERVICE_CONFIG),
+    *keepalive(every=60, timeout=5),
+    # back soon after a Lightbulb's restart; gRPC's own limit is two minutes
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+)
+
+Outcome = Answer | LightbulbError
+"""What became of one query of many."""
+
+
+class LightbulbClient:
+    """A client for asyncio. `client_name` is what override rules know the service by.
+
+    `sidecar` is the node id of the Envoy that the caller's requests go through: an answer is then never
+    newer than what that one routes. `timeout` is in seconds a call. A client holds one connection and may
+    be shared by all tasks.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        client_name: str = "",
+        sidecar: str = "",
+        timeout: float = 1.0,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        options = list(CHANNEL_OPTIONS)
+        self._name = client_name
+        self._sidecar = sidecar
+        self._timeout = timeout
+        self._channel = (
+            grpc.aio.insecure_channel(target, options=options)
+            if credentials is None
+            else grpc.aio.secure_channel(target, credentials, options=options)
+        )
+        self._resolve: grpc.aio.UnaryUnaryMultiCallable[pb.ResolveRequest, bytes] = self._channel.unary_unary(
+            RESOLVE, pb.ResolveRequest.SerializeToString
+        )
+        self._batch: grpc.aio.UnaryUnaryMultiCallable[pb.BatchResolveRequest, bytes] = (
+            self._channel.unary_unary(BATCH_RESOLVE, pb.BatchResolveRequest.SerializeToString)
+        )
+
+    async def resolve(
+        self,
+        objective: str,
+        context: RequestContext,
+        *,
+        override_model: str = "",
+        explain: bool = False,
+        timeout: float | None = None,  # noqa: ASYNC109 - a deadline that the server is told of
+    ) -> Answer:
+        """Return the model for `context`; `explain` also fills `steps`.
+
+        Raises LightbulbError: InvalidContext, UnknownObjective, OverrideRefused, TooLarge, Unavailable
+        (with TimedOut).
+        """
+        query = Query(objective=objective, context=context, override_model=override_model, explain=explain)
+        try:
+            response = await self._resolve(
+                request_to_proto(query, self._name, self._sidecar), timeout=_least(timeout, self._timeout)
+            )
+        except grpc.aio.AioRpcError as error:
+            raise error_of(error.code(), error.details()) from error
+        return _answer_of(response)
+
+    async def resolve_many(self, queries: Sequence[Query]) -> tuple[Outcome, ...]:
+        """Return an answer or an error for each query, in order; any number of queries.
+
+        Raises LightbulbError when a call as a whole fails, or a query can't be written.
+        """
+        outcomes: list[Outcome] = []
+        for batch in _batches(queries):
+            try:
+                request = batch_to_proto(batch, self._name, self._sidecar)
+                response = await self._batch(request, timeout=self._timeout)
+            except grpc.aio.AioRpcError as error:
+                raise error_of(error.code(), error.details()) from error
+            outcomes.extend(_outcomes(response, len(batch)))
+        return tuple(outcomes)
+
+    async def close(self) -> None:
+        """Close the connection; calls under way are cancelled."""
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class BlockingLightbulbClient:
+    """A LightbulbClient for threads, which may all share one."""
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        client_name: str = "",
+        sidecar: str = "",
+        timeout: float = 1.0,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        options = list(CHANNEL_OPTIONS)
+        self._name = client_name
+        self._sidecar = sidecar
+        self._timeout = timeout
+        self._channel = (
+            grpc.insecure_channel(target, options=options)
+            if credentials is None
+            else grpc.secure_channel(target, credentials, options=options)
+        )
+        self._resolve: grpc.UnaryUnaryMultiCallable[pb.ResolveRequest, bytes] = self._channel.unary_unary(
+            RESOLVE, pb.ResolveRequest.SerializeToString
+        )
+        self._batch: grpc.UnaryUnaryMultiCallable[pb.BatchResolveRequest, bytes] = self._channel.unary_unary(
+            BATCH_RESOLVE, pb.BatchResolveRequest.SerializeToString
+        )
+
+    def resolve(
+        self,
+        objective: str,
+        context: RequestContext,
+        *,
+        override_model: str = "",
+        explain: bool = False,
+        timeout: float | None = None,
+    ) -> Answer:
+        """Return the model for `context`, as LightbulbClient.resolve does."""
+        query = Query(objective=objective, context=context, override_model=override_model, explain=explain)
+        try:
+            response = self._resolve(
+                request_to_proto(query, self._name, self._sidecar), timeout=_least(timeout, self._timeout)
+            )
+        except grpc.RpcError as error:
+            raise error_of(error.code(), error.details()) from error
+        return _answer_of(response)
+
+    def resolve_many(self, queries: Sequence[Query]) -> tuple[Outcome, ...]:
+        """Return an answer or an error for each query, as LightbulbClient.resolve_many does."""
+        outcomes: list[Outcome] = []
+        for batch in _batches(queries):
+            try:
+                request = batch_to_proto(batch, self._name, self._sidecar)
+                response = self._batch(request, timeout=self._timeout)
+            except grpc.RpcError as error:
+                raise error_of(error.code(), error.details()) from error
+            outcomes.extend(_outcomes(response, len(batch)))
+        return tuple(outcomes)
+
+    def close(self) -> None:
+        """Close the connection; calls under way are cancelled."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _least(asked: float | None, limit: float) -> float:
+    return limit if asked is None else min(asked, limit)
+
+
+def _batches(queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
+    for begin in range(0, len(queries), MAX_BATCH):
+        yield queries[begin : begin + MAX_BATCH]
+
+
+def _answer_of(response: bytes) -> Answer:
+    try:
+        return answer_from_proto(pb.ResolveResponse.FromString(response))
+    except (DecodeError, ValueError) as error:
+        raise LightbulbError(f"Lightbulb's answer can't be read: {error}") from error
+
+
+def _outcomes(response: bytes, expected: int) -> list[Outcome]:
+    try:
+        results = pb.BatchResolveResponse.FromString(response).results
+        if len(results) != expected:
+            raise LightbulbError(f"Lightbulb gave {len(results)} results to {expected} requests")
+        return [_outcome(result) for result in results]
+    except (DecodeError, ValueError) as error:
+        raise LightbulbError(f"Lightbulb's answers can't be read: {error}") from error
+
+
+def _outcome(result: pb.BatchResolveResult) -> Outcome:
+    if result.HasField("error"):
+        return error_of_number(result.error.code, result.error.message)
+    return answer_from_proto(result.response)

@@ -1,0 +1,182 @@
+"""A serving host as a process: its ADS stream registers it, assigns its models, and carries its ACKs."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from lightbulb.ads.client.subscriber import Subscriber, Update
+from lightbulb.ads.values import MODEL_ASSIGNMENT, Node
+from lightbulb.errors import CannotListen
+from lightbulb.host.inference import Origin
+from lightbulb.host.repository import LOAD_SECONDS, Repository
+from lightbulb.host.service import InferenceService
+from lightbulb.host.workflow import Catalogue, Fact
+from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
+from lightbulb.resolution.codec import Malformed, assignment_from_bytes
+from lightbulb.rpc.listen import LISTEN_OPTIONS, listen
+
+log = logging.getLogger(__name__)
+
+SERVICE = "inference.GRPCInferenceService"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSettings:
+    """Who this host is, and where it listens: `address`:`port`, 0 for a port that the system chooses.
+
+    Addresses are IP addresses. Sidecars are told `advertise`, or `address` when that is empty. A host that
+    leaves goes on taking requests for `withdraw` seconds after it has ended its registration, since sidecars
+    hear of it a little later; then requests under way get `grace` seconds.
+    """
+
+    node_id: str
+    shard: str
+    address: str
+    port: int
+    control_plane: str
+    memory_mib: int
+    advertise: str = ""
+    withdraw: float = 1.0
+    grace: float = 5.0
+    load_seconds: float = LOAD_SECONDS
+    max_in_flight: int = 128
+    max_request_bytes: int = 16 * 1024 * 1024
+    catalogue: Catalogue
+    facts: Mapping[str, Fact]
+
+
+class ServingHost:
+    """A host in this event loop: `await start()`, then `port` and `running`, then `await stop()`."""
+
+    running: asyncio.Task[None]
+    """The subscription; it ends only by a fault, or by `stop`."""
+
+    def __init__(self, settings: HostSettings) -> None:
+        """Nothing runs before `start`."""
+        self._settings = settings
+        self.repository = Repository(
+            catalogue=settings.catalogue,
+            facts=settings.facts,
+            memory_mib=settings.memory_mib,
+            load_seconds=settings.load_seconds,
+        )
+        origin = Origin(node_id=settings.node_id, shard=settings.shard)
+        self._service = InferenceService(self.repository, origin, max_in_flight=settings.max_in_flight)
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(
+            options=[*LISTEN_OPTIONS, ("grpc.max_receive_message_length", settings.max_request_bytes)]
+        )
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen, then register with the control plane. Raises CannotListen."""
+        settings = self._settings
+        advertised = _advertised(settings)
+        pb_grpc.add_GRPCInferenceServiceServicer_to_server(self._service, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+        )
+        address = f"[{settings.address}]" if ":" in settings.address else settings.address
+        self.port = listen(self._server, f"{address}:{settings.port}")
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._server.start()
+        subscriber = Subscriber(
+            target=settings.control_plane,
+            node=_node(settings, advertised, self.port),
+            types=(MODEL_ASSIGNMENT,),
+            apply=self.apply,
+        )
+        self.running = asyncio.create_task(subscriber.run())
+        log.info("host %s of shard %s listens on port %d", settings.node_id, settings.shard, self.port)
+
+    async def stop(self) -> None:
+        """Leave: end the registration, say so, take what still comes, finish what is under way."""
+        self.running.cancel()
+        await asyncio.wait({self.running})
+        # After the subscription, or an assignment that is just applied would say "ready" again.
+        self._service.ready = False
+        await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(self._settings.withdraw)
+        await self._server.stop(self._settings.grace)
+        self._service.close()
+        self.repository.close()
+        log.info("stopped")
+
+    async def apply(self, update: Update) -> Mapping[str, str]:
+        """Load what is assigned, let go of what isn't any more; return id -> reason of what failed.
+
+        From the first time on the host is ready: what failed is refused by name, and nothing is sent
+        to it.
+        """
+        malformed: dict[str, str] = {}
+        assignments = []
+        for resource in update.added:
+            try:
+                assignment = assignment_from_bytes(resource.body)
+            except Malformed as error:
+                malformed[resource.name] = str(error)
+                continue
+            if assignment.id == resource.name:
+                assignments.append(assignment)
+            else:
+                malformed[resource.name] = f"it holds an assignment of {assignment.id}"
+        failed = await self.repository.apply(assignments, update.removed)
+        self._service.ready = True
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        return {**malformed, **failed}
+
+    async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+        for service in ("", SERVICE):
+            await self._health.set(service, status)
+
+
+async def serve(settings: HostSettings) -> None:
+    """Serve until SIGTERM or SIGINT, then leave without losing a request. Raises CannotListen."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    host = ServingHost(settings)
+    await host.start()
+    asked_to_stop = asyncio.create_task(stop.wait())
+    await asyncio.wait({asked_to_stop, host.running}, return_when=asyncio.FIRST_COMPLETED)
+    asked_to_stop.cancel()
+    fault = host.running.done()
+    log.info("leaving: requests for %.1f s more, then up to %.1f s", settings.withdraw, settings.grace)
+    await host.stop()
+    if fault:
+        await host.running  # raises what ended it: without its stream a host serves nobody
+
+
+def _advertised(settings: HostSettings) -> str:
+    """Return the IP address that sidecars are to send requests to; raises CannotListen."""
+    text = settings.advertise or settings.address
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError as error:
+        raise CannotListen(f"{text} is no IP address, which sidecars need") from error
+    if address.is_unspecified:
+        raise CannotListen(f"{text} is no address to send requests to; advertise or listen on one that is")
+    return text
+
+
+def _node(settings: HostSettings, address: str, port: int) -> Node:
+    metadata = {
+        "kind": "host",
+        "shard": settings.shard,
+        "address": address,
+        "port": str(port),
+        "memory_mib": str(settings.memory_mib),
+    }
+    return Node(id=settings.node_id, cluster=settings.shard, metadata=metadata)

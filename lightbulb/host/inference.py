@@ -1,0 +1,94 @@
+"""One inference: the request's protobuf in, a workflow run, the response's protobuf out. No sockets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lightbulb.host.errors import BadInput, ModelFailed
+from lightbulb.host.repository import Entry
+from lightbulb.host.tensors import inputs_of, outputs_wanted, parameters_of, wants_raw, write_outputs
+from lightbulb.host.workflow import Inference, Workflow
+from lightbulb.model import FIXED_ATTRIBUTES, RequestContext, Value
+from lightbulb.oip import open_inference_pb2 as pb
+from lightbulb.rpc.enrich import CONTEXT_PREFIX, PREFIX, is_reserved
+
+log = logging.getLogger(__name__)
+
+MODEL = PREFIX + "model"
+HOST = PREFIX + "host"
+SHARD = PREFIX + "shard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where an answer comes from; every response says so."""
+
+    node_id: str
+    shard: str
+
+
+def infer(entry: Entry, origin: Origin, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
+    """Answer a request with a loaded model.
+
+    Raises BadInput, which names the model, and ModelFailed for any fault of the model.
+    """
+    model = entry.assignment.id
+    try:
+        return _answer(entry, origin, request)
+    except BadInput as error:
+        raise BadInput(f"{model}: {error}") from error
+    except BaseException as error:  # also SystemExit: a model must not end the host
+        log.exception("model %s failed", model)
+        raise ModelFailed(f"model {model} failed; the log of {origin.node_id} says why") from error
+
+
+def inference_of(request: pb.ModelInferRequest, workflow: Workflow) -> Inference:
+    """Return a request as a workflow takes it; raises BadInput.
+
+    A model sees its own parameters alone: neither ours nor those that inference servers reserve.
+    """
+    parameters = parameters_of(request.parameters)
+    return Inference(
+        context=context_of(parameters),
+        inputs=inputs_of(request, workflow.inputs),
+        parameters={name: value for name, value in parameters.items() if not is_reserved(name)},
+    )
+
+
+def context_of(parameters: Mapping[str, Value]) -> RequestContext:
+    """Return who is asking, from the parameters that a client's interceptor sets; raises BadInput."""
+    context = {
+        name.removeprefix(CONTEXT_PREFIX): value
+        for name, value in parameters.items()
+        if name.startswith(CONTEXT_PREFIX)
+    }
+    user_id, country, device, locale, surface = (
+        _text(name, context.pop(name, "")) for name in ("user_id", *FIXED_ATTRIBUTES)
+    )
+    return RequestContext(
+        user_id=user_id, country=country, device=device, locale=locale, surface=surface, attributes=context
+    )
+
+
+def _text(name: str, value: Value) -> str:
+    if not isinstance(value, str):
+        raise BadInput(f"parameter {CONTEXT_PREFIX}{name} is {value!r}, not a string")
+    return value
+
+
+def _answer(entry: Entry, origin: Origin, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
+    workflow = entry.workflow
+    assert workflow is not None
+    wanted = outputs_wanted(request, workflow.outputs)
+    outputs = workflow.run(inference_of(request, workflow))
+    assignment = entry.assignment
+    response = pb.ModelInferResponse(
+        model_name=assignment.name, model_version=assignment.version, id=request.id
+    )
+    response.parameters[MODEL].string_param = assignment.id
+    response.parameters[HOST].string_param = origin.node_id
+    response.parameters[SHARD].string_param = origin.shard
+    write_outputs(response, outputs, wanted, raw=wants_raw(request))
+    return response

@@ -1,0 +1,305 @@
+"""The models of a host: what is assigned, what is loaded, and why not.
+
+    assigned -> LOADING -> READY -> (no longer assigned) UNLOADING -> gone
+                   '-----> UNAVAILABLE, with the reason
+
+Everything here happens in one event loop; only a model's own code runs in a thread, one model at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from types import MappingProxyType
+
+from lightbulb.host.errors import BadInput, CannotLoad, NotAssigned, NotLoaded
+from lightbulb.host.loader import Loader
+from lightbulb.host.workflow import Catalogue, Fact, Supplies, Workflow
+from lightbulb.model import ModelAssignment, model_id
+
+log = logging.getLogger(__name__)
+
+LOAD_SECONDS = 30.0
+"""Shorter than a control plane waits for an ACK (60 s), so that what hangs is refused by name."""
+
+ROOM_SECONDS = 10.0
+
+
+class State(Enum):
+    """States of the Open Inference Protocol's model repository."""
+
+    LOADING = "LOADING"
+    READY = "READY"
+    UNLOADING = "UNLOADING"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An assigned model. It has a workflow when READY or UNLOADING, and a reason when UNAVAILABLE."""
+
+    assignment: ModelAssignment
+    state: State
+    workflow: Workflow | None = None
+    reason: str = ""
+
+
+class Repository:
+    """What a host has. Readers take one immutable mapping; a change swaps it.
+
+    A load that takes more than `load_seconds` is given up. One that doesn't fit beside models that are
+    being unloaded waits up to `room_seconds` for them.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        facts: Mapping[str, Fact],
+        memory_mib: int,
+        load_seconds: float = LOAD_SECONDS,
+        room_seconds: float = ROOM_SECONDS,
+    ) -> None:
+        """Start with nothing assigned."""
+        self._catalogue = catalogue
+        self._facts = facts
+        self._memory_mib = memory_mib
+        self._room_seconds = room_seconds
+        self._entries: Mapping[str, Entry] = MappingProxyType({})
+        self._in_flight: Counter[str] = Counter()
+        self._changing = asyncio.Lock()
+        self._dropped = asyncio.Event()
+        self._retries: dict[str, asyncio.Task[Mapping[str, str]]] = {}
+        self._loader = Loader(load_seconds)
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """Every model that is assigned, or on its way out, by id."""
+        return self._entries
+
+    def find(self, name: str, version: str) -> Entry:
+        """Return a READY model; without a version, the only one of that name.
+
+        Raises NotLoaded, and BadInput when it isn't said which model is meant.
+        """
+        if not name:
+            raise BadInput("model_name is missing")
+        if version:
+            return self._ready(model_id(name, version))
+        ready = [
+            entry
+            for entry in self._entries.values()
+            if entry.assignment.name == name and entry.state is State.READY
+        ]
+        if len(ready) > 1:
+            versions = ", ".join(sorted(entry.assignment.version for entry in ready))
+            raise BadInput(f"model_version is missing: {name} is loaded as {versions}")
+        if not ready:
+            raise NotLoaded(f"model {name} is not loaded; resolve again")
+        return ready[0]
+
+    def is_assigned(self, name: str) -> bool:
+        """Say whether any version of a model is assigned: loaded, or to be loaded, or failed."""
+        return any(
+            entry.assignment.name == name and entry.state is not State.UNLOADING
+            for entry in self._entries.values()
+        )
+
+    def hold(self, name: str, version: str) -> Entry:
+        """Return what `find` does, and keep it loaded until `release`."""
+        entry = self.find(name, version)
+        self._in_flight[entry.assignment.id] += 1
+        return entry
+
+    def release(self, entry: Entry) -> None:
+        """Say that a request of an entry that was held is done."""
+        model = entry.assignment.id
+        self._in_flight[model] -= 1
+        if not self._in_flight[model]:
+            del self._in_flight[model]
+            self._drop_idle()
+
+    async def apply(self, added: Sequence[ModelAssignment], removed: Sequence[str] = ()) -> Mapping[str, str]:
+        """Let go of what is assigned no longer, then load what is; return id -> reason of what failed.
+
+        A model that is loaded already stays as it is, also when a new assignment of it is refused.
+        """
+        async with self._changing:
+            for model in removed:
+                self._let_go(model)
+            self._drop_idle()
+            return await self._load_all(added)
+
+    async def retry(self, name: str) -> Mapping[str, str]:
+        """Try again to load what failed of an assigned model, and of those that it builds on.
+
+        Returns id -> reason of what failed again. Raises NotAssigned. Calls for one name share one attempt.
+        """
+        if name not in self._retries:
+            if not self.is_assigned(name):
+                raise NotAssigned(f"{name} is not assigned to this host; the control plane assigns models")
+            task = asyncio.create_task(self._retry(name))
+            task.add_done_callback(lambda _: self._retries.pop(name))
+            self._retries[name] = task
+        return await asyncio.shield(self._retries[name])
+
+    def close(self) -> None:
+        """Load nothing more."""
+        self._loader.close()
+
+    def _ready(self, model: str) -> Entry:
+        entry = self._entries.get(model)
+        if entry is None:
+            raise NotLoaded(f"model {model} is not loaded; resolve again")
+        if entry.state is not State.READY:
+            raise NotLoaded(f"model {model} is {entry.state.value}; resolve again")
+        return entry
+
+    async def _retry(self, name: str) -> Mapping[str, str]:
+        async with self._changing:
+            failed = {
+                model: entry.assignment
+                for model, entry in self._entries.items()
+                if entry.state is State.UNAVAILABLE
+            }
+            wanted = [model for model, assignment in failed.items() if assignment.name == name]
+            for model in wanted:  # grows while it is walked
+                wanted.extend(other for other in failed[model].depends_on if other in failed.keys() - wanted)
+            return await self._load_all([failed[model] for model in wanted])
+
+    async def _load_all(self, assignments: Sequence[ModelAssignment]) -> Mapping[str, str]:
+        """Load one after the other; return id -> reason of what failed."""
+        ordered, circular = _in_order(assignments)
+        for assignment in ordered:
+            if assignment.id not in self._entries or self._entries[assignment.id].workflow is None:
+                self._put(Entry(assignment=assignment, state=State.LOADING))
+        circle = ", ".join(sorted(assignment.id for assignment in circular))
+        failed: dict[str, str] = {}
+        for assignment in circular:
+            failed[assignment.id] = f"models depend on each other in a circle: {circle}"
+            self._refuse(assignment, failed[assignment.id])
+        for assignment in ordered:
+            try:
+                await self._load(assignment)
+            except CannotLoad as error:
+                failed[assignment.id] = str(error)
+                self._refuse(assignment, failed[assignment.id])
+        return failed
+
+    async def _load(self, assignment: ModelAssignment) -> None:
+        held = self._entries[assignment.id]
+        if held.state is State.READY and held.assignment == assignment:
+            return
+        factory, supplies = self._supplies(assignment)
+        await self._make_room(assignment)
+        workflow = held.workflow
+        if workflow is None or _needs(held.assignment) != _needs(assignment):
+            workflow = await self._loader.build(assignment.id, factory, supplies)
+        self._put(Entry(assignment=assignment, state=State.READY, workflow=workflow))
+        log.info("model %s is loaded and validated", assignment.id)
+
+    def _refuse(self, assignment: ModelAssignment, reason: str) -> None:
+        log.warning("model %s is refused: %s", assignment.id, reason)
+        held = self._entries.get(assignment.id)
+        if held is None or held.state is not State.READY:
+            self._put(Entry(assignment=assignment, state=State.UNAVAILABLE, reason=reason))
+
+    def _supplies(self, assignment: ModelAssignment) -> tuple[type[Workflow], Supplies]:
+        """Return what loads a model, and what it needs for that; raises CannotLoad."""
+        factory = self._catalogue.get(assignment.id)
+        if factory is None:
+            raise CannotLoad("this host has no such model")
+        unknown = sorted(set(assignment.facts) - self._facts.keys())
+        if unknown:
+            have = ", ".join(sorted(self._facts))
+            raise CannotLoad(f"no such fact: {', '.join(unknown)}; this host has {have}")
+        undeclared = sorted(
+            (set(factory.facts) - set(assignment.facts))
+            | (set(factory.depends_on) - set(assignment.depends_on))
+        )
+        if undeclared:
+            raise CannotLoad(f"it needs {', '.join(undeclared)}, which its entry in models.yaml doesn't list")
+        models: dict[str, Workflow] = {}
+        for model in assignment.depends_on:
+            entry = self._entries.get(model)
+            if entry is None or entry.state is not State.READY or entry.workflow is None:
+                state = "not assigned to this host" if entry is None else entry.state.value
+                raise CannotLoad(f"it depends on {model}, which is {state}")
+            models[model] = entry.workflow
+        return factory, Supplies(facts={name: self._facts[name] for name in assignment.facts}, models=models)
+
+    async def _make_room(self, assignment: ModelAssignment) -> None:
+        """Return when the model fits, if need be after others are unloaded; raises CannotLoad."""
+        try:
+            async with asyncio.timeout(self._room_seconds):
+                while assignment.memory_mib > self._free(assignment.id) and self._unloading(assignment.id):
+                    self._dropped.clear()
+                    await self._dropped.wait()
+        except TimeoutError:
+            log.warning("models %s are still in use", ", ".join(self._unloading(assignment.id)))
+        free = self._free(assignment.id)
+        if assignment.memory_mib > free:
+            raise CannotLoad(f"it needs {assignment.memory_mib} MiB; {free} of {self._memory_mib} are free")
+
+    def _free(self, model: str) -> int:
+        """Return the MiB that are free for a model, counting what it holds now."""
+        loaded = (entry for entry in self._entries.values() if entry.workflow is not None)
+        return self._memory_mib - sum(
+            entry.assignment.memory_mib for entry in loaded if entry.assignment.id != model
+        )
+
+    def _unloading(self, besides: str = "") -> tuple[str, ...]:
+        return tuple(
+            model
+            for model, entry in self._entries.items()
+            if entry.state is State.UNLOADING and model != besides
+        )
+
+    def _let_go(self, model: str) -> None:
+        entry = self._entries.get(model)
+        if entry is not None:
+            self._put(replace(entry, state=State.UNLOADING))
+
+    def _drop_idle(self) -> None:
+        """Forget what is being unloaded, and in use by no request and no other model."""
+        while True:
+            needed = {
+                other
+                for entry in self._entries.values()
+                if entry.workflow
+                for other in entry.assignment.depends_on
+            }
+            idle = [
+                model for model in self._unloading() if model not in needed and not self._in_flight[model]
+            ]
+            if not idle:
+                return
+            self._entries = MappingProxyType(
+                {model: entry for model, entry in self._entries.items() if model not in idle}
+            )
+            self._dropped.set()
+            log.info("unloaded %s", ", ".join(idle))
+
+    def _put(self, entry: Entry) -> None:
+        self._entries = MappingProxyType({**self._entries, entry.assignment.id: entry})
+
+
+def _in_order(
+    assignments: Sequence[ModelAssignment],
+) -> tuple[Sequence[ModelAssignment], Sequence[ModelAssignment]]:
+    """Return each after those that it depends on, and those for which there is no such order."""
+    waiting = {assignment.id: assignment for assignment in assignments}
+    ordered: list[ModelAssignment] = []
+    while ready := [each for each in waiting.values() if not waiting.keys() & set(each.depends_on)]:
+        ordered += ready
+        for assignment in ready:
+            del waiting[assignment.id]
+    return ordered, tuple(waiting.values())
+
+
+def _needs(assignment: ModelAssignment) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return assignment.facts, assignment.depends_on

@@ -1,0 +1,76 @@
+"""What a client gets from a resolution: the routing key, and what to put into the request. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from lightbulb.model import EMPTY, ObjectiveTable, RequestContext, Value
+from lightbulb.resolution.resolve import Allocation, Reason, Resolution, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One thing to resolve. `sidecar`: the node id of what will route it; empty: the client's own sidecar."""
+
+    objective: str
+    context: RequestContext
+    override_model: str = ""
+    explain: bool = False
+    sidecar: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveConfig:
+    """What the serving host needs to know; `allocations` are those that led to the model."""
+
+    objective: str
+    model: str
+    model_version: str
+    model_type: str
+    input_type: str
+    parameters: Mapping[str, Value] = field(default_factory=lambda: EMPTY)
+    allocations: tuple[Allocation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The answer to a Query. Times in seconds; `deadline` 0.0 means that none is promised.
+
+    `steps` holds the explanation, and only when it was asked for; then `tests` are the ids of all A/B tests
+    that the objective's rules know.
+    """
+
+    routing_key: str
+    objective_config: ObjectiveConfig
+    generation: int
+    cache_lifetime: float
+    deadline: float
+    reason: Reason
+    steps: tuple[Step, ...] = ()
+    tests: tuple[str, ...] = ()
+
+
+def make_answer(
+    table: ObjectiveTable, resolution: Resolution, generation: int, steps: Iterable[Step] = ()
+) -> Answer:
+    """Return what the resolution means to a client."""
+    target, explained = resolution.target, tuple(steps)
+    return Answer(
+        routing_key=target.routing_key,
+        objective_config=ObjectiveConfig(
+            objective=table.objective,
+            model=target.name,
+            model_version=target.version,
+            model_type=target.type,
+            input_type=target.input_type,
+            parameters=target.parameters,
+            allocations=resolution.allocations,
+        ),
+        generation=generation,
+        cache_lifetime=table.cache_lifetime,
+        deadline=table.deadline,
+        reason=resolution.reason,
+        steps=explained,
+        tests=tuple(rule.test_id for rule in table.ab_rules) if explained else (),
+    )

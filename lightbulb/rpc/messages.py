@@ -1,0 +1,221 @@
+"""The one place where protos/lightbulb/v1/lightbulb.proto meets our values, for both ends of a call.
+
+What comes in is checked here, once: the limits below are everybody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from lightbulb.errors import InvalidContext
+from lightbulb.model import EMPTY, FIXED_ATTRIBUTES, NO_CELLS, RequestContext, Value
+from lightbulb.resolution.codec import (
+    duration,
+    seconds,
+    source_from_proto,
+    source_to_proto,
+    value_from_proto,
+    value_to_proto,
+    values_from_proto,
+)
+from lightbulb.resolution.resolve import Allocation, Reason, Step
+from lightbulb.rpc.answer import Answer, ObjectiveConfig, Query
+from lightbulb.v1 import lightbulb_pb2 as pb
+from lightbulb.v1 import table_pb2
+
+MAX_BATCH = 256
+"""Resolutions in one BatchResolve."""
+
+MAX_USER_ID = 256
+MAX_FIELD = 128
+"""Characters of country, device, locale, surface, client, and of an attribute's name."""
+MAX_ATTRIBUTES = 64
+MAX_ATTRIBUTE = 1024
+"""Characters of a string attribute."""
+MAX_ALLOCATIONS = 256
+
+_NOT_ATTRIBUTES = frozenset(("user_id", *FIXED_ATTRIBUTES))
+_REASONS: Mapping[Reason, Any] = {reason: pb.Reason.Value(f"REASON_{reason.name}") for reason in Reason}
+_REASONS_BACK: Mapping[int, Reason] = {number: reason for reason, number in _REASONS.items()}
+
+# RequestContext(...) takes as long as all else that answering a call takes: a frozen dataclass goes through
+# object.__setattr__ for each field, which looks for the slot by its name. These fill the slots themselves.
+_new_context = object.__new__
+(
+    _set_user_id,
+    _set_country,
+    _set_device,
+    _set_locale,
+    _set_surface,
+    _set_attributes,
+    _set_allocations,
+) = (getattr(RequestContext, field.name).__set__ for field in fields(RequestContext))
+
+
+def context_from_proto(message: pb.RequestContext) -> RequestContext:
+    """Return who is asking; raise InvalidContext when it isn't said, or said beyond the limits."""
+    user_id = message.user_id
+    country, device = message.country, message.device
+    locale, surface = message.locale, message.surface
+    if not user_id:
+        raise InvalidContext("context.user_id is missing: every allocation needs it")
+    if len(user_id) > MAX_USER_ID:
+        raise InvalidContext(f"context.user_id has {len(user_id)} characters; {MAX_USER_ID} are allowed")
+    if len(country) + len(device) + len(locale) + len(surface) > MAX_FIELD:
+        _check_fields(message)
+    attributes, cells = message.attributes, message.allocations
+    context = _new_context(RequestContext)
+    _set_user_id(context, user_id)
+    _set_country(context, country)
+    _set_device(context, device)
+    _set_locale(context, locale)
+    _set_surface(context, surface)
+    _set_attributes(context, _attributes(attributes) if attributes else EMPTY)
+    _set_allocations(context, _allocations(cells) if cells else NO_CELLS)
+    return context
+
+
+def _check_fields(message: pb.RequestContext) -> None:
+    for name in FIXED_ATTRIBUTES:
+        length = len(getattr(message, name))
+        if length > MAX_FIELD:
+            raise InvalidContext(f"context.{name} has {length} characters; {MAX_FIELD} are allowed")
+
+
+def _attributes(messages: Mapping[str, table_pb2.Value]) -> Mapping[str, Value]:
+    if len(messages) > MAX_ATTRIBUTES:
+        raise InvalidContext(f"{len(messages)} context.attributes; {MAX_ATTRIBUTES} are allowed")
+    if not _NOT_ATTRIBUTES.isdisjoint(messages):
+        repeated = ", ".join(sorted(_NOT_ATTRIBUTES.intersection(messages)))
+        raise InvalidContext(f"context.attributes repeat {repeated}: set the context's own field instead")
+    return {name: _attribute(name, messages[name]) for name in messages}
+
+
+def _attribute(name: str, message: table_pb2.Value) -> Value:
+    if not name or len(name) > MAX_FIELD:
+        raise InvalidContext(
+            f"context.attributes: the name {name[:MAX_FIELD]!r} has {len(name)} characters; "
+            f"1 to {MAX_FIELD} are allowed"
+        )
+    text = message.string_value
+    if not text:  # anything but a text, or an empty one
+        try:
+            return value_from_proto(message)
+        except ValueError as error:
+            raise InvalidContext(f"context.attributes[{name!r}] is {error}") from error
+    if len(text) > MAX_ATTRIBUTE:
+        raise InvalidContext(
+            f"context.attributes[{name!r}] has {len(text)} characters; {MAX_ATTRIBUTE} are allowed"
+        )
+    return text
+
+
+def _allocations(cells: Mapping[str, int]) -> Mapping[str, int]:
+    if len(cells) > MAX_ALLOCATIONS:
+        raise InvalidContext(f"{len(cells)} context.allocations; {MAX_ALLOCATIONS} are allowed")
+    return dict(cells)
+
+
+def request_to_proto(query: Query, client: str, sidecar: str = "") -> pb.ResolveRequest:
+    """Return the wire form of a query; raise InvalidContext when the context can't be written.
+
+    `client` is the caller's name, and `sidecar` the node id of its own sidecar, if it has one.
+    """
+    context = query.context
+    try:
+        return pb.ResolveRequest(
+            objective=query.objective,
+            context=pb.RequestContext(
+                user_id=context.user_id,
+                country=context.country,
+                device=context.device,
+                locale=context.locale,
+                surface=context.surface,
+                attributes={name: value_to_proto(value) for name, value in context.attributes.items()},
+                allocations=context.allocations,
+            ),
+            override_model=query.override_model,
+            client=client,
+            explain=query.explain,
+            sidecar=query.sidecar or sidecar,
+        )
+    except (TypeError, ValueError) as error:  # protobuf's: an int beyond 64 bits, None, half a surrogate
+        raise InvalidContext(f"context can't be written: {error}") from error
+
+
+def batch_to_proto(queries: Sequence[Query], client: str, sidecar: str = "") -> pb.BatchResolveRequest:
+    """Return the wire form of up to MAX_BATCH queries; raise InvalidContext."""
+    return pb.BatchResolveRequest(requests=(request_to_proto(query, client, sidecar) for query in queries))
+
+
+def answer_to_proto(answer: Answer) -> pb.ResolveResponse:
+    """Return the wire form of an answer."""
+    config = answer.objective_config
+    return pb.ResolveResponse(
+        routing_key=answer.routing_key,
+        objective_config=pb.ObjectiveConfig(
+            objective=config.objective,
+            model=config.model,
+            model_version=config.model_version,
+            model_type=config.model_type,
+            input_type=config.input_type,
+            parameters={name: value_to_proto(value) for name, value in config.parameters.items()},
+            allocations=(pb.Allocation(test_id=a.test_id, cell=a.cell) for a in config.allocations),
+        ),
+        generation=answer.generation,
+        cache_lifetime=duration(answer.cache_lifetime),
+        reason=_REASONS[answer.reason],
+        deadline=duration(answer.deadline) if answer.deadline else None,
+        steps=map(_step_to_proto, answer.steps),
+        tests=answer.tests,
+    )
+
+
+def answer_from_proto(message: pb.ResolveResponse) -> Answer:
+    """Return an answer; raise ValueError when it has a reason or a parameter that is unknown here."""
+    config = message.objective_config
+    return Answer(
+        routing_key=message.routing_key,
+        objective_config=ObjectiveConfig(
+            objective=config.objective,
+            model=config.model,
+            model_version=config.model_version,
+            model_type=config.model_type,
+            input_type=config.input_type,
+            parameters=values_from_proto(config.parameters) if config.parameters else EMPTY,
+            allocations=tuple(Allocation(test_id=a.test_id, cell=a.cell) for a in config.allocations),
+        ),
+        generation=message.generation,
+        cache_lifetime=seconds(message.cache_lifetime),
+        deadline=seconds(message.deadline),
+        reason=_reason(message.reason),
+        steps=tuple(map(_step_from_proto, message.steps)),
+        tests=tuple(message.tests),
+    )
+
+
+def _step_to_proto(step: Step) -> pb.Step:
+    return pb.Step(
+        stage=_REASONS[step.stage],
+        source=source_to_proto(step.source),
+        decided=step.decided,
+        detail=step.detail,
+    )
+
+
+def _step_from_proto(message: pb.Step) -> Step:
+    return Step(
+        stage=_reason(message.stage),
+        source=source_from_proto(message.source),
+        decided=message.decided,
+        detail=message.detail,
+    )
+
+
+def _reason(number: int) -> Reason:
+    reason = _REASONS_BACK.get(number)
+    if reason is None:
+        raise ValueError(f"unknown reason {number}; a newer Lightbulb than this client?")
+    return reason

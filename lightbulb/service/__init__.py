@@ -1,0 +1,1 @@
+"""The Lightbulb service: tables in, answers out, over gRPC."""

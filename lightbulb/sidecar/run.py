@@ -1,0 +1,144 @@
+"""A sidecar as one tree of processes: the relay in this one, and Envoy as its child."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import tempfile
+import zlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightbulb.sidecar import parent_death as tether
+from lightbulb.sidecar.bootstrap import SidecarSettings
+from lightbulb.sidecar.drain import drain
+from lightbulb.sidecar.process import SidecarFailed, make_command
+from lightbulb.sidecar.relay import CannotRelay, Relay, RelaySettings
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 5.0
+"""From SIGTERM to Envoy until SIGKILL."""
+
+MAX_SOCKET_PATH = 107
+"""Bytes that the kernel has for the path of a Unix domain socket."""
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """Addresses are (IP address, port), but for the control plane's replicas: those are "host:port".
+
+    `state` is the folder that the last known good configuration is kept in; None keeps nothing.
+    """
+
+    node_id: str
+    control_planes: tuple[str, ...]
+    listen: Address
+    admin: Address
+    state: Path | None = None
+    concurrency: int = 1
+    envoy: Path | None = None
+
+
+async def run(settings: RunSettings) -> int:
+    """Run until Envoy ends, or SIGTERM or SIGINT comes; return Envoy's exit code, 128 + N by signal N.
+
+    Should this process be killed, the kernel kills Envoy. Raises SidecarFailed.
+    """
+    asked = _when_asked_to_end()
+    with _socket(settings) as socket:
+        sidecar = SidecarSettings(
+            node_id=settings.node_id, control_plane=socket, listen=settings.listen, admin=settings.admin
+        )
+        command = make_command(sidecar, concurrency=settings.concurrency, binary=settings.envoy)
+        relay_settings = RelaySettings(
+            node=sidecar.node,
+            control_planes=starting_elsewhere(settings.control_planes, settings.node_id),
+            socket=socket,
+            state=settings.state,
+        )
+        try:
+            async with Relay(relay_settings).serving() as relaying:
+                return await _run_beside(relaying, asked, command, settings.admin)
+        except CannotRelay as error:
+            raise SidecarFailed(str(error)) from error
+
+
+def starting_elsewhere(replicas: tuple[str, ...], node_id: str) -> tuple[str, ...]:
+    """Return the replicas in turn, of which each node begins with another: they share the sidecars."""
+    first = zlib.crc32(node_id.encode()) % len(replicas)
+    return replicas[first:] + replicas[:first]
+
+
+@contextlib.contextmanager
+def _socket(settings: RunSettings) -> Iterator[Path]:
+    """Give a path for Envoy to reach the relay by.
+
+    It is in the folder for state, where the next one replaces what a sidecar that was killed left.
+    """
+    if settings.state is not None:
+        path = settings.state.absolute() / "{}:{}.ads".format(*settings.listen)
+        if len(os.fsencode(path)) <= MAX_SOCKET_PATH and _made(settings.state):
+            yield path
+            return
+    with tempfile.TemporaryDirectory(prefix="lightbulb-") as folder:
+        yield Path(folder) / "ads"
+
+
+def _made(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False  # whoever keeps state there says so
+    return os.access(folder, os.W_OK)
+
+
+async def _run_beside(
+    relaying: asyncio.Task[None], asked: asyncio.Event, command: Sequence[str], admin: Address
+) -> int:
+    async with _envoy(command) as envoy:
+        ended, asking = asyncio.create_task(envoy.wait()), asyncio.create_task(asked.wait())
+        await asyncio.wait({relaying, ended, asking}, return_when=asyncio.FIRST_COMPLETED)
+        asking.cancel()
+        if relaying.done():
+            relaying.result()  # a fault of ours: it says what
+        if not ended.done():
+            log.info("draining Envoy")
+            await asyncio.to_thread(drain, admin)
+    code = await ended
+    return code if code >= 0 else 128 - code
+
+
+@contextlib.asynccontextmanager
+async def _envoy(command: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run Envoy in a process group of its own: Ctrl-C is for this process, which ends it gently."""
+    tethered = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *command]
+    process = await asyncio.create_subprocess_exec(
+        *tethered, stdin=asyncio.subprocess.DEVNULL, process_group=0
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                async with asyncio.timeout(GRACE_SECONDS):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+def _when_asked_to_end() -> asyncio.Event:
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    return asked

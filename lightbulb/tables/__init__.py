@@ -1,0 +1,1 @@
+"""The tables that are answered from: held, kept up to date, and kept on disk."""

@@ -1,0 +1,243 @@
+"""Holds what resolution needs, as the control plane sends it: tables, sidecars, the active generation.
+
+Readers take `feed.tables` once and work on that: it is immutable, and an update puts another in its
+place. What can't be used is refused by name; what was there before goes on serving. All that a
+Feed knows came in as Updates, so keeping those (on disk, say) is all that a warm start needs.
+
+A control plane that is behind, or another one altogether, must take nobody back. It shows by its
+generation, which comes after its tables; so what a stream brings is kept aside until the stream has
+shown a generation that is accepted, and from then on serves at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from lightbulb.ads.client.session import Update
+from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES, SIDECAR_STATE, Resource
+from lightbulb.errors import ReservedParameter, Unavailable
+from lightbulb.model import NO_GENERATION, ActiveGeneration, ObjectiveTable
+from lightbulb.resolution.codec import (
+    generation_from_bytes,
+    objective_tables_from_bytes,
+    sidecar_state_from_bytes,
+    table_to_bytes,
+)
+from lightbulb.resolution.resolve import Resolver
+from lightbulb.rpc.enrich import check_parameters
+
+TYPES = (OBJECTIVE_TABLES, SIDECAR_STATE, ACTIVE_GENERATION)
+"""What to subscribe to, in this order: the generation's number comes after what it needs."""
+
+AFRESH = (ACTIVE_GENERATION,)
+"""What every stream must say anew: whether its control plane is behind shows by it."""
+
+SLICE = 32
+"""Objectives that are made ready before others get the event loop: some milliseconds' worth."""
+
+_EMPTIED = "refused: it would leave no objective at all"
+_WITHDRAWN = "refused: a generation is replaced, never withdrawn"
+_ON_PURPOSE = "on purpose, delete the state folder and restart this Lightbulb"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """One objective's resolvers, each from the generation at its place in `since` (ascending, from 0).
+
+    None where the objective is not there.
+    """
+
+    since: tuple[int, ...]
+    resolvers: tuple[Resolver | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """Everything that answers come from, at one moment. Generation 0: nothing has come yet.
+
+    `sidecars` has the generation of each known sidecar, by node id, as SidecarState has it.
+    """
+
+    objectives: Mapping[str, Timeline]
+    sidecars: Mapping[str, int]
+    generation: ActiveGeneration
+
+    def resolver(self, objective: str, generation: int) -> Resolver | None:
+        """Return what answers for `objective` in `generation`; None when it isn't there."""
+        timeline = self.objectives.get(objective)
+        if timeline is None:
+            return None
+        since = timeline.since
+        place = 0 if len(since) == 1 else bisect_right(since, generation) - 1
+        return timeline.resolvers[place]
+
+    def generation_for(self, sidecar: str) -> int:
+        """Return the generation to answer from; `sidecar` is the node id of the caller's, if it has one.
+
+        Raises Unavailable when the sidecar routes no generation that is live.
+        """
+        if not sidecar:
+            return self.generation.number
+        state = self.sidecars.get(sidecar)
+        if state is None:
+            return self.generation.oldest or self.generation.number
+        if state == NO_GENERATION:
+            raise Unavailable(
+                f"sidecar {sidecar!r} routes nothing that is live: it hasn't taken a configuration yet, "
+                "or lags too far behind; retry"
+            )
+        return state or self.generation.number
+
+
+EMPTY_TABLES = Tables(
+    objectives=MappingProxyType({}),
+    sidecars=MappingProxyType({}),
+    generation=ActiveGeneration(number=0, content_hash=""),
+)
+
+
+class Feed:
+    """Applies updates of TYPES, one at a time, in the order in which they come."""
+
+    def __init__(self) -> None:
+        self.tables = EMPTY_TABLES
+        self._brought = EMPTY_TABLES  # what has come; more than `tables` until its stream is trusted
+        self._stream = 0
+        self._trusted = -1  # the last stream that has shown a generation which was accepted
+        self._turn = asyncio.Lock()  # fair: first come, first served
+        self._ready = asyncio.Event()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a whole generation has come."""
+        return self._ready.is_set()
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that has come serves, so that it is worth keeping."""
+        return self.tables is self._brought
+
+    async def wait_ready(self) -> None:
+        """Return as soon as a whole generation has come."""
+        await self._ready.wait()
+
+    def open_stream(self) -> None:
+        """Note that what is applied from now on comes from another control plane, or from one anew."""
+        self._stream += 1
+
+    async def apply(self, update: Update) -> Mapping[str, str]:
+        """Take what can be used of an update; return resource name -> reason for what can't."""
+        stream = self._stream  # noted now: another may open while this update waits for its turn
+        async with self._turn:
+            if update.type_url == ACTIVE_GENERATION:
+                return self._apply_generation(update, stream)
+            if update.type_url == SIDECAR_STATE:
+                rejected = self._apply_sidecars(update)
+            else:
+                rejected = await self._apply_tables(update)
+            if stream == self._trusted:
+                self.tables = self._brought
+            return rejected
+
+    async def _apply_tables(self, update: Update) -> Mapping[str, str]:
+        before, rejected = self._brought.objectives, {}
+        objectives = dict(before)
+        for name in update.removed:
+            objectives.pop(name, None)
+        for position, resource in enumerate(update.added, 1):
+            try:
+                objectives[resource.name] = _make_timeline(resource, before.get(resource.name))
+            except (ValueError, ReservedParameter) as error:
+                rejected[resource.name] = str(error)
+            if position % SLICE == 0:
+                await asyncio.sleep(0)
+        if before and not objectives:
+            # an empty control plane must not take down what works without it
+            return dict.fromkeys(update.removed, _EMPTIED) | rejected
+        self._brought = replace(self._brought, objectives=MappingProxyType(objectives))
+        return rejected
+
+    def _apply_sidecars(self, update: Update) -> Mapping[str, str]:
+        rejected: dict[str, str] = {}
+        sidecars = dict(self._brought.sidecars)
+        for name in update.removed:
+            sidecars.pop(name, None)
+        for resource in update.added:
+            try:
+                sidecars[resource.name] = sidecar_state_from_bytes(resource.body).generation
+            except ValueError as error:
+                rejected[resource.name] = str(error)
+        self._brought = replace(self._brought, sidecars=MappingProxyType(sidecars))
+        return rejected
+
+    def _apply_generation(self, update: Update, stream: int) -> Mapping[str, str]:
+        rejected = dict.fromkeys(update.removed, _WITHDRAWN)
+        for resource in update.added:
+            try:
+                generation = generation_from_bytes(resource.body)
+                _check_successor(generation, self.tables.generation)
+            except ValueError as error:
+                rejected[resource.name] = str(error)
+                continue
+            self.tables = self._brought = replace(self._brought, generation=generation)
+            self._trusted = stream
+            self._ready.set()
+        return rejected
+
+
+def _check_successor(generation: ActiveGeneration, seen: ActiveGeneration) -> None:
+    """Raise ValueError when `generation` may not take the place of what was seen."""
+    if generation.number == 0:
+        raise ValueError("generation 0 is none")
+    if generation.store and seen.store and generation.store != seen.store:
+        raise ValueError(
+            f"generation {generation.number} is of store {generation.store!r}, and what is served here is of "
+            f"store {seen.store!r}: connect to the control plane of that one; if the store was recreated "
+            f"{_ON_PURPOSE}"
+        )
+    if generation.fence < seen.fence:
+        raise ValueError(
+            f"generation {generation.number} at fence {generation.fence} is behind what was seen, "
+            f"{seen.number} at fence {seen.fence}: this control plane must catch up; if its store was "
+            f"taken back {_ON_PURPOSE}"
+        )
+
+
+def _make_timeline(resource: Resource, before: Timeline | None) -> Timeline:
+    """Return an objective made ready; a table that was there before keeps its Resolver.
+
+    Raises ValueError or ReservedParameter when it can't be used.
+    """
+    tables = objective_tables_from_bytes(resource.body)
+    if tables.objective != resource.name:
+        raise ValueError(f"holds the tables of {tables.objective!r}")
+    known = [] if before is None else [each for each in before.resolvers if each is not None]
+    resolvers: list[Resolver | None] = []
+    for entry in tables.tables:
+        if entry.table is None:
+            resolvers.append(None)
+            continue
+        resolver = _find(entry.table, known)
+        if resolver is None:
+            resolver = _make_resolver(entry.table)
+            known.append(resolver)
+        resolvers.append(resolver)
+    return Timeline(since=tuple(entry.since for entry in tables.tables), resolvers=tuple(resolvers))
+
+
+def _find(table: ObjectiveTable, known: Iterable[Resolver]) -> Resolver | None:
+    for resolver in known:
+        # equal values may still differ: 1, 1.0 and True are equal
+        if resolver.table == table and table_to_bytes(resolver.table) == table_to_bytes(table):
+            return resolver
+    return None
+
+
+def _make_resolver(table: ObjectiveTable) -> Resolver:
+    for target in table.models:
+        check_parameters(target.parameters)
+    return Resolver(table)

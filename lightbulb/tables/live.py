@@ -1,0 +1,92 @@
+"""Tables that a control plane keeps up to date, and that outlive it on disk.
+
+The Lightbulb service answers from them; a client that resolves in its own process can have its own:
+
+    live = LiveTables(control_plane="10.0.0.1:7700,10.0.0.2:7700", node_id="checkout-7", state=folder)
+    await live.start()
+    await live.feed.wait_ready()
+    live.feed.tables                    what a Responder, and `resolution.resolve`, answer from
+    await live.stop()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from lightbulb.ads.client.held import NOTHING_HELD, applied, stamp_of, versions, with_stamp
+from lightbulb.ads.client.last_known_good import LastKnownGood
+from lightbulb.ads.client.subscriber import Subscriber, Update
+from lightbulb.ads.values import Node
+from lightbulb.tables.feed import AFRESH, TYPES, Feed
+
+log = logging.getLogger(__name__)
+
+
+class LiveTables:
+    """`start` and `stop` it in the event loop that it lives in; `feed` has the tables.
+
+    `control_plane` may name several replicas, with commas. `state` is a folder in which to keep what came:
+    with it there are tables from the start, whether or not there is a control plane.
+    """
+
+    def __init__(
+        self, *, control_plane: str, node_id: str, cluster: str = "", state: Path | None = None
+    ) -> None:
+        """Know nothing yet."""
+        self.feed = Feed()
+        self._control_plane = control_plane
+        self._node = Node(id=node_id, cluster=cluster, metadata={"kind": "lightbulb"})
+        self._held = NOTHING_HELD
+        self._kept = None if state is None else LastKnownGood(state, node_id)
+        self._subscriber: Subscriber | None = None
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+
+    async def start(self) -> None:
+        """Take what is on disk, then follow the control plane until `stop`."""
+        stamp = ""
+        if self._kept is not None:
+            stamp = await self._load(self._kept)
+        self._subscriber = Subscriber(
+            target=self._control_plane,
+            node=self._node,
+            types=TYPES,
+            apply=self._apply,
+            held=versions(self._held),
+            stamp=stamp,
+            afresh=AFRESH,
+            opened=self.feed.open_stream,
+        )
+        jobs = [self._subscriber.run(), *([self._kept.run()] if self._kept is not None else [])]
+        self._tasks = tuple(map(asyncio.create_task, jobs))
+
+    async def stop(self) -> None:
+        """Follow no more; what came last is on disk then."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._kept is not None:
+            await self._kept.flush()
+
+    async def _load(self, kept: LastKnownGood) -> str:
+        """Apply what was kept; return how new it is, empty if it can't be used."""
+        held = await asyncio.to_thread(kept.load)
+        for type_url in TYPES:
+            resources = tuple(held.get(type_url, {}).values())
+            try:
+                rejected = await self._apply(Update(type_url=type_url, added=resources, removed=()))
+            except Exception:  # whatever is on disk must not keep a Lightbulb from starting
+                log.exception("%s: applying %s failed", kept.path, type_url)
+                continue
+            for name, reason in rejected.items():
+                log.warning("%s: %s: refused: %s", kept.path, name, reason)
+        return stamp_of(held) if self.feed.ready else ""
+
+    async def _apply(self, update: Update) -> Mapping[str, str]:
+        rejected = await self.feed.apply(update)
+        self._held = applied(self._held, update, rejected)
+        if self._kept is not None and self._subscriber is not None and self.feed.settled:
+            self._kept.keep(with_stamp(self._held, self._subscriber.stamp))
+        return rejected

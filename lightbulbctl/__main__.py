@@ -1,5 +1,0 @@
-"""`python -m lightbulbctl` is the `lightbulb` command."""
-
-from lightbulbctl.main import main
-
-main()

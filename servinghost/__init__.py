@@ -1,1 +1,0 @@
-"""A reference serving host: Open Inference Protocol v2 over gRPC, assigned its models over ADS."""
