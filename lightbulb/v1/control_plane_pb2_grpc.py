@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ControlPlaneStub:
-    """Missing associated documentation comment in .proto file."""
+    """What people and tools ask of the control plane. Any replica answers.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -77,62 +78,63 @@ class ControlPlaneStub:
 
 
 class ControlPlaneServicer:
-    """Missing associated documentation comment in .proto file."""
+    """What people and tools ask of the control plane. Any replica answers.
+    """
 
     def Publish(self, request, context):
-        """Evaluates, compiles, plans and starts the activation of a workspace. A workspace with problems
-        changes nothing and answers with all of them. Publishing what is active, or on its way, is a no-op.
-        A publish that comes while another is on its way supersedes it.
+        """Evaluates, compiles and plans a workspace, and starts the activation of the result. A workspace with
+        problems changes nothing; the answer has all of them. Publishing what is active, or on its way, changes
+        nothing either. A publish supersedes one that is still on its way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Rollback(self, request, context):
-        """Makes a generation active that is still loaded: at once, without loading anything.
+        """Makes a generation active that is still loaded. It takes effect at once: no host loads anything.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Pin(self, request, context):
-        """Keeps a generation loaded until it is released, whatever is published.
+        """Keeps a generation loaded, whatever is published, until it is released.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetStatus(self, request, context):
-        """Where the rollout stands, and what each consumer has acknowledged, at whichever replica it is.
+        """Says where the rollout stands, and what each consumer of each replica has acknowledged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """GetStatus now, and again after every change, until the caller ends it. Changes that come faster than
-        the caller reads, or than every 50 ms, are told of once.
+        """Sends the status now, and again after every change, until the caller ends the call. Changes that follow
+        each other within 50 ms, or faster than the caller reads, are sent as one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetHistory(self, request, context):
-        """The numbered log of generations, the newest first.
+        """Lists the log of generations, the newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Diff(self, request, context):
-        """What differs between two generations.
+        """Says what differs between two generations.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetEvents(self, request, context):
-        """The audit trail: who did what, and what the system did, the newest first.
+        """Lists the audit trail, the newest first: who did what, and what the system did by itself.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -190,7 +192,8 @@ def add_ControlPlaneServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ControlPlane:
-    """Missing associated documentation comment in .proto file."""
+    """What people and tools ask of the control plane. Any replica answers.
+    """
 
     @staticmethod
     def Publish(request,

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class LightbulbStub:
-    """Missing associated documentation comment in .proto file."""
+    """Says which model serves a request.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -47,18 +48,19 @@ class LightbulbStub:
 
 
 class LightbulbServicer:
-    """Missing associated documentation comment in .proto file."""
+    """Says which model serves a request.
+    """
 
     def Resolve(self, request, context):
-        """Errors: INVALID_ARGUMENT (no user, malformed context), NOT_FOUND (unknown objective),
-        PERMISSION_DENIED (override that no rule permits), UNAVAILABLE (no configuration yet; retry).
+        """Resolves one request. Errors: INVALID_ARGUMENT (no user, or a malformed context), NOT_FOUND (unknown
+        objective), PERMISSION_DENIED (an override that no rule permits), UNAVAILABLE (no configuration yet; retry).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchResolve(self, request, context):
-        """Up to 256 resolutions in one call; each fails or succeeds alone. More than that: INVALID_ARGUMENT.
+        """Resolves up to 256 requests in one call; each fails or succeeds alone. More than that: INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,7 +88,8 @@ def add_LightbulbServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Lightbulb:
-    """Missing associated documentation comment in .proto file."""
+    """Says which model serves a request.
+    """
 
     @staticmethod
     def Resolve(request,
