@@ -3,7 +3,7 @@ PYTHON ?= $(or $(shell command -v python3.11),python3)
 BIN := .venv/bin
 SET_UP := @$(PYTHON) requirements/set_up.py
 
-.PHONY: demo up up-distributed test lint protos lock bench chaos clean
+.PHONY: demo up up-distributed test lint protos bootstraps lock bench chaos clean
 
 demo:
 	$(SET_UP) demo
@@ -29,10 +29,17 @@ lint:
 	$(BIN)/lint-imports
 	$(BIN)/buf lint protos
 	$(BIN)/python protos/generate.py --check
+	$(BIN)/lightbulb sidecar bootstrap | diff envoy/with-relay.yaml -
+	$(BIN)/lightbulb sidecar bootstrap --without-relay | diff envoy/without-relay.yaml -
 
 protos:
 	$(SET_UP) demo lint
 	$(BIN)/python protos/generate.py
+
+bootstraps:
+	$(SET_UP) demo
+	$(BIN)/lightbulb sidecar bootstrap > envoy/with-relay.yaml
+	$(BIN)/lightbulb sidecar bootstrap --without-relay > envoy/without-relay.yaml
 
 bench:
 	$(SET_UP) demo bench

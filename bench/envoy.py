@@ -29,7 +29,7 @@ def envoy(node_id: str, *, control_plane: int, core: int, folder: Path) -> Itera
     listen, admin = free_ports(2)
     settings = SidecarSettings(
         node_id=node_id,
-        control_plane=(LOCAL, control_plane),
+        control_plane=((LOCAL, control_plane),),
         listen=(LOCAL, listen),
         admin=(LOCAL, admin),
     )

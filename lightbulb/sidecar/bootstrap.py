@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,54 +12,63 @@ from lightbulb.ads.values import Node
 
 RECONNECT_SECONDS = 2.0
 
+Address = tuple[str, int]
+"""Host and port. Envoy takes names in place of IP addresses for the control plane alone."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SidecarSettings:
-    """Addresses are (IP address, port). `delta` False asks for state-of-the-world ADS.
+    """`control_plane` gives Envoy its configuration: a relay's UNIX socket, or the replicas themselves.
 
-    `control_plane` is whom Envoy takes its configuration from: a control plane, or a relay, which may
-    listen on a Unix domain socket.
+    `delta` False asks for state-of-the-world ADS.
     """
 
     node_id: str
-    control_plane: tuple[str, int] | Path
-    listen: tuple[str, int]
-    admin: tuple[str, int]
+    control_plane: Path | tuple[Address, ...]
+    listen: Address
+    admin: Address
     delta: bool = True
 
     @property
     def node(self) -> Node:
-        """Who this sidecar is to the control plane, whether Envoy or its relay says so."""
-        listen = {"listen_address": self.listen[0], "listen_port": str(self.listen[1])}
-        return Node(id=self.node_id, cluster="lightbulb-sidecar", metadata={"kind": "sidecar", **listen})
+        """Who this sidecar is to the control plane."""
+        return sidecar_node(self.node_id, self.listen)
+
+
+def sidecar_node(node_id: str, listen: Address) -> Node:
+    """Return who a sidecar is to the control plane, whether Envoy or its relay says so."""
+    address = {"listen_address": listen[0], "listen_port": str(listen[1])}
+    return Node(id=node_id, cluster="lightbulb-sidecar", metadata={"kind": "sidecar", **address})
 
 
 def make_bootstrap(settings: SidecarSettings) -> str:
-    """Return the bootstrap as JSON.
+    """Return the bootstrap as JSON."""
+    return json.dumps(bootstrap_sections(settings), indent=1)
+
+
+def bootstrap_sections(settings: SidecarSettings) -> dict[str, Any]:
+    """Return the bootstrap, section by section, as JSON and YAML take it.
 
     A cold sidecar isn't ready until it has clusters, a listener and routes: fetching those has no
     time-out here (0 s), and one for endpoints only stands in the clusters themselves.
     """
     node = settings.node
-    return json.dumps(
-        {
-            "node": {"id": node.id, "cluster": node.cluster, "metadata": dict(node.metadata)},
-            "admin": {"address": _address(settings.admin)},
-            "dynamic_resources": {
-                "ads_config": {
-                    "api_type": "DELTA_GRPC" if settings.delta else "GRPC",
-                    "transport_api_version": "V3",
-                    "set_node_on_first_message_only": True,
-                    "grpc_services": [{"envoy_grpc": {"cluster_name": "control-plane"}}],
-                },
-                "cds_config": _ads(),
-                "lds_config": _ads(),
+    return {
+        "node": {"id": node.id, "cluster": node.cluster, "metadata": dict(node.metadata)},
+        "admin": {"address": _address(settings.admin)},
+        "static_resources": {"clusters": [_control_plane(settings.control_plane)]},
+        "dynamic_resources": {
+            "ads_config": {
+                "api_type": "DELTA_GRPC" if settings.delta else "GRPC",
+                "transport_api_version": "V3",
+                "set_node_on_first_message_only": True,
+                "grpc_services": [{"envoy_grpc": {"cluster_name": "control-plane"}}],
             },
-            "static_resources": {"clusters": [_control_plane(settings.control_plane)]},
-            "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": _STATS}}},
+            "cds_config": _ads(),
+            "lds_config": _ads(),
         },
-        indent=1,
-    )
+        "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": _STATS}}},
+    }
 
 
 # What an operator looks at; each of the other ~100 statistics costs memory in every cluster.
@@ -79,18 +89,21 @@ def _ads() -> dict[str, Any]:
     return {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
 
 
-def _address(address: tuple[str, int] | Path) -> dict[str, Any]:
+def _address(address: Address | Path) -> dict[str, Any]:
     if isinstance(address, Path):
         return {"pipe": {"path": str(address)}}
     return {"socket_address": {"address": address[0], "port_value": address[1]}}
 
 
-def _control_plane(address: tuple[str, int] | Path) -> dict[str, Any]:
+def _control_plane(where: Path | tuple[Address, ...]) -> dict[str, Any]:
     keepalive = {"interval": "10s", "timeout": "5s"}
-    endpoint = {"endpoint": {"address": _address(address)}}
+    addresses = (where,) if isinstance(where, Path) else where
+    endpoints = [{"endpoint": {"address": _address(address)}} for address in addresses]
     return {
         "name": "control-plane",
-        "type": "STATIC",
+        "type": "STATIC"
+        if isinstance(where, Path) or all(_is_ip(host) for host, _ in where)
+        else "STRICT_DNS",
         "connect_timeout": f"{RECONNECT_SECONDS:g}s",
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
@@ -98,5 +111,13 @@ def _control_plane(address: tuple[str, int] | Path) -> dict[str, Any]:
                 "explicit_http_config": {"http2_protocol_options": {"connection_keepalive": keepalive}},
             }
         },
-        "load_assignment": {"cluster_name": "control-plane", "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "load_assignment": {"cluster_name": "control-plane", "endpoints": [{"lb_endpoints": endpoints}]},
     }
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""A sidecar as one tree of processes: the relay in this one, and Envoy as its child."""
+"""A sidecar as one tree of processes: the relay in this one, and Envoy as its child. Or the relay alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket as sockets
 import sys
 import tempfile
 import zlib
@@ -69,6 +70,33 @@ async def run(settings: RunSettings) -> int:
                 return await _run_beside(relaying, asked, command, settings.admin)
         except CannotRelay as error:
             raise SidecarFailed(str(error)) from error
+
+
+async def run_relay(settings: RelaySettings) -> None:
+    """Run a relay alone, for an Envoy that somebody else starts, until SIGTERM or SIGINT comes.
+
+    Raises SidecarFailed.
+    """
+    asked = _when_asked_to_end()
+    _check_unused(settings.socket)
+    _made(settings.socket.parent)
+    try:
+        async with Relay(settings).serving() as relaying:
+            log.info("Envoy may connect to %s", settings.socket)
+            asking = asyncio.create_task(asked.wait())
+            await asyncio.wait({relaying, asking}, return_when=asyncio.FIRST_COMPLETED)
+            asking.cancel()
+            if relaying.done():
+                relaying.result()  # a fault of ours: it says what
+    except CannotRelay as error:
+        raise SidecarFailed(str(error)) from error
+
+
+def _check_unused(path: Path) -> None:
+    """Raise SidecarFailed when a relay serves at `path`: gRPC would take its socket from it."""
+    with sockets.socket(sockets.AF_UNIX) as probe, contextlib.suppress(OSError):
+        probe.connect(str(path))
+        raise SidecarFailed(f"another relay listens on {path}; end it, or choose another with --relay-socket")
 
 
 def starting_elsewhere(replicas: tuple[str, ...], node_id: str) -> tuple[str, ...]:

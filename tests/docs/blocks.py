@@ -44,7 +44,11 @@ class Block:
 
 def documents() -> tuple[str, ...]:
     """Return every document that readers start from, sorted."""
-    paths = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "rules" / "README.md"]
+    paths = [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *(ROOT / folder / "README.md" for folder in ("envoy", "rules")),
+    ]
     names = {path.relative_to(ROOT).as_posix() for path in paths}
     return tuple(sorted(names - EXCLUDED.keys()))
 

@@ -82,7 +82,10 @@ class Reader:
         cases = "\n".join(
             f'{command}) set -- "$@" {flag} {self._here(flags[flag])};;' for command, flag in FLAG.items()
         )
-        servers = f'{"|".join(SERVERS)}) echo "$1 runs on: fence it as sh process"; exit 99;;'
+        ends = '[ "$1 ${2-}" = "sidecar bootstrap" ]'
+        servers = (
+            f'{"|".join(SERVERS)}) {ends} || {{ echo "$1 runs on: fence it as sh process"; exit 99; }};;'
+        )
         return f'case "$1" in\n{cases}\n{servers}\nesac\nexec {sys.executable} -m controlplane "$@"'
 
     def _here(self, text: str) -> str:

@@ -200,7 +200,7 @@ class Lab:
         self.admin = ("127.0.0.1", admin)
         settings = SidecarSettings(
             node_id="sidecar-1",
-            control_plane=("127.0.0.1", self.plane.port),
+            control_plane=(("127.0.0.1", self.plane.port),),
             listen=("127.0.0.1", listen),
             admin=self.admin,
             delta=delta,

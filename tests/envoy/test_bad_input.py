@@ -308,7 +308,7 @@ def test_a_sidecar_that_refuses_is_shown_with_its_reason_and_goes_when_it_goes(
     listen, admin = free_ports(2)
     settings = SidecarSettings(
         node_id="unlucky",
-        control_plane=(host, int(port)),
+        control_plane=((host, int(port)),),
         listen=("127.0.0.1", listen),
         admin=("127.0.0.1", admin),
     )

@@ -1,13 +1,16 @@
-"""The command that runs a sidecar: an Envoy, and the relay that configures it."""
+"""The commands that run a sidecar, and that help to run an Envoy of one's own."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sys
+from collections.abc import Container, Coroutine
 from pathlib import Path
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from controlplane.cli.options import (
     SIDECAR,
@@ -19,12 +22,30 @@ from controlplane.cli.options import (
     envoy_option,
 )
 
+RELAY_SOCKET = Path("/run/lightbulb/relay.sock")
+SOCKET = click.Path(path_type=Path, dir_okay=False)
 
-@click.command()
-@address_option("--listen", SIDECAR, "Where the client service sends its requests.", ip=True)
-@address_option("--admin", SIDECAR_ADMIN, "Envoy's admin interface; keep it on loopback.", ip=True)
+_listen_option = address_option("--listen", SIDECAR, "Where the client service sends its requests.", ip=True)
+_admin_option = address_option(
+    "--admin", SIDECAR_ADMIN, "Envoy's admin interface; keep it on loopback.", ip=True
+)
+_node_id_option = click.option(
+    "--node-id", type=TEXT, default="sidecar", show_default=True, help="This sidecar's name."
+)
+_relay_socket_option = click.option(
+    "--relay-socket",
+    type=SOCKET,
+    default=RELAY_SOCKET,
+    show_default=True,
+    help="Where an Envoy of your own finds the relay.",
+)
+
+
+@click.group(invoke_without_command=True, subcommand_metavar="[bootstrap [OPTIONS]]")
+@_listen_option
+@_admin_option
 @control_planes_option
-@click.option("--node-id", type=TEXT, default="sidecar", show_default=True, help="This sidecar's name.")
+@_node_id_option
 @click.option(
     "--state-dir",
     "state",
@@ -35,7 +56,11 @@ from controlplane.cli.options import (
     "--concurrency", type=click.IntRange(1, 256), default=1, show_default=True, help="Envoy's worker threads."
 )
 @envoy_option
+@click.option("--relay-only", is_flag=True, help="Run the relay alone, for an Envoy of your own.")
+@_relay_socket_option
+@click.pass_context
 def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
+    context: click.Context,
     listen: Address,
     admin: Address,
     control_planes: tuple[Address, ...],
@@ -43,27 +68,113 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
     state: Path | None,
     concurrency: int,
     envoy: Path | None,
+    relay_only: bool,  # noqa: FBT001 - click's way
+    relay_socket: Path,
 ) -> None:
     """Run an Envoy sidecar, configured by the control plane.
 
     The relay beside it takes Envoy's configuration from the control plane. Ends with Envoy's exit
     code. SIGTERM lets requests that are under way end.
     """
-    from lightbulb.sidecar.process import SidecarFailed  # noqa: PLC0415
-    from lightbulb.sidecar.run import RunSettings, run  # noqa: PLC0415 - loads grpc
+    if context.invoked_subcommand is not None:
+        _refuse(context, context.params, f"belongs behind {context.invoked_subcommand}")
+        return
+    _refuse(
+        context,
+        ("admin", "concurrency", "envoy") if relay_only else ("relay_socket",),
+        "is Envoy's, which --relay-only doesn't run" if relay_only else "needs --relay-only",
+    )
+    from lightbulb.sidecar.bootstrap import sidecar_node  # noqa: PLC0415
+    from lightbulb.sidecar.relay import RelaySettings  # noqa: PLC0415
+    from lightbulb.sidecar.run import RunSettings, run, run_relay, starting_elsewhere  # noqa: PLC0415 - grpc
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    settings = RunSettings(
+    replicas, address = tuple(map(str, control_planes)), (listen.host, listen.port)
+    if relay_only:
+        relay_settings = RelaySettings(
+            node=sidecar_node(node_id, address),
+            control_planes=starting_elsewhere(replicas, node_id),
+            socket=relay_socket.absolute(),
+            state=state,
+        )
+        _run(run_relay(relay_settings))
+    else:
+        settings = RunSettings(
+            node_id=node_id,
+            control_planes=replicas,
+            listen=address,
+            admin=(admin.host, admin.port),
+            state=state,
+            concurrency=concurrency,
+            envoy=envoy,
+        )
+        _run(run(settings))
+
+
+@sidecar.command()
+@_node_id_option
+@_listen_option
+@_admin_option
+@control_planes_option
+@_relay_socket_option
+@click.option(
+    "--without-relay", is_flag=True, help="Let Envoy take its configuration from the control plane."
+)
+@click.option("--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+@click.pass_context
+def bootstrap(  # noqa: PLR0913, PLR0917 - one argument a flag
+    context: click.Context,
+    node_id: str,
+    listen: Address,
+    admin: Address,
+    control_planes: tuple[Address, ...],
+    relay_socket: Path,
+    without_relay: bool,  # noqa: FBT001 - click's way
+    output: str,
+) -> None:
+    """Print the bootstrap file for an Envoy of your own.
+
+    That Envoy takes its configuration from a relay (`lightbulb sidecar --relay-only`), which keeps it on
+    disk; with --without-relay it takes it from the control plane itself. The folder envoy/ has both files.
+    """
+    _refuse(
+        context,
+        ("relay_socket",) if without_relay else ("control_planes",),
+        "needs a relay, and --without-relay has none"
+        if without_relay
+        else "is the relay's, or needs --without-relay",
+    )
+    from lightbulb.sidecar.bootstrap import SidecarSettings, make_bootstrap  # noqa: PLC0415
+
+    replicas = tuple((each.host, each.port) for each in control_planes)
+    settings = SidecarSettings(
         node_id=node_id,
-        control_planes=tuple(map(str, control_planes)),
+        control_plane=replicas if without_relay else relay_socket.absolute(),
         listen=(listen.host, listen.port),
         admin=(admin.host, admin.port),
-        state=state,
-        concurrency=concurrency,
-        envoy=envoy,
     )
+    if output == "json":
+        click.echo(make_bootstrap(settings))
+        return
+    from controlplane.cli.bootstrap_yaml import bootstrap_yaml  # noqa: PLC0415 - loads PyYAML
+
+    click.echo(bootstrap_yaml(settings), nl=False)
+
+
+def _refuse(context: click.Context, names: Container[str], why: str) -> None:
+    """Raise click.UsageError for an option of `names` that the command line gives."""
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if option.name in names and given:
+            raise click.UsageError(f"{option.opts[0]} {why}", context)
+
+
+def _run(work: Coroutine[Any, Any, int | None]) -> None:
+    """Run a sidecar or a relay, and end with its exit code."""
+    from lightbulb.sidecar.process import SidecarFailed  # noqa: PLC0415
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        sys.exit(asyncio.run(run(settings)))
+        sys.exit(asyncio.run(work))
     except SidecarFailed as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
