@@ -66,6 +66,7 @@ class ControlPlane:
         self._settings = settings
         self._health = health.aio.HealthServicer()
         self.replica = Replica(store, name=settings.replica, policy=settings.policy)
+        self.operator = Operator(self.replica)
         self.port = 0
 
     async def start(self) -> None:
@@ -73,7 +74,7 @@ class ControlPlane:
         await self.replica.start()
         self._server = grpc.aio.server(options=SERVER_OPTIONS)
         self.replica.ads.add_to(self._server)
-        pb_grpc.add_ControlPlaneServicer_to_server(AdminService(self.replica), self._server)
+        pb_grpc.add_ControlPlaneServicer_to_server(AdminService(self.replica, self.operator), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
             (_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
@@ -130,7 +131,7 @@ async def _serve(
     try:
         if workspace is not None and control_plane.replica.known.rollout is None:
             caller = Caller(author=settings.replica, message="published at the start")
-            await Operator(control_plane.replica).publish(workspace, caller)
+            await control_plane.operator.publish(workspace, caller)
         await control_plane.run_until(stop)
     finally:
         await control_plane.stop()

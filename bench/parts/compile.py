@@ -14,8 +14,8 @@ from bench.workspace import make_workspace
 from controlplane.app import COLLECTOR_THRESHOLDS
 from controlplane.model import Plan, RuleSet
 from controlplane.planning.plan import make_plan
+from controlplane.planning.routing import targets_by_objective
 from controlplane.rules.compile import compile_workspace
-from controlplane.xds.resources import routes
 
 T = TypeVar("T")
 
@@ -36,9 +36,9 @@ def _timed(work: Callable[[], T]) -> tuple[float, float, T]:
 
 
 def _plan(rules: RuleSet, placed: Plan | None = None) -> Plan:
-    """Plan as a publish does: the routes are made, which checks them."""
+    """Plan as a publish does, which also checks what it has planned."""
     plan = make_plan(rules, placed)
-    routes(plan.routes, (assignment.vip for assignment in plan.assignments))
+    targets_by_objective(plan.routes, (assignment.vip for assignment in plan.assignments))
     return plan
 
 

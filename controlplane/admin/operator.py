@@ -75,7 +75,7 @@ class _Step:
 
 
 class Operator:
-    """Carries out operations at one replica."""
+    """Carries out operations at one replica, which has one of these: it is what its publishes queue at."""
 
     def __init__(self, replica: Replica) -> None:
         """Take publishes one at a time: they are rare and heavy."""

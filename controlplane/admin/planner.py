@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from controlplane.model import Plan, RuleSet, ShardAssignment
 from controlplane.planning.plan import NOTHING_RESIDENT, make_plan
+from controlplane.planning.routing import targets_by_objective
 from controlplane.problems import Problem, WorkspaceError
 from controlplane.rollout.desired_state import ModelsByShard, models_by_shard, vips
 from controlplane.rollout.operations import releasable
 from controlplane.rollout.state import Generation, Rollout
-from controlplane.xds.resources import routes
 
 Release = tuple[int, ...] | None
 """Generations that must leave first, with what is leaving already, to make room; None: there is room."""
@@ -37,7 +37,7 @@ def plan_beside(
         except WorkspaceError as error:
             misfit = error
             continue
-        routes(plan.routes, (assignment.vip for assignment in plan.assignments))
+        targets_by_objective(plan.routes, (assignment.vip for assignment in plan.assignments))
         return plan, release
     raise _beside(misfit, rollout)
 

@@ -15,6 +15,7 @@ from controlplane.admin.operator import MAX_NUMBER, Caller, Operator
 from controlplane.api.status import status
 from controlplane.model import Workspace
 from controlplane.planning.difference import differences
+from controlplane.planning.routing import Inconsistent
 from controlplane.problems import Problem, WorkspaceError
 from controlplane.replica.replica import Replica
 from controlplane.rollout.events import withdrawn_of
@@ -30,7 +31,6 @@ from controlplane.store.contract import (
     TooLarge,
     Unreachable,
 )
-from controlplane.xds.resources import Inconsistent
 from lightbulb.resolution.codec import Malformed
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
@@ -61,10 +61,10 @@ _CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
 class AdminService(pb_grpc.ControlPlaneServicer):
     """protos/lightbulb/v1/control_plane.proto, at one replica."""
 
-    def __init__(self, replica: Replica) -> None:
-        """Serve what `replica` knows."""
+    def __init__(self, replica: Replica, operator: Operator) -> None:
+        """Serve what `replica` knows, and have `operator` do what is asked: the one of this replica."""
         self._replica = replica
-        self._operator = Operator(replica)
+        self._operator = operator
         self._watchers = 0
 
     async def Publish(self, request: pb.PublishRequest, context: Context) -> pb.PublishResponse:  # noqa: N802 - gRPC's name

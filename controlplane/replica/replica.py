@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
+from controlplane.planning.routing import Inconsistent
 from controlplane.replica.consumer_tracker import ConsumerTracker
 from controlplane.replica.store_watcher import RETRY_SECONDS, StoreView, StoreWatcher
 from controlplane.rollout.advance import Progress, advance, retire_after
@@ -25,7 +26,6 @@ from controlplane.rollout.registry import Consumer, Report
 from controlplane.rollout.state import Generation, Moment, Policy
 from controlplane.store.contract import Change, Conflict, Fenced, Store, StoreError, Unreachable
 from controlplane.xds.nodes import identify, is_behind
-from controlplane.xds.resources import Inconsistent
 from controlplane.xds.snapshot_cache import NOBODY, SnapshotCache
 from lightbulb.ads.server.server import AdsServer
 from lightbulb.ads.server.snapshot import Snapshot

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from controlplane.replica.archive import Archive
 from controlplane.replica.reports import Reports
 from controlplane.rollout.codec import rollout_from_bytes
-from controlplane.rollout.desired_state import DesiredState, desired_state
+from controlplane.rollout.desired_state import DesiredState, Recent, desired_state
 from controlplane.rollout.state import Generation, Policy, Rollout
 from controlplane.store.contract import Change, Head, Lease, Store, StoreError, WrongStore
 from lightbulb.resolution.codec import Malformed
@@ -67,6 +67,7 @@ class StoreWatcher:
         self._offset = 0.0
         self._lease: Lease | None = None
         self._archive = Archive(store)
+        self._recent = Recent()
         self._lock = threading.RLock()
 
     @property
@@ -195,7 +196,12 @@ class StoreWatcher:
             rollout = rollout_from_bytes(head.body)
             generations = self._archive.keep(rollout.needed)
             same = before.rollout is not None and before.rollout.desired_version == rollout.desired_version
-            shown = before.desired_state if same else desired_state(rollout, generations, self.store.identity)
+            shown = (
+                before.desired_state
+                if same
+                else desired_state(rollout, generations, self.store.identity, self._recent)
+            )
+            self._recent.forget(generations.values())
             self.known = StoreView(
                 version=head.version, rollout=rollout, generations=generations, desired_state=shown
             )

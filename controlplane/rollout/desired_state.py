@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from sys import getsizeof
+from typing import Any, TypeVar
 
 from controlplane.model import RoutingRule
 from controlplane.rollout.registry import Address, Consumer
 from controlplane.rollout.state import Generation, Policy, Rollout
+from lightbulb.memo import Memo
 from lightbulb.model import (
     NO_GENERATION,
     ActiveGeneration,
@@ -18,25 +20,49 @@ from lightbulb.model import (
     SidecarState,
     TableSince,
 )
+from lightbulb.resolution.codec import table_to_bytes
 
 ModelsByShard = Mapping[str, tuple[ModelAssignment, ...]]
 Generations = Mapping[int, Generation]
 
-MAX_HOSTS = 2_000
-"""Hosts of which is remembered whether they have loaded all; of more it is found out again each time."""
+MAX_COVERS_BYTES = 32 * 1024 * 1024
+"""For remembering which hosts have loaded all: a thousand hosts' names of a hundred models."""
 
-_remembered = lru_cache(maxsize=8)
-"""Each of a rollout's steps changes what is loaded, or routed, or neither: what it doesn't costs nothing."""
+T = TypeVar("T")
 
 
-@_remembered
+class Recent:
+    """What was made of generations lately: each step of a rollout makes only what it changes.
+
+    Up to MAX products, and none of a generation that is needed no more. For one thread at a time.
+    """
+
+    MAX = 24
+
+    def __init__(self) -> None:
+        """Remember nothing yet."""
+        self._made: dict[tuple[object, tuple[Generation, ...]], Any] = {}
+
+    def made(self, make: Callable[[tuple[Generation, ...]], T], of: tuple[Generation, ...]) -> T:
+        """Return what `make` returns, the same object as before while it is remembered."""
+        key = make, of
+        product: T = self._made.pop(key) if key in self._made else make(of)
+        self._made[key] = product  # the one that was asked for last stands last
+        return product
+
+    def forget(self, needed: Collection[Generation]) -> None:
+        """Drop what was made of others than `needed`, and what was asked for longest ago."""
+        known = {id(each) for each in needed}
+        kept = [each for each in self._made.items() if all(id(one) in known for one in each[0][1])]
+        self._made = dict(kept[-self.MAX :])
+
+
 def routing_rules(generations: tuple[Generation, ...]) -> tuple[RoutingRule, ...]:
     """Return every key of `generations`, sorted; where a key moved, the VIP of the last that has it."""
     merged = {rule.key: rule for generation in generations for rule in generation.plan.routes}
     return tuple(merged[key] for key in sorted(merged))
 
 
-@_remembered
 def models_by_shard(generations: tuple[Generation, ...]) -> ModelsByShard:
     """Return shard -> every model that some of `generations` places on it, sorted by id.
 
@@ -67,12 +93,11 @@ def vips(generations: Iterable[Generation]) -> Mapping[str, str]:
     }
 
 
-@_remembered
 def tables(generations: tuple[Generation, ...]) -> tuple[ObjectiveTables, ...]:
     """Return each objective's table in every one of `generations`, sorted by objective.
 
     A generation that doesn't change an objective adds nothing to it, and one that is retired takes only
-    away what no other has: both cost what changed. Equal tables must be one object (`archive` sees to it).
+    away what no other has. Where equal tables are one object (`archive` sees to it), both cost what changed.
     """
     ordered = sorted(generations, key=lambda each: each.number)
     by_objective: dict[str, list[TableSince]] = {}
@@ -90,8 +115,15 @@ def tables(generations: tuple[Generation, ...]) -> tuple[ObjectiveTables, ...]:
 def _extend(entries: list[TableSince], since: int, table: ObjectiveTable | None) -> None:
     if not entries and since:
         entries.append(TableSince(since=0, table=None))  # the objective is newer than the oldest generation
-    if not entries or entries[-1].table is not table:
+    if not entries or not _same(entries[-1].table, table):
         entries.append(TableSince(since=since, table=table))
+
+
+def _same(one: ObjectiveTable | None, other: ObjectiveTable | None) -> bool:
+    """Say whether two tables have the same bytes: what is equal may still differ, as 1 and 1.0 do."""
+    if one is other or one is None or other is None:
+        return one is other
+    return one == other and table_to_bytes(one) == table_to_bytes(other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +148,11 @@ class DesiredState:
     version: int
 
 
-def desired_state(rollout: Rollout, generations: Generations, store: str) -> DesiredState:
-    """Return what a rollout shows. What is made of the same generations as lately is the very same object."""
+def desired_state(
+    rollout: Rollout, generations: Generations, store: str, recent: Recent | None = None
+) -> DesiredState:
+    """Return what a rollout shows. What `recent` remembers is the very same object as it was."""
+    made = (recent or Recent()).made
 
     def those(numbers: Iterable[int]) -> tuple[Generation, ...]:
         return tuple(generations[number] for number in numbers)
@@ -125,20 +160,19 @@ def desired_state(rollout: Rollout, generations: Generations, store: str) -> Des
     routable = those(rollout.routed)
     return DesiredState(
         routed=rollout.routed,
-        rules=routing_rules(routable),
+        rules=made(routing_rules, routable),
         vips=vips(routable),
-        required=_required(routable),
-        models=models_by_shard(those(rollout.loaded)),
-        target=models_by_shard(those([rollout.target] if rollout.target else [])),
+        required=made(_required, routable),
+        models=made(models_by_shard, those(rollout.loaded)),
+        target=made(models_by_shard, those([rollout.target] if rollout.target else [])),
         # What leaves, leaves Lightbulb last: until it has heard of another `oldest`, it may be asked for it.
-        tables=tables(those(sorted({*rollout.routed, *rollout.leaving}))),
+        tables=made(tables, those(sorted({*rollout.routed, *rollout.leaving}))),
         active=_active(rollout, generations, store),
         store=store,
         version=rollout.desired_version,
     )
 
 
-@_remembered
 def _required(generations: tuple[Generation, ...]) -> Mapping[str, frozenset[str]]:
     return {
         shard: frozenset(model.id for model in models)
@@ -175,16 +209,25 @@ def ready_addresses(
 
 
 # Asked again with every look, of sets that seldom change, and that remember their hashes.
-_covers = lru_cache(maxsize=MAX_HOSTS)(frozenset[str].issuperset)
+_covers: Memo[frozenset[str], frozenset[str], bool] = Memo(
+    lambda loaded, required: loaded >= required,
+    max_bytes=MAX_COVERS_BYTES,
+    size=lambda sets, _: sum(map(_bytes_of, sets)),
+)
+
+
+def _bytes_of(names: frozenset[str]) -> int:
+    return getsizeof(names) + sum(map(getsizeof, names))
 
 
 def _addresses(hosts: Iterable[Consumer], now: float, policy: Policy) -> tuple[Address, ...]:
     """Return the addresses of the hosts that are there, or else of those that went last."""
-    hosts = [host for host in hosts if host.address is not None]
-    there = [host for host in hosts if host.there(now, policy)]
-    latest = max((host.since for host in hosts), default=0.0)
-    taken = there or [host for host in hosts if latest - host.since < policy.reconnect]
-    return tuple(sorted({host.address for host in taken if host.address is not None}))
+    reachable = [(host, host.address) for host in hosts if host.address is not None]
+    there = {address for host, address in reachable if host.there(now, policy)}
+    if there:
+        return tuple(sorted(there))
+    latest = max((host.since for host, _ in reachable), default=0.0)
+    return tuple(sorted({address for host, address in reachable if latest - host.since < policy.reconnect}))
 
 
 def sidecar_states(rollout: Rollout, consumers: Iterable[Consumer]) -> Mapping[str, SidecarState]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
 from envoy.config.core.v3 import address_pb2, base_pb2, extension_pb2, substitution_format_string_pb2
@@ -29,7 +27,6 @@ INTERNAL_HEADERS = ("x-shadow",)
 """Headers that only the system itself may set."""
 
 
-@lru_cache(maxsize=1024)
 def listener(address: str, port: int) -> Resource:
     """Return the listener of a sidecar that takes requests at `address`:`port`."""
     manager = hcm_pb2.HttpConnectionManager(

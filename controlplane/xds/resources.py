@@ -6,7 +6,6 @@ map takes the routing key to its cluster: a look-up costs the same at 10 keys an
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import lru_cache
@@ -27,10 +26,10 @@ from xds.core.v3 import extension_pb2 as xds_extension_pb2
 from xds.type.matcher.v3 import matcher_pb2
 
 from controlplane.model import RoutingRule
+from controlplane.planning.routing import Target, targets_by_objective
 from lightbulb.ads.server.snapshot import make_resource
 from lightbulb.ads.values import Resource
 from lightbulb.model import (
-    KEY_SEPARATOR,
     ROUTING_KEY_HEADER,
     ActiveGeneration,
     ModelAssignment,
@@ -42,58 +41,37 @@ from lightbulb.resolution import codec
 NO_CLUSTER = "lightbulb-unknown-key"
 """Where unknown keys go: a cluster that never exists, so that the listener can say what is wrong."""
 
+MAX_ACTIONS = 1024
+"""Actions "to this VIP" that are remembered, a kilobyte each: an objective's keys go to few VIPs."""
+
 MAX_REQUESTS = 4096
 CONNECT_SECONDS = 1
 EDS_SECONDS = 5
 KEEPALIVE_SECONDS = 10
 
-_KEY = re.compile(r"[A-Za-z0-9._-]+\|[A-Za-z0-9._-]+\|[A-Za-z0-9._-]+")
-
 Endpoint = tuple[str, int]
 """IP address and port."""
-
-Target = tuple[str, str]
-"""Routing key and VIP."""
-
-
-class Inconsistent(ValueError):
-    """A plan that a sidecar could not serve: a bad key, one with two VIPs, or a VIP without a cluster."""
 
 
 def clusters(vips: Iterable[str]) -> tuple[Resource, ...]:
     """Return an EDS cluster per VIP."""
-    return tuple(_cluster(vip) for vip in sorted(set(vips)))
+    return tuple(map(cluster, sorted(set(vips))))
 
 
 def endpoints(by_vip: Mapping[str, tuple[Endpoint, ...]]) -> tuple[Resource, ...]:
-    """Return the endpoints of each VIP; one without hosts has an empty list, which says so at once."""
-    return tuple(_endpoints(vip, by_vip[vip]) for vip in sorted(by_vip))
+    """Return the endpoints of each VIP."""
+    return tuple(endpoints_of(vip, by_vip[vip]) for vip in sorted(by_vip))
 
 
 def scopes(objectives: Iterable[str]) -> tuple[Resource, ...]:
-    """Return a scope per objective: the part of the key before the first separator."""
-    return tuple(_scope(objective) for objective in sorted(set(objectives)))
+    """Return a scope per objective."""
+    return tuple(map(scope, sorted(set(objectives))))
 
 
 def routes(rules: Iterable[RoutingRule], vips: Iterable[str]) -> tuple[Resource, ...]:
-    """Return a RouteConfiguration per objective.
-
-    Raises Inconsistent with every rule that Envoy would refuse, or would send nowhere: one bad key
-    makes it refuse the whole RouteConfiguration, and it doesn't say which.
-    """
-    by_objective: dict[str, list[Target]] = {}
-    for rule in rules:
-        by_objective.setdefault(rule.objective, []).append((rule.key, rule.vip))
-    targets = {objective: tuple(sorted(by_objective[objective])) for objective in sorted(by_objective)}
-    known = frozenset(vips)
-    problems = [
-        problem
-        for objective, own in targets.items()
-        for problem in (*_bad_keys(objective, own), *_nowhere(own, known))
-    ]
-    if problems:
-        raise Inconsistent("; ".join(problems))
-    return tuple(_route(objective, own) for objective, own in targets.items())
+    """Return a RouteConfiguration per objective; raises planning.routing.Inconsistent."""
+    targets = targets_by_objective(rules, vips)
+    return tuple(route(objective, own) for objective, own in targets.items())
 
 
 def objective_tables(value: ObjectiveTables) -> Resource:
@@ -101,9 +79,9 @@ def objective_tables(value: ObjectiveTables) -> Resource:
     return make_resource(value.objective, codec.objective_tables_to_bytes(value))
 
 
-def sidecar_states(values: Mapping[str, SidecarState]) -> tuple[Resource, ...]:
-    """Return what Lightbulb must know of each sidecar, by node id."""
-    return tuple(make_resource(name, codec.sidecar_state_to_bytes(values[name])) for name in sorted(values))
+def sidecar_state(node_id: str, value: SidecarState) -> Resource:
+    """Return what Lightbulb must know of a sidecar."""
+    return make_resource(node_id, codec.sidecar_state_to_bytes(value))
 
 
 def generation(value: ActiveGeneration) -> Resource:
@@ -114,23 +92,6 @@ def generation(value: ActiveGeneration) -> Resource:
 def assignments(models: Iterable[ModelAssignment]) -> tuple[Resource, ...]:
     """Return a host's models."""
     return tuple(make_resource(model.id, codec.assignment_to_bytes(model)) for model in models)
-
-
-@lru_cache(maxsize=20_000)
-def _bad_keys(objective: str, targets: tuple[Target, ...]) -> tuple[str, ...]:
-    """Return what is wrong with an objective's keys; remembered, as most objectives are as they were."""
-    problems: list[str] = []
-    seen: dict[str, str] = {}
-    for key, vip in targets:
-        if not _KEY.fullmatch(key) or key.partition(KEY_SEPARATOR)[0] != objective:
-            problems.append(f"{key!r} is not a routing key of {objective}")
-        if seen.setdefault(key, vip) != vip:
-            problems.append(f"{key} goes to both {seen[key]} and {vip}")
-    return tuple(problems)
-
-
-def _nowhere(targets: tuple[Target, ...], vips: frozenset[str]) -> Iterable[str]:
-    return (f"{key}: no cluster for VIP {vip!r}" for key, vip in targets if vip not in vips)
 
 
 def _any(message: Any) -> AnyMessage:
@@ -174,9 +135,8 @@ def ads(*, initial_fetch_seconds: float) -> config_source_pb2.ConfigSource:
     )
 
 
-# Building is cached by value: one that didn't change is the very same Resource, built once.
-@lru_cache(maxsize=20_000)
-def _cluster(vip: str) -> Resource:
+def cluster(vip: str) -> Resource:
+    """Return the EDS cluster of a VIP."""
     http2 = protocol_pb2.Http2ProtocolOptions(
         connection_keepalive=protocol_pb2.KeepaliveSettings(
             interval=seconds(KEEPALIVE_SECONDS), timeout=seconds(KEEPALIVE_SECONDS / 2)
@@ -189,7 +149,7 @@ def _cluster(vip: str) -> Resource:
         max_pending_requests=UInt32Value(value=MAX_REQUESTS),
         max_requests=UInt32Value(value=MAX_REQUESTS),
     )
-    cluster = cluster_pb2.Cluster(
+    message = cluster_pb2.Cluster(
         name=vip,
         type=cluster_pb2.Cluster.EDS,
         eds_cluster_config=cluster_pb2.Cluster.EdsClusterConfig(
@@ -202,11 +162,11 @@ def _cluster(vip: str) -> Resource:
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": _any(protocol)
         },
     )
-    return _resource(vip, cluster)
+    return _resource(vip, message)
 
 
-@lru_cache(maxsize=20_000)
-def _endpoints(vip: str, addresses: tuple[Endpoint, ...]) -> Resource:
+def endpoints_of(vip: str, addresses: tuple[Endpoint, ...]) -> Resource:
+    """Return the endpoints of a VIP; one without hosts has an empty list, which says so at once."""
     hosts = [
         endpoint_components_pb2.LbEndpoint(
             endpoint=endpoint_components_pb2.Endpoint(
@@ -221,18 +181,18 @@ def _endpoints(vip: str, addresses: tuple[Endpoint, ...]) -> Resource:
     return _resource(vip, endpoint_pb2.ClusterLoadAssignment(cluster_name=vip, endpoints=locality))
 
 
-@lru_cache(maxsize=20_000)
-def _scope(objective: str) -> Resource:
+def scope(objective: str) -> Resource:
+    """Return an objective's scope: the part of the key before the first separator leads to its routes."""
     fragment = scoped_route_pb2.ScopedRouteConfiguration.Key.Fragment(string_key=objective)
-    scope = scoped_route_pb2.ScopedRouteConfiguration(
+    message = scoped_route_pb2.ScopedRouteConfiguration(
         name=objective,
         route_configuration_name=objective,
         key=scoped_route_pb2.ScopedRouteConfiguration.Key(fragments=[fragment]),
     )
-    return _resource(objective, scope)
+    return _resource(objective, message)
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=MAX_ACTIONS)
 def _action(cluster: str) -> matcher_pb2.Matcher.OnMatch:
     action = specifier_pb2.ClusterAction(cluster=cluster)
     return matcher_pb2.Matcher.OnMatch(
@@ -240,9 +200,8 @@ def _action(cluster: str) -> matcher_pb2.Matcher.OnMatch:
     )
 
 
-@lru_cache(maxsize=20_000)
-def _route(objective: str, targets: tuple[Target, ...]) -> Resource:
-    # `routes` gives only objectives that have keys: Envoy refuses an empty map.
+def route(objective: str, targets: tuple[Target, ...]) -> Resource:
+    """Return an objective's RouteConfiguration. It has at least one key: Envoy refuses an empty map."""
     matcher = matcher_pb2.Matcher(
         matcher_tree=matcher_pb2.Matcher.MatcherTree(
             input=xds_extension_pb2.TypedExtensionConfig(
@@ -268,8 +227,8 @@ def _route(objective: str, targets: tuple[Target, ...]) -> Resource:
         ),
         retry_policy=_retry_elsewhere(),
     )
-    route = route_components_pb2.Route(match=route_components_pb2.RouteMatch(prefix="/"), route=action)
-    host = route_components_pb2.VirtualHost(name=objective, domains=["*"], routes=[route])
+    everything = route_components_pb2.Route(match=route_components_pb2.RouteMatch(prefix="/"), route=action)
+    host = route_components_pb2.VirtualHost(name=objective, domains=["*"], routes=[everything])
     message = route_pb2.RouteConfiguration(name=objective, virtual_hosts=[host])
     return _resource(objective, message, refers={vip for _, vip in targets})
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 
+from controlplane.planning.routing import targets_by_objective
 from controlplane.rollout.desired_state import DesiredState
 from controlplane.rollout.registry import Address
 from controlplane.xds import resources
 from controlplane.xds.listener import listener
 from controlplane.xds.nodes import HostNode, Identity, LightbulbNode, SidecarNode
+from controlplane.xds.resource_memo import ResourceMemo
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Resources, Snapshot
 from lightbulb.ads.values import (
     ACTIVE_GENERATION,
@@ -70,43 +72,37 @@ class SnapshotCache:
         self._lightbulb = EMPTY_SNAPSHOT
         self._hosts: Mapping[str, Snapshot] = {}
         self._no_models = EMPTY_SNAPSHOT
-        self._tables: Mapping[str, tuple[ObjectiveTables, Resource]] = {}
+        self._clusters = ResourceMemo[None](lambda vip, _: resources.cluster(vip))
+        self._endpoints = ResourceMemo(resources.endpoints_of)
+        self._scopes = ResourceMemo[None](lambda objective, _: resources.scope(objective))
+        self._routes = ResourceMemo(resources.route)
+        self._sidecar_states = ResourceMemo(resources.sidecar_state)
+        self._tables = ResourceMemo[ObjectiveTables](
+            lambda _, tables: resources.objective_tables(tables), _same
+        )
         self._types_with_listener = lru_cache(maxsize=MAX_LISTENERS)(self._add_listener)
         self._with_listener = lru_cache(maxsize=MAX_LISTENERS)(self._add_stamp)
 
     def show(self, desired_state: DesiredState, addresses: Addresses, states: States) -> Audience:
         """Take what is to be seen from now on; return for whom there is something new.
 
-        Raises resources.Inconsistent, and shows on what was shown before.
+        Raises planning.routing.Inconsistent, and shows on what was shown before.
         """
         before = self._desired
         if desired_state is before and (addresses, states) == (self._addresses, self._states):
             return NOBODY
-        sidecar, lightbulb, hosts = self._sidecar, self._lightbulb, self._hosts
-        if before is None or desired_state.rules is not before.rules or desired_state.vips != before.vips:
-            self._show_routes(desired_state)
-        if before is None or addresses != self._addresses:
-            self._sidecar = _replace(self._sidecar, ENDPOINTS, resources.endpoints(addresses))
-        if before is None or states != self._states:
-            self._lightbulb = _replace(self._lightbulb, SIDECAR_STATE, resources.sidecar_states(states))
-        if desired_state is not before:
-            self._update_desired(desired_state, before)
+        sidecar = self._next_sidecar(desired_state, addresses)
+        lightbulb = self._next_lightbulb(desired_state, states)
+        hosts = self._hosts if desired_state is before else self._next_hosts(desired_state)
+        audience = self._audience(desired_state, sidecar, lightbulb, hosts)
         if self._sidecar.by_type is not sidecar.by_type:
             self._types_with_listener.cache_clear()
         if self._sidecar is not sidecar:
             self._with_listener.cache_clear()
         self._desired, self._addresses, self._states = desired_state, addresses, states
-        if before is None:
-            return EVERYBODY
-        # Which generations a sidecar routes is news of it even if they need no other routes.
-        news = {
-            "sidecar": self._sidecar.by_type is not sidecar.by_type or desired_state.routed != before.routed,
-            "lightbulb": self._lightbulb.by_type is not lightbulb.by_type,
-        }
-        return Audience(
-            kinds=frozenset(kind for kind, is_new in news.items() if is_new),
-            shards=_changed(hosts, self._hosts),
-        )
+        self._sidecar, self._lightbulb, self._hosts = sidecar, lightbulb, hosts
+        self._no_models = _stamped(self._no_models, _stamp(desired_state))
+        return audience
 
     def of(self, consumer: Identity) -> Snapshot | None:
         """Return what a consumer should have."""
@@ -122,48 +118,62 @@ class SnapshotCache:
             case SidecarNode(address=address, port=port):
                 return self._with_listener(address, port) if desired_state.rules else None
 
-    def _show_routes(self, desired_state: DesiredState) -> None:
-        """Build routes before anything is changed: they may be inconsistent."""
-        vips = sorted(desired_state.vips)
-        routes = resources.routes(desired_state.rules, vips)
-        snapshot = _replace(self._sidecar, CLUSTER, resources.clusters(vips))
-        snapshot = _replace(
-            snapshot, SCOPED_ROUTE, resources.scopes(rule.objective for rule in desired_state.rules)
+    def _audience(
+        self,
+        desired_state: DesiredState,
+        sidecar: Snapshot,
+        lightbulb: Snapshot,
+        hosts: Mapping[str, Snapshot],
+    ) -> Audience:
+        """Return for whom these are new, after what is shown now."""
+        before = self._desired
+        if before is None:
+            return EVERYBODY
+        # Which generations a sidecar routes is news of it even if they need no other routes.
+        news = {
+            "sidecar": sidecar.by_type is not self._sidecar.by_type or desired_state.routed != before.routed,
+            "lightbulb": lightbulb.by_type is not self._lightbulb.by_type,
+        }
+        return Audience(
+            kinds=frozenset(kind for kind, is_new in news.items() if is_new),
+            shards=_changed(self._hosts, hosts),
         )
-        self._sidecar = _replace(snapshot, ROUTE, routes)
 
-    def _update_desired(self, desired_state: DesiredState, before: DesiredState | None) -> None:
-        stamp = CommitStamp(desired_state.store, desired_state.version)
-        self._sidecar = _stamped(self._sidecar, stamp)
-        self._no_models = _stamped(self._no_models, stamp)
-        shown = before.models if before is not None else {}
-        self._hosts = {
+    def _next_sidecar(self, desired_state: DesiredState, addresses: Addresses) -> Snapshot:
+        before, snapshot = self._desired, self._sidecar
+        if before is None or desired_state.rules is not before.rules or desired_state.vips != before.vips:
+            targets = targets_by_objective(desired_state.rules, desired_state.vips)
+            snapshot = _replace(snapshot, CLUSTER, self._clusters(dict.fromkeys(desired_state.vips)))
+            snapshot = _replace(snapshot, SCOPED_ROUTE, self._scopes(dict.fromkeys(targets)))
+            snapshot = _replace(snapshot, ROUTE, self._routes(targets))
+        if before is None or addresses != self._addresses:
+            snapshot = _replace(snapshot, ENDPOINTS, self._endpoints(addresses))
+        return _stamped(snapshot, _stamp(desired_state))
+
+    def _next_lightbulb(self, desired_state: DesiredState, states: States) -> Snapshot:
+        before, snapshot = self._desired, self._lightbulb
+        if before is None or states != self._states:
+            snapshot = _replace(snapshot, SIDECAR_STATE, self._sidecar_states(states))
+        if before is None or desired_state.tables is not before.tables:
+            tables = {each.objective: each for each in desired_state.tables}
+            snapshot = _replace(snapshot, OBJECTIVE_TABLES, self._tables(tables))
+        if desired_state.active is not None:
+            snapshot = _replace(snapshot, ACTIVE_GENERATION, (resources.generation(desired_state.active),))
+        return _stamped(snapshot, _stamp(desired_state))
+
+    def _next_hosts(self, desired_state: DesiredState) -> Mapping[str, Snapshot]:
+        stamp = _stamp(desired_state)
+        shown = self._desired.models if self._desired is not None else {}
+        return {
             shard: _stamped(
-                self._hosts[shard] if shown.get(shard) is models else self._host(shard, models), stamp
+                self._hosts[shard] if shown.get(shard) is models else self._next_host(shard, models), stamp
             )
             for shard, models in desired_state.models.items()
         }
-        snapshot = self._lightbulb
-        if before is None or desired_state.tables is not before.tables:
-            snapshot = _replace(snapshot, OBJECTIVE_TABLES, self._table_resources(desired_state))
-        if desired_state.active is not None:
-            snapshot = _replace(snapshot, ACTIVE_GENERATION, (resources.generation(desired_state.active),))
-        self._lightbulb = _stamped(snapshot, stamp)
 
-    def _host(self, shard: str, models: Iterable[ModelAssignment]) -> Snapshot:
+    def _next_host(self, shard: str, models: Iterable[ModelAssignment]) -> Snapshot:
         held = self._hosts.get(shard, EMPTY_SNAPSHOT)
         return _replace(held, MODEL_ASSIGNMENT, resources.assignments(models))
-
-    def _table_resources(self, desired_state: DesiredState) -> tuple[Resource, ...]:
-        """Return the tables' resources; those of objectives that didn't change are the same objects."""
-        known = self._tables
-        self._tables = {
-            tables.objective: held
-            if (held := known.get(tables.objective)) is not None and _same(held[0], tables)
-            else (tables, resources.objective_tables(tables))
-            for tables in desired_state.tables
-        }
-        return tuple(resource for _, resource in self._tables.values())
 
     def _add_listener(self, address: str, port: int) -> Mapping[str, Resources]:
         return MappingProxyType({**self._sidecar.by_type, LISTENER: _listener(address, port)})
@@ -182,7 +192,10 @@ def _changed(old: Mapping[str, Snapshot], new: Mapping[str, Snapshot]) -> frozen
 
 
 def _same(one: ObjectiveTables, other: ObjectiveTables) -> bool:
-    """Compare by the tables' identity: comparing all of every objective would cost more than sending one."""
+    """Compare by identity: to make a resource again costs less than to compare all tables of every objective.
+
+    It is equal then, so nobody is sent it.
+    """
     return len(one.tables) == len(other.tables) and all(
         left.since == right.since and left.table is right.table
         for left, right in zip(one.tables, other.tables, strict=True)
@@ -192,6 +205,10 @@ def _same(one: ObjectiveTables, other: ObjectiveTables) -> bool:
 @lru_cache(maxsize=MAX_LISTENERS)
 def _listener(address: str, port: int) -> Resources:
     return MappingProxyType({LISTENER_NAME: listener(address, port)})
+
+
+def _stamp(desired_state: DesiredState) -> CommitStamp:
+    return CommitStamp(desired_state.store, desired_state.version)
 
 
 def _stamped(snapshot: Snapshot, stamp: CommitStamp) -> Snapshot:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.model import RoutingRule
-from controlplane.xds.resources import Inconsistent, clusters, endpoints, routes, scopes
+from controlplane.planning.routing import Inconsistent
+from controlplane.xds.resources import clusters, endpoints, routes, scopes
 
 
 def rule(key: str, vip: str = "a") -> RoutingRule:
