@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "events": "generations",
         "resolve": "ask",
         "explain": "ask",
+        "health": "health",
     }
 )
 """Command -> module of controlplane.cli.commands that holds it, under its name with "_" for "-"."""

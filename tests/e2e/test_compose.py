@@ -14,7 +14,7 @@ from controlplane.cli.main import main
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = sorted(name for name in SERVICES if name != "redis")
+OURS = sorted(SERVICES.keys() - {"redis", "cli"})
 
 
 def address(name: str) -> str:
@@ -51,6 +51,32 @@ def test_each_command_is_one_and_goes_where_the_others_are(name: str, tmp_path: 
         assert given["--control-plane"] == planes
         assert given["--node-id"] == name
     assert given.get("--advertise", address(name)) == address(name)
+
+
+def test_nothing_listens_on_all_interfaces_of_the_machine() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
+    assert ports
+    assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_each_writes_to_its_volumes_alone_and_gains_no_privileges(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["tmpfs"] == ["/tmp"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_is_of_the_image_of_its_role(name: str) -> None:
+    role = name.rstrip("-0123456789")
+    assert SERVICES[name]["build"] == {"context": ".", "target": role}
+
+
+def test_the_rules_are_mounted() -> None:
+    assert SERVICES["cli"]["volumes"] == ["./rules:/rules:ro"]
+    assert SERVICES["cli"]["build"]["target"] == "cli"
 
 
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="no docker-compose here")

@@ -1,0 +1,39 @@
+"""`lightbulb health`: whether one process serves, for those who watch over it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from controlplane.cli.options import ADDRESS, Address
+
+
+@click.command()
+@click.argument("address", type=ADDRESS)
+@click.option("--service", default="", help="One gRPC service, by its full name.  [default: all]")
+@click.option("--envoy", is_flag=True, help="ADDRESS is the admin interface of an Envoy: ask its /ready.")
+def health(*, address: Address, service: str, envoy: bool) -> None:
+    """Say whether a process serves: the exit code is 0 if so, and 1 if not.
+
+    ADDRESS is that of a control plane, a Lightbulb or a serving host, which answer gRPC's health check.
+    """
+    problem = _why_envoy_not_ready(address) if envoy else _why_not_serving(address, service)
+    if problem:
+        click.echo(f"error: {problem}", err=True)
+        sys.exit(1)
+    click.echo(f"{address} serves")
+
+
+def _why_envoy_not_ready(admin: Address) -> str | None:
+    from lightbulb.sidecar.process import is_ready  # noqa: PLC0415
+
+    if is_ready((admin.host, admin.port)):
+        return None
+    return f"no Envoy at {admin} that is ready; one is ready once it has its configuration"
+
+
+def _why_not_serving(address: Address, service: str) -> str | None:
+    from controlplane.cli.health import why_not_serving  # noqa: PLC0415 - loads grpc
+
+    return why_not_serving(address, service)
