@@ -34,7 +34,7 @@ AT_ONCE = {"margin": 0, "unload": 0}
 """A policy under which a generation leaves as soon as no client can hold it, so that rounds are short."""
 
 
-class NotInStep(Exception):
+class NotSynced(Exception):
     """Somebody hasn't acknowledged all, in time."""
 
 
@@ -100,7 +100,7 @@ class Deployment:
         self._lightbulbs.ask(do="start", target=self._target, count=self.size.lightbulbs)
 
     def connect(self, sidecars: int, *, warm: bool) -> dict[str, int]:
-        """Let more sidecars connect; return what all were sent once they are in step.
+        """Let more sidecars connect; return what all were sent once they are synced.
 
         Those that are `warm` hold already what the first one holds, as after a restart of the control plane:
         they are sent nothing, which saves a minute.
@@ -108,7 +108,7 @@ class Deployment:
         self.sent()
         self._fleet.ask(do="connect", target=self._target, sidecars=sidecars, warm=warm)
         self._connected += sidecars
-        self.wait_in_step()
+        self.wait_synced()
         return self.sent()
 
     def sent(self) -> dict[str, int]:
@@ -135,8 +135,8 @@ class Deployment:
         """Return how much memory the control plane has."""
         return resident_bytes(self.pid)
 
-    def wait_in_step(self) -> None:
-        """Return once every sidecar, host and Lightbulb has acknowledged all; raise NotInStep."""
+    def wait_synced(self) -> None:
+        """Return once every sidecar, host and Lightbulb has acknowledged all; raise NotSynced."""
         expected = {
             "sidecar": self._connected,
             "host": len(shards_of(self.size.models)),
@@ -145,7 +145,7 @@ class Deployment:
         deadline = time.monotonic() + READY_SECONDS
         while (found := self._synced()) != expected:
             if time.monotonic() > deadline:
-                raise NotInStep(f"in step are {found}, and should be {expected}")
+                raise NotSynced(f"synced are {found}, and should be {expected}")
             time.sleep(LOOK_SECONDS)
 
     def _synced(self) -> dict[str, int]:
@@ -168,7 +168,7 @@ class Deployment:
 def deployment(
     setting: Setting, size: Size, *, policy: dict[str, float], redis: bool = False, connected: bool = True
 ) -> Iterator[Deployment]:
-    """Give a deployment in which one generation is active, with its hosts and Lightbulbs in step.
+    """Give a deployment in which one generation is active, with its hosts and Lightbulbs synced.
 
     The sidecars are connected too, unless not `connected`.
     """

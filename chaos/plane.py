@@ -106,7 +106,7 @@ class Plane:
         raise NotInTime(f"generation {generation}: neither active nor withdrawn within {seconds:g} s")
 
     def synced(self, generation: int) -> bool:
-        """Say whether everybody is there, and in step with `generation`, and nothing is under way."""
+        """Say whether everybody is there, and synced with `generation`, and nothing is under way."""
         try:
             status = self.status()
         except grpc.RpcError:

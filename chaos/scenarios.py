@@ -37,7 +37,7 @@ MOMENTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the table; seconds from when the fault was mended until everybody was in step again."""
+    """One line of the table; seconds from when the fault was mended until everybody was synced again."""
 
     fault: str
     moment: str
@@ -84,10 +84,10 @@ class Stage:
         wait_for(f"{count} requests", lambda: len(self.since(mark)) >= count, 60)
 
     def settle(self, generation: int) -> float:
-        """Return how long it took until everybody is in step with `generation`."""
+        """Return how long it took until everybody is synced with `generation`."""
         began = time.monotonic()
         wait_for(
-            f"everybody in step with {generation}", lambda: self.plane.synced(generation), CONVERGE_SECONDS
+            f"everybody synced with {generation}", lambda: self.plane.synced(generation), CONVERGE_SECONDS
         )
         return time.monotonic() - began
 
@@ -170,7 +170,7 @@ def naive(made: Stage, count: int) -> Row:
 
 
 def strike(made: Stage, fault: Fault, moment: str) -> Row:
-    """Break something at a moment of an activation, mend it, and wait until everybody is in step again."""
+    """Break something at a moment of an activation, mend it, and wait until everybody is synced again."""
     mark, plane = made.taken(), made.plane
     generation = plane.publish(variant(made.dice))
     _wait_for_phase(plane, generation, MOMENTS[moment])

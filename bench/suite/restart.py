@@ -1,7 +1,7 @@
 """A control plane that is stopped and started again under 1,000 sidecars, which hold all of it already.
 
 They say so as they reconnect, and ought to be sent nothing. Timed from the start of the process until the
-last of everybody is known to be in step.
+last of everybody is known to be synced.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Contender:
         self.memory_each = max(1, self.memory - before) / others
 
     def measure(self) -> Costs:
-        """Restart it; return what it takes until everybody is in step, and what a sidecar is sent."""
+        """Restart it; return what it takes until everybody is synced, and what a sidecar is sent."""
         made = self._made
         made.stop()
         made.sent()
         began = time.monotonic()
         made.start()
-        made.wait_in_step()
+        made.wait_synced()
         took, sent = time.monotonic() - began, made.sent()
         return {
             "time": took,

@@ -19,7 +19,7 @@ from lightbulb.ads.values import (
 from lightbulb.model import NO_GENERATION
 from lightbulb.v1 import control_plane_pb2 as pb
 
-IN_STEP = "in step"
+SYNCED = "synced"
 
 _SHORT: Mapping[str, str] = MappingProxyType(
     {
@@ -61,9 +61,9 @@ def state_of(consumer: pb.Consumer) -> str:
         if consumer.disconnected
         else f"refused {refused}"
         if refused
-        else f"behind on {behind}"
+        else f"not synced: {behind}"
         if behind
-        else IN_STEP
+        else SYNCED
     )
     if consumer.answered_from == NO_GENERATION:
         return f"{state}; it routes nothing that is loaded"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from controlplane.cli.consumers import IN_STEP, is_synced, lightbulbs, state_of
+from controlplane.cli.consumers import SYNCED, is_synced, lightbulbs, state_of
 from controlplane.cli.control_plane import Addresses, CallFailed, call
 from controlplane.cli.problems import printable
 from controlplane.rollout.state import listed
@@ -63,4 +63,4 @@ def not_everywhere(status: pb.GetStatusResponse, generation: int) -> str:
 
 def _behind(lightbulb: pb.Consumer) -> str:
     state = state_of(lightbulb)
-    return f"lightbulb {lightbulb.node_id} ({'not heard from yet' if state == IN_STEP else state})"
+    return f"lightbulb {lightbulb.node_id} ({'not heard from yet' if state == SYNCED else state})"

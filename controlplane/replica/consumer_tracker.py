@@ -38,7 +38,7 @@ class ConsumerTracker:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._served = 0
         self._synced: set[int] = set()
-        """Streams that have been in step with what is shown, since something new was shown to them."""
+        """Streams that have been synced with what is shown, since something new was shown to them."""
         self._unshown: set[int] = set()
         """Streams that there was nothing to show to when they were last looked at."""
 

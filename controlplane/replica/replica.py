@@ -134,7 +134,7 @@ class Replica:
                 group.create_task(work())
 
     async def stop(self) -> None:
-        """End the streams, whose clients keep what they have, and let another replica drive."""
+        """End the streams, whose clients keep what they have, and let another replica lead."""
         await self.ads.close()
         await self._store_watcher.leave()
 

@@ -31,7 +31,7 @@ _HEARTBEAT = struct.Struct(">d?16s")
 class Reports:
     """Reads and writes them. `begin`, `read`, `write`, `beat`, `leave`, `drop_ended` block; the others don't.
 
-    `others` are the other replicas' reports; `leading` the names of those that said that they drive.
+    `others` are the other replicas' reports; `leading` the names of those that said that they lead.
     """
 
     def __init__(self, store: Store, name: str) -> None:

@@ -181,7 +181,7 @@ class StoreWatcher:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def leave(self) -> None:
-        """Let another replica drive at once, and this one's next life begin."""
+        """Let another replica lead at once, and this one's next life begin."""
         lease, self._lease = self._lease, None
         if lease is not None:
             await self.attempt(lambda: self.store.release(lease), writing=True)
@@ -208,7 +208,7 @@ class StoreWatcher:
 
     def _beat(self) -> None:
         if self._cant_read:
-            # Who can't read the store can't drive: somebody else may be able to.
+            # Who can't read the store can't lead: somebody else may be able to.
             lease, self._lease = self._lease, None
             if lease is not None:
                 self.store.release(lease)

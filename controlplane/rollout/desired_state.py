@@ -233,7 +233,7 @@ def _addresses(hosts: Iterable[Consumer], now: float, policy: Policy) -> tuple[A
 def sidecar_states(rollout: Rollout, consumers: Iterable[Consumer]) -> Mapping[str, SidecarState]:
     """Return what to answer each known sidecar's clients from; 0, the active generation, for most.
 
-    A sidecar that was never in step is not known yet. One with several streams is as far as the last.
+    A sidecar that was never synced is not known yet. One with several streams is as far as the last.
     """
     states: dict[str, int] = {}
     for consumer in consumers:

@@ -33,7 +33,7 @@ class Consumer:
     `synced_since`: when it first had nothing left to acknowledge of what it is shown; 0.0 when it never had.
     `unsynced_since`: since when it owes something or refuses something; 0.0 when it does neither.
     `refused_of`: the newest generation that was routed when it came to refuse what it refuses; 0: nothing.
-    `routes`: a sidecar's generations when it was last in step. `loaded`: ids of a host's models.
+    `routes`: a sidecar's generations when it was last synced. `loaded`: ids of a host's models.
     """
 
     id: str

@@ -124,7 +124,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The right to drive, up to `expires` by the store's clock. Each new holder has a higher token.
+    """The right to lead the rollout, up to `expires` by the store's clock. A new holder has a higher token.
 
     So has a holder that comes back after its lease ended: what it began before counts no more.
     """

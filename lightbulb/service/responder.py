@@ -124,7 +124,7 @@ class Responder:
 
 def _answer(desk: _Desk, request: pb.ResolveRequest) -> _Encoded:
     page, sidecar = desk.active, request.sidecar
-    if sidecar and desk.tables.sidecars.get(sidecar) != 0:  # 0: in step
+    if sidecar and desk.tables.sidecars.get(sidecar) != 0:  # 0: synced
         page = desk.page(desk.tables.generation_for(sidecar))
     resolver = page.resolvers.get(request.objective) or _look_up(desk.tables, page, request.objective)
     context = context_from_proto(request.context)

@@ -22,9 +22,9 @@ GIVEN: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Type -> types that Envoy must have been given before anything can be said of it. Envoy asks for scopes
-and routes because of a listener: before it has that, being in step with them means nothing."""
+and routes because of a listener: before it has that, being synced with them means nothing."""
 
-IN_STEP: Mapping[str, tuple[str, ...]] = MappingProxyType(
+MUST_BE_SYNCED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         CLUSTER: (CLUSTER, ENDPOINTS),
         ENDPOINTS: (ENDPOINTS,),
@@ -33,7 +33,7 @@ IN_STEP: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ROUTE: (LISTENER, SCOPED_ROUTE, ROUTE),
     }
 )
-"""Type -> types that must be in step for an update of it to have arrived.
+"""Type -> types that must be synced for an update of it to have arrived.
 
 Envoy asks for endpoints and routes by name, because of clusters and scopes, and does so before it
 ACKs these. What it hasn't asked for it doesn't lack; so whoever is ACKed must have brought along what
@@ -67,7 +67,7 @@ def has_arrived(type_url: str, lanes: Lanes, shown: Snapshot) -> bool:
         return False
     return all(
         lanes[other].synced and lanes[other].current is shown.of(other)
-        for other in IN_STEP[type_url]
+        for other in MUST_BE_SYNCED[type_url]
         if other in lanes and other in shown.by_type
     )
 

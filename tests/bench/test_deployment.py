@@ -37,7 +37,7 @@ def test_a_small_deployment_publishes_rolls_back_and_starts_again_on_its_store(t
         made.stop()
         made.sent()
         made.start()
-        made.wait_in_step()
+        made.wait_synced()
         assert made.pid != before
         assert made.sent() == {"bytes": 0, "messages": 0, "resources": 0, "streams": 5}
         assert made.resident_bytes() > 2**20

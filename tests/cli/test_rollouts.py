@@ -116,7 +116,7 @@ def test_a_rollback_that_a_lightbulb_hasnt_taken_yet_says_so(store: str) -> None
             told = await done(it.plane, "rollback")
             assert (told.code, told.out) == (1, "")
             assert re.fullmatch(
-                r"warning: generation 1 is active, but not yet at: lightbulb l1 \(behind on generation\); "
+                r"warning: generation 1 is active, but not yet at: lightbulb l1 \(not synced: generation\); "
                 r"see `lightbulb status`\n",
                 told.err,
             )
@@ -202,7 +202,7 @@ def test_a_status_says_in_short_what_each_is_behind_on(store: str) -> None:
             await it.plane.publish(2)
             await it.says("waiting for host h1")
             told = await done(it.plane, "status")
-            assert re.search(r"^host +h1 +behind on models$", told.out, re.MULTILINE), told.out
+            assert re.search(r"^host +h1 +not synced: models$", told.out, re.MULTILINE), told.out
             assert "type.googleapis.com" not in told.out
             it.host.release()
             await it.settled()

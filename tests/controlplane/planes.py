@@ -185,7 +185,7 @@ class Plane:
     async def synced(self, *peers: Peer) -> None:
         """Wait until this replica has an ACK of everything, and nothing more to send, from each."""
 
-        def all_in_step() -> bool:
+        def all_synced() -> bool:
             replica = self.replica
             there = {
                 each.id
@@ -194,7 +194,7 @@ class Plane:
             }
             return replica._served is replica.known and there >= {peer.id for peer in peers}
 
-        await eventually(f"{[peer.id for peer in peers]} to be in step", all_in_step)
+        await eventually(f"{[peer.id for peer in peers]} to be synced", all_synced)
 
 
 @contextlib.asynccontextmanager

@@ -51,7 +51,7 @@ async def crowded(target: str, count: int = COUNT) -> AsyncIterator[Crowd]:
         await asyncio.wait_for(process.wait(), DEADLINE)
 
 
-async def all_in_step(plane: Plane) -> None:
+async def all_synced(plane: Plane) -> None:
     """Wait until a control plane has every ACK of every one of the crowd."""
 
     def count() -> int:
@@ -62,14 +62,14 @@ async def all_in_step(plane: Plane) -> None:
             for each in plane.replica.consumers
         )
 
-    await eventually("a thousand in step", lambda: count() == COUNT)
+    await eventually("a thousand synced", lambda: count() == COUNT)
 
 
 def test_a_restart_sends_nothing_to_a_thousand_sidecars_and_a_publish_what_changed(store: str) -> None:
     async def scenario() -> None:
         policy = replace(POLICY, reconnect=30, lease=60)
         async with world(store, policy, port=free_ports(1)[0]) as it, crowded(it.plane.target) as many:
-            await all_in_step(it.plane)
+            await all_synced(it.plane)
             await eventually("word of all", lambda: len(it.tables.sidecars) == COUNT + 2)
             sent = await many.sent()
             assert sent["streams"] == COUNT
@@ -79,7 +79,7 @@ def test_a_restart_sends_nothing_to_a_thousand_sidecars_and_a_publish_what_chang
             await it.plane.stop()
             async with plane(store, policy=policy, port=it.plane.port) as again:
                 await again.synced(*it.peers)
-                await all_in_step(again)
+                await all_synced(again)
                 sent = await many.sent()
                 assert sent["streams"] >= COUNT
                 assert sent["resources"] == sent["removed"] == 0

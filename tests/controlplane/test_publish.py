@@ -204,7 +204,7 @@ def test_a_sidecar_that_refuses_what_is_live_stops_no_publish(store: str, object
             await it.plane.published(2)
             await it.lightbulb_at(2)
             await eventually("the same refusal", lambda: it.plane.refused() == {"broken": {objective}})
-            assert "broken" not in it.tables.sidecars  # it was never in step
+            assert "broken" not in it.tables.sidecars  # it was never synced
 
             one = it.sidecars[0]
             one.refuses = {"Ranking": "too long"}

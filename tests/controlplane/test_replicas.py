@@ -33,11 +33,11 @@ class Pair:
         self.peers: tuple[Peer, ...] = (*self.first, *self.second)
 
     async def settled(self) -> None:
-        """Wait until both have settled in the same state, with everybody in step at one of them."""
+        """Wait until both have settled in the same state, with everybody synced at one of them."""
         await self.one.settled()
         await self.two.settled()
         await eventually("both to know the same", lambda: self.one.version == self.two.version)
-        await eventually("everybody to be in step", lambda: all(map(self._synced, (self.one, self.two))))
+        await eventually("everybody to be synced", lambda: all(map(self._synced, (self.one, self.two))))
 
     def _synced(self, plane: Plane) -> bool:
         consumers = {each.id: each for each in plane.replica.consumers}
@@ -60,7 +60,7 @@ async def pair(
     """Run both on the Redis at `url`; the first reaches it `through` another one, if that is given."""
     async with contextlib.AsyncExitStack() as stack:
         one = await stack.enter_async_context(plane(through or url, name="one", policy=policy))
-        await eventually("the first to drive", lambda: one.replica.leading)
+        await eventually("the first to lead", lambda: one.replica.leading)
         two = await stack.enter_async_context(plane(url, name="two", policy=policy))
         it = Pair(one, two)
         for peer in it.peers:

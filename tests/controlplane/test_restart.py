@@ -65,7 +65,7 @@ def test_the_same_is_shown_and_nobody_is_sent_anything(store: str, how: str) -> 
                     Counter(),
                     Counter({ACTIVE_GENERATION: 1}),
                 ]
-                await eventually("it to drive", lambda: again.replica.leading)
+                await eventually("it to lead", lambda: again.replica.leading)
                 await again.published(3)
                 await it.lightbulb_at(3)
 

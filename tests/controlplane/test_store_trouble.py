@@ -72,11 +72,11 @@ async def goes_down(server: RedisServer) -> None:
         await it.plane.synced(late)
         await eventually("Lightbulb to know it", lambda: it.tables.sidecars.get("s3") == 0)
         assert it.plane.version == version
-        await eventually("it to drive no more", lambda: not it.plane.replica.leading)
+        await eventually("it to lead no more", lambda: not it.plane.replica.leading)
 
         server.start()
         await watcher.sees("its end", lambda s: not s.store_problem)
-        await eventually("it to drive", lambda: it.plane.replica.leading)
+        await eventually("it to lead", lambda: it.plane.replica.leading)
         assert it.plane.replica.ads.ids()[:-1] == streams
         await it.published(2)
         await late.disconnect()

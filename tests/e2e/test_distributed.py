@@ -58,7 +58,7 @@ def test_two_of_each_publish_and_roll_back_at_either_replica(distributed: Up) ->
     assert "control-plane-1" in status
     assert status.count("(leads)") == 1
     for node in ("lightbulb-1", "lightbulb-2", "sidecar-1", "sidecar-2", "host-1", "host-2", "host-3"):
-        assert re.search(rf"{node} +in step", status), status
+        assert re.search(rf"{node} +synced", status), status
 
     rules = up.rules / "payment_fraud.js"
     rules.write_text(rules.read_text().replace("percent: 10", "percent: 100"))

@@ -14,7 +14,7 @@ def test_up_says_what_to_try_and_each_of_it_works(up: Up) -> None:
     tried = re.findall(r"^  lightbulb (.*)$", up.printed, re.MULTILINE)
     assert [command.split()[0] for command in tried] == ["status", "resolve", "explain", "history"]
     status, resolve, explain, history = (up.run(*command.split()) for command in tried)
-    assert re.search(r"sidecar +sidecar +in step", status.stdout)
+    assert re.search(r"sidecar +sidecar +synced", status.stdout)
     assert json.loads(resolve.stdout)["generation"] == 1
     assert "in generation 1" in explain.stdout
     assert re.search(r"^1 +active ", history.stdout, re.MULTILINE)

@@ -315,7 +315,7 @@ def test_a_sidecar_that_refuses_is_shown_with_its_reason_and_goes_when_it_goes(
     with Sidecar(settings, log=tmp_path / "envoy.log"), socket.create_server(("127.0.0.1", listen)):
         line = re.compile(r"sidecar +unlucky +refused lightbulb: .*Address already in use")
         system.up.wait_for("the refusal", lambda: bool(line.search(system.up.status())))
-        assert re.search(r"sidecar +sidecar +in step", system.up.status())
+        assert re.search(r"sidecar +sidecar +synced", system.up.status())
         assert system.serving()
     gone = re.compile(r"sidecar +unlucky +disconnected")
     system.up.wait_for("its end", lambda: bool(gone.search(system.up.status())))

@@ -90,12 +90,12 @@ def lifetimes(objective: str, *seconds: float) -> Timeline:
 
 CHANGING = Tables(
     objectives={OBJECTIVE: lifetimes(OBJECTIVE, *range(10)), "Steady": lifetimes("Steady", 60.0)},
-    sidecars={"in step": 0, "behind": 6, "cold": NO_GENERATION},
+    sidecars={"synced": 0, "behind": 6, "cold": NO_GENERATION},
     generation=ActiveGeneration(number=7, content_hash="h", oldest=4),
 )
 
 
-@pytest.mark.parametrize(("sidecar", "number"), [("", 7), ("in step", 7), ("behind", 6), ("stranger", 4)])
+@pytest.mark.parametrize(("sidecar", "number"), [("", 7), ("synced", 7), ("behind", 6), ("stranger", 4)])
 def test_an_answer_is_from_the_generation_that_the_callers_sidecar_routes(sidecar: str, number: int) -> None:
     answer = respond(request(sidecar=sidecar), CHANGING)
     assert (answer.generation, answer.cache_lifetime.seconds) == (number, number)
@@ -109,7 +109,7 @@ def test_a_stranger_is_answered_from_the_active_generation_when_no_oldest_is_sai
 
 
 def test_a_sidecar_that_routes_nothing_is_a_refusal_that_names_it_and_fails_alone() -> None:
-    requests = [request(sidecar=name) for name in ("behind", "cold", "in step")]
+    requests = [request(sidecar=name) for name in ("behind", "cold", "synced")]
     with pytest.raises(Unavailable, match=r"sidecar 'cold' routes nothing that is live.*retry"):
         respond(requests[1], CHANGING)
     responder = Responder(lambda: CHANGING)

@@ -155,8 +155,8 @@ def states(*routes: tuple[str, tuple[int, ...]], active: int = 3) -> dict[str, i
 
 
 def test_a_sidecars_clients_are_answered_from_the_newest_generation_that_it_routes() -> None:
-    assert states(("in step", (1, 2, 3)), ("lags", (1, 2)), ("lost", (7,)), ("new", ())) == {
-        "in step": 0,
+    assert states(("synced", (1, 2, 3)), ("lags", (1, 2)), ("lost", (7,)), ("new", ())) == {
+        "synced": 0,
         "lags": 2,
         "lost": NO_GENERATION,
     }

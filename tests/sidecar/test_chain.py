@@ -43,7 +43,7 @@ def run(chain: Chain, script: list[Snapshot | str]) -> None:
     chain.settle()
 
 
-def assert_in_step(chain: Chain) -> None:
+def assert_synced(chain: Chain) -> None:
     assert chain.stream.session.behind(chain.snapshot) == ()
     shown = versions(chain.snapshot.by_type)
     assert versions(chain.envoy.world) == versions(chain.holdings.accepted) == shown
@@ -57,7 +57,7 @@ def test_in_the_end_envoy_has_it_all_and_so_has_the_disk(
 ) -> None:
     chain = Chain(start)
     run(chain, script)
-    assert_in_step(chain)
+    assert_synced(chain)
 
 
 @settings(max_examples=200, deadline=None)
@@ -74,7 +74,7 @@ def test_what_is_kept_is_enough_to_start_from_and_the_control_plane_sends_the_re
         pass
     assert all(chain.envoy.world[kind] for kind in (CLUSTER, LISTENER, SCOPED_ROUTE, ROUTE))
     chain.settle()
-    assert_in_step(chain)
+    assert_synced(chain)
 
 
 @settings(max_examples=300, deadline=None)

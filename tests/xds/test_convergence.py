@@ -48,7 +48,7 @@ def test_a_sidecar_never_has_a_route_to_nowhere_and_ends_with_what_it_should_hav
 
 @settings(deadline=None)
 @given(fleets, fleets)
-def test_what_sidecars_in_step_hold_is_kept_once(start: Snapshot, following: Snapshot) -> None:
+def test_what_synced_sidecars_hold_is_kept_once(start: Snapshot, following: Snapshot) -> None:
     one, other = sidecars = Sidecar(start), Sidecar(start)
     for sidecar in sidecars:
         sidecar.settle()

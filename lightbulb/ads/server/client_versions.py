@@ -1,6 +1,6 @@
 """What one client has of one type: name -> version. Pure.
 
-A thousand sidecars in step have the same ten thousand names: one mapping for all of them, of which one that
+A thousand synced sidecars have the same ten thousand names: one mapping for all of them, of which one that
 differs makes a copy.
 """
 

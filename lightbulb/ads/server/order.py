@@ -37,7 +37,7 @@ GATED_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
 REMOVED_AFTER: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {CLUSTER: (LISTENER, SCOPED_ROUTE, ROUTE), ENDPOINTS: (LISTENER, SCOPED_ROUTE, ROUTE)}
 )
-"""Type -> types that must be in step, removals and all, before resources of it are taken away."""
+"""Type -> types that must be synced, removals and all, before resources of it are taken away."""
 
 NEVER_EMPTIED = frozenset({CLUSTER, LISTENER, SCOPED_ROUTE})
 """Types whose removal takes traffic down: should there be none at all, nothing is removed."""
