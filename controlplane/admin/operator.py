@@ -10,14 +10,14 @@ import asyncio
 import logging
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controlplane.admin.planner import DoesNotFit, Release, plan_beside, room_for
 from controlplane.model import RuleSet, Workspace
 from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout import operations
 from controlplane.rollout.codec import plan_to_bytes, rollout_to_bytes
-from controlplane.rollout.events import superseded
+from controlplane.rollout.events import EventKind, superseded
 from controlplane.rollout.operations import NotLoaded, Refused
 from controlplane.rollout.state import Generation, Moment, Rollout
 from controlplane.rules.compile import compile_workspace
@@ -64,11 +64,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Step:
-    """An operation decided on: the state to commit, and what it came to."""
+    """An operation decided on: the state to commit, and what it came to.
+
+    `kind` is for programs, and for people `action`, if it says more than that. None: nothing happened.
+    """
 
     following: Rollout
     outcome: Outcome
-    action: str
+    kind: EventKind | None = None
+    action: str = ""
     detail: str = ""
     entry: LogEntry | None = None
     forget: str = ""
@@ -100,7 +104,7 @@ class Operator:
                     rules.append(compile_workspace(workspace))
                 plan, release = plan_beside(rules[0], self._base(known), known.generations)
                 stored = self._replica.store.put_blob(plan_to_bytes(plan, source_hash))
-                return self._on_its_way(known, stored, source_hash, release, caller, "published")
+                return self._on_its_way(known, stored, source_hash, release, caller, EventKind.PUBLISHED)
 
             return await self._carry_out(decide, caller)
 
@@ -122,7 +126,9 @@ class Operator:
             if following is known.rollout:
                 return self._unchanged(known, following.active)
             outcome = Outcome(generation=following.active)
-            return _Step(following=following, outcome=outcome, action="rolled back", detail=caller.message)
+            return _Step(
+                following=following, outcome=outcome, kind=EventKind.ROLLED_BACK, detail=caller.message
+            )
 
         return await self._carry_out(decide, caller)
 
@@ -135,7 +141,8 @@ class Operator:
             outcome = Outcome(
                 generation=number, unchanged=following is known.rollout, pinned=following.pinned
             )
-            return _Step(following=following, outcome=outcome, action="unpinned" if release else "pinned")
+            kind = EventKind.UNPINNED if release else EventKind.PINNED
+            return _Step(following=following, outcome=outcome, kind=kind)
 
         return (await self._carry_out(decide, caller)).pinned
 
@@ -184,23 +191,30 @@ class Operator:
 
     def _change(self, known: StoreView, step: _Step, caller: Caller) -> Change:
         outcome = step.outcome
-        now = self._replica.now
-        event = Event(
-            at=now,
-            author=caller.author,
-            action=step.action,
-            generation=outcome.generation,
-            detail=step.detail,
-        )
         return Change(
             expected=known.version,
             body=rollout_to_bytes(step.following),
-            events=() if outcome.unchanged else (*superseded(known.rollout, step.following, now), event),
+            events=() if outcome.unchanged else self._events(known, step, caller),
             entry=step.entry,
             request_id=caller.request_id,
             outcome=_outcome_to_bytes(outcome),
             forget=step.forget,
         )
+
+    def _events(self, known: StoreView, step: _Step, caller: Caller) -> tuple[Event, ...]:
+        now = self._replica.now
+        ended = superseded(known.rollout, step.following, now)
+        if step.kind is None:
+            return ended
+        event = Event(
+            at=now,
+            author=caller.author,
+            action=step.action or step.kind.value,
+            generation=step.outcome.generation,
+            detail=step.detail,
+            kind=step.kind.value,
+        )
+        return (*ended, event)
 
     def _at(self, known: StoreView) -> Moment:
         return Moment(self._replica.now, known.version + 1)
@@ -216,9 +230,7 @@ class Operator:
 
     def _unchanged(self, known: StoreView, number: int) -> _Step:
         assert known.rollout is not None
-        return _Step(
-            following=known.rollout, outcome=Outcome(generation=number, unchanged=True), action="unchanged"
-        )
+        return _Step(following=known.rollout, outcome=Outcome(generation=number, unchanged=True))
 
     def _reload(self, known: StoreView, number: int, caller: Caller) -> _Step:
         generation = self.generation(number)
@@ -232,7 +244,8 @@ class Operator:
         store = self._replica.store
         stored = store.put_blob(store.blob(generation.content_hash))  # should it just be forgotten
         source_hash = self._entry(number).source_hash
-        return self._on_its_way(known, stored, source_hash, release, caller, f"reloaded from {number}")
+        step = self._on_its_way(known, stored, source_hash, release, caller, EventKind.RELOADED)
+        return replace(step, action=f"reloaded from {number}")
 
     def _how_to_load(self, number: int) -> str:
         try:
@@ -246,7 +259,7 @@ class Operator:
         rollout = known.rollout
         if rollout is None or not rollout.target:
             return rollout
-        return operations.withdraw(rollout, "", self._at(known))
+        return operations.withdraw(rollout, None, self._at(known))
 
     def _on_its_way(  # noqa: PLR0913, PLR0917 - what a log entry holds
         self,
@@ -255,7 +268,7 @@ class Operator:
         source_hash: str,
         release: Release,
         caller: Caller,
-        action: str,
+        kind: EventKind,
     ) -> _Step:
         self._replica.prepare(stored)  # what can't be read back is never committed
         newest = self._replica.store.log(limit=1)
@@ -273,7 +286,7 @@ class Operator:
         return _Step(
             following=operations.publish(known.rollout, number, release, at),
             outcome=Outcome(generation=number, on_its_way=True),
-            action=action,
+            kind=kind,
             detail=caller.message,
             entry=entry,
             forget="" if entry.content_hash == pushed_out else pushed_out,

@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Container
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any, NoReturn, TypeVar
 
 import grpc
 import grpc.aio
 
 from controlplane.admin.operator import MAX_NUMBER, Caller, Operator
+from controlplane.api.history import event, history_entry, problem
 from controlplane.api.status import status
 from controlplane.model import Workspace
 from controlplane.planning.difference import differences
 from controlplane.planning.routing import Inconsistent
-from controlplane.problems import Problem, WorkspaceError
+from controlplane.problems import WorkspaceError
 from controlplane.replica.replica import Replica
 from controlplane.rollout.events import withdrawn_of
 from controlplane.rollout.operations import Refused
-from controlplane.rollout.state import Rollout
 from controlplane.rules.workspace import MAX_FILES
 from controlplane.store.contract import (
     MAX_PAGE,
@@ -83,7 +83,7 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         try:
             outcome = await _carried_out(self._operator.publish(workspace, caller), context)
         except WorkspaceError as error:
-            return pb.PublishResponse(problems=map(_problem, error.problems))
+            return pb.PublishResponse(problems=map(problem, error.problems))
         except Inconsistent as error:
             await context.abort(
                 grpc.StatusCode.INTERNAL, f"no sidecar could serve this; nothing has changed: {error}"
@@ -144,7 +144,7 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         entries = await _carried_out(work, context)
         events = await _carried_out(self._blocking(self._replica.store.events), context)
         rollout, withdrawn = self._replica.known.rollout, withdrawn_of(events)
-        return pb.GetHistoryResponse(entries=[_history(entry, rollout, withdrawn) for entry in entries])
+        return pb.GetHistoryResponse(entries=[history_entry(entry, rollout, withdrawn) for entry in entries])
 
     async def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:  # noqa: N802 - gRPC's name
         """Return what differs between two generations."""
@@ -163,18 +163,7 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         """Return lines of the audit trail, the newest first."""
         limit = min(request.limit or PAGE, MAX_PAGE)
         events = await _carried_out(self._blocking(self._replica.store.events, limit=limit), context)
-        return pb.GetEventsResponse(
-            events=[
-                pb.Event(
-                    at=each.at,
-                    author=each.author,
-                    action=each.action,
-                    generation=each.generation,
-                    detail=each.detail,
-                )
-                for each in events
-            ]
-        )
+        return pb.GetEventsResponse(events=map(event, events))
 
     async def _content_hash(self, generation: int) -> str:
         """Return a generation's content hash; empty when it can't be read now, though all is done."""
@@ -218,40 +207,3 @@ async def _caller(
                 grpc.StatusCode.INVALID_ARGUMENT, f"{name} is longer than {MAX_TEXT} characters"
             )
     return Caller(**texts)
-
-
-def _history(entry: LogEntry, rollout: Rollout | None, withdrawn: Container[int]) -> pb.HistoryEntry:
-    return pb.HistoryEntry(
-        generation=entry.number,
-        content_hash=entry.content_hash,
-        author=entry.author,
-        message=entry.message,
-        source_revision=entry.source_revision,
-        published_at=entry.published_at,
-        state=_state(entry.number, rollout, withdrawn),
-    )
-
-
-def _state(number: int, rollout: Rollout | None, withdrawn: Container[int]) -> str:
-    if rollout is None:
-        return ""
-    if number == rollout.active:
-        return "active"
-    if number == rollout.target:
-        return "on its way"
-    if number in rollout.pinned:
-        return "loaded, pinned"
-    if number in rollout.live:
-        return "loaded"
-    return "withdrawn" if number in withdrawn else ""
-
-
-def _problem(problem: Problem) -> pb.Problem:
-    return pb.Problem(
-        file=problem.file,
-        line=problem.line,
-        rule=problem.rule,
-        code=problem.code,
-        message=problem.message,
-        remedy=problem.remedy,
-    )

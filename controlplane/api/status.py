@@ -5,8 +5,14 @@ from __future__ import annotations
 from controlplane.replica.replica import Replica
 from controlplane.rollout.advance import Progress
 from controlplane.rollout.desired_state import sidecar_states
-from controlplane.rollout.state import UNDER_WAY, Phase, Rollout, listed
+from controlplane.rollout.failure import missing, without
+from controlplane.rollout.failure_codec import failure_to_proto, missing_to_proto, refusal_to_proto
+from controlplane.rollout.registry import Consumer
+from controlplane.rollout.state import UNDER_WAY, Phase, Rollout
 from lightbulb.v1 import control_plane_pb2 as pb
+
+MAX_REFUSALS = 100
+"""Refusals of one consumer that are told."""
 
 _PHASES = {phase: getattr(pb, f"PHASE_{phase.name}") for phase in Phase}
 
@@ -23,23 +29,30 @@ def status(replica: Replica) -> pb.GetStatusResponse:
         response.detail = "nothing has been published"
     else:
         active = known.generations.get(rollout.active)
+        response.MergeFrom(_problems(rollout, replica.progress))
         response.active_generation = rollout.active
         response.content_hash = active.content_hash if active is not None else ""
         response.phase = _PHASES[rollout.phase]
-        response.detail = _detail(rollout, replica.progress)
         response.target_generation = rollout.target
-        response.failed_generation = rollout.withdrawn if rollout.failure else 0
-        response.failure = rollout.failure
         response.live_generations.extend(rollout.live)
         response.pinned_generations.extend(rollout.pinned)
     _add_consumers(response, rollout, replica)
     return response
 
 
-def _detail(rollout: Rollout, progress: Progress) -> str:
-    missing = progress.missing if rollout.phase in UNDER_WAY else progress.lagging
-    waiting = f"waiting for {listed(missing)}" if missing else ""
-    return "; ".join(part for part in (rollout.note, waiting) if part)
+def _problems(rollout: Rollout, progress: Progress) -> pb.GetStatusResponse:
+    """Return the part that tells who is waited for, and what became of the newest publish."""
+    waited_for = progress.missing if rollout.phase in UNDER_WAY else missing((), progress.lagging)
+    waiting = f"waiting for {waited_for}" if waited_for else ""
+    failure = rollout.failure
+    return pb.GetStatusResponse(
+        detail="; ".join(part for part in (without(rollout.passed_over), waiting) if part),
+        waiting_for=missing_to_proto(waited_for),
+        passed_over=missing_to_proto(rollout.passed_over),
+        failed_generation=rollout.withdrawn if failure is not None else 0,
+        failure=str(failure or ""),
+        why_failed=failure_to_proto(failure),
+    )
 
 
 def _add_consumers(response: pb.GetStatusResponse, rollout: Rollout | None, replica: Replica) -> None:
@@ -50,13 +63,21 @@ def _add_consumers(response: pb.GetStatusResponse, rollout: Rollout | None, repl
         if consumer.disconnected and now - consumer.since >= policy.lease:
             continue  # kept in mind, but nobody's concern
         state = states.get(consumer.id) if consumer.kind == "sidecar" else None
-        response.consumers.add(
+        added = response.consumers.add(
             node_id=consumer.id,
             kind=consumer.kind,
             shard=consumer.shard,
             waiting_for=consumer.waiting_for,
-            rejected=dict(consumer.rejected),
             disconnected=consumer.disconnected,
             answered_from=state.generation if state is not None else 0,
             stale=not consumer.disconnected and not (newest and consumer.up_to_date),
         )
+        if consumer.refusals:
+            _add_refusals(added, consumer)
+
+
+def _add_refusals(added: pb.Consumer, consumer: Consumer) -> None:
+    told = [each.bounded() for each in consumer.refusals[:MAX_REFUSALS]]
+    added.refusals.extend(map(refusal_to_proto, told))
+    added.more_refusals = len(consumer.refusals) - len(told)
+    added.rejected.update({each.what: each.reason for each in told})

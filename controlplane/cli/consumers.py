@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from controlplane.rollout.failure import Refusal, listed
+from controlplane.rollout.failure_codec import refusal_from_proto
 from lightbulb.ads.values import (
     ACTIVE_GENERATION,
     CLUSTER,
@@ -52,9 +54,20 @@ def is_synced(consumer: pb.Consumer) -> bool:
     return not (consumer.waiting_for or consumer.rejected or consumer.disconnected or consumer.stale)
 
 
+def _refused(consumer: pb.Consumer) -> str:
+    told = [refusal_from_proto(each).bounded() for each in consumer.refusals]
+    if consumer.rejected and not told:  # an older control plane's
+        names = sorted(consumer.rejected)
+        told = [
+            Refusal(consumer_kind="", consumer_id="", resource=name, reason=consumer.rejected[name]).bounded()
+            for name in names
+        ]
+    return listed([f"{each.what}: {each.reason}" for each in told], consumer.more_refusals)
+
+
 def state_of(consumer: pb.Consumer) -> str:
     """Return what a consumer has acknowledged, or what it lacks, as people read it."""
-    refused = "; ".join(f"{name}: {reason}" for name, reason in sorted(consumer.rejected.items()))
+    refused = _refused(consumer)
     behind = ", ".join(map(short_type, consumer.waiting_for))
     state = (
         "disconnected"

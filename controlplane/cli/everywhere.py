@@ -7,7 +7,7 @@ import time
 from controlplane.cli.consumers import SYNCED, is_synced, lightbulbs, state_of
 from controlplane.cli.control_plane import Addresses, CallFailed, call
 from controlplane.cli.problems import printable
-from controlplane.rollout.state import listed
+from controlplane.rollout.failure import listed
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1.control_plane_pb2_grpc import ControlPlaneStub
 

@@ -10,7 +10,7 @@ import grpc
 from rich.console import Console
 
 from controlplane.cli.control_plane import Addresses, CallFailed, failure, phase_name, stub
-from controlplane.cli.problems import printable
+from controlplane.cli.failures import how_far, why_failed
 from lightbulb.rpc.keepalive import keepalive
 from lightbulb.v1 import control_plane_pb2 as pb
 
@@ -56,7 +56,7 @@ def follow(
             if status.target_generation != generation:
                 raise Withdrawn(_why(status, generation))
             phase = status.phase
-            doing = ", ".join(filter(None, (phase_name(phase), printable(status.detail))))
+            doing = ", ".join(filter(None, (phase_name(phase), how_far(status))))
             line.update(f"generation {generation}: {doing}")
             if not console.is_terminal and told.calls_for_another(phase, doing, now):
                 console.print(f"generation {generation}: {doing}", markup=False, soft_wrap=True)
@@ -129,7 +129,7 @@ def _why(status: pb.GetStatusResponse, generation: int) -> str:
         else "nothing serves yet"
     )
     if status.failed_generation == generation:
-        reason = printable(status.failure)
+        reason = why_failed(status)
     elif status.target_generation:
         reason = f"superseded by generation {status.target_generation}"
     else:

@@ -9,14 +9,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from controlplane.rollout.registry import NOTHING, Address, Consumer
+from controlplane.rollout.failure import Refusal
+from controlplane.rollout.registry import Address, Consumer
 from controlplane.rollout.state import Policy, Rollout
 from controlplane.xds.nodes import HostNode, identify
 from controlplane.xds.snapshot_cache import Audience
 from lightbulb.ads.server.server import AdsServer
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.stream_status import StreamStatus
-from lightbulb.ads.values import LISTENER_NAME, MODEL_ASSIGNMENT, SIDECAR_STATE, Node
+from lightbulb.ads.values import MODEL_ASSIGNMENT, SIDECAR_STATE, Node
 
 Traces = Mapping[tuple[str, str], Consumer]
 """Kind and id -> the latest that is known of a consumer."""
@@ -107,8 +108,8 @@ class ConsumerTracker:
     ) -> Consumer:
         known = self._streams.get(stream.id) or self._newcomer(stream, traces, now)
         snapshot = self._view(stream.node)
-        rejected = NOTHING if snapshot is None else stream.refusals(snapshot)
-        waiting_for = () if snapshot is None else _owed(stream, snapshot, rejected)
+        refusals = () if snapshot is None else _refusals(stream, snapshot)
+        waiting_for = () if snapshot is None else _owed(stream, snapshot, refusals)
         synced = snapshot is not None and not waiting_for
         first = synced and stream.id not in self._synced
         if synced:
@@ -118,17 +119,17 @@ class ConsumerTracker:
         else:
             self._unshown.discard(stream.id)
         # What it refuses, it doesn't route; that it can't listen is another matter.
-        routes = synced and known.kind == "sidecar" and not rejected.keys() - {LISTENER_NAME}
+        routes = synced and known.kind == "sidecar" and all(each.of_listener for each in refusals)
         hosting = known.kind == "host"
         return replace(
             known,
             waiting_for=waiting_for,
-            rejected=rejected,
+            refusals=refusals,
             loaded=frozenset(stream.acked(MODEL_ASSIGNMENT)) if hosting else frozenset(),
             routes=routed if routes else known.routes,
             synced_since=now if first else known.synced_since,
-            unsynced_since=(known.unsynced_since or now) if waiting_for or rejected else 0.0,
-            refused_of=known.refusal_of(rejected, routed),
+            unsynced_since=(known.unsynced_since or now) if waiting_for or refusals else 0.0,
+            refused_of=known.refusal_of(refusals, routed),
         )
 
     def _newcomer(self, stream: StreamStatus, traces: Traces, now: float) -> Consumer:
@@ -162,7 +163,37 @@ def _place(node: Node) -> tuple[str, Address | None]:
     return "", None
 
 
-def _owed(stream: StreamStatus, snapshot: Snapshot, rejected: Mapping[str, str]) -> tuple[str, ...]:
+def _refusals(stream: StreamStatus, snapshot: Snapshot) -> tuple[Refusal, ...]:
+    """Return what the consumer refuses of a snapshot, in order."""
+    refused = stream.refusals(snapshot)
+    if not refused:
+        return ()
+    found = _by_type(refused, snapshot)
+    return tuple(
+        Refusal(
+            consumer_kind=stream.node.kind,
+            consumer_id=stream.node.id,
+            resource_type=type_url,
+            resource=name,
+            reason=reason,
+        )
+        for (type_url, name), reason in sorted(found.items())
+    )
+
+
+def _by_type(found: Mapping[str, str], snapshot: Snapshot) -> Mapping[tuple[str, str], str]:
+    """Return type and name -> reason of what is refused; a type alone is one that is refused as a whole."""
+    typed = {}
+    for name, reason in found.items():
+        if name in snapshot.by_type:
+            typed[name, ""] = reason
+        else:
+            type_url = next((each for each in snapshot.by_type if name in snapshot.of(each)), "")
+            typed[type_url, name] = reason
+    return typed
+
+
+def _owed(stream: StreamStatus, snapshot: Snapshot, refusals: tuple[Refusal, ...]) -> tuple[str, ...]:
     """Return the types of which the consumer hasn't acknowledged all, also if it hasn't asked for all yet.
 
     An Envoy asks for the routes of a new scope a moment after it has acknowledged the scope; and one that
@@ -176,4 +207,4 @@ def _owed(stream: StreamStatus, snapshot: Snapshot, rejected: Mapping[str, str])
         and type_url not in behind
         and len(stream.held(type_url)) < len(resources)
     )
-    return behind if rejected else (*behind, *missing)
+    return behind if refusals else (*behind, *missing)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from controlplane.rollout.failure import Failure, FailureKind, Laggard, Missing, Refusal, missing
 from controlplane.rollout.operations import activate, withdraw
-from controlplane.rollout.state import Generation, Moment, Phase, Policy, Rollout, listed
+from controlplane.rollout.state import Generation, Moment, Phase, Policy, Rollout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,14 +22,19 @@ class Progress:
     """
 
     total: int = 0
-    lagging: tuple[str, ...] = ()
-    refused: tuple[str, ...] = ()
+    lagging: tuple[Laggard, ...] = ()
+    refused: tuple[Refusal, ...] = ()
     since: float = 0.0
 
     @property
-    def missing(self) -> tuple[str, ...]:
-        """Everybody whose acknowledgement is missing."""
-        return (*self.refused, *self.lagging)
+    def complete(self) -> bool:
+        """Whether nobody's acknowledgement is missing."""
+        return not (self.refused or self.lagging)
+
+    @property
+    def missing(self) -> Missing:
+        """Everybody whose acknowledgement is missing, bounded."""
+        return missing(self.refused, self.lagging)
 
 
 def advance(rollout: Rollout, progress: Progress, policy: Policy, retire_after: float, at: Moment) -> Rollout:
@@ -78,30 +84,29 @@ def _release(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -
 
 
 def _load(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> Rollout:
-    if not progress.missing:
+    if progress.complete:
         return replace(rollout, phase=Phase.ROUTING, entered=at.now, desired_version=at.version)
     if _first(rollout):
         return rollout
     if progress.refused:
-        return withdraw(rollout, f"refused: {listed(progress.refused)}", at)
+        return withdraw(rollout, _refused(progress), at)
     if at.now - rollout.entered >= policy.loading:
         return withdraw(rollout, _late(progress, policy.loading), at)
     return rollout
 
 
 def _route(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> Rollout:
-    if not progress.missing:
+    if progress.complete:
         return activate(rollout, rollout.target, at)
     if _first(rollout):
         return rollout
     if progress.refused:
-        return withdraw(rollout, f"refused: {listed(progress.refused)}", at)
+        return withdraw(rollout, _refused(progress), at)
     if at.now - rollout.entered < policy.routing:
         return rollout
     if len(progress.lagging) > policy.max_unavailable * progress.total:
         return withdraw(rollout, _late(progress, policy.routing), at)
-    passed_over = f"went on without {listed(progress.lagging)}"
-    return replace(activate(rollout, rollout.target, at), note=passed_over)
+    return replace(activate(rollout, rollout.target, at), passed_over=progress.missing)
 
 
 def _retire(rollout: Rollout, progress: Progress, policy: Policy, delay: float, at: Moment) -> Rollout:
@@ -134,8 +139,12 @@ def _over(rollout: Rollout, progress: Progress, delay: float, now: float) -> boo
     return not progress.lagging and now - max(rollout.entered, progress.since) >= delay
 
 
-def _late(progress: Progress, seconds: float) -> str:
-    return f"waiting for {listed(progress.lagging)} for more than {seconds:g} s"
+def _refused(progress: Progress) -> Failure:
+    return Failure(kind=FailureKind.REFUSED, missing=missing(progress.refused))
+
+
+def _late(progress: Progress, seconds: float) -> Failure:
+    return Failure(kind=FailureKind.DEADLINE, missing=missing((), progress.lagging), seconds=seconds)
 
 
 def _first(rollout: Rollout) -> bool:

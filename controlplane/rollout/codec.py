@@ -6,11 +6,19 @@ Bytes are deterministic: the same value has the same content hash at every repli
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import MappingProxyType
 
 from google.protobuf.message import DecodeError, Message
 
 from controlplane.model import Plan, RoutingRule, ShardAssignment
+from controlplane.rollout.failure import WITHOUT, Failure, Missing, Refusal, without
+from controlplane.rollout.failure_codec import (
+    failure_from_proto,
+    failure_to_proto,
+    missing_from_proto,
+    missing_to_proto,
+    refusal_from_proto,
+    refusal_to_proto,
+)
 from controlplane.rollout.registry import Consumer, Report
 from controlplane.rollout.state import Phase, Rollout
 from lightbulb.model import ObjectiveTable
@@ -91,12 +99,14 @@ def rollout_to_bytes(rollout: Rollout) -> bytes:
         held=rollout.held,
         leaving=rollout.leaving,
         pinned=rollout.pinned,
-        note=rollout.note,
-        failure=rollout.failure,
+        note=without(rollout.passed_over),
+        failure=str(rollout.failure or ""),
         withdrawn=rollout.withdrawn,
         fence=rollout.fence,
         desired_version=rollout.desired_version,
         oldest=rollout.oldest,
+        why_withdrawn=failure_to_proto(rollout.failure),
+        passed_over=missing_to_proto(rollout.passed_over),
     ).SerializeToString(deterministic=True)
 
 
@@ -118,8 +128,8 @@ def rollout_from_bytes(body: bytes) -> Rollout:
         held=tuple(message.held),
         leaving=tuple(message.leaving),
         pinned=tuple(message.pinned),
-        note=message.note,
-        failure=message.failure,
+        passed_over=_passed_over(message),
+        failure=_failure(message),
         withdrawn=message.withdrawn,
         fence=message.fence,
         desired_version=message.desired_version,
@@ -158,7 +168,8 @@ def _consumer_to_proto(consumer: Consumer) -> pb.StoredConsumer:
         address=address,
         port=port,
         waiting_for=consumer.waiting_for,
-        rejected=dict(consumer.rejected),
+        rejected={each.what: each.reason for each in consumer.refusals},
+        refusals=map(refusal_to_proto, consumer.refusals),
         loaded=sorted(consumer.loaded),
         routes=consumer.routes,
         since=consumer.since,
@@ -177,7 +188,7 @@ def _consumer_from_proto(message: pb.StoredConsumer) -> Consumer:
         shard=message.shard,
         address=(message.address, message.port) if message.address else None,
         waiting_for=tuple(message.waiting_for),
-        rejected=MappingProxyType(dict(message.rejected)),
+        refusals=_refusals(message),
         loaded=frozenset(message.loaded),
         routes=tuple(message.routes),
         since=message.since,
@@ -187,6 +198,27 @@ def _consumer_from_proto(message: pb.StoredConsumer) -> Consumer:
         refused_of=message.refused_of,
         unsynced_since=message.unsynced_since,
     )
+
+
+def _failure(message: pb.StoredRollout) -> Failure | None:
+    if not message.failure:
+        return None
+    return failure_from_proto(message.why_withdrawn, told=message.failure)
+
+
+def _passed_over(message: pb.StoredRollout) -> Missing:
+    if message.note and not message.HasField("passed_over"):
+        return Missing(told=message.note.removeprefix(WITHOUT))
+    return missing_from_proto(message.passed_over)
+
+
+def _refusals(message: pb.StoredConsumer) -> tuple[Refusal, ...]:
+    if message.rejected and not message.refusals:  # an older control plane's, which doesn't tell of what type
+        return tuple(
+            Refusal(consumer_kind=message.kind, consumer_id=message.id, resource=name, reason=reason)
+            for name, reason in sorted(message.rejected.items())
+        )
+    return tuple(map(refusal_from_proto, message.refusals))
 
 
 def _parse(message: Message, body: bytes) -> None:

@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 from controlplane.rollout.advance import Progress
 from controlplane.rollout.desired_state import ModelsByShard
+from controlplane.rollout.failure import Laggard, Refusal
 from controlplane.rollout.registry import Consumer
 from controlplane.rollout.state import Phase, Policy, Rollout
-from lightbulb.ads.values import LISTENER_NAME
 
 _WAITED_FOR = MappingProxyType(
     {
@@ -35,36 +35,36 @@ def progress(
         if consumer.kind in kinds and _counts(consumer, rollout, now, policy)
     ]
     lagging = [
-        _named(consumer)
+        _laggard(consumer)
         for consumer in waited_for
         if _lags(consumer, rollout) and not _given_up(consumer, rollout, now, policy)
     ]
     if rollout.phase is Phase.LOADING:
         lagging += _shards_without_host(target, waited_for)
     refused = [
-        f"{consumer}: {name}: {reason}"
+        refusal
         for consumer in waited_for
-        for name, reason in sorted(consumer.rejected.items())
-        if _concerns(name, consumer, rollout, target)
+        for refusal in consumer.refusals
+        if _concerns(refusal, consumer, rollout, target)
     ]
     return Progress(
         total=len(waited_for),
-        lagging=tuple(sorted(lagging)),
-        refused=tuple(sorted(refused)),
+        lagging=tuple(sorted(lagging, key=str)),
+        refused=tuple(sorted(refused, key=str)),
         since=max((consumer.synced_since for consumer in waited_for), default=0.0),
     )
 
 
-def _concerns(name: str, consumer: Consumer, rollout: Rollout, target: ModelsByShard) -> bool:
+def _concerns(refusal: Refusal, consumer: Consumer, rollout: Rollout, target: ModelsByShard) -> bool:
     """Say whether what a consumer refuses has to do with the target: one that is broken stops no publish.
 
     What a sidecar or Lightbulb refused of a generation that is live is no matter of the target's: it isn't
     waited for, and its clients are answered from what it routes.
     """
     if consumer.kind == "host":
-        return any(model.id == name for model in target.get(consumer.shard, ()))
+        return any(model.id == refusal.resource for model in target.get(consumer.shard, ()))
     # A sidecar that can't listen, say because its port is taken, serves nobody anyhow.
-    return name != LISTENER_NAME and consumer.refused_of not in rollout.live
+    return not refusal.of_listener and consumer.refused_of not in rollout.live
 
 
 def _counts(consumer: Consumer, rollout: Rollout, now: float, policy: Policy) -> bool:
@@ -96,12 +96,20 @@ def _given_up(consumer: Consumer, rollout: Rollout, now: float, policy: Policy) 
     return rollout.phase in {Phase.RETIRING, Phase.UNLOADING} and 0.0 < since <= now - policy.lease
 
 
-def _named(consumer: Consumer) -> str:
-    return f"{consumer} (disconnected)" if consumer.disconnected else str(consumer)
+def _laggard(consumer: Consumer) -> Laggard:
+    return Laggard(
+        consumer_kind=consumer.kind,
+        consumer_id=consumer.id,
+        shard=consumer.shard,
+        resource_types=consumer.waiting_for,
+        disconnected=consumer.disconnected,
+    )
 
 
-def _shards_without_host(models: ModelsByShard, hosts: Iterable[Consumer]) -> list[str]:
+def _shards_without_host(models: ModelsByShard, hosts: Iterable[Consumer]) -> list[Laggard]:
     present = {host.shard for host in hosts}
     return [
-        f"a host for shard {shard}" for shard, wanted in models.items() if wanted and shard not in present
+        Laggard(consumer_kind="host", shard=shard)
+        for shard, wanted in models.items()
+        if wanted and shard not in present
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from controlplane.rollout.failure import NOBODY_MISSING, Failure, superseded
 from controlplane.rollout.state import MAX_LIVE, MAX_PINNED, UNDER_WAY, Moment, Phase, Rollout
 
 
@@ -27,7 +28,7 @@ def publish(rollout: Rollout | None, target: int, release: tuple[int, ...] | Non
     """
     if rollout is None:
         return Rollout(phase=Phase.LOADING, entered=at.now, target=target, desired_version=at.version)
-    before = withdraw(rollout, f"superseded by generation {target}", at) if rollout.target else rollout
+    before = withdraw(rollout, superseded(target), at) if rollout.target else rollout
     live = tuple(number for number in before.live if number not in (release or ()))
     if len(live) >= MAX_LIVE:
         raise Refused(
@@ -41,8 +42,8 @@ def publish(rollout: Rollout | None, target: int, release: tuple[int, ...] | Non
         target=target,
         live=live,
         leaving=(*before.leaving, *(release or ())),
-        note="",
-        failure="",
+        passed_over=NOBODY_MISSING,
+        failure=None,
         desired_version=at.version,
     )
 
@@ -71,11 +72,7 @@ def roll_back(rollout: Rollout | None, number: int, at: Moment) -> Rollout:
         if wanted == rollout.target:
             raise Refused(f"generation {wanted} is on its way already; see `lightbulb status`")
         raise NotLoaded(f"generation {wanted} is not loaded; loaded are {_listed(rollout.live)}")
-    before = (
-        withdraw(rollout, f"superseded by the rollback to generation {wanted}", at)
-        if rollout.target
-        else rollout
-    )
+    before = withdraw(rollout, superseded(wanted, rollback=True), at) if rollout.target else rollout
     return activate(before, wanted, at)
 
 
@@ -111,13 +108,13 @@ def activate(rollout: Rollout, number: int, at: Moment) -> Rollout:
         oldest=next(each for each in live if each in held),
         live=live,
         held=held,
-        note="",
+        passed_over=NOBODY_MISSING,
         fence=at.version,
         desired_version=at.version,
     )
 
 
-def withdraw(rollout: Rollout, reason: str, at: Moment) -> Rollout:
+def withdraw(rollout: Rollout, failure: Failure | None, at: Moment) -> Rollout:
     """Return the rollout without its target, which nobody was told of; what was active stays so."""
     assert rollout.phase in UNDER_WAY
     # Once it is routed somewhere, hosts keep its models until the sidecars have let go.
@@ -128,7 +125,7 @@ def withdraw(rollout: Rollout, reason: str, at: Moment) -> Rollout:
         entered=at.now,
         target=0,
         leaving=(*rollout.leaving, *routed),
-        failure=reason,
+        failure=failure,
         withdrawn=rollout.target,
         desired_version=at.version,
     )

@@ -7,13 +7,11 @@ Lightbulb goes on answering, and a host whose replica ended is about to reconnec
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
+from controlplane.rollout.failure import Refusal
 from controlplane.rollout.state import Policy
-
-NOTHING: Mapping[str, str] = MappingProxyType({})
 
 REPLICA_SECONDS = 4.0
 """A replica that hasn't been heard of for so long has ended, and its consumers look for another."""
@@ -41,7 +39,7 @@ class Consumer:
     shard: str = ""
     address: Address | None = None
     waiting_for: tuple[str, ...] = ()
-    rejected: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    refusals: tuple[Refusal, ...] = ()
     loaded: frozenset[str] = frozenset()
     routes: tuple[int, ...] = ()
     since: float = 0.0
@@ -66,19 +64,19 @@ class Consumer:
             orphaned=orphaned,
             since=at,
             waiting_for=(),
-            rejected=NOTHING,
+            refusals=(),
             refused_of=0,
             unsynced_since=0.0,
         )
 
-    def refusal_of(self, rejected: Mapping[str, str], routed: tuple[int, ...]) -> int:
-        """Return `refused_of` when it refuses `rejected`, and `routed` is shown.
+    def refusal_of(self, refusals: tuple[Refusal, ...], routed: tuple[int, ...]) -> int:
+        """Return `refused_of` when it refuses `refusals`, and `routed` is shown.
 
         What it refused before is refused of that generation still, for as long as it is routed.
         """
-        if not rejected or not routed:
+        if not refusals or not routed:
             return 0
-        same = rejected.items() <= self.rejected.items() and self.refused_of in routed
+        same = set(refusals) <= set(self.refusals) and self.refused_of in routed
         return self.refused_of if same else routed[-1]
 
     def remembered(self, now: float, policy: Policy) -> bool:

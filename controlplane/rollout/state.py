@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from controlplane.model import Plan
+from controlplane.rollout.failure import NOBODY_MISSING, Failure, Missing
 
 
 class Phase(Enum):
@@ -51,7 +52,7 @@ class Rollout:
     clients may hold answers from; `oldest`: that of them which a caller gets whose sidecar isn't known.
     `leaving`: loaded still, routed no more. `fence`: the version at which `active` was last set;
     `desired_version`: the version at which what any consumer should have last changed. `failure` says why the
-    newest publish was withdrawn; `note`, whom it went on without.
+    newest publish was withdrawn; `passed_over`, whom it went on without.
     """
 
     phase: Phase
@@ -63,8 +64,8 @@ class Rollout:
     held: tuple[int, ...] = ()
     leaving: tuple[int, ...] = ()
     pinned: tuple[int, ...] = ()
-    note: str = ""
-    failure: str = ""
+    passed_over: Missing = NOBODY_MISSING
+    failure: Failure | None = None
     withdrawn: int = 0
     fence: int = 0
     desired_version: int = 0
@@ -126,12 +127,3 @@ MAX_LIVE = 8
 
 MAX_PINNED = 3
 """Pinned generations at once."""
-
-MAX_LISTED = 10
-"""Consumers that a text names."""
-
-
-def listed(names: tuple[str, ...]) -> str:
-    """Return names for people to read: a thousand of them would tell less."""
-    more = len(names) - MAX_LISTED
-    return "; ".join(names[:MAX_LISTED]) + (f"; and {more} more" if more > 0 else "")

@@ -72,6 +72,8 @@ def event_to_bytes(event: Event) -> bytes:
             action=event.action,
             generation=event.generation,
             detail=event.detail,
+            kind=event.kind,
+            cause=event.cause,
         )
     )
 
@@ -86,6 +88,8 @@ def event_from_bytes(sealed: bytes) -> Event:
         action=message.action,
         generation=message.generation,
         detail=message.detail,
+        kind=message.kind,
+        cause=message.cause,
     )
 
 

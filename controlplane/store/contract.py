@@ -83,13 +83,18 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A line of the audit trail; `generation` 0: it concerns none."""
+    """A line of the audit trail; `generation` 0: it concerns none.
+
+    `action` and `detail` are for people, `kind` and `cause` for programs; what these mean isn't known here.
+    """
 
     at: float
     author: str
     action: str
     generation: int = 0
     detail: str = ""
+    kind: str = ""
+    cause: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,9 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from lightbulb.v1 import failure_pb2 as lightbulb_dot_v1_dot_failure__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n lightbulb/v1/control_plane.proto\x12\x0clightbulb.v1\".\n\rWorkspaceFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\x8a\x01\n\x0ePublishRequest\x12*\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1b.lightbulb.v1.WorkspaceFile\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x17\n\x0fsource_revision\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"b\n\x07Problem\x12\x0c\n\x04\x66ile\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\r\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x0e\n\x06remedy\x18\x06 \x01(\t\"\x88\x01\n\x0fPublishResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\t\x12\'\n\x08problems\x18\x03 \x03(\x0b\x32\x15.lightbulb.v1.Problem\x12\x11\n\tunchanged\x18\x04 \x01(\x08\x12\x0f\n\x07version\x18\x05 \x01(\x04\"j\n\x0fRollbackRequest\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06reload\x18\x04 \x01(\x08\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"^\n\x10RollbackResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x11\n\tunchanged\x18\x02 \x01(\x08\x12\x12\n\non_its_way\x18\x03 \x01(\x08\x12\x0f\n\x07version\x18\x04 \x01(\x04\"U\n\nPinRequest\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x0f\n\x07release\x18\x02 \x01(\x08\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1d\n\x0bPinResponse\x12\x0e\n\x06pinned\x18\x01 \x03(\x04\"\x12\n\x10GetStatusRequest\"\x0e\n\x0cWatchRequest\"\xf2\x01\n\x08\x43onsumer\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x13\n\x0bwaiting_for\x18\x03 \x03(\t\x12\x36\n\x08rejected\x18\x04 \x03(\x0b\x32$.lightbulb.v1.Consumer.RejectedEntry\x12\x14\n\x0c\x64isconnected\x18\x05 \x01(\x08\x12\x15\n\ranswered_from\x18\x06 \x01(\x04\x12\r\n\x05shard\x18\x07 \x01(\t\x12\r\n\x05stale\x18\x08 \x01(\x08\x1a/\n\rRejectedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"8\n\x07Replica\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07leading\x18\x02 \x01(\x08\x12\x0e\n\x06silent\x18\x03 \x01(\x08\"\x82\x03\n\x11GetStatusResponse\x12\x19\n\x11\x61\x63tive_generation\x18\x01 \x01(\x04\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\t\x12\"\n\x05phase\x18\x03 \x01(\x0e\x32\x13.lightbulb.v1.Phase\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12)\n\tconsumers\x18\x05 \x03(\x0b\x32\x16.lightbulb.v1.Consumer\x12\x19\n\x11target_generation\x18\x06 \x01(\x04\x12\x19\n\x11\x66\x61iled_generation\x18\x07 \x01(\x04\x12\x0f\n\x07\x66\x61ilure\x18\x08 \x01(\t\x12\x18\n\x10live_generations\x18\t \x03(\x04\x12\x1a\n\x12pinned_generations\x18\n \x03(\x04\x12\x0f\n\x07version\x18\x0b \x01(\x04\x12\'\n\x08replicas\x18\x0c \x03(\x0b\x32\x15.lightbulb.v1.Replica\x12\x15\n\rstore_problem\x18\r \x01(\t\x12\x0f\n\x07replica\x18\x0e \x01(\t\"2\n\x11GetHistoryRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\x04\"\x97\x01\n\x0cHistoryEntry\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x17\n\x0fsource_revision\x18\x05 \x01(\t\x12\x14\n\x0cpublished_at\x18\x06 \x01(\x01\x12\r\n\x05state\x18\x07 \x01(\t\"A\n\x12GetHistoryResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.lightbulb.v1.HistoryEntry\"\'\n\x0b\x44iffRequest\x12\x0c\n\x04\x66rom\x18\x01 \x01(\x04\x12\n\n\x02to\x18\x02 \x01(\x04\"H\n\nDifference\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x03 \x03(\t\x12\x0f\n\x07removed\x18\x04 \x03(\t\"=\n\x0c\x44iffResponse\x12-\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32\x18.lightbulb.v1.Difference\"!\n\x10GetEventsRequest\x12\r\n\x05limit\x18\x01 \x01(\r\"W\n\x05\x45vent\x12\n\n\x02\x61t\x18\x01 \x01(\x01\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x12\n\ngeneration\x18\x04 \x01(\x04\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\"8\n\x11GetEventsResponse\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.lightbulb.v1.Event*\xa9\x01\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x11\n\rPHASE_LOADING\x10\x01\x12\x11\n\rPHASE_ROUTING\x10\x02\x12\x12\n\x0ePHASE_RETIRING\x10\x03\x12\x13\n\x0fPHASE_UNLOADING\x10\x04\x12\x11\n\rPHASE_SETTLED\x10\x05\x12\x13\n\x0fPHASE_RELEASING\x10\x07\"\x04\x08\x06\x10\x06*\x0cPHASE_FAILED2\xd1\x04\n\x0c\x43ontrolPlane\x12\x46\n\x07Publish\x12\x1c.lightbulb.v1.PublishRequest\x1a\x1d.lightbulb.v1.PublishResponse\x12I\n\x08Rollback\x12\x1d.lightbulb.v1.RollbackRequest\x1a\x1e.lightbulb.v1.RollbackResponse\x12:\n\x03Pin\x12\x18.lightbulb.v1.PinRequest\x1a\x19.lightbulb.v1.PinResponse\x12L\n\tGetStatus\x12\x1e.lightbulb.v1.GetStatusRequest\x1a\x1f.lightbulb.v1.GetStatusResponse\x12\x46\n\x05Watch\x12\x1a.lightbulb.v1.WatchRequest\x1a\x1f.lightbulb.v1.GetStatusResponse0\x01\x12O\n\nGetHistory\x12\x1f.lightbulb.v1.GetHistoryRequest\x1a .lightbulb.v1.GetHistoryResponse\x12=\n\x04\x44iff\x12\x19.lightbulb.v1.DiffRequest\x1a\x1a.lightbulb.v1.DiffResponse\x12L\n\tGetEvents\x12\x1e.lightbulb.v1.GetEventsRequest\x1a\x1f.lightbulb.v1.GetEventsResponseB\x1aZ\x18lightbulb/v1;lightbulbv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n lightbulb/v1/control_plane.proto\x12\x0clightbulb.v1\x1a\x1alightbulb/v1/failure.proto\".\n\rWorkspaceFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\x8a\x01\n\x0ePublishRequest\x12*\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1b.lightbulb.v1.WorkspaceFile\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x17\n\x0fsource_revision\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"b\n\x07Problem\x12\x0c\n\x04\x66ile\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\r\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x0e\n\x06remedy\x18\x06 \x01(\t\"\x88\x01\n\x0fPublishResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\t\x12\'\n\x08problems\x18\x03 \x03(\x0b\x32\x15.lightbulb.v1.Problem\x12\x11\n\tunchanged\x18\x04 \x01(\x08\x12\x0f\n\x07version\x18\x05 \x01(\x04\"j\n\x0fRollbackRequest\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06reload\x18\x04 \x01(\x08\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"^\n\x10RollbackResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x11\n\tunchanged\x18\x02 \x01(\x08\x12\x12\n\non_its_way\x18\x03 \x01(\x08\x12\x0f\n\x07version\x18\x04 \x01(\x04\"U\n\nPinRequest\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x0f\n\x07release\x18\x02 \x01(\x08\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1d\n\x0bPinResponse\x12\x0e\n\x06pinned\x18\x01 \x03(\x04\"\x12\n\x10GetStatusRequest\"\x0e\n\x0cWatchRequest\"\xb2\x02\n\x08\x43onsumer\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x13\n\x0bwaiting_for\x18\x03 \x03(\t\x12\x36\n\x08rejected\x18\x04 \x03(\x0b\x32$.lightbulb.v1.Consumer.RejectedEntry\x12\x14\n\x0c\x64isconnected\x18\x05 \x01(\x08\x12\x15\n\ranswered_from\x18\x06 \x01(\x04\x12\r\n\x05shard\x18\x07 \x01(\t\x12\r\n\x05stale\x18\x08 \x01(\x08\x12\'\n\x08refusals\x18\t \x03(\x0b\x32\x15.lightbulb.v1.Refusal\x12\x15\n\rmore_refusals\x18\n \x01(\r\x1a/\n\rRejectedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"8\n\x07Replica\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07leading\x18\x02 \x01(\x08\x12\x0e\n\x06silent\x18\x03 \x01(\x08\"\x85\x04\n\x11GetStatusResponse\x12\x19\n\x11\x61\x63tive_generation\x18\x01 \x01(\x04\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\t\x12\"\n\x05phase\x18\x03 \x01(\x0e\x32\x13.lightbulb.v1.Phase\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12)\n\tconsumers\x18\x05 \x03(\x0b\x32\x16.lightbulb.v1.Consumer\x12\x19\n\x11target_generation\x18\x06 \x01(\x04\x12\x19\n\x11\x66\x61iled_generation\x18\x07 \x01(\x04\x12\x0f\n\x07\x66\x61ilure\x18\x08 \x01(\t\x12\x18\n\x10live_generations\x18\t \x03(\x04\x12\x1a\n\x12pinned_generations\x18\n \x03(\x04\x12\x0f\n\x07version\x18\x0b \x01(\x04\x12\'\n\x08replicas\x18\x0c \x03(\x0b\x32\x15.lightbulb.v1.Replica\x12\x15\n\rstore_problem\x18\r \x01(\t\x12\x0f\n\x07replica\x18\x0e \x01(\t\x12)\n\nwhy_failed\x18\x0f \x01(\x0b\x32\x15.lightbulb.v1.Failure\x12*\n\x0bwaiting_for\x18\x10 \x01(\x0b\x32\x15.lightbulb.v1.Missing\x12*\n\x0bpassed_over\x18\x11 \x01(\x0b\x32\x15.lightbulb.v1.Missing\"2\n\x11GetHistoryRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\x04\"\x97\x01\n\x0cHistoryEntry\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x17\n\x0fsource_revision\x18\x05 \x01(\t\x12\x14\n\x0cpublished_at\x18\x06 \x01(\x01\x12\r\n\x05state\x18\x07 \x01(\t\"A\n\x12GetHistoryResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.lightbulb.v1.HistoryEntry\"\'\n\x0b\x44iffRequest\x12\x0c\n\x04\x66rom\x18\x01 \x01(\x04\x12\n\n\x02to\x18\x02 \x01(\x04\"H\n\nDifference\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x03 \x03(\t\x12\x0f\n\x07removed\x18\x04 \x03(\t\"=\n\x0c\x44iffResponse\x12-\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32\x18.lightbulb.v1.Difference\"!\n\x10GetEventsRequest\x12\r\n\x05limit\x18\x01 \x01(\r\"\xd2\x01\n\x05\x45vent\x12\n\n\x02\x61t\x18\x01 \x01(\x01\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x12\n\ngeneration\x18\x04 \x01(\x04\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12%\n\x04kind\x18\x06 \x01(\x0e\x32\x17.lightbulb.v1.EventKind\x12&\n\x07\x66\x61ilure\x18\x07 \x01(\x0b\x32\x15.lightbulb.v1.Failure\x12*\n\x0bpassed_over\x18\x08 \x01(\x0b\x32\x15.lightbulb.v1.Missing\"8\n\x11GetEventsResponse\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.lightbulb.v1.Event*\xa9\x01\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x11\n\rPHASE_LOADING\x10\x01\x12\x11\n\rPHASE_ROUTING\x10\x02\x12\x12\n\x0ePHASE_RETIRING\x10\x03\x12\x13\n\x0fPHASE_UNLOADING\x10\x04\x12\x11\n\rPHASE_SETTLED\x10\x05\x12\x13\n\x0fPHASE_RELEASING\x10\x07\"\x04\x08\x06\x10\x06*\x0cPHASE_FAILED*\xd5\x02\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45VENT_KIND_PUBLISHED\x10\x01\x12\x17\n\x13\x45VENT_KIND_RELOADED\x10\x02\x12\x1a\n\x16\x45VENT_KIND_ROLLED_BACK\x10\x03\x12\x15\n\x11\x45VENT_KIND_PINNED\x10\x04\x12\x17\n\x13\x45VENT_KIND_UNPINNED\x10\x05\x12\x18\n\x14\x45VENT_KIND_ACTIVATED\x10\x06\x12\x18\n\x14\x45VENT_KIND_WITHDRAWN\x10\x07\x12\x16\n\x12\x45VENT_KIND_LOADING\x10\x08\x12\x16\n\x12\x45VENT_KIND_ROUTING\x10\t\x12\x17\n\x13\x45VENT_KIND_RETIRING\x10\n\x12\x18\n\x14\x45VENT_KIND_UNLOADING\x10\x0b\x12\x16\n\x12\x45VENT_KIND_SETTLED\x10\x0c\x32\xd1\x04\n\x0c\x43ontrolPlane\x12\x46\n\x07Publish\x12\x1c.lightbulb.v1.PublishRequest\x1a\x1d.lightbulb.v1.PublishResponse\x12I\n\x08Rollback\x12\x1d.lightbulb.v1.RollbackRequest\x1a\x1e.lightbulb.v1.RollbackResponse\x12:\n\x03Pin\x12\x18.lightbulb.v1.PinRequest\x1a\x19.lightbulb.v1.PinResponse\x12L\n\tGetStatus\x12\x1e.lightbulb.v1.GetStatusRequest\x1a\x1f.lightbulb.v1.GetStatusResponse\x12\x46\n\x05Watch\x12\x1a.lightbulb.v1.WatchRequest\x1a\x1f.lightbulb.v1.GetStatusResponse0\x01\x12O\n\nGetHistory\x12\x1f.lightbulb.v1.GetHistoryRequest\x1a .lightbulb.v1.GetHistoryResponse\x12=\n\x04\x44iff\x12\x19.lightbulb.v1.DiffRequest\x1a\x1a.lightbulb.v1.DiffResponse\x12L\n\tGetEvents\x12\x1e.lightbulb.v1.GetEventsRequest\x1a\x1f.lightbulb.v1.GetEventsResponseB\x1aZ\x18lightbulb/v1;lightbulbv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,54 +35,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'Z\030lightbulb/v1;lightbulbv1'
   _globals['_CONSUMER_REJECTEDENTRY']._loaded_options = None
   _globals['_CONSUMER_REJECTEDENTRY']._serialized_options = b'8\001'
-  _globals['_PHASE']._serialized_start=2162
-  _globals['_PHASE']._serialized_end=2331
-  _globals['_WORKSPACEFILE']._serialized_start=50
-  _globals['_WORKSPACEFILE']._serialized_end=96
-  _globals['_PUBLISHREQUEST']._serialized_start=99
-  _globals['_PUBLISHREQUEST']._serialized_end=237
-  _globals['_PROBLEM']._serialized_start=239
-  _globals['_PROBLEM']._serialized_end=337
-  _globals['_PUBLISHRESPONSE']._serialized_start=340
-  _globals['_PUBLISHRESPONSE']._serialized_end=476
-  _globals['_ROLLBACKREQUEST']._serialized_start=478
-  _globals['_ROLLBACKREQUEST']._serialized_end=584
-  _globals['_ROLLBACKRESPONSE']._serialized_start=586
-  _globals['_ROLLBACKRESPONSE']._serialized_end=680
-  _globals['_PINREQUEST']._serialized_start=682
-  _globals['_PINREQUEST']._serialized_end=767
-  _globals['_PINRESPONSE']._serialized_start=769
-  _globals['_PINRESPONSE']._serialized_end=798
-  _globals['_GETSTATUSREQUEST']._serialized_start=800
-  _globals['_GETSTATUSREQUEST']._serialized_end=818
-  _globals['_WATCHREQUEST']._serialized_start=820
-  _globals['_WATCHREQUEST']._serialized_end=834
-  _globals['_CONSUMER']._serialized_start=837
-  _globals['_CONSUMER']._serialized_end=1079
-  _globals['_CONSUMER_REJECTEDENTRY']._serialized_start=1032
-  _globals['_CONSUMER_REJECTEDENTRY']._serialized_end=1079
-  _globals['_REPLICA']._serialized_start=1081
-  _globals['_REPLICA']._serialized_end=1137
-  _globals['_GETSTATUSRESPONSE']._serialized_start=1140
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1526
-  _globals['_GETHISTORYREQUEST']._serialized_start=1528
-  _globals['_GETHISTORYREQUEST']._serialized_end=1578
-  _globals['_HISTORYENTRY']._serialized_start=1581
-  _globals['_HISTORYENTRY']._serialized_end=1732
-  _globals['_GETHISTORYRESPONSE']._serialized_start=1734
-  _globals['_GETHISTORYRESPONSE']._serialized_end=1799
-  _globals['_DIFFREQUEST']._serialized_start=1801
-  _globals['_DIFFREQUEST']._serialized_end=1840
-  _globals['_DIFFERENCE']._serialized_start=1842
-  _globals['_DIFFERENCE']._serialized_end=1914
-  _globals['_DIFFRESPONSE']._serialized_start=1916
-  _globals['_DIFFRESPONSE']._serialized_end=1977
-  _globals['_GETEVENTSREQUEST']._serialized_start=1979
-  _globals['_GETEVENTSREQUEST']._serialized_end=2012
-  _globals['_EVENT']._serialized_start=2014
-  _globals['_EVENT']._serialized_end=2101
-  _globals['_GETEVENTSRESPONSE']._serialized_start=2103
-  _globals['_GETEVENTSRESPONSE']._serialized_end=2159
-  _globals['_CONTROLPLANE']._serialized_start=2334
-  _globals['_CONTROLPLANE']._serialized_end=2927
+  _globals['_PHASE']._serialized_start=2509
+  _globals['_PHASE']._serialized_end=2678
+  _globals['_EVENTKIND']._serialized_start=2681
+  _globals['_EVENTKIND']._serialized_end=3022
+  _globals['_WORKSPACEFILE']._serialized_start=78
+  _globals['_WORKSPACEFILE']._serialized_end=124
+  _globals['_PUBLISHREQUEST']._serialized_start=127
+  _globals['_PUBLISHREQUEST']._serialized_end=265
+  _globals['_PROBLEM']._serialized_start=267
+  _globals['_PROBLEM']._serialized_end=365
+  _globals['_PUBLISHRESPONSE']._serialized_start=368
+  _globals['_PUBLISHRESPONSE']._serialized_end=504
+  _globals['_ROLLBACKREQUEST']._serialized_start=506
+  _globals['_ROLLBACKREQUEST']._serialized_end=612
+  _globals['_ROLLBACKRESPONSE']._serialized_start=614
+  _globals['_ROLLBACKRESPONSE']._serialized_end=708
+  _globals['_PINREQUEST']._serialized_start=710
+  _globals['_PINREQUEST']._serialized_end=795
+  _globals['_PINRESPONSE']._serialized_start=797
+  _globals['_PINRESPONSE']._serialized_end=826
+  _globals['_GETSTATUSREQUEST']._serialized_start=828
+  _globals['_GETSTATUSREQUEST']._serialized_end=846
+  _globals['_WATCHREQUEST']._serialized_start=848
+  _globals['_WATCHREQUEST']._serialized_end=862
+  _globals['_CONSUMER']._serialized_start=865
+  _globals['_CONSUMER']._serialized_end=1171
+  _globals['_CONSUMER_REJECTEDENTRY']._serialized_start=1124
+  _globals['_CONSUMER_REJECTEDENTRY']._serialized_end=1171
+  _globals['_REPLICA']._serialized_start=1173
+  _globals['_REPLICA']._serialized_end=1229
+  _globals['_GETSTATUSRESPONSE']._serialized_start=1232
+  _globals['_GETSTATUSRESPONSE']._serialized_end=1749
+  _globals['_GETHISTORYREQUEST']._serialized_start=1751
+  _globals['_GETHISTORYREQUEST']._serialized_end=1801
+  _globals['_HISTORYENTRY']._serialized_start=1804
+  _globals['_HISTORYENTRY']._serialized_end=1955
+  _globals['_GETHISTORYRESPONSE']._serialized_start=1957
+  _globals['_GETHISTORYRESPONSE']._serialized_end=2022
+  _globals['_DIFFREQUEST']._serialized_start=2024
+  _globals['_DIFFREQUEST']._serialized_end=2063
+  _globals['_DIFFERENCE']._serialized_start=2065
+  _globals['_DIFFERENCE']._serialized_end=2137
+  _globals['_DIFFRESPONSE']._serialized_start=2139
+  _globals['_DIFFRESPONSE']._serialized_end=2200
+  _globals['_GETEVENTSREQUEST']._serialized_start=2202
+  _globals['_GETEVENTSREQUEST']._serialized_end=2235
+  _globals['_EVENT']._serialized_start=2238
+  _globals['_EVENT']._serialized_end=2448
+  _globals['_GETEVENTSRESPONSE']._serialized_start=2450
+  _globals['_GETEVENTSRESPONSE']._serialized_end=2506
+  _globals['_CONTROLPLANE']._serialized_start=3025
+  _globals['_CONTROLPLANE']._serialized_end=3618
 # @@protoc_insertion_point(module_scope)

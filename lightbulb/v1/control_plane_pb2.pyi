@@ -1,3 +1,4 @@
+from lightbulb.v1 import failure_pb2 as _failure_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -16,6 +17,22 @@ class Phase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PHASE_UNLOADING: _ClassVar[Phase]
     PHASE_SETTLED: _ClassVar[Phase]
     PHASE_RELEASING: _ClassVar[Phase]
+
+class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EVENT_KIND_UNSPECIFIED: _ClassVar[EventKind]
+    EVENT_KIND_PUBLISHED: _ClassVar[EventKind]
+    EVENT_KIND_RELOADED: _ClassVar[EventKind]
+    EVENT_KIND_ROLLED_BACK: _ClassVar[EventKind]
+    EVENT_KIND_PINNED: _ClassVar[EventKind]
+    EVENT_KIND_UNPINNED: _ClassVar[EventKind]
+    EVENT_KIND_ACTIVATED: _ClassVar[EventKind]
+    EVENT_KIND_WITHDRAWN: _ClassVar[EventKind]
+    EVENT_KIND_LOADING: _ClassVar[EventKind]
+    EVENT_KIND_ROUTING: _ClassVar[EventKind]
+    EVENT_KIND_RETIRING: _ClassVar[EventKind]
+    EVENT_KIND_UNLOADING: _ClassVar[EventKind]
+    EVENT_KIND_SETTLED: _ClassVar[EventKind]
 PHASE_UNSPECIFIED: Phase
 PHASE_LOADING: Phase
 PHASE_ROUTING: Phase
@@ -23,6 +40,19 @@ PHASE_RETIRING: Phase
 PHASE_UNLOADING: Phase
 PHASE_SETTLED: Phase
 PHASE_RELEASING: Phase
+EVENT_KIND_UNSPECIFIED: EventKind
+EVENT_KIND_PUBLISHED: EventKind
+EVENT_KIND_RELOADED: EventKind
+EVENT_KIND_ROLLED_BACK: EventKind
+EVENT_KIND_PINNED: EventKind
+EVENT_KIND_UNPINNED: EventKind
+EVENT_KIND_ACTIVATED: EventKind
+EVENT_KIND_WITHDRAWN: EventKind
+EVENT_KIND_LOADING: EventKind
+EVENT_KIND_ROUTING: EventKind
+EVENT_KIND_RETIRING: EventKind
+EVENT_KIND_UNLOADING: EventKind
+EVENT_KIND_SETTLED: EventKind
 
 class WorkspaceFile(_message.Message):
     __slots__ = ("path", "content")
@@ -129,7 +159,7 @@ class WatchRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class Consumer(_message.Message):
-    __slots__ = ("node_id", "kind", "waiting_for", "rejected", "disconnected", "answered_from", "shard", "stale")
+    __slots__ = ("node_id", "kind", "waiting_for", "rejected", "disconnected", "answered_from", "shard", "stale", "refusals", "more_refusals")
     class RejectedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -145,6 +175,8 @@ class Consumer(_message.Message):
     ANSWERED_FROM_FIELD_NUMBER: _ClassVar[int]
     SHARD_FIELD_NUMBER: _ClassVar[int]
     STALE_FIELD_NUMBER: _ClassVar[int]
+    REFUSALS_FIELD_NUMBER: _ClassVar[int]
+    MORE_REFUSALS_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     kind: str
     waiting_for: _containers.RepeatedScalarFieldContainer[str]
@@ -153,7 +185,9 @@ class Consumer(_message.Message):
     answered_from: int
     shard: str
     stale: bool
-    def __init__(self, node_id: _Optional[str] = ..., kind: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., disconnected: _Optional[bool] = ..., answered_from: _Optional[int] = ..., shard: _Optional[str] = ..., stale: _Optional[bool] = ...) -> None: ...
+    refusals: _containers.RepeatedCompositeFieldContainer[_failure_pb2.Refusal]
+    more_refusals: int
+    def __init__(self, node_id: _Optional[str] = ..., kind: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., disconnected: _Optional[bool] = ..., answered_from: _Optional[int] = ..., shard: _Optional[str] = ..., stale: _Optional[bool] = ..., refusals: _Optional[_Iterable[_Union[_failure_pb2.Refusal, _Mapping]]] = ..., more_refusals: _Optional[int] = ...) -> None: ...
 
 class Replica(_message.Message):
     __slots__ = ("name", "leading", "silent")
@@ -166,7 +200,7 @@ class Replica(_message.Message):
     def __init__(self, name: _Optional[str] = ..., leading: _Optional[bool] = ..., silent: _Optional[bool] = ...) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica")
+    __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica", "why_failed", "waiting_for", "passed_over")
     ACTIVE_GENERATION_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -181,6 +215,9 @@ class GetStatusResponse(_message.Message):
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
     STORE_PROBLEM_FIELD_NUMBER: _ClassVar[int]
     REPLICA_FIELD_NUMBER: _ClassVar[int]
+    WHY_FAILED_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
+    PASSED_OVER_FIELD_NUMBER: _ClassVar[int]
     active_generation: int
     content_hash: str
     phase: Phase
@@ -195,7 +232,10 @@ class GetStatusResponse(_message.Message):
     replicas: _containers.RepeatedCompositeFieldContainer[Replica]
     store_problem: str
     replica: str
-    def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ...) -> None: ...
+    why_failed: _failure_pb2.Failure
+    waiting_for: _failure_pb2.Missing
+    passed_over: _failure_pb2.Missing
+    def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ..., why_failed: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ...) -> None: ...
 
 class GetHistoryRequest(_message.Message):
     __slots__ = ("limit", "before")
@@ -261,18 +301,24 @@ class GetEventsRequest(_message.Message):
     def __init__(self, limit: _Optional[int] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("at", "author", "action", "generation", "detail")
+    __slots__ = ("at", "author", "action", "generation", "detail", "kind", "failure", "passed_over")
     AT_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    PASSED_OVER_FIELD_NUMBER: _ClassVar[int]
     at: float
     author: str
     action: str
     generation: int
     detail: str
-    def __init__(self, at: _Optional[float] = ..., author: _Optional[str] = ..., action: _Optional[str] = ..., generation: _Optional[int] = ..., detail: _Optional[str] = ...) -> None: ...
+    kind: EventKind
+    failure: _failure_pb2.Failure
+    passed_over: _failure_pb2.Missing
+    def __init__(self, at: _Optional[float] = ..., author: _Optional[str] = ..., action: _Optional[str] = ..., generation: _Optional[int] = ..., detail: _Optional[str] = ..., kind: _Optional[_Union[EventKind, str]] = ..., failure: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ...) -> None: ...
 
 class GetEventsResponse(_message.Message):
     __slots__ = ("events",)

@@ -1,3 +1,4 @@
+from lightbulb.v1 import failure_pb2 as _failure_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -61,21 +62,25 @@ class StoredEntry(_message.Message):
     def __init__(self, number: _Optional[int] = ..., content_hash: _Optional[str] = ..., source_hash: _Optional[str] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., source_revision: _Optional[str] = ..., published_at: _Optional[float] = ...) -> None: ...
 
 class StoredEvent(_message.Message):
-    __slots__ = ("at", "author", "action", "generation", "detail")
+    __slots__ = ("at", "author", "action", "generation", "detail", "kind", "cause")
     AT_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
     at: float
     author: str
     action: str
     generation: int
     detail: str
-    def __init__(self, at: _Optional[float] = ..., author: _Optional[str] = ..., action: _Optional[str] = ..., generation: _Optional[int] = ..., detail: _Optional[str] = ...) -> None: ...
+    kind: str
+    cause: bytes
+    def __init__(self, at: _Optional[float] = ..., author: _Optional[str] = ..., action: _Optional[str] = ..., generation: _Optional[int] = ..., detail: _Optional[str] = ..., kind: _Optional[str] = ..., cause: _Optional[bytes] = ...) -> None: ...
 
 class StoredRollout(_message.Message):
-    __slots__ = ("format", "active", "target", "phase", "entered", "live", "held", "leaving", "pinned", "note", "failure", "withdrawn", "fence", "desired_version", "oldest")
+    __slots__ = ("format", "active", "target", "phase", "entered", "live", "held", "leaving", "pinned", "note", "failure", "withdrawn", "fence", "desired_version", "oldest", "why_withdrawn", "passed_over")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     ACTIVE_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
@@ -91,6 +96,8 @@ class StoredRollout(_message.Message):
     FENCE_FIELD_NUMBER: _ClassVar[int]
     DESIRED_VERSION_FIELD_NUMBER: _ClassVar[int]
     OLDEST_FIELD_NUMBER: _ClassVar[int]
+    WHY_WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
+    PASSED_OVER_FIELD_NUMBER: _ClassVar[int]
     format: int
     active: int
     target: int
@@ -106,10 +113,12 @@ class StoredRollout(_message.Message):
     fence: int
     desired_version: int
     oldest: int
-    def __init__(self, format: _Optional[int] = ..., active: _Optional[int] = ..., target: _Optional[int] = ..., phase: _Optional[str] = ..., entered: _Optional[float] = ..., live: _Optional[_Iterable[int]] = ..., held: _Optional[_Iterable[int]] = ..., leaving: _Optional[_Iterable[int]] = ..., pinned: _Optional[_Iterable[int]] = ..., note: _Optional[str] = ..., failure: _Optional[str] = ..., withdrawn: _Optional[int] = ..., fence: _Optional[int] = ..., desired_version: _Optional[int] = ..., oldest: _Optional[int] = ...) -> None: ...
+    why_withdrawn: _failure_pb2.Failure
+    passed_over: _failure_pb2.Missing
+    def __init__(self, format: _Optional[int] = ..., active: _Optional[int] = ..., target: _Optional[int] = ..., phase: _Optional[str] = ..., entered: _Optional[float] = ..., live: _Optional[_Iterable[int]] = ..., held: _Optional[_Iterable[int]] = ..., leaving: _Optional[_Iterable[int]] = ..., pinned: _Optional[_Iterable[int]] = ..., note: _Optional[str] = ..., failure: _Optional[str] = ..., withdrawn: _Optional[int] = ..., fence: _Optional[int] = ..., desired_version: _Optional[int] = ..., oldest: _Optional[int] = ..., why_withdrawn: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ...) -> None: ...
 
 class StoredConsumer(_message.Message):
-    __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "disconnected", "orphaned", "synced_since", "refused_of", "unsynced_since")
+    __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "disconnected", "orphaned", "synced_since", "refused_of", "unsynced_since", "refusals")
     class RejectedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -132,6 +141,7 @@ class StoredConsumer(_message.Message):
     SYNCED_SINCE_FIELD_NUMBER: _ClassVar[int]
     REFUSED_OF_FIELD_NUMBER: _ClassVar[int]
     UNSYNCED_SINCE_FIELD_NUMBER: _ClassVar[int]
+    REFUSALS_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: str
     shard: str
@@ -147,7 +157,8 @@ class StoredConsumer(_message.Message):
     synced_since: float
     refused_of: int
     unsynced_since: float
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., shard: _Optional[str] = ..., address: _Optional[str] = ..., port: _Optional[int] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., loaded: _Optional[_Iterable[str]] = ..., routes: _Optional[_Iterable[int]] = ..., since: _Optional[float] = ..., disconnected: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., synced_since: _Optional[float] = ..., refused_of: _Optional[int] = ..., unsynced_since: _Optional[float] = ...) -> None: ...
+    refusals: _containers.RepeatedCompositeFieldContainer[_failure_pb2.Refusal]
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., shard: _Optional[str] = ..., address: _Optional[str] = ..., port: _Optional[int] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., loaded: _Optional[_Iterable[str]] = ..., routes: _Optional[_Iterable[int]] = ..., since: _Optional[float] = ..., disconnected: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., synced_since: _Optional[float] = ..., refused_of: _Optional[int] = ..., unsynced_since: _Optional[float] = ..., refusals: _Optional[_Iterable[_Union[_failure_pb2.Refusal, _Mapping]]] = ...) -> None: ...
 
 class StoredReport(_message.Message):
     __slots__ = ("replica", "heartbeat", "version", "consumers")

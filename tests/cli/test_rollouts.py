@@ -81,7 +81,7 @@ def test_a_wait_that_runs_out_says_how_far_it_is_and_whom_it_waits_for(store: st
             told = await done(it.plane, "publish", workspace(tmp_path, 2), "--wait", "1")
             assert told.code == 1
             assert told.err == (
-                "error: generation 2 isn't active after 1 s: loading, waiting for host h1. "
+                "error: generation 2 isn't active after 1 s: loading, waiting for host h1 (models). "
                 "It goes on by itself: see `lightbulb status`\n"
             )
             it.host.release()
@@ -171,13 +171,14 @@ def test_a_log_gets_a_line_for_each_phase_and_each_change_of_who_is_waited_for(
                         printed = (await asyncio.wait_for(process.stdout.readline(), DEADLINE)).decode()
                         assert printed, text
 
+                sidecars = r"sidecar s1 \(routes\); sidecar s2 \(routes\)"
                 await line(r"generation 2 \(\w+\) is on its way")
-                await line("generation 2: loading, waiting for host h1")
+                await line(r"generation 2: loading, waiting for host h1 \(models\)")
                 it.host.release()
                 await line(r"  loading +\d+\.\d s")
-                await line("generation 2: routing, waiting for lightbulb l1; sidecar s1; sidecar s2")
+                await line(rf"generation 2: routing, waiting for lightbulb l1 \(tables\); {sidecars}")
                 it.lightbulb.release()
-                await line("generation 2: routing, waiting for sidecar s1; sidecar s2")
+                await line(f"generation 2: routing, waiting for {sidecars}")
                 it.sidecars[0].release()
                 it.sidecars[1].release()
                 await line(r"  routing +\d+\.\d s")

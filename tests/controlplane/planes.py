@@ -180,7 +180,8 @@ class Plane:
 
     def refused(self) -> dict[str, set[str]]:
         """Return what each consumer refuses that refuses something, by its id."""
-        return {each.id: set(each.rejected) for each in self.replica.consumers if each.rejected}
+        consumers = self.replica.consumers
+        return {each.id: {one.what for one in each.refusals} for each in consumers if each.refusals}
 
     async def synced(self, *peers: Peer) -> None:
         """Wait until this replica has an ACK of everything, and nothing more to send, from each."""

@@ -10,10 +10,18 @@ import pytest
 
 from controlplane.rollout.state import Phase
 from lightbulb.ads.client.session import DeltaRequest
-from lightbulb.ads.values import ACTIVE_GENERATION, CLUSTER, OBJECTIVE_TABLES, ROUTE, SCOPED_ROUTE
+from lightbulb.ads.values import (
+    ACTIVE_GENERATION,
+    CLUSTER,
+    MODEL_ASSIGNMENT,
+    OBJECTIVE_TABLES,
+    ROUTE,
+    SCOPED_ROUTE,
+)
 from lightbulb.v1 import control_plane_pb2 as pb
+from lightbulb.v1 import failure_pb2
 from tests.controlplane.peers import Peer, connected, endpoints, host, models, routes, sidecar, vips_of
-from tests.controlplane.planes import POLICY, eventually, refused, run
+from tests.controlplane.planes import DEADLINE, POLICY, eventually, refused, run
 from tests.controlplane.watcher import watching
 from tests.controlplane.worlds import world
 
@@ -147,12 +155,25 @@ def test_a_hosts_nack_withdraws_the_publish_and_says_why(store: str) -> None:
             now = await it.plane.status()
             assert (now.active_generation, now.failed_generation) == (1, 2)
             assert now.failure == "refused: host h1: rank@2: fact 'history' is missing"
+            refusal = failure_pb2.Refusal(
+                consumer_kind="host",
+                consumer_id="h1",
+                resource_type=MODEL_ASSIGNMENT,
+                resource="rank@2",
+                reason="fact 'history' is missing",
+            )
+            missing = failure_pb2.Missing(refusals=[refusal])
+            why = failure_pb2.Failure(kind=failure_pb2.FAILURE_KIND_REFUSED, missing=missing)
+            assert now.why_failed == why
             await it.plane.settled()
             await it.loaded("rank@1", "fraud@1")
             assert not any(routes(each, "Ranking|rank|2") for each in it.sidecars)
-            assert ("withdrawn", 2) in await it.plane.events()
+            answer = await it.plane.stub.GetEvents(pb.GetEventsRequest(limit=100), timeout=DEADLINE)
+            withdrawn = [each for each in answer.events if each.kind == pb.EVENT_KIND_WITHDRAWN]
+            assert [(each.generation, each.failure) for each in withdrawn] == [(2, why)]
             await it.plane.published(3)  # a mended one isn't held up
-            assert (await it.plane.status()).failure == ""
+            mended = await it.plane.status()
+            assert (mended.failure, mended.HasField("why_failed")) == ("", False)
 
     run(scenario)
 
@@ -210,7 +231,7 @@ def test_a_sidecar_that_refuses_what_is_live_stops_no_publish(store: str, object
             one.refuses = {"Ranking": "too long"}
             await it.plane.publish(3)
             await eventually("the end of it", lambda: it.plane.rollout.withdrawn == 3)
-            assert it.plane.rollout.failure == "refused: sidecar s1: Ranking: too long"
+            assert str(it.plane.rollout.failure) == "refused: sidecar s1: Ranking: too long"
 
     run(scenario)
 
@@ -278,7 +299,10 @@ def test_a_lightbulbs_nack_withdraws_the_publish(store: str) -> None:
             it.lightbulb.refuses = {"Ranking": "an operator that isn't known"}
             await it.plane.publish(2)
             await eventually("the end of it", lambda: it.plane.rollout.withdrawn == 2)
-            assert it.plane.rollout.failure == "refused: lightbulb l1: Ranking: an operator that isn't known"
+            assert (
+                str(it.plane.rollout.failure)
+                == "refused: lightbulb l1: Ranking: an operator that isn't known"
+            )
             await it.plane.settled()
             assert it.lightbulb.generation == 1
 
@@ -305,7 +329,7 @@ def test_a_shard_without_a_host_ends_the_publish_at_the_deadline(store: str) -> 
         async with world(store, replace(POLICY, loading=0.3)) as it:
             await it.plane.publish(2, vips={"a": "vip-a", "b": "vip-b"}, places={"b": ["rank@2"]})
             await eventually("the end of it", lambda: it.plane.rollout.withdrawn == 2)
-            assert it.plane.rollout.failure == "waiting for a host for shard b for more than 0.3 s"
+            assert str(it.plane.rollout.failure) == "waiting for a host for shard b for more than 0.3 s"
 
     run(scenario)
 
@@ -334,6 +358,15 @@ def test_a_sidecar_that_lags_is_passed_over_by_name_and_its_clients_are_answered
             await it.plane.publish(2)
             await it.lightbulb_at(2)
             await it.says("went on without sidecar s2; waiting for sidecar s2")
+            status = await it.plane.status()
+            laggard = failure_pb2.Laggard(consumer_kind="sidecar", consumer_id="s2", resource_types=[ROUTE])
+            assert status.passed_over == failure_pb2.Missing(laggards=[laggard])
+            assert status.waiting_for == status.passed_over
+            answer = await it.plane.stub.GetEvents(pb.GetEventsRequest(limit=100), timeout=DEADLINE)
+            (activated,) = [
+                each for each in answer.events if (each.kind, each.generation) == (pb.EVENT_KIND_ACTIVATED, 2)
+            ]
+            assert activated.passed_over == status.passed_over
             consumers = await it.plane.consumers()
             assert (consumers["s1"].answered_from, consumers["s2"].answered_from) == (0, 1)
             assert [it.tables.generation_for(name) for name in ("", "s1", "s2", "new")] == [2, 2, 1, 1]
@@ -388,7 +421,7 @@ def test_too_many_laggards_end_the_publish_and_are_named(store: str) -> None:
             it.sidecars[1].hold()
             await it.plane.publish(2)
             await eventually("the end of it", lambda: it.plane.rollout.withdrawn == 2)
-            assert it.plane.rollout.failure == "waiting for sidecar s2 for more than 0.3 s"
+            assert str(it.plane.rollout.failure) == "waiting for sidecar s2 for more than 0.3 s"
             assert it.lightbulb.generation == 1
             it.sidecars[1].release()
             await it.plane.settled()

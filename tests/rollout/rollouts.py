@@ -4,7 +4,9 @@ from dataclasses import replace
 
 from controlplane.model import Plan, RoutingRule, ShardAssignment
 from controlplane.rollout.advance import Progress
+from controlplane.rollout.failure import Laggard, Refusal
 from controlplane.rollout.state import Generation, Moment, Phase, Policy, Rollout
+from lightbulb.ads.values import MODEL_ASSIGNMENT
 from lightbulb.model import ModelAssignment
 from tests.lightbulb.tables import TABLE
 
@@ -12,9 +14,22 @@ POLICY = Policy(
     loading=10, routing=5, unload=2, margin=1, reconnect=3, lease=100, window=2, max_unavailable=0.1
 )
 DONE = Progress(total=20)
-LAGGING = Progress(total=20, lagging=("sidecar s1",))
-MANY_LAGGING = Progress(total=20, lagging=tuple(f"sidecar s{number}" for number in range(10)))
-REFUSED = Progress(total=20, refused=("host h1: m@2: no such fact",))
+
+
+def laggards(count: int) -> tuple[Laggard, ...]:
+    return tuple(Laggard(consumer_kind="sidecar", consumer_id=f"s{number}") for number in range(count))
+
+
+LAGGING = Progress(total=20, lagging=laggards(2)[1:])
+MANY_LAGGING = Progress(total=20, lagging=laggards(10))
+REFUSAL = Refusal(
+    consumer_kind="host",
+    consumer_id="h1",
+    resource_type=MODEL_ASSIGNMENT,
+    resource="m@2",
+    reason="no such fact",
+)
+REFUSED = Progress(total=20, refused=(REFUSAL,))
 KEEP_OLD = 60.0 + 0.25 + 1
 """The table's cache lifetime, its deadline, the margin."""
 

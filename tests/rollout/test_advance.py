@@ -3,6 +3,7 @@
 import pytest
 
 from controlplane.rollout.advance import Progress, advance, kept, retire_after
+from controlplane.rollout.failure import Missing, without
 from controlplane.rollout.operations import publish
 from controlplane.rollout.state import Phase, Rollout
 from tests.rollout.rollouts import (
@@ -67,7 +68,7 @@ def test_a_publish_is_withdrawn_and_what_was_active_stays_so(
     withdrawn = after(before, progress, now)
     assert (withdrawn.active, withdrawn.live, withdrawn.target) == (2, (1, 2), 0)
     assert (withdrawn.withdrawn, withdrawn.fence) == (3, before.fence)
-    assert reason in withdrawn.failure
+    assert reason in str(withdrawn.failure)
     assert 3 not in withdrawn.routed
     # what some sidecar may already route stays loaded until all have let go
     assert (3 in withdrawn.loaded) is (phase is Phase.ROUTING)
@@ -76,7 +77,8 @@ def test_a_publish_is_withdrawn_and_what_was_active_stays_so(
 def test_a_few_laggards_are_passed_over_once_their_deadline_is_over_and_named() -> None:
     gone_on = after(rollout(Phase.ROUTING), LAGGING, 5.0)
     assert (gone_on.active, gone_on.phase) == (3, Phase.RETIRING)
-    assert gone_on.note == "went on without sidecar s1"
+    assert gone_on.passed_over == Missing(laggards=LAGGING.lagging)
+    assert without(gone_on.passed_over) == "went on without sidecar s1"
 
 
 def test_activation_is_one_pointer_with_a_higher_fence() -> None:

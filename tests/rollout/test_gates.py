@@ -2,9 +2,11 @@
 
 import pytest
 
+from controlplane.rollout.failure import Laggard, Refusal
 from controlplane.rollout.gates import progress
 from controlplane.rollout.registry import Consumer
 from controlplane.rollout.state import Phase
+from lightbulb.ads.values import LISTENER, LISTENER_NAME, ROUTE
 from lightbulb.model import ModelAssignment
 from tests.rollout.rollouts import POLICY, rollout
 
@@ -16,8 +18,14 @@ LIGHTBULB = Consumer(id="l", kind="lightbulb", waiting_for=("t",), since=NOW)
 EVERYBODY = (HOST, SIDECAR, LIGHTBULB)
 
 
+def refused(kind: str, consumer: str, name: str, reason: str, resource_type: str = "") -> Refusal:
+    return Refusal(
+        consumer_kind=kind, consumer_id=consumer, resource_type=resource_type, resource=name, reason=reason
+    )
+
+
 def lagging(phase: Phase, *consumers: Consumer, now: float = NOW) -> tuple[str, ...]:
-    return progress(rollout(phase), {"a": (MODEL,)}, consumers, now, POLICY).lagging
+    return tuple(map(str, progress(rollout(phase), {"a": (MODEL,)}, consumers, now, POLICY).lagging))
 
 
 @pytest.mark.parametrize(
@@ -35,20 +43,32 @@ def test_a_phase_waits_for_its_own_consumers(phase: Phase, names: tuple[str, ...
     assert lagging(phase, *EVERYBODY) == names
 
 
+def test_who_is_waited_for_is_told_with_what_it_owes() -> None:
+    found = progress(rollout(Phase.ROUTING), {}, EVERYBODY, NOW, POLICY)
+    assert found.lagging == (
+        Laggard(consumer_kind="lightbulb", consumer_id="l", resource_types=("t",)),
+        Laggard(consumer_kind="sidecar", consumer_id="s", resource_types=("t",)),
+    )
+
+
 def test_a_shard_in_use_needs_a_host() -> None:
     assert lagging(Phase.LOADING) == ("a host for shard a",)
     assert progress(rollout(Phase.LOADING), {"a": ()}, (), NOW, POLICY).lagging == ()
 
 
 def test_refusals_are_told_with_their_reasons() -> None:
-    refusing = Consumer(id="h", kind="host", shard="a", rejected={"m@1": "no such fact"})
+    refusal = refused("host", "h", "m@1", "no such fact")
+    refusing = Consumer(id="h", kind="host", shard="a", refusals=(refusal,))
     found = progress(rollout(Phase.LOADING), {"a": (MODEL,)}, (refusing, SIDECAR), NOW, POLICY)
-    assert found.refused == ("host h: m@1: no such fact",)
+    assert found.refused == (refusal,)
+    assert str(refusal) == "host h: m@1: no such fact"
     assert found.total == 1
 
 
 def test_what_was_refused_before_and_isnt_needed_now_stops_nothing() -> None:
-    broken = Consumer(id="h", kind="host", shard="a", rejected={"old@1": "no such fact"})
+    broken = Consumer(
+        id="h", kind="host", shard="a", refusals=(refused("host", "h", "old@1", "no such fact"),)
+    )
     found = progress(rollout(Phase.LOADING), {"a": (MODEL,)}, (broken,), NOW, POLICY)
     assert (found.refused, found.lagging) == ((), ())
 
@@ -67,16 +87,27 @@ def test_what_was_refused_before_and_isnt_needed_now_stops_nothing() -> None:
 def test_a_refusal_of_what_is_live_stops_nothing_and_any_other_does(
     kind: str, refused_of: int, counts: bool
 ) -> None:
-    broken = Consumer(id="x", kind=kind, routes=(2,), rejected={"o": "no"}, refused_of=refused_of)
+    refusal = refused(kind, "x", "o", "no")
+    broken = Consumer(id="x", kind=kind, routes=(2,), refusals=(refusal,), refused_of=refused_of)
     found = progress(rollout(Phase.ROUTING), {}, (broken,), NOW, POLICY)
-    assert found.refused == ((f"{kind} x: o: no",) if counts else ())
+    assert found.refused == ((refusal,) if counts else ())
     assert found.lagging == ()
 
 
-def test_a_sidecar_that_cant_listen_holds_up_no_publish() -> None:
-    unlucky = Consumer(id="s", kind="sidecar", routes=(2,), rejected={"lightbulb": "address in use"})
+@pytest.mark.parametrize(
+    ("resource_type", "name", "counts"),
+    [
+        (LISTENER, LISTENER_NAME, False),
+        (LISTENER, "", False),  # told of the whole type
+        ("", LISTENER_NAME, False),  # by a replica that doesn't tell the type
+        (ROUTE, LISTENER_NAME, True),  # an objective of the listener's name
+    ],
+)
+def test_a_sidecar_that_cant_listen_holds_up_no_publish(resource_type: str, name: str, counts: bool) -> None:
+    refusal = refused("sidecar", "s", name, "address in use", resource_type)
+    unlucky = Consumer(id="s", kind="sidecar", routes=(2,), refusals=(refusal,))
     found = progress(rollout(Phase.ROUTING), {}, (unlucky,), NOW, POLICY)
-    assert (found.lagging, found.refused) == ((), ())
+    assert (found.lagging, found.refused) == ((), (refusal,) if counts else ())
 
 
 def test_one_whose_replica_hasnt_shown_it_the_newest_state_lags() -> None:

@@ -62,7 +62,7 @@ def test_a_rollback_without_a_number_goes_to_what_was_active_before() -> None:
 def test_a_rollback_withdraws_what_is_on_its_way(phase: Phase, number: int, active: int) -> None:
     following = roll_back(rollout(phase), number, at(5.0, 9))
     assert (following.active, following.target, following.withdrawn) == (active, 0, 3)
-    assert following.failure == f"superseded by the rollback to generation {active}"
+    assert str(following.failure) == f"superseded by the rollback to generation {active}"
 
 
 def test_a_rollback_to_what_is_active_changes_nothing() -> None:

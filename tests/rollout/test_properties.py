@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from controlplane.rollout.advance import Progress, advance, kept, retire_after
 from controlplane.rollout.codec import rollout_from_bytes, rollout_to_bytes
+from controlplane.rollout.failure import superseded
 from controlplane.rollout.operations import Refused, pin, publish, releasable, roll_back, unpin
 from controlplane.rollout.state import MAX_LIVE, UNDER_WAY, Phase, Rollout
 from tests.rollout.rollouts import DONE, LAGGING, MANY_LAGGING, POLICY, REFUSED, at, generation
@@ -157,5 +158,7 @@ def test_a_publish_ends_also_when_nobody_ever_answers(steps: Steps) -> None:
 
 def test_a_state_survives_its_bytes() -> None:
     state = publish(None, 1, None, at(1.5, 3))
-    state = replace(state, note="n", failure="f", withdrawn=2, pinned=(1,), leaving=(4,))
+    state = replace(
+        state, passed_over=LAGGING.missing, failure=superseded(2), withdrawn=2, pinned=(1,), leaving=(4,)
+    )
     assert rollout_from_bytes(rollout_to_bytes(state)) == state

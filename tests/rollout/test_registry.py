@@ -5,12 +5,11 @@ from dataclasses import replace
 import pytest
 
 from controlplane.rollout.codec import report_from_bytes, report_to_bytes
+from controlplane.rollout.failure import Refusal
 from controlplane.rollout.registry import HOST_LEASE, REPLICA_SECONDS, Consumer, Report, adopt, merge
-from tests.rollout.rollouts import POLICY
+from tests.rollout.rollouts import POLICY, REFUSAL
 
-SIDECAR = Consumer(
-    id="s", kind="sidecar", since=1.0, routes=(1, 2), waiting_for=("t",), rejected={"r": "bad"}
-)
+SIDECAR = Consumer(id="s", kind="sidecar", since=1.0, routes=(1, 2), waiting_for=("t",), refusals=(REFUSAL,))
 NOW = 1000.0
 
 
@@ -46,7 +45,7 @@ def test_consumers_of_a_silent_replica_are_out_of_sight_and_what_they_route_is_r
     silent = report("one", SIDECAR, heartbeat=NOW - REPLICA_SECONDS - 0.1)
     (orphan,) = merged(silent)
     assert (orphan.disconnected, orphan.orphaned, orphan.routes) == (True, True, (1, 2))
-    assert (orphan.waiting_for, orphan.rejected) == ((), {})
+    assert (orphan.waiting_for, orphan.refusals) == ((), ())
     assert merged(silent, report("two", SIDECAR)) == (SIDECAR,)
 
 
@@ -119,5 +118,8 @@ def test_a_report_survives_its_bytes() -> None:
 def test_a_refusal_is_of_the_newest_generation_that_was_routed_when_it_came(
     before: tuple[dict[str, str], int], rejected: dict[str, str], routed: tuple[int, ...], found: int
 ) -> None:
-    consumer = Consumer(id="s", kind="sidecar", rejected=before[0], refused_of=before[1])
-    assert consumer.refusal_of(rejected, routed) == found
+    def refusals(reasons: dict[str, str]) -> tuple[Refusal, ...]:
+        return tuple(replace(REFUSAL, resource=name, reason=reason) for name, reason in reasons.items())
+
+    consumer = Consumer(id="s", kind="sidecar", refusals=refusals(before[0]), refused_of=before[1])
+    assert consumer.refusal_of(refusals(rejected), routed) == found

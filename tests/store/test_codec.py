@@ -21,7 +21,16 @@ ENTRIES = st.builds(
     source_revision=TEXTS,
     published_at=SECONDS,
 )
-EVENTS = st.builds(Event, at=SECONDS, author=TEXTS, action=TEXTS, generation=NUMBERS, detail=TEXTS)
+EVENTS = st.builds(
+    Event,
+    at=SECONDS,
+    author=TEXTS,
+    action=TEXTS,
+    generation=NUMBERS,
+    detail=TEXTS,
+    kind=TEXTS,
+    cause=st.binary(max_size=20),
+)
 
 
 @given(ENTRIES)

@@ -21,10 +21,12 @@ from controlplane.cli.control_plane import (
     problems_of,
     publish_request,
 )
+from controlplane.cli.failures import how_far, why_failed
 from controlplane.cli.follow import Withdrawn, follow
 from controlplane.cli.options import control_planes_option, rules_argument
 from controlplane.cli.problems import print_problems, printable
 from controlplane.problems import WorkspaceError
+from controlplane.rollout.failure import MAX_NAME
 from lightbulb.v1 import control_plane_pb2 as pb
 
 UNPUBLISHED = "nothing was published, what was serving serves on"
@@ -104,17 +106,17 @@ def status(control_planes: Addresses) -> None:
 def _headlines(response: pb.GetStatusResponse) -> list[str]:
     lines = []
     if response.active_generation:
-        detail = f": {response.detail}" if response.detail and not response.target_generation else ""
+        detail = f": {how_far(response)}" if response.detail and not response.target_generation else ""
         phase = "active" if response.target_generation else phase_name(response.phase)
         active = f"generation {response.active_generation} ({response.content_hash[:12]})"
         lines.append(f"{active} {phase}{detail}{loaded_beside(response)}")
     elif not response.target_generation:
         lines.append(response.detail or "no generation is active")
     if response.target_generation:
-        detail = f": {response.detail}" if response.detail else ""
+        detail = f": {how_far(response)}" if response.detail else ""
         lines.append(f"generation {response.target_generation} {phase_name(response.phase)}{detail}")
     if response.failed_generation:
-        lines.append(f"generation {response.failed_generation} failed: {response.failure}")
+        lines.append(f"generation {response.failed_generation} failed: {why_failed(response)}")
     if response.pinned_generations:
         lines.append(f"pinned: {', '.join(map(str, sorted(response.pinned_generations)))}")
     if response.store_problem:
@@ -136,6 +138,9 @@ def _consumers(response: pb.GetStatusResponse) -> Table:
     for consumer in sorted(response.consumers, key=lambda consumer: (consumer.kind, consumer.node_id)):
         # Text, not markup: what others wrote may look like it.
         table.add_row(
-            *(Text(printable(each)) for each in (consumer.kind, consumer.node_id, state_of(consumer)))
+            *(
+                Text(printable(each))
+                for each in (consumer.kind, consumer.node_id[:MAX_NAME], state_of(consumer))
+            )
         )
     return table

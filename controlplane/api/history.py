@@ -1,0 +1,71 @@
+"""The log, the audit trail and a workspace's problems, as the API tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from controlplane.problems import Problem
+from controlplane.rollout.events import EventKind, kind_of
+from controlplane.rollout.failure_codec import parse_cause
+from controlplane.rollout.state import Rollout
+from controlplane.store.contract import Event, LogEntry
+from lightbulb.v1 import control_plane_pb2 as pb
+
+_KINDS = {kind: getattr(pb, f"EVENT_KIND_{kind.name}") for kind in EventKind}
+
+
+def history_entry(entry: LogEntry, rollout: Rollout | None, withdrawn: Container[int]) -> pb.HistoryEntry:
+    """Return a line of the log."""
+    return pb.HistoryEntry(
+        generation=entry.number,
+        content_hash=entry.content_hash,
+        author=entry.author,
+        message=entry.message,
+        source_revision=entry.source_revision,
+        published_at=entry.published_at,
+        state=_state(entry.number, rollout, withdrawn),
+    )
+
+
+def _state(number: int, rollout: Rollout | None, withdrawn: Container[int]) -> str:
+    if rollout is None:
+        return ""
+    if number == rollout.active:
+        return "active"
+    if number == rollout.target:
+        return "on its way"
+    if number in rollout.pinned:
+        return "loaded, pinned"
+    if number in rollout.live:
+        return "loaded"
+    return "withdrawn" if number in withdrawn else ""
+
+
+def event(event: Event) -> pb.Event:
+    """Return a line of the audit trail."""
+    kind = kind_of(event)
+    told = pb.Event(
+        at=event.at,
+        author=event.author,
+        action=event.action,
+        generation=event.generation,
+        detail=event.detail,
+        kind=pb.EVENT_KIND_UNSPECIFIED if kind is None else _KINDS[kind],
+    )
+    if event.cause and kind is EventKind.WITHDRAWN:
+        parse_cause(event.cause, told.failure)
+    elif event.cause and kind is EventKind.ACTIVATED:
+        parse_cause(event.cause, told.passed_over)
+    return told
+
+
+def problem(problem: Problem) -> pb.Problem:
+    """Return what is wrong with a workspace."""
+    return pb.Problem(
+        file=problem.file,
+        line=problem.line,
+        rule=problem.rule,
+        code=problem.code,
+        message=problem.message,
+        remedy=problem.remedy,
+    )

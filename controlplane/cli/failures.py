@@ -1,0 +1,38 @@
+"""Who is waited for, and why a generation was withdrawn, as people read it. Pure.
+
+What the API tells as values is put into words here; its texts are read only where an older control plane
+tells nothing else.
+"""
+
+from __future__ import annotations
+
+from controlplane.cli.consumers import short_type
+from controlplane.rollout.failure import Laggard, Missing, listed, printable, without
+from controlplane.rollout.failure_codec import failure_from_proto, missing_from_proto
+from lightbulb.v1 import control_plane_pb2 as pb
+
+MAX_TEXT = 4_000
+"""Characters of a text that is shown as it came."""
+
+
+def why_failed(status: pb.GetStatusResponse) -> str:
+    """Return why the newest publish was withdrawn."""
+    return str(failure_from_proto(status.why_failed, told=printable(status.failure, MAX_TEXT)))
+
+
+def how_far(status: pb.GetStatusResponse) -> str:
+    """Return whom the newest publish went on without, and who is waited for, for what."""
+    passed_over, waited_for = map(missing_from_proto, (status.passed_over, status.waiting_for))
+    if not (passed_over or waited_for):
+        return printable(status.detail, MAX_TEXT)
+    waiting = f"waiting for {_in_detail(waited_for)}" if waited_for else ""
+    return "; ".join(part for part in (without(passed_over), waiting) if part)
+
+
+def _in_detail(missing: Missing) -> str:
+    return listed([*map(str, missing.refusals), *map(_with_types, missing.laggards)], missing.more)
+
+
+def _with_types(laggard: Laggard) -> str:
+    types = ", ".join(map(short_type, laggard.resource_types))
+    return f"{laggard} ({types})" if types and not laggard.disconnected else str(laggard)

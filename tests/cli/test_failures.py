@@ -1,0 +1,103 @@
+"""What refuses, what is waited for and what failed is put into words at the screen, from values."""
+
+import pytest
+
+from controlplane.cli.consumers import state_of
+from controlplane.cli.failures import MAX_TEXT, how_far, why_failed
+from lightbulb.ads.values import CLUSTER, ROUTE
+from lightbulb.v1 import control_plane_pb2 as pb
+from lightbulb.v1 import failure_pb2
+
+HOSTILE = "\x1b[2J\r\n\u202e" + "x" * 200_000
+REFUSAL = failure_pb2.Refusal(
+    consumer_kind="sidecar", consumer_id="s1", resource_type=ROUTE, resource="Ranking", reason="too long"
+)
+LAGGARD = failure_pb2.Laggard(consumer_kind="sidecar", consumer_id="s1", resource_types=[CLUSTER, ROUTE])
+
+
+@pytest.mark.parametrize(
+    ("status", "shown"),
+    [
+        (pb.GetStatusResponse(detail="nothing has been published"), "nothing has been published"),
+        (
+            pb.GetStatusResponse(
+                detail="not read",
+                waiting_for=failure_pb2.Missing(refusals=[REFUSAL], laggards=[LAGGARD], more=3),
+            ),
+            "waiting for sidecar s1: Ranking: too long; sidecar s1 (clusters, routes); and 3 more",
+        ),
+        (
+            pb.GetStatusResponse(passed_over=failure_pb2.Missing(laggards=[LAGGARD])),
+            "went on without sidecar s1",
+        ),
+        (
+            pb.GetStatusResponse(
+                waiting_for=failure_pb2.Missing(
+                    laggards=[
+                        failure_pb2.Laggard(consumer_kind="host", shard="a"),
+                        failure_pb2.Laggard(
+                            consumer_kind="sidecar",
+                            consumer_id="s2",
+                            resource_types=[ROUTE],
+                            disconnected=True,
+                        ),
+                    ]
+                )
+            ),
+            "waiting for a host for shard a; sidecar s2 (disconnected)",
+        ),
+        # an older control plane's
+        (pb.GetStatusResponse(detail="waiting for host h1"), "waiting for host h1"),
+    ],
+)
+def test_who_is_waited_for_is_told_with_what_it_owes(status: pb.GetStatusResponse, shown: str) -> None:
+    assert how_far(status) == shown
+
+
+@pytest.mark.parametrize(
+    ("why", "shown"),
+    [
+        (
+            failure_pb2.Failure(
+                kind=failure_pb2.FAILURE_KIND_REFUSED, missing=failure_pb2.Missing(refusals=[REFUSAL])
+            ),
+            "refused: sidecar s1: Ranking: too long",
+        ),
+        (
+            failure_pb2.Failure(
+                kind=failure_pb2.FAILURE_KIND_DEADLINE,
+                missing=failure_pb2.Missing(laggards=[LAGGARD]),
+                seconds=15,
+            ),
+            "waiting for sidecar s1 for more than 15 s",
+        ),
+        (
+            failure_pb2.Failure(kind=failure_pb2.FAILURE_KIND_SUPERSEDED, superseded_by=4),
+            "superseded by generation 4",
+        ),
+        (None, "the text"),
+        (failure_pb2.Failure(kind=99), "the text"),  # a newer control plane's
+    ],
+)
+def test_why_a_generation_was_withdrawn(why: failure_pb2.Failure | None, shown: str) -> None:
+    assert why_failed(pb.GetStatusResponse(failure="the text", why_failed=why)) == shown
+
+
+def test_a_hostile_name_is_bounded_and_harmless_on_the_screen() -> None:
+    refusal = failure_pb2.Refusal(
+        consumer_kind="sidecar", consumer_id=HOSTILE, resource=HOSTILE, reason=HOSTILE
+    )
+    laggard = failure_pb2.Laggard(consumer_kind=HOSTILE, consumer_id=HOSTILE, resource_types=[HOSTILE] * 20)
+    everybody = failure_pb2.Missing(refusals=[refusal] * 20, laggards=[laggard] * 20)
+    failure = failure_pb2.Failure(kind=failure_pb2.FAILURE_KIND_REFUSED, missing=everybody)
+    shown = (
+        how_far(pb.GetStatusResponse(waiting_for=everybody, passed_over=everybody)),
+        how_far(pb.GetStatusResponse(detail=HOSTILE)),
+        why_failed(pb.GetStatusResponse(why_failed=failure)),
+        why_failed(pb.GetStatusResponse(failure=HOSTILE)),
+        state_of(pb.Consumer(refusals=[refusal] * 200)),
+        state_of(pb.Consumer(rejected={HOSTILE + str(number): HOSTILE for number in range(20)})),
+    )
+    for text in shown:
+        assert text.isprintable()
+        assert len(text) <= 20 * MAX_TEXT
