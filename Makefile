@@ -29,6 +29,7 @@ lint:
 	$(BIN)/lint-imports
 	$(BIN)/buf lint protos
 	$(BIN)/python protos/generate.py --check
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/lightbulb sidecar bootstrap | diff envoy/with-relay.yaml -
 	$(BIN)/lightbulb sidecar bootstrap --without-relay | diff envoy/without-relay.yaml -
 
