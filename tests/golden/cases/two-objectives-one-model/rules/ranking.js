@@ -1,0 +1,9 @@
+const ranking = {
+  targetObjectives: [Objectives.Ranking],
+  modelInputType: constants.TITLE_INPUT_TYPE,
+  modelType: "SCORER",
+};
+
+function defineRankingRule() {
+  return {...ranking, defaultModel: {name: "plain"}};
+}
