@@ -3,7 +3,7 @@ PYTHON ?= $(or $(shell command -v python3.11),python3)
 BIN := .venv/bin
 SET_UP := @$(PYTHON) requirements/set_up.py
 
-.PHONY: demo up up-distributed test lint protos bootstraps lock bench chaos clean
+.PHONY: demo up up-distributed test golden fuzz lint protos bootstraps lock bench chaos clean
 
 demo:
 	$(SET_UP) demo
@@ -19,7 +19,11 @@ up-distributed:
 
 test: lint
 	$(SET_UP) demo test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadgroup --durations 15
+
+golden:
+	$(SET_UP) demo test
+	$(BIN)/python -m pytest tests/golden --golden-update
 
 lint:
 	$(SET_UP) demo lint

@@ -1,13 +1,36 @@
-"""What holds for every test."""
+"""What holds for every test: a world of its own, and an order that a parallel run makes the most of."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import contextlib
+import os
+import socket
+import tempfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+from controlplane.cli.processes import PORTS
 from lightbulb.sidecar.platforms import why_no_envoy
+
+FIRST_PORT, LAST_PORT, BLOCK = 12_000, 32_000, 1_000
+
+LONG = ("packaging", "chaos", "e2e", "docs", "bench", "envoy", "sidecar", "cli", "controlplane")
+"""Folders whose tests take long, the longest first: a parallel run begins with them."""
+
+SHARED = ("up", "distributed", "made")
+"""Fixtures that start a whole system: those who share one run in one process."""
+
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what rewrites expected files."""
+    parser.addoption("--golden-update", action="store_true", help="write what tests/golden expects anew")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -16,13 +39,29 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"left out: the tests marked envoy. {reason}")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests of a real Envoy where there is none."""
+    """Leave out what can't run here, keep sharers together, begin a parallel run with what is long."""
+    _leave_out_envoy(config, items)
+    for item in items:
+        shared = [name for name in SHARED if name in getattr(item, "fixturenames", ())]
+        if shared:
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}-{shared[0]}"))
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
+
+
+def _leave_out_envoy(config: pytest.Config, items: list[pytest.Item]) -> None:
     if why_no_envoy() is None:
         return
     without = [item for item in items if item.get_closest_marker("envoy") is not None]
     config.hook.pytest_deselected(items=without)
     items[:] = [item for item in items if item.get_closest_marker("envoy") is None]
+
+
+def _turn(item: pytest.Item) -> int:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return LONG.index(folder) if folder in LONG else len(LONG)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -33,3 +72,42 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
     ]
     return report
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Say what `-n auto` is: one more than there are cores, as many tests wait for other processes."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _world_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give this process, and those it starts, their own ports, home and temporary folder."""
+    home = tmp_path_factory.mktemp("home")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        _claimed_ports() as ports,
+        tempfile.TemporaryDirectory(prefix="lb-") as temporary,  # short: a socket's path has 107 bytes
+    ):
+        for name in [name for name in os.environ if name.startswith("LIGHTBULB_")]:
+            patch.delenv(name)
+        patch.setenv(PORTS, ports)
+        for name, usual in (("XDG_CONFIG_HOME", ".config"), ("XDG_CACHE_HOME", ".cache")):
+            patch.setenv(name, os.environ.get(name, str(Path.home() / usual)))  # where pip finds its index
+        patch.setenv("HOME", str(home))
+        patch.setenv("TMPDIR", temporary)
+        patch.setattr(tempfile, "tempdir", temporary)
+        yield
+
+
+@contextlib.contextmanager
+def _claimed_ports() -> Iterator[str]:
+    """Give FIRST-LAST, ports that no other suite has: the one before them is bound, and so claims them."""
+    for first in range(FIRST_PORT, LAST_PORT, BLOCK):
+        with socket.socket() as claim:
+            try:
+                claim.bind(("127.0.0.1", first))
+            except OSError:
+                continue
+            yield f"{first + 1}-{first + BLOCK - 1}"
+            return
+    raise OSError(f"no block of {BLOCK} ports from {FIRST_PORT} to {LAST_PORT} is free")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import random
 import shlex
@@ -22,10 +23,16 @@ LOG_TAIL_LINES = 15
 LIGHTBULB = (sys.executable, "-m", "controlplane")
 """How the `lightbulb` command is started, whether or not it is on the path."""
 
-FIRST_PORT, LAST_PORT = 12_000, 32_000
+PORTS = "LIGHTBULB_PORTS"
+"""Environment variable: FIRST-LAST, the ports that may be chosen; the children of a process share it."""
+
+DEFAULT_PORTS = "12000-31999"
 """Below the ports that systems give to outgoing connections, one of which could take a port at any time."""
 
 PORTS_TRIED = 1_000
+
+_turns = itertools.count(random.SystemRandom().randrange(20_000))
+"""Which port is next. One process goes through them in turn, so that it chooses none twice."""
 
 
 class ProcessFailed(Exception):
@@ -164,16 +171,16 @@ def _signal(child: Child, number: signal.Signals) -> None:
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """Return different ports of 127.0.0.1 that nobody listens on now."""
+    """Return different ports of 127.0.0.1 that nobody listens on now: neighbours, where they are free."""
+    first, _, last = os.environ.get(PORTS, DEFAULT_PORTS).partition("-")
+    size = int(last) - int(first) + 1
     found: list[int] = []
     with contextlib.ExitStack() as stack:
-        for port in random.sample(range(FIRST_PORT, LAST_PORT), PORTS_TRIED):
-            if len(found) == count:
-                break
+        for turn in itertools.islice(_turns, min(PORTS_TRIED, size)):
             with contextlib.suppress(OSError):
                 held = stack.enter_context(socket.socket())
-                held.bind(("127.0.0.1", port))
-                found.append(port)
-    if len(found) < count:
-        raise OSError(f"fewer than {count} ports from {FIRST_PORT} to {LAST_PORT} are free")
-    return tuple(found)
+                held.bind(("127.0.0.1", int(first) + turn % size))
+                found.append(held.getsockname()[1])
+            if len(found) == count:
+                return tuple(found)
+    raise OSError(f"fewer than {count} ports from {first} to {last} are free")

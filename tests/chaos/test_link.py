@@ -14,7 +14,7 @@ import pytest
 from chaos.fleet import LINK, LINKED, Fleet, changed
 from controlplane.cli.processes import free_ports
 
-SECONDS = 10.0
+SECONDS = 60.0
 QUIET_SECONDS = 0.3
 """So long nothing must come; through a link that is whole it takes some milliseconds."""
 

@@ -24,7 +24,7 @@ def test_with_a_sidecar_the_answer_is_what_its_clients_get() -> None:
         async with scripted_server() as script, lightbulb(script) as server:
             sidecars(script, behind=6)
             publish(script, 7, TABLE, oldest=4)
-            await asyncio.wait_for(server.feed.wait_ready(), 10)
+            await asyncio.wait_for(server.feed.wait_ready(), 60)
             await eventually(lambda: bool(server.feed.tables.sidecars), "the sidecars")
             for sidecar, generation in (("", 7), ("behind", 6), ("stranger", 4)):
                 named = ("--sidecar", sidecar) if sidecar else ()

@@ -194,7 +194,7 @@ async def refusal(target: str, peer: Peer) -> tuple[grpc.StatusCode, str]:
         call = ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel).DeltaAggregatedResources()
         request = discovery_pb2.DeltaDiscoveryRequest(type_url=peer.types[0], node=node_to_proto(peer.node))
         await call.write(request)
-        return await asyncio.wait_for(call.code(), 10), await call.details()
+        return await asyncio.wait_for(call.code(), 60), await call.details()
 
 
 @contextlib.asynccontextmanager

@@ -22,7 +22,7 @@ from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 from tests.controlplane.peers import Peer
 from tests.controlplane.workspaces import publish_request
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 """Seconds that anything may take that is waited for; hardly any of it is ever needed."""
 
 POLICY = Policy(loading=30, routing=30, unload=0.01, margin=0.01, reconnect=1, lease=5)

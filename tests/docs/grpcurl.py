@@ -31,7 +31,7 @@ def main() -> None:
             request_serializer=type(request).SerializeToString,
             response_deserializer=GetMessageClass(method.output_type).FromString,
         )
-        print(json_format.MessageToJson(call(request, timeout=10)))
+        print(json_format.MessageToJson(call(request, timeout=60)))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import read_workspace
 from tests.docs.blocks import NOT_RUN, OUTPUT, ROOT, Block
 
-SECONDS = 40.0
+SECONDS = 60.0
 SERVERS = ("up", "demo", "control-plane", "serve", "host", "sidecar")
 FLAG = {
     **dict.fromkeys(("status", "publish", "rollback", "history", "diff", "pin", "events"), "--control-plane"),

@@ -38,7 +38,7 @@ def fresh(up: Up) -> Up:
     """The system with the rules that it began with: the document before may have published others."""
     with grpc.insecure_channel(up.control_plane) as channel:
         api = stub(channel)
-        wanted = api.Publish(publish_request(ROOT / "rules"), timeout=30).generation
+        wanted = api.Publish(publish_request(ROOT / "rules"), timeout=60).generation
         up.wait_for(
             "the rules that it began with",
             lambda: api.GetStatus(pb.GetStatusRequest(), timeout=5).active_generation == wanted,

@@ -16,6 +16,7 @@ from controlplane.cli.processes import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60.0
+MOST_HOSTS = 4
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,9 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 def running(folder: Path, *flags: str) -> Iterator[Up]:
     """Everything that `lightbulb up` starts, on free ports, until the end of the block."""
     shutil.copytree(ROOT / "rules", folder / "rules")
-    # Hosts take consecutive ports: a free range is likely just below a free port's own.
-    control_plane, lightbulb, sidecar, admin, first_host = (f"127.0.0.1:{port}" for port in free_ports(5))
+    # The last ones are kept free for the hosts, which take consecutive ports from the first.
+    ports = free_ports(4 + MOST_HOSTS)[:5]
+    control_plane, lightbulb, sidecar, admin, first_host = (f"127.0.0.1:{port}" for port in ports)
     command = [sys.executable, "-m", "controlplane", "up", "--rules", str(folder / "rules")]
     command += ["--state-dir", str(folder / "state"), "--control-plane", control_plane]
     command += ["--lightbulb", lightbulb, "--sidecar", sidecar, "--sidecar-admin", admin]

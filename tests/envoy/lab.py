@@ -29,7 +29,7 @@ from lightbulb.model import ROUTING_KEY_HEADER
 from lightbulb.sidecar.bootstrap import SidecarSettings
 from lightbulb.sidecar.process import Sidecar
 
-SECONDS = 20.0
+SECONDS = 60.0
 METHOD = "/test.Echo/Say"
 
 

@@ -12,7 +12,7 @@ from envoy.service.discovery.v3 import discovery_pb2 as pb
 
 from lightbulb.ads.values import Resource
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 class Unmannered(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):

@@ -57,11 +57,11 @@ class Running:
         model, version = key.split("|")[1:] if key.count("|") == 2 else ("m", "1")
         request = oip.ModelInferRequest(model_name=model, model_version=version, **parts)
         request.parameters["lightbulb_context_user_id"].string_param = USER
-        return self.hosts.ModelInfer(request, metadata=[(ROUTING_KEY_HEADER, key)] if key else [], timeout=10)
+        return self.hosts.ModelInfer(request, metadata=[(ROUTING_KEY_HEADER, key)] if key else [], timeout=60)
 
     def serving(self) -> tuple[object, ...]:
         """What is active, what a user is told, and which model answers."""
-        status = self.api.GetStatus(pb.GetStatusRequest(), timeout=10)
+        status = self.api.GetStatus(pb.GetStatusRequest(), timeout=60)
         answer = self.resolve()
         model = self.infer(answer.routing_key).parameters["lightbulb_model"].string_param
         return status.active_generation, status.content_hash, answer.routing_key, model
@@ -230,7 +230,7 @@ def test_a_publish_that_is_no_workspace_is_refused(system: Running) -> None:
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "larger than max" in details
     twice = [pb.WorkspaceFile(path="a.js"), pb.WorkspaceFile(path="a.js")]
-    code, details = refused(lambda: system.api.Publish(pb.PublishRequest(files=twice), timeout=10))
+    code, details = refused(lambda: system.api.Publish(pb.PublishRequest(files=twice), timeout=60))
     assert (code, "a.js" in details) == (grpc.StatusCode.INVALID_ARGUMENT, True)
     for files, begins in (
         ({"big.js": " " * (5 * 1024 * 1024)}, "big.js TOO_LARGE"),

@@ -320,7 +320,7 @@ def test_a_signal_ends_the_process_in_order(number: signal.Signals) -> None:
             ):
                 assert line, "the process ended before it listened"
             os.kill(process.pid, number)
-            _, rest = process.communicate(timeout=20)
+            _, rest = process.communicate(timeout=60)
             assert process.returncode == 0
             assert rest.rstrip().endswith("stopped")
         finally:

@@ -75,7 +75,7 @@ workers.submit(lambda: (begun.set(), threading.Event().wait()))
 begun.wait()
 workers.close()
 """
-    subprocess.run([sys.executable, "-c", program], timeout=30, check=True)
+    subprocess.run([sys.executable, "-c", program], timeout=120, check=True)
 
 
 class Request:

@@ -10,7 +10,7 @@ import numpy as np
 from lightbulb.host.workflow import Array, Inference, Supplies, Tensors, TensorSpec, Workflow
 from lightbulb.model import ModelAssignment, RequestContext
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 VALIDATION = "validation"
 NUMBERS = TensorSpec(name="numbers", datatype="INT64", shape=(-1,))
 

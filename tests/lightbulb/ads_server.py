@@ -14,7 +14,7 @@ from envoy.service.discovery.v3 import discovery_pb2 as pb
 from lightbulb.ads.client.subscriber import Apply, Backoff, Subscriber
 from lightbulb.ads.values import MAX_MESSAGE_BYTES, Node, Resource
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 SOON = Backoff(first=0.01, limit=0.05)
 NODE = Node(id="node-1", cluster="tests", metadata={"kind": "host", "shard": "s1"})
 

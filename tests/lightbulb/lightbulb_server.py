@@ -54,7 +54,7 @@ async def serving(*tables: ObjectiveTable) -> AsyncIterator[str]:
     """Give the address of a Lightbulb that serves these tables (or TABLE) as generation 1."""
     async with scripted_server() as script, lightbulb(script) as server:
         publish(script, 1, *(tables or (TABLE,)))
-        await asyncio.wait_for(server.feed.wait_ready(), 10)
+        await asyncio.wait_for(server.feed.wait_ready(), 60)
         yield f"127.0.0.1:{server.port}"
 
 

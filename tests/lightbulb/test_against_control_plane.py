@@ -68,7 +68,7 @@ def test_a_publish_a_change_and_a_refusal_reach_the_lightbulb_and_a_restart_chan
         async with control_plane() as plane:
             lightbulb = LightbulbServer(settings(plane.target))
             await lightbulb.start()
-            async with LightbulbClient(f"127.0.0.1:{lightbulb.port}", timeout=5.0) as client:
+            async with LightbulbClient(f"127.0.0.1:{lightbulb.port}", timeout=60.0) as client:
                 await _publish_and_change(plane, lightbulb, client)
             last = plane.snapshot
         taken = lightbulb.feed.tables
@@ -88,7 +88,7 @@ async def _publish_and_change(
     plane: ControlPlane, lightbulb: LightbulbServer, client: LightbulbClient
 ) -> None:
     plane.publish(snapshot(1, *OTHERS, TABLE))
-    await asyncio.wait_for(lightbulb.feed.wait_ready(), 10)
+    await asyncio.wait_for(lightbulb.feed.wait_ready(), 60)
     assert len(lightbulb.feed.tables.objectives) == len(OTHERS) + 1
     answer = await client.resolve(OBJECTIVE, USER)
     assert (answer.generation, answer.cache_lifetime) == (1, 60.0)

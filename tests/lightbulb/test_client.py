@@ -40,9 +40,9 @@ def with_each_client(scenario: Callable[[Call, Call], Awaitable[None]], name: st
 
     async def run() -> None:
         async with serving(TABLE, replace(TABLE, objective="Other", deadline=0.0)) as target:
-            async with LightbulbClient(target, client_name=name, timeout=5.0) as client:
+            async with LightbulbClient(target, client_name=name, timeout=60.0) as client:
                 await scenario(client.resolve, client.resolve_many)
-            with BlockingLightbulbClient(target, client_name=name, timeout=5.0) as blocking:
+            with BlockingLightbulbClient(target, client_name=name, timeout=60.0) as blocking:
                 await scenario(
                     lambda *args, **rest: asyncio.to_thread(blocking.resolve, *args, **rest),
                     lambda queries: asyncio.to_thread(blocking.resolve_many, queries),
@@ -121,15 +121,15 @@ def test_a_client_that_names_its_sidecar_is_answered_from_what_that_one_routes()
             await server.feed.wait_ready()
             target = f"127.0.0.1:{server.port}"
             for sidecar, number in (("fresh", 7), ("behind", 6), ("stranger", 4)):
-                async with LightbulbClient(target, sidecar=sidecar, timeout=5.0) as client:
+                async with LightbulbClient(target, sidecar=sidecar, timeout=60.0) as client:
                     assert (await client.resolve(OBJECTIVE, CONTEXT)).generation == number
                     assert [each.generation for each in await client.resolve_many(many)] == [number, 7]
-                with BlockingLightbulbClient(target, sidecar=sidecar, timeout=5.0) as blocking:
+                with BlockingLightbulbClient(target, sidecar=sidecar, timeout=60.0) as blocking:
                     answer = await asyncio.to_thread(blocking.resolve, OBJECTIVE, CONTEXT)
                     assert answer.generation == number
                     outcomes = await asyncio.to_thread(blocking.resolve_many, many)
                     assert [each.generation for each in outcomes] == [number, 7]
-            async with LightbulbClient(target, sidecar="cold", timeout=5.0) as client:
+            async with LightbulbClient(target, sidecar="cold", timeout=60.0) as client:
                 with pytest.raises(Unavailable, match="sidecar 'cold' routes nothing that is live"):
                     await client.resolve(OBJECTIVE, CONTEXT)
 
@@ -193,7 +193,7 @@ def test_an_answer_that_cant_be_read_is_an_error(data: bytes) -> None:
         return data
 
     async def scenario() -> None:
-        async with answering(bad) as target, LightbulbClient(target, timeout=5.0) as client:
+        async with answering(bad) as target, LightbulbClient(target, timeout=60.0) as client:
             with pytest.raises(LightbulbError, match="can't be read"):
                 await client.resolve(OBJECTIVE, CONTEXT)
             with pytest.raises(LightbulbError, match=r"can't be read|gave 0 results to 1"):

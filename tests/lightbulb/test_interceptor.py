@@ -78,13 +78,13 @@ class Stub:
 def with_each_stub(scenario) -> None:
     async def run() -> None:
         async with serving(replace(TABLE, deadline=PROMISED)) as lightbulb, recording() as (recorder, target):
-            async with LightbulbClient(lightbulb, timeout=5.0) as client:
+            async with LightbulbClient(lightbulb, timeout=60.0) as client:
                 interceptor = AsyncRoutingInterceptor(client.resolve)
                 async with grpc.aio.insecure_channel(target, interceptors=[interceptor]) as channel:
                     await scenario(Stub(GRPCInferenceServiceStub(channel), blocking=False), recorder)
             recorder.calls.clear()
             with (
-                BlockingLightbulbClient(lightbulb, timeout=5.0) as blocking,
+                BlockingLightbulbClient(lightbulb, timeout=60.0) as blocking,
                 grpc.insecure_channel(target) as plain,
             ):
                 channel = grpc.intercept_channel(plain, RoutingInterceptor(blocking.resolve))

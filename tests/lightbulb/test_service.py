@@ -195,7 +195,7 @@ def test_an_open_stream_holds_a_drain_no_longer_than_the_grace() -> None:
         ):
             watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
             await watch.read()
-            await asyncio.wait_for(server.stop(), 10)
+            await asyncio.wait_for(server.stop(), 60)
             await watch.read()  # NOT_SERVING
             with pytest.raises(grpc.aio.AioRpcError):
                 await watch.read()
@@ -243,7 +243,7 @@ def test_a_signal_ends_the_process_in_order(number: signal.Signals) -> None:
             while not re.search(r"listening on 127.0.0.1:0 \(port \d+\)", line := process.stderr.readline()):
                 assert line, "the process ended before it listened"
             os.kill(process.pid, number)
-            _, rest = process.communicate(timeout=20)
+            _, rest = process.communicate(timeout=60)
             assert process.returncode == 0
             assert rest.rstrip().endswith("stopped")
         finally:

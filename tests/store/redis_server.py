@@ -15,7 +15,7 @@ from typing import Self
 from controlplane.cli.processes import free_ports
 from controlplane.cli.redis import find_redis
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 """Options of a server that keeps every commit that it acknowledged."""
