@@ -1,43 +1,43 @@
-"""What can go wrong with a resolution, as its caller sees it. `lightbulb.rpc.status` maps it to gRPC."""
+"""What can go wrong when an objective is resolved. `lightbulb.rpc.status` maps these errors to gRPC."""
 
 from __future__ import annotations
 
 
 class LightbulbError(Exception):
-    """The root of all that Lightbulb and its client library raise."""
+    """The base of every error that Lightbulb and its client library raise."""
 
 
 class InvalidContext(LightbulbError):
-    """What was asked can't be answered by anybody: no user, a malformed context, a limit exceeded."""
+    """The request is invalid everywhere: no user, a malformed context, or a limit exceeded."""
 
 
 class UnknownObjective(LightbulbError):
-    """No such objective; the message names the nearest ones."""
+    """There is no such objective. The message names the closest ones."""
 
 
 class OverrideRefused(LightbulbError):
-    """No rule lets this client ask for that model; the message names what it may ask for."""
+    """No rule permits this client to ask for that model. The message names those that it may ask for."""
 
 
 class TooLarge(LightbulbError):
-    """The request exceeds the size that Lightbulb reads."""
+    """The request is larger than Lightbulb accepts."""
 
 
 class Unavailable(LightbulbError):
-    """Lightbulb can't be reached, or has no configuration yet. Worth a retry."""
+    """Lightbulb can't be reached, or has no configuration yet. Retry."""
 
 
 class TimedOut(Unavailable):
-    """No answer within the time given."""
+    """Lightbulb didn't answer in time."""
 
 
 class NotRouted(LightbulbError):
-    """An inference call that doesn't say which objective and context it is for."""
+    """The inference call says neither which objective nor which context it is for."""
 
 
 class ReservedParameter(LightbulbError):
-    """A model's parameter has a name that inference servers, or Lightbulb, keep for themselves."""
+    """A parameter of a model has a name that inference servers or Lightbulb reserve."""
 
 
 class CannotListen(LightbulbError):
-    """An address that can't be listened on; the message says which, and why."""
+    """The server can't listen on an address. The message says which, and why."""

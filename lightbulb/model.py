@@ -1,7 +1,6 @@
 """The values that resolution works on: tables, rules, conditions, and who is asking.
 
-Frozen all the way down. `lightbulb.resolution.codec` maps them to and from protos/lightbulb/v1/table.proto;
-nothing else knows the wire form.
+All values are frozen. Only `lightbulb.resolution.codec` knows their wire form, table.proto.
 """
 
 from __future__ import annotations
@@ -14,24 +13,24 @@ from types import MappingProxyType
 Value = bool | int | float | str
 
 BASIS_POINTS = 10_000
-"""Every split is in hundredths of a percent."""
+"""Splits are in basis points: hundredths of a percent."""
 
 ROUTING_KEY_HEADER = "x-routing-key"
 KEY_SEPARATOR = "|"
 
 REASON_HEADER = "x-lightbulb-reason"
-"""Trailing metadata that says why an inference call was refused, where resolving again may help:"""
+"""Trailing metadata that says why an inference call was refused. For the two reasons below, resolve again."""
 MODEL_NOT_LOADED = "model-not-loaded"
-"""with ABORTED, from a serving host,"""
+"""From a serving host, with ABORTED."""
 UNKNOWN_ROUTING_KEY = "unknown-routing-key"
-"""with NOT_FOUND, from a sidecar."""
+"""From a sidecar, with NOT_FOUND."""
 
 EMPTY: Mapping[str, Value] = MappingProxyType({})
 NO_CELLS: Mapping[str, int] = MappingProxyType({})
 
 
 def routing_key(objective: str, model: str, version: str) -> str:
-    """Return the key that names `model` at `version` for `objective`, now and for ever."""
+    """Return the key for `model` at `version` in `objective`. Its meaning never changes."""
     return KEY_SEPARATOR.join((objective, model, version))
 
 
@@ -42,7 +41,7 @@ def model_id(name: str, version: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestContext:
-    """Who is asking. `attributes` may not repeat the names of the fixed fields."""
+    """Who is asking. No attribute may have the name of a field."""
 
     user_id: str
     country: str = ""
@@ -54,7 +53,7 @@ class RequestContext:
 
 
 FIXED_ATTRIBUTES = ("country", "device", "locale", "surface")
-"""Attributes that every context has a field for; empty counts as absent."""
+"""Attributes that have a field of their own in every context. An empty field is an absent attribute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,7 @@ class Source:
 
 
 class Operator(Enum):
-    """How a Comparison compares. Values are the names that rules use."""
+    """How a Comparison compares. The values are the names in rules."""
 
     IN = "in"
     PREFIX = "prefix"
@@ -88,7 +87,7 @@ class Operator(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """`attribute operator values`; false when the attribute is absent."""
+    """`attribute operator values`. False when the attribute is absent."""
 
     attribute: str
     operator: Operator
@@ -97,21 +96,21 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class All:
-    """True when every condition is; true when empty."""
+    """True when every condition is true, or when there is none."""
 
     conditions: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """True when at least one condition is; false when empty."""
+    """True when at least one condition is true."""
 
     conditions: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """True when the condition is not."""
+    """True when the condition is false."""
 
     condition: Condition
 
@@ -133,7 +132,7 @@ class ModelTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverrideRule:
-    """`clients` (empty: every client) may ask for these models (indexes into the table's)."""
+    """The clients named may ask for these models; with no names, every client. Models are table indexes."""
 
     source: Source
     clients: tuple[str, ...]
@@ -142,7 +141,7 @@ class OverrideRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """A cell of an A/B test: basis points from the previous cell's end up to `end`."""
+    """A cell of an A/B test. It has the basis points from the previous cell's `end` to its own."""
 
     number: int
     end: int
@@ -151,7 +150,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AbRule:
-    """An A/B test of one objective. `layer_salt` is empty when the test has no layer."""
+    """An A/B test of one objective. Without a layer, `layer_salt` is empty."""
 
     source: Source
     test_id: str
@@ -184,7 +183,7 @@ class ShiftRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectiveTable:
-    """All that is needed to resolve one objective. Times in seconds; deadline 0.0 means none."""
+    """All that is needed to resolve one objective. Times are in seconds; a deadline of 0.0 means none."""
 
     objective: str
     input_type: str
@@ -201,7 +200,7 @@ class ObjectiveTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSince:
-    """A table (None: the objective is not there) in generation `since` and later, up to the next one's."""
+    """A table, and the first generation that it holds in. None: the objective isn't in that generation."""
 
     since: int
     table: ObjectiveTable | None
@@ -211,7 +210,7 @@ class TableSince:
 class ObjectiveTables:
     """One objective in every generation that may be answered from.
 
-    `tables` is never empty, ascends by `since`, and begins at 0.
+    Each table holds until the next one begins. `tables` ascends by `since`, and the first begins at 0.
     """
 
     objective: str
@@ -219,22 +218,22 @@ class ObjectiveTables:
 
 
 NO_GENERATION = 2**64 - 1
-"""What a sidecar that routes no live generation is at."""
+"""The generation of a sidecar that routes no live one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SidecarState:
-    """The generation to answer a sidecar's clients from; 0: the active one; NO_GENERATION: none."""
+    """The generation that a sidecar's clients are answered from. 0: the active one. NO_GENERATION: none."""
 
     generation: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveGeneration:
-    """Which generation to answer from; 0 before the first.
+    """The generation to answer from; 0 before the first.
 
-    `fence` rises whenever another generation becomes active. `store` is whose numbers these are; empty
-    when it isn't said. `oldest` is what a client may still hold at the least; 0 when it isn't said.
+    `fence` rises whenever another generation becomes active. `store` is the store that counts these numbers;
+    it may be empty. `oldest` is the oldest generation that a client may still hold; 0 if that isn't known.
     """
 
     number: int
@@ -246,7 +245,7 @@ class ActiveGeneration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelAssignment:
-    """A model that a serving host must have loaded. `depends_on` holds "name@version"."""
+    """A model that a serving host must load. `depends_on` has the ids of the models that it calls."""
 
     name: str
     version: str

@@ -4,8 +4,7 @@
         answer = await client.resolve("ContinueWatchingRanking", RequestContext(user_id="u1"))
 
 BlockingLightbulbClient is the same without `await`. `lightbulb.client.interceptor` takes `client.resolve` as
-a function: whatever has its signature (a cache, a fallback, tables in this very process) can stand in
-its place.
+a function, so you can pass it another with the same signature: a cache, a fallback, tables in this process.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ BATCH_RESOLVE = "/lightbulb.v1.Lightbulb/BatchResolve"
 
 SERVICE_CONFIG = json.dumps(
     {
-        # several Lightbulbs behind one target ("ipv4:10.0.0.1:7701,10.0.0.2:7701", or a name with several
-        # addresses) are all asked; one that is down is passed over
+        # One target may be several Lightbulbs: "ipv4:10.0.0.1:7701,10.0.0.2:7701", or a name with several
+        # addresses. Calls go to each in turn; one that is down is skipped.
         "loadBalancingConfig": [{"round_robin": {}}],
-        # resolving changes nothing, so that it may well be asked twice
+        # Resolving changes nothing, so a call may be made twice.
         "methodConfig": [
             {
                 "name": [{"service": "lightbulb.v1.Lightbulb"}],
@@ -54,21 +53,21 @@ SERVICE_CONFIG = json.dumps(
 CHANNEL_OPTIONS = (
     ("grpc.service_config", SERVICE_CONFIG),
     *keepalive(every=60, timeout=5),
-    # back soon after a Lightbulb's restart; gRPC's own limit is two minutes
+    # Connects again soon after a Lightbulb has restarted; gRPC's own limit is two minutes.
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
 )
 
 Outcome = Answer | LightbulbError
-"""What became of one query of many."""
+"""The result of one query of many."""
 
 
 class LightbulbClient:
-    """A client for asyncio. `client_name` is what override rules know the service by.
+    """A client for asyncio. `client_name` is the service's name in override rules.
 
-    `sidecar` is the node id of the Envoy that the caller's requests go through: an answer is then never
-    newer than what that one routes. `timeout` is in seconds a call. A client holds one connection and may
-    be shared by all tasks.
+    `sidecar` is the node id of the sidecar that the caller's requests go through: answers are then never
+    newer than what it routes. `timeout` is for one call, in seconds. A client has one connection, and all
+    tasks may share it.
     """
 
     def __init__(
@@ -103,12 +102,12 @@ class LightbulbClient:
         *,
         override_model: str = "",
         explain: bool = False,
-        timeout: float | None = None,  # noqa: ASYNC109 - a deadline that the server is told of
+        timeout: float | None = None,  # noqa: ASYNC109 - the server gets it as a deadline
     ) -> Answer:
-        """Return the model for `context`; `explain` also fills `steps`.
+        """Return the answer for `context`. With `explain` it has `steps`.
 
-        Raises LightbulbError: InvalidContext, UnknownObjective, OverrideRefused, TooLarge, Unavailable
-        (with TimedOut).
+        Raises LightbulbError: InvalidContext, UnknownObjective, OverrideRefused, TooLarge, Unavailable or
+        TimedOut.
         """
         query = Query(objective=objective, context=context, override_model=override_model, explain=explain)
         try:
@@ -120,7 +119,7 @@ class LightbulbClient:
         return _answer_of(response)
 
     async def resolve_many(self, queries: Sequence[Query]) -> tuple[Outcome, ...]:
-        """Return an answer or an error for each query, in order; any number of queries.
+        """Return an answer or an error for each query, in order. There may be any number of queries.
 
         Raises LightbulbError when a call as a whole fails, or a query can't be written.
         """
@@ -148,7 +147,7 @@ class LightbulbClient:
 
 
 class BlockingLightbulbClient:
-    """A LightbulbClient for threads, which may all share one."""
+    """A LightbulbClient for threads. All threads may share one."""
 
     def __init__(
         self,
@@ -184,7 +183,7 @@ class BlockingLightbulbClient:
         explain: bool = False,
         timeout: float | None = None,
     ) -> Answer:
-        """Return the model for `context`, as LightbulbClient.resolve does."""
+        """Return the answer for `context`, as LightbulbClient.resolve does."""
         query = Query(objective=objective, context=context, override_model=override_model, explain=explain)
         try:
             response = self._resolve(

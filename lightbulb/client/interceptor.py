@@ -1,4 +1,4 @@
-"""Routes inference calls: say what a call is for, and it goes to the right model.
+"""Routes inference calls: say what a call is for, and it reaches the right model.
 
     channel = grpc.intercept_channel(grpc.insecure_channel(sidecar), RoutingInterceptor(client.resolve))
     stub = GRPCInferenceServiceStub(channel)
@@ -6,20 +6,18 @@
         response = stub.ModelInfer(request)
 
 For grpc.aio: `grpc.aio.insecure_channel(sidecar, interceptors=[AsyncRoutingInterceptor(client.resolve)])`.
-A call is resolved, gets the `x-routing-key` metadata, and carries the ObjectiveConfig in a copy of its
-request. It keeps its deadline: what resolving took is taken off. A call without a deadline gets the one
-that the platform promises for the objective, if any. What can't be resolved raises a LightbulbError.
+The interceptor resolves each call, adds the `x-routing-key` metadata, and puts the ObjectiveConfig into a
+copy of the request. Resolving is part of the call's deadline. A call without a deadline gets the one that the
+platform promises for the objective, if any. A call that can't be resolved raises a LightbulbError.
 
-A call that is refused for where it went (the host hasn't that model, the sidecar doesn't know that key)
-is resolved again and made once more, in what is left of its deadline. How that ends is the caller's.
+When the host hasn't loaded the model, or the sidecar doesn't know the key, the call is resolved again and
+made once more, within its deadline. The caller gets the result of the second call.
 
-Of the calls on the channel, these pass as they are: methods other than ModelInfer (health, metadata),
-and calls that have an `x-routing-key` already. An inference call that is not `routed` raises NotRouted:
-without a key Envoy would refuse it anyway.
+Two kinds of calls pass unchanged: methods other than ModelInfer (health, metadata), and calls that have an
+`x-routing-key` already. An inference call outside a `routed` block raises NotRouted; Envoy would refuse it.
 
-`resolve` is a function so that a cache, a fallback or tables in this process can stand in its place. The
-second call is resolved by `resolve_again`, or else by `resolve` too: a cache that gave the old key must be
-passed by.
+`resolve` may be any function with that signature: a cache, a fallback, tables in this process. The second
+call is resolved by `resolve_again`, so that a cache doesn't give the old key again. The default is `resolve`.
 """
 
 from __future__ import annotations
@@ -51,7 +49,7 @@ from lightbulb.rpc.enrich import enrich
 MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
 
 RETRIES = 8
-"""Threads that call again for futures that were refused; those of more than this many wait."""
+"""Threads that make second calls for `future` calls. When all are busy, others wait."""
 
 _REFUSALS = {
     grpc.StatusCode.ABORTED: MODEL_NOT_LOADED,
@@ -60,7 +58,7 @@ _REFUSALS = {
 
 
 class Resolve(Protocol):
-    """BlockingLightbulbClient.resolve, or what stands in its place."""
+    """BlockingLightbulbClient.resolve, or a function in its place."""
 
     def __call__(
         self, objective: str, context: RequestContext, *, override_model: str, timeout: float | None
@@ -69,7 +67,7 @@ class Resolve(Protocol):
 
 
 class AsyncResolve(Protocol):
-    """LightbulbClient.resolve, or what stands in its place."""
+    """LightbulbClient.resolve, or a function in its place."""
 
     def __call__(
         self, objective: str, context: RequestContext, *, override_model: str, timeout: float | None
@@ -91,9 +89,9 @@ _route: ContextVar[Route | None] = ContextVar("lightbulb_route", default=None)
 
 @contextlib.contextmanager
 def routed(objective: str, context: RequestContext, *, override_model: str = "") -> Iterator[None]:
-    """Say what the inference calls of this block are for. Holds for this thread or task alone.
+    """Say what the inference calls in this block are for, in this thread or task alone.
 
-    A call belongs to the block that it is made in; awaiting it later changes nothing.
+    A call belongs to the block in which it is made, even if it is awaited later.
     """
     token = _route.set(Route(objective=objective, context=context, override_model=override_model))
     try:
@@ -103,7 +101,7 @@ def routed(objective: str, context: RequestContext, *, override_model: str = "")
 
 
 class _Call(NamedTuple):
-    """Details of a call, as both of gRPC's kinds of interceptor are to be given them."""
+    """Details of a call, in the form that gRPC's interceptors pass on."""
 
     method: Any
     timeout: float | None
@@ -118,7 +116,7 @@ class _Details(_Call, grpc.ClientCallDetails):
 
 
 class _Deadline:
-    """When a call must be over, resolving and all; None: whenever it likes."""
+    """When a call must be over, resolving included. With `asked` None it may take any time."""
 
     def __init__(self, asked: float | None, clock: Callable[[], float]) -> None:
         self._asked = asked
@@ -126,7 +124,7 @@ class _Deadline:
         self._until = None if asked is None else clock() + asked
 
     def promise(self, answer: Answer) -> None:
-        """Take the deadline that the platform promises, from now on, when the caller set none."""
+        """If the caller set no deadline, take the one that the platform promises, from now on."""
         if self._until is None and answer.deadline:
             self._asked = answer.deadline
             self._until = self._clock() + answer.deadline
@@ -161,7 +159,7 @@ class RoutingInterceptor(grpc.UnaryUnaryClientInterceptor):
         self._pool = ThreadPoolExecutor(RETRIES, thread_name_prefix="lightbulb-retry")
 
     def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        """Resolve the call and go on with it, twice if need be. Raises LightbulbError."""
+        """Resolve the call and make it, twice if need be. Raises LightbulbError."""
         details = client_call_details
         if not _concerns(details.method, details.metadata):
             return continuation(details, request)
@@ -211,7 +209,7 @@ class AsyncRoutingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
         self._clock = clock
 
     async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        """Resolve the call and go on with it, twice if need be. Raises LightbulbError."""
+        """Resolve the call and make it, twice if need be. Raises LightbulbError."""
         details = client_call_details
         if not _concerns(details.method, details.metadata):
             return await continuation(details, request)
@@ -239,13 +237,13 @@ class AsyncRoutingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
 
 
 def _is_refused(call: Any) -> bool:
-    """Say whether a call that is over was refused for what it was resolved to."""
+    """Say whether a finished call was refused because of its routing key or model."""
     code = call.code()
     return code in _REFUSALS and _says(call.trailing_metadata(), _REFUSALS[code])
 
 
 async def _is_refused_async(call: Any) -> bool:
-    """Wait for a call's end, and say whether it was refused for what it was resolved to."""
+    """Wait until a call has finished; say whether it was refused because of its routing key or model."""
     try:
         code = await call.code()
     except asyncio.CancelledError:
@@ -267,7 +265,7 @@ def _current_route() -> Route:
     route = _route.get()
     if route is None:
         raise NotRouted(
-            "an inference call that says neither objective nor context: "
+            "this inference call has no objective and no context: "
             "make it inside `with routed(objective, context):`"
         )
     return route

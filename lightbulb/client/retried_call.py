@@ -1,7 +1,7 @@
-"""A call that is under way, and may be made a second time: what `stub.Method.future` gives then.
+"""What `stub.Method.future` returns: a call that is under way, and may be made a second time.
 
-It is over when it succeeds, fails for good, or was made twice. The second one is made by a thread of
-`pool`, since gRPC's own threads must not wait for anything.
+It is over when it has succeeded, failed for good, or was made twice. A thread of `pool` makes the second
+call, since gRPC's own threads must not wait.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import grpc
 
 
 class RetriedCall(grpc.Call, grpc.Future):  # type: ignore[type-arg] # not generic at run time
-    """A call and a future in one, as gRPC's own are."""
+    """Both a call and a future, as gRPC's own are."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class RetriedCall(grpc.Call, grpc.Future):  # type: ignore[type-arg] # not gener
         again: Callable[[Any], Any],
         pool: futures.Executor,
     ) -> None:
-        """`again` makes the second call, given the first; what it raises is what this call ends with."""
+        """`again` makes the second call, given the first. If it raises an error, this call ends with it."""
         self._call = first
         self._is_refused = is_refused
         self._again = again
@@ -48,7 +48,7 @@ class RetriedCall(grpc.Call, grpc.Future):  # type: ignore[type-arg] # not gener
     def _call_again(self, first: Any) -> None:
         try:
             second = self._again(first)
-        except Exception as error:  # noqa: BLE001 - it is the caller's, who waits in another thread
+        except Exception as error:  # noqa: BLE001 - for the caller, who waits in another thread
             self._error = error
             self._over.set_result(None)
             return
@@ -113,12 +113,12 @@ class RetriedCall(grpc.Call, grpc.Future):  # type: ignore[type-arg] # not gener
         return not self.done()
 
     def time_remaining(self) -> float:
-        """Return the seconds left to what is under way; None when it has no deadline."""
+        """Return the seconds left; None when there is no deadline."""
         remaining: float = self._call.time_remaining()
         return remaining
 
     def add_callback(self, callback: Callable[[], None]) -> bool:
-        """Call `callback` once it is over; return False when it is already."""
+        """Call `callback` once it is over; return False when it is over already."""
         if self.done():
             return False
         self._over.add_done_callback(lambda _: callback())

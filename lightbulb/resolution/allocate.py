@@ -1,8 +1,8 @@
-"""Which bucket a user falls into: a hash, a projection, and nothing that remembers.
+"""Which bucket a user is in: a hash, projected to 10,000 buckets. Nothing is remembered.
 
-murmur3-32 of "salt:user", projected onto [0, 10000) by `(h * total) >> 32`: no modulo bias, and the
-order of buckets is the order of hashes, so a ramp only ever adds users. Every decision has a salt of
-its own; one salt used twice would correlate two experiments.
+The hash is murmur3-32 of "salt:user", the projection `(hash * 10000) >> 32`. It has no modulo bias, and it
+keeps the order of hashes, so a ramp only ever adds users. Every decision has its own salt: one salt used
+twice would correlate two experiments.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ import mmh3
 from lightbulb.model import BASIS_POINTS, AbRule
 
 HASH, UNSIGNED = mmh3.hash, False
-"""`HASH(salt_prefix(salt) + user_id, 0, UNSIGNED)` is what buckets are projected from, in [0, 2**32)."""
+"""`HASH(salt_prefix(salt) + user_id, 0, UNSIGNED)` is a user's hash, from 0 to 2**32 - 1."""
 
 
 def bucket(salt: str, user_id: str) -> int:
-    """Return the user's bucket for a decision, in [0, 10000)."""
+    """Return the user's bucket for a decision, from 0 to 9999."""
     return (HASH(salt_prefix(salt) + user_id, 0, UNSIGNED) * BASIS_POINTS) >> 32
 
 
 def in_layer(rule: AbRule, user_id: str) -> bool:
-    """Say whether the test owns the part of its layer that the user is in."""
+    """Say whether the user is in the part of the layer that the test owns."""
     if not rule.layer_salt:
         return True
     return rule.layer_begin <= bucket(rule.layer_salt, user_id) < rule.layer_end
 
 
 def salt_prefix(salt: str) -> str:
-    """Return what stands before the user's id in what is hashed."""
+    """Return the text that is put before the user's id, to be hashed."""
     return f"{salt}:"
 
 
 def first_hash(position: int) -> int:
     """Return the lowest hash whose bucket is `position` or a later one.
 
-    What compares many users with few positions compares their hashes, and projects none of them.
+    With it a hash can be compared with a bucket, without projecting the hash.
     """
     return -(-(position << 32) // BASIS_POINTS)

@@ -1,6 +1,6 @@
-"""The one place where lightbulb.model meets protos/lightbulb/v1/table.proto.
+"""Maps the values of lightbulb.model to protos/lightbulb/v1/table.proto and back. Nothing else does.
 
-Bytes are deterministic: the same value gives the same bytes in every process (map entries sorted).
+Bytes are deterministic: the same value gives the same bytes in every process, since map entries are sorted.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _OPERATORS_BACK = {number: operator for operator, number in _OPERATORS.items()}
 
 
 class Malformed(ValueError):
-    """Bytes that don't hold what they should, or a table that contradicts itself."""
+    """The bytes don't decode, or the table in them contradicts itself."""
 
 
 def _bytes(message: Message) -> bytes:
@@ -51,7 +51,7 @@ def _bytes(message: Message) -> bytes:
 
 
 def duration(seconds: float) -> Duration:
-    """Return `seconds` as a Duration, to the microsecond."""
+    """Return a Duration of so many seconds, exact to the microsecond."""
     result = Duration()
     result.FromMicroseconds(round(seconds * 1_000_000))
     return result
@@ -63,7 +63,7 @@ def seconds(value: Duration) -> float:
 
 
 def value_to_proto(value: Value) -> pb.Value:
-    """Return `value` in the case of its type."""
+    """Return `value` in the field for its type."""
     match value:
         case bool():
             return pb.Value(bool_value=value)
@@ -76,7 +76,7 @@ def value_to_proto(value: Value) -> pb.Value:
 
 
 def value_from_proto(message: pb.Value) -> Value:
-    """Return the value; raise Malformed when none is set."""
+    """Return the value; raise Malformed when there is none."""
     match message.WhichOneof("kind"):
         case "bool_value":
             return message.bool_value
@@ -91,7 +91,7 @@ def value_from_proto(message: pb.Value) -> Value:
 
 
 def values_from_proto(messages: Mapping[str, pb.Value]) -> dict[str, Value]:
-    """Return a map of values, sorted by key so that equal maps iterate alike."""
+    """Return a map of values, sorted by key: equal maps iterate in the same order."""
     return {name: value_from_proto(messages[name]) for name in sorted(messages)}
 
 
@@ -114,7 +114,7 @@ def condition_to_proto(condition: Condition) -> pb.Condition:
             return pb.Condition(any=pb.Conditions(conditions=map(condition_to_proto, conditions)))
         case Not(inner):
             message = pb.Condition()
-            getattr(message, "not").CopyFrom(condition_to_proto(inner))  # "not" is a keyword of Python's
+            getattr(message, "not").CopyFrom(condition_to_proto(inner))  # "not" is a Python keyword
             return message
         case Comparison(attribute=attribute, operator=operator, values=values):
             comparison = pb.Comparison(
@@ -126,7 +126,7 @@ def condition_to_proto(condition: Condition) -> pb.Condition:
 
 
 def condition_from_proto(message: pb.Condition) -> Condition:
-    """Return a condition tree; raise Malformed when a node has no kind or an unknown operator."""
+    """Return a condition tree; raise Malformed for a node without a kind or with an unknown operator."""
     match message.WhichOneof("kind"):
         case "all":
             return All(tuple(map(condition_from_proto, message.all.conditions)))

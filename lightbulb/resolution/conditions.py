@@ -1,4 +1,4 @@
-"""Conditions on a context: compiled once to a closure, and compared for overlap."""
+"""Conditions on a context: compiled once into a function, and compared for overlap."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SEMVER_PATTERN = re.compile(
     re.ASCII,
 )
 
-# Written out: getting an attribute by its name costs as much as looking the value up.
+# Written out for speed: to get an attribute by its name costs as much as the look-up itself.
 _AMONG: Mapping[str, Callable[[frozenset[Value]], Predicate]] = {
     "country": lambda wanted: lambda context: context.country in wanted,
     "device": lambda wanted: lambda context: context.device in wanted,
@@ -57,7 +57,7 @@ SemverKey = tuple[int, int, int, bool, tuple[_Identifier, ...]]
 def semver_key(text: str) -> SemverKey | None:
     """Return a key that orders semantic versions by precedence (semver.org 2.0.0, section 11).
 
-    None when `text` is not a semantic version. Build metadata doesn't count.
+    None when `text` is not a semantic version. Build metadata is ignored.
     """
     match = _SEMVER_PATTERN.fullmatch(text)
     if match is None:
@@ -66,20 +66,21 @@ def semver_key(text: str) -> SemverKey | None:
     parts = pre.split(".") if pre else []
     if not all(parts) or any(part.isdigit() and len(part) > 1 and part[0] == "0" for part in parts):
         return None
-    # Numeric identifiers order by value and come before alphanumeric ones; no pre-release comes last.
+    # Numeric identifiers order by value, before alphanumeric ones. A release comes after its pre-releases.
     identifiers = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts)
     return int(major), int(minor), int(patch), not pre, identifiers
 
 
 def compile_condition(condition: Condition) -> Predicate:
-    """Return a function that says whether a context meets `condition`. Raises ValueError for a bad bound."""
+    """Return a function that says whether a context meets `condition`. Raises ValueError for a bad value."""
     return _compile(condition, negate=False)
 
 
 def _compile(condition: Condition, *, negate: bool) -> Predicate:
-    """Return what says whether `condition` is met; with `negate`, whether it isn't.
+    """Return a function that says whether `condition` is met; with `negate`, whether it isn't.
 
-    A negation goes down to the comparisons, as not (a and b) is (not a or not b): it costs no call there.
+    A negation is pushed down to the comparisons, since not (a and b) is (not a or not b). There it costs no
+    call of its own.
     """
     match condition:
         case Not(inner):
@@ -99,7 +100,7 @@ def _all(parts: tuple[Predicate, ...]) -> Predicate:
             return lambda context: one(context) and other(context)
 
     def every(context: RequestContext) -> bool:
-        for part in parts:  # noqa: SIM110 - a generator would cost more than what it asks
+        for part in parts:  # noqa: SIM110 - a generator would cost more than the parts
             if not part(context):
                 return False
         return True
@@ -143,7 +144,7 @@ def _compile_comparison(comparison: Comparison, *, negate: bool) -> Predicate:
 
 
 def _compile_texts(name: str, wanted: frozenset[Value], *, fixed: bool, negate: bool) -> Predicate:
-    """Return what looks for a value among texts: no text is equal to what isn't one."""
+    """Return a function that looks for a value among texts. Only a text can equal a text."""
     if fixed:
         wanted -= {""}  # an empty field is an absent attribute
         return _NOT_AMONG[name](wanted) if negate else _AMONG[name](wanted)
@@ -191,13 +192,13 @@ def _semver_test(operator: Operator, bound: str) -> Callable[[Value], bool]:
 
 
 def _typed(value: Value) -> tuple[str, Value]:
-    # In Python True == 1; in a rule it isn't.
+    # In Python True == 1; in a rule they differ.
     kind = "bool" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
     return kind, value
 
 
 def attributes_of(condition: Condition) -> Iterator[str]:
-    """Yield the attributes that a condition looks at, in the order written, with repeats."""
+    """Yield the attributes that a condition compares, in the order written, with repeats."""
     match condition:
         case All(conditions) | AnyOf(conditions):
             for inner in conditions:
@@ -210,7 +211,7 @@ def attributes_of(condition: Condition) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _ValueSet:
-    """A finite set of values, or all but those; absent values are in no finite set."""
+    """A finite set of values, or every value but those. An absent value is in no finite set."""
 
     values: frozenset[tuple[str, Value]]
     complement: bool = False
@@ -241,8 +242,8 @@ _ANYTHING = _ValueSet(frozenset(), complement=True)
 _NOTHING = _ValueSet(frozenset())
 
 
-def _possible(condition: Condition, name: str) -> _ValueSet:  # noqa: PLR0911 - one return a kind of condition
-    """Return a set that holds every value of `name` with which `condition` can be true."""
+def _possible(condition: Condition, name: str) -> _ValueSet:  # noqa: PLR0911 - one return for each kind of condition
+    """Return a set that has every value of `name` with which `condition` can be true."""
     match condition:
         case Comparison(attribute=attribute_, operator=Operator.IN, values=values) if attribute_ == name:
             return _ValueSet(frozenset(map(_typed, values)))
@@ -269,9 +270,9 @@ def _possible(condition: Condition, name: str) -> _ValueSet:  # noqa: PLR0911 - 
 
 
 def disjoint(one: Condition, other: Condition) -> bool:
-    """Say whether it is certain that no context meets both; False means "not proven".
+    """Say whether it is certain that no context meets both. False means "not proven".
 
-    Looks at one attribute at a time and at `in` only: sound, and easy to predict for an author.
+    It looks at one attribute at a time, and only at `in`. So an author can predict what it finds.
     """
     both = All((one, other))
     return any(_possible(both, name).empty for name in set(attributes_of(both)))

@@ -1,10 +1,10 @@
-"""Objective + context -> model: pure, sticky, and able to say why.
+"""Objective + context -> model, and why. Pure: the same user gets the same model.
 
     permitted override -> A/B allocation -> context conditions -> gradual shift -> default
 
-The first stage that has an answer wins. A table is compiled once into a Resolver; every answer it can
-give is built then, so that resolving allocates nothing and the same answer is the same object. With an
-explanation it takes the same stages again in so many words; both ways give the same object.
+The first stage that has an answer wins. A table is compiled once into a Resolver, which builds all its
+answers then: resolving allocates nothing, and equal answers are the same object. To explain, it goes through
+the same stages and notes each step; the answer is the same object.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Resolution:
-    """An answer. One object per possible answer of a Resolver, compared by identity."""
+    """An answer. A Resolver has one object for each answer, so answers compare by identity."""
 
     target: ModelTarget
     reason: Reason
@@ -58,7 +58,7 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step of an explanation; `decided` on the last."""
+    """One step of an explanation. `decided` is true for the last."""
 
     stage: Reason
     source: Source
@@ -67,7 +67,7 @@ class Step:
 
 
 class OverrideNotPermitted(Exception):
-    """The client asked for a model that no override rule lets it have."""
+    """The client asked for a model that no override rule permits it."""
 
     def __init__(self, objective: str, override: str, client: str, permitted: tuple[str, ...]) -> None:
         self.permitted = permitted
@@ -79,7 +79,7 @@ class OverrideNotPermitted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Test:
-    """An A/B rule made ready: `ends` and `answers` run parallel to the rule's cells."""
+    """An A/B rule, ready to answer. `ends` and `answers` have one element for each cell."""
 
     rule: AbRule
     eligible: Predicate | None
@@ -89,7 +89,7 @@ class _Test:
 
 
 class Resolver:
-    """An ObjectiveTable made ready to answer."""
+    """An ObjectiveTable, ready to answer."""
 
     __slots__ = (
         "_allocate",
@@ -103,7 +103,7 @@ class Resolver:
     )
 
     def __init__(self, table: ObjectiveTable) -> None:
-        """Raise ValueError when a condition compares what can't be compared."""
+        """Raise ValueError when a condition has a value that its operator can't compare with."""
         self.table = table
         self._tests = tuple(self._test(rule) for rule in table.ab_rules)
         self._context_rules = tuple(
@@ -115,7 +115,7 @@ class Resolver:
             self._shift = table.shift, self._answer(table.shift.model, Reason.SHIFT, table.shift.source)
         self._default = self._answer(table.default_model, Reason.DEFAULT, table.default_source)
         self._overrides = self._override_answers()
-        # What is asked when nobody wants to know why: tests, then whatever applies to a context or doesn't.
+        # The stages without explanation: first the tests, then each predicate with its answer.
         self._allocate = tuple(map(_compile_test, self._tests))
         self._choose = self._context_rules
         if self._shift is not None:
@@ -130,9 +130,9 @@ class Resolver:
         client: str = "",
         steps: list[Step] | None = None,
     ) -> Resolution:
-        """Return the model for `context`; append what was looked at to `steps` when given.
+        """Return the model for `context`. With `steps`, also append each stage that was looked at.
 
-        Raises OverrideNotPermitted when `override` names a model that no rule lets `client` have.
+        Raises OverrideNotPermitted when no rule permits `client` the model that `override` names.
         """
         if override:
             return self._resolve_override(override, client, steps)
@@ -198,9 +198,9 @@ class Resolver:
         )
 
     def _override_answers(self) -> Mapping[str, Mapping[str, Resolution]]:
-        """Return client -> what it may ask for, under "" what every client may.
+        """Return client -> the models that it may ask for; those of every client are under "".
 
-        A model goes by "name@version", and by its name alone where that is unambiguous.
+        A model is named "name@version", and also by its name alone if only one version is permitted.
         """
         clients = {client for rule in self.table.overrides for client in rule.clients} | {""}
         return {client: self._permitted(client) for client in clients}

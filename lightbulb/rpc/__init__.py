@@ -1,1 +1,1 @@
-"""What the client library and the Lightbulb service say to each other, and how both listen and connect."""
+"""What the client library and the Lightbulb service share: messages, errors, how to listen and connect."""

@@ -1,4 +1,4 @@
-"""What a client gets from a resolution: the routing key, and what to put into the request. Pure."""
+"""The answer that a client gets: the routing key, and what to put into the request. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightbulb.resolution.resolve import Allocation, Reason, Resolution, Step
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One thing to resolve. `sidecar`: the node id of what will route it; empty: the client's own sidecar."""
+    """One thing to resolve. `sidecar` is the node id of the sidecar that routes it; empty: the client's."""
 
     objective: str
     context: RequestContext
@@ -22,7 +22,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectiveConfig:
-    """What the serving host needs to know; `allocations` are those that led to the model."""
+    """What the serving host needs to know. `allocations` are those that led to the model."""
 
     objective: str
     model: str
@@ -35,10 +35,10 @@ class ObjectiveConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The answer to a Query. Times in seconds; `deadline` 0.0 means that none is promised.
+    """The answer to a Query. Times are in seconds; a `deadline` of 0.0 means that none is promised.
 
-    `steps` holds the explanation, and only when it was asked for; then `tests` are the ids of all A/B tests
-    that the objective's rules know.
+    If the query asked to explain, `steps` is the explanation, and `tests` has the ids of all A/B tests in the
+    objective's rules.
     """
 
     routing_key: str
@@ -54,7 +54,7 @@ class Answer:
 def make_answer(
     table: ObjectiveTable, resolution: Resolution, generation: int, steps: Iterable[Step] = ()
 ) -> Answer:
-    """Return what the resolution means to a client."""
+    """Return a resolution as a client gets it."""
     target, explained = resolution.target, tuple(steps)
     return Answer(
         routing_key=target.routing_key,

@@ -3,11 +3,11 @@
     <name>                        the model's own parameters, as its rule set them
     lightbulb_objective           "ContinueWatchingRanking"
     lightbulb_generation          the generation that chose the model
-    lightbulb_allocations         "test:cell" of the A/B tests that led to it, comma-separated; if any
+    lightbulb_allocations         "test:cell" of each A/B test that led to it, comma-separated; if any
     lightbulb_model_type          for example "SCORER"
     lightbulb_input_type          for example "TITLE_INPUT_TYPE"
-    lightbulb_context_user_id     who is asking; so too country, device, locale, surface and each free
-    lightbulb_context_<name>      attribute; what is empty is left out
+    lightbulb_context_user_id     who is asking
+    lightbulb_context_<name>      country, device, locale, surface and each free attribute; unless empty
 
 Pure. It works on any protobuf class that has the protocol's fields, since two generated copies of
 `package inference` (tritonclient brings its own) can't live in one process: nothing is imported here.
@@ -34,13 +34,13 @@ USER_ID = CONTEXT_PREFIX + "user_id"
 RESERVED_NAMES = frozenset(
     ("sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "headers", "content_type")
 )
-"""Parameters to which Triton and MLServer give a meaning of their own."""
+"""Parameters that have a meaning of their own in Triton and MLServer."""
 
 RESERVED_PREFIXES = ("triton_", "binary_data", PREFIX)
 
 
 class InferRequest(Protocol):
-    """The fields of inference.ModelInferRequest that are written here."""
+    """The fields of inference.ModelInferRequest that this module writes."""
 
     model_name: str
     model_version: str
@@ -57,21 +57,21 @@ Request = TypeVar("Request", bound=InferRequest)
 
 
 def is_reserved(name: str) -> bool:
-    """Say whether a model's own parameter must not have this name."""
+    """Say whether this name is reserved, so that a model's parameter may not have it."""
     return name in RESERVED_NAMES or name.startswith(RESERVED_PREFIXES)
 
 
 def check_parameters(names: Iterable[str]) -> None:
-    """Raise ReservedParameter when a model's own parameters have names that they must not have."""
+    """Raise ReservedParameter when parameters of a model have reserved names."""
     reserved = sorted(filter(is_reserved, names))
     if reserved:
         raise ReservedParameter(
-            f"parameters {', '.join(reserved)}: inference servers keep these names to themselves; rename"
+            f"parameters {', '.join(reserved)}: inference servers reserve these names; rename them"
         )
 
 
 def infer_parameters(answer: Answer, context: RequestContext) -> dict[str, Value]:
-    """Return all parameters that an inference request needs, for clients that take them as a mapping.
+    """Return all parameters of an inference request, for clients that take them as a mapping.
 
     Raises ReservedParameter.
     """
@@ -94,10 +94,10 @@ def infer_parameters(answer: Answer, context: RequestContext) -> dict[str, Value
 
 
 def enrich(request: Request, answer: Answer, context: RequestContext) -> Request:
-    """Return a copy of an inference request for the model that was chosen; `request` stays as it is.
+    """Return a copy of an inference request for the model that was chosen. `request` stays as it is.
 
-    The caller's own parameters stay, save those that the answer sets too, and those that begin with
-    `lightbulb_`: these never come from a caller. Raises ReservedParameter.
+    The caller's own parameters stay, except those that the answer sets, and those that begin with
+    `lightbulb_`, which a caller may never set. Raises ReservedParameter.
     """
     enriched = type(request)()
     enriched.CopyFrom(request)

@@ -1,12 +1,12 @@
-"""Pings that find out whether the other end of a quiet connection is there."""
+"""Pings that show whether the other end of a quiet connection is still there."""
 
 from __future__ import annotations
 
 
 def keepalive(*, every: int, timeout: int) -> tuple[tuple[str, int], ...]:
-    """Return gRPC's options, a channel's or a server's: ping after `every` s, and end it `timeout` s later.
+    """Return options for a channel or a server: ping every `every` s, and hang up `timeout` s after a ping.
 
-    gRPC ends a ping only after a minute, whatever the keepalive's time-out is, unless it is told that too.
+    The last option is needed too: without it gRPC waits a minute for a ping, whatever the time-out.
     """
     return (
         ("grpc.keepalive_time_ms", every * 1000),

@@ -1,4 +1,4 @@
-"""Takes an address for a server, alone, and says plainly when it can't."""
+"""Takes an address for one server alone, and says why when it can't."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import grpc.aio
 from lightbulb.errors import CannotListen
 
 LISTEN_OPTIONS = (("grpc.so_reuseport", 0),)
-"""For every server: by default two servers share a port, and each gets half of the calls."""
+"""For every server. By default two servers may share a port, and each would get half of the calls."""
 
 
 def listen(
     server: grpc.Server | grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None = None
 ) -> int:
-    """Bind `server` to "host:port" and return the port (chosen by the system when it is 0).
+    """Bind `server` to "host:port" and return the port. For port 0 the system chooses one.
 
-    Raises CannotListen, which names the address and why.
+    Raises CannotListen, with the address and the reason.
     """
     try:
         if credentials is None:
@@ -29,7 +29,7 @@ def listen(
 
 
 def _why(address: str) -> str:
-    """Return what the system says; gRPC doesn't pass it on. Empty when it says nothing now."""
+    """Return the system's reason, which gRPC doesn't pass on. Empty when the address is free by now."""
     host, _, port = address.rpartition(":")
     try:
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

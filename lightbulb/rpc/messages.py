@@ -1,6 +1,6 @@
-"""The one place where protos/lightbulb/v1/lightbulb.proto meets our values, for both ends of a call.
+"""Maps our values to protos/lightbulb/v1/lightbulb.proto and back, for both ends of a call.
 
-What comes in is checked here, once: the limits below are everybody's.
+What comes in is checked here, once, against the limits below.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _NOT_ATTRIBUTES = frozenset(("user_id", *FIXED_ATTRIBUTES))
 _REASONS: Mapping[Reason, Any] = {reason: pb.Reason.Value(f"REASON_{reason.name}") for reason in Reason}
 _REASONS_BACK: Mapping[int, Reason] = {number: reason for reason, number in _REASONS.items()}
 
-# RequestContext(...) takes as long as all else that answering a call takes: a frozen dataclass goes through
-# object.__setattr__ for each field, which looks for the slot by its name. These fill the slots themselves.
+# For speed. RequestContext(...) takes as long as everything else in a call: a frozen dataclass calls
+# object.__setattr__ for each field, which finds the slot by name. These set the slots directly.
 _new_context = object.__new__
 (
     _set_user_id,
@@ -55,7 +55,7 @@ _new_context = object.__new__
 
 
 def context_from_proto(message: pb.RequestContext) -> RequestContext:
-    """Return who is asking; raise InvalidContext when it isn't said, or said beyond the limits."""
+    """Return who is asking; raise InvalidContext when there is no user, or a limit is exceeded."""
     user_id = message.user_id
     country, device = message.country, message.device
     locale, surface = message.locale, message.surface
@@ -100,7 +100,7 @@ def _attribute(name: str, message: table_pb2.Value) -> Value:
             f"1 to {MAX_FIELD} are allowed"
         )
     text = message.string_value
-    if not text:  # anything but a text, or an empty one
+    if not text:  # another type, or an empty text
         try:
             return value_from_proto(message)
         except ValueError as error:
@@ -121,7 +121,7 @@ def _allocations(cells: Mapping[str, int]) -> Mapping[str, int]:
 def request_to_proto(query: Query, client: str, sidecar: str = "") -> pb.ResolveRequest:
     """Return the wire form of a query; raise InvalidContext when the context can't be written.
 
-    `client` is the caller's name, and `sidecar` the node id of its own sidecar, if it has one.
+    `client` is the caller's name, and `sidecar` the node id of its sidecar, if it has one.
     """
     context = query.context
     try:
@@ -141,7 +141,7 @@ def request_to_proto(query: Query, client: str, sidecar: str = "") -> pb.Resolve
             explain=query.explain,
             sidecar=query.sidecar or sidecar,
         )
-    except (TypeError, ValueError) as error:  # protobuf's: an int beyond 64 bits, None, half a surrogate
+    except (TypeError, ValueError) as error:  # from protobuf: an int beyond 64 bits, None, half a surrogate
         raise InvalidContext(f"context can't be written: {error}") from error
 
 
@@ -174,7 +174,7 @@ def answer_to_proto(answer: Answer) -> pb.ResolveResponse:
 
 
 def answer_from_proto(message: pb.ResolveResponse) -> Answer:
-    """Return an answer; raise ValueError when it has a reason or a parameter that is unknown here."""
+    """Return an answer; raise ValueError when its reason or a parameter is unknown here."""
     config = message.objective_config
     return Answer(
         routing_key=message.routing_key,

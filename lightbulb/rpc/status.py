@@ -1,4 +1,4 @@
-"""Our errors <-> gRPC statuses, for every edge here."""
+"""Maps our errors to gRPC statuses and back."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _CODES: tuple[tuple[type[LightbulbError], grpc.StatusCode], ...] = (
 _BY_TYPE = dict(_CODES)
 _BY_CODE = {
     **{code: kind for kind, code in _CODES},
-    # a call that met a server at the moment in which it shut down; a caller's own cancelling never gets here
+    # The server shut down during the call. (When a caller cancels its own call, that never gets here.)
     grpc.StatusCode.CANCELLED: Unavailable,
 }
 _BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
 
 DETAILS_LIMIT = 2000
-"""Bytes of a status message: it travels in the trailers, up to three times as long (percent-encoded),
-and gRPC bounds these at 8 KiB."""
+"""Bytes of a status message. It travels in the trailers, percent-encoded, so up to three times as long; gRPC
+allows 8 KiB of trailers."""
 
 
 def code_of(error: LightbulbError) -> grpc.StatusCode:
@@ -47,11 +47,11 @@ def details_of(error: LightbulbError) -> str:
 
 
 def error_of(code: grpc.StatusCode, details: str | None) -> LightbulbError:
-    """Return the error that a status stands for; one of no particular kind is a LightbulbError."""
+    """Return the error for a status; a plain LightbulbError if the status has none of its own."""
     kind = _BY_CODE.get(code)
     return LightbulbError(f"{code.name}: {details}") if kind is None else kind(details or code.name)
 
 
 def error_of_number(number: int, message: str) -> LightbulbError:
-    """Return the error that a google.rpc.Code stands for."""
+    """Return the error for a google.rpc.Code."""
     return error_of(_BY_NUMBER.get(number, grpc.StatusCode.UNKNOWN), message)

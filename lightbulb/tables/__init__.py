@@ -1,1 +1,1 @@
-"""The tables that are answered from: held, kept up to date, and kept on disk."""
+"""The tables that answers come from: kept up to date, and kept on disk."""

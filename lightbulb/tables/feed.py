@@ -1,12 +1,12 @@
 """Holds what resolution needs, as the control plane sends it: tables, sidecars, the active generation.
 
-Readers take `feed.tables` once and work on that: it is immutable, and an update puts another in its
-place. What can't be used is refused by name; what was there before goes on serving. All that a
-Feed knows came in as Updates, so keeping those (on disk, say) is all that a warm start needs.
+A reader takes `feed.tables` once and works on that: it is immutable, and an update replaces it. A resource
+that can't be used is refused by name, and what was there before goes on serving. A Feed knows only what came
+in Updates, so to start from disk it is enough to keep those.
 
-A control plane that is behind, or another one altogether, must take nobody back. It shows by its
-generation, which comes after its tables; so what a stream brings is kept aside until the stream has
-shown a generation that is accepted, and from then on serves at once.
+A replica that is behind, or one of another store, must not take us back. Its generation shows whether it
+would, and comes after its tables. So what a new stream brings is kept aside until its generation is accepted;
+from then on it serves at once.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from lightbulb.resolution.resolve import Resolver
 from lightbulb.rpc.enrich import check_parameters
 
 TYPES = (OBJECTIVE_TABLES, SIDECAR_STATE, ACTIVE_GENERATION)
-"""What to subscribe to, in this order: the generation's number comes after what it needs."""
+"""What to subscribe to, in this order: the generation comes after the tables and sidecars that it needs."""
 
 AFRESH = (ACTIVE_GENERATION,)
-"""What every stream must say anew: whether its control plane is behind shows by it."""
+"""What every new stream must send again: it shows whether its replica is behind."""
 
 SLICE = 32
-"""Objectives that are made ready before others get the event loop: some milliseconds' worth."""
+"""Objectives that are compiled before other tasks get the event loop: some milliseconds of work."""
 
 _EMPTIED = "refused: it would leave no objective at all"
 _WITHDRAWN = "refused: a generation is replaced, never withdrawn"
@@ -46,9 +46,9 @@ _ON_PURPOSE = "on purpose, delete the state folder and restart this Lightbulb"
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """One objective's resolvers, each from the generation at its place in `since` (ascending, from 0).
+    """One objective's resolvers. Each holds from the generation at the same place in `since` on.
 
-    None where the objective is not there.
+    `since` ascends from 0. A resolver is None where the objective isn't in the generation.
     """
 
     since: tuple[int, ...]
@@ -59,7 +59,7 @@ class Timeline:
 class Tables:
     """Everything that answers come from, at one moment. Generation 0: nothing has come yet.
 
-    `sidecars` has the generation of each known sidecar, by node id, as SidecarState has it.
+    `sidecars` is node id -> generation, as in SidecarState.
     """
 
     objectives: Mapping[str, Timeline]
@@ -67,7 +67,7 @@ class Tables:
     generation: ActiveGeneration
 
     def resolver(self, objective: str, generation: int) -> Resolver | None:
-        """Return what answers for `objective` in `generation`; None when it isn't there."""
+        """Return the resolver of `objective` in `generation`; None when the objective isn't in it."""
         timeline = self.objectives.get(objective)
         if timeline is None:
             return None
@@ -76,7 +76,7 @@ class Tables:
         return timeline.resolvers[place]
 
     def generation_for(self, sidecar: str) -> int:
-        """Return the generation to answer from; `sidecar` is the node id of the caller's, if it has one.
+        """Return the generation to answer from. `sidecar` is the caller's sidecar, by node id, or empty.
 
         Raises Unavailable when the sidecar routes no generation that is live.
         """
@@ -87,7 +87,7 @@ class Tables:
             return self.generation.oldest or self.generation.number
         if state == NO_GENERATION:
             raise Unavailable(
-                f"sidecar {sidecar!r} routes nothing that is live: it hasn't taken a configuration yet, "
+                f"sidecar {sidecar!r} routes no live generation: it has no configuration yet, "
                 "or lags too far behind; retry"
             )
         return state or self.generation.number
@@ -101,13 +101,13 @@ EMPTY_TABLES = Tables(
 
 
 class Feed:
-    """Applies updates of TYPES, one at a time, in the order in which they come."""
+    """Applies updates of TYPES, one at a time, in order."""
 
     def __init__(self) -> None:
         self.tables = EMPTY_TABLES
-        self._brought = EMPTY_TABLES  # what has come; more than `tables` until its stream is trusted
+        self._brought = EMPTY_TABLES  # all that has come; ahead of `tables` until its stream is trusted
         self._stream = 0
-        self._trusted = -1  # the last stream that has shown a generation which was accepted
+        self._trusted = -1  # the last stream whose generation was accepted
         self._turn = asyncio.Lock()  # fair: first come, first served
         self._ready = asyncio.Event()
 
@@ -118,7 +118,7 @@ class Feed:
 
     @property
     def settled(self) -> bool:
-        """Whether all that has come serves, so that it is worth keeping."""
+        """Whether all that has come is in use, so that it is worth keeping on disk."""
         return self.tables is self._brought
 
     async def wait_ready(self) -> None:
@@ -126,12 +126,12 @@ class Feed:
         await self._ready.wait()
 
     def open_stream(self) -> None:
-        """Note that what is applied from now on comes from another control plane, or from one anew."""
+        """Note that updates come from a new stream from now on."""
         self._stream += 1
 
     async def apply(self, update: Update) -> Mapping[str, str]:
-        """Take what can be used of an update; return resource name -> reason for what can't."""
-        stream = self._stream  # noted now: another may open while this update waits for its turn
+        """Apply an update; return resource name -> reason for each resource that can't be used."""
+        stream = self._stream  # noted now: a new one may open while this update waits for its turn
         async with self._turn:
             if update.type_url == ACTIVE_GENERATION:
                 return self._apply_generation(update, stream)
@@ -156,7 +156,7 @@ class Feed:
             if position % SLICE == 0:
                 await asyncio.sleep(0)
         if before and not objectives:
-            # an empty control plane must not take down what works without it
+            # A control plane that has lost everything must not take the objectives away.
             return dict.fromkeys(update.removed, _EMPTIED) | rejected
         self._brought = replace(self._brought, objectives=MappingProxyType(objectives))
         return rejected
@@ -190,25 +190,25 @@ class Feed:
 
 
 def _check_successor(generation: ActiveGeneration, seen: ActiveGeneration) -> None:
-    """Raise ValueError when `generation` may not take the place of what was seen."""
+    """Raise ValueError when `generation` may not replace the one that was seen."""
     if generation.number == 0:
-        raise ValueError("generation 0 is none")
+        raise ValueError("generation 0 doesn't exist")
     if generation.store and seen.store and generation.store != seen.store:
         raise ValueError(
             f"generation {generation.number} is of store {generation.store!r}, and what is served here is of "
-            f"store {seen.store!r}: connect to the control plane of that one; if the store was recreated "
+            f"store {seen.store!r}: connect to the control plane of that store; if the store was recreated "
             f"{_ON_PURPOSE}"
         )
     if generation.fence < seen.fence:
         raise ValueError(
-            f"generation {generation.number} at fence {generation.fence} is behind what was seen, "
-            f"{seen.number} at fence {seen.fence}: this control plane must catch up; if its store was "
-            f"taken back {_ON_PURPOSE}"
+            f"generation {generation.number} at fence {generation.fence} is behind generation "
+            f"{seen.number} at fence {seen.fence}, which is served here: this control plane must catch up; "
+            f"if its store was restored from a backup {_ON_PURPOSE}"
         )
 
 
 def _make_timeline(resource: Resource, before: Timeline | None) -> Timeline:
-    """Return an objective made ready; a table that was there before keeps its Resolver.
+    """Return an objective, ready to answer. A table that was there before keeps its Resolver.
 
     Raises ValueError or ReservedParameter when it can't be used.
     """
@@ -231,7 +231,7 @@ def _make_timeline(resource: Resource, before: Timeline | None) -> Timeline:
 
 def _find(table: ObjectiveTable, known: Iterable[Resolver]) -> Resolver | None:
     for resolver in known:
-        # equal values may still differ: 1, 1.0 and True are equal
+        # Equal values may have different bytes: 1, 1.0 and True are equal.
         if resolver.table == table and table_to_bytes(resolver.table) == table_to_bytes(table):
             return resolver
     return None

@@ -1,11 +1,11 @@
-"""Tables that a control plane keeps up to date, and that outlive it on disk.
+"""Tables that the control plane keeps up to date, and that are kept on disk.
 
-The Lightbulb service answers from them; a client that resolves in its own process can have its own:
+The Lightbulb service answers from them. A client that resolves in its own process can have its own:
 
     live = LiveTables(control_plane="10.0.0.1:7700,10.0.0.2:7700", node_id="checkout-7", state=folder)
     await live.start()
     await live.feed.wait_ready()
-    live.feed.tables                    what a Responder, and `resolution.resolve`, answer from
+    live.feed.tables                    what answers come from
     await live.stop()
 """
 
@@ -26,16 +26,16 @@ log = logging.getLogger(__name__)
 
 
 class LiveTables:
-    """`start` and `stop` it in the event loop that it lives in; `feed` has the tables.
+    """`feed` has the tables. Call `start` and `stop` in the event loop in which it was made.
 
-    `control_plane` may name several replicas, with commas. `state` is a folder in which to keep what came:
-    with it there are tables from the start, whether or not there is a control plane.
+    `control_plane` may name several replicas, with commas between them. `state` is a folder for what came:
+    with it there are tables from the start, even while no control plane can be reached.
     """
 
     def __init__(
         self, *, control_plane: str, node_id: str, cluster: str = "", state: Path | None = None
     ) -> None:
-        """Know nothing yet."""
+        """Start with no tables."""
         self.feed = Feed()
         self._control_plane = control_plane
         self._node = Node(id=node_id, cluster=cluster, metadata={"kind": "lightbulb"})
@@ -45,7 +45,7 @@ class LiveTables:
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     async def start(self) -> None:
-        """Take what is on disk, then follow the control plane until `stop`."""
+        """Load what is on disk, then follow the control plane until `stop`."""
         stamp = ""
         if self._kept is not None:
             stamp = await self._load(self._kept)
@@ -63,7 +63,7 @@ class LiveTables:
         self._tasks = tuple(map(asyncio.create_task, jobs))
 
     async def stop(self) -> None:
-        """Follow no more; what came last is on disk then."""
+        """Stop following. What came last is on disk then."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -71,13 +71,13 @@ class LiveTables:
             await self._kept.flush()
 
     async def _load(self, kept: LastKnownGood) -> str:
-        """Apply what was kept; return how new it is, empty if it can't be used."""
+        """Apply what is on disk; return its commit stamp, empty if it can't be used."""
         held = await asyncio.to_thread(kept.load)
         for type_url in TYPES:
             resources = tuple(held.get(type_url, {}).values())
             try:
                 rejected = await self._apply(Update(type_url=type_url, added=resources, removed=()))
-            except Exception:  # whatever is on disk must not keep a Lightbulb from starting
+            except Exception:  # a Lightbulb must start, whatever is on disk
                 log.exception("%s: applying %s failed", kept.path, type_url)
                 continue
             for name, reason in rejected.items():
