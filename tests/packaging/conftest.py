@@ -30,13 +30,13 @@ def wheel(shared: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def with_extras(shared: Path, wheel: Path) -> Make:
-    """Return an environment with the wheel and these extras."""
+    """Return an environment with the wheel, these extras, and `others` beside it."""
 
-    def make(*extras: str) -> Environment:
-        folder = shared / "-".join(("with", *extras))
+    def make(*extras: str, others: tuple[str, ...] = ()) -> Environment:
+        folder = shared / "-".join(("with", *extras, *others))
         with one_at_a_time(folder):
             if not (folder / "made").exists():
-                make_environment(folder / "venv", wheel, extras)
+                make_environment(folder / "venv", wheel, extras, others)
                 (folder / "made").touch()
         return Environment(folder / "venv")
 

@@ -24,6 +24,8 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from controlplane.cli.processes import PORTS
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("lightbulb", "controlplane")
 SECONDS = 120.0
@@ -47,8 +49,10 @@ class Environment:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables of a process that knows of no other Python, and of no terminal."""
-        return {"PATH": f"{self.folder / 'bin'}:/usr/bin:/bin", "HOME": str(self.folder), "LANG": "C.UTF-8"}
+        """The environment variables of a process that knows of no other Python, in this test run's world."""
+        path = f"{self.folder / 'bin'}:/usr/bin:/bin"
+        world = {name: os.environ[name] for name in (PORTS, "TMPDIR") if name in os.environ}
+        return {"PATH": path, "HOME": str(self.folder), "LANG": "C.UTF-8", **world}
 
     def run(self, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
         """Run `lightbulb` in a folder."""
@@ -85,7 +89,7 @@ def make_environment(folder: Path, wheel: Path, extras: Iterable[str], others: I
     needed = needs(requirements_of(wheel), extras)
     for other in others:
         needed |= {other} | installed_needs(other, ())
-    for name in needed:
+    for name in sorted(needed):
         link(metadata.distribution(name), site)
     python = str(folder / "bin" / "python")
     pip("--python", python, "install", "--no-deps", "--no-index", str(wheel))
@@ -144,6 +148,7 @@ def link(distribution: metadata.Distribution, site: Path) -> None:
         source = Path(str(file.locate())).resolve()
         if not source.exists():
             continue  # a .pyc that was never written
+        target.unlink(missing_ok=True)  # two packages may have the same file, as with pip
         try:
             os.link(source, target)
         except OSError:
