@@ -78,8 +78,7 @@ async def run_relay(settings: RelaySettings) -> None:
     Raises SidecarFailed.
     """
     asked = _when_asked_to_end()
-    _check_unused(settings.socket)
-    _made(settings.socket.parent)
+    _check_place(settings.socket)
     try:
         async with Relay(settings).serving() as relaying:
             log.info("Envoy may connect to %s", settings.socket)
@@ -92,11 +91,28 @@ async def run_relay(settings: RelaySettings) -> None:
         raise SidecarFailed(str(error)) from error
 
 
-def _check_unused(path: Path) -> None:
-    """Raise SidecarFailed when a relay serves at `path`: gRPC would take its socket from it."""
-    with sockets.socket(sockets.AF_UNIX) as probe, contextlib.suppress(OSError):
-        probe.connect(str(path))
-        raise SidecarFailed(f"another relay listens on {path}; end it, or choose another with --relay-socket")
+def _check_place(path: Path) -> None:
+    """Make the folder of a relay's socket; raise SidecarFailed, with the reason, when none can be there."""
+    problem = ""
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        problem = f"a socket's path may have {MAX_SOCKET_PATH} bytes"
+    elif not _made(path.parent):
+        problem = "its folder can't be made or written"
+    elif path.exists() and not path.is_socket():
+        problem = "something else is there"
+    elif _is_served(path):  # gRPC would take the socket from the relay that serves there
+        problem = "another relay listens there"
+    if problem:
+        raise SidecarFailed(f"can't listen on {path}: {problem}; choose another path with --relay-socket")
+
+
+def _is_served(path: Path) -> bool:
+    with sockets.socket(sockets.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def starting_elsewhere(replicas: tuple[str, ...], node_id: str) -> tuple[str, ...]:

@@ -203,16 +203,28 @@ def test_an_own_envoy_routes_behind_a_relay_and_starts_again_without_a_control_p
         assert routed(up.lightbulb, own.sidecar, "with-relay") == (wanted, answered)
 
 
-def test_a_second_relay_at_one_socket_is_refused(own: Own) -> None:
+@pytest.mark.parametrize(
+    ("socket", "why"),
+    [
+        ("served", "another relay listens there"),
+        ("file", "something else is there"),
+        ("file/below", "its folder can't be made or written"),
+        ("long" * 30, "a socket's path may have 107 bytes"),
+    ],
+)
+def test_a_socket_that_cant_be_is_refused_with_the_reason(own: Own, socket: str, why: str) -> None:
     (down,) = free_ports(1)
+    (own.folder / "file").touch()
+    own.socket = own.folder / "served"
+    command = [sys.executable, "-m", "controlplane", "sidecar", "--relay-only"]
     with own.relay("one", f"{LOCAL}:{down}"):
-        second = subprocess.run(
-            [sys.executable, "-m", "controlplane", "sidecar", "--relay-only", "--relay-socket", own.socket],
+        refused = subprocess.run(
+            [*command, "--relay-socket", str(own.folder / socket)],
             cwd=ROOT,
             capture_output=True,
             text=True,
             timeout=SECONDS,
             check=False,
         )
-    assert second.returncode == 1
-    assert f"another relay listens on {own.socket}; end it, or choose another with" in second.stderr
+    wanted = f"error: can't listen on {own.folder / socket}: {why}; choose another path with --relay-socket"
+    assert (refused.returncode, refused.stderr.splitlines()[-1]) == (1, wanted)
