@@ -17,15 +17,15 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from envoy.service.discovery.v3 import discovery_pb2
 
 from bench.machine import allow_many_sockets
 from bench.worker import answer_async
 from bench.world import objective
-from lightbulb.ads.client.session import WILDCARD, DeltaRequest
 from lightbulb.ads.client.subscriber import CHANNEL_OPTIONS
-from lightbulb.ads.client.wire import DELTA_METHOD, node_to_proto, request_to_bytes
+from lightbulb.ads.messages import WILDCARD, DeltaRequest
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, STAMP, Node
+from lightbulb.ads.wire import DELTA_METHOD, SERVICE, encode_delta_request
+from lightbulb.discovery import discovery_pb2
 
 TYPES = (CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE)
 """In the order in which Envoy asks for them, over some round trips."""
@@ -79,7 +79,7 @@ class Sidecar:
         """Return what it asks for: a control plane that agrees with what it holds sends nothing."""
         seen = {STAMP: self.stamp} if self.stamp else {}
         node = Node(id=self.id, metadata={"kind": "sidecar", "listen_port": "8080", **seen})
-        first = discovery_pb2.DeltaDiscoveryRequest(node=node_to_proto(node)).SerializeToString()
+        first = encode_delta_request(DeltaRequest(type_url="", node=node))
         requests = [
             _ask(type_url, names, self.held.get(type_url, NOTHING)) for type_url, names in self.asks.items()
         ]
@@ -163,7 +163,7 @@ class Fleet:
         outgoing: asyncio.Queue[bytes | None] = asyncio.Queue()
         for request in sidecar.first_requests():
             outgoing.put_nowait(request)
-        call: Any = channel.stream_stream(DELTA_METHOD)(_drain(outgoing))
+        call: Any = channel.stream_stream(f"/{SERVICE}/{DELTA_METHOD}")(_drain(outgoing))
         try:
             async for data in call:
                 resources, ack = sidecar.take(data)
@@ -182,12 +182,14 @@ async def _drain(outgoing: asyncio.Queue[bytes | None]) -> AsyncIterator[bytes]:
 
 @lru_cache(maxsize=64)
 def _ask(type_url: str, names: tuple[str, ...], held: Held) -> bytes:
-    return request_to_bytes(DeltaRequest(type_url=type_url, subscribe=names, initial_versions=held.versions))
+    return encode_delta_request(
+        DeltaRequest(type_url=type_url, subscribe=names, initial_versions=held.versions)
+    )
 
 
 @lru_cache(maxsize=1024)
 def _ack(type_url: str, nonce: str) -> bytes:
-    return request_to_bytes(DeltaRequest(type_url=type_url, nonce=nonce))
+    return encode_delta_request(DeltaRequest(type_url=type_url, nonce=nonce))
 
 
 @lru_cache(maxsize=32)

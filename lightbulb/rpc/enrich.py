@@ -9,8 +9,8 @@
     lightbulb_context_user_id     who is asking
     lightbulb_context_<name>      country, device, locale, surface and each free attribute; unless empty
 
-Pure. It works on any protobuf class that has the protocol's fields, since two generated copies of
-`package inference` (tritonclient brings its own) can't live in one process: nothing is imported here.
+Pure. It works on any protobuf class that has the protocol's fields: the request is the caller's own, be it of
+`lightbulb.oip` or of tritonclient, whose messages are others. So nothing generated is imported here.
 """
 
 from __future__ import annotations

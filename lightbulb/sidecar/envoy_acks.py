@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from lightbulb.ads.client.held import Held
-from lightbulb.ads.server.delta import DeltaSession
+from lightbulb.ads.server.diff import differs
 from lightbulb.ads.server.order import NEVER_EMPTIED
-from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, NO_RESOURCES, Snapshot
-from lightbulb.ads.server.type_state import Batch, TypeState
+from lightbulb.ads.server.snapshot import NO_RESOURCES, Snapshot
+from lightbulb.ads.server.type_state import TypeState
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE
 
 GIVEN: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -43,21 +43,13 @@ Lanes = Mapping[str, TypeState]
 """Type -> what Envoy wants, has and owes of it. Empty when it isn't connected."""
 
 
-class PatientSession(DeltaSession):
-    """A delta session that doesn't take "nothing is known yet" for "there is none".
+def is_known(snapshot: Snapshot, type_url: str) -> bool:
+    """Say whether a relay knows what there is of a type: "nothing yet" is not "none".
 
     An Envoy that is told that there are no listeners is live, and serves nothing. One that runs while
     its relay starts with nothing is told nothing of what it has.
     """
-
-    def _batch(self, subscription: TypeState, now: float) -> Batch | None:
-        if subscription.repairs or self._knows(subscription.type_url):
-            return super()._batch(subscription, now)
-        return None
-
-    def _knows(self, type_url: str) -> bool:
-        snapshot = self.snapshot or EMPTY_SNAPSHOT
-        return bool(snapshot.of(type_url)) or (type_url in snapshot.by_type and type_url not in NEVER_EMPTIED)
+    return bool(snapshot.of(type_url)) or (type_url in snapshot.by_type and type_url not in NEVER_EMPTIED)
 
 
 def has_arrived(type_url: str, lanes: Lanes, shown: Snapshot) -> bool:
@@ -66,7 +58,7 @@ def has_arrived(type_url: str, lanes: Lanes, shown: Snapshot) -> bool:
     if not lanes or not given:
         return False
     return all(
-        lanes[other].synced and lanes[other].current is shown.of(other)
+        lanes[other].synced and not differs(lanes[other].current, shown.of(other))
         for other in MUST_BE_SYNCED[type_url]
         if other in lanes and other in shown.by_type
     )

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
-import grpc
 import grpc.aio
 
-from lightbulb.ads.server.delta import DeltaSession, SessionLimits
+from lightbulb.ads import wire
+from lightbulb.ads.server.delta import DeltaSession
+from lightbulb.ads.server.form import delta
+from lightbulb.ads.server.lanes import SessionLimits
 from lightbulb.ads.server.server import AdsServer
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
-from lightbulb.ads.server.sotw import SotwSession
 from lightbulb.ads.values import BadNode, Node
-from lightbulb.sidecar.envoy_acks import Lanes, PatientSession, has_arrived
-from lightbulb.sidecar.wire import delta_response
+from lightbulb.sidecar.envoy_acks import Lanes, has_arrived, is_known
 
 log = logging.getLogger(__name__)
 
@@ -27,20 +26,30 @@ named (at the second time) before the control plane's own 15 s are over."""
 LATE_SECONDS = 15.0
 
 
-class LocalServer(AdsServer):
+class LocalServer:
     """An AdsServer for the Envoy of node id `node_id`, and for no other; delta ADS only."""
 
     def __init__(self, node_id: str, *, limits: SessionLimits = LIMITS) -> None:
         """Show nothing yet. Make it inside the event loop that it runs in."""
-        super().__init__(self._snapshot_for, on_change=self._on_stream, limits=limits)
+        # What was sent isn't remembered: of one stream that would be the past.
+        form = delta(limits, knows=is_known, encode=wire.encode_delta_response_once)
+        self._ads = AdsServer(self._snapshot_for, on_change=self._on_stream, forms=(form,))
         self._node_id = node_id
         self._shown = EMPTY_SNAPSHOT
         self._changed = asyncio.Event()
 
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Serve on `server`."""
+        self._ads.add_to(server)
+
+    async def close(self) -> None:
+        """End every stream; Envoy keeps what it has, and reconnects."""
+        await self._ads.close()
+
     def show(self, snapshot: Snapshot) -> None:
         """Let Envoy have `snapshot` from now on."""
         self._shown = snapshot
-        self.push()
+        self._ads.push()
 
     async def arrival(self, type_url: str) -> Mapping[str, str]:
         """Return once Envoy has all that is shown of a type, for as long as that takes.
@@ -60,7 +69,7 @@ class LocalServer(AdsServer):
 
     def lanes(self) -> Lanes:
         """Return what Envoy's newest stream asks for; an older one is of a connection that is lost."""
-        session = next((stream.session for stream in reversed(self._streams.values())), None)
+        session = next((stream.session for stream in reversed(self._ads.streams())), None)
         return session.subscriptions if isinstance(session, DeltaSession) else {}
 
     def _snapshot_for(self, node: Node) -> Snapshot:
@@ -71,15 +80,3 @@ class LocalServer(AdsServer):
     def _on_stream(self, _: int) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
-
-    async def _serve(
-        self,
-        make_session: Callable[[Snapshot | None, SessionLimits], DeltaSession | SotwSession],
-        parse: Callable[[bytes], Any],
-        _to_bytes: Callable[[Any], bytes],
-        requests: object,
-        context: grpc.aio.ServicerContext[bytes, bytes],
-    ) -> None:
-        if make_session is not DeltaSession:
-            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "a relay speaks delta ADS")
-        await super()._serve(PatientSession, parse, delta_response, requests, context)

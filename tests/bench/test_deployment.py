@@ -16,8 +16,8 @@ from bench.workspace import make_workspace
 from controlplane.rules.compile import compile_workspace
 from lightbulb.ads.messages import DeltaResponse
 from lightbulb.ads.server.snapshot import make_resource
-from lightbulb.ads.server.wire import delta_request, delta_response
-from lightbulb.ads.values import CLUSTER, STAMP, CommitStamp
+from lightbulb.ads.values import CLUSTER, STAMP
+from lightbulb.ads.wire import decode_delta_request, encode_delta_response
 
 
 def test_a_small_deployment_publishes_rolls_back_and_starts_again_on_its_store(tmp_path: Path) -> None:
@@ -46,18 +46,18 @@ def test_a_small_deployment_publishes_rolls_back_and_starts_again_on_its_store(t
 def response(nonce: str, *names: str, removed: tuple[str, ...] = ()) -> bytes:
     resources = tuple(make_resource(name, name.encode()) for name in names)
     message = DeltaResponse(
-        type_url=CLUSTER, nonce=nonce, resources=resources, removed=removed, stamp=CommitStamp("store", 7)
+        type_url=CLUSTER, nonce=nonce, resources=resources, removed=removed, stamp="store:7"
     )
-    return delta_response(message)
+    return encode_delta_response(message)
 
 
 def test_a_sidecar_that_connects_again_says_what_it_holds_and_what_it_saw() -> None:
     sidecar = Sidecar("one", EVERYTHING)
     count, ack = sidecar.take(response("1", "a", "b"))
     assert count == 2
-    assert delta_request(ack).nonce == "1"
+    assert decode_delta_request(ack).nonce == "1"
     assert sidecar.take(response("2", "c", removed=("a",)))[0] == 2
-    first, *others = map(delta_request, sidecar.first_requests())
+    first, *others = map(decode_delta_request, sidecar.first_requests())
     assert first.node is not None
     assert first.node.metadata[STAMP] == "store:7"
     assert [each.type_url for each in (first, *others)] == list(TYPES)

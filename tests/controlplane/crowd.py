@@ -12,11 +12,11 @@ import sys
 from collections import Counter
 
 import grpc.aio
+from envoy.config.core.v3 import base_pb2
 from envoy.service.discovery.v3 import ads_pb2_grpc
 from envoy.service.discovery.v3 import discovery_pb2 as pb
 
-from lightbulb.ads.client.wire import node_to_proto
-from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Node
+from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE
 
 TYPES = (CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE)
 CHANNELS = 8
@@ -24,7 +24,8 @@ CHANNELS = 8
 
 async def stay(channel: grpc.aio.Channel, name: str, port: int, sent: Counter[str]) -> None:
     """Be one sidecar, for ever."""
-    node = node_to_proto(Node(id=name, metadata={"kind": "sidecar", "listen_port": str(port)}))
+    node = base_pb2.Node(id=name)
+    node.metadata.update({"kind": "sidecar", "listen_port": str(port)})
     held: dict[str, dict[str, str]] = {type_url: {} for type_url in TYPES}
     stub = ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel)
     while True:

@@ -15,9 +15,9 @@ import grpc.aio
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 
-from lightbulb.ads.client.session import DeltaResponse, Update
+from lightbulb.ads.client.session import Update
 from lightbulb.ads.client.subscriber import Subscriber
-from lightbulb.ads.client.wire import node_to_proto
+from lightbulb.ads.messages import DeltaRequest, DeltaResponse
 from lightbulb.ads.values import (
     CLUSTER,
     ENDPOINTS,
@@ -28,6 +28,7 @@ from lightbulb.ads.values import (
     Node,
     Resource,
 )
+from lightbulb.ads.wire import encode_delta_request
 from lightbulb.tables.feed import AFRESH, TYPES, Feed
 from tests.controlplane.workspaces import SHARD
 from tests.lightbulb.ads_server import SOON
@@ -192,8 +193,8 @@ async def refusal(target: str, peer: Peer) -> tuple[grpc.StatusCode, str]:
     """Return the status with which a control plane ends a consumer's stream."""
     async with grpc.aio.insecure_channel(target) as channel:
         call = ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel).DeltaAggregatedResources()
-        request = discovery_pb2.DeltaDiscoveryRequest(type_url=peer.types[0], node=node_to_proto(peer.node))
-        await call.write(request)
+        request = encode_delta_request(DeltaRequest(type_url=peer.types[0], node=peer.node))
+        await call.write(discovery_pb2.DeltaDiscoveryRequest.FromString(request))
         return await asyncio.wait_for(call.code(), 60), await call.details()
 
 

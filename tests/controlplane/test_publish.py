@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from controlplane.rollout.state import Phase
-from lightbulb.ads.client.session import DeltaRequest
+from lightbulb.ads.messages import DeltaRequest
 from lightbulb.ads.values import (
     ACTIVE_GENERATION,
     CLUSTER,

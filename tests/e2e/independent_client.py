@@ -1,7 +1,4 @@
-"""An independent Open Inference client, in a process of its own; prints what it saw as JSON.
-
-`lightbulb.oip` and tritonclient register the same protobuf package, so they can't share a process.
-"""
+"""An independent Open Inference client, in a process without `lightbulb`; prints what it saw as JSON."""
 
 import json
 import sys

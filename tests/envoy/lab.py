@@ -20,7 +20,8 @@ from controlplane.model import RoutingRule
 from controlplane.xds import resources
 from controlplane.xds.listener import listener
 from controlplane.xds.nodes import SidecarNode, identify
-from lightbulb.ads.server.delta import SessionLimits
+from lightbulb.ads.server.form import both
+from lightbulb.ads.server.lanes import SessionLimits
 from lightbulb.ads.server.server import SERVER_OPTIONS, AdsServer
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
 from lightbulb.ads.server.stream_status import StreamStatus
@@ -133,7 +134,7 @@ class Plane:
 
     async def _start(self) -> None:
         self.ads, self._server = (
-            AdsServer(self._view, limits=self._limits),
+            AdsServer(self._view, forms=both(self._limits)),
             grpc.aio.server(options=SERVER_OPTIONS),
         )
         self.ads.add_to(self._server)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from controlplane.xds import resources
-from lightbulb.ads.server.delta import SessionLimits
+from lightbulb.ads.server.lanes import SessionLimits
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.values import CLUSTER, LISTENER, ROUTE, SCOPED_ROUTE, Resource
 from lightbulb.sidecar.process import Sidecar

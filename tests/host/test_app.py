@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 import grpc
 import grpc.aio
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from lightbulb.ads.values import MODEL_ASSIGNMENT
@@ -232,15 +233,24 @@ def test_a_request_that_hangs_holds_a_host_that_leaves_no_longer_than_the_grace(
     asyncio.run(scenario())
 
 
-def test_reflection_names_the_services() -> None:
+def test_reflection_names_the_services_and_describes_them() -> None:
     async def scenario() -> None:
         async with running(MODELS) as it:
             call = reflection_pb2_grpc.ServerReflectionStub(it.channel).ServerReflectionInfo()
             await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
             response = await call.read()
-            await call.done_writing()
             names = {service.name for service in response.list_services_response.service}
             assert {SERVICE, "grpc.health.v1.Health"} <= names
+            for name in names:
+                await call.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol=name))
+                files = (await call.read()).file_descriptor_response.file_descriptor_proto
+                services = [
+                    f"{file.package}.{service.name}"
+                    for file in map(FileDescriptorProto.FromString, files)
+                    for service in file.service
+                ]
+                assert services == [name]
+            await call.done_writing()
 
     asyncio.run(scenario())
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightbulb.ads.client.session import DeltaRequest, DeltaResponse, SubscriberSession
+from lightbulb.ads.client.session import SubscriberSession
+from lightbulb.ads.messages import DeltaRequest, DeltaResponse
 from lightbulb.ads.values import STAMP, Node, Resource
 
 A, B = "type/A", "type/B"
@@ -44,7 +45,7 @@ def test_a_stream_opens_with_one_wildcard_a_type_and_the_node_first() -> None:
 def test_what_is_applied_is_acknowledged_and_told_to_the_next_server() -> None:
     session = SubscriberSession(NODE, (A, B))
     ack = take(session, response("x@1", "y@1", nonce="n7"))
-    assert (ack.type_url, ack.nonce, ack.error) == (A, "n7", "")
+    assert (ack.type_url, ack.nonce, ack.error) == (A, "n7", None)
     assert [request.initial_versions for request in session.connect()] == [{"x": "1", "y": "1"}, {}]
 
 
@@ -53,6 +54,7 @@ def test_a_nack_names_each_rejected_resource_on_a_line_and_the_old_version_stays
     take(session, response("x@1"))
     nack = take(session, response("x@2", "y@2", "z@1"), {"y": "no\nmemory", "x": "bad"})
     assert nack.error == "x: bad\ny: no memory"
+    assert nack.refused == {"x": "bad", "y": "no memory"}
     assert session.held(A) == {"x": "1", "z": "1"}
 
 
@@ -79,7 +81,7 @@ def test_what_changes_nothing_is_acknowledged_without_being_applied(message: Del
     take(session, response("x@1"))
     update = session.begin(message)
     assert not update
-    assert session.finish(message, update, {}).error == ""
+    assert session.finish(message, update, {}).error is None
 
 
 def test_a_name_twice_in_one_response_is_refused_and_nothing_of_it_applied() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightbulb.ads.client.subscriber import Backoff, Subscriber, Update
-from lightbulb.ads.client.wire import DELTA_METHOD
+from lightbulb.ads.wire import DELTA_METHOD, SERVICE
 from tests.lightbulb.ads_server import NODE, ScriptedServer, eventually, resource, scripted_server, subscribed
 
 A, B = "type.googleapis.com/test.A", "type.googleapis.com/test.B"
@@ -333,10 +333,8 @@ def test_a_response_that_cant_be_read_ends_the_stream_and_not_the_subscriber() -
 
     async def scenario() -> None:
         server = grpc.aio.server()
-        method = DELTA_METHOD.rpartition("/")[2]
-        service = DELTA_METHOD.strip("/").partition("/")[0]
-        methods = {method: grpc.stream_stream_rpc_method_handler(garbage)}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
+        methods = {DELTA_METHOD: grpc.stream_stream_rpc_method_handler(garbage)}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         async with subscribed(f"127.0.0.1:{port}", Applier(), A):

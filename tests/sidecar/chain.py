@@ -6,15 +6,15 @@ step by step what `Relay.apply` does.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from lightbulb.ads import messages
 from lightbulb.ads.client.held import NOTHING_HELD, versions
-from lightbulb.ads.client.session import DeltaRequest, DeltaResponse, SubscriberSession, Update
+from lightbulb.ads.client.session import SubscriberSession, Update
+from lightbulb.ads.messages import DeltaRequest, DeltaResponse
 from lightbulb.ads.server.delta import DeltaSession
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Node, Resource
-from lightbulb.sidecar.envoy_acks import PatientSession, has_arrived, is_complete
+from lightbulb.sidecar.envoy_acks import has_arrived, is_complete, is_known
 from lightbulb.sidecar.holdings import TYPES, can_serve, refuse_emptying, start_from
 from tests.xds.sidecars import Sidecar
 from tests.xds.worlds import LIMITS
@@ -36,9 +36,9 @@ class Envoy(Sidecar):
         if self.world[CLUSTER]:
             self.asks_for.add(LISTENER)
         super().connect()
-        self.session = PatientSession(self.snapshot, LIMITS)
+        self.session = DeltaSession(self.snapshot, LIMITS, knows=is_known)
 
-    def _take(self, response: messages.DeltaResponse) -> None:
+    def _take(self, response: DeltaResponse) -> None:
         super()._take(response)
         for kind, wanted in self.wanted.items():  # what came after it was unsubscribed is ignored
             self.world[kind] = {name: each for name, each in self.world[kind].items() if name in wanted}
@@ -64,7 +64,7 @@ class Stream:
 
     session: DeltaSession
     to_upstream: deque[DeltaRequest]
-    to_relay: deque[messages.DeltaResponse] = field(default_factory=deque)
+    to_relay: deque[DeltaResponse] = field(default_factory=deque)
 
 
 Delivered = tuple[Stream, DeltaResponse]
@@ -115,7 +115,7 @@ class Chain:
         stream = self.stream
         if stream is None or not stream.to_upstream:
             return False
-        stream.to_relay.extend(stream.session.on_request(_request(stream.to_upstream.popleft()), self.now))
+        stream.to_relay.extend(stream.session.on_request(stream.to_upstream.popleft(), self.now))
         self._check()
         return True
 
@@ -123,7 +123,7 @@ class Chain:
         stream = self.stream
         if stream is None or not stream.to_relay:
             return False
-        response = _response(stream.to_relay.popleft())
+        response = _over_the_wire(stream.to_relay.popleft())
         self.inbox[response.type_url].append((stream, response))
         return True
 
@@ -220,20 +220,8 @@ class Chain:
             assert has == shown, f"{kind}: an ACK without"
 
 
-def _request(request: DeltaRequest) -> messages.DeltaRequest:
-    return messages.DeltaRequest(
-        type_url=request.type_url,
-        node=request.node,
-        subscribe=request.subscribe,
-        initial_versions=request.initial_versions,
-        nonce=request.nonce,
-        error=request.error or None,
-    )
-
-
-def _response(response: messages.DeltaResponse) -> DeltaResponse:
+def _over_the_wire(response: DeltaResponse) -> DeltaResponse:
     """What `refers` says isn't on the wire."""
-    resources = tuple(Resource(name=r.name, version=r.version, body=r.body) for r in response.resources)
-    return DeltaResponse(
-        type_url=response.type_url, nonce=response.nonce, resources=resources, removed=response.removed
+    return replace(
+        response, resources=tuple(replace(each, refers=frozenset()) for each in response.resources)
     )

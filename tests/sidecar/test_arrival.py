@@ -5,20 +5,26 @@ from collections.abc import Mapping
 import pytest
 
 from lightbulb.ads.messages import DeltaRequest, DeltaResponse
+from lightbulb.ads.server.delta import DeltaSession
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot, make_resource
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE
-from lightbulb.sidecar.envoy_acks import PatientSession, has_arrived
+from lightbulb.sidecar.envoy_acks import has_arrived, is_known
 
 GUARDED = (CLUSTER, LISTENER, SCOPED_ROUTE)
 
 
-def ask(session: PatientSession, type_url: str, *names: str, **had: str) -> tuple[DeltaResponse, ...]:
+def patient(snapshot: Snapshot) -> DeltaSession:
+    """What a relay opens to its Envoy."""
+    return DeltaSession(snapshot, knows=is_known)
+
+
+def ask(session: DeltaSession, type_url: str, *names: str, **had: str) -> tuple[DeltaResponse, ...]:
     versions: Mapping[str, str] = had
     request = DeltaRequest(type_url=type_url, subscribe=names, initial_versions=versions)
     return session.on_request(request, 0.0)
 
 
-def ack(session: PatientSession, response: DeltaResponse) -> tuple[DeltaResponse, ...]:
+def ack(session: DeltaSession, response: DeltaResponse) -> tuple[DeltaResponse, ...]:
     return session.on_request(DeltaRequest(type_url=response.type_url, nonce=response.nonce), 0.0)
 
 
@@ -28,7 +34,7 @@ def some(snapshot: Snapshot, type_url: str, *names: str) -> Snapshot:
 
 @pytest.mark.parametrize("type_url", GUARDED)
 def test_there_is_nothing_is_never_an_answer(type_url: str) -> None:
-    session = PatientSession(EMPTY_SNAPSHOT)
+    session = patient(EMPTY_SNAPSHOT)
     assert ask(session, type_url) == ()
     assert session.on_snapshot(some(EMPTY_SNAPSHOT, type_url), 0.0) == ()
     (response,) = session.on_snapshot(some(EMPTY_SNAPSHOT, type_url, "a"), 0.0)
@@ -36,7 +42,7 @@ def test_there_is_nothing_is_never_an_answer(type_url: str) -> None:
 
 
 def test_listeners_wait_though_clusters_are_there() -> None:
-    session = PatientSession(some(EMPTY_SNAPSHOT, CLUSTER, "a"))
+    session = patient(some(EMPTY_SNAPSHOT, CLUSTER, "a"))
     (clusters,) = ask(session, CLUSTER)
     assert ack(session, clusters) == ()
     assert ask(session, LISTENER) == ()
@@ -48,7 +54,7 @@ def test_an_envoy_that_has_all_is_told_nothing_while_the_relay_learns_it_again()
     world = EMPTY_SNAPSHOT
     for type_url in (*GUARDED, ENDPOINTS, ROUTE):
         world = some(world, type_url, "a")
-    session = PatientSession(EMPTY_SNAPSHOT)
+    session = patient(EMPTY_SNAPSHOT)
     for type_url in (*GUARDED, ENDPOINTS, ROUTE):
         names = () if type_url in GUARDED else ("a",)
         assert ask(session, type_url, *names, a=world.of(type_url)["a"].version) == ()
@@ -63,7 +69,7 @@ def test_an_envoy_that_has_all_is_told_nothing_while_the_relay_learns_it_again()
 def test_endpoints_have_arrived_though_a_cluster_is_warming() -> None:
     """A host that is gone must not wait for some other cluster."""
     world = some(some(EMPTY_SNAPSHOT, CLUSTER, "a", "warming"), ENDPOINTS, "a")
-    session = PatientSession(world)
+    session = patient(world)
     ask(session, CLUSTER)
     (endpoints,) = ask(session, ENDPOINTS, "a")
     assert not has_arrived(ENDPOINTS, session.subscriptions, world)
@@ -80,7 +86,7 @@ def test_an_envoy_that_has_only_begun_to_ask_has_no_routes_yet() -> None:
     world = EMPTY_SNAPSHOT
     for type_url in (*GUARDED, ENDPOINTS, ROUTE):
         world = some(world, type_url, "a")
-    session = PatientSession(world)
+    session = patient(world)
     (clusters,) = ask(session, CLUSTER)
     ack(session, clusters)
     assert has_arrived(CLUSTER, session.subscriptions, world)

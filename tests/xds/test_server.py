@@ -10,11 +10,12 @@ import pytest
 from envoy.service.discovery.v3 import ads_pb2_grpc
 from envoy.service.discovery.v3 import discovery_pb2 as pb
 
-from lightbulb.ads.server.delta import SessionLimits
+from lightbulb.ads.server.form import both
+from lightbulb.ads.server.lanes import SessionLimits
 from lightbulb.ads.server.server import SERVER_OPTIONS, AdsServer
 from lightbulb.ads.server.snapshot import Snapshot
-from lightbulb.ads.server.wire import SERVICE
 from lightbulb.ads.values import CLUSTER, MAX_MESSAGE_BYTES, ROUTE, BadNode, Node
+from lightbulb.ads.wire import SERVICE
 from tests.lightbulb.ads_server import eventually
 from tests.xds.worlds import of, res
 
@@ -237,8 +238,8 @@ def test_more_streams_than_allowed_are_refused_until_one_ends() -> None:
 
 def test_more_names_than_allowed_are_refused() -> None:
     async def scenario() -> None:
-        limits = SessionLimits(names=2)
-        async with serving(of(ROUTE, a=1), limits=limits) as plane, connected(plane) as open_stream:
+        forms = both(SessionLimits(names=2))
+        async with serving(of(ROUTE, a=1), forms=forms) as plane, connected(plane) as open_stream:
             call = open_stream()
             await call.write(first(ROUTE, "n", "a", "b", "c"))
             code, details = await refused(call)

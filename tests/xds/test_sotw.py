@@ -3,7 +3,7 @@
 import pytest
 
 from lightbulb.ads.messages import SotwRequest, SotwResponse
-from lightbulb.ads.server.delta import SessionLimits, TooManyNames
+from lightbulb.ads.server.lanes import SessionLimits, TooManyNames
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
 from lightbulb.ads.server.sotw import SotwSession
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE

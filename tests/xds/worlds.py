@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from lightbulb.ads.messages import DeltaRequest, DeltaResponse
-from lightbulb.ads.server.delta import DeltaSession, SessionLimits
+from lightbulb.ads.server.delta import DeltaSession
+from lightbulb.ads.server.lanes import SessionLimits
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot, make_resource
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Resource
 
@@ -57,6 +58,7 @@ class Talk:
         have: Mapping[str, str] | None = None,
         nonce: str = "",
         error: str | None = None,
+        refused: Mapping[str, str] | None = None,
     ) -> tuple[DeltaResponse, ...]:
         request = DeltaRequest(
             type_url=type_url,
@@ -65,14 +67,17 @@ class Talk:
             initial_versions=have or {},
             nonce=nonce,
             error=error,
+            refused=refused or {},
         )
         return self.session.on_request(request, self.now)
 
     def ack(self, response: DeltaResponse, **more: tuple[str, ...]) -> tuple[DeltaResponse, ...]:
         return self.ask(response.type_url, nonce=response.nonce, **more)
 
-    def nack(self, response: DeltaResponse, error: str) -> tuple[DeltaResponse, ...]:
-        return self.ask(response.type_url, nonce=response.nonce, error=error)
+    def nack(
+        self, response: DeltaResponse, error: str, refused: Mapping[str, str] | None = None
+    ) -> tuple[DeltaResponse, ...]:
+        return self.ask(response.type_url, nonce=response.nonce, error=error, refused=refused)
 
     def publish(self, snapshot: Snapshot) -> tuple[DeltaResponse, ...]:
         return self.session.on_snapshot(snapshot, self.now)

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from lightbulb.ads.messages import WILDCARD, DeltaRequest, DeltaResponse
 from lightbulb.ads.values import STAMP, Node, Resource
 
-WILDCARD = "*"
 UNKNOWN_VERSION = ""
 """Version of a resource that is to be sent again, say since it is being applied while the stream is lost:
 whatever the server holds differs from it, so it sends the resource, or its removal."""
@@ -24,35 +24,7 @@ whatever the server holds differs from it, so it sends the resource, or its remo
 REASON_LIMIT = 1000
 """Characters of one resource's reason in a NACK."""
 
-_NONE: Mapping[str, str] = MappingProxyType({})
 _NOTHING: Mapping[str, Mapping[str, str]] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeltaRequest:
-    """What the client sends. `node` only on a stream's first; a non-empty `error` makes it a NACK."""
-
-    type_url: str
-    node: Node | None = None
-    subscribe: tuple[str, ...] = ()
-    initial_versions: Mapping[str, str] = field(default_factory=lambda: _NONE)
-    nonce: str = ""
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeltaResponse:
-    """What the server sends.
-
-    `stamp` tells how new it is; `unreadable` names resources that aren't of the response's type.
-    """
-
-    type_url: str
-    nonce: str
-    resources: tuple[Resource, ...] = ()
-    removed: tuple[str, ...] = ()
-    stamp: str = ""
-    unreadable: Mapping[str, str] = field(default_factory=lambda: _NONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,10 +114,12 @@ class SubscriberSession:
             if name not in rejected:
                 del held[name]
         repeated = dict.fromkeys(_repeated(response), "named twice in one response")
+        refused = _lines({**response.unreadable, **repeated, **rejected})
         return DeltaRequest(
             type_url=response.type_url,
             nonce=response.nonce,
-            error=_nack({**response.unreadable, **repeated, **rejected}),
+            error="\n".join(f"{name}: {reason}" for name, reason in refused.items()) if refused else None,
+            refused=refused,
         )
 
     def _versions(self, type_url: str) -> Mapping[str, str]:
@@ -160,9 +134,8 @@ def _repeated(response: DeltaResponse) -> tuple[str, ...]:
     return tuple(name for name, count in counts.items() if count > 1)
 
 
-def _nack(rejected: Mapping[str, str]) -> str:
-    """Return "name: reason" lines, sorted; a reason is kept to one line of REASON_LIMIT characters."""
-    return "\n".join(
-        f"{name}: {' '.join(reason.split())[:REASON_LIMIT] or 'rejected'}"
-        for name, reason in sorted(rejected.items())
+def _lines(rejected: Mapping[str, str]) -> Mapping[str, str]:
+    """Return name -> reason by name; a reason is kept to one line of REASON_LIMIT characters."""
+    return MappingProxyType(
+        {name: " ".join(rejected[name].split())[:REASON_LIMIT] or "rejected" for name in sorted(rejected)}
     )

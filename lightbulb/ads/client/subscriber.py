@@ -19,8 +19,9 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from lightbulb.ads.client import wire
-from lightbulb.ads.client.session import DeltaRequest, DeltaResponse, SubscriberSession, Update
+from lightbulb.ads import wire
+from lightbulb.ads.client.session import SubscriberSession, Update
+from lightbulb.ads.messages import DeltaRequest, DeltaResponse
 from lightbulb.ads.values import MAX_MESSAGE_BYTES, Node
 from lightbulb.rpc.keepalive import keepalive
 
@@ -173,7 +174,7 @@ class Subscriber:
                 return False, "no connection"
             stream = _Stream(self._session.connect())
             open_call: grpc.aio.StreamStreamMultiCallable[DeltaRequest, bytes] = channel.stream_stream(
-                wire.DELTA_METHOD, request_serializer=wire.request_to_bytes
+                f"/{wire.SERVICE}/{wire.DELTA_METHOD}", request_serializer=wire.encode_delta_request
             )
             call = open_call(stream.requests())
             # A task of its own: grpc.aio can swallow the cancellation of whoever reads from it.
@@ -195,7 +196,7 @@ class Subscriber:
         answered = False
         try:
             async for data in call:  # parsed here: grpc.aio makes None of what a deserializer refuses
-                response = wire.response_from_bytes(data)
+                response = wire.decode_delta_response(data)
                 answered = True
                 await self._deliver(stream, response)
         except grpc.aio.AioRpcError as error:
@@ -219,7 +220,7 @@ class Subscriber:
             update = self._session.begin(response)
             rejected = await self._guarded(update) if update else {}
             request = self._session.finish(response, update, rejected)
-            if request.error:
+            if request.error is not None:
                 log.warning("refused %s: %s", response.type_url, request.error)
             if stream is self._stream:
                 stream.send(request)

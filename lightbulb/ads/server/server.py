@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -15,11 +15,11 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from lightbulb.ads.messages import DeltaRequest, Response, SotwRequest
-from lightbulb.ads.server import wire
-from lightbulb.ads.server.delta import DeltaSession, SessionLimits, TooManyNames
+from lightbulb.ads import wire
+from lightbulb.ads.messages import Response
+from lightbulb.ads.server.form import Form, Session, both
+from lightbulb.ads.server.lanes import TooManyNames
 from lightbulb.ads.server.snapshot import Snapshot
-from lightbulb.ads.server.sotw import SotwSession
 from lightbulb.ads.server.stream_status import StreamStatus
 from lightbulb.ads.values import MAX_MESSAGE_BYTES, BadNode, Node
 from lightbulb.rpc.keepalive import keepalive
@@ -57,8 +57,8 @@ class _Stream:
     id: int
     node: Node
     peer: str
-    session: DeltaSession | SotwSession
-    to_bytes: Callable[[Any], bytes]
+    form: Form
+    session: Session
     outgoing: asyncio.Queue[Response | None] = field(default_factory=asyncio.Queue)
 
     def send(self, responses: tuple[Response, ...]) -> None:
@@ -77,7 +77,7 @@ class AdsServer:
 
     `view` may raise BadNode, which ends the stream with INVALID_ARGUMENT. `on_change` is called with a
     stream's id after it opened, closed, ACKed, NACKed or turned out to need nothing of what is new. Streams
-    of the same node id have each their own state.
+    of the same node id have each their own state. `forms` are the forms of ADS that it speaks.
     """
 
     def __init__(
@@ -86,13 +86,13 @@ class AdsServer:
         *,
         clock: Callable[[], float] = time.monotonic,
         on_change: Callable[[int], None] = lambda _: None,
-        limits: SessionLimits | None = None,
+        forms: Sequence[Form] = both(),
         max_streams: int = MAX_STREAMS,
     ) -> None:
         self._view = view
         self._clock = clock
         self._on_change = on_change
-        self._limits = limits or SessionLimits()
+        self._forms = tuple(forms)
         self._max_streams = max_streams
         self._ids = count(1)
         self._open = 0
@@ -103,13 +103,10 @@ class AdsServer:
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Serve on `server`; call inside the event loop that it runs in."""
+        serve = {form.method: partial(self._serve, form) for form in self._forms}
         handlers: dict[str, Any] = {
-            "DeltaAggregatedResources": grpc.stream_stream_rpc_method_handler(
-                partial(self._serve, DeltaSession, wire.delta_request, wire.delta_response)
-            ),
-            "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(
-                partial(self._serve, SotwSession, wire.sotw_request, wire.sotw_response)
-            ),
+            method: grpc.stream_stream_rpc_method_handler(serve.get(method, self._refuse))
+            for method in wire.METHODS
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(wire.SERVICE, handlers),))
         self._tasks = (asyncio.create_task(self._push_for_ever()), asyncio.create_task(self._tick_for_ever()))
@@ -140,14 +137,11 @@ class AdsServer:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _serve(
-        self,
-        make_session: Callable[[Snapshot | None, SessionLimits], DeltaSession | SotwSession],
-        parse: Callable[[bytes], DeltaRequest | SotwRequest],
-        to_bytes: Callable[[Any], bytes],
-        _requests: object,
-        context: _Context,
-    ) -> None:
+    async def _refuse(self, _requests: object, context: _Context) -> None:
+        spoken = ", ".join(form.method for form in self._forms)
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"this server speaks {spoken} alone")
+
+    async def _serve(self, form: Form, _requests: object, context: _Context) -> None:
         if self._open >= self._max_streams:
             await context.abort(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -155,7 +149,7 @@ class AdsServer:
             )
         self._open += 1
         try:
-            await self._converse(make_session, parse, to_bytes, context)
+            await self._converse(form, context)
         except (BadNode, DecodeError) as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except TooManyNames as error:
@@ -165,40 +159,32 @@ class AdsServer:
         finally:
             self._open -= 1
 
-    async def _converse(
-        self,
-        make_session: Callable[[Snapshot | None, SessionLimits], DeltaSession | SotwSession],
-        parse: Callable[[bytes], DeltaRequest | SotwRequest],
-        to_bytes: Callable[[Any], bytes],
-        context: _Context,
-    ) -> None:
+    async def _converse(self, form: Form, context: _Context) -> None:
         first = await _first(context)
         if first is None:
             return
-        request = parse(first)
+        request = form.decode(first)
         if request.node is None or not request.node.id:
             raise BadNode("the first request must carry node.id")
-        session = make_session(self._view(request.node), self._limits)
+        session = form.open(self._view(request.node))
         stream = _Stream(
-            id=next(self._ids), node=request.node, peer=context.peer(), session=session, to_bytes=to_bytes
+            id=next(self._ids), node=request.node, peer=context.peer(), form=form, session=session
         )
         self._streams[stream.id] = stream
         log.info("stream %d opened: %s %s", stream.id, stream.node.kind, stream.node.id)
         try:
             self._take(stream, request)
-            await self._exchange(stream, parse, context)
+            await self._exchange(stream, context)
         finally:
             del self._streams[stream.id]
             log.info("stream %d closed: %s %s", stream.id, stream.node.kind, stream.node.id)
             self._on_change(stream.id)
 
-    async def _exchange(
-        self, stream: _Stream, parse: Callable[[bytes], DeltaRequest | SotwRequest], context: _Context
-    ) -> None:
+    async def _exchange(self, stream: _Stream, context: _Context) -> None:
         """Read and write side by side until the client ends, or this server does."""
         writing = asyncio.create_task(self._write(stream, context))
         others = {
-            asyncio.create_task(self._read(stream, parse, context)),
+            asyncio.create_task(self._read(stream, context)),
             asyncio.create_task(self._closing.wait()),
         }
         try:
@@ -213,18 +199,16 @@ class AdsServer:
                 task.cancel()
             await asyncio.gather(writing, *others, return_exceptions=True)
 
-    async def _read(
-        self, stream: _Stream, parse: Callable[[bytes], DeltaRequest | SotwRequest], context: _Context
-    ) -> None:
+    async def _read(self, stream: _Stream, context: _Context) -> None:
         while True:
             data: Any = await context.read()
             if data is grpc.aio.EOF:
                 return
-            self._take(stream, parse(data))
+            self._take(stream, stream.form.decode(data))
 
     async def _write(self, stream: _Stream, context: _Context) -> None:
         while (response := await stream.outgoing.get()) is not None:
-            await context.write(stream.to_bytes(response))
+            await context.write(stream.form.encode(response))
 
     def _take(self, stream: _Stream, request: Any) -> None:
         if request.error is not None:

@@ -11,14 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import count
 
-from lightbulb.ads.messages import SotwRequest, SotwResponse
-from lightbulb.ads.server.delta import SessionLimits, TooManyNames
-from lightbulb.ads.server.order import NEVER_EMPTIED, REMOVED_AFTER, may_remove, may_update
+from lightbulb.ads.messages import WILDCARD, SotwRequest, SotwResponse
+from lightbulb.ads.server.lanes import Lanes, SessionLimits
+from lightbulb.ads.server.order import NEVER_EMPTIED
+from lightbulb.ads.server.refusals import MAX_REASON
 from lightbulb.ads.server.snapshot import NO_RESOURCES, Resources, Snapshot
-from lightbulb.ads.server.type_state import MAX_REASON, WILDCARD
-from lightbulb.ads.values import CLUSTER, ENDPOINTS, PUSH_ORDER, Resource
+from lightbulb.ads.values import CLUSTER, ENDPOINTS, Resource
 
 World = tuple[Resource, ...]
 """All that a response of a type holds, by name."""
@@ -62,7 +61,7 @@ class SotwTypeState:
             self.held = {name: each for name, each in self.held.items() if name in explicit}
             self.version = content_version(_sorted(self.held))
 
-    def look_at(self, current: Resources) -> None:
+    def update(self, current: Resources) -> None:
         """Take what the client should have from now on."""
         known = bool(self.current or self.held)
         self.current = current
@@ -120,6 +119,16 @@ class SotwTypeState:
         self.late = True
 
     @property
+    def awaited_since(self) -> float | None:
+        """Since when an ACK is awaited; None when none is, or when its deadline has passed."""
+        return None if self.pending is None or self.late else self.since
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether something is left to send, be it removals alone."""
+        return not self.synced
+
+    @property
     def synced(self) -> bool:
         """True when the client has acknowledged all that it should have, or refused it."""
         return self._idle and not self.due(self.wanted(removals=True))
@@ -156,24 +165,23 @@ class SotwSession:
 
     def __init__(self, snapshot: Snapshot | None, limits: SessionLimits | None = None) -> None:
         """With no snapshot the session notes what is asked for, and answers once there is one."""
-        self.snapshot = snapshot
-        self._limits = limits or SessionLimits()
-        self._nonces = count(1)
-        self._complete_at: float | None = None
-        self._watches: dict[str, SotwTypeState] = {}
+        self._lanes: Lanes[SotwTypeState] = Lanes(snapshot, limits)
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """What the stream should have."""
+        return self._lanes.snapshot
 
     @property
     def watches(self) -> Mapping[str, SotwTypeState]:
         """Type URL -> what the stream asked for, has and owes; to read only."""
-        return self._watches
+        return self._lanes.by_type
 
     def on_request(self, request: SotwRequest, now: float) -> tuple[SotwResponse, ...]:
         """Take a request; raises TooManyNames."""
-        if request.type_url not in PUSH_ORDER:
+        if not self._lanes.hears(request.type_url, now):
             return ()
-        if self._complete_at is None:
-            self._complete_at = now + self._limits.asking_seconds
-        watch = self._watches.get(request.type_url)
+        watch = self.watches.get(request.type_url)
         if watch is None:
             self._open(request)
         elif request.nonce != watch.nonce:
@@ -181,50 +189,41 @@ class SotwSession:
         else:
             _take_answer(watch, request)
             watch.take_names(request.names)
-        if sum(len(each.names) for each in self._watches.values()) > self._limits.names:
-            raise TooManyNames(f"more than {self._limits.names} names on one stream")
+        self._lanes.check_names()
         return self._flush(now)
 
     def on_snapshot(self, snapshot: Snapshot, now: float) -> tuple[SotwResponse, ...]:
         """Take what the stream should have from now on."""
-        before, self.snapshot = self.snapshot, snapshot
-        if before is not None and before.by_type is snapshot.by_type:
-            return ()  # only the stamp is new
-        for watch in self._watches.values():
-            watch.look_at(snapshot.of(watch.type_url))
+        if not self._lanes.shows(snapshot):
+            return ()
+        for watch in self.watches.values():
+            watch.update(snapshot.of(watch.type_url))
         return self._flush(now)
 
     def on_tick(self, now: float) -> tuple[SotwResponse, ...]:
         """Take the time: deal with ACKs that are overdue, and removals that were held back."""
-        for watch in self._watches.values():
-            overdue = watch.pending is not None and now >= watch.since + self._limits.ack_seconds
-            if overdue and not watch.late:
-                watch.expire()
+        self._lanes.expire(now)
         return self._flush(now)
 
     def next_deadline(self) -> float | None:
         """Return when `on_tick` has something to do, if ever."""
-        return min(self._deadlines(), default=None)
+        return min(self._lanes.deadlines(), default=None)
 
     def behind(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Return the types of which the stream hasn't acknowledged all that `snapshot` has for it."""
-        return tuple(
-            type_url
-            for type_url, watch in self._watches.items()
-            if watch.current is not snapshot.of(type_url) or not watch.synced
-        )
+        return self._lanes.behind(snapshot)
 
     def refusals(self, snapshot: Snapshot) -> Mapping[str, str]:
         """Return type -> reason of what is refused of `snapshot`: the same content as was refused."""
         return {
             type_url: reason
-            for type_url, watch in self._watches.items()
+            for type_url, watch in self.watches.items()
             if watch.reason and (reason := watch.refusal(snapshot.of(type_url)))
         }
 
     def held(self, type_url: str) -> Mapping[str, str]:
         """Return name -> version of what the client has of a type, as far as is known."""
-        watch = self._watches.get(type_url)
+        watch = self.watches.get(type_url)
         return {} if watch is None else {name: each.version for name, each in watch.held.items()}
 
     def _open(self, request: SotwRequest) -> None:
@@ -232,34 +231,28 @@ class SotwSession:
         watch.take_names(request.names)
         watch.asked = not request.version
         if self.snapshot is not None:
-            watch.look_at(self.snapshot.of(request.type_url))
-        self._watches[request.type_url] = watch
+            watch.update(self.snapshot.of(request.type_url))
+        self._lanes.by_type[request.type_url] = watch
 
     def _flush(self, now: float) -> tuple[SotwResponse, ...]:
         """Return every response that may go now, in the order in which they must."""
-        if self.snapshot is None:
-            return ()
-        responses: list[SotwResponse] = []
-        for type_url in PUSH_ORDER:
-            watch = self._watches.get(type_url)
-            if watch is None or watch.pending is not None:
-                continue
+        return tuple(self._responses(now))
+
+    def _responses(self, now: float) -> Iterator[SotwResponse]:
+        for watch in self._lanes.in_order():
             world = self._next(watch, now)
             if world is None:
                 continue
-            if type_url == CLUSTER:
+            if watch.type_url == CLUSTER:
                 self._warm(watch, world)
-            watch.sent(world, str(next(self._nonces)), now)
-            responses.append(
-                SotwResponse(
-                    type_url=type_url, nonce=watch.nonce, version=content_version(world), resources=world
-                )
+            watch.sent(world, self._lanes.next_nonce(), now)
+            yield SotwResponse(
+                type_url=watch.type_url, nonce=watch.nonce, version=content_version(world), resources=world
             )
-        return tuple(responses)
 
     def _warm(self, clusters: SotwTypeState, world: World) -> None:
         """Have endpoints sent again when clusters are that the client has: its new ones wait for them."""
-        endpoints = self._watches.get(ENDPOINTS)
+        endpoints = self.watches.get(ENDPOINTS)
         changed = any(
             each.version != held.version for each in world if (held := clusters.held.get(each.name))
         )
@@ -268,19 +261,12 @@ class SotwSession:
 
     def _next(self, watch: SotwTypeState, now: float) -> World | None:
         """Return what is to be sent now; None for nothing."""
+        if watch.pending is not None:
+            return None
         if watch.repairing:
             return _sorted(watch.held)
-        complete = self._complete_at is not None and now >= self._complete_at
-        removals = may_remove(self._watches, watch.type_url, complete=complete)
-        world = watch.wanted(removals=removals)
-        return world if watch.due(world) and may_update(self._watches, watch.type_url) else None
-
-    def _deadlines(self) -> Iterator[float]:
-        for watch in self._watches.values():
-            if watch.pending is not None and not watch.late:
-                yield watch.since + self._limits.ack_seconds
-            if watch.type_url in REMOVED_AFTER and self._complete_at is not None and not watch.synced:
-                yield self._complete_at
+        world = watch.wanted(removals=self._lanes.may_remove(watch, now))
+        return world if watch.due(world) and self._lanes.may_update(watch) else None
 
 
 def _take_answer(watch: SotwTypeState, request: SotwRequest) -> None:

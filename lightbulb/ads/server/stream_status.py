@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lightbulb.ads.server.delta import DeltaSession
+from lightbulb.ads.server.form import Session
 from lightbulb.ads.server.snapshot import Snapshot
-from lightbulb.ads.server.sotw import SotwSession
 from lightbulb.ads.values import Node
 
 
@@ -18,7 +17,7 @@ class StreamStatus:
     id: int
     node: Node
     peer: str
-    session: DeltaSession | SotwSession
+    session: Session
 
     @property
     def rejected(self) -> Mapping[str, str]:

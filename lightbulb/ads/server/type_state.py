@@ -2,55 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
+from lightbulb.ads.messages import NO_REASONS, WILDCARD
+from lightbulb.ads.server.batch import Batch, Pending
 from lightbulb.ads.server.client_versions import Held
 from lightbulb.ads.server.diff import diff, versions
 from lightbulb.ads.server.order import NEVER_EMPTIED
+from lightbulb.ads.server.refusals import Rejection, reasons_of
 from lightbulb.ads.server.snapshot import NO_RESOURCES, Resources
 from lightbulb.ads.values import CLUSTER, Resource
-
-WILDCARD = "*"
-MAX_REASON = 500
 
 GONE = ""
 """The version of a resource that is to be removed."""
 UNKNOWN = ""
 """The version held of a resource that the client may have removed, or may be applying."""
-
-_TOKEN = re.compile(r"[^\s,;'\"()\[\]{}]+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
-    """A response that the client hasn't acknowledged; times in seconds."""
-
-    nonce: str
-    sent: Mapping[str, Resource]
-    removed: tuple[str, ...]
-    since: float
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A version that the client refused, GONE for a removal, and why."""
-
-    version: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What is to go into one response."""
-
-    resources: tuple[Resource, ...] = ()
-    removed: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.resources or self.removed)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -204,24 +172,21 @@ class TypeState:
         if pending.sent:
             self.batch_limit = 2 * self.batch_limit if self.dirty else 0
 
-    def refuse(self, error: str) -> None:
+    def refuse(self, error: str, refused: Mapping[str, str] = NO_REASONS) -> None:
         """Find out which resource of what was pending the client refused; the others go again."""
         pending = self._take_pending()
-        tokens = {token.rstrip(".:") for token in _TOKEN.findall(error)}
-        culprits = tokens & pending.sent.keys()
-        if not culprits and len(pending.sent) == 1:
-            culprits = set(pending.sent)
-        for name in culprits:
-            self._reject(pending.sent[name], _reason(name, error))
-        others = pending.sent.keys() - culprits
+        reasons = reasons_of(error, refused, sent=pending.sent.keys(), removed=pending.removed)
+        for name in pending.sent.keys() & reasons.keys():
+            self._reject(pending.sent[name], reasons[name])
+        others = pending.sent.keys() - reasons.keys()
         # Some of the others may have been applied: their state is unknown, so they go again.
         removed = [name for name in pending.removed if name not in self.rejected]
         self._again(others, removed)
-        if not culprits and others:
+        if not reasons and others:
             self.batch_limit = max(1, len(others) // 2)
-        if not pending.sent:
-            refused = Rejection(GONE, error[:MAX_REASON])
-            self.rejected.update({name: refused for name in removed if name not in self.current})
+        for name in removed:
+            if name in reasons and name not in self.current:
+                self.rejected[name] = Rejection(GONE, reasons[name])
 
     def retry(self) -> None:
         """Send again what was refused."""
@@ -249,6 +214,16 @@ class TypeState:
             self.batch_limit = max(1, len(new) // 2)
         self.suspects |= new
         self._again(pending.sent.keys() - new, pending.removed)
+
+    @property
+    def awaited_since(self) -> float | None:
+        """Since when an ACK is awaited; None when none is, or when its deadline has passed."""
+        return None if self.pending is None or self.late else self.pending.since
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether there is something to be looked at again that may have to wait."""
+        return self.pending is None and bool(self.dirty)
 
     @property
     def settled(self) -> bool:
@@ -344,7 +319,8 @@ class TypeState:
         return pending
 
     def _reject(self, resource: Resource, reason: str) -> None:
-        if resource is self.accepted.get(resource.name):
+        accepted = self.accepted.get(resource.name)
+        if accepted is not None and accepted.version == resource.version:
             return  # a repair that is refused itself: there is nothing better to send
         self.rejected[resource.name] = Rejection(resource.version, reason)
         # Envoy keeps a cluster that it refused warming, and holds back every later ACK for it.
@@ -356,11 +332,3 @@ class TypeState:
         names, self.repairs = self.repairs, []
         resources = tuple(self.accepted[name] for name in names if name in self.accepted)
         return Batch(resources, tuple(name for name in names if name not in self.accepted))
-
-
-def _reason(name: str, error: str) -> str:
-    """Return the line of `error` about `name` where each resource has one, else all of it."""
-    for line in error.splitlines():
-        if line.startswith(f"{name}: "):
-            return line[len(name) + 2 :][:MAX_REASON]
-    return error[:MAX_REASON]

@@ -1,0 +1,139 @@
+"""What delta and state-of-the-world sessions do alike with the types of a stream, its lanes. Pure.
+
+Limits and deadlines, names, the order in which types go out, and who is behind. What a lane sends, and
+what an answer to that means, is the session's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from itertools import count
+from typing import Generic, Protocol, TypeVar
+
+from lightbulb.ads.server.diff import differs
+from lightbulb.ads.server.order import REMOVED_AFTER, may_remove, may_update
+from lightbulb.ads.server.order import Lane as OrderedLane
+from lightbulb.ads.server.snapshot import Resources, Snapshot
+from lightbulb.ads.values import PUSH_ORDER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLimits:
+    """What a stream may take: seconds to ACK, and to ask for all that it wants; bytes; names.
+
+    `response_bytes` is how much of resources goes into one response; a larger one goes alone. A host is
+    asked again after `retry_seconds` to load what it refused: what it lacked may be there by now.
+    """
+
+    ack_seconds: float = 15.0
+    asking_seconds: float = 10.0
+    retry_seconds: float = 15.0
+    response_bytes: int = 2 * 1024 * 1024
+    names: int = 200_000
+
+
+class TooManyNames(Exception):
+    """A stream subscribes to more names than it may."""
+
+
+class Lane(OrderedLane, Protocol):
+    """One type of a stream, whichever form of ADS that speaks."""
+
+    @property
+    def type_url(self) -> str:
+        """The type."""
+
+    @property
+    def names(self) -> AbstractSet[str]:
+        """What the stream asks for by name."""
+
+    @property
+    def current(self) -> Resources:
+        """What the client should have, as far as the lane was told."""
+
+    @property
+    def awaited_since(self) -> float | None:
+        """Since when an ACK is awaited; None when none is, or when its deadline has passed."""
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether something is to be sent that may have to wait for what the stream hasn't asked for yet."""
+
+    def expire(self) -> None:
+        """Take that no ACK came in time."""
+
+
+L = TypeVar("L", bound=Lane)
+
+
+class Lanes(Generic[L]):
+    """The lanes of one stream, by type URL."""
+
+    def __init__(self, snapshot: Snapshot | None, limits: SessionLimits | None) -> None:
+        """With no snapshot there is nothing to be said yet."""
+        self.snapshot = snapshot
+        self.limits = limits or SessionLimits()
+        self.by_type: dict[str, L] = {}
+        self._nonces = count(1)
+        self._complete_at: float | None = None
+
+    def hears(self, type_url: str, now: float) -> bool:
+        """Note that a request came; say whether it is for a type that there is."""
+        if type_url not in PUSH_ORDER:
+            return False
+        if self._complete_at is None:
+            self._complete_at = now + self.limits.asking_seconds
+        return True
+
+    def shows(self, snapshot: Snapshot) -> bool:
+        """Take what the stream should have from now on; say whether more than its stamp may be new."""
+        before, self.snapshot = self.snapshot, snapshot
+        return before is None or before.by_type is not snapshot.by_type
+
+    def check_names(self) -> None:
+        """Raise TooManyNames when the stream asks for more of them than it may."""
+        if sum(len(lane.names) for lane in self.by_type.values()) > self.limits.names:
+            raise TooManyNames(f"more than {self.limits.names} names on one stream")
+
+    def in_order(self) -> Iterator[L]:
+        """Yield the lanes in the order in which they are served; none before there is a snapshot."""
+        if self.snapshot is not None:
+            yield from (self.by_type[type_url] for type_url in PUSH_ORDER if type_url in self.by_type)
+
+    def next_nonce(self) -> str:
+        """Return what the next response is to be answered with."""
+        return str(next(self._nonces))
+
+    def may_update(self, lane: L) -> bool:
+        """Say whether updates of the lane's type may go now."""
+        return may_update(self.by_type, lane.type_url)
+
+    def may_remove(self, lane: L, now: float) -> bool:
+        """Say whether resources of the lane's type may be taken away now."""
+        complete = self._complete_at is not None and now >= self._complete_at
+        return may_remove(self.by_type, lane.type_url, complete=complete)
+
+    def expire(self, now: float) -> None:
+        """Tell the lanes whose ACK is overdue."""
+        for lane in self.by_type.values():
+            since = lane.awaited_since
+            if since is not None and now >= since + self.limits.ack_seconds:
+                lane.expire()
+
+    def deadlines(self) -> Iterator[float]:
+        """Yield when ACKs are overdue, and when removals that are held back may go."""
+        for lane in self.by_type.values():
+            if lane.awaited_since is not None:
+                yield lane.awaited_since + self.limits.ack_seconds
+            if self._complete_at is not None and lane.type_url in REMOVED_AFTER and lane.holds_back:
+                yield self._complete_at
+
+    def behind(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Return the types of which the stream hasn't acknowledged all that `snapshot` has for it."""
+        return tuple(
+            type_url
+            for type_url, lane in self.by_type.items()
+            if not lane.synced or differs(lane.current, snapshot.of(type_url))
+        )
