@@ -1,8 +1,8 @@
-"""Bytes of a request -> bytes of its response, or a LightbulbError. No sockets, no waiting.
+"""The bytes of a request -> the bytes of its response, or a LightbulbError. No sockets, no waiting.
 
-One generation has few different answers, each the same object whenever it is given; so each is
-serialized once, and answering costs a parse, a resolution and a look-up. A caller that names its sidecar
-is answered from the generation that this sidecar routes.
+A generation has few different answers, and each is one object. So each is serialized once, and a call costs
+a parse, a resolution and a look-up. A caller that names its sidecar is answered from the generation that
+the sidecar routes.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from lightbulb.tables.feed import EMPTY_TABLES, Tables
 from lightbulb.v1 import lightbulb_pb2 as pb
 
 NEIGHBOURS = 200
-"""Objectives that an unknown name is compared with, at most: comparing is slow, and anyone can ask."""
+"""At most so many objectives are compared with an unknown name: comparing is slow, and anyone may ask."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Encoded:
-    """An answer on the wire: alone, and as one result of a batch (a repeated field's elements join)."""
+    """An answer in bytes: alone, and as one result of a batch. The bytes of results, joined, are a batch."""
 
     alone: bytes
     in_batch: bytes
@@ -44,10 +44,10 @@ def _encode(response: pb.ResolveResponse) -> _Encoded:
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """What has been asked for of one generation, and the answers that have been serialized.
+    """The objectives of one generation that were asked for, and its answers that were serialized.
 
-    `before` are its answers from the tables before these: an objective that didn't change gives the same
-    Resolutions as it did, and those needn't be serialized again.
+    `before` has the answers from the tables before these. An objective that didn't change has the same
+    Resolutions as before, so their answers needn't be serialized again.
     """
 
     number: int
@@ -58,7 +58,7 @@ class _Page:
 
 @dataclass(frozen=True, slots=True)
 class _Desk:
-    """Tables, and a page for each generation of theirs that was asked for; `active` is the active one's."""
+    """The tables, and a page for each generation that was asked for; `active` is that of the active one."""
 
     tables: Tables
     active: _Page
@@ -79,13 +79,13 @@ def _make_page(number: int, before: Mapping[int, _Page]) -> _Page:
 
 def _make_desk(tables: Tables, last: _Desk) -> _Desk:
     if last.tables.objectives is tables.objectives and last.tables.generation == tables.generation:
-        return replace(last, tables=tables)  # sidecars alone have changed
+        return replace(last, tables=tables)  # only sidecars have changed
     active = _make_page(tables.generation.number, last.pages)
     return _Desk(tables, active, {active.number: active}, last.pages)
 
 
 class Responder:
-    """Answers from what `tables` returns. Threads may share it: tables and answers change together."""
+    """Answers from the tables that `tables` returns. Threads may share it."""
 
     def __init__(self, tables: Callable[[], Tables]) -> None:
         self._tables = tables
@@ -100,7 +100,7 @@ class Responder:
         return _answer(self._take_desk(), request).alone
 
     def batch_resolve(self, data: bytes) -> bytes:
-        """Return the BatchResolveResponse to a BatchResolveRequest, all of it from the same tables.
+        """Return the BatchResolveResponse to a BatchResolveRequest. All answers are from the same tables.
 
         Raises LightbulbError when the batch as a whole can't be answered.
         """
@@ -181,7 +181,7 @@ def _unknown(objective: str, tables: Tables, number: int) -> str:
 
 
 def _neighbours(name: str, names: list[str]) -> list[str]:
-    """Return `names` (sorted) or, of very many, those around the place where `name` would stand."""
+    """Return `names`, which are sorted; if there are very many, those around the place of `name`."""
     place = bisect_left(names, name)
     begin = max(0, min(place - NEIGHBOURS // 2, len(names) - NEIGHBOURS))
     return names[begin : begin + NEIGHBOURS]

@@ -1,9 +1,9 @@
-"""The Lightbulb service: a thin gRPC shell around Feed (what is known) and Responder (what is said).
+"""The Lightbulb service: a thin gRPC shell around Feed (what is known) and Responder (what is answered).
 
 Never in the path of an inference request.
 
-The calls are answered by threads, not by the event loop that the Feed lives in: grpcio spends half the
-CPU on a call so, and tables that are being made ready hold no call up.
+Threads answer the calls, not the event loop of the Feed: that halves grpcio's CPU for each call, and no call
+waits while tables are compiled.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ log = logging.getLogger(__name__)
 
 SERVICE = "lightbulb.v1.Lightbulb"
 MAX_REQUEST_BYTES = 1024 * 1024
-"""A larger request ends with RESOURCE_EXHAUSTED, unread."""
+"""A larger request isn't read, and ends with RESOURCE_EXHAUSTED."""
 
 MAX_CALLS = 2000
-"""Calls beyond this many at a time, waiting ones included, end with RESOURCE_EXHAUSTED."""
+"""At most so many calls at a time, with those that wait. Others end with RESOURCE_EXHAUSTED."""
 
 THREADS = 32
-"""A call takes microseconds of one; the others are for callers that are slow to send their request."""
+"""A call takes microseconds of one thread. The others are for callers that send their request slowly."""
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -45,10 +45,10 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LightbulbSettings:
-    """Addresses are "host:port"; port 0 lets the system choose. `grace`: seconds for calls in flight.
+    """Addresses are "host:port"; for port 0 the system chooses one. `grace`: seconds for calls under way.
 
-    `control_plane` may name several replicas, with commas. `state` is a folder in which to keep what the
-    control plane sent: with it a Lightbulb starts, and serves, while there is no control plane.
+    `control_plane` may name several replicas, with commas between them. `state` is a folder for what the
+    control plane sent: with it a Lightbulb can start, and serve, while no control plane can be reached.
     """
 
     listen: str
@@ -60,7 +60,7 @@ class LightbulbSettings:
 
 
 class LightbulbServer:
-    """A Lightbulb: `await start()`, then `port`, then `await stop()`, all in one event loop."""
+    """A Lightbulb. Call `start`, then read `port`, then call `stop`, all in one event loop."""
 
     def __init__(self, settings: LightbulbSettings) -> None:
         self._live = LiveTables(
@@ -89,7 +89,7 @@ class LightbulbServer:
         log.info("listening on %s (port %d)", self._settings.listen, self.port)
 
     async def stop(self) -> None:
-        """Drain: health says NOT_SERVING, new calls are refused, those in flight get the grace."""
+        """Drain: health says NOT_SERVING, new calls are refused, and calls under way get `grace` seconds."""
         self._health.enter_graceful_shutdown()
         await asyncio.to_thread(self._server.stop(self._settings.grace).wait)
         if self._serving is not None:
@@ -108,13 +108,13 @@ class LightbulbServer:
 
 
 def _make_server(responder: Responder, servicer: health.HealthServicer) -> grpc.Server:
-    """Return the server, bound to nothing. The handlers that matter come first: look-up is linear."""
+    """Return the server; it doesn't listen yet. The busiest handlers come first: gRPC searches in order."""
     server = grpc.server(
         ThreadPoolExecutor(THREADS, thread_name_prefix="lightbulb"),
         options=[*LISTEN_OPTIONS, ("grpc.max_receive_message_length", MAX_REQUEST_BYTES)],
         maximum_concurrent_rpcs=MAX_CALLS,
     )
-    # on raw bytes: Responder parses, and has its answers serialized already
+    # These take raw bytes: Responder parses them, and has its answers serialized already.
     methods: dict[str, Any] = {
         "Resolve": grpc.unary_unary_rpc_method_handler(_handler(responder.resolve)),
         "BatchResolve": grpc.unary_unary_rpc_method_handler(_handler(responder.batch_resolve)),

@@ -1,4 +1,4 @@
-"""Ends an Envoy gently: no new connections, then time for the requests that are under way. Blocking."""
+"""Ends an Envoy gently: no new connections, and time for the requests that are under way. Blocking."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def drain(admin: Address) -> None:
 
 
 def _active_requests(admin: Address) -> int:
-    """Return how many requests are under way; none, when Envoy doesn't say."""
+    """Return how many requests are under way; 0 when Envoy doesn't answer."""
     _, _, count = _ask(admin, "GET", "/stats?filter=^http.lightbulb.downstream_rq_active$").rpartition(": ")
     return int(count) if count.strip().isdigit() else 0
 

@@ -1,8 +1,7 @@
-"""What a relay holds: what its Envoy is to have, and what its Envoy has accepted. Pure.
+"""What a relay holds: what its Envoy should have, and what its Envoy has accepted. Pure.
 
-A resource that Envoy refuses goes back to the content that it accepted last, or is dropped if there is
-none. Bodies are never read, and versions are kept as they were given: both ends of the relay compare
-the control plane's own versions.
+When Envoy refuses a resource, it gets the content that it accepted last, or the resource is dropped. A relay
+reads no bodies, and keeps the control plane's versions: both of its ends compare those.
 """
 
 from __future__ import annotations
@@ -18,24 +17,24 @@ from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, NO_RESOURCES, Snapshot
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Resource
 
 TYPES = (CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE)
-"""What a sidecar takes, in the order in which it is asked for."""
+"""The types that a sidecar takes, in the order in which the relay subscribes to them."""
 
 NOT_EMPTIED = "refused: it would leave none at all, and take all traffic down"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holdings:
-    """`wanted` is what Envoy is to have; `accepted` what it has acknowledged, which is kept on disk."""
+    """`wanted` is what Envoy should have. `accepted` is what it has acknowledged; that is kept on disk."""
 
     wanted: Snapshot = EMPTY_SNAPSHOT
     accepted: Held = field(default_factory=lambda: NOTHING_HELD)
 
     def take(self, update: Update) -> Holdings:
-        """Return the holdings with `update` wanted."""
+        """Return the holdings with `update` in `wanted`."""
         return replace(self, wanted=Snapshot(applied(self.wanted.by_type, update, {})))
 
     def settle(self, update: Update, refused: Mapping[str, str]) -> Holdings:
-        """Return the holdings after Envoy's answer: all of `update` is accepted but what is `refused`."""
+        """Return the holdings after Envoy's answer: it accepts all of `update` but what is in `refused`."""
         accepted = applied(self.accepted, update, refused)
         if not refused:
             return replace(self, accepted=accepted)
@@ -44,12 +43,12 @@ class Holdings:
 
 
 def can_serve(held: Held) -> bool:
-    """Say whether Envoy could serve from this: there are clusters, a listener and scopes."""
+    """Say whether Envoy could serve from this: it has clusters, a listener and scopes."""
     return all(held.get(type_url) for type_url in NEVER_EMPTIED)
 
 
 def start_from(kept: Held) -> Holdings:
-    """Return the holdings of a relay that has `kept` from before; nothing of it, if it can't serve."""
+    """Return the holdings of a relay that starts with `kept`; empty ones if Envoy can't serve from it."""
     if not can_serve(kept):
         return Holdings()
     held = MappingProxyType({type_url: kept.get(type_url, NO_RESOURCES) for type_url in TYPES})
@@ -57,7 +56,7 @@ def start_from(kept: Held) -> Holdings:
 
 
 def refuse_emptying(wanted: Snapshot, update: Update) -> Mapping[str, str]:
-    """Return name -> reason for removals that would leave none of a type that guards traffic."""
+    """Return name -> reason for each removal, if they would leave nothing of a type that guards traffic."""
     if update.type_url not in NEVER_EMPTIED or update.added:
         return {}
     if wanted.of(update.type_url).keys() - frozenset(update.removed):
@@ -66,7 +65,7 @@ def refuse_emptying(wanted: Snapshot, update: Update) -> Mapping[str, str]:
 
 
 def _undo(before: Mapping[str, Resource], type_url: str, refused: Mapping[str, str]) -> Update:
-    """Return the update that takes what was refused back to what was before it."""
+    """Return the update that undoes what was refused."""
     return Update(
         type_url=type_url,
         added=tuple(before[name] for name in refused if name in before),

@@ -20,7 +20,7 @@ POLL_SECONDS = 0.05
 
 
 class SidecarFailed(Exception):
-    """Envoy can't start, or didn't become ready; the message says why."""
+    """The sidecar can't start, or didn't become ready. The message says why."""
 
 
 def find_envoy() -> Path:
@@ -35,7 +35,7 @@ def find_envoy() -> Path:
 
 
 def check_free(address: tuple[str, int], flag: str) -> None:
-    """Raise SidecarFailed when somebody listens on `address` already; `flag` is what to change."""
+    """Raise SidecarFailed when another process listens on `address`; the remedy is another with `flag`."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -3,12 +3,12 @@
     control plane ──delta ADS──► Subscriber ──apply──► Holdings ──► LocalServer ──delta ADS──► Envoy
                                                           └──► last known good, on disk
 
-An ACK of the relay means that Envoy has ACKed; a NACK is Envoy's, with its reason. While Envoy isn't
-there, or doesn't answer, nothing is answered, and the control plane sees a sidecar that lags.
+The relay ACKs once Envoy has ACKed, and NACKs with Envoy's reason. While Envoy isn't connected, or doesn't
+answer, the relay doesn't answer either, and the control plane sees a laggard.
 
-The relay reads no resource. Routes that name a cluster which Envoy refused are held back by the control
-plane, who is told of the refusal. Here they are not: an Envoy that starts, and refuses a cluster that
-an earlier one took, is better off with the routes to the others than with none.
+The relay reads no resource. When Envoy refuses a cluster, the control plane is told, and holds back the
+routes that name it. The relay doesn't: an Envoy that starts from disk, and refuses a cluster that an earlier
+one took, is better off with the routes to the other clusters than with none.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ from lightbulb.sidecar.local_server import LocalServer
 log = logging.getLogger(__name__)
 
 START_SECONDS = 20.0
-"""How long Envoy has to take what was kept, before the control plane is asked for all of it."""
+"""How long Envoy may take to accept what was kept. After that the control plane is asked for all of it."""
 
 
 class CannotRelay(Exception):
-    """The relay has nowhere to listen; the message says where, and why."""
+    """The relay can't listen. The message says where, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelaySettings:
-    """`control_planes` are "host:port" of replicas; `socket` is where Envoy connects.
+    """`control_planes` are "host:port" of the replicas; `socket` is where Envoy connects.
 
-    `state` is the folder that the last known good configuration is kept in; None keeps nothing.
+    `state` is the folder for the last known good configuration; with None nothing is kept.
     """
 
     node: Node
@@ -63,10 +63,10 @@ class RelaySettings:
 
     @property
     def kept_as(self) -> str:
-        """The name that the configuration is kept under.
+        """The name under which the configuration is kept.
 
-        In what is kept is a listener with its address: a sidecar that is to listen elsewhere now must
-        not start from it.
+        The configuration has a listener with an address. So a sidecar that listens elsewhere now must not
+        start from it.
         """
         metadata = self.node.metadata
         return f"{self.node.id}@{metadata['listen_address']}:{metadata['listen_port']}"
@@ -86,7 +86,7 @@ class Relay:
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[asyncio.Task[None]]:
-        """Serve Envoy, at once from what was kept; the task that it gives ends only by an error.
+        """Serve Envoy, at first from what was kept. The task in the block ends only with an error.
 
         Raises CannotRelay.
         """
@@ -115,7 +115,7 @@ class Relay:
                 await self._kept.flush()
 
     async def apply(self, update: Update) -> Mapping[str, str]:
-        """Give Envoy an update; return, once it has answered, name -> reason for what it refuses."""
+        """Give Envoy an update and wait for its answer. Return name -> reason for what it refuses."""
         emptying = refuse_emptying(self.holdings.wanted, update)
         if emptying:
             return emptying
@@ -131,10 +131,10 @@ class Relay:
         return refused
 
     def _keep(self, accepted: Held) -> None:
-        """Have what Envoy accepted on disk soon, once another Envoy could start from it.
+        """Put on disk what Envoy accepted, once another Envoy could start from it.
 
-        Scopes without their routes would keep it from getting ready: while those are on their way, or
-        refused, what was kept before is better.
+        An Envoy with scopes but without their routes never gets ready. While those routes are on their way,
+        or refused, what was kept before is better.
         """
         if self._kept is not None and can_serve(accepted) and is_complete(self.local.lanes(), accepted):
             self._kept.keep(with_stamp(accepted, self._subscriber.stamp if self._subscriber else ""))
@@ -146,7 +146,7 @@ class Relay:
             group.create_task(self._follow())
 
     async def _follow(self) -> None:
-        """Follow the control plane, once Envoy has what was kept: what is told of counts as acknowledged."""
+        """Follow the control plane, once Envoy has what was kept: the first request acknowledges that."""
         self._subscriber = Subscriber(
             targets=self._settings.control_planes,
             node=self._settings.node,
@@ -158,7 +158,7 @@ class Relay:
         await self._subscriber.run()
 
     async def _held(self) -> Mapping[str, Mapping[str, str]]:
-        """Return type -> name -> version of what was kept, as far as Envoy has it now."""
+        """Return type -> name -> version of what was kept. What Envoy lacks has an unknown version."""
         accepted = self.holdings.accepted
         if not accepted:
             return {}

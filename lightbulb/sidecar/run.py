@@ -34,9 +34,9 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
-    """Addresses are (IP address, port), but for the control plane's replicas: those are "host:port".
+    """Addresses are (IP address, port), except for the control plane's replicas, which are "host:port".
 
-    `state` is the folder that the last known good configuration is kept in; None keeps nothing.
+    `state` is the folder for the last known good configuration; with None nothing is kept.
     """
 
     node_id: str
@@ -49,9 +49,9 @@ class RunSettings:
 
 
 async def run(settings: RunSettings) -> int:
-    """Run until Envoy ends, or SIGTERM or SIGINT comes; return Envoy's exit code, 128 + N by signal N.
+    """Run until Envoy ends, or SIGTERM or SIGINT comes. Return Envoy's exit code; 128 + N after signal N.
 
-    Should this process be killed, the kernel kills Envoy. Raises SidecarFailed.
+    If this process is killed, the kernel kills Envoy. Raises SidecarFailed.
     """
     asked = _when_asked_to_end()
     with _socket(settings) as socket:
@@ -116,16 +116,16 @@ def _is_served(path: Path) -> bool:
 
 
 def starting_elsewhere(replicas: tuple[str, ...], node_id: str) -> tuple[str, ...]:
-    """Return the replicas in turn, of which each node begins with another: they share the sidecars."""
+    """Return the replicas in an order that depends on the node id, so that they share the sidecars."""
     first = zlib.crc32(node_id.encode()) % len(replicas)
     return replicas[first:] + replicas[:first]
 
 
 @contextlib.contextmanager
 def _socket(settings: RunSettings) -> Iterator[Path]:
-    """Give a path for Envoy to reach the relay by.
+    """Give the path of the relay's socket.
 
-    It is in the folder for state, where the next one replaces what a sidecar that was killed left.
+    It is in the folder for state: if this sidecar is killed, the next one replaces its socket there.
     """
     if settings.state is not None:
         path = settings.state.absolute() / "{}:{}.ads".format(*settings.listen)
@@ -140,7 +140,7 @@ def _made(folder: Path) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
-        return False  # whoever keeps state there says so
+        return False  # the relay says so when it keeps its state there
     return os.access(folder, os.W_OK)
 
 
@@ -162,7 +162,7 @@ async def _run_beside(
 
 @contextlib.asynccontextmanager
 async def _envoy(command: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run Envoy in a process group of its own: Ctrl-C is for this process, which ends it gently."""
+    """Run Envoy in a process group of its own, so that Ctrl-C reaches only this process, which drains it."""
     tethered = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *command]
     process = await asyncio.create_subprocess_exec(
         *tethered, stdin=asyncio.subprocess.DEVNULL, process_group=0
