@@ -57,7 +57,7 @@ class Plane:
         if stream is None or world_of(stream.node) != world:
             return False
         snapshot = self._view(stream.node)
-        return snapshot is not None and not stream.behind(snapshot)
+        return snapshot is not None and not stream.unsynced(snapshot)
 
     def _view(self, node: Node) -> Snapshot | None:
         identity = identify(node)

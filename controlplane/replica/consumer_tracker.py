@@ -199,12 +199,12 @@ def _owed(stream: StreamStatus, snapshot: Snapshot, refusals: tuple[Refusal, ...
     An Envoy asks for the routes of a new scope a moment after it has acknowledged the scope; and one that
     reconnects asks for its types one by one.
     """
-    behind = stream.behind(snapshot)
+    unsynced = stream.unsynced(snapshot)
     missing = tuple(
         type_url
         for type_url, resources in snapshot.by_type.items()
         if type_url != SIDECAR_STATE  # a Lightbulb may do without
-        and type_url not in behind
+        and type_url not in unsynced
         and len(stream.held(type_url)) < len(resources)
     )
-    return behind if refusals else (*behind, *missing)
+    return unsynced if refusals else (*unsynced, *missing)

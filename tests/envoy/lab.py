@@ -90,12 +90,12 @@ class Plane:
 
         return self._loop.run(newest())
 
-    def behind(self) -> tuple[str, ...] | None:
+    def unsynced(self) -> tuple[str, ...] | None:
         """The types that a sidecar hasn't acknowledged all of; None when none is connected."""
 
         async def ask() -> tuple[str, ...] | None:
             streams = self.ads.streams() if self.ads is not None else ()
-            return sum((each.behind(self._view(each.node)) for each in streams), ()) if streams else None
+            return sum((each.unsynced(self._view(each.node)) for each in streams), ()) if streams else None
 
         return self._loop.run(ask())
 
@@ -111,7 +111,7 @@ class Plane:
     def settle(self, snapshot: Snapshot) -> None:
         """Show a snapshot, and wait until the sidecar has acknowledged all of it."""
         self.show(snapshot)
-        wait_for("the sidecar to acknowledge everything", lambda: self.behind() == ())
+        wait_for("the sidecar to acknowledge everything", lambda: self.unsynced() == ())
 
     def rejected(self) -> Mapping[str, str]:
         async def ask() -> Mapping[str, str]:
@@ -245,7 +245,7 @@ class Lab:
         if snapshot is not None:
             self.plane.show(snapshot)
             self.sidecar.wait_ready(SECONDS)
-            wait_for("the sidecar to acknowledge everything", lambda: self.plane.behind() == ())
+            wait_for("the sidecar to acknowledge everything", lambda: self.plane.unsynced() == ())
 
     def call(self, key: str = "", *more: tuple[str, str], body: bytes = b"", seconds: float = 5.0) -> Answer:
         metadata = (((ROUTING_KEY_HEADER, key),) if key else ()) + more

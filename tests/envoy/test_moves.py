@@ -104,7 +104,7 @@ def test_an_outage_of_the_control_plane_fails_nothing_and_its_return_changes_not
             lambda: lab.stats("control_plane.connected_state") == {"control_plane.connected_state": 0},
         )
         lab.plane.start()
-        wait_for("the sidecar to come back", lambda: lab.plane.behind() == (), 60)
+        wait_for("the sidecar to come back", lambda: lab.plane.unsynced() == (), 60)
         assert lab.stats(*updates) == before  # 16, 21: nothing was sent
         lab.plane.settle(on(lab, "vip-b"))
     assert failures(counts) == {}
@@ -116,7 +116,7 @@ def test_16_what_changed_during_an_outage_is_made_up_for_without_a_failure(lab: 
         lab.plane.stop()
         lab.plane.snapshot = on(lab, "vip-b")
         lab.plane.start()
-        wait_for("the sidecar to make up for it", lambda: lab.plane.behind() == (), 60)
+        wait_for("the sidecar to make up for it", lambda: lab.plane.unsynced() == (), 60)
         stream = lab.plane.stream()
         assert stream is not None
         assert stream.acked(CLUSTER).keys() == {"vip-b"}

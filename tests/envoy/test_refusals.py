@@ -202,11 +202,11 @@ def test_24_a_sidecar_that_stands_still_is_owed_one_response_and_gets_the_latest
         for number in range(50):
             lab.plane.show(lab.world({KEY: "vip-a", OTHER: "vip-a", f"Rank|m|{number}": "vip-a"}))
         lab.plane.show(lab.world({KEY: "vip-b", OTHER: "vip-a"}))
-        wait_for("the push", lambda: lab.plane.behind() != ())
+        wait_for("the push", lambda: lab.plane.unsynced() != ())
         assert lab.plane.outgoing() <= 4  # one response a type at most
     finally:
         stop(lab.sidecar, signal.SIGCONT)
-    wait_for("the sidecar to catch up", lambda: lab.plane.behind() == ())
+    wait_for("the sidecar to catch up", lambda: lab.plane.unsynced() == ())
     assert lab.call(KEY).text == "vip-b"
 
 

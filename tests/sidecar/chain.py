@@ -208,7 +208,7 @@ class Chain:
 
     def _check(self) -> None:
         """An ACK never lies: what the control plane takes for acknowledged, Envoy has."""
-        if self.envoy_is_new or self.stream.session.behind(self.snapshot):
+        if self.envoy_is_new or self.stream.session.unsynced(self.snapshot):
             return
         lanes = self.stream.session.subscriptions
         for kind in TYPES:

@@ -68,7 +68,7 @@ class RelayLab(Lab):
             os.kill(self.envoy_pid(), signal.SIGCONT)
 
     def settled(self) -> None:
-        wait_for("the sidecar to acknowledge everything", lambda: self.plane.behind() == (), SECONDS)
+        wait_for("the sidecar to acknowledge everything", lambda: self.plane.unsynced() == (), SECONDS)
 
     def connected(self) -> bool:
         """Whether Envoy has asked the relay for something."""

@@ -63,7 +63,7 @@ def test_an_envoy_that_has_all_is_told_nothing_while_the_relay_learns_it_again()
         learned = Snapshot({**learned.by_type, type_url: world.of(type_url)})
         assert session.on_snapshot(learned, 0.0) == ()
         assert session.on_tick(60.0) == ()
-    assert session.behind(learned) == ()
+    assert session.unsynced(learned) == ()
 
 
 def test_endpoints_have_arrived_though_a_cluster_is_warming() -> None:

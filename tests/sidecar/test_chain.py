@@ -44,7 +44,7 @@ def run(chain: Chain, script: list[Snapshot | str]) -> None:
 
 
 def assert_synced(chain: Chain) -> None:
-    assert chain.stream.session.behind(chain.snapshot) == ()
+    assert chain.stream.session.unsynced(chain.snapshot) == ()
     shown = versions(chain.snapshot.by_type)
     assert versions(chain.envoy.world) == versions(chain.holdings.accepted) == shown
     assert versions(chain.kept) == shown

@@ -53,7 +53,7 @@ def test_an_ack_means_that_envoy_has_it(lab: RelayLab) -> None:
         lab.plane.show(on(lab, "vip-a", **{"Rank|m|2": "vip-b"}))
         wait_for("the relay to have the cluster", lambda: "vip-b" in lab.wanted())
         for _ in range(50):  # each asks the loop that the relay and the control plane run in
-            assert CLUSTER in (lab.plane.behind() or ())
+            assert CLUSTER in (lab.plane.unsynced() or ())
         assert "vip-b" not in lab.relay.holdings.accepted[CLUSTER]
     lab.settled()
     assert lab.call("Rank|m|2").text == "vip-b"
@@ -103,7 +103,7 @@ def test_a_change_while_envoy_is_away_is_acknowledged_once_it_is_back(lab: Relay
     lab.sidecar.stop()
     lab.plane.show(on(lab, "vip-b"))
     wait_for("the relay to have the cluster", lambda: "vip-b" in lab.wanted())
-    assert lab.plane.behind() != ()
+    assert lab.plane.unsynced() != ()
     lab.sidecar.start()
     lab.settled()
     assert lab.call(KEY).text == "vip-b"
@@ -119,7 +119,7 @@ def test_a_relay_that_starts_again_sends_an_envoy_that_ran_on_nothing(lab: Relay
             lab.state = None
         wait_for("the control plane to notice", lambda: lab.plane.stream() is None)
         lab.start_relay()
-        wait_for("the sidecar to come back", lambda: lab.plane.behind() == (), 60)
+        wait_for("the sidecar to come back", lambda: lab.plane.unsynced() == (), 60)
         assert lab.stats(*UPDATES) == before
         lab.plane.settle(on(lab, "vip-b"))
     assert failures(counts) == {}

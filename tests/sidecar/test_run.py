@@ -107,7 +107,7 @@ def running(plain_lab: Lab, tree: Tree) -> Tree:
     plain_lab.upstream("vip-a")
     plain_lab.plane.snapshot = on(plain_lab, "vip-a")
     tree.start()
-    wait_for("the sidecar to be synced", lambda: plain_lab.plane.behind() == ())
+    wait_for("the sidecar to be synced", lambda: plain_lab.plane.unsynced() == ())
     return tree
 
 
@@ -152,7 +152,7 @@ def test_a_replica_that_is_down_is_passed_over(plain_lab: Lab, tree: Tree) -> No
     plain_lab.plane.snapshot = on(plain_lab, "vip-a")
     (down,) = free_ports(1)
     tree.start(f"127.0.0.1:{down},127.0.0.1:{plain_lab.plane.port}")
-    wait_for("the sidecar to be synced", lambda: plain_lab.plane.behind() == ())
+    wait_for("the sidecar to be synced", lambda: plain_lab.plane.unsynced() == ())
     assert plain_lab.call(KEY).text == "vip-a"
 
 
@@ -170,7 +170,7 @@ def test_a_folder_for_state_that_cant_be_made_is_said_and_changes_nothing(plain_
     tree.state.touch()
     tree.state /= "below-a-file"
     tree.start()
-    wait_for("the sidecar to be synced", lambda: plain_lab.plane.behind() == ())
+    wait_for("the sidecar to be synced", lambda: plain_lab.plane.unsynced() == ())
     wait_for("it to be said", lambda: tree.said("can't be written"))
     assert plain_lab.call(KEY).text == "vip-a"
     assert tree.end(signal.SIGTERM) == 0

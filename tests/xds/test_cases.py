@@ -270,7 +270,7 @@ def test_12_endpoints_go_again_with_a_cluster_that_changes_or_it_would_wait_for_
     ]
     assert talk.ack(eds) == ()
     assert talk.ack(cds) == ()
-    assert talk.session.behind(changed) == ()
+    assert talk.session.unsynced(changed) == ()
     reconnected = Talk(changed)
     assert names(reconnected.ask(CLUSTER, "*", have={"a": res("a", 1).version})) == [(["a"], [])]
     have = {each.name: each.version for each in changed.of(ENDPOINTS).values()}
@@ -294,7 +294,7 @@ def test_12_a_cluster_that_never_warms_is_taken_back_tried_alone_and_given_up() 
     assert names((repair,)) == [([], ["c"])]
     assert talk.ack(repair) == ()
     assert talk.refused(CLUSTER) == {"c": "not acknowledged in time"}
-    assert talk.session.behind(talk.session.snapshot) == ()
+    assert talk.session.unsynced(talk.session.snapshot) == ()
 
 
 def test_12_routes_to_a_refused_cluster_are_held_back_and_no_others() -> None:
@@ -304,7 +304,7 @@ def test_12_routes_to_a_refused_cluster_are_held_back_and_no_others() -> None:
     (rds,) = talk.ack(repair)
     assert names((repair, rds)) == [([], ["b"]), (["p"], [])]
     assert talk.ack(rds) == ()
-    assert ROUTE in talk.session.behind(talk.session.snapshot)
+    assert ROUTE in talk.session.unsynced(talk.session.snapshot)
     assert talk.session.subscriptions[CLUSTER].held.keys() == {"a", "c"}  # o still names a
     (rds,) = talk.publish(fleet({"o": "a", "p": "a"}, {"c": 0}))  # withdrawn: o has never changed
     assert names((rds,)) == [(["p"], [])]
@@ -381,7 +381,7 @@ def sidecar(snapshot) -> Talk:
     ):
         for response in talk.ask(kind, *subscribe):
             assert talk.ack(response) == ()
-    assert talk.session.behind(snapshot) == ()
+    assert talk.session.unsynced(snapshot) == ()
     return talk
 
 
@@ -416,8 +416,8 @@ def test_19_nothing_at_all_deletes_nothing_and_what_should_go_goes_later(type_ur
 def test_21_the_same_content_has_the_same_version_and_moves_nobody() -> None:
     talk = sidecar(fleet({"o": "ab"}))
     assert talk.publish(fleet({"o": "ba"})) == ()
-    assert talk.session.behind(fleet({"o": "ab"})) == ()  # another object with the same content
-    assert talk.session.behind(talk.session.snapshot) == ()
+    assert talk.session.unsynced(fleet({"o": "ab"})) == ()  # another object with the same content
+    assert talk.session.unsynced(talk.session.snapshot) == ()
 
 
 def test_22_two_streams_of_one_node_have_each_their_own_state() -> None:
@@ -489,7 +489,7 @@ def test_26_a_large_answer_comes_in_pieces_each_acknowledged() -> None:
     while following := talk.ack(pieces[-1]):
         pieces.extend(following)
     assert [len(piece.resources) for piece in pieces] == [3, 3, 1]
-    assert talk.session.behind(talk.session.snapshot) == ()
+    assert talk.session.unsynced(talk.session.snapshot) == ()
 
 
 def test_26_a_resource_larger_than_a_piece_goes_alone() -> None:

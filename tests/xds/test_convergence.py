@@ -43,7 +43,7 @@ def test_a_sidecar_never_has_a_route_to_nowhere_and_ends_with_what_it_should_hav
     for kind in (CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE):
         assert sidecar.world[kind] == dict(sidecar.snapshot.of(kind)), kind
         assert sidecar.session.held(kind) == versions(sidecar.snapshot.of(kind)), kind
-    assert sidecar.session.behind(sidecar.snapshot) == ()
+    assert sidecar.session.unsynced(sidecar.snapshot) == ()
 
 
 @settings(deadline=None)
@@ -117,7 +117,7 @@ def test_refused_updates_of_clusters_are_known_until_they_are_mended(
     assert sidecar.session.subscriptions[CLUSTER].refusals().keys() == poisoned & clusters.keys()
     assert sidecar.world[CLUSTER] == dict(clusters)  # what it had, it has
     run(sidecar, [good])
-    assert sidecar.session.behind(good) == ()
+    assert sidecar.session.unsynced(good) == ()
     assert sidecar.session.subscriptions[CLUSTER].refusals() == {}
     assert sidecar.world[CLUSTER] == dict(clusters)
 
@@ -158,7 +158,7 @@ def test_state_of_the_world_converges_too(snapshots: list[Snapshot]) -> None:
     settle_sotw(session, responses, held)
     for kind in (CLUSTER, ROUTE):
         assert {r.name: r for r in held[kind].resources} == dict(snapshots[-1].of(kind))
-    assert session.behind(snapshots[-1]) == ()
+    assert session.unsynced(snapshots[-1]) == ()
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("ab"), st.integers(0, 2)), max_size=5))

@@ -140,7 +140,7 @@ def test_16_a_reconnecting_sidecar_keeps_its_clusters_until_its_routes_are_new()
     old, talk = sidecar(before), Talk(before)
     for kind, asked in old.names.items():
         assert talk.ask(kind, *asked, version=old.session.watches[kind].version) == ()
-    assert talk.session.behind(before) == ()
+    assert talk.session.unsynced(before) == ()
     (cds,) = talk.publish(fleet({"o": "b"}))
     assert (cds.type_url, contents(cds)) == (CLUSTER, [["a", "b"]])
 
@@ -164,7 +164,7 @@ def sidecar(snapshot: Snapshot) -> Talk:
     ):
         for response in talk.ask(kind, *asked):
             assert talk.ack(response) == ()
-    assert talk.session.behind(snapshot) == ()
+    assert talk.session.unsynced(snapshot) == ()
     return talk
 
 
@@ -191,7 +191,7 @@ def test_23_routes_wait_while_clusters_are_refused() -> None:
     assert (repair.type_url, eds.type_url) == (CLUSTER, ENDPOINTS)
     assert talk.ack(eds) == ()
     assert talk.ack(repair) == ()
-    assert ROUTE in talk.session.behind(talk.session.snapshot)
+    assert ROUTE in talk.session.unsynced(talk.session.snapshot)
     (srds,) = talk.publish(fleet({"o": "a", "p": "a"}))
     assert srds.type_url == SCOPED_ROUTE
 

@@ -13,7 +13,7 @@ from lightbulb.ads.server.diff import versions
 from lightbulb.ads.server.snapshot import NO_RESOURCES, Resources
 
 
-class Held:
+class ClientVersions:
     """To be read as `versions`, and changed by its methods."""
 
     __slots__ = ("versions",)

@@ -95,9 +95,9 @@ class DeltaSession:
         retry = () if self._retry_at is None else (self._retry_at,)
         return min((*retry, *self._lanes.deadlines()), default=None)
 
-    def behind(self, snapshot: Snapshot) -> tuple[str, ...]:
+    def unsynced(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Return the types of which the stream hasn't acknowledged all that `snapshot` has for it."""
-        return self._lanes.behind(snapshot)
+        return self._lanes.unsynced(snapshot)
 
     def refusals(self, snapshot: Snapshot) -> Mapping[str, str]:
         """Return name -> reason of what is refused of `snapshot`: the same versions as were refused."""

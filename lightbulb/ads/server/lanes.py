@@ -1,6 +1,6 @@
 """What delta and state-of-the-world sessions do alike with the types of a stream, its lanes. Pure.
 
-Limits and deadlines, names, the order in which types go out, and who is behind. What a lane sends, and
+Limits and deadlines, names, the order in which types go out, and what is not synced. What a lane sends, and
 what an answer to that means, is the session's.
 """
 
@@ -130,7 +130,7 @@ class Lanes(Generic[L]):
             if self._complete_at is not None and lane.type_url in REMOVED_AFTER and lane.holds_back:
                 yield self._complete_at
 
-    def behind(self, snapshot: Snapshot) -> tuple[str, ...]:
+    def unsynced(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Return the types of which the stream hasn't acknowledged all that `snapshot` has for it."""
         return tuple(
             type_url

@@ -209,9 +209,9 @@ class SotwSession:
         """Return when `on_tick` has something to do, if ever."""
         return min(self._lanes.deadlines(), default=None)
 
-    def behind(self, snapshot: Snapshot) -> tuple[str, ...]:
+    def unsynced(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Return the types of which the stream hasn't acknowledged all that `snapshot` has for it."""
-        return self._lanes.behind(snapshot)
+        return self._lanes.unsynced(snapshot)
 
     def refusals(self, snapshot: Snapshot) -> Mapping[str, str]:
         """Return type -> reason of what is refused of `snapshot`: the same content as was refused."""

@@ -29,9 +29,9 @@ class StreamStatus:
         """Return name -> reason of what is refused of `snapshot`: the same versions as were refused."""
         return self.session.refusals(snapshot)
 
-    def behind(self, snapshot: Snapshot) -> tuple[str, ...]:
+    def unsynced(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Return the types of which not all of `snapshot` is acknowledged."""
-        return self.session.behind(snapshot)
+        return self.session.unsynced(snapshot)
 
     def held(self, type_url: str) -> Mapping[str, str]:
         """Return name -> version of what the client may have of a type; "" for one that isn't known."""

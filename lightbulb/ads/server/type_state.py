@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from lightbulb.ads.messages import NO_REASONS, WILDCARD
 from lightbulb.ads.server.batch import Batch, Pending
-from lightbulb.ads.server.client_versions import Held
+from lightbulb.ads.server.client_versions import ClientVersions
 from lightbulb.ads.server.diff import diff, versions
 from lightbulb.ads.server.order import NEVER_EMPTIED
 from lightbulb.ads.server.refusals import Rejection, reasons_of
@@ -28,7 +28,7 @@ class TypeState:
     type_url: str
     wildcard: bool = False
     names: set[str] = field(default_factory=set)
-    has: Held = field(default_factory=Held)
+    has: ClientVersions = field(default_factory=ClientVersions)
     """What the client has, or UNKNOWN."""
     accepted: dict[str, Resource] = field(default_factory=dict)
     """Clusters that were ACKed: what a refused update is repaired with."""
