@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from lightbulb.errors import LightbulbError
 from lightbulb.model import RequestContext, model_id
 from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
 from lightbulb.rpc.answer import Answer
+from lightbulb.signals import stop_at_signals
 
 OBJECTIVES = ("ContinueWatchingRanking", "PaymentFraudDetection")
 USERS = 500
@@ -103,9 +103,7 @@ async def _ask(
 
 async def main() -> None:
     lightbulbs, sidecars, path, workers = sys.argv[1:]
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    stop = stop_at_signals()
     places = [tuple(each.split("=")) for each in sidecars.split(",")]
     with Path(path).open("w", buffering=1) as out:
         async with asyncio.TaskGroup() as group:

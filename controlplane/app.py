@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
-import signal
-from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import grpc
 import grpc.aio
@@ -19,18 +18,17 @@ from controlplane.admin.operator import Caller, Operator
 from controlplane.api.service import AdminService
 from controlplane.model import Workspace
 from controlplane.replica.replica import Replica
+from controlplane.replica.waiting import StoppedWaiting, when_reachable
 from controlplane.rollout.state import Policy
-from controlplane.store.contract import Store, Unreachable
+from controlplane.store.contract import Store
 from controlplane.store.open import open_store
 from lightbulb.ads.server.server import SERVER_OPTIONS
 from lightbulb.rpc.listen import listen
+from lightbulb.signals import stop_at_signals, until
 from lightbulb.v1 import control_plane_pb2
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 
 log = logging.getLogger(__name__)
-
-OPEN_SECONDS = 1.0
-"""Between attempts to open a store that isn't there yet."""
 
 COLLECTOR_THRESHOLDS = (10_000, 10, 100)
 """When the cyclic garbage collector runs, per its generation (gc.set_threshold).
@@ -69,9 +67,13 @@ class ControlPlane:
         self.operator = Operator(self.replica)
         self.port = 0
 
-    async def start(self) -> None:
-        """Read the store, then listen; raises lightbulb.errors.CannotListen."""
-        await self.replica.start()
+    async def start(self, stop: asyncio.Event | None = None) -> None:
+        """Read the store, then listen.
+
+        Waits for a store that can't be reached. Raises StoppedWaiting when `stop` is set meanwhile, and
+        lightbulb.errors.CannotListen.
+        """
+        await self.replica.start(stop)
         self._server = grpc.aio.server(options=SERVER_OPTIONS)
         self.replica.ads.add_to(self._server)
         pb_grpc.add_ControlPlaneServicer_to_server(AdminService(self.replica, self.operator), self._server)
@@ -95,10 +97,8 @@ class ControlPlane:
 
     async def run_until(self, stop: asyncio.Event) -> None:
         """Return when `stop` is set; raise what the replica failed with, should it ever."""
-        waiting = asyncio.create_task(stop.wait())
-        done, _ = await asyncio.wait({waiting, self._running}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        if self._running in done:
+        await until(stop, self._running)
+        if self._running.done():
             self._running.result()
 
 
@@ -109,25 +109,20 @@ async def serve(settings: ControlPlaneSettings, workspace: Workspace | None = No
     corrupt, and WorkspaceError when the workspace has problems.
     """
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    store = await _opened(settings, stop)
-    if store is None:
-        return
-    try:
-        await _serve(settings, store, workspace, stop)
-    finally:
-        store.close()
+    stop = stop_at_signals()
+    with contextlib.suppress(StoppedWaiting):
+        store = await when_reachable(partial(open_store, settings.store, settings.cluster), stop)
+        try:
+            await _serve(settings, store, workspace, stop)
+        finally:
+            store.close()
 
 
 async def _serve(
     settings: ControlPlaneSettings, store: Store, workspace: Workspace | None, stop: asyncio.Event
 ) -> None:
     control_plane = ControlPlane(settings, store)
-    if not await _done_before(control_plane.start(), stop):
-        return
+    await control_plane.start(stop)
     try:
         if workspace is not None and control_plane.replica.known.rollout is None:
             caller = Caller(author=settings.replica, message="published at the start")
@@ -135,31 +130,3 @@ async def _serve(
         await control_plane.run_until(stop)
     finally:
         await control_plane.stop()
-
-
-async def _done_before(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
-    """Say whether something was done before `stop` was set; raise what it raised."""
-    doing, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (doing, stopping):
-        task.cancel()
-    if doing in done:
-        doing.result()
-    return doing in done
-
-
-async def _opened(settings: ControlPlaneSettings, stop: asyncio.Event) -> Store | None:
-    """Return the store once it can be reached; None when told to stop before."""
-    problem = ""
-    while not stop.is_set():
-        try:
-            return await asyncio.to_thread(open_store, settings.store, settings.cluster)
-        except Unreachable as error:
-            if str(error) != problem:
-                log.warning("waiting for the store: %s", error)
-            problem = str(error)
-        try:
-            await asyncio.wait_for(stop.wait(), OPEN_SECONDS)
-        except TimeoutError:
-            continue
-    return None

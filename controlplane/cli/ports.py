@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterable
 
 from controlplane.cli.options import Address
+from lightbulb import ports
 
 
 def why_not(addresses: Iterable[tuple[Address, str]]) -> tuple[str, ...]:
@@ -25,13 +25,4 @@ def why_not(addresses: Iterable[tuple[Address, str]]) -> tuple[str, ...]:
 def _why_not(address: Address) -> str:
     if address.port == 0:
         return "the other processes must know the port"
-    try:
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-        family, kind, protocol, _, place = found[0]
-        with socket.socket(family, kind, protocol) as probe:
-            # Ports of connections that have ended may be listened on; those that are listened on may not.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(place)
-    except OSError as error:
-        return error.strerror or str(error)
-    return ""
+    return ports.why_not(address.host, address.port)

@@ -10,13 +10,14 @@ When the store can't be reached, a replica goes on showing what it holds, and ta
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
 
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.consumer_tracker import ConsumerTracker
-from controlplane.replica.store_watcher import RETRY_SECONDS, StoreView, StoreWatcher
+from controlplane.replica.store_watcher import StoreView, StoreWatcher
 from controlplane.rollout.advance import Progress, advance, retire_after
 from controlplane.rollout.codec import rollout_to_bytes
 from controlplane.rollout.desired_state import ready_addresses, sidecar_states
@@ -24,7 +25,7 @@ from controlplane.rollout.events import events
 from controlplane.rollout.gates import progress
 from controlplane.rollout.registry import Consumer, Report
 from controlplane.rollout.state import Generation, Moment, Policy
-from controlplane.store.contract import Change, Conflict, Fenced, Store, StoreError, Unreachable
+from controlplane.store.contract import Change, Conflict, Fenced, Store, StoreError
 from controlplane.xds.nodes import identify, is_behind
 from controlplane.xds.snapshot_cache import NOBODY, SnapshotCache
 from lightbulb.ads.server.server import AdsServer
@@ -67,7 +68,7 @@ class Replica:
         self._snapshots = SnapshotCache()
         self._served = self.known
         self._tracker = ConsumerTracker(self.ads, self._view)
-        self._news = asyncio.Condition()
+        self._news = asyncio.Event()
         self._told = 0
         self._looking = 0.0
 
@@ -102,29 +103,20 @@ class Replica:
         if self.leading:
             return self.name
         silent = self.replicas()
-        return next((name for name in sorted(self._reports.leading) if not silent.get(name, True)), "")
+        return next((name for name in sorted(self._reports.heard.leading) if not silent.get(name, True)), "")
 
     def replicas(self) -> Mapping[str, bool]:
         """Return the name of each replica that has been heard of, and whether it is silent now."""
-        others = self._reports.others.values()
+        others = self._reports.heard.others.values()
         return {self.name: False} | {report.replica: report.ended(self.now) for report in others}
 
-    async def start(self) -> None:
+    async def start(self, stop: asyncio.Event | None = None) -> None:
         """Return once the store has been read; until then nobody is shown anything.
 
-        Waits for a store that can't be reached. Raises StoreError, Malformed for one that can't be used.
+        Waits for a store that can't be reached. Raises StoppedWaiting when `stop` is set before, and
+        StoreError, Malformed for one that can't be used.
         """
-        problem = ""
-        while True:
-            try:
-                await asyncio.to_thread(self._store_watcher.begin)
-                break
-            except Unreachable as error:
-                if str(error) != problem:
-                    log.warning("the store: %s", error)
-                problem = str(error)
-            await asyncio.sleep(RETRY_SECONDS)
-        self._tracker.adopt(self._reports.orphans)
+        self._tracker.adopt(await self._store_watcher.start(stop))
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -156,11 +148,10 @@ class Replica:
 
     async def wait_for_news(self, told: int, seconds: float) -> int:
         """Return a number other than `told` once something has changed, or `told` after `seconds`."""
-        try:
-            async with asyncio.timeout(seconds), self._news:
-                await self._news.wait_for(lambda: self._told != told)
-        except TimeoutError:
-            return told
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._told == told:
+                    await self._news.wait()
         return self._told
 
     async def _step_for_ever(self) -> None:
@@ -236,12 +227,10 @@ class Replica:
         return changed
 
     def _tell(self) -> None:
-        async def tell() -> None:
-            async with self._news:
-                self._told += 1
-                self._news.notify_all()
-
-        self._telling = asyncio.create_task(tell())
+        """Wake up whoever waits for news; what comes next is for an event of its own."""
+        self._told += 1
+        news, self._news = self._news, asyncio.Event()
+        news.set()
 
     def _view(self, node: Node) -> Snapshot | None:
         snapshot = self._snapshots.of(identify(node))

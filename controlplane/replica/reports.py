@@ -7,7 +7,9 @@ import logging
 import struct
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import NamedTuple
 from uuid import uuid4
 
 from controlplane.rollout.codec import report_from_bytes, report_to_bytes
@@ -25,30 +27,66 @@ _BEAT = "/beat"
 """Ends the name under which a replica's heartbeat is kept, apart from its report, which is large."""
 
 _HEARTBEAT = struct.Struct(">d?16s")
-"""When, in seconds; whether the replica leads; and which process it is."""
+
+
+class _Beat(NamedTuple):
+    """When, in seconds; whether the replica leads; and which process it is."""
+
+    at: float
+    leading: bool
+    process: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What this replica has to say; `number` counts how often it had something to write."""
+
+    number: int
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """The bytes that were written last, and which `_Own` they are of."""
+
+    number: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What the store had when it was last read, which was `at`; `after` is what had been written before.
+
+    `others` are the other replicas' reports; `leading` the names of those that said that they lead.
+    """
+
+    at: float = 0.0
+    after: _Written | None = None
+    bodies: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+    parsed: Mapping[str, Report] = field(default_factory=lambda: MappingProxyType({}))
+    others: Mapping[str, Report] = field(default_factory=lambda: MappingProxyType({}))
+    leading: frozenset[str] = frozenset()
+    is_taken: bool = False
+    """Whether another process has this replica's name."""
 
 
 class Reports:
     """Reads and writes them. `begin`, `read`, `write`, `beat`, `leave`, `drop_ended` block; the others don't.
 
-    `others` are the other replicas' reports; `leading` the names of those that said that they lead.
+    Three values are shared between the event loop and the threads that block, each swapped as a whole:
+    `heard` by `read`, one thread at a time; `_written` by `write`, likewise; `_own`, what is to be written,
+    by `merge`, in the event loop.
     """
 
     def __init__(self, store: Store, name: str) -> None:
         """Know of nobody."""
-        self.others: Mapping[str, Report] = {}
-        self.leading: frozenset[str] = frozenset()
-        self.orphans: tuple[Consumer, ...] = ()
+        self.heard = Heard()
         self._store = store
         self._name = name
         self._process = uuid4().bytes
-        self._is_taken = False
-        self._read_at = 0.0
-        self._raw: Mapping[str, bytes] = {}
-        self._parsed: dict[str, Report] = {}
-        self._own: Report | None = None
-        self._written: Report | None = None
-        self._written_bytes = b""
+        self._own: _Own | None = None
+        self._written: _Written | None = None
+        self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._news = asyncio.Event()
 
@@ -57,59 +95,77 @@ class Reports:
         """A name that no other process has, whoever else is called as this one."""
         return f"{self._name}/{self._process.hex()}"
 
-    def begin(self, now: float, policy: Policy) -> None:
-        """Read for the first time; `orphans` are the consumers that this replica is to remember.
+    @property
+    def is_written(self) -> bool:
+        """Whether the newest report of this replica has been written down."""
+        own, written = self._own, self._written
+        return own is None or (written is not None and written.number == own.number)
+
+    def begin(self, now: float, policy: Policy) -> tuple[Consumer, ...]:
+        """Read for the first time; return the consumers that this replica is to remember.
 
         After an outage of all replicas nobody is long gone: everybody had nobody to be seen by. While another
         replica was there, it has seen who went. Raises Unreachable, also while another process of this
         name may be there.
         """
-        self.read(now)
-        if self._is_taken:
+        heard = self.read(now)
+        if heard.is_taken:
             raise Unreachable(
                 f"another control plane is called {self._name}, or was until a moment ago; it is waited for "
                 "to end. Give each its own --replica"
             )
-        ended = [report for report in self.others.values() if report.ended(now)]
-        alone = len(ended) == len(self.others)
-        former = self._parsed.get(self._name)
+        ended = [report for report in heard.others.values() if report.ended(now)]
+        alone = len(ended) == len(heard.others)
+        former = heard.parsed.get(self._name)
         mine = [former] if former is not None else []
-        self.orphans = adopt([*ended, *mine], now, policy) if alone else adopt(mine, None, policy)
+        return adopt([*ended, *mine], now, policy) if alone else adopt(mine, None, policy)
 
-    def read(self, now: float) -> None:
+    def read(self, now: float) -> Heard:
         """Read what the others say. Raises Unreachable."""
-        raw = dict(self._store.reports())
-        beats = {
-            name.removesuffix(_BEAT): _HEARTBEAT.unpack(body)
-            for name, body in raw.items()
-            if name.endswith(_BEAT) and len(body) == _HEARTBEAT.size
-        }
-        bodies = {name: body for name, body in raw.items() if not name.endswith(_BEAT)}
-        parsed = {name: self._parse(name, body) for name, body in bodies.items()}
-        self._parsed = {name: report for name, report in parsed.items() if report is not None}
-        self._raw = bodies
-        self._read_at = now
-        self.others = {
-            name: replace(report, heartbeat=max(report.heartbeat, beats[name][0] if name in beats else 0.0))
-            for name, report in self._parsed.items()
-            if name != self._name
-        }
-        mine = beats.get(self._name)
-        self._is_taken = mine is not None and mine[2] != self._process and now - mine[0] < REPLICA_SECONDS
-        self.leading = frozenset(name for name, (_, leading, _) in beats.items() if leading)
+        with self._reading:
+            written = self._written
+            raw = self._store.reports()
+            bodies = {name: body for name, body in raw.items() if not name.endswith(_BEAT)}
+            beats = _beats(raw)
+            parsed = _parsed(bodies, self.heard)
+            self.heard = Heard(
+                at=now,
+                after=written,
+                bodies=bodies,
+                parsed=parsed,
+                others={
+                    name: _with_beat(report, beats.get(name))
+                    for name, report in parsed.items()
+                    if name != self._name
+                },
+                leading=frozenset(name for name, beat in beats.items() if beat.leading),
+                is_taken=self._is_another(beats.get(self._name), now),
+            )
+            return self.heard
+
+    def _is_another(self, beat: _Beat | None, now: float) -> bool:
+        """Say whether a heartbeat is that of another process, which may live."""
+        return beat is not None and beat.process != self._process and now - beat.at < REPLICA_SECONDS
 
     def merge(self, own: Report, version: int, policy: Policy) -> tuple[Consumer, ...]:
         """Return everybody, at whichever replica; what is new in `own` is written down soon.
 
         Others are judged by when they were last read: a store that can't be reached ends nobody.
         """
-        if self._own is None or (own.version, own.consumers) != (self._own.version, self._own.consumers):
-            self._own = own
+        before, heard = self._own, self.heard
+        if before is None or _differs(own, before.report) or self._was_dropped(before, heard):
+            self._own = _Own(before.number + 1 if before is not None else 1, own)
             self._news.set()
-        elif self._raw.get(self._name) != self._written_bytes and self._written is not None:
-            self._written = None  # somebody took it for that of a dead one
-            self._news.set()
-        return merge((own, *self.others.values()), version, self._read_at or own.heartbeat, policy)
+        return merge((own, *heard.others.values()), version, heard.at or own.heartbeat, policy)
+
+    def _was_dropped(self, own: _Own, heard: Heard) -> bool:
+        """Say whether what this replica wrote is gone: somebody took it for that of a dead one."""
+        written = heard.after
+        return (
+            written is not None
+            and written.number == own.number
+            and heard.bodies.get(self._name) != written.body
+        )
 
     async def wait_for_news(self) -> None:
         """Return once there is something to write down, and a moment has passed."""
@@ -124,13 +180,12 @@ class Reports:
     def write(self) -> None:
         """Write this replica's report. Raises Unreachable."""
         with self._writing:  # one after the other: the last written is the newest
-            own = self._own
-            if own is None or own is self._written:
+            own, written = self._own, self._written
+            if own is None or (written is not None and written.number == own.number):
                 return
-            body = report_to_bytes(own)
+            body = report_to_bytes(own.report)
             self._store.put_report(self._name, body)
-            self._written, self._written_bytes = own, body
-            self._raw = {**self._raw, self._name: body}
+            self._written = _Written(own.number, body)
 
     def beat(self, now: float, *, leading: bool) -> None:
         """Say that this replica lives, and whether it leads. Raises Unreachable."""
@@ -146,21 +201,46 @@ class Reports:
 
     def drop_ended(self, now: float, policy: Policy) -> None:
         """Forget replicas that ended so long ago that nobody counts their consumers. Raises Unreachable."""
-        names = [name for name, report in self.others.items() if now - report.heartbeat > policy.lease]
+        names = _long_ended(self.heard, now, policy)
         if not names:
             return
-        self.read(now)  # they may have come back
-        for name in names:
-            report = self.others.get(name)
-            if report is not None and now - report.heartbeat > policy.lease:
-                self._store.drop_report(name)
-                self._store.drop_report(name + _BEAT)
+        for name in names & _long_ended(self.read(now), now, policy):  # others may have come back
+            self._store.drop_report(name)
+            self._store.drop_report(name + _BEAT)
 
-    def _parse(self, name: str, body: bytes) -> Report | None:
-        if self._raw.get(name) == body and name in self._parsed:
-            return self._parsed[name]
+
+def _differs(one: Report, other: Report) -> bool:
+    return (one.version, one.consumers) != (other.version, other.consumers)
+
+
+def _beats(raw: Mapping[str, bytes]) -> Mapping[str, _Beat]:
+    return {
+        name.removesuffix(_BEAT): _Beat(*_HEARTBEAT.unpack(body))
+        for name, body in raw.items()
+        if name.endswith(_BEAT) and len(body) == _HEARTBEAT.size
+    }
+
+
+def _parsed(bodies: Mapping[str, bytes], before: Heard) -> Mapping[str, Report]:
+    """Return the reports that can be read; those that are as they were aren't parsed again."""
+    parsed: dict[str, Report] = {}
+    for name, body in bodies.items():
+        if name in before.parsed and before.bodies[name] == body:
+            parsed[name] = before.parsed[name]
+            continue
         try:
-            return report_from_bytes(body)
+            parsed[name] = report_from_bytes(body)
         except Malformed as error:
             log.warning("the report of %s is left out: %s", name, error)
-            return None
+    return parsed
+
+
+def _with_beat(report: Report, beat: _Beat | None) -> Report:
+    """Return a report that is as young as its replica's last heartbeat."""
+    if beat is None or beat.at <= report.heartbeat:
+        return report
+    return replace(report, heartbeat=beat.at)
+
+
+def _long_ended(heard: Heard, now: float, policy: Policy) -> frozenset[str]:
+    return frozenset(name for name, report in heard.others.items() if now - report.heartbeat > policy.lease)

@@ -10,12 +10,15 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 
 from controlplane.replica.archive import Archive
 from controlplane.replica.reports import Reports
+from controlplane.replica.waiting import RETRY_SECONDS, when_reachable
 from controlplane.rollout.codec import rollout_from_bytes
 from controlplane.rollout.desired_state import DesiredState, Recent, desired_state
+from controlplane.rollout.registry import Consumer
 from controlplane.rollout.state import Generation, Policy, Rollout
 from controlplane.store.contract import Change, Head, Lease, Store, StoreError, WrongStore
 from lightbulb.resolution.codec import Malformed
@@ -26,9 +29,6 @@ LEASE_SECONDS = 3.0
 BEAT_SECONDS = 1.0
 WAIT_SECONDS = 1.0
 """How long a change of the store is waited for before it is read anyhow."""
-
-RETRY_SECONDS = 0.5
-"""Between attempts to reach a store that doesn't answer."""
 
 NO_GENERATIONS: Mapping[int, Generation] = MappingProxyType({})
 
@@ -44,7 +44,11 @@ class StoreView:
 
 
 class StoreWatcher:
-    """`on_change` is called in the event loop whenever something may be new."""
+    """`on_change` is called in the event loop whenever something may be new.
+
+    Threads read the store, one at a time, and swap two values that the event loop reads: `known` as a whole,
+    and the clock's offset. All else is written by the event loop alone, which hears how a thread fared.
+    """
 
     def __init__(
         self,
@@ -86,14 +90,23 @@ class StoreWatcher:
         lease = self._lease
         return lease if lease is not None and self.now < lease.expires else None
 
-    def begin(self) -> None:
-        """Read the store for the first time. Blocking. Raises StoreError, Malformed."""
+    async def start(self, stop: asyncio.Event | None = None) -> tuple[Consumer, ...]:
+        """Read the store for the first time; return the consumers that this replica is to remember.
+
+        Waits for a store that can't be reached. Raises StoppedWaiting, StoreError, Malformed.
+        """
+        orphans = await when_reachable(self._begin, stop)
+        self._cant_read = ""
+        return orphans
+
+    def _begin(self) -> tuple[Consumer, ...]:
         with self._lock:
             self._offset = self.store.now() - self._clock()
-            self.reports.begin(self.now, self._policy)
-            self.read()
+            orphans = self.reports.begin(self.now, self._policy)
+            self._read()
+            return orphans
 
-    def read(self) -> None:
+    def _read(self) -> None:
         """Read the store: the time, the head if it is another, and what the other replicas report.
 
         The reports are read after the head, and known before it: they are never older than those that the
@@ -112,7 +125,6 @@ class StoreWatcher:
                 )
             self.reports.read(now)
             self._take(head)
-            self._cant_read = ""
 
     def read_generation(self, number: int) -> Generation:
         """Return any generation of the log. Blocking. Raises NotFound, Corrupt, Malformed, Unreachable."""
@@ -126,7 +138,8 @@ class StoreWatcher:
 
     async def refresh(self) -> StoreView:
         """Return what the store says now. Raises StoreError, Malformed."""
-        await asyncio.to_thread(self.read)
+        await asyncio.to_thread(self._read)
+        self._cant_read = ""
         return self.known
 
     async def commit(self, change: Change) -> None:
@@ -158,17 +171,18 @@ class StoreWatcher:
             mark = self.store.wait(mark, WAIT_SECONDS)
 
         while True:
-            had_problem = bool(self._cant_read)
-            if not (await self.attempt(look) and await self.attempt(self.read)):
+            if await self.attempt(look) and await self.attempt(self._read):
+                if self._cant_read:
+                    log.info("the store is read again")
+                self._cant_read = ""
+            else:
                 await asyncio.sleep(RETRY_SECONDS)
-            elif had_problem:
-                log.info("the store is read again")
             self._on_change()
 
     async def beat(self) -> None:
         """Say that this replica lives, and take the lease when it is free, until cancelled."""
         while True:
-            if await self.attempt(self._beat, writing=True):
+            if await self._beat():
                 self._on_change()
             await asyncio.sleep(BEAT_SECONDS)
 
@@ -182,9 +196,7 @@ class StoreWatcher:
 
     async def leave(self) -> None:
         """Let another replica lead at once, and this one's next life begin."""
-        lease, self._lease = self._lease, None
-        if lease is not None:
-            await self.attempt(lambda: self.store.release(lease), writing=True)
+        await self._release()
         await self.attempt(self.reports.leave, writing=True)
 
     def _take(self, head: Head) -> None:
@@ -206,18 +218,32 @@ class StoreWatcher:
                 version=head.version, rollout=rollout, generations=generations, desired_state=shown
             )
 
-    def _beat(self) -> None:
+    async def _beat(self) -> bool:
+        """Take or keep the lease, and say that this replica lives; return whether all could be done."""
         if self._cant_read:
             # Who can't read the store can't lead: somebody else may be able to.
-            lease, self._lease = self._lease, None
-            if lease is not None:
-                self.store.release(lease)
-            return
-        had = self.lease
-        self._lease = self.store.lease(self.reports.instance, LEASE_SECONDS)
-        self.reports.beat(self.now, leading=self._lease is not None)
+            return await self._release()
+        had, lease = self.lease, None
+
+        def take_lease() -> None:
+            nonlocal lease
+            lease = self.store.lease(self.reports.instance, LEASE_SECONDS)
+
+        if not await self.attempt(take_lease, writing=True):
+            return False
+        self._lease = lease
+        beat = partial(self.reports.beat, self.now, leading=lease is not None)
+        if not await self.attempt(beat, writing=True):
+            return False
         self._cant_write = ""  # a disk that is full can be read: only this tells that there is room again
-        if self._lease is not None:
-            self.reports.drop_ended(self.now, self._policy)
-            if had is None:
-                log.info("%s leads the rollout from now on", self._name)
+        if lease is None:
+            return True
+        if had is None:
+            log.info("%s leads the rollout from now on", self._name)
+        drop_ended = partial(self.reports.drop_ended, self.now, self._policy)
+        return await self.attempt(drop_ended, writing=True)
+
+    async def _release(self) -> bool:
+        """Give the lease up, if it is held; return whether that could be done."""
+        lease, self._lease = self._lease, None
+        return lease is None or await self.attempt(partial(self.store.release, lease), writing=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -27,6 +26,7 @@ from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
 from lightbulb.pools import pool_of
 from lightbulb.resolution.codec import Malformed, assignment_from_bytes
 from lightbulb.rpc.listen import LISTEN_OPTIONS, listen
+from lightbulb.signals import stop_at_signals, until
 
 log = logging.getLogger(__name__)
 
@@ -146,15 +146,10 @@ class ServingHost:
 
 async def serve(settings: HostSettings) -> None:
     """Serve until SIGTERM or SIGINT, then leave without losing a request. Raises CannotListen."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = stop_at_signals()
     host = ServingHost(settings)
     await host.start()
-    asked_to_stop = asyncio.create_task(stop.wait())
-    await asyncio.wait({asked_to_stop, host.running}, return_when=asyncio.FIRST_COMPLETED)
-    asked_to_stop.cancel()
+    await until(stop, host.running)
     fault = host.running.done()
     log.info("leaving: requests for %.1f s more, then up to %.1f s", settings.withdraw, settings.grace)
     await host.stop()

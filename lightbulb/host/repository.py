@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from types import MappingProxyType
 
 from lightbulb.host.errors import BadInput, CannotLoad, NotAssigned, NotLoaded
@@ -143,13 +144,21 @@ class Repository:
             if not self.is_assigned(name):
                 raise NotAssigned(f"{name} is not assigned to this host; the control plane assigns models")
             task = asyncio.create_task(self._retry(name))
-            task.add_done_callback(lambda _: self._retries.pop(name))
+            task.add_done_callback(partial(self._retried, name))
             self._retries[name] = task
         return await asyncio.shield(self._retries[name])
 
     def close(self) -> None:
         """Load nothing more."""
+        for task in self._retries.values():
+            task.cancel()
         self._loader.close()
+
+    def _retried(self, name: str, task: asyncio.Task[Mapping[str, str]]) -> None:
+        """Let go of an attempt that has ended; a fault of ours is said here, as its callers may have gone."""
+        del self._retries[name]
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            log.error("trying %s again failed", name, exc_info=fault)
 
     def _ready(self, model: str) -> Entry:
         entry = self._entries.get(model)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import socket
-
 import grpc
 import grpc.aio
 
 from lightbulb.errors import CannotListen
+from lightbulb.ports import why_not
 
 LISTEN_OPTIONS = (("grpc.so_reuseport", 0),)
 """For every server. By default two servers may share a port, and each would get half of the calls."""
@@ -31,13 +30,5 @@ def listen(
 def _why(address: str) -> str:
     """Return the system's reason, which gRPC doesn't pass on. Empty when the address is free by now."""
     host, _, port = address.rpartition(":")
-    try:
-        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, place = found[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(place)
-            probe.listen()
-    except OSError as error:
-        return f"{error.strerror} (port {port}); choose another address"
-    return ""
+    reason = why_not(host.strip("[]"), port)
+    return f"{reason} (port {port}); choose another address" if reason else ""

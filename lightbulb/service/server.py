@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from lightbulb.errors import LightbulbError
 from lightbulb.rpc.listen import LISTEN_OPTIONS, listen
 from lightbulb.rpc.status import code_of, details_of
 from lightbulb.service.responder import Responder
+from lightbulb.signals import stop_at_signals
 from lightbulb.tables.live import LiveTables
 
 log = logging.getLogger(__name__)
@@ -94,6 +94,7 @@ class LightbulbServer:
         await asyncio.to_thread(self._server.stop(self._settings.grace).wait)
         if self._serving is not None:
             self._serving.cancel()
+            await asyncio.wait({self._serving})
         await self._live.stop()
         log.info("stopped")
 
@@ -138,10 +139,7 @@ def _handler(respond: Callable[[bytes], bytes]) -> Callable[[bytes, grpc.Service
 async def serve(settings: LightbulbSettings) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises CannotListen."""
     server = LightbulbServer(settings)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = stop_at_signals()
     await server.start()
     await stop.wait()
     log.info("draining, up to %.0f s", settings.grace)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import signal
-import socket
 import subprocess
 import sysconfig
 import time
 from pathlib import Path
 from typing import Self
 
+from lightbulb.ports import why_not
 from lightbulb.sidecar.bootstrap import SidecarSettings, make_bootstrap
 from lightbulb.sidecar.platforms import why_no_envoy
 
@@ -36,15 +36,10 @@ def find_envoy() -> Path:
 
 def check_free(address: tuple[str, int], flag: str) -> None:
     """Raise SidecarFailed when another process listens on `address`; the remedy is another with `flag`."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address)
-        except OSError as error:
-            host, port = address
-            raise SidecarFailed(
-                f"can't listen on {host}:{port} ({error.strerror}); choose another with {flag}"
-            ) from error
+    host, port = address
+    reason = why_not(host, port)
+    if reason:
+        raise SidecarFailed(f"can't listen on {host}:{port} ({reason}); choose another with {flag}")
 
 
 def make_command(settings: SidecarSettings, *, concurrency: int, binary: Path | None) -> list[str]:

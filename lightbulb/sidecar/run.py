@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import socket as sockets
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from lightbulb.sidecar.bootstrap import SidecarSettings
 from lightbulb.sidecar.drain import drain
 from lightbulb.sidecar.process import SidecarFailed, make_command
 from lightbulb.sidecar.relay import CannotRelay, Relay, RelaySettings
+from lightbulb.signals import stop_at_signals, until
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ async def run(settings: RunSettings) -> int:
 
     If this process is killed, the kernel kills Envoy. Raises SidecarFailed.
     """
-    asked = _when_asked_to_end()
+    asked = stop_at_signals()
     with _socket(settings) as socket:
         sidecar = SidecarSettings(
             node_id=settings.node_id, control_plane=socket, listen=settings.listen, admin=settings.admin
@@ -77,14 +77,12 @@ async def run_relay(settings: RelaySettings) -> None:
 
     Raises SidecarFailed.
     """
-    asked = _when_asked_to_end()
+    asked = stop_at_signals()
     _check_place(settings.socket)
     try:
         async with Relay(settings).serving() as relaying:
             log.info("Envoy may connect to %s", settings.socket)
-            asking = asyncio.create_task(asked.wait())
-            await asyncio.wait({relaying, asking}, return_when=asyncio.FIRST_COMPLETED)
-            asking.cancel()
+            await until(asked, relaying)
             if relaying.done():
                 relaying.result()  # a fault of ours: it says what
     except CannotRelay as error:
@@ -148,9 +146,8 @@ async def _run_beside(
     relaying: asyncio.Task[None], asked: asyncio.Event, command: Sequence[str], admin: Address
 ) -> int:
     async with _envoy(command) as envoy:
-        ended, asking = asyncio.create_task(envoy.wait()), asyncio.create_task(asked.wait())
-        await asyncio.wait({relaying, ended, asking}, return_when=asyncio.FIRST_COMPLETED)
-        asking.cancel()
+        ended = asyncio.create_task(envoy.wait())
+        await until(asked, relaying, ended)
         if relaying.done():
             relaying.result()  # a fault of ours: it says what
         if not ended.done():
@@ -178,11 +175,3 @@ async def _envoy(command: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Pro
             except TimeoutError:
                 process.kill()
                 await process.wait()
-
-
-def _when_asked_to_end() -> asyncio.Event:
-    asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
-    return asked

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from lightbulb.ads.client.held import NOTHING_HELD, applied, stamp_of, versions, with_stamp
@@ -59,14 +59,17 @@ class LiveTables:
             afresh=AFRESH,
             opened=self.feed.open_stream,
         )
-        jobs = [self._subscriber.run(), *([self._kept.run()] if self._kept is not None else [])]
+        jobs = [_told(self._subscriber.run, "nothing new comes any more; what came is answered from")]
+        if self._kept is not None:
+            jobs.append(_told(self._kept.run, "what comes isn't kept on disk any more"))
         self._tasks = tuple(map(asyncio.create_task, jobs))
 
     async def stop(self) -> None:
         """Stop following. What came last is on disk then."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         if self._kept is not None:
             await self._kept.flush()
 
@@ -90,3 +93,14 @@ class LiveTables:
         if self._kept is not None and self._subscriber is not None and self.feed.settled:
             self._kept.keep(with_stamp(self._held, self._subscriber.stamp))
         return rejected
+
+
+async def _told(job: Callable[[], Awaitable[None]], consequence: str) -> None:
+    """Do a job that ends only when it is cancelled; should a fault of ours end it, say so at once.
+
+    The tables that there are serve on: to end with it would take down what works.
+    """
+    try:
+        await job()
+    except Exception:
+        log.exception("%s", consequence)

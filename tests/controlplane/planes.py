@@ -172,7 +172,7 @@ class Plane:
     async def has_reported(self) -> None:
         """Wait until what this replica knows of its consumers is written down."""
         reports = self.replica._reports
-        await eventually("the report", lambda: reports._own is reports._written)
+        await eventually("the report", lambda: reports.is_written)
 
     def synced_since(self, name: str) -> float:
         """Return since when a consumer has nothing left to acknowledge."""

@@ -395,3 +395,26 @@ def test_a_model_that_hangs_is_refused_while_loaded_ones_go_on_serving() -> None
             host.close()
 
     asyncio.run(scenario())
+
+
+def test_a_repository_that_closes_gives_up_what_it_tries_again() -> None:
+    async def scenario() -> None:
+        with gate() as held:
+            mended, left = mending(OSError("not yet"), OSError("not yet"))
+
+            class Slow(mended):
+                def __init__(self, supplies) -> None:
+                    if len(left) < 2:
+                        held.wait()
+                    super().__init__(supplies)
+
+            host = repository(slow=Slow)
+            await host.apply((assign("slow@1"),))
+            asked = asyncio.create_task(host.retry("slow"))
+            await eventually(lambda: held.reached, "the attempt to begin")
+            host.close()
+            with pytest.raises(asyncio.CancelledError):
+                await within_deadline(asked)
+            assert host._retries == {}
+
+    asyncio.run(scenario())

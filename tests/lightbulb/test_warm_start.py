@@ -185,3 +185,23 @@ def test_a_clients_own_tables_are_there_without_any_control_plane(tmp_path: Path
         await LiveTables(control_plane=NOBODY, node_id="checkout-7", state=tmp_path).stop()  # never started
 
     asyncio.run(scenario())
+
+
+def test_a_fault_that_ends_what_keeps_tables_up_to_date_is_said_and_they_serve_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    async def scenario() -> None:
+        async with scripted_server() as script:
+            await take(script, tmp_path)
+        monkeypatch.setattr("lightbulb.ads.client.subscriber.Subscriber.run", breaks)
+        live = LiveTables(control_plane=NOBODY, node_id="lightbulb-1", state=tmp_path)
+        await live.start()
+        await eventually(lambda: "nothing new comes any more" in caplog.text, "word of the fault")
+        assert "a fault of ours" in caplog.text
+        assert live.feed.tables.generation.number == 5
+        await live.stop()
+
+    asyncio.run(scenario())

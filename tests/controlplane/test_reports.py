@@ -1,0 +1,120 @@
+"""A replica's report is written when it is new, again when somebody dropped it, and not otherwise."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controlplane.replica.reports import Reports
+from controlplane.rollout.registry import REPLICA_SECONDS, Consumer, Report
+from controlplane.rollout.state import Policy
+from controlplane.store.contract import Store, Unreachable
+from controlplane.store.open import open_store
+
+POLICY = Policy()
+NOW = 1_000.0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = open_store(f"sqlite:{tmp_path}/store.db", "tests")
+    yield opened
+    opened.close()
+
+
+def report(name: str, *sidecars: str, at: float = NOW) -> Report:
+    consumers = tuple(Consumer(id=each, kind="sidecar") for each in sidecars)
+    return Report(replica=name, heartbeat=at, version=1, consumers=consumers)
+
+
+def look(reports: Reports, own: Report) -> set[str]:
+    return {each.id for each in reports.merge(own, 1, POLICY)}
+
+
+def test_what_is_new_is_written_once_and_others_read_it(store: Store) -> None:
+    one, other = Reports(store, "one"), Reports(store, "other")
+    assert look(one, report("one", "s1")) == {"s1"}
+    assert not one.is_written
+    one.write()
+    assert one.is_written
+    look(one, report("one", "s1", at=NOW + 1))
+    assert one.is_written
+    look(one, report("one", "s1", "s2"))
+    assert not one.is_written
+    one.write()
+    other.read(NOW)
+    assert look(other, report("other", "s3")) == {"s1", "s2", "s3"}
+
+
+def test_one_that_somebody_dropped_is_written_again(store: Store) -> None:
+    one, own = Reports(store, "one"), report("one", "s1")
+    look(one, own)
+    one.write()
+    one.read(NOW)
+    look(one, own)
+    assert one.is_written
+    store.drop_report("one")
+    one.read(NOW)
+    look(one, own)
+    assert not one.is_written
+    one.write()
+    assert "one" in store.reports()
+
+
+def test_what_was_read_before_it_was_written_doesnt_say_that_it_was_dropped(store: Store) -> None:
+    one, own = Reports(store, "one"), report("one", "s1")
+    one.read(NOW)
+    look(one, own)
+    one.write()
+    look(one, own)
+    assert one.is_written
+
+
+def test_another_process_of_the_same_name_is_waited_for_to_end(store: Store) -> None:
+    Reports(store, "one").beat(NOW, leading=True)
+    again = Reports(store, "one")
+    with pytest.raises(Unreachable, match="another control plane is called one"):
+        again.begin(NOW + REPLICA_SECONDS - 1, POLICY)
+    assert again.begin(NOW + REPLICA_SECONDS, POLICY) == ()
+    assert again.heard.leading == {"one"}
+
+
+def test_a_report_is_as_young_as_its_replicas_heartbeat(store: Store) -> None:
+    one, other = Reports(store, "one"), Reports(store, "other")
+    look(one, report("one", "s1"))
+    one.write()
+    one.beat(NOW + 50, leading=False)
+    assert other.read(NOW).others["one"].heartbeat == NOW + 50
+    other.drop_ended(NOW + 50 + POLICY.lease, POLICY)
+    assert "one" in store.reports()
+    other.drop_ended(NOW + 51 + POLICY.lease, POLICY)
+    assert store.reports() == {}
+
+
+def test_readers_see_whole_values_while_threads_read_and_write(store: Store) -> None:
+    one, other = Reports(store, "one"), Reports(store, "other")
+    failed: list[str] = []
+    done = threading.Event()
+
+    def write() -> None:
+        for number in range(60):
+            look(one, report("one", *(f"s{each}" for each in range(number))))
+            one.write()
+            one.beat(NOW + number, leading=bool(number % 2))
+        done.set()
+
+    def read() -> None:
+        while not done.is_set():
+            heard = other.read(NOW)
+            if heard.parsed.keys() != heard.bodies.keys() or not heard.others.keys() <= heard.parsed.keys():
+                failed.append("a half")
+
+    threads = [threading.Thread(target=each) for each in (write, read, read)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    other.read(NOW)
+    assert not failed
+    assert look(other, report("other")) == {f"s{each}" for each in range(59)}
