@@ -1,4 +1,4 @@
-"""The bootstrap of an Envoy sidecar: who it is, and where its configuration comes from. Pure."""
+"""The bootstrap of a sidecar's Envoy: who it is, and where its configuration comes from. Pure."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def make_bootstrap(settings: SidecarSettings) -> str:
 def bootstrap_sections(settings: SidecarSettings) -> dict[str, Any]:
     """Return the bootstrap, section by section, as JSON and YAML take it.
 
-    A cold sidecar isn't ready until it has clusters, a listener and routes: fetching those has no
-    time-out here (0 s), and one for endpoints only stands in the clusters themselves.
+    A cold sidecar isn't ready until it has clusters, a listener and routes: fetching those has no time-out
+    (0 s). Only endpoints have one, and it is in the clusters.
     """
     node = settings.node
     return {
@@ -71,7 +71,7 @@ def bootstrap_sections(settings: SidecarSettings) -> dict[str, Any]:
     }
 
 
-# What an operator looks at; each of the other ~100 statistics costs memory in every cluster.
+# What an operator looks at. Each of the other ~100 statistics would cost memory in every cluster.
 _STATS = [
     {"suffix": ".upstream_rq_total"},
     {"suffix": ".upstream_rq_time"},

@@ -1,4 +1,4 @@
-"""Whether what a relay shows has arrived at its Envoy, as the session with it knows. Pure."""
+"""Whether Envoy has acknowledged what its relay shows it. Pure."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ GIVEN: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ROUTE: (LISTENER,),
     }
 )
-"""Type -> types that Envoy must have been given before anything can be said of it. Envoy asks for scopes
-and routes because of a listener: before it has that, being synced with them means nothing."""
+"""Type -> types that Envoy must have been given before an ACK of it means anything. Envoy asks for scopes
+and routes because of a listener: before it has the listener, it owes no ACK of them."""
 
 MUST_BE_SYNCED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -35,19 +35,19 @@ MUST_BE_SYNCED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Type -> types that must be synced for an update of it to have arrived.
 
-Envoy asks for endpoints and routes by name, because of clusters and scopes, and does so before it
-ACKs these. What it hasn't asked for it doesn't lack; so whoever is ACKed must have brought along what
-it refers to. Endpoints wait for no clusters: a host that is gone must not wait for one that warms."""
+Envoy asks by name for the endpoints of a cluster and the routes of a scope, before it ACKs the cluster or
+scope. So those must be synced too. Endpoints don't wait for clusters: a host that has gone must leave even
+while a cluster warms."""
 
 Lanes = Mapping[str, TypeState]
 """Type -> what Envoy wants, has and owes of it. Empty when it isn't connected."""
 
 
 def is_known(snapshot: Snapshot, type_url: str) -> bool:
-    """Say whether a relay knows what there is of a type: "nothing yet" is not "none".
+    """Say whether a relay knows a type's resources: "nothing yet" is not "none".
 
-    An Envoy that is told that there are no listeners is live, and serves nothing. One that runs while
-    its relay starts with nothing is told nothing of what it has.
+    An Envoy that is told "no listeners" is ready, and serves nothing. So a relay that starts with nothing
+    stays silent, and a running Envoy keeps what it has.
     """
     return bool(snapshot.of(type_url)) or (type_url in snapshot.by_type and type_url not in NEVER_EMPTIED)
 
@@ -65,5 +65,5 @@ def has_arrived(type_url: str, lanes: Lanes, shown: Snapshot) -> bool:
 
 
 def is_complete(lanes: Lanes, held: Held) -> bool:
-    """Say whether `held` has all that Envoy asks for by name: the routes of its scopes, for one."""
+    """Say whether `held` has all that Envoy asks for by name, such as the routes of its scopes."""
     return all(lane.names <= held.get(lane.type_url, NO_RESOURCES).keys() for lane in lanes.values())

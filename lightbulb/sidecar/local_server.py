@@ -1,4 +1,4 @@
-"""The relay's end towards the one Envoy beside it: shows it a snapshot, and says what it has of it."""
+"""The relay's end towards its one Envoy: shows it a snapshot, and says what it has acknowledged."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from lightbulb.sidecar.envoy_acks import Lanes, has_arrived, is_known
 log = logging.getLogger(__name__)
 
 LIMITS = SessionLimits(ack_seconds=6.0)
-"""Longer than a cluster waits for its endpoints, and such that a cluster which never warms is found and
-named (at the second time) before the control plane's own 15 s are over."""
+"""Longer than a cluster waits for its endpoints. A cluster that never warms is named after the second
+time-out, before the control plane's own 15 s are over."""
 
 LATE_SECONDS = 15.0
 
@@ -31,7 +31,7 @@ class LocalServer:
 
     def __init__(self, node_id: str, *, limits: SessionLimits = LIMITS) -> None:
         """Show nothing yet. Make it inside the event loop that it runs in."""
-        # What was sent isn't remembered: of one stream that would be the past.
+        # Encoded responses aren't remembered: one stream needs each only once.
         form = delta(limits, knows=is_known, encode=wire.encode_delta_response_once)
         self._ads = AdsServer(self._snapshot_for, on_change=self._on_stream, forms=(form,))
         self._node_id = node_id
@@ -52,9 +52,9 @@ class LocalServer:
         self._ads.push()
 
     async def arrival(self, type_url: str) -> Mapping[str, str]:
-        """Return once Envoy has all that is shown of a type, for as long as that takes.
+        """Wait until Envoy has answered all that is shown of a type, for as long as that takes.
 
-        Name -> reason of what it refuses; that counts as had. An Envoy that isn't connected has nothing.
+        Return name -> reason for what it refuses. An Envoy that isn't connected has answered nothing.
         """
         loop = asyncio.get_running_loop()
         text = "Envoy hasn't acknowledged %s within %g s; waiting on"
@@ -68,7 +68,7 @@ class LocalServer:
         return {} if lane is None else lane.refusals()
 
     def lanes(self) -> Lanes:
-        """Return what Envoy's newest stream asks for; an older one is of a connection that is lost."""
+        """Return the types of Envoy's newest stream. An older stream belongs to a lost connection."""
         session = next((stream.session for stream in reversed(self._ads.streams())), None)
         return session.subscriptions if isinstance(session, DeltaSession) else {}
 

@@ -1,8 +1,9 @@
-"""Become a command that the kernel kills when its parent dies: python tether.py PARENT_PID COMMAND...
+"""Become a command that the kernel kills when its parent dies: python parent_death.py PARENT_PID COMMAND...
 
-An Envoy that outlives its relay would hold the port, and no later `lightbulb sidecar` could take it.
-A program of its own: code of ours between fork and exec could deadlock on a lock that another thread
-held as it forked.
+An Envoy that outlived its relay would hold the port, and the next `lightbulb sidecar` couldn't take it.
+
+This is a program of its own, since code between fork and exec could deadlock: on a lock that another thread
+held at the fork.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(parent: int, command: list[str]) -> None:
-    """Replace this process by `command`. On systems other than Linux it isn't tethered."""
+    """Replace this process by `command`. On systems other than Linux it outlives its parent."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightbulb.sidecar import parent_death as tether
+from lightbulb.sidecar import parent_death
 from lightbulb.sidecar.bootstrap import SidecarSettings
 from lightbulb.sidecar.drain import drain
 from lightbulb.sidecar.process import SidecarFailed, make_command
@@ -160,9 +160,9 @@ async def _run_beside(
 @contextlib.asynccontextmanager
 async def _envoy(command: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run Envoy in a process group of its own, so that Ctrl-C reaches only this process, which drains it."""
-    tethered = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *command]
+    command = [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid()), *command]
     process = await asyncio.create_subprocess_exec(
-        *tethered, stdin=asyncio.subprocess.DEVNULL, process_group=0
+        *command, stdin=asyncio.subprocess.DEVNULL, process_group=0
     )
     try:
         yield process
