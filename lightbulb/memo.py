@@ -17,17 +17,24 @@ class Memo(Generic[*Ts, T]):
     """Calls `function` once for equal arguments, while they are remembered.
 
     `size` returns about how many bytes an entry takes: the arguments, and what they gave. All of them take
-    at most `max_bytes`; what was used longest ago goes first. Threads may share it.
+    at most `max_bytes`; what was used longest ago goes first. The `newest` ones stay whatever their size, for
+    what it would cost more to do without. Threads may share it.
     """
 
     def __init__(
-        self, function: Callable[[*Ts], T], *, max_bytes: int, size: Callable[[tuple[*Ts], T], int]
+        self,
+        function: Callable[[*Ts], T],
+        *,
+        max_bytes: int,
+        size: Callable[[tuple[*Ts], T], int],
+        newest: int = 0,
     ) -> None:
         """Remember nothing yet."""
         self.bytes = 0
         self._function = function
         self._max_bytes = max_bytes
         self._size = size
+        self._newest = newest
         self._entries: dict[tuple[*Ts], tuple[T, int]] = {}
         self._lock = threading.Lock()
 
@@ -47,12 +54,12 @@ class Memo(Generic[*Ts, T]):
 
     def _keep(self, arguments: tuple[*Ts], result: T) -> None:
         size = self._size(arguments, result)
-        if size > self._max_bytes:
-            return
+        if size > self._max_bytes and not self._newest:
+            return  # it would push out all the others, and then itself
         with self._lock:
             _, replaced = self._entries.pop(arguments, (None, 0))  # another thread was as fast
             self._entries[arguments] = result, size
             self.bytes += size - replaced
-            while self.bytes > self._max_bytes:
+            while self.bytes > self._max_bytes and len(self._entries) > self._newest:
                 _, oldest = self._entries.pop(next(iter(self._entries)))
                 self.bytes -= oldest

@@ -120,10 +120,11 @@ class Replica:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        store_watcher = self._store_watcher
+        watcher = self._store_watcher
+        jobs = (self._step_for_ever, watcher.follow, watcher.beat, watcher.report, self.ads.watch)
         async with asyncio.TaskGroup() as group:
-            for work in (self._step_for_ever, store_watcher.follow, store_watcher.beat, store_watcher.report):
-                group.create_task(work())
+            for job in jobs:
+                group.create_task(job())
 
     async def stop(self) -> None:
         """End the streams, whose clients keep what they have, and let another replica lead."""

@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from lightbulb.ads.values import STAMP, BadNode, CommitStamp, Node
 
-MAX_ADDRESSES = 20_000
-"""Addresses that are remembered as they are written: a large fleet's."""
+MAX_ADDRESSES, MAX_TEXT = 20_000, 64
+"""Addresses that are remembered as they are written: a large fleet's; and the characters of one, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +81,8 @@ _read_address = lru_cache(maxsize=MAX_ADDRESSES)(lambda text: str(ipaddress.ip_a
 
 def _address(node: Node, key: str, default: str = "") -> str:
     text = node.metadata.get(key, default)
+    if len(text) > MAX_TEXT:  # one of IPv6 may name a zone, of any length
+        raise BadNode(f"{node.kind} {node.id}: metadata {key!r} has more than {MAX_TEXT} characters")
     try:
         return _read_address(text)
     except ValueError as error:

@@ -16,12 +16,17 @@ from lightbulb.ads.values import Node, Resource
 from lightbulb.discovery import discovery_pb2 as pb
 from lightbulb.discovery.node_pb2 import Node as NodeMessage
 from lightbulb.discovery.status_pb2 import BadRequest, Status
+from lightbulb.memo import Memo
 
-MAX_RESOURCES = 50_000
-"""Resources whose framing is remembered, half a kilobyte each: more than a large control plane has."""
+MAX_RESOURCES, MAX_NAME = 50_000, 256
+"""Resources whose framing is remembered: more than a large control plane has. One whose name has that many
+characters takes a kilobyte; of a longer one it is made each time."""
 
-MAX_REQUESTS, SMALL, LARGE = 16, 4 * 1024, 1024 * 1024
-"""Requests that are remembered, and between how many bytes they have: an ACK is less."""
+MAX_REQUEST_BYTES, SMALL, LARGE = 32 * 1024 * 1024, 4 * 1024, 1024 * 1024
+"""What remembered requests may take, and between how many bytes one has on the wire: an ACK is less."""
+
+PARSED = 8
+"""Bytes that a parsed request takes for each of its bytes on the wire, about: its names are objects."""
 
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 DELTA_METHOD = "DeltaAggregatedResources"
@@ -133,7 +138,9 @@ def _delta_request(data: bytes) -> DeltaRequest:
     )
 
 
-_remembered = lru_cache(maxsize=MAX_REQUESTS)(_delta_request)
+_remembered = Memo(
+    _delta_request, max_bytes=MAX_REQUEST_BYTES, size=lambda arguments, _: (1 + PARSED) * len(arguments[0])
+)
 
 
 def _write_error(message: Status, text: str, refused: Mapping[str, str]) -> None:
@@ -177,7 +184,12 @@ def _framing(type_url: str, name: str, version: str, size: int) -> tuple[bytes, 
     return _key(2) + _varint(len(before) + size + len(after)) + before, after
 
 
-_remembered_framing = lru_cache(maxsize=MAX_RESOURCES)(_framing)
+_short_names_framing = lru_cache(maxsize=MAX_RESOURCES)(_framing)
+
+
+def _remembered_framing(type_url: str, name: str, version: str, size: int) -> tuple[bytes, bytes]:
+    framing = _short_names_framing if len(name) <= MAX_NAME else _framing
+    return framing(type_url, name, version, size)
 
 
 def _field(number: int, data: bytes) -> bytes:

@@ -42,6 +42,10 @@ class LocalServer:
         """Serve on `server`."""
         self._ads.add_to(server)
 
+    async def watch(self) -> None:
+        """Wait for ever; raise what ended the server's own work."""
+        await self._ads.watch()
+
     async def close(self) -> None:
         """End every stream; Envoy keeps what it has, and reconnects."""
         await self._ads.close()

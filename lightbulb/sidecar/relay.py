@@ -144,6 +144,7 @@ class Relay:
             if self._kept is not None:
                 group.create_task(self._kept.run())
             group.create_task(self._follow())
+            group.create_task(self.local.watch())
 
     async def _follow(self) -> None:
         """Follow the control plane, once Envoy has what was kept: the first request acknowledges that."""

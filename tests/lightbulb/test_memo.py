@@ -55,6 +55,18 @@ def test_what_is_larger_than_all_of_it_pushes_nothing_out() -> None:
     assert (len(memo), memo.bytes) == (1, 10)
 
 
+def test_the_newest_stay_whatever_their_size() -> None:
+    memo = Memo(text, max_bytes=MAX_BYTES, size=size, newest=2)
+    for length in (MAX_BYTES + 1, MAX_BYTES + 2, MAX_BYTES + 3):
+        memo(length, "a")
+    assert [length for length, _ in memo._entries] == [MAX_BYTES + 2, MAX_BYTES + 3]
+    memo(1, "a")
+    assert [length for length, _ in memo._entries] == [MAX_BYTES + 3, 1]
+    memo(2, "a")
+    assert [length for length, _ in memo._entries] == [1, 2]
+    assert memo.bytes == 3
+
+
 def test_threads_may_share_it() -> None:
     memo = Memo(text, max_bytes=MAX_BYTES, size=size)
     asked = [(1 + number % 40, "ab"[number % 2]) for number in range(4_000)]

@@ -35,6 +35,7 @@ def test_a_node_is_what_it_says(metadata: dict[str, str], expected: object) -> N
         ({**HOST, "shard": ""}, "no metadata key 'shard'"),
         ({**HOST, "address": "localhost"}, "'address' is 'localhost', not an IP address"),
         ({**HOST, "address": ""}, "'address' is ''"),
+        ({**HOST, "address": "fe80::1%" + 60 * "x"}, "'address' has more than 64 characters"),
         ({**HOST, "port": "abc"}, "'port' is 'abc', not a port"),
         ({**HOST, "port": "65536"}, "not a port"),
         ({**HOST, "port": "-1"}, "not a port"),

@@ -299,3 +299,20 @@ def test_the_end_of_a_stream_and_of_the_server_are_noticed() -> None:
             assert await asyncio.wait_for(staying.read(), DEADLINE) is grpc.aio.EOF
 
     run(scenario)
+
+
+def test_a_fault_that_ends_the_pushes_is_raised_where_the_server_is_watched() -> None:
+    async def scenario() -> None:
+        async with serving(of(ROUTE, a=1)) as plane, connected(plane) as open_stream:
+            call = open_stream()
+            await call.write(first())
+            await read(call)
+            watching = asyncio.create_task(plane.ads.watch())
+            plane.publish(None)
+            await eventually(lambda: not plane.ads._push_wanted.is_set(), "a push of nothing")
+            assert not watching.done()
+            plane.publish("no snapshot")
+            with pytest.raises(AttributeError):
+                await asyncio.wait_for(watching, DEADLINE)
+
+    run(scenario)

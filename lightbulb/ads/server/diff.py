@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from types import MappingProxyType
 
 from lightbulb.ads.server.snapshot import Resources
+from lightbulb.ads.values import Resource
+from lightbulb.memo import Memo
+
+MAX_BYTES = 64 * 1024 * 1024
+"""For each of the two that are remembered; they keep resources of snapshots that nobody is shown any more."""
+
+NEWEST = 16
+"""Remembered however large they are: those of the snapshots that are being sent now."""
+
+NAME_BYTES = 100
+"""What an entry of a mapping takes, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +60,7 @@ def versions(resources: Resources) -> Mapping[str, str]:
     return _versions(_Pair(resources, resources))
 
 
-@lru_cache(maxsize=256)
-def _diff(pair: _Pair) -> Diff:
+def _find_diff(pair: _Pair) -> Diff:
     old, new = pair.old, pair.new
     changed = frozenset(
         name
@@ -61,6 +70,24 @@ def _diff(pair: _Pair) -> Diff:
     return Diff(changed, frozenset(old.keys() - new.keys()))
 
 
-@lru_cache(maxsize=256)
-def _versions(pair: _Pair) -> Mapping[str, str]:
+def _diff_bytes(pairs: tuple[_Pair], found: Diff) -> int:
+    """Return what remembering takes: the old mapping, and the bodies that only it has."""
+    (pair,) = pairs
+    gone = [pair.old[name] for name in (*found.changed, *found.removed) if name in pair.old]
+    return NAME_BYTES * (len(pair.old) + len(found.changed) + len(found.removed)) + _bodies(gone)
+
+
+def _find_versions(pair: _Pair) -> Mapping[str, str]:
     return MappingProxyType({resource.name: resource.version for resource in pair.new.values()})
+
+
+def _versions_bytes(pairs: tuple[_Pair], found: Mapping[str, str]) -> int:
+    return 2 * NAME_BYTES * len(found) + _bodies(pairs[0].new.values())
+
+
+def _bodies(resources: Iterable[Resource]) -> int:
+    return sum(len(resource.body) for resource in resources)
+
+
+_diff = Memo(_find_diff, max_bytes=MAX_BYTES, size=_diff_bytes, newest=NEWEST)
+_versions = Memo(_find_versions, max_bytes=MAX_BYTES, size=_versions_bytes, newest=NEWEST)

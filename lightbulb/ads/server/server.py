@@ -111,6 +111,13 @@ class AdsServer:
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(wire.SERVICE, handlers),))
         self._tasks = (asyncio.create_task(self._push_for_ever()), asyncio.create_task(self._tick_for_ever()))
 
+    async def watch(self) -> None:
+        """Wait for ever; raise what ended one of this server's own tasks, which should never end."""
+        if self._tasks:
+            done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+
     def push(self) -> None:
         """Say that views have changed: every stream gets what is new to it, soon."""
         self._push_wanted.set()
