@@ -7,15 +7,15 @@ SET_UP := @$(PYTHON) requirements/set_up.py
 
 demo:
 	$(SET_UP) demo
-	$(BIN)/lightbulb demo
+	$(BIN)/lightbulb demo --models examples.models
 
 up:
 	$(SET_UP) demo
-	$(BIN)/lightbulb up
+	$(BIN)/lightbulb up --models examples.models
 
 up-distributed:
 	$(SET_UP) demo
-	$(BIN)/lightbulb up --replicas 2 --hosts 4
+	$(BIN)/lightbulb up --models examples.models --replicas 2 --hosts 4
 
 test: lint
 	$(SET_UP) demo test

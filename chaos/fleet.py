@@ -164,7 +164,7 @@ class Fleet:
             for name in ("a", "b")
         ]
         state = self.folder / "state"
-        system = System(Processes(self.folder), self.layout, shards, state=state)
+        system = System(Processes(self.folder), self.layout, shards, state=state, models="examples.models")
         python = [sys.executable, "-m"]
         assert self.layout.redis is not None
         parts = [] if self.naive else [Part("redis", redis_command(self.layout.redis, state))]

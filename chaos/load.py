@@ -17,11 +17,11 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from controlplane.cli.traffic import request_for
 from lightbulb.client.client import LightbulbClient
 from lightbulb.client.interceptor import AsyncRoutingInterceptor, routed
 from lightbulb.errors import LightbulbError
 from lightbulb.model import RequestContext, model_id
+from lightbulb.oip import open_inference_pb2 as pb
 from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
 from lightbulb.rpc.answer import Answer
 from lightbulb.signals import stop_at_signals
@@ -30,6 +30,8 @@ OBJECTIVES = ("ContinueWatchingRanking", "PaymentFraudDetection")
 USERS = 500
 CALL_SECONDS = 8.0
 PAUSE_SECONDS = 0.01
+TRANSACTION = 30
+"""Numbers in a payment's row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,16 @@ class Outcome:
     answered_by: str
     shard: str
     error: str
+
+
+def request_for(objective: str, user: RequestContext) -> pb.ModelInferRequest:
+    """Return what a client service would send: it knows its use case, and no model."""
+    request = pb.ModelInferRequest()
+    if objective == "PaymentFraudDetection":
+        tensor = request.inputs.add(name="transaction", datatype="FP64", shape=[1, TRANSACTION])
+        start = sum(user.user_id.encode())
+        tensor.contents.fp64_contents.extend((start * (column + 1)) % 97 / 7 for column in range(TRANSACTION))
+    return request
 
 
 async def work(number: int, lightbulbs: str, sidecar: tuple[str, str], out: Any, stop: asyncio.Event) -> None:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import getpass
+import os
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
-import click
 import grpc
 
+from controlplane.cli.failed import Failed
 from controlplane.cli.options import Address
 from controlplane.cli.problems import printable
-from controlplane.cli.reach import SOMETHING_ELSE, no_connection, nobody_there
+from controlplane.cli.reach import SOMETHING_ELSE, UNREACHABLE, no_connection, nobody_there
 from controlplane.problems import Problem
 from controlplane.rules.workspace import read_workspace
 from lightbulb.v1 import control_plane_pb2 as pb
@@ -29,7 +28,7 @@ Addresses = tuple[Address, ...]
 T = TypeVar("T")
 
 
-class CallFailed(Exception):
+class CallFailed(Failed):
     """No replica did what was asked; the message says why and what to do."""
 
 
@@ -44,19 +43,25 @@ def call(addresses: Addresses, work: Callable[[pb_grpc.ControlPlaneStub], T]) ->
     What changes something carries a request id, so that it may well be tried at another replica when the
     answer of the first was lost.
     """
-    problems: list[str] = []
+    failures: list[CallFailed] = []
     for address in addresses:
         with grpc.insecure_channel(str(address)) as channel:
             try:
                 return work(stub(channel))
             except grpc.RpcError as error:
-                problems.append(failure(error, address))
+                failures.append(failure(error, address))
                 if error.code() not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
                     break
-    raise CallFailed("\n".join(problems))
+    raise all_failed(failures)
 
 
-def failure(error: grpc.RpcError, control_plane: Address) -> str:
+def all_failed(failures: Sequence[CallFailed]) -> CallFailed:
+    """Return what to say when no replica did it: why each didn't, and the last one's remedy."""
+    *before, last = failures
+    return CallFailed(last.code, "\n".join([*map(str, before), last.message]), last.remedy)
+
+
+def failure(error: grpc.RpcError, control_plane: Address) -> CallFailed:
     """Return what to say when a call to the control plane failed."""
     code, details = error.code(), printable(error.details() or "")
     reason = no_connection(details)
@@ -65,27 +70,27 @@ def failure(error: grpc.RpcError, control_plane: Address) -> str:
     elif code is grpc.StatusCode.UNIMPLEMENTED:
         reason = SOMETHING_ELSE
     if reason:
-        return nobody_there("control plane", control_plane, reason, "--control-plane")
-    return f"the control plane at {control_plane} says {code.name}: {details}"
+        message, remedy = nobody_there("control plane", control_plane, reason, "--control-plane")
+        return CallFailed(UNREACHABLE, message, remedy)
+    return CallFailed(code.name, f"the control plane at {control_plane} says {code.name}: {details}")
 
 
-@contextlib.contextmanager
-def failures_told() -> Iterator[None]:
-    """Print what a CallFailed says, and exit with 1."""
+def user_name() -> str:
+    """Return who runs this command, be it a user without an entry in the system's list of users."""
     try:
-        yield
-    except CallFailed as error:
-        for line in str(error).splitlines():
-            click.echo(f"error: {line}", err=True)
-        sys.exit(1)
+        return getpass.getuser()
+    except (KeyError, OSError):  # Python before 3.13; since then
+        return f"uid {os.getuid()}"
 
 
-def publish_request(folder: Path, message: str = "", revision: str = "") -> pb.PublishRequest:
+def publish_request(
+    folder: Path, message: str = "", revision: str = "", author: str = ""
+) -> pb.PublishRequest:
     """Return the request that publishes the workspace in `folder`; raises WorkspaceError."""
     files = read_workspace(folder).files
     return pb.PublishRequest(
         files=[pb.WorkspaceFile(path=path, content=files[path]) for path in sorted(files)],
-        author=getpass.getuser(),
+        author=author or user_name(),
         message=message,
         source_revision=revision or git_revision(folder),
         request_id=request_id(),

@@ -34,14 +34,14 @@ def when_at_lightbulbs(
         try:
             status = call(addresses, ask)
         except CallFailed as error:
-            raise CallFailed(f"{unknown}:\n{error}") from error
+            raise CallFailed(error.code, f"{unknown}:\n{error.message}", error.remedy) from error
         has_heard = status.version >= response.version  # another replica may not have
         if has_heard and _is_decided(status, response.generation):
             return status
         if time.monotonic() > deadline:
             if has_heard:
                 return status
-            raise CallFailed(f"{unknown}: the control plane {status.replica} hasn't heard of it")
+            raise CallFailed("BEHIND", f"{unknown}: the control plane {status.replica} hasn't heard of it")
         time.sleep(POLL_SECONDS)
 
 

@@ -12,9 +12,10 @@ from lightbulb.resolution.resolve import Reason, Resolution, Resolver
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """The model, its VIP and shard, and the part of the rules that one user falls under."""
+    """The model, its routing key, VIP and shard, and the part of the rules that one user falls under."""
 
     model: str
+    routing_key: str
     vip: str
     shard: str
     group: str
@@ -37,8 +38,10 @@ class Expectations:
     def of(self, objective: str, context: RequestContext) -> Expected:
         """Return what a request of this user must be answered by."""
         resolution = self._resolvers[objective].resolve(context)
-        vip = self._vips[resolution.target.routing_key]
+        key = resolution.target.routing_key
+        vip = self._vips[key]
         return Expected(
+            routing_key=key,
             model=model_id(resolution.target.name, resolution.target.version),
             vip=vip,
             shard=self._shards[vip],

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import grpc
 from rich.console import Console
 
-from controlplane.cli.control_plane import Addresses, CallFailed, failure, phase_name, stub
+from controlplane.cli.control_plane import Addresses, CallFailed, all_failed, failure, phase_name, stub
+from controlplane.cli.failed import Failed
 from controlplane.cli.failures import how_far, why_failed
 from lightbulb.rpc.keepalive import keepalive
 from lightbulb.v1 import control_plane_pb2 as pb
 
 
-class Withdrawn(Exception):
+class Withdrawn(Failed):
     """The generation didn't become active; the message says why, and what serves."""
 
 
@@ -54,14 +55,14 @@ def follow(
             if status.active_generation == generation:
                 return status
             if status.target_generation != generation:
-                raise Withdrawn(_why(status, generation))
+                raise Withdrawn("WITHDRAWN", _why(status, generation))
             phase = status.phase
             doing = ", ".join(filter(None, (phase_name(phase), how_far(status))))
             line.update(f"generation {generation}: {doing}")
             if not console.is_terminal and told.calls_for_another(phase, doing, now):
                 console.print(f"generation {generation}: {doing}", markup=False, soft_wrap=True)
                 told = _Told(phase=phase, doing=doing, at=now)
-    raise CallFailed(_not_in_time(generation, seconds, doing))
+    raise CallFailed("DEADLINE_EXCEEDED", _not_in_time(generation, seconds, doing))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ def _statuses(addresses: Addresses, deadline: float) -> Iterator[pb.GetStatusRes
 
     Raises CallFailed when there is none at the end.
     """
-    failures: list[str] = []
+    failures: list[CallFailed] = []
     while time.monotonic() < deadline:
         failures = []
         for address in addresses:
@@ -94,7 +95,7 @@ def _statuses(addresses: Addresses, deadline: float) -> Iterator[pb.GetStatusRes
                     return
         time.sleep(RETRY_SECONDS)  # all of them, or the one that there is, may be restarting
     if failures:
-        raise CallFailed("\n".join(failures))
+        raise all_failed(failures)
 
 
 def _watch(channel: grpc.Channel, deadline: float) -> Iterator[pb.GetStatusResponse]:

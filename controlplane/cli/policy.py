@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from types import MappingProxyType
 
-import click
-
+from controlplane.cli.variables import bad_value
 from controlplane.rollout.state import MAX_LIVE, Policy
 
 _SECONDS = (math.inf, "a number of seconds, for example 15")
@@ -28,13 +27,13 @@ def make_policy(settings: Sequence[str]) -> Policy:
     for text in settings:
         name, _, number = text.partition("=")
         if name not in kinds:
-            raise click.BadParameter(f"{name!r} is none of {', '.join(kinds)}", param_hint="--policy")
+            raise bad_value("--policy", f"{name!r} is none of {', '.join(kinds)}")
         most, allowed = _ALLOWED.get(name, _SECONDS)
         try:
             value = kinds[name](number)
         except ValueError:
             value = math.nan
         if not (0 <= value <= most and value < math.inf):
-            raise click.BadParameter(f"{number!r} can't be {name}, which is {allowed}", param_hint="--policy")
+            raise bad_value("--policy", f"{number!r} can't be {name}, which is {allowed}")
         values[name] = value
     return replace(Policy(), **values)  # type: ignore[arg-type] # each is of its field's type

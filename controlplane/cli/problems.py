@@ -2,16 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any
 
-from rich.console import Console
-from rich.text import Text
+from controlplane.cli.extras import needs
+from controlplane.cli.failed import Failed
+from controlplane.problems import Problem, WorkspaceError
 
-from controlplane.problems import Problem
+
+class BadWorkspace(Failed):
+    """A workspace that can't be published: every problem of it, and what that means."""
+
+    def __init__(self, problems: Sequence[Problem], consequence: str = "") -> None:
+        """`consequence` follows their number."""
+        count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
+        message = f"{count}; {consequence}" if consequence else count
+        super().__init__("BAD_WORKSPACE", message, "`lightbulb rules check` tells them all")
+        self.problems = tuple(problems)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print every problem to stderr."""
+        del file
+        print_problems(self.problems, self.message)
+
+    def document(self) -> Mapping[str, Any]:
+        """Return it with its problems, as what JSON can say."""
+        return {**super().document(), "problems": [problem_document(each) for each in self.problems]}
 
 
-def print_problems(problems: Sequence[Problem], consequence: str = "") -> None:
-    """Print every problem to stderr: place, code and message on one line, the remedy on the next."""
+@contextlib.contextmanager
+def problems_told(consequence: str = "") -> Iterator[None]:
+    """Tell of a WorkspaceError as a command does. Raises BadWorkspace."""
+    try:
+        yield
+    except WorkspaceError as error:
+        raise BadWorkspace(error.problems, consequence) from error
+
+
+def problem_document(problem: Problem) -> Mapping[str, Any]:
+    """Return a problem as what JSON can say."""
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "rule": problem.rule,
+        "code": problem.code,
+        "message": problem.message,
+        "remedy": problem.remedy,
+    }
+
+
+def print_problems(problems: Sequence[Problem], last: str) -> None:
+    """Print each problem to stderr: place, code and message, the remedy on the next line; then `last`."""
+    with needs("cli"):
+        from rich.console import Console  # noqa: PLC0415 - `lightbulb sidecar` and the like go without
+        from rich.text import Text  # noqa: PLC0415
+
     console = Console(stderr=True, soft_wrap=True)
     for problem in problems:
         place = f"{problem.file}:{problem.line}" if problem.line else problem.file
@@ -23,8 +69,7 @@ def print_problems(problems: Sequence[Problem], consequence: str = "") -> None:
         line.append(f": {printable(problem.message)}")
         console.print(line)
         console.print(Text(f"    {printable(problem.remedy)}", style="dim"))
-    count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
-    console.print(Text(f"{count}; {consequence}" if consequence else count, style="bold red"))
+    console.print(Text(last, style="bold red"))
 
 
 def printable(text: str) -> str:

@@ -13,10 +13,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from controlplane.cli.failed import Failed
+from controlplane.cli.variables import PREFIX
 
 LOG_TAIL_LINES = 15
 
@@ -35,8 +38,11 @@ _turns = itertools.count(random.SystemRandom().randrange(20_000))
 """Which port is next. One process goes through them in turn, so that it chooses none twice."""
 
 
-class ProcessFailed(Exception):
+class ProcessFailed(Failed):
     """A child ended that shouldn't have, or didn't become ready; the message has the tail of its log."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("PROCESS_FAILED", message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +107,7 @@ class Processes:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env=_environment(),
             )
             child = Child(name=name, command=tuple(command), process=process, log=path)
             self._children.append(child)
@@ -163,6 +170,12 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, handler)
         for each in came:
             signal.raise_signal(each)
+
+
+def _environment() -> Mapping[str, str]:
+    """Return the environment of a child: without our own variables, since its command says it all."""
+    ours = {name for name in os.environ if name.startswith(f"{PREFIX}_") and name != PORTS}
+    return {name: value for name, value in os.environ.items() if name not in ours}
 
 
 def _signal(child: Child, number: signal.Signals) -> None:

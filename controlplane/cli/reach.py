@@ -13,6 +13,9 @@ _NO_CONNECTION = (
 )
 
 
+UNREACHABLE = "UNREACHABLE"
+"""The code of an error that says: nobody is there."""
+
 SOMETHING_ELSE = "what listens there is something else"
 
 
@@ -21,7 +24,7 @@ def no_connection(details: str) -> str:
     return details.rpartition(": ")[2].rstrip("]") if details.startswith(_NO_CONNECTION) else ""
 
 
-def nobody_there(what: str, address: Address, reason: str, flag: str) -> str:
-    """Return what to say when `what` doesn't answer at `address`, which `flag` gives."""
-    where = f"or say where it is with {flag}"
-    return f"no {what} at {address} ({reason}); start one, for example with `lightbulb up`, {where}"
+def nobody_there(what: str, address: Address, reason: str, flag: str) -> tuple[str, str]:
+    """Return what to say, and the remedy, when `what` doesn't answer at `address`, which `flag` gives."""
+    remedy = f"start one, for example with `lightbulb up`, or say where it is with {flag}"
+    return f"no {what} at {address} ({reason})", remedy

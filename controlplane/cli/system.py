@@ -11,10 +11,10 @@ from controlplane.cli.control_plane import failure, problems_of, publish_request
 from controlplane.cli.layout import Layout
 from controlplane.cli.options import Address, joined
 from controlplane.cli.ports import why_not
+from controlplane.cli.problems import BadWorkspace
 from controlplane.cli.processes import Processes, ProcessFailed
 from controlplane.cli.redis import redis_command
 from controlplane.model import Shard
-from controlplane.problems import WorkspaceError
 from lightbulb.sidecar.process import is_ready
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1.control_plane_pb2_grpc import ControlPlaneStub
@@ -30,24 +30,26 @@ _ACTIVE = frozenset({pb.PHASE_RETIRING, pb.PHASE_UNLOADING, pb.PHASE_SETTLED})
 class System:
     """Control planes, Lightbulbs, serving hosts on every shard, and sidecars, as processes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an operator decides
         self,
         processes: Processes,
         layout: Layout,
         shards: Sequence[Shard],
         *,
         state: Path,
+        models: str,
         envoy: Path | None = None,
     ) -> None:
         """Hosts are dealt out to the shards in turn; `envoy` is a binary in place of the package's.
 
-        `state` is the folder for what the processes keep.
+        `state` is the folder for what the processes keep, `models` the module of the models that hosts load.
         """
         self._processes = processes
         self._state = state
         self.layout = layout
         self._shards = tuple(shards)
         self._envoy = envoy
+        self._models = models
 
     def start(self) -> None:
         """Start every process; `publish` and `wait_until_ready` come next.
@@ -76,7 +78,8 @@ class System:
             shard = self._shards[number % len(self._shards)]
             name = f"host-{number + 1}"
             arguments = ["--listen", str(address), "--shard", shard.name, "--node-id", name]
-            commands[name] = ["host", *arguments, "--memory-mib", str(shard.memory_mib), *upstream]
+            arguments += ["--memory-mib", str(shard.memory_mib), "--models", self._models]
+            commands[name] = ["host", *arguments, *upstream]
         envoy = [] if self._envoy is None else ["--envoy", str(self._envoy)]
         for (name, address), admin in zip(
             named("sidecar", layout.sidecars), layout.sidecar_admins, strict=True
@@ -92,19 +95,21 @@ class System:
     def _own(self, name: str) -> list[str]:
         return ["--node-id", name, "--state-dir", str(self._state / name)]
 
-    def publish(self, folder: Path) -> pb.PublishResponse:
-        """Publish a workspace; raises WorkspaceError, or ProcessFailed when there is no answer."""
+    def publish(self, folder: Path, revision: str = "") -> pb.PublishResponse:
+        """Publish a workspace; raises BadWorkspace, or ProcessFailed when there is no answer."""
         address = self.layout.control_planes[0]
         with grpc.insecure_channel(str(address)) as channel:
             api = stub(channel)
             self._processes.wait_for("a control plane that answers", lambda: answers(api), READY_SECONDS)
             try:
-                response: pb.PublishResponse = api.Publish(publish_request(folder), timeout=PUBLISH_SECONDS)
+                response: pb.PublishResponse = api.Publish(
+                    publish_request(folder, revision=revision), timeout=PUBLISH_SECONDS
+                )
             except grpc.RpcError as error:
                 self._processes.check()
-                raise ProcessFailed(failure(error, address)) from error
+                raise ProcessFailed(str(failure(error, address))) from error
         if response.problems:
-            raise WorkspaceError(problems_of(response))
+            raise BadWorkspace(problems_of(response))
         return response
 
     def wait_until_ready(self, generation: int) -> None:

@@ -10,29 +10,47 @@ import grpc
 import grpc.aio
 
 from controlplane.cli.expectation import Expectations, Expected
+from controlplane.cli.inputs import BadTensor, sample_inputs
 from controlplane.cli.options import Address
 from controlplane.cli.tally import Outcome
 from lightbulb.client.client import LightbulbClient
 from lightbulb.client.interceptor import AsyncRoutingInterceptor, routed
 from lightbulb.errors import LightbulbError
-from lightbulb.model import RequestContext
+from lightbulb.model import ROUTING_KEY_HEADER, RequestContext
 from lightbulb.oip import open_inference_pb2 as pb
 from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
 
 CONCURRENCY = 8
 CALL_SECONDS = 10.0
-TRANSACTION = 30
-"""Numbers in a payment's row."""
 
 
-def request_for(objective: str, user: RequestContext) -> pb.ModelInferRequest:
-    """Return what a client service would send: it knows its use case, and no model."""
-    request = pb.ModelInferRequest()
-    if objective == "PaymentFraudDetection":
-        tensor = request.inputs.add(name="transaction", datatype="FP64", shape=[1, TRANSACTION])
-        start = sum(user.user_id.encode())
-        tensor.contents.fp64_contents.extend((start * (column + 1)) % 97 / 7 for column in range(TRANSACTION))
-    return request
+class Requests:
+    """What a client service would send: it knows its use case, and no model.
+
+    Where a model wants input tensors, they are made up after what it says of itself.
+    """
+
+    def __init__(self, stub: pb_grpc.GRPCInferenceServiceStub) -> None:
+        """`stub` goes to a sidecar."""
+        self._stub = stub
+        self._inputs: dict[str, tuple[pb.ModelMetadataResponse.TensorMetadata, ...]] = {}
+
+    def of(self, expected: Expected, user: RequestContext) -> pb.ModelInferRequest:
+        """Return a user's request that will go to a model."""
+        return pb.ModelInferRequest(inputs=sample_inputs(self._inputs.get(expected.model, ()), user.user_id))
+
+    async def learn(self, expected: Expected) -> bool:
+        """Ask a model for its inputs; return whether there is anything new in that."""
+        if expected.model in self._inputs:
+            return False
+        name, _, version = expected.model.partition("@")
+        described = await self._stub.ModelMetadata(
+            pb.ModelMetadataRequest(name=name, version=version),
+            metadata=((ROUTING_KEY_HEADER, expected.routing_key),),
+            timeout=CALL_SECONDS,
+        )
+        self._inputs[expected.model] = tuple(described.inputs)
+        return True
 
 
 async def send_all(
@@ -50,10 +68,11 @@ async def send_all(
         interceptor = AsyncRoutingInterceptor(client.resolve)
         async with grpc.aio.insecure_channel(str(sidecar), interceptors=[interceptor]) as channel:
             stub = pb_grpc.GRPCInferenceServiceStub(channel)
+            requests = Requests(stub)
 
             async def send(objective: str, user: RequestContext) -> Outcome:
                 async with slots:
-                    outcome = await _send(stub, objective, user, expectations.of(objective, user))
+                    outcome = await _send(stub, requests, objective, user, expectations.of(objective, user))
                 on_done()
                 return outcome
 
@@ -63,15 +82,34 @@ async def send_all(
 
 
 async def _send(
-    stub: pb_grpc.GRPCInferenceServiceStub, objective: str, user: RequestContext, expected: Expected
+    stub: pb_grpc.GRPCInferenceServiceStub,
+    requests: Requests,
+    objective: str,
+    user: RequestContext,
+    expected: Expected,
 ) -> Outcome:
+    async def once() -> pb.ModelInferResponse:
+        with routed(objective, user):
+            answered: pb.ModelInferResponse = await stub.ModelInfer(
+                requests.of(expected, user), timeout=CALL_SECONDS
+            )
+        return answered
+
     began = time.perf_counter()
     try:
-        with routed(objective, user):
-            response = await stub.ModelInfer(request_for(objective, user), timeout=CALL_SECONDS)
+        try:
+            response = await once()
+        except grpc.aio.AioRpcError as error:
+            wants_other = error.code() is grpc.StatusCode.INVALID_ARGUMENT
+            if not wants_other or not (await requests.learn(expected) or requests.of(expected, user).inputs):
+                raise
+            began = time.perf_counter()
+            response = await once()
         wrong = _compare(response, expected)
     except LightbulbError as error:
         wrong = f"not resolved: {error}"
+    except BadTensor as error:
+        wrong = str(error)
     except grpc.aio.AioRpcError as error:
         wrong = f"{error.code().name}: {error.details()}"
     return Outcome(objective=objective, expected=expected, seconds=time.perf_counter() - began, wrong=wrong)

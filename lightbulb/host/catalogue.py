@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lightbulb.host.errors import REASON_LIMIT, brief
 from lightbulb.host.workflow import Catalogue, Fact
 
 
@@ -29,8 +30,9 @@ def load_models(module: str) -> Models:
         sys.path.insert(0, str(Path.cwd()))
     try:
         found = importlib.import_module(module)
-    except ImportError as error:
-        raise NoCatalogue(f"can't import {module}: {error}; name a module that has CATALOGUE") from error
+    except Exception as error:  # a user's module may raise anything
+        cause = brief(f"{type(error).__name__}: {error}", REASON_LIMIT)
+        raise NoCatalogue(f"can't import {module}: {cause}") from error
     catalogue = getattr(found, "CATALOGUE", None)
     if not isinstance(catalogue, Mapping):
         raise NoCatalogue(f"{module} has no CATALOGUE, a mapping of model ids to Workflow classes")

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 MODEL = PREFIX + "model"
 HOST = PREFIX + "host"
 SHARD = PREFIX + "shard"
+STAND_IN = PREFIX + "stand_in"
+"""Parameter of a response: true when no real model gave it; else it isn't there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,5 +92,7 @@ def _answer(entry: Entry, origin: Origin, request: pb.ModelInferRequest) -> pb.M
     response.parameters[MODEL].string_param = assignment.id
     response.parameters[HOST].string_param = origin.node_id
     response.parameters[SHARD].string_param = origin.shard
+    if workflow.is_stand_in:
+        response.parameters[STAND_IN].bool_param = True
     write_outputs(response, outputs, wanted, raw=wants_raw(request))
     return response

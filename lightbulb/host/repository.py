@@ -222,7 +222,7 @@ class Repository:
         factory = self._catalogue.get(assignment.id)
         if factory is None:
             raise CannotLoad("this host has no such model")
-        unknown = sorted(set(assignment.facts) - self._facts.keys())
+        unknown = sorted(name for name in assignment.facts if name not in self._facts)
         if unknown:
             have = ", ".join(sorted(self._facts))
             raise CannotLoad(f"no such fact: {', '.join(unknown)}; this host has {have}")
@@ -239,7 +239,8 @@ class Repository:
                 state = "not assigned to this host" if entry is None else entry.state.value
                 raise CannotLoad(f"it depends on {model}, which is {state}")
             models[model] = entry.workflow
-        return factory, Supplies(facts={name: self._facts[name] for name in assignment.facts}, models=models)
+        facts = {name: self._facts[name] for name in assignment.facts}
+        return factory, Supplies(model=assignment.id, facts=facts, models=models)
 
     async def _make_room(self, assignment: ModelAssignment) -> None:
         """Return when the model fits, if need be after others are unloaded; raises CannotLoad."""

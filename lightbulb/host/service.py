@@ -76,7 +76,7 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):
             name=request.name,
             versions=sorted(each.assignment.version for each in self._loaded(request.name)),
             platform=PLATFORM,
-            inputs=map(_describe, entry.workflow.inputs),
+            inputs=map(_describe, entry.workflow.inputs or ()),
             outputs=map(_describe, entry.workflow.outputs),
         )
 

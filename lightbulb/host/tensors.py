@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -13,32 +12,18 @@ from lightbulb.host.errors import BadInput
 from lightbulb.host.workflow import DTYPES, Array, Tensors, TensorSpec
 from lightbulb.model import Value
 from lightbulb.oip import open_inference_pb2 as pb
-
-_FIELDS: Mapping[str, str] = MappingProxyType(
-    {
-        "BOOL": "bool_contents",
-        "INT8": "int_contents",
-        "INT16": "int_contents",
-        "INT32": "int_contents",
-        "INT64": "int64_contents",
-        "UINT8": "uint_contents",
-        "UINT16": "uint_contents",
-        "UINT32": "uint_contents",
-        "UINT64": "uint64_contents",
-        "FP32": "fp32_contents",
-        "FP64": "fp64_contents",
-        "BYTES": "bytes_contents",
-    }
-)
-"""Datatype -> the field of InferTensorContents that carries it."""
+from lightbulb.rpc.contents import CONTENTS_FIELDS
 
 _UNSUPPORTED = ("shared_memory_region", "classification")
 """Parameters of a tensor that would change where its data is, or what it means."""
 
 
-def inputs_of(request: pb.ModelInferRequest, specs: Iterable[TensorSpec]) -> Tensors:
-    """Return the input tensors by name, read-only; raises BadInput that names the tensor."""
-    known = {spec.name: spec for spec in specs}
+def inputs_of(request: pb.ModelInferRequest, specs: Iterable[TensorSpec] | None) -> Tensors:
+    """Return the input tensors by name, read-only; raises BadInput that names the tensor.
+
+    `specs` None takes whatever tensors there are.
+    """
+    known = {spec.name: spec for spec in (_as_they_are(request) if specs is None else specs)}
     raw = list(request.raw_input_contents)
     if raw and len(raw) != len(request.inputs):
         raise BadInput(f"there are {len(request.inputs)} inputs, but {len(raw)} raw_input_contents")
@@ -56,6 +41,14 @@ def inputs_of(request: pb.ModelInferRequest, specs: Iterable[TensorSpec]) -> Ten
         if name not in tensors and not spec.optional:
             raise BadInput(f"tensor {name} is missing: {spec.datatype} of shape {list(spec.shape)}")
     return tensors
+
+
+def _as_they_are(request: pb.ModelInferRequest) -> Iterator[TensorSpec]:
+    """Yield what a request's own tensors are; raises BadInput for a datatype that there isn't."""
+    for tensor in request.inputs:
+        if tensor.datatype not in DTYPES:
+            raise BadInput(f"tensor {tensor.name} is {tensor.datatype or 'of no datatype'}")
+        yield TensorSpec(name=tensor.name, datatype=tensor.datatype, shape=(-1,) * len(tensor.shape))
 
 
 def outputs_wanted(request: pb.ModelInferRequest, specs: Iterable[TensorSpec]) -> tuple[TensorSpec, ...]:
@@ -82,7 +75,7 @@ def write_outputs(
         values = outputs[spec.name]
         tensor = response.outputs.add(name=spec.name, datatype=spec.datatype, shape=values.shape)
         if not raw:
-            getattr(tensor.contents, _FIELDS[spec.datatype]).extend(values.ravel().tolist())
+            getattr(tensor.contents, CONTENTS_FIELDS[spec.datatype]).extend(values.ravel().tolist())
         elif spec.datatype == "BYTES":
             parts = (struct.pack("<I", len(element)) + element for element in values.ravel())
             response.raw_output_contents.append(b"".join(parts))
@@ -121,7 +114,7 @@ def _read(tensor: pb.ModelInferRequest.InferInputTensor, raw: bytes | None, spec
 
 
 def _read_typed(name: str, contents: pb.InferTensorContents, datatype: str, count: int) -> Array:
-    field = _FIELDS[datatype]
+    field = CONTENTS_FIELDS[datatype]
     elements = getattr(contents, field)
     if len(elements) != count:
         raise BadInput(f"{name} has {len(elements)} elements in {field}; its shape takes {count}")

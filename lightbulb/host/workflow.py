@@ -25,7 +25,7 @@ Array = NDArray[Any]
 Tensors = Mapping[str, Array]
 
 Fact = Callable[..., Any]
-"""Supplies one fact: what it takes and returns is the fact's own contract (examples.models.facts)."""
+"""Supplies one fact: what it takes and returns is the fact's own contract (see examples/models/facts.py)."""
 
 DTYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
     {
@@ -88,17 +88,24 @@ class Inference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supplies:
-    """What a host hands a model: its facts by name, and the models that it builds on by "name@version"."""
+    """What a host hands a model: its facts by name, and the models that it builds on by "name@version".
+
+    `model` is its own "name@version".
+    """
 
     facts: Mapping[str, Fact]
     models: Mapping[str, Workflow]
+    model: str = ""
 
 
 class Workflow(ABC):
     """A loaded model. Construction does the heavy work; afterwards many threads use it at once."""
 
-    inputs: ClassVar[tuple[TensorSpec, ...]]
+    inputs: ClassVar[tuple[TensorSpec, ...] | None]
+    """None: tensors of any name, datatype and shape."""
     outputs: ClassVar[tuple[TensorSpec, ...]]
+    is_stand_in: ClassVar[bool] = False
+    """It answers in place of a real model, and each of its answers says so."""
     facts: ClassVar[tuple[str, ...]] = ()
     """Names of the facts that it needs; its entry in models.yaml lists them too."""
     depends_on: ClassVar[tuple[str, ...]] = ()

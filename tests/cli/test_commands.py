@@ -15,10 +15,10 @@ import grpc
 import pytest
 from click.testing import CliRunner, Result
 
+from controlplane.cli.context import make_context
 from controlplane.cli.main import COMMANDS, main
-from controlplane.cli.options import make_context
 from controlplane.cli.policy import make_policy
-from controlplane.cli.problems import print_problems
+from controlplane.cli.problems import BadWorkspace
 from controlplane.cli.processes import free_ports
 from controlplane.problems import Problem
 from controlplane.rollout.state import Policy
@@ -124,7 +124,7 @@ START = "(Connection refused); start one, for example with `lightbulb up`, or sa
         ),
         (("resolve", "X", "--user", "u", "--attribute", "novalue"), 2, "'novalue' is not NAME=VALUE"),
         (("resolve", "X", "--user", "u", "--attribute", "country=US"), 2, "a flag of its own, --country"),
-        (("resolve", "X", "--user", "u", "--cell", "novalue"), 2, "--cell: 'novalue' is not TEST=CELL"),
+        (("resolve", "X", "--user", "u", "--cell", "novalue"), 2, "'--cell': 'novalue' is not TEST=CELL"),
         (("resolve", "X", "--user", "u", "--cell", "t=x"), 2, "cell 'x' of test t is not a number"),
         (("resolve", "X", "--user", "u", "--cell", "t=²"), 2, "cell '²' of test t is not a number"),
         (("status", "--control-plane", "nowhere"), 2, "'nowhere' is not HOST:PORT"),
@@ -156,9 +156,9 @@ START = "(Connection refused); start one, for example with `lightbulb up`, or sa
             "no rule lets client '' ask for model 'x'",
         ),
         (("rules", "chek"), 2, "No such command 'chek'. Did you mean 'check'?"),
-        (("demo", "--hosts", "1", "--rules", RULES), 2, "--hosts: 1 for 2 shards in fleet.yaml"),
+        (("demo", "--hosts", "1", "--rules", RULES), 2, "'--hosts': 1 for 2 shards in fleet.yaml"),
         (("demo", "--users", "0"), 2, "--users"),
-        (("up", "--first-host", "127.0.0.1:65534"), 2, "--first-host: there is no port for 3 hosts"),
+        (("up", "--first-host", "127.0.0.1:65534"), 2, "'--first-host': there is no port for 3 hosts"),
         (("up", "--sidecar", "localhost:7710"), 2, "'localhost' is no IP address, which Envoy needs"),
         (("demo", "--envoy", "/etc/passwd"), 2, "'/etc/passwd' is not executable"),
         (("sidecar", "--envoy", "/nowhere"), 2, "'/nowhere' does not exist"),
@@ -173,7 +173,11 @@ START = "(Connection refused); start one, for example with `lightbulb up`, or sa
         (("serve", "--state-dir", "/etc/passwd"), 2, "'/etc/passwd' is a file"),
         (("serve", "--node-id", ""), 2, "for '--node-id': empty"),
         (("serve", "--listen", "foo"), 2, "'foo' is not HOST:PORT"),
-        (policy("max_unavailable=7"), 2, "--policy: '7' can't be max_unavailable, which is a share, 0 to 1"),
+        (
+            policy("max_unavailable=7"),
+            2,
+            "'--policy': '7' can't be max_unavailable, which is a share, 0 to 1",
+        ),
         (policy("loading=abc"), 2, "'abc' can't be loading, which is a number of seconds"),
         (policy("loading=inf"), 2, "'inf' can't be loading, which is a number of seconds"),
         (policy("loading"), 2, "'' can't be loading, which is a number of seconds"),
@@ -222,14 +226,14 @@ def test_a_server_of_another_kind_is_told_apart() -> None:
 )
 def test_an_attribute_is_a_number_only_when_it_looks_like_one(text: str, value: object) -> None:
     context = make_context(
-        user_id="u", country="", device="", locale="", surface="", attributes=(f"a={text}",), cells=()
+        user="u", country="", device="", locale="", surface="", attribute=(f"a={text}",), cell=()
     )
     assert (context.attributes["a"], type(context.attributes["a"])) == (value, type(value))
 
 
 def test_what_others_wrote_can_do_nothing_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     nasty = "[bold]\x1b[2J\nnext [/x]"
-    print_problems([Problem(file=nasty, line=1, rule=nasty, code="CODE", message=nasty, remedy=nasty)])
+    BadWorkspace([Problem(file=nasty, line=1, rule=nasty, code="CODE", message=nasty, remedy=nasty)]).show()
     shown = "[bold]?[2J?next [/x]"
     assert capsys.readouterr().err.splitlines() == [
         f"{shown}:1 {shown} CODE: {shown}",
@@ -254,7 +258,7 @@ def test_ports_in_use_are_all_named_before_anything_is_started(tmp_path: Path) -
         f"error: --control-plane and --sidecar-admin are both {ports[0]}; choose another for one of them",
         f"error: can't listen on {addresses[2]} (Address already in use); choose another with --first-host",
     ]
-    assert list((tmp_path / "up").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cant_be_written_to_is_named(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.cli.commands.run import _tell_of_gone
+from controlplane.cli.actions.local import _tell_of_gone
 from controlplane.cli.processes import Processes, ProcessFailed
 
 GOES_ON = "the rest goes on. To start it again, in another terminal:"

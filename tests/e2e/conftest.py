@@ -55,6 +55,7 @@ def running(folder: Path, *flags: str) -> Iterator[Up]:
     ports = free_ports(4 + MOST_HOSTS)[:5]
     control_plane, lightbulb, sidecar, admin, first_host = (f"127.0.0.1:{port}" for port in ports)
     command = [sys.executable, "-m", "controlplane", "up", "--rules", str(folder / "rules")]
+    command += ["--models", "examples.models"]
     command += ["--state-dir", str(folder / "state"), "--control-plane", control_plane]
     command += ["--lightbulb", lightbulb, "--sidecar", sidecar, "--sidecar-admin", admin]
     command += ["--first-host", first_host, *flags]

@@ -12,11 +12,15 @@ from tests.e2e.conftest import Up
 @pytest.mark.envoy
 def test_up_says_what_to_try_and_each_of_it_works(up: Up) -> None:
     tried = re.findall(r"^  lightbulb (.*)$", up.printed, re.MULTILINE)
-    assert [command.split()[0] for command in tried] == ["status", "resolve", "explain", "history"]
-    status, resolve, explain, history = (up.run(*command.split()) for command in tried)
+    assert [command.split()[0] for command in tried] == ["status", "resolve", "explain", "infer", "history"]
+    status, resolve, explain, infer, history = (up.run(*command.split()) for command in tried)
     assert re.search(r"sidecar +sidecar +synced", status.stdout)
     active = json.loads(resolve.stdout)["generation"]
     assert f"in generation {active}" in explain.stdout
+    assert re.search(
+        r"^answered by +payment-fraud-model@[12] on host-\d, shard shard-[ab]$", infer.stdout, re.MULTILINE
+    )
+    assert "stand-in" not in infer.stdout
     assert re.search(rf"^{active} +active ", history.stdout, re.MULTILINE)
 
 

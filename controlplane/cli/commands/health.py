@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
+from controlplane.cli.extras import needs
+from controlplane.cli.failed import Failed
 from controlplane.cli.options import ADDRESS, Address
+from controlplane.cli.variables import option
 
 
 @click.command()
 @click.argument("address", type=ADDRESS)
-@click.option("--service", default="", help="One gRPC service, by its full name.  [default: all]")
-@click.option("--envoy", is_flag=True, help="ADDRESS is the admin interface of an Envoy: ask its /ready.")
+@option("--service", default="", help="One gRPC service, by its full name.  [default: all]")
+@option("--envoy", is_flag=True, help="ADDRESS is the admin interface of an Envoy: ask its /ready.")
 def health(*, address: Address, service: str, envoy: bool) -> None:
     """Say whether a process serves: the exit code is 0 if so, and 1 if not.
 
@@ -20,13 +21,12 @@ def health(*, address: Address, service: str, envoy: bool) -> None:
     """
     problem = _why_envoy_not_ready(address) if envoy else _why_not_serving(address, service)
     if problem:
-        click.echo(f"error: {problem}", err=True)
-        sys.exit(1)
+        raise Failed("NOT_SERVING", problem)
     click.echo(f"{address} serves")
 
 
 def _why_envoy_not_ready(admin: Address) -> str | None:
-    from lightbulb.sidecar.process import is_ready  # noqa: PLC0415
+    from lightbulb.sidecar.process import is_ready
 
     if is_ready((admin.host, admin.port)):
         return None
@@ -34,6 +34,7 @@ def _why_envoy_not_ready(admin: Address) -> str | None:
 
 
 def _why_not_serving(address: Address, service: str) -> str | None:
-    from controlplane.cli.health import why_not_serving  # noqa: PLC0415 - loads grpc
+    with needs("cli"):
+        from controlplane.cli.health import why_not_serving
 
     return why_not_serving(address, service)

@@ -12,15 +12,19 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from controlplane.cli.extras import needs
+from controlplane.cli.failed import Failed, NotInstalled
 from controlplane.cli.options import (
     SIDECAR,
     SIDECAR_ADMIN,
-    TEXT,
     Address,
     address_option,
-    control_planes_option,
+    control_plane_option,
     envoy_option,
+    node_id_option,
+    state_dir_option,
 )
+from controlplane.cli.variables import option
 
 RELAY_SOCKET = Path("/run/lightbulb/relay.sock")
 SOCKET = click.Path(path_type=Path, dir_okay=False)
@@ -29,10 +33,8 @@ _listen_option = address_option("--listen", SIDECAR, "Where the client service s
 _admin_option = address_option(
     "--admin", SIDECAR_ADMIN, "Envoy's admin interface; keep it on loopback.", ip=True
 )
-_node_id_option = click.option(
-    "--node-id", type=TEXT, default="sidecar", show_default=True, help="This sidecar's name."
-)
-_relay_socket_option = click.option(
+_node_id_option = node_id_option("sidecar", "sidecar")
+_relay_socket_option = option(
     "--relay-socket",
     type=SOCKET,
     default=RELAY_SOCKET,
@@ -44,28 +46,23 @@ _relay_socket_option = click.option(
 @click.group(invoke_without_command=True, subcommand_metavar="[bootstrap [OPTIONS]]")
 @_listen_option
 @_admin_option
-@control_planes_option
+@control_plane_option
 @_node_id_option
-@click.option(
-    "--state-dir",
-    "state",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to keep the configuration in, to start without a control plane.  [default: none]",
-)
-@click.option(
+@state_dir_option("Folder to keep the configuration in, to start without a control plane.  [default: none]")
+@option(
     "--concurrency", type=click.IntRange(1, 256), default=1, show_default=True, help="Envoy's worker threads."
 )
 @envoy_option
-@click.option("--relay-only", is_flag=True, help="Run the relay alone, for an Envoy of your own.")
+@option("--relay-only", is_flag=True, help="Run the relay alone, for an Envoy of your own.")
 @_relay_socket_option
 @click.pass_context
 def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
     context: click.Context,
     listen: Address,
     admin: Address,
-    control_planes: tuple[Address, ...],
+    control_plane: tuple[Address, ...],
     node_id: str,
-    state: Path | None,
+    state_dir: Path | None,
     concurrency: int,
     envoy: Path | None,
     relay_only: bool,  # noqa: FBT001 - click's way
@@ -84,17 +81,18 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
         ("admin", "concurrency", "envoy") if relay_only else ("relay_socket",),
         "is Envoy's, which --relay-only doesn't run" if relay_only else "needs --relay-only",
     )
-    from lightbulb.sidecar.bootstrap import sidecar_node  # noqa: PLC0415
-    from lightbulb.sidecar.relay import RelaySettings  # noqa: PLC0415
-    from lightbulb.sidecar.run import RunSettings, run, run_relay, starting_elsewhere  # noqa: PLC0415 - grpc
+    with needs("sidecar"):
+        from lightbulb.sidecar.bootstrap import sidecar_node
+        from lightbulb.sidecar.relay import RelaySettings
+        from lightbulb.sidecar.run import RunSettings, run, run_relay, starting_elsewhere
 
-    replicas, address = tuple(map(str, control_planes)), (listen.host, listen.port)
+    replicas, address = tuple(map(str, control_plane)), (listen.host, listen.port)
     if relay_only:
         relay_settings = RelaySettings(
             node=sidecar_node(node_id, address),
             control_planes=starting_elsewhere(replicas, node_id),
             socket=relay_socket.absolute(),
-            state=state,
+            state=state_dir,
         )
         _run(run_relay(relay_settings))
     else:
@@ -103,7 +101,7 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
             control_planes=replicas,
             listen=address,
             admin=(admin.host, admin.port),
-            state=state,
+            state=state_dir,
             concurrency=concurrency,
             envoy=envoy,
         )
@@ -114,19 +112,17 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
 @_node_id_option
 @_listen_option
 @_admin_option
-@control_planes_option
+@control_plane_option
 @_relay_socket_option
-@click.option(
-    "--without-relay", is_flag=True, help="Let Envoy take its configuration from the control plane."
-)
-@click.option("--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+@option("--without-relay", is_flag=True, help="Let Envoy take its configuration from the control plane.")
+@option("--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
 @click.pass_context
 def bootstrap(  # noqa: PLR0913, PLR0917 - one argument a flag
     context: click.Context,
     node_id: str,
     listen: Address,
     admin: Address,
-    control_planes: tuple[Address, ...],
+    control_plane: tuple[Address, ...],
     relay_socket: Path,
     without_relay: bool,  # noqa: FBT001 - click's way
     output: str,
@@ -138,14 +134,15 @@ def bootstrap(  # noqa: PLR0913, PLR0917 - one argument a flag
     """
     _refuse(
         context,
-        ("relay_socket",) if without_relay else ("control_planes",),
+        ("relay_socket",) if without_relay else ("control_plane",),
         "needs a relay, and --without-relay has none"
         if without_relay
         else "is the relay's, or needs --without-relay",
     )
-    from lightbulb.sidecar.bootstrap import SidecarSettings, make_bootstrap  # noqa: PLC0415
+    with needs("sidecar"):
+        from lightbulb.sidecar.bootstrap import SidecarSettings, make_bootstrap
 
-    replicas = tuple((each.host, each.port) for each in control_planes)
+    replicas = tuple((each.host, each.port) for each in control_plane)
     settings = SidecarSettings(
         node_id=node_id,
         control_plane=replicas if without_relay else relay_socket.absolute(),
@@ -155,26 +152,28 @@ def bootstrap(  # noqa: PLR0913, PLR0917 - one argument a flag
     if output == "json":
         click.echo(make_bootstrap(settings))
         return
-    from controlplane.cli.bootstrap_yaml import bootstrap_yaml  # noqa: PLC0415 - loads PyYAML
+    with needs("sidecar"):
+        from controlplane.cli.bootstrap_yaml import bootstrap_yaml
 
     click.echo(bootstrap_yaml(settings), nl=False)
 
 
 def _refuse(context: click.Context, names: Container[str], why: str) -> None:
     """Raise click.UsageError for an option of `names` that the command line gives."""
-    for option in context.command.params:
-        given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
-        if option.name in names and given:
-            raise click.UsageError(f"{option.opts[0]} {why}", context)
+    for each in context.command.params:
+        given = context.get_parameter_source(each.name or "") is ParameterSource.COMMANDLINE
+        if each.name in names and given:
+            raise click.UsageError(f"{each.opts[0]} {why}", context)
 
 
 def _run(work: Coroutine[Any, Any, int | None]) -> None:
     """Run a sidecar or a relay, and end with its exit code."""
-    from lightbulb.sidecar.process import SidecarFailed  # noqa: PLC0415
+    from lightbulb.sidecar.process import NoEnvoy, SidecarFailed
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         sys.exit(asyncio.run(work))
+    except NoEnvoy as error:
+        raise NotInstalled("NO_ENVOY", str(error)) from error
     except SidecarFailed as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        raise Failed("SIDECAR_FAILED", str(error)) from error

@@ -1,0 +1,129 @@
+"""Rolls back and pins, and shows the history, differences and the audit trail."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from controlplane.cli.actions.publish import MIN_WIDTH, see_it_active
+from controlplane.cli.consumers import lightbulbs
+from controlplane.cli.control_plane import CALL_SECONDS, Addresses, call, request_id, user_name
+from controlplane.cli.documents import document_of
+from controlplane.cli.everywhere import not_everywhere, when_at_lightbulbs
+from controlplane.cli.output import print_json
+from controlplane.cli.problems import printable
+from lightbulb.v1 import control_plane_pb2 as pb
+
+EVERYWHERE_SECONDS = 5.0
+"""How long a rollback looks for acknowledgements; one takes milliseconds."""
+
+
+def rollback(control_planes: Addresses, generation: int, *, message: str, author: str, reload: bool) -> None:
+    """Make a generation active again (0: undo the newest publish), and say where it is. Raises Failed."""
+    request = pb.RollbackRequest(
+        generation=generation,
+        author=author or user_name(),
+        message=message,
+        reload=reload,
+        request_id=request_id(),
+    )
+    began = time.monotonic()
+    response = call(control_planes, lambda stub: stub.Rollback(request, timeout=CALL_SECONDS))
+    if response.on_its_way:
+        click.echo(f"generation {generation} is loaded, as generation {response.generation}")
+        see_it_active(control_planes, response, 180.0)
+        return
+    status = when_at_lightbulbs(control_planes, response, EVERYWHERE_SECONDS)
+    problem = not_everywhere(status, response.generation)
+    if problem:
+        click.echo(f"warning: {problem}", err=True)
+        sys.exit(1)
+    active = f"generation {response.generation} {'was active already' if response.unchanged else 'is active'}"
+    if not lightbulbs(status):
+        click.echo(f"{active}; no Lightbulb is connected")
+    elif response.unchanged:
+        click.echo(f"{active}, at every Lightbulb")
+    else:
+        click.echo(f"{active} at every Lightbulb, after {time.monotonic() - began:.2f} s")
+
+
+def history(control_planes: Addresses, limit: int, *, as_json: bool) -> None:
+    """Print the published generations, the newest first. Raises CallFailed."""
+    request = pb.GetHistoryRequest(limit=limit)
+    response = call(control_planes, lambda stub: stub.GetHistory(request, timeout=CALL_SECONDS))
+    if as_json:
+        print_json(document_of(response))
+        return
+    rows = [
+        (
+            str(each.generation),
+            each.state,
+            _when(each.published_at),
+            each.author,
+            each.source_revision,
+            each.message,
+        )
+        for each in response.entries
+    ]
+    _print_table(("generation", "state", "published", "by", "revision", "message"), rows)
+
+
+def diff(control_planes: Addresses, one: int, other: int, *, as_json: bool) -> None:
+    """Print what differs between two generations. Raises CallFailed."""
+    request = pb.DiffRequest(to=other)
+    setattr(request, "from", one)
+    response = call(control_planes, lambda stub: stub.Diff(request, timeout=CALL_SECONDS))
+    if as_json:
+        print_json(document_of(response))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    if not response.differences:
+        console.print(f"generations {one} and {other} are the same")
+    for each in response.differences:
+        console.print(Text(printable(f"{each.kind} {each.name}"), style="bold"))
+        for sign, style, lines in (("-", "red", each.removed), ("+", "green", each.added)):
+            for line in lines:
+                console.print(Text(f"  {sign} {printable(line)}", style=style))
+
+
+def pin(control_planes: Addresses, generation: int, *, author: str, release: bool) -> None:
+    """Keep a generation loaded, or let it go, and print which are kept. Raises CallFailed."""
+    request = pb.PinRequest(
+        generation=generation, release=release, author=author or user_name(), request_id=request_id()
+    )
+    response = call(control_planes, lambda stub: stub.Pin(request, timeout=CALL_SECONDS))
+    click.echo(f"pinned: {', '.join(map(str, response.pinned)) or 'none'}")
+
+
+def events(control_planes: Addresses, limit: int, *, as_json: bool) -> None:
+    """Print who did what, and what the system did. Raises CallFailed."""
+    request = pb.GetEventsRequest(limit=limit)
+    response = call(control_planes, lambda stub: stub.GetEvents(request, timeout=CALL_SECONDS))
+    if as_json:
+        print_json(document_of(response))
+        return
+    rows = [
+        (_when(each.at), str(each.generation or ""), each.action, each.author or "-", each.detail)
+        for each in response.events
+    ]
+    _print_table(("when", "generation", "what", "by", "detail"), rows)
+
+
+def _when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    Console(width=max(Console().width, MIN_WIDTH), highlight=False).print(table)

@@ -1,0 +1,112 @@
+"""Publishes a workspace, and shows where the rollout stands."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from controlplane.cli.consumers import state_of
+from controlplane.cli.control_plane import (
+    CALL_SECONDS,
+    PUBLISH_SECONDS,
+    Addresses,
+    call,
+    phase_name,
+    problems_of,
+)
+from controlplane.cli.documents import document_of
+from controlplane.cli.failures import how_far, why_failed
+from controlplane.cli.follow import follow
+from controlplane.cli.output import print_json
+from controlplane.cli.problems import BadWorkspace, printable
+from controlplane.rollout.failure import MAX_NAME
+from lightbulb.v1 import control_plane_pb2 as pb
+
+UNPUBLISHED = "nothing was published, what was serving serves on"
+MIN_WIDTH = 140
+"""A narrower terminal wraps the table's lines; better than cutting names short."""
+
+
+def publish(request: pb.PublishRequest, control_planes: Addresses, *, wait: float | None) -> None:
+    """Publish, and see it become active within `wait` seconds; None doesn't wait. Raises Failed."""
+    response = call(control_planes, lambda stub: stub.Publish(request, timeout=PUBLISH_SECONDS))
+    if response.problems:
+        raise BadWorkspace(problems_of(response), UNPUBLISHED)
+    generation = f"generation {response.generation} ({response.content_hash[:12]})"
+    if response.unchanged:
+        click.echo(f"{generation} has these files already; it is active or on its way")
+    else:
+        click.echo(f"{generation} is on its way")
+    if wait is not None:
+        see_it_active(control_planes, response, wait)
+
+
+def see_it_active(
+    control_planes: Addresses, response: pb.PublishResponse | pb.RollbackResponse, seconds: float
+) -> None:
+    """Wait until a generation is active, and say so. Raises Withdrawn and CallFailed."""
+    status = follow(control_planes, response, seconds, Console(highlight=False))
+    click.echo(f"generation {response.generation} is active{loaded_beside(status)}")
+
+
+def loaded_beside(status: pb.GetStatusResponse) -> str:
+    """Return what to say of the generations that a rollback could go to."""
+    others = [str(number) for number in status.live_generations if number != status.active_generation]
+    return f"; loaded for a rollback: {', '.join(others)}" if others else ""
+
+
+def show_status(control_planes: Addresses, *, as_json: bool) -> None:
+    """Print what is active, and who has acknowledged it. Raises CallFailed."""
+    response = call(control_planes, lambda stub: stub.GetStatus(pb.GetStatusRequest(), timeout=CALL_SECONDS))
+    if as_json:
+        print_json(document_of(response))
+        return
+    console = Console(width=max(Console().width, MIN_WIDTH), highlight=False)
+    for line in _headlines(response):
+        console.print(Text(printable(line)), soft_wrap=True)
+    console.print(_consumers(response))
+
+
+def _headlines(response: pb.GetStatusResponse) -> list[str]:
+    lines = []
+    if response.active_generation:
+        detail = f": {how_far(response)}" if response.detail and not response.target_generation else ""
+        phase = "active" if response.target_generation else phase_name(response.phase)
+        active = f"generation {response.active_generation} ({response.content_hash[:12]})"
+        lines.append(f"{active} {phase}{detail}{loaded_beside(response)}")
+    elif not response.target_generation:
+        lines.append(response.detail or "no generation is active")
+    if response.target_generation:
+        detail = f": {how_far(response)}" if response.detail else ""
+        lines.append(f"generation {response.target_generation} {phase_name(response.phase)}{detail}")
+    if response.failed_generation:
+        lines.append(f"generation {response.failed_generation} failed: {why_failed(response)}")
+    if response.pinned_generations:
+        lines.append(f"pinned: {', '.join(map(str, sorted(response.pinned_generations)))}")
+    if response.store_problem:
+        lines.append(f"the store can't be reached, nothing can be changed: {response.store_problem}")
+    if len(response.replicas) > 1:
+        lines.append(f"replicas: {', '.join(map(_replica, response.replicas))}")
+    return lines
+
+
+def _replica(replica: pb.Replica) -> str:
+    remark = " (silent)" if replica.silent else " (leads)" if replica.leading else ""
+    return f"{replica.name}{remark}"
+
+
+def _consumers(response: pb.GetStatusResponse) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("kind", "node", "state"):
+        table.add_column(column)
+    for consumer in sorted(response.consumers, key=lambda consumer: (consumer.kind, consumer.node_id)):
+        # Text, not markup: what others wrote may look like it.
+        table.add_row(
+            *(
+                Text(printable(each))
+                for each in (consumer.kind, consumer.node_id[:MAX_NAME], state_of(consumer))
+            )
+        )
+    return table

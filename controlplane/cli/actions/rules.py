@@ -1,0 +1,76 @@
+"""Says what is wrong with a workspace, all of it at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from controlplane.cli.output import print_json
+from controlplane.cli.problems import BadWorkspace, problem_document
+from controlplane.model import RuleSet
+from controlplane.planning.plan import make_plan
+from controlplane.problems import WorkspaceError
+from controlplane.rules.compile import compile_workspace
+from controlplane.rules.workspace import read_workspace
+from lightbulb.model import ObjectiveTable
+
+MIN_WIDTH = 140
+"""A narrower terminal wraps the table's lines; better than cutting names short."""
+
+
+def check(folder: Path, *, as_json: bool) -> None:
+    """Print the problems of a workspace, or what it holds when there are none. Raises BadWorkspace."""
+    try:
+        compiled = compile_workspace(read_workspace(folder))
+        make_plan(compiled)
+    except WorkspaceError as error:
+        if not as_json:
+            raise BadWorkspace(error.problems) from error
+        print_json({"objectives": [], "problems": [problem_document(each) for each in error.problems]})
+        sys.exit(1)
+    if as_json:
+        print_json({"objectives": [_document(each) for each in compiled.tables], "problems": []})
+    else:
+        _print_summary(compiled)
+
+
+def _document(table: ObjectiveTable) -> Mapping[str, Any]:
+    shift = table.shift
+    return {
+        "objective": table.objective,
+        "default_model": table.models[table.default_model].name,
+        "ab_tests": [rule.test_id for rule in table.ab_rules],
+        "conditions": len(table.context_rules),
+        "shift": None
+        if shift is None
+        else {"percent": shift.basis_points / 100, "to": table.models[shift.model].name},
+        "overrides": sum(len(rule.models) for rule in table.overrides),
+    }
+
+
+def _print_summary(compiled: RuleSet) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("objective", "default", "A/B tests", "conditions", "shift", "overrides"):
+        table.add_column(column)
+    for objective in compiled.tables:
+        table.add_row(*_summary(objective))
+    console = Console(width=max(Console().width, MIN_WIDTH))
+    console.print(table)
+    console.print(f"[green]ok[/]: {len(compiled.tables)} objectives, no problems")
+
+
+def _summary(table: ObjectiveTable) -> tuple[str, ...]:
+    shift = table.shift
+    return (
+        table.objective,
+        table.models[table.default_model].name,
+        ", ".join(rule.test_id for rule in table.ab_rules) or "-",
+        str(len(table.context_rules)),
+        "-" if shift is None else f"{shift.basis_points / 100:g}% to {table.models[shift.model].name}",
+        str(sum(len(rule.models) for rule in table.overrides)),
+    )

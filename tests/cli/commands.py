@@ -1,0 +1,47 @@
+"""Every command that there is, with arguments that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+import click
+
+from controlplane.cli.main import COMMANDS, main
+
+ARGUMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "diff": ("1", "2"),
+        "pin": ("1",),
+        "resolve": ("Objective", "--user", "u"),
+        "explain": ("Objective", "--user", "u"),
+        "infer": ("Objective", "--user", "u"),
+        "host": ("--shard", "a"),
+        "health": ("127.0.0.1:1",),
+    }
+)
+"""Command -> what it can't do without."""
+
+
+def command(path: str) -> click.Command:
+    """Return a command by its name, or by its group's and its own."""
+    context, found = click.Context(main), main
+    for name in path.split():
+        assert isinstance(found, click.Group)
+        child = found.get_command(context, name)
+        assert child is not None, path
+        found = child
+    return found
+
+
+def paths() -> Iterator[str]:
+    """Yield what people type for each command."""
+    for name in COMMANDS:
+        found = command(name)
+        if not isinstance(found, click.Group) or found.invoke_without_command:
+            yield name
+        if isinstance(found, click.Group):
+            yield from (f"{name} {child}" for child in found.list_commands(click.Context(found)))
+
+
+PATHS = tuple(paths())

@@ -1,0 +1,135 @@
+"""A command whose extra isn't installed says so in one line; help needs none."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from controlplane.cli.extras import MODULES
+from tests.cli.commands import PATHS
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = str(ROOT / "rules")
+
+WITHOUT = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in MISSING:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+MISSING = set(sys.argv[1].split(","))
+sys.meta_path.insert(0, Missing())
+from controlplane.cli.main import main
+"""
+
+NOBODY = "127.0.0.1:1"
+
+NEEDS = [
+    ("rules check", (RULES,), "cli", ("rich", "yaml", "quickjs")),
+    ("publish", (RULES, "--control-plane", NOBODY), "cli", ("rich",)),
+    ("status", ("--control-plane", NOBODY), "cli", ("rich",)),
+    ("rollback", ("--control-plane", NOBODY), "cli", ("rich",)),
+    ("history", ("--control-plane", NOBODY), "cli", ("rich",)),
+    ("diff", ("1", "2", "--control-plane", NOBODY), "cli", ("rich",)),
+    ("pin", ("1", "--control-plane", NOBODY), "cli", ("rich",)),
+    ("events", ("--control-plane", NOBODY), "cli", ("rich",)),
+    ("resolve", ("X", "--user", "u", "--rules", RULES), "cli", ("yaml", "quickjs")),
+    ("explain", ("X", "--user", "u", "--rules", RULES), "cli", ("yaml", "quickjs")),
+    ("health", ("127.0.0.1:1",), "cli", ("grpc_health",)),
+    ("control-plane", (), "control-plane", ("yaml", "quickjs", "grpc_health", "grpc_reflection")),
+    ("control-plane", ("--store", "redis://127.0.0.1:1"), "redis", ("redis",)),
+    ("serve", (), "service", ("grpc_health", "grpc_reflection")),
+    ("host", ("--shard", "a"), "host", ("numpy", "grpc_health", "grpc_reflection")),
+    ("sidecar bootstrap", (), "sidecar", ("yaml",)),
+    ("up", (), "all", ("rich", "yaml", "quickjs", "numpy", "grpc_health", "grpc_reflection")),
+    ("up", ("--replicas", "2"), "all", ("redis",)),
+    ("demo", (), "all", ("rich", "yaml", "quickjs", "numpy", "grpc_health", "grpc_reflection")),
+]
+
+
+def run_without(missing: str, code: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", f"{WITHOUT}\n{code}", missing, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "arguments", "extra", "module"),
+    [
+        pytest.param(path, arguments, extra, module, id=f"{path} {module}")
+        for path, arguments, extra, modules in NEEDS
+        for module in modules
+    ],
+)
+def test_a_command_names_the_extra_that_it_needs(
+    path: str, arguments: tuple[str, ...], extra: str, module: str, tmp_path: Path
+) -> None:
+    done = run_without(module, "main(sys.argv[2:])", tmp_path, *path.split(), *arguments)
+    assert done.stderr.splitlines() == [
+        f'error: this needs the extra "{extra}", for {module}; pip install "lightbulb-routing[{extra}]"'
+    ]
+    assert (done.returncode, done.stdout) == (2, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+HELP = """
+from click.testing import CliRunner
+for path in ["", *sys.argv[2].split(",")]:
+    done = CliRunner().invoke(main, [*path.split(), "--help"])
+    assert (done.exit_code, done.output[:7]) == (0, "Usage: "), (path, done.output, done.exception)
+"""
+
+
+def test_every_help_works_without_any_extra(tmp_path: Path) -> None:
+    done = run_without(",".join(MODULES), HELP, tmp_path, ",".join(PATHS))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+ASK = """
+from click.testing import CliRunner
+for arguments in (["resolve"], ["explain"], ["infer"]):
+    done = CliRunner().invoke(main, [*arguments, "X", "--user", "u", "--lightbulb", "127.0.0.1:1"])
+    assert "error: no Lightbulb at 127.0.0.1:1" in done.stderr, done.stderr
+done = CliRunner().invoke(main, ["init", "made"])
+assert done.exit_code == 0, done.output
+"""
+
+
+def test_a_plain_installation_asks_a_lightbulb_and_makes_a_workspace(tmp_path: Path) -> None:
+    done = run_without(",".join(MODULES), ASK, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_missing_module_is_told_as_json_when_that_is_asked_for(tmp_path: Path) -> None:
+    done = run_without("rich", "main(sys.argv[2:])", tmp_path, "status", "--output", "json")
+    assert (done.returncode, done.stderr) == (2, "")
+    assert '"code": "MISSING_EXTRA"' in done.stdout
+
+
+HEAVY = """
+main(["--help"], standalone_mode=False)
+heavy = {"asyncio", "google", "grpc", "rich", "yaml", "numpy", "quickjs"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def test_the_list_of_commands_needs_no_more_than_click(tmp_path: Path) -> None:
+    assert run_without("nothing", HEAVY, tmp_path).stderr == ""
+
+
+def test_what_a_users_own_code_lacks_is_the_users(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import redis_of_mine\n")
+    done = run_without("nothing", "main(sys.argv[2:])", tmp_path, "host", "--shard", "a", "--models", "mine")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: can't import mine: ModuleNotFoundError: No module named 'redis_of_mine'; "
+        "name another module with --models\n"
+    )
