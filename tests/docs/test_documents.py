@@ -64,7 +64,7 @@ def test_links_between_documents_lead_somewhere(document: str) -> None:
 def test_what_differs_from_run_to_run_is_left_out_of_a_comparison_and_nothing_else() -> None:
     one = "generation 12 (929a4a6379fe) settled"
     assert stable(one) == stable("generation 3 (e28203fc2dba)  retiring  ")
-    assert stable(one) != stable("generation 12 (929a4a6379fe) failed: refused")
+    assert stable(one) != stable("generation 12 (929a4a6379fe) was withdrawn: refused")
     assert stable("host  host-1  synced") != stable("host  host-1  not synced: x")
 
 

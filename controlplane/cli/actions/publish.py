@@ -82,7 +82,7 @@ def _headlines(response: pb.GetStatusResponse) -> list[str]:
         detail = f": {how_far(response)}" if response.detail else ""
         lines.append(f"generation {response.target_generation} {phase_name(response.phase)}{detail}")
     if response.failed_generation:
-        lines.append(f"generation {response.failed_generation} failed: {why_failed(response)}")
+        lines.append(f"generation {response.failed_generation} was withdrawn: {why_failed(response)}")
     if response.pinned_generations:
         lines.append(f"pinned: {', '.join(map(str, sorted(response.pinned_generations)))}")
     if response.store_problem:
