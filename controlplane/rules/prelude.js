@@ -10,25 +10,8 @@
   const freezeObject = Object.freeze;
   const global = globalThis;
 
-  // An error whose code the host understands: "\u0001CODE\u0001text".
+  // An error whose code the host understands: "\u0001CODE\u0001text". Of an unknown name the text is the name.
   function fail(code, text) { throw new Error("\u0001" + code + "\u0001" + text); }
-
-  function nearest(name, known) {
-    const scored = known.map((each) => [distance(name.toLowerCase(), each.toLowerCase()), each]);
-    const close = scored.filter(([d, each]) => d <= Math.max(2, each.length / 3)).sort((a, b) => a[0] - b[0]);
-    return close.length ? "did you mean " + close[0][1] + "?" : "known: " + (known.join(", ") || "none");
-  }
-
-  function distance(a, b) {
-    let row = Array.from({length: b.length + 1}, (_, i) => i);
-    for (let i = 1; i <= a.length; i++) {
-      const next = [i];
-      for (let j = 1; j <= b.length; j++)
-        next[j] = Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
-      row = next;
-    }
-    return row[b.length];
-  }
 
   // What there is under some names, and nothing else: `find` gives one value, `all` an object with every one.
   // A file names few of an organization's objectives. So they become properties only for who looks at the
@@ -46,7 +29,7 @@
         const value = find(name);
         if (value !== undefined) return value;
         if (open) return name;
-        fail(code, what + " " + name + " is unknown; " + nearest(name, objectKeys(fill(target))));
+        fail(code, name);
       },
       set() { throw new TypeError(what + "s are read-only"); },
     };

@@ -8,55 +8,33 @@ sources give the same values.
 from __future__ import annotations
 
 import json
-import re
-import signal
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from controlplane.problems import Problem
 from controlplane.rules.places import Places, find_rules, find_variables, first_places
-from controlplane.rules.sandbox_process import Ended, Stopped, run_child
+from controlplane.rules.sandbox_faults import (
+    PRELUDE_LINE,
+    REMEDIES,
+    UNKNOWN,
+    Fault,
+    is_rules_fault,
+    read_end,
+    read_error,
+)
+from controlplane.rules.sandbox_process import run_child
+from controlplane.rules.yaml_file import hint
 from lightbulb.model import Source
 
 _HERE = Path(__file__).parent
-PRELUDE_LINE = 100_000
-"""Lines up to this are the author's; workspace files are smaller."""
-
 MAX_CHILDREN = 8
 """Children for one workspace; each that is thrown away has found at least one problem."""
 
-MAX_MESSAGE = 300
-"""Characters of what a rule throws that a problem shows."""
-
-_FRAME = re.compile(r"(?:<input>|<eval>):(\d+)")
-_CODED = re.compile(r"\x01([A-Z_]+)\x01(.*)")
-_STACK = re.compile(r"\n\s+at .*", re.DOTALL)
-
 _WITHOUT_RULES = frozenset({"SYNTAX", "NOT_A_FUNCTION"})
 """Problems of a file from which it only follows that it has no rule."""
-
-_REMEDIES = MappingProxyType(
-    {
-        "SYNTAX": "mend the JavaScript",
-        "EVALUATION": "mend the function; it must return a rule without throwing",
-        "TIME_LIMIT": "remove the loop or the expensive expression; a rule takes milliseconds",
-        "MEMORY_LIMIT": "build less; a rule is a few kilobytes",
-        "TOO_DEEP": "flatten what the rule returns",
-        "OUTPUT_TOO_LARGE": "return less; a rule is a few kilobytes",
-        "NOT_JSON": "return only plain objects, arrays, strings, finite numbers, booleans and null",
-        "NOT_DETERMINISTIC": "remove it; the same rules must give the same result everywhere and always",
-        "THENABLE": "return the rule itself; nothing asynchronous runs here",
-        "DUPLICATE_RULE": "rename one of them",
-        "NO_RULES": "add a top-level function whose name is define...Rule, or remove the file",
-        "UNKNOWN_OBJECTIVE": "use one that objectives.yaml defines",
-        "UNKNOWN_CONSTANT": "use one that lightbulb.d.ts declares",
-        "CRASH": "simplify the rule; it crashes the engine",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,15 +62,17 @@ class RawRule:
     value: object
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Evaluation:
     """What the children have found so far."""
 
     sources: Mapping[str, str]
+    names: Mapping[str, Sequence[str]]
+    """Code of `UNKNOWN` -> the names that there are."""
     places: Mapping[tuple[str, str], Source]
-    values: dict[tuple[str, str], object]
     problems: list[Problem]
-    done: set[tuple[str, str]]
+    values: dict[tuple[str, str], object] = field(default_factory=dict)
+    done: set[tuple[str, str]] = field(default_factory=set)
     finished: bool = False
 
 
@@ -109,26 +89,42 @@ def evaluate(
     `objectives` rules may name any.
     """
     limits = limits or Limits()
-    setup = {
-        "objectives": _lines(sorted(objectives or ())),
-        "open": objectives is None,
-        "constants": dict(constants),
-        "depth": limits.depth,
-    }
+    setup = _setup(objectives, constants, limits)
     places = find_rules(sources)
-    state = _Evaluation(sources, first_places(places), {}, _told_by_the_text(sources, places), set())
+    state = _Evaluation(
+        sources=sources,
+        names={"UNKNOWN_OBJECTIVE": objectives or (), "UNKNOWN_CONSTANT": tuple(constants)},
+        places=first_places(places),
+        problems=_told_by_the_text(sources, places),
+    )
     deadline = time.monotonic() + limits.total_seconds
     for _ in range(MAX_CHILDREN):
         if state.finished or not sources or time.monotonic() >= deadline:
             break
         _run_child(state, _request(state, setup, limits), limits, deadline)
-    broken = {problem.file for problem in state.problems if problem.code in _WITHOUT_RULES}
-    problems += [each for each in state.problems if each.code != "NO_RULES" or each.file not in broken]
+    problems += _told(state.problems)
     rules = [
         RawRule(source=_source(state, file, rule), value=value)
         for (file, rule), value in state.values.items()
     ]
     return tuple(sorted(rules, key=lambda each: (each.source.file, each.source.line, each.source.rule)))
+
+
+def _told(problems: Sequence[Problem]) -> list[Problem]:
+    """Return what is worth telling: that a file has no rule may only follow from something else."""
+    broken = {problem.file for problem in problems if problem.code in _WITHOUT_RULES}
+    return [each for each in problems if each.code != "NO_RULES" or each.file not in broken]
+
+
+def _setup(
+    objectives: Sequence[str] | None, constants: Mapping[str, str], limits: Limits
+) -> Mapping[str, object]:
+    return {
+        "objectives": _lines(sorted(objectives or ())),
+        "open": objectives is None,
+        "constants": dict(constants),
+        "depth": limits.depth,
+    }
 
 
 def _lines(names: Sequence[str]) -> str:
@@ -163,44 +159,16 @@ def _run_child(state: _Evaluation, request: str, limits: Limits, deadline: float
     )
     running = _take_output(state, ended.output)
     if running is None and ended.code != 0:
-        if not _is_rules_fault(ended):
+        if not is_rules_fault(ended):
             raise RuntimeError(f"the sandbox itself failed: {ended.trace.strip()[-500:]}")
         running = _at_work(state)
     if running is not None:
-        _blame(state, running, (*_cause(ended), 0))
+        _blame(state, running, read_end(ended))
 
 
 def _at_work(state: _Evaluation) -> tuple[str, str] | None:
     """Return the file that a child was at, or about to begin, when it ended between rules; None after all."""
     return next(((file, "") for file in sorted(state.sources) if (file, "") not in state.done), None)
-
-
-_MESSAGES = MappingProxyType(
-    {
-        "TIME_LIMIT": "it ran for longer than it may",
-        "MEMORY_LIMIT": "out of memory",
-        "CRASH": "the engine crashed",
-        "OUTPUT_TOO_LARGE": "it returns more than it may",
-    }
-)
-
-
-def _is_rules_fault(ended: Ended) -> bool:
-    """Say whether a child that failed was killed, or ran out of memory; else it never worked."""
-    return ended.code < 0 or "MemoryError" in ended.trace
-
-
-def _cause(ended: Ended) -> tuple[str, str]:
-    """Return the code and the message of the problem that ended a child."""
-    if ended.stopped is Stopped.LATE or -ended.code == signal.SIGXCPU:
-        return "TIME_LIMIT", "all rules together ran for longer than they may, until here"
-    if ended.stopped is Stopped.SILENT or -ended.code in {signal.SIGKILL, signal.SIGPROF}:
-        code = "TIME_LIMIT"
-    elif -ended.code == signal.SIGXFSZ:
-        code = "OUTPUT_TOO_LARGE"
-    else:
-        code = "MEMORY_LIMIT" if "MemoryError" in ended.trace else "CRASH"
-    return code, _MESSAGES[code]
 
 
 def _take_output(state: _Evaluation, output: bytes) -> tuple[str, str] | None:
@@ -229,52 +197,32 @@ def _take_line(state: _Evaluation, said: Mapping[str, Any]) -> None:
         state.values[place] = json.loads(said["json"])
         state.done.add(place)
     else:
-        _blame(state, place, _read_error(said["error"], place))
+        _blame(state, place, read_error(said["error"], of_file=not said["rule"]))
 
 
-def _read_error(text: str, place: tuple[str, str]) -> tuple[str, str, int]:
-    """Return code, message and the author's line (0: not known) of an exception's text."""
-    lines = [int(number) for number in _FRAME.findall(text)]
-    line = next((number for number in lines if number <= PRELUDE_LINE), 0)
-    coded = _CODED.search(text)
-    # An author's error may look like one of ours; what it says must still be something that we know.
-    if coded is not None and coded.group(1) in _REMEDIES:
-        code, message = coded.groups()
-        return code, _tidy(message) or _MESSAGES.get(code, ""), line
-    message = _tidy(_STACK.sub("", text).removesuffix("\nundefined"))  # what isn't an Error has no stack
-    if not message or message == "null" or "out of memory" in message:
-        return "MEMORY_LIMIT", "out of memory", 0
-    if "interrupted" in message:
-        return "TIME_LIMIT", _MESSAGES["TIME_LIMIT"], 0
-    if "call stack" in message:
-        return "TOO_DEEP", "it calls itself without end", line
-    if message.startswith("SyntaxError: ") and not place[1]:
-        return "SYNTAX", message.removeprefix("SyntaxError: "), line
-    return "EVALUATION", message, line
-
-
-def _tidy(message: str) -> str:
-    """Return a text of the author's as one line for any terminal and any protocol."""
-    message = " ".join(message.split())
-    shown = "".join(each if each.isprintable() else "?" for each in message[:MAX_MESSAGE])
-    return shown + ("..." if len(message) > MAX_MESSAGE else "")
-
-
-def _blame(state: _Evaluation, place: tuple[str, str], error: tuple[str, str, int]) -> None:
-    """Note a problem with (file, rule); `error` is code, message and line (0: where the rule is)."""
-    (file, rule), (code, message, line) = place, error
-    state.done.add((file, rule))
-    source = _source(state, file, rule)
+def _blame(state: _Evaluation, place: tuple[str, str], fault: Fault) -> None:
+    """Note a problem with (file, rule); where the fault has no line, it is where the rule is."""
+    file, rule = place
+    state.done.add(place)
+    message, remedy = _words(fault, state)
     state.problems.append(
         Problem(
             file=file,
-            line=line or source.line,
+            line=fault.line or _source(state, file, rule).line,
             rule=rule,
-            code=code,
+            code=fault.code,
             message=message,
-            remedy=_REMEDIES[code],
+            remedy=remedy,
         )
     )
+
+
+def _words(fault: Fault, state: _Evaluation) -> tuple[str, str]:
+    """Return the message and the remedy."""
+    kind = UNKNOWN.get(fault.code)
+    if kind is None:
+        return fault.message, REMEDIES[fault.code]
+    return f"{kind} {fault.message} is unknown", hint(fault.message, state.names[fault.code], state.problems)
 
 
 def _source(state: _Evaluation, file: str, rule: str) -> Source:
@@ -304,7 +252,7 @@ def _duplicates(places: Places) -> list[Problem]:
     for file, own in places.items():
         if not own:
             problems.append(
-                Problem(file=file, line=1, code="NO_RULES", message="no rule", remedy=_REMEDIES["NO_RULES"])
+                Problem(file=file, line=1, code="NO_RULES", message="no rule", remedy=REMEDIES["NO_RULES"])
             )
         for source in own:
             other = first.setdefault(source.rule, source)
@@ -316,7 +264,7 @@ def _duplicates(places: Places) -> list[Problem]:
                         rule=source.rule,
                         code="DUPLICATE_RULE",
                         message=f"also defined at {other.file}:{other.line}",
-                        remedy=_REMEDIES["DUPLICATE_RULE"],
+                        remedy=REMEDIES["DUPLICATE_RULE"],
                     )
                 )
     return problems

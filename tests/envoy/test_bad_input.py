@@ -116,7 +116,7 @@ BAD = {
         added("function defineBadRule() {\n  return {a: Objectives.PaymentFraud};\n}"),
         "bad.js:2 defineBadRule UNKNOWN_OBJECTIVE",
         "objective PaymentFraud is unknown",
-        "objectives.yaml",
+        "did you mean PaymentFraudDetection?",
     ),
     "an unknown model": (
         edited("ab_12345.js", "model-cell-3", "model-cel-3"),

@@ -105,8 +105,12 @@ HAZARDS = {
     "a throw": ("throw new Error('boom')", "EVALUATION", "boom"),
     "a throw of no error": ("throw 'boom\\n\\x1b[2J'", "EVALUATION", "boom ?[2J"),
     "a throw that looks like ours": ("throw Error('\\x01NOPE\\x01x')", "EVALUATION", "?NOPE?x"),
-    "a misspelt objective": ("return {a: Objectives.ContinueWatching}", "UNKNOWN_OBJECTIVE", "Ranking?"),
-    "a misspelt constant": ("return {a: constants.TITLE}", "UNKNOWN_CONSTANT", "TITLE_INPUT_TYPE"),
+    "a misspelt objective": (
+        "return {a: Objectives.ContinueWatching}",
+        "UNKNOWN_OBJECTIVE",
+        "objective ContinueWatching is unknown",
+    ),
+    "a misspelt constant": ("return {a: constants.TITLE}", "UNKNOWN_CONSTANT", "constant TITLE is unknown"),
     "a bad condition": ("return context.country.in()", "EVALUATION", "at least one value"),
     "a bad version": ("return context.attribute('v').semver('>=', '1')", "EVALUATION", "semantic version"),
     "files": ("return {a: require('fs')}", "EVALUATION", "require"),
@@ -141,6 +145,20 @@ def test_a_hazard_is_a_problem_with_file_rule_and_remedy(name: str, found: dict[
     assert message in problem.message
     assert problem.line in {3, 4}
     assert problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("named", "remedy"),
+    [
+        (f"Objectives.{OBJECTIVES[0]}s", f"did you mean {OBJECTIVES[0]}?"),
+        ("constants.TITLE_INPUT_TIP", "did you mean TITLE_INPUT_TYPE?"),
+        ("constants.Z", f"use one of: {', '.join(sorted(CONSTANTS))}"),
+    ],
+)
+def test_what_was_probably_meant_is_the_remedy_of_an_unknown_name(named: str, remedy: str) -> None:
+    (problem,) = problems({"rules.js": hazard_file(f"return {{a: {named}}}")})
+    assert problem.message.endswith(f" {named.partition('.')[2]} is unknown")
+    assert problem.remedy == remedy
 
 
 @pytest.mark.parametrize(
