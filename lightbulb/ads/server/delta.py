@@ -115,7 +115,7 @@ class DeltaSession:
 
     def _open(self, request: DeltaRequest) -> None:
         subscription = TypeState(type_url=request.type_url)
-        self._lanes.by_type[request.type_url] = subscription
+        self._lanes.add(subscription)
         if self.snapshot is not None:
             subscription.current = self.snapshot.of(request.type_url)
         subscription.has.take_over(request.initial_versions, subscription.current)
@@ -131,26 +131,28 @@ class DeltaSession:
 
     def _flush(self, now: float) -> tuple[DeltaResponse, ...]:
         """Return every response that may go now, in the order in which they must."""
-        return tuple(self._responses(now))
+        snapshot = self._lanes.snapshot
+        return () if snapshot is None else tuple(self._responses(snapshot, now))
 
-    def _responses(self, now: float) -> Iterator[DeltaResponse]:
-        for subscription in self._lanes.in_order():
+    def _responses(self, snapshot: Snapshot, now: float) -> Iterator[DeltaResponse]:
+        for subscription in self._lanes.in_order:
             if subscription.type_url == ENDPOINTS:
                 self._warm(subscription)
-            batch = self._batch(subscription, now)
+            if subscription.pending is not None:
+                continue
+            batch = self._batch(subscription, snapshot, now)
             if batch is None:
                 continue
             nonce = self._lanes.next_nonce()
             subscription.sent(batch, nonce, now)
             if subscription.type_url == CLUSTER:
                 self._cold.update(resource.name for resource in batch.resources)
-            assert self.snapshot is not None
             yield DeltaResponse(
                 type_url=subscription.type_url,
                 nonce=nonce,
                 resources=batch.resources,
                 removed=batch.removed,
-                stamp=str(self.snapshot.stamp),
+                stamp=str(snapshot.stamp),
             )
 
     def _warm(self, endpoints: TypeState) -> None:
@@ -160,12 +162,13 @@ class DeltaSession:
         endpoints.forced |= again
         endpoints.dirty |= again
 
-    def _batch(self, subscription: TypeState, now: float) -> Batch | None:
+    def _batch(self, subscription: TypeState, snapshot: Snapshot, now: float) -> Batch | None:
         """Return what is to be sent now, which may be an answer without content; None for nothing."""
-        if subscription.pending is not None or not self._may_tell(subscription):
-            return None
-        if not subscription.repairs and not subscription.dirty and not subscription.owes_answer:
-            return None
+        if not subscription.repairs:
+            if not subscription.dirty and not subscription.owes_answer:
+                return None
+            if not self._knows(snapshot, subscription.type_url):
+                return None
         if not self._lanes.may_update(subscription):
             return None
         batch = subscription.next_batch(
@@ -174,11 +177,6 @@ class DeltaSession:
             byte_limit=self._lanes.limits.response_bytes,
         )
         return batch if batch or subscription.owes_answer else None
-
-    def _may_tell(self, subscription: TypeState) -> bool:
-        """Say whether the type is known; what was refused is taken back even if it isn't."""
-        assert self.snapshot is not None
-        return bool(subscription.repairs) or self._knows(self.snapshot, subscription.type_url)
 
     def _missing_clusters(self, type_url: str) -> AbstractSet[str]:
         """Return the clusters that a route must not name: the client refused them, and has no other."""

@@ -52,7 +52,7 @@ def diff(old: Resources, new: Resources) -> Diff:
 
 def differs(one: Resources, other: Resources) -> bool:
     """Say whether two differ in a name or a version; as quick as `diff`."""
-    return diff(one, other) != NO_DIFF
+    return one is not other and diff(one, other) != NO_DIFF
 
 
 def versions(resources: Resources) -> Mapping[str, str]:

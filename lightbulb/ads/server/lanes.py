@@ -76,6 +76,9 @@ class Lanes(Generic[L]):
         self.snapshot = snapshot
         self.limits = limits or SessionLimits()
         self.by_type: dict[str, L] = {}
+        """Type URL -> lane; to read only."""
+        self.in_order: tuple[L, ...] = ()
+        """The lanes in the order in which they are served; to read only."""
         self._nonces = count(1)
         self._complete_at: float | None = None
 
@@ -97,10 +100,10 @@ class Lanes(Generic[L]):
         if sum(len(lane.names) for lane in self.by_type.values()) > self.limits.names:
             raise TooManyNames(f"more than {self.limits.names} names on one stream")
 
-    def in_order(self) -> Iterator[L]:
-        """Yield the lanes in the order in which they are served; none before there is a snapshot."""
-        if self.snapshot is not None:
-            yield from (self.by_type[type_url] for type_url in PUSH_ORDER if type_url in self.by_type)
+    def add(self, lane: L) -> None:
+        """Take a type that the stream asks for from now on."""
+        self.by_type[lane.type_url] = lane
+        self.in_order = tuple(self.by_type[each] for each in PUSH_ORDER if each in self.by_type)
 
     def next_nonce(self) -> str:
         """Return what the next response is to be answered with."""

@@ -232,14 +232,14 @@ class SotwSession:
         watch.asked = not request.version
         if self.snapshot is not None:
             watch.update(self.snapshot.of(request.type_url))
-        self._lanes.by_type[request.type_url] = watch
+        self._lanes.add(watch)
 
     def _flush(self, now: float) -> tuple[SotwResponse, ...]:
         """Return every response that may go now, in the order in which they must."""
-        return tuple(self._responses(now))
+        return () if self.snapshot is None else tuple(self._responses(now))
 
     def _responses(self, now: float) -> Iterator[SotwResponse]:
-        for watch in self._lanes.in_order():
+        for watch in self._lanes.in_order:
             world = self._next(watch, now)
             if world is None:
                 continue
