@@ -8,7 +8,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from controlplane.cli.main import main
-from tests.lightbulb.ads_server import eventually, scripted_server
+from tests.ads.scripted_server import eventually, scripted_server
 from tests.lightbulb.lightbulb_server import lightbulb, publish, serving, sidecars
 from tests.lightbulb.tables import OBJECTIVE, TABLE
 

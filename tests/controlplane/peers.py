@@ -30,8 +30,8 @@ from lightbulb.ads.values import (
 )
 from lightbulb.ads.wire import encode_delta_request
 from lightbulb.tables.feed import AFRESH, TYPES, Feed
+from tests.ads.scripted_server import SOON
 from tests.controlplane.workspaces import SHARD
-from tests.lightbulb.ads_server import SOON
 
 SIDECAR_TYPES = (CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE)
 

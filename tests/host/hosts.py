@@ -16,7 +16,7 @@ from lightbulb.model import ModelAssignment
 from lightbulb.oip import open_inference_pb2 as pb
 from lightbulb.oip.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from lightbulb.resolution.codec import assignment_to_bytes
-from tests.lightbulb.ads_server import resource
+from tests.ads.scripted_server import resource
 
 NOBODY = "127.0.0.1:1"
 """A control plane that isn't there."""

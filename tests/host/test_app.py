@@ -22,6 +22,7 @@ from lightbulb.host.app import SERVICE, ServingHost
 from lightbulb.host.workflow import Workflow
 from lightbulb.model import ModelAssignment
 from lightbulb.oip import open_inference_pb2 as pb
+from tests.ads.scripted_server import ScriptedServer, Stream, eventually, resource, scripted_server
 from tests.host.hosts import NOBODY, Running, assigned, infer, running, settings
 from tests.host.workflows import (
     DEADLINE,
@@ -33,7 +34,6 @@ from tests.host.workflows import (
     slow_to_load,
     within_deadline,
 )
-from tests.lightbulb.ads_server import ScriptedServer, Stream, eventually, resource, scripted_server
 
 MODELS: Mapping[str, type[Workflow]] = {
     "echo@1": Echo,

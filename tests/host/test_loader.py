@@ -9,6 +9,7 @@ from lightbulb.host.errors import REASON_LIMIT, CannotLoad
 from lightbulb.host.loader import Loader
 from lightbulb.host.workflow import Inference, Supplies, Workflow
 from lightbulb.model import RequestContext
+from tests.ads.scripted_server import eventually
 from tests.host.workflows import (
     DEADLINE,
     Echo,
@@ -18,7 +19,6 @@ from tests.host.workflows import (
     slow_to_load,
     within_deadline,
 )
-from tests.lightbulb.ads_server import eventually
 
 NOTHING = Supplies(facts={}, models={})
 SHORT = 1.0

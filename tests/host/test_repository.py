@@ -9,6 +9,7 @@ from lightbulb.host.errors import BadInput, NotAssigned, NotLoaded
 from lightbulb.host.repository import Repository, State
 from lightbulb.host.workflow import Workflow
 from lightbulb.model import ModelAssignment
+from tests.ads.scripted_server import eventually
 from tests.host.workflows import (
     DEADLINE,
     Echo,
@@ -19,7 +20,6 @@ from tests.host.workflows import (
     slow_to_load,
     within_deadline,
 )
-from tests.lightbulb.ads_server import eventually
 
 FACTS = {"history": lambda user: (user,), "titles": dict}
 CATALOGUE: Mapping[str, type[Workflow]] = {

@@ -16,6 +16,7 @@ from lightbulb.host.errors import BadInput
 from lightbulb.host.workflow import Array, Inference, Workflow
 from lightbulb.oip import open_inference_pb2 as pb
 from lightbulb.rpc.status import DETAILS_LIMIT
+from tests.ads.scripted_server import eventually
 from tests.host.hosts import Running, infer, running
 from tests.host.workflows import (
     VALIDATION,
@@ -27,7 +28,6 @@ from tests.host.workflows import (
     slow_to_answer,
     within_deadline,
 )
-from tests.lightbulb.ads_server import eventually
 
 MODELS: Mapping[str, type[Workflow]] = {
     "echo@1": Echo,

@@ -12,7 +12,7 @@ from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES, SIDECAR_ST
 from lightbulb.model import ActiveGeneration, ObjectiveTable, SidecarState
 from lightbulb.resolution.codec import generation_to_bytes, sidecar_state_to_bytes
 from lightbulb.service.server import LightbulbServer, LightbulbSettings
-from tests.lightbulb.ads_server import ScriptedServer, resource, scripted_server
+from tests.ads.scripted_server import ScriptedServer, resource, scripted_server
 from tests.lightbulb.tables import TABLE, tables_to_bytes
 
 

@@ -14,7 +14,7 @@ from lightbulb.client.client import LightbulbClient
 from lightbulb.model import ActiveGeneration, ObjectiveTable, RequestContext
 from lightbulb.resolution.codec import generation_to_bytes
 from lightbulb.service.server import LightbulbServer
-from tests.lightbulb.ads_server import eventually
+from tests.ads.scripted_server import eventually
 from tests.lightbulb.lightbulb_server import settings
 from tests.lightbulb.tables import OBJECTIVE, TABLE, tables_to_bytes
 

@@ -23,7 +23,7 @@ from lightbulb.model import NO_GENERATION, RequestContext
 from lightbulb.resolution.resolve import Allocation, Reason
 from lightbulb.rpc.answer import Answer, Query
 from lightbulb.rpc.status import code_of, error_of
-from tests.lightbulb.ads_server import scripted_server
+from tests.ads.scripted_server import scripted_server
 from tests.lightbulb.lightbulb_server import lightbulb, publish, serving, sidecars
 from tests.lightbulb.tables import OBJECTIVE, TABLE
 

@@ -26,7 +26,7 @@ from lightbulb.oip.open_inference_pb2_grpc import (
     add_GRPCInferenceServiceServicer_to_server,
 )
 from lightbulb.rpc.answer import Answer
-from tests.lightbulb.ads_server import eventually
+from tests.ads.scripted_server import eventually
 from tests.lightbulb.tables import OBJECTIVE
 from tests.lightbulb.test_enrich import ANSWER
 

@@ -21,7 +21,7 @@ from lightbulb.errors import CannotListen
 from lightbulb.service.server import SERVICE, LightbulbServer
 from lightbulb.v1 import lightbulb_pb2 as pb
 from lightbulb.v1 import lightbulb_pb2_grpc
-from tests.lightbulb.ads_server import eventually, resource, scripted_server
+from tests.ads.scripted_server import eventually, resource, scripted_server
 from tests.lightbulb.lightbulb_server import health, lightbulb, publish, serving, settings
 from tests.lightbulb.tables import OBJECTIVE, TABLE, tables_to_bytes
 

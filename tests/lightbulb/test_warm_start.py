@@ -15,7 +15,7 @@ from lightbulb.errors import UnknownObjective
 from lightbulb.model import RequestContext
 from lightbulb.service.server import LightbulbServer
 from lightbulb.tables.live import LiveTables
-from tests.lightbulb.ads_server import ScriptedServer, eventually, resource, scripted_server
+from tests.ads.scripted_server import ScriptedServer, eventually, resource, scripted_server
 from tests.lightbulb.lightbulb_server import health, lightbulb, publish, settings, sidecars
 from tests.lightbulb.tables import OBJECTIVE, TABLE
 

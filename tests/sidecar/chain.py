@@ -16,8 +16,8 @@ from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Node, Resource
 from lightbulb.sidecar.envoy_acks import has_arrived, is_complete, is_known
 from lightbulb.sidecar.holdings import TYPES, can_serve, refuse_emptying, start_from
-from tests.xds.sidecars import Sidecar
-from tests.xds.worlds import LIMITS
+from tests.ads.sidecars import Sidecar
+from tests.ads.worlds import LIMITS
 
 NODE = Node(id="s")
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.xds.test_convergence import fleets
 
 from lightbulb.ads.client.held import versions
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.values import CLUSTER, LISTENER, ROUTE, SCOPED_ROUTE, Resource
 from tests.sidecar.chain import Chain
-from tests.xds.test_convergence import fleets
 
 moves = st.sampled_from(["upstream", "relay", "work", "envoy"])
 breaks = st.sampled_from(["reconnect", "envoy restarts", "relay restarts", "relay forgets"])

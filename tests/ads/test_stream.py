@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lightbulb.ads.client.subscriber import Backoff, Subscriber, Update
 from lightbulb.ads.wire import DELTA_METHOD, SERVICE
-from tests.lightbulb.ads_server import NODE, ScriptedServer, eventually, resource, scripted_server, subscribed
+from tests.ads.scripted_server import NODE, ScriptedServer, eventually, resource, scripted_server, subscribed
 
 A, B = "type.googleapis.com/test.A", "type.googleapis.com/test.B"
 

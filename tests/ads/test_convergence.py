@@ -8,8 +8,8 @@ from lightbulb.ads.server.diff import versions
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.sotw import SotwSession
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Resource
-from tests.xds.sidecars import WILDCARDS, Sidecar
-from tests.xds.worlds import LIMITS, fleet, of, res
+from tests.ads.sidecars import WILDCARDS, Sidecar
+from tests.ads.worlds import LIMITS, fleet, of, res
 
 fleets = st.builds(
     fleet,

@@ -18,7 +18,7 @@ from lightbulb.ads.client.held import NOTHING_HELD, Held, applied, versions
 from lightbulb.ads.client.last_known_good import MAGIC, LastKnownGood, Unusable, decode, encode
 from lightbulb.ads.client.session import Update
 from lightbulb.ads.values import Resource
-from tests.lightbulb.ads_server import eventually, resource
+from tests.ads.scripted_server import eventually, resource
 
 A, B = "type.googleapis.com/test.A", "type.googleapis.com/test.B"
 NAME = "lightbulb-1"

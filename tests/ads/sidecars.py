@@ -10,7 +10,7 @@ from lightbulb.ads.messages import DeltaRequest, DeltaResponse
 from lightbulb.ads.server.delta import DeltaSession
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Resource
-from tests.xds.worlds import LIMITS, named_by
+from tests.ads.worlds import LIMITS, named_by
 
 World = dict[str, dict[str, Resource]]
 WILDCARDS = (CLUSTER, LISTENER, SCOPED_ROUTE)

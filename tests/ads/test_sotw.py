@@ -7,7 +7,7 @@ from lightbulb.ads.server.lanes import SessionLimits, TooManyNames
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
 from lightbulb.ads.server.sotw import SotwSession
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE
-from tests.xds.worlds import LIMITS, fleet, of, res
+from tests.ads.worlds import LIMITS, fleet, of, res
 
 AB = of(ROUTE, a=1, b=1)
 

@@ -46,7 +46,7 @@ from lightbulb.ads.values import (
     ROUTE,
     SCOPED_ROUTE,
 )
-from tests.xds.worlds import LIMITS, Talk, fleet, names, of, res, with_
+from tests.ads.worlds import LIMITS, Talk, fleet, names, of, res, with_
 
 AB = of(ROUTE, a=1, b=1)
 

@@ -16,8 +16,8 @@ from lightbulb.ads.server.server import SERVER_OPTIONS, AdsServer
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.values import CLUSTER, MAX_MESSAGE_BYTES, ROUTE, BadNode, Node
 from lightbulb.ads.wire import SERVICE
-from tests.lightbulb.ads_server import eventually
-from tests.xds.worlds import of, res
+from tests.ads.scripted_server import eventually
+from tests.ads.worlds import of, res
 
 DEADLINE = 60.0
 OPTIONS = [("grpc.max_send_message_length", MAX_MESSAGE_BYTES), ("grpc.use_local_subchannel_pool", 1)]
