@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.xds.test_convergence import fleets
 
 from lightbulb.ads.client.held import versions
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.values import CLUSTER, LISTENER, ROUTE, SCOPED_ROUTE, Resource
+from tests.ads.test_convergence import fleets
 from tests.sidecar.chain import Chain
 
 moves = st.sampled_from(["upstream", "relay", "work", "envoy"])
