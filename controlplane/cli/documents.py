@@ -6,6 +6,7 @@ are short ("settled", not "PHASE_SETTLED").
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,14 @@ def _single(field: Any, value: Any) -> Any:
     if field.message_type is not None:
         return document_of(value)
     if field.enum_type is not None:
-        kind = field.enum_type
-        return kind.values_by_number[value].name.removeprefix(f"{kind.name.upper()}_").lower()
+        return _short(field.enum_type, value)
     return value
+
+
+def _short(kind: Any, number: int) -> str:
+    """Return "settled" for PHASE_SETTLED; of a value that a newer control plane has, its number."""
+    if number not in kind.values_by_number:
+        return str(number)
+    prefix = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.name).upper()
+    name: str = kind.values_by_number[number].name
+    return name.removeprefix(f"{prefix}_").lower()

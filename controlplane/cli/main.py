@@ -104,6 +104,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(
+    "lightbulb",
     cls=LazyGroup,
     context_settings={
         "help_option_names": ["-h", "--help"],

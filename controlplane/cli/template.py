@@ -52,6 +52,6 @@ def _fill(folder: Path, names: tuple[str, ...]) -> None:
         for name in names:
             shutil.copyfile(TEMPLATE / name, Path(beside) / name)
         for name in names:
-            undo.callback((folder / name).unlink)
+            undo.callback((folder / name).unlink, missing_ok=True)
             (Path(beside) / name).rename(folder / name)
         undo.pop_all()

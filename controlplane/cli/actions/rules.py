@@ -61,7 +61,8 @@ def _print_summary(compiled: RuleSet) -> None:
         table.add_row(*_summary(objective))
     console = Console(width=max(Console().width, MIN_WIDTH))
     console.print(table)
-    console.print(f"[green]ok[/]: {len(compiled.tables)} objectives, no problems")
+    count = len(compiled.tables)
+    console.print(f"[green]ok[/]: {count} objective{'' if count == 1 else 's'}, no problems")
 
 
 def _summary(table: ObjectiveTable) -> tuple[str, ...]:
