@@ -19,11 +19,15 @@ up-distributed:
 
 test: lint
 	$(SET_UP) demo test
-	$(BIN)/python -m pytest -n auto --dist loadgroup --durations 15
+	$(BIN)/python -m pytest -n auto --durations 15
 
 golden:
 	$(SET_UP) demo test
 	$(BIN)/python -m pytest tests/golden --golden-update
+
+fuzz:
+	$(SET_UP) demo test fuzz
+	$(BIN)/python -m tests.fuzz
 
 lint:
 	$(SET_UP) demo lint

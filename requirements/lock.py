@@ -25,6 +25,7 @@ LOCKS = {
     # What a command of the Makefile needs; all but the demo's come on top of the demo's.
     "demo": (PROJECT, "--extra=all", "--group=demo", "--group=build"),
     "test": ("--group=test",),
+    "fuzz": ("--group=fuzz",),
     "lint": ("--group=lint",),
     "bench": ("--group=bench",),
     "build": ("--group=build",),

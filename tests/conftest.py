@@ -12,17 +12,25 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from controlplane.cli.processes import PORTS
 from lightbulb.sidecar.platforms import why_no_envoy
 
 FIRST_PORT, LAST_PORT, BLOCK = 12_000, 32_000, 1_000
 
-LONG = ("packaging", "chaos", "e2e", "docs", "bench", "envoy", "sidecar", "cli", "controlplane")
+LONG = ("packaging", "chaos", "e2e", "docs", "bench", "envoy", "rules", "planning", "ads", "sidecar", "cli")
 """Folders whose tests take long, the longest first: a parallel run begins with them."""
 
-SHARED = ("up", "distributed", "made")
-"""Fixtures that start a whole system: those who share one run in one process."""
+TOGETHER = (
+    "tests/chaos/test_short.py",
+    "tests/docs/test_documents.py",
+    "tests/e2e/test_distributed.py",
+    "tests/e2e/test_up.py",
+    "tests/envoy/test_bad_input.py",
+    "tests/rules/test_sandbox.py::test_a_hazard",
+)
+"""Beginnings of the names of tests that share what takes long to set up: they run in one process."""
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
@@ -34,19 +42,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which tests were left out here."""
+    """Say which tests were left out here, and what repeats the order of the others."""
+    seed = getattr(terminalreporter.config.option, "randomly_seed", None)
+    if seed is not None:
+        terminalreporter.write_line(f"the order was that of --randomly-seed={seed}")
     if reason := why_no_envoy():
         terminalreporter.write_line(f"left out: the tests marked envoy. {reason}")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what can't run here, keep sharers together, begin a parallel run with what is long."""
+    """Leave out what can't run here, and begin a parallel run with what takes long."""
     _leave_out_envoy(config, items)
-    for item in items:
-        shared = [name for name in SHARED if name in getattr(item, "fixturenames", ())]
-        if shared:
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}-{shared[0]}"))
     if hasattr(config, "workerinput"):
         items.sort(key=_turn)
 
@@ -74,6 +81,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Give each worker one test after the other, but for those that stay together: these come first."""
+    return _Scheduler(config, log)
+
+
+class _Scheduler(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        return next((name for name in TOGETHER if nodeid.startswith(name)), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Say what `-n auto` is: one more than there are cores, as many tests wait for other processes."""
     return len(os.sched_getaffinity(0)) + 1

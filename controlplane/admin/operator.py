@@ -23,6 +23,7 @@ from controlplane.rollout.state import Generation, Moment, Rollout
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import content_hash
 from controlplane.store.contract import Change, Conflict, Event, LogEntry, NotFound, StoreError
+from lightbulb.resolution.codec import Malformed
 
 log = logging.getLogger(__name__)
 
@@ -299,6 +300,10 @@ def _outcome_to_bytes(outcome: Outcome) -> bytes:
 
 
 def _outcome_from_bytes(body: bytes) -> Outcome:
-    generation, unchanged, on_its_way = _OUTCOME.unpack_from(body)
-    pinned = tuple(number for (number,) in _PINNED.iter_unpack(body[_OUTCOME.size :]))
+    """Return what `_outcome_to_bytes` wrote; raises Malformed."""
+    try:
+        generation, unchanged, on_its_way = _OUTCOME.unpack_from(body)
+        pinned = tuple(number for (number,) in _PINNED.iter_unpack(body[_OUTCOME.size :]))
+    except struct.error as error:
+        raise Malformed(f"what a request came to can't be read: {error}") from error
     return Outcome(generation=generation, unchanged=unchanged, on_its_way=on_its_way, pinned=pinned)

@@ -12,11 +12,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from controlplane.problems import Problem
 from controlplane.rules.places import Places, find_rules, find_variables, first_places
 from controlplane.rules.sandbox_faults import (
+    MAX_MESSAGE,
     PRELUDE_LINE,
     REMEDIES,
     UNKNOWN,
@@ -35,6 +35,10 @@ MAX_CHILDREN = 8
 
 _WITHOUT_RULES = frozenset({"SYNTAX", "NOT_A_FUNCTION"})
 """Problems of a file from which it only follows that it has no rule."""
+
+
+class SandboxFailed(RuntimeError):
+    """The sandbox itself failed, through no rule's fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +164,7 @@ def _run_child(state: _Evaluation, request: str, limits: Limits, deadline: float
     running = _take_output(state, ended.output)
     if running is None and ended.code != 0:
         if not is_rules_fault(ended):
-            raise RuntimeError(f"the sandbox itself failed: {ended.trace.strip()[-500:]}")
+            raise SandboxFailed(f"the sandbox itself failed: {ended.trace.strip()[-500:]}")
         running = _at_work(state)
     if running is not None:
         _blame(state, running, read_end(ended))
@@ -172,32 +176,53 @@ def _at_work(state: _Evaluation) -> tuple[str, str] | None:
 
 
 def _take_output(state: _Evaluation, output: bytes) -> tuple[str, str] | None:
-    """Note what a child said, and return what was running when it ended, if anything was."""
+    """Note what a child said, and return what was running when it ended, if anything was.
+
+    Raises SandboxFailed when it said what no child of ours says.
+    """
     running: tuple[str, str] | None = None
     for line in output.decode(errors="replace").splitlines():
         try:
             said = json.loads(line)
         except ValueError:
             break  # cut off in the middle
+        except RecursionError as error:
+            raise _strange(line) from error
         running = None
-        if "begin" in said:
-            running = (said["begin"][0], said["begin"][1])
-        elif "end" not in said:
-            _take_line(state, said)
-        elif said["end"]:
-            state.done.add((said["end"], ""))
-        else:
-            state.finished = True
+        match said:
+            case {"begin": [str(file), str(rule)]} if file in state.sources and rule.isprintable():
+                running = (file, rule)
+            case {"end": ""}:
+                state.finished = True
+            case {"end": str(file)} if file in state.sources:
+                state.done.add((file, ""))
+            case {"file": str(file), "rule": str(rule)} if file in state.sources and rule.isprintable():
+                _take_line(state, (file, rule), said)
+            case _:
+                raise _strange(line)
     return running
 
 
-def _take_line(state: _Evaluation, said: Mapping[str, Any]) -> None:
-    place = (said["file"], said["rule"])
-    if "json" in said:
-        state.values[place] = json.loads(said["json"])
-        state.done.add(place)
-    else:
-        _blame(state, place, read_error(said["error"], of_file=not said["rule"]))
+def _take_line(state: _Evaluation, place: tuple[str, str], said: Mapping[str, object]) -> None:
+    match said:
+        case {"json": str(text)}:
+            state.values[place] = _parse_value(text)
+            state.done.add(place)
+        case {"error": str(text)}:
+            _blame(state, place, read_error(text, of_file=not place[1]))
+        case _:
+            raise _strange(str(said))
+
+
+def _parse_value(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _strange(text) from error
+
+
+def _strange(said: str) -> SandboxFailed:
+    return SandboxFailed(f"the sandbox itself failed: it said {said[:MAX_MESSAGE]!r}")
 
 
 def _blame(state: _Evaluation, place: tuple[str, str], fault: Fault) -> None:

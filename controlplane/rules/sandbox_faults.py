@@ -48,7 +48,7 @@ _MESSAGES = MappingProxyType(
     }
 )
 
-_FRAME = re.compile(r"(?:<input>|<eval>):(\d+)")
+_FRAME = re.compile(r"(?:<input>|<eval>):([0-9]{1,9})")
 _CODED = re.compile(r"\x01([A-Z_]+)\x01(.*)")
 _STACK = re.compile(r"\n\s+at .*", re.DOTALL)
 

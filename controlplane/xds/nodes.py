@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
 from lightbulb.ads.values import STAMP, BadNode, CommitStamp, Node
+
+_NUMBER = re.compile(r"[0-9]{1,20}")
+"""Of so many digits as a 64-bit number has: Python refuses to read one of thousands."""
 
 MAX_ADDRESSES, MAX_TEXT = 20_000, 64
 """Addresses that are remembered as they are written: a large fleet's; and the characters of one, at most."""
@@ -64,7 +68,7 @@ def is_behind(stamp: CommitStamp, node: Node) -> bool:
     store, _, number = text.rpartition(":")
     if not text:
         return False
-    if not number.isascii() or not number.isdigit():
+    if not _NUMBER.fullmatch(number):
         raise BadNode(f"{node.kind} {node.id}: metadata {STAMP!r} is {text!r}, not STORE:NUMBER")
     if store != stamp.store:
         raise BadNode(
@@ -91,6 +95,6 @@ def _address(node: Node, key: str, default: str = "") -> str:
 
 def _port(node: Node, key: str, default: str = "") -> int:
     text = node.metadata.get(key, default)
-    if not text.isascii() or not text.isdigit() or int(text) > 65_535:
+    if not _NUMBER.fullmatch(text) or int(text) > 65_535:
         raise BadNode(f"{node.kind} {node.id}: metadata {key!r} is {text!r}, not a port")
     return int(text)

@@ -42,6 +42,10 @@ _OPERATORS: Mapping[Operator, pb.Operator] = {
 _OPERATORS_BACK = {number: operator for operator, number in _OPERATORS.items()}
 
 
+MAX_SECONDS = 315_576_000_000 - 1
+"""Ten thousand years less a second: as much as a Duration may hold."""
+
+
 class Malformed(ValueError):
     """The bytes don't decode, or the table in them contradicts itself."""
 
@@ -58,7 +62,9 @@ def duration(seconds: float) -> Duration:
 
 
 def seconds(value: Duration) -> float:
-    """Return a Duration in seconds."""
+    """Return a Duration in seconds; raise Malformed for one that is longer than protobuf's can be."""
+    if abs(value.seconds) > MAX_SECONDS or abs(value.nanos) >= 1_000_000_000:
+        raise Malformed(f"a duration of {value.seconds} seconds and {value.nanos} nanoseconds")
     return value.ToMicroseconds() / 1_000_000
 
 

@@ -64,6 +64,11 @@ HAZARDS = {
         "TOO_DEEP",
         "deeper than 64",
     ),
+    "a frame of 5,000 digits": (
+        "throw new Error('<input>:' + '9'.repeat(5000))",
+        "EVALUATION",
+        "Error: <input>:9",
+    ),
     "a cycle": ("const a = {}; a.b = [a]; return a", "NOT_JSON", ".b[0] is part of itself"),
     "toJSON": ("return {toJSON() { for (;;) {} }}", "NOT_JSON", ".toJSON is a function"),
     "a getter that loops": ("return {get a() { for (;;) {} }}", "TIME_LIMIT", "longer"),

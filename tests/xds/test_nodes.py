@@ -39,6 +39,7 @@ def test_a_node_is_what_it_says(metadata: dict[str, str], expected: object) -> N
         ({**HOST, "port": "abc"}, "'port' is 'abc', not a port"),
         ({**HOST, "port": "65536"}, "not a port"),
         ({**HOST, "port": "-1"}, "not a port"),
+        ({**HOST, "port": "9" * 5_000}, "not a port"),  # more digits than Python reads
         ({**HOST, "port": "٣"}, "not a port"),
         ({"listen_address": "example.org"}, "sidecar n1: metadata 'listen_address'"),
     ],
@@ -59,7 +60,13 @@ def test_a_node_that_has_seen_newer_is_known(seen: str, behind: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "words"), [("two:1", "made anew"), ("one:x", "not STORE:NUMBER"), ("7", "made anew")]
+    ("seen", "words"),
+    [
+        ("two:1", "made anew"),
+        ("one:x", "not STORE:NUMBER"),
+        ("7", "made anew"),
+        ("one:" + "9" * 5_000, "not STORE"),
+    ],
 )
 def test_a_node_of_another_store_is_told_so(seen: str, words: str) -> None:
     with pytest.raises(BadNode, match=words):

@@ -66,6 +66,13 @@ def decode(name: str, data: bytes) -> Held:
     fields = list(_fields(data, begin))
     if not fields or len(fields) % 4 != 1:
         raise Unusable("its resources are incomplete")
+    try:
+        return _held(name, fields)
+    except UnicodeDecodeError as error:
+        raise Unusable(f"a name in it is no text: {error}") from error
+
+
+def _held(name: str, fields: list[bytes]) -> Held:
     if fields[0].decode() != name:
         raise Unusable(f"it was kept by {fields[0].decode()!r}, not by {name!r}")
     held: dict[str, dict[str, Resource]] = {}
@@ -79,6 +86,8 @@ def decode(name: str, data: bytes) -> Held:
 def _fields(data: bytes, begin: int) -> Iterator[bytes]:
     while begin < len(data):
         end = begin + _LENGTH + int.from_bytes(data[begin : begin + _LENGTH], "big")
+        if end > len(data) or begin + _LENGTH > len(data):
+            raise Unusable("its last field is cut short")
         yield data[begin + _LENGTH : end]
         begin = end
 
