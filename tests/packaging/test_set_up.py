@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.packaging.environments import one_at_a_time
 from tests.packaging.scripts import script
 
 set_up = script("set_up")
@@ -36,12 +37,15 @@ def test_what_is_wrong_with_an_environment_is_told(tmp_path: Path) -> None:
     assert bare == "bare is broken (its Python: ModuleNotFoundError: No module named 'pip')"
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def made(shared: Path) -> Path:
     """An environment that was made in place of a broken one."""
-    broken = environment(tmp_path_factory.mktemp("set_up") / "broken", "exit 3")
-    (broken / "left over").touch()
-    set_up.make(broken, "broken is broken")
+    broken = shared / "set up" / "broken"
+    with one_at_a_time(broken.parent):
+        if not broken.exists():
+            environment(broken, "exit 3")
+            (broken / "left over").touch()
+            set_up.make(broken, "broken is broken")
     return broken
 
 

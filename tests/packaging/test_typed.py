@@ -4,8 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.packaging.conftest import Make
 from tests.packaging.environments import SECONDS
+
+pytestmark = pytest.mark.packaging
 
 PROGRAM = """
 import asyncio
