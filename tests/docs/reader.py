@@ -21,10 +21,10 @@ from tests.docs.blocks import NOT_RUN, OUTPUT, ROOT, Block
 
 SECONDS = 60.0
 SERVERS = ("up", "demo", "control-plane", "serve", "host", "sidecar")
-FLAG = {
-    **dict.fromkeys(("status", "publish", "rollback", "history", "diff", "pin", "events"), "--control-plane"),
-    "resolve": "--lightbulb",
-    "explain": "--lightbulb",
+ADDRESSES = {
+    "LIGHTBULB_CONTROL_PLANE": "127.0.0.1:7700",
+    "LIGHTBULB_LIGHTBULB": "127.0.0.1:7701",
+    "LIGHTBULB_SIDECAR_ADDRESS": "127.0.0.1:7710",
 }
 
 FIRST_LINE = re.compile(r"(?://|#) ([\w.-]+\.(?:js|yaml))(: add)?")
@@ -78,15 +78,11 @@ class Reader:
         path.chmod(0o755)
 
     def _lightbulb_script(self) -> str:
-        flags = {"--control-plane": "127.0.0.1:7700", "--lightbulb": "127.0.0.1:7701"}
-        cases = "\n".join(
-            f'{command}) set -- "$@" {flag} {self._here(flags[flag])};;' for command, flag in FLAG.items()
-        )
         ends = '[ "$1 ${2-}" = "sidecar bootstrap" ]'
         servers = (
             f'{"|".join(SERVERS)}) {ends} || {{ echo "$1 runs on: fence it as sh process"; exit 99; }};;'
         )
-        return f'case "$1" in\n{cases}\n{servers}\nesac\nexec {sys.executable} -m controlplane "$@"'
+        return f'case "$1" in\n{servers}\nesac\nexec {sys.executable} -m controlplane "$@"'
 
     def _here(self, text: str) -> str:
         for there, here in self._addresses.items():
@@ -131,7 +127,8 @@ class Reader:
 
     def _run(self, block: Block, command: list[str], code: int) -> str:
         path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, "COLUMNS": "160", "PYTHONPATH": str(ROOT)}
+        addresses = {name: self._here(address) for name, address in ADDRESSES.items()}
+        environment = {**os.environ, **addresses, "PATH": path, "COLUMNS": "160", "PYTHONPATH": str(ROOT)}
         done = subprocess.run(
             command,
             cwd=self.folder,
