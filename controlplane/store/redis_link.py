@@ -1,6 +1,8 @@
 """Calls to a Redis: pooled connections, a timeout on every call, errors told in the store's words.
 
-It never looks at what is kept there; `redis` does.
+After a failover another server answers to the name. So whenever a server refuses or doesn't answer, all
+connections are given up, and those made then look the name up again. It never looks at what is kept there;
+`redis` does.
 """
 
 from __future__ import annotations
@@ -8,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,12 +26,15 @@ MAX_CONNECTIONS = 64
 
 _RETRIES = 3
 
+_MOVES = "name the primary in the URL; a name that moves there by itself is looked up again each second"
+
 _REMEDIES = {
     "OOM": "it is full; raise its maxmemory, or give it a machine with more memory",
     "MISCONF": "it can't save to its disk; make room there, and see its log",
-    "READONLY": "it is a replica; name the primary in the URL",
+    "READONLY": f"it is a read-only replica; {_MOVES}",
     "LOADING": "it is reading its data; wait until it has",
-    "MASTERDOWN": "it is a replica without its primary; name the primary in the URL",
+    "MASTERDOWN": f"it is a replica without its primary; {_MOVES}",
+    "UNBLOCKED": f"it has just become a replica; {_MOVES}",
     "NOREPLICAS": "it has too few replicas to write; start them, or lower its min-replicas-to-write",
     "BUSY": "a script of somebody else's holds it; end that with SCRIPT KILL",
     "NOAUTH": "put the user and the password into the URL",
@@ -46,11 +52,23 @@ _CODES: tuple[tuple[type[redis.RedisError], str], ...] = (
     (redis.AuthenticationError, "WRONGPASS"),
     (redis.exceptions.NoPermissionError, "NOPERM"),
     (redis.exceptions.MovedError, "MOVED"),
+    (redis.exceptions.MasterDownError, "MASTERDOWN"),  # a ClusterDownError too
     (redis.exceptions.ClusterDownError, "CLUSTERDOWN"),
 )
 """redis-py takes the word away where it has a class for it."""
 
 _WORD = re.compile(rf"\b({'|'.join(_REMEDIES)})\b")
+
+_NOT_THE_PRIMARY = frozenset({"READONLY", "LOADING", "MASTERDOWN", "UNBLOCKED"})
+"""Codes of a server that did nothing of what it was asked; the one that the name leads to now may do it."""
+
+
+@dataclass(slots=True, eq=False)
+class _Pool:
+    """Connections, and how many calls use them now."""
+
+    client: Any
+    users: int = 0
 
 
 class RedisLink:
@@ -63,51 +81,90 @@ class RedisLink:
         """
         self.place = place_of(url)
         self.timeout = timeout
+        self._url = url
         self._retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), _RETRIES, (redis.ConnectionError,))
+        self._pool = self._new_pool()
+        pool = self._pool.client.connection_pool
         try:
-            self._pool = redis.BlockingConnectionPool.from_url(
-                url,
-                max_connections=MAX_CONNECTIONS,
-                timeout=timeout,
-                socket_timeout=timeout,
-                socket_connect_timeout=timeout,
-                retry=Retry(NoBackoff(), 0),  # a write isn't repeated: its answer may have been lost
-                protocol=2,
-            )
-            self._pool.connection_class(**self._pool.connection_kwargs)  # or else the first call says so
-        except (TypeError, ValueError):  # their texts may quote the URL
-            raise ValueError(
-                f"the options in the URL of {self.place} aren't understood; correct them"
-            ) from None
-        self._client: Any = redis.Redis(connection_pool=self._pool)
-        self._scripts: dict[str, Any] = {}
+            pool.connection_class(**pool.connection_kwargs)  # or else the first call says so
+        except (TypeError, ValueError):
+            raise self._not_understood() from None
         self._idle = threading.Condition()
         self._users = 0
         self._closed = False
 
     def read(self, *command: str | bytes | float) -> Any:
         """Send a command that may be repeated; it is, a few times, when the connection breaks."""
-        with self._used():
+        with self._in_use():
             return self._retry.call_with_retry(
-                lambda: self._client.execute_command(*command), lambda _error: None
+                lambda: self._attempt(lambda client: client.execute_command(*command)), lambda _error: None
             )
 
     def run(self, script: str, keys: Sequence[str], arguments: Sequence[str | bytes | float]) -> Any:
         """Run a script, once."""
-        with self._used():
-            if script not in self._scripts:
-                self._scripts[script] = self._client.register_script(script)
-            return self._scripts[script](keys=keys, args=arguments)
+        with self._in_use():
+            return self._attempt(lambda client: client.register_script(script)(keys=keys, args=arguments))
 
     def close(self) -> None:
         """Let the calls under way end, and disconnect."""
         with self._idle:
             self._closed = True
             self._idle.wait_for(lambda: not self._users, timeout=2 * self.timeout)
-        self._pool.disconnect()
+        self._pool.client.connection_pool.disconnect()
+
+    def _attempt(self, work: Callable[[Any], Any]) -> Any:
+        """Return what comes of `work`, which is repeated where the primary may be found elsewhere by now."""
+        try:
+            return self._on_current(work)
+        except redis.RedisError as error:
+            if _code(error) not in _NOT_THE_PRIMARY:
+                raise
+            return self._on_current(work)
+
+    def _on_current(self, work: Callable[[Any], Any]) -> Any:
+        """Do something over the current connections, which are given up when their server can't do it."""
+        with self._idle:
+            pool = self._pool
+            pool.users += 1
+        try:
+            return work(pool.client)
+        except (redis.RedisError, OSError) as error:
+            if not isinstance(error, redis.ResponseError) or _code(error) is not None:
+                self._give_up(pool)
+            raise
+        finally:
+            with self._idle:
+                pool.users -= 1
+                unused = pool is not self._pool and not pool.users
+            if unused:
+                pool.client.connection_pool.disconnect()
+
+    def _give_up(self, pool: _Pool) -> None:
+        """Let calls that begin now connect anew; the last one under way closes the old connections."""
+        with self._idle:
+            if self._pool is pool and not self._closed:
+                self._pool = self._new_pool()
+
+    def _new_pool(self) -> _Pool:
+        try:
+            connections = redis.BlockingConnectionPool.from_url(
+                self._url,
+                max_connections=MAX_CONNECTIONS,
+                timeout=self.timeout,
+                socket_timeout=self.timeout,
+                socket_connect_timeout=self.timeout,
+                retry=Retry(NoBackoff(), 0),  # a write isn't repeated: its answer may have been lost
+                protocol=2,
+            )
+        except (TypeError, ValueError):  # their texts may quote the URL
+            raise self._not_understood() from None
+        return _Pool(client=redis.Redis(connection_pool=connections))
+
+    def _not_understood(self) -> ValueError:
+        return ValueError(f"the options in the URL of {self.place} aren't understood; correct them")
 
     @contextlib.contextmanager
-    def _used(self) -> Iterator[None]:
+    def _in_use(self) -> Iterator[None]:
         with self._idle:
             if self._closed:
                 raise Unreachable(f"{self.place} was closed; open it again")
@@ -148,10 +205,22 @@ def _in_our_words(error: redis.RedisError, place: str) -> StoreError:
     """Return Corrupt for a key of another type, and Unreachable, with a remedy, for all else."""
     if "WRONGTYPE" in str(error):
         return Corrupt(f"{place} has other data under the store's keys ({error}); restore a backup of it")
-    word = _WORD.search(str(error))
-    code = word[1] if word else next((code for kind, code in _CODES if isinstance(error, kind)), None)
+    code = _code(error)
     if code is not None:
-        return Unreachable(f"{place} refuses ({error}): {_REMEDIES[code]}")
+        return Unreachable(f"{place} refuses ({_reason(error)}): {_REMEDIES[code]}")
     if isinstance(error, (redis.ConnectionError, redis.TimeoutError)):
         return Unreachable(f"{place} doesn't answer ({error}); see that it runs and can be reached from here")
     return Unreachable(f"{place} answers with an error ({error}); it must be Redis 5 or newer, with scripts")
+
+
+def _reason(error: redis.RedisError) -> str:
+    """Return what Redis says, without the place in a script, so that the same reason is told once."""
+    text = str(error)
+    word = _WORD.search(text)
+    return (text[word.start() :] if word else text).partition(" script: ")[0]
+
+
+def _code(error: redis.RedisError) -> str | None:
+    """Return the word with which a Redis says why it refuses; None for other errors."""
+    word = _WORD.search(str(error))
+    return word[1] if word else next((code for kind, code in _CODES if isinstance(error, kind)), None)

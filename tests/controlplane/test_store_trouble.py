@@ -21,6 +21,7 @@ from tests.controlplane.slow_proxy import SlowProxy
 from tests.controlplane.watcher import watching
 from tests.controlplane.workspaces import publish_request
 from tests.controlplane.worlds import World, world
+from tests.store.redis_pair import redis_pair
 from tests.store.redis_server import DURABLE, RedisServer
 
 PATIENT = replace(POLICY, reconnect=30, lease=60)
@@ -109,6 +110,27 @@ async def hangs(server: RedisServer) -> None:
             server.resume()
         await eventually("its end", lambda: not it.plane.replica.store_problem)
         await it.published(2)
+
+
+def test_after_a_failover_it_says_what_is_wrong_and_leads_again_once_the_name_has_moved(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        with redis_pair(tmp_path) as pair:
+            async with world(pair.url, PATIENT) as it, watching(it.plane) as watcher:
+                streams = it.plane.replica.ads.ids()
+                await asyncio.to_thread(pair.fail_over)
+                await watcher.sees("word of it", lambda s: "it is a read-only replica" in s.store_problem)
+                code, text = await refused(it.plane.publish(2))
+                assert code is grpc.StatusCode.UNAVAILABLE
+                assert "it is a read-only replica" in text
+                pair.move()
+                await watcher.sees("its end", lambda s: not s.store_problem)
+                await eventually("it to lead", lambda: it.plane.replica.leading)
+                await it.published(2)
+                assert it.plane.replica.ads.ids() == streams
+
+    run(scenario)
 
 
 async def is_full(server: RedisServer) -> None:

@@ -194,7 +194,7 @@ class TestRefusals:
 
     def test_a_replica(self, own: RedisServer, store: Store) -> None:
         own.call("REPLICAOF", "127.0.0.1", "1")
-        self.assert_refused(store, "it is a replica; name the primary")
+        self.assert_refused(store, "it is a read-only replica; name the primary")
         own.call("REPLICAOF", "NO", "ONE")
         assert store.commit(CHANGE).version == 2
 

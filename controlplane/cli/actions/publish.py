@@ -86,7 +86,7 @@ def _headlines(response: pb.GetStatusResponse) -> list[str]:
     if response.pinned_generations:
         lines.append(f"pinned: {', '.join(map(str, sorted(response.pinned_generations)))}")
     if response.store_problem:
-        lines.append(f"the store can't be reached, nothing can be changed: {response.store_problem}")
+        lines.append(f"nothing can be changed, for want of the store: {response.store_problem}")
     if len(response.replicas) > 1:
         lines.append(f"replicas: {', '.join(map(_replica, response.replicas))}")
     return lines
