@@ -19,6 +19,7 @@ from bench.contest import Setting
 from bench.machine import cpu_seconds, pinned, resident_bytes
 from bench.worker import Worker
 from bench.workspace import shards_of
+from controlplane.cli.consumers import is_synced
 from controlplane.cli.options import Address
 from controlplane.cli.processes import Processes, free_ports
 from controlplane.cli.redis import redis_command
@@ -153,7 +154,7 @@ class Deployment:
             status = pb_grpc.ControlPlaneStub(channel).GetStatus(pb.GetStatusRequest(), timeout=CALL_SECONDS)
         found = dict.fromkeys(("sidecar", "host", "lightbulb"), 0)
         for each in status.consumers:
-            found[each.kind] += not each.waiting_for and not each.disconnected
+            found[each.kind] += is_synced(each)
         return found
 
     def _answers(self) -> bool:

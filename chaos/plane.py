@@ -11,6 +11,7 @@ from uuid import uuid4
 import grpc
 
 from chaos.fleet import Fleet, NotInTime
+from controlplane.cli.consumers import is_synced
 from controlplane.cli.expectation import Expectations
 from controlplane.cli.options import Address
 from controlplane.model import Workspace
@@ -111,11 +112,7 @@ class Plane:
             status = self.status()
         except grpc.RpcError:
             return False
-        there = {
-            each.node_id
-            for each in status.consumers
-            if not (each.disconnected or each.waiting_for or each.rejected or each.answered_from)
-        }
+        there = {each.node_id for each in status.consumers if is_synced(each) and not each.answered_from}
         expected = {name for name in self.fleet.parts if name.startswith(("lightbulb", "sidecar", "host"))}
         settled = status.phase == pb.PHASE_SETTLED and not status.store_problem
         return settled and status.active_generation == generation and expected <= there

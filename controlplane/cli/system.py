@@ -7,6 +7,7 @@ from pathlib import Path
 
 import grpc
 
+from controlplane.cli.consumers import is_synced
 from controlplane.cli.control_plane import failure, problems_of, publish_request, stub
 from controlplane.cli.layout import Layout
 from controlplane.cli.options import Address, joined
@@ -126,9 +127,9 @@ class System:
                     status = api.GetStatus(pb.GetStatusRequest(), timeout=CALL_SECONDS)
                 except grpc.RpcError:
                     return False  # whether it has ended is looked at next
-                synced = [each for each in status.consumers if not each.waiting_for and not each.disconnected]
+                synced = sum(map(is_synced, status.consumers))
                 active = status.active_generation >= generation and status.phase in _ACTIVE
-                return active and len(synced) >= len(expected)
+                return active and synced >= len(expected)
 
             self._processes.wait_for(f"generation {generation} active everywhere", ready, READY_SECONDS)
 

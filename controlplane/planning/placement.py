@@ -59,29 +59,46 @@ def place(
 
     `resident` is shard -> id -> MiB of what is loaded there and stays, whether or not it is wanted.
     """
-    # Most models need nothing else: what isn't made for those needn't be gone through, and there are many.
-    needs = {name: tuple(closure(name, models)) for name in wanted if models[name].depends_on}
+    needs = _needs(wanted, models)
     sizes = {name: models[name].memory_mib for name in wanted} | {
         name: sum(models[each].memory_mib for each in needed) for name, needed in needs.items()
     }
     order = sorted(sorted(sizes), key=sizes.__getitem__, reverse=True)  # equal sizes stay sorted by name
-    fixed = {model: shard.name for shard in shards for model in shard.models}
-    rooms = ShardBins(shards, models, resident, shared={name for needed in needs.values() for name in needed})
-    shard_of: dict[str, str] = {}
+    told = {model: shard.name for shard in shards for model in shard.models}
+    bins = ShardBins(shards, models, resident, shared={name for needed in needs.values() for name in needed})
     # First what is told to be somewhere, then what stays, so that nothing new can push it out.
-    for name in sorted(order, key=lambda each: each not in fixed) if fixed else order:
-        room = rooms.get(fixed.get(name, previous.get(name, "")))
-        if room is not None and rooms.put(room, needs.get(name) or (name,)):
-            shard_of[name] = room.shard.name
+    first = sorted(order, key=lambda each: each not in told) if told else order
+    shard_of = _keep(first, needs, {**previous, **told}, bins)
     misfits = []
-    for name in order:
-        if name in shard_of:
-            continue
-        told = rooms.get(fixed[name]) if name in fixed else None  # it had no room there, and has less now
-        room = rooms.put_where_best(needs.get(name) or (name,)) if told is None else None
-        if room is not None:
-            shard_of[name] = room.shard.name
+    for name in (each for each in order if each not in shard_of):
+        # One that is told to be somewhere had no room there, and there is less now.
+        best = None if name in told else bins.put_where_best(needs.get(name) or (name,))
+        if best is not None:
+            shard_of[name] = best.shard.name
         else:
-            largest = rooms.largest_free() if told is None else told.free
-            misfits.append(Unplaceable(model=models[name], needs=sizes[name], largest_free=largest))
-    return Placement(shard_of=shard_of, loaded=rooms.loaded(), misfits=tuple(misfits))
+            free = _largest_free(bins, told.get(name, ""))
+            misfits.append(Unplaceable(model=models[name], needs=sizes[name], largest_free=free))
+    return Placement(shard_of=shard_of, loaded=bins.loaded(), misfits=tuple(misfits))
+
+
+def _needs(wanted: Collection[str], models: Mapping[str, Model]) -> Mapping[str, tuple[str, ...]]:
+    """Return what each model is loaded with, itself too; most need no other, and aren't there."""
+    return {name: tuple(closure(name, models)) for name in wanted if models[name].depends_on}
+
+
+def _keep(
+    order: Sequence[str], needs: Mapping[str, tuple[str, ...]], places: Mapping[str, str], bins: ShardBins
+) -> dict[str, str]:
+    """Put each model on its shard of `places`, where there is room for it; return model -> shard of those."""
+    kept: dict[str, str] = {}
+    for name in order:
+        place = bins.get(places.get(name, ""))
+        if place is not None and bins.put(place, needs.get(name) or (name,)):
+            kept[name] = place.shard.name
+    return kept
+
+
+def _largest_free(bins: ShardBins, shard: str) -> int:
+    """Return what that shard has left; without one, the most that any has."""
+    only = bins.get(shard)
+    return bins.largest_free() if only is None else only.free

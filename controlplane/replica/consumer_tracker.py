@@ -108,24 +108,32 @@ class ConsumerTracker:
     ) -> Consumer:
         known = self._streams.get(stream.id) or self._newcomer(stream, traces, now)
         snapshot = self._view(stream.node)
-        refusals = () if snapshot is None else _refusals(stream, snapshot)
-        waiting_for = () if snapshot is None else _owed(stream, snapshot, refusals)
-        synced = snapshot is not None and not waiting_for
+        if snapshot is None:
+            self._unshown.add(stream.id)
+            seen = replace(known, waiting_for=(), refusals=(), unsynced_since=0.0, refused_of=0)
+        else:
+            self._unshown.discard(stream.id)
+            seen = self._judged(known, stream, snapshot, routed, now)
+        if known.kind != "host":
+            return seen
+        return replace(seen, loaded=frozenset(stream.acked(MODEL_ASSIGNMENT)))
+
+    def _judged(
+        self, known: Consumer, stream: StreamStatus, snapshot: Snapshot, routed: tuple[int, ...], now: float
+    ) -> Consumer:
+        """Return what has become of a consumer that is shown `snapshot`, whose generations are `routed`."""
+        refusals = _refusals(stream, snapshot)
+        waiting_for = _owed(stream, snapshot, refusals)
+        synced = not waiting_for
         first = synced and stream.id not in self._synced
         if synced:
             self._synced.add(stream.id)
-        if snapshot is None:
-            self._unshown.add(stream.id)
-        else:
-            self._unshown.discard(stream.id)
         # What it refuses, it doesn't route; that it can't listen is another matter.
         routes = synced and known.kind == "sidecar" and all(each.of_listener for each in refusals)
-        hosting = known.kind == "host"
         return replace(
             known,
             waiting_for=waiting_for,
             refusals=refusals,
-            loaded=frozenset(stream.acked(MODEL_ASSIGNMENT)) if hosting else frozenset(),
             routes=routed if routes else known.routes,
             synced_since=now if first else known.synced_since,
             unsynced_since=(known.unsynced_since or now) if waiting_for or refusals else 0.0,

@@ -180,8 +180,8 @@ class Reports:
     def write(self) -> None:
         """Write this replica's report. Raises Unreachable."""
         with self._writing:  # one after the other: the last written is the newest
-            own, written = self._own, self._written
-            if own is None or (written is not None and written.number == own.number):
+            own = self._own
+            if own is None or self.is_written:
                 return
             body = report_to_bytes(own.report)
             self._store.put_report(self._name, body)

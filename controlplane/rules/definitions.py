@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
@@ -83,24 +83,12 @@ def _read(  # noqa: PLR0913, PLR0917 - one file
     """Return the items of `file`'s one list, by name; note in `unread` what can't be read."""
     unread[key] = Unread(everything=True)
     if file not in files:
-        problems.append(
-            Problem(
-                file=file, code="MISSING_FILE", message="it is not there", remedy=f"write it: {key}: [...]"
-            )
-        )
+        remedy = f"write it: {key}: [...]"
+        problems.append(Problem(file=file, code="MISSING_FILE", message="it is not there", remedy=remedy))
         return {}
     yaml_file = YamlFile(file, files[file], problems)
-    if yaml_file.root is None:
-        if not any(problem.file == file for problem in problems):
-            problems.append(
-                Problem(file=file, line=1, code="MISSING_KEY", message="it is empty", remedy=f"add {key}:")
-            )
-        return {}
-    try:
-        fields = yaml_file.fields(yaml_file.root, "the file", [key])
-        nodes = fields.take(key, yaml_file.items)
-        fields.finish()
-    except Misfit:
+    nodes = _items(yaml_file, key, problems)
+    if nodes is None:
         return {}
     found: dict[str, T] = {}
     lost: list[str] = []
@@ -119,6 +107,24 @@ def _read(  # noqa: PLR0913, PLR0917 - one file
             found[name] = value
     unread[key] = Unread(frozenset(lost), everything="" in lost)
     return found
+
+
+def _items(yaml_file: YamlFile, key: str, problems: list[Problem]) -> Sequence[Node] | None:
+    """Return the items of a file's one list; None when there is no list, which is noted."""
+    file = yaml_file.file
+    if yaml_file.root is None:
+        if not any(problem.file == file for problem in problems):
+            problems.append(
+                Problem(file=file, line=1, code="MISSING_KEY", message="it is empty", remedy=f"add {key}:")
+            )
+        return None
+    try:
+        fields = yaml_file.fields(yaml_file.root, "the file", [key])
+        nodes = fields.take(key, yaml_file.items)
+        fields.finish()
+    except Misfit:
+        return None
+    return nodes
 
 
 def _label(node: Node) -> str:

@@ -76,18 +76,14 @@ def _read(events: Iterator[yaml.Event]) -> Node | None:
     open_lists = [documents]  # what is being filled, from the outermost inwards
     for event in events:
         if isinstance(event, yaml.NodeEvent):
-            line = _line(event)
-            if event.anchor:  # an alias has one too
-                raise BadYaml(line, "anchors and aliases are not allowed", "write it out")
-            if isinstance(event, yaml.ScalarEvent):
-                open_lists[-1].append(ScalarNode(line, event.value, bool(event.style)))
+            node = _node(event)
+            if isinstance(node, ScalarNode):
+                open_lists[-1].append(node)
                 continue
             if len(open_lists) > MAX_DEPTH:
-                raise BadYaml(line, f"nested deeper than {MAX_DEPTH} levels", "flatten it")
-            made = MappingNode if isinstance(event, yaml.MappingStartEvent) else SequenceNode
-            collection = made(line, [])
-            open_lists[-1].append(collection)
-            open_lists.append(collection.items)
+                raise BadYaml(node.line, f"nested deeper than {MAX_DEPTH} levels", "flatten it")
+            open_lists[-1].append(node)
+            open_lists.append(node.items)
         elif isinstance(event, yaml.CollectionEndEvent):
             open_lists.pop()
         elif isinstance(event, yaml.DocumentStartEvent):
@@ -95,6 +91,16 @@ def _read(events: Iterator[yaml.Event]) -> Node | None:
     if len(documents) > 1:
         raise BadYaml(begins[1], "but found another document", "mend the YAML")
     return documents[0] if documents else None
+
+
+def _node(event: yaml.NodeEvent) -> Node:
+    """Return the node that begins with an event; what a collection holds comes after it."""
+    line = _line(event)
+    if event.anchor:  # an alias has one too
+        raise BadYaml(line, "anchors and aliases are not allowed", "write it out")
+    if isinstance(event, yaml.ScalarEvent):
+        return ScalarNode(line, event.value, bool(event.style))
+    return (MappingNode if isinstance(event, yaml.MappingStartEvent) else SequenceNode)(line, [])
 
 
 def _line(event: yaml.Event) -> int:

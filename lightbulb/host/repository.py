@@ -276,23 +276,20 @@ class Repository:
 
     def _drop_idle(self) -> None:
         """Forget what is being unloaded, and in use by no request and no other model."""
-        while True:
-            needed = {
-                other
-                for entry in self._entries.values()
-                if entry.workflow
-                for other in entry.assignment.depends_on
-            }
-            idle = [
-                model for model in self._unloading() if model not in needed and not self._in_flight[model]
-            ]
-            if not idle:
-                return
+        while idle := self._idle():
             self._entries = MappingProxyType(
                 {model: entry for model, entry in self._entries.items() if model not in idle}
             )
             self._dropped.set()
             log.info("unloaded %s", ", ".join(idle))
+
+    def _idle(self) -> tuple[str, ...]:
+        """Return what is being unloaded, and used by no request and no model that has a workflow."""
+        loaded = (entry.assignment for entry in self._entries.values() if entry.workflow)
+        needed = {other for assignment in loaded for other in assignment.depends_on}
+        return tuple(
+            model for model in self._unloading() if model not in needed and not self._in_flight[model]
+        )
 
     def _put(self, entry: Entry) -> None:
         self._entries = MappingProxyType({**self._entries, entry.assignment.id: entry})

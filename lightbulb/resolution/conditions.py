@@ -242,7 +242,7 @@ _ANYTHING = _ValueSet(frozenset(), complement=True)
 _NOTHING = _ValueSet(frozenset())
 
 
-def _possible(condition: Condition, name: str) -> _ValueSet:  # noqa: PLR0911 - one return for each kind of condition
+def _possible(condition: Condition, name: str) -> _ValueSet:  # noqa: C901, PLR0911 - one case for each kind
     """Return a set that has every value of `name` with which `condition` can be true."""
     match condition:
         case Comparison(attribute=attribute_, operator=Operator.IN, values=values) if attribute_ == name:

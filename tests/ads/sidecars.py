@@ -72,7 +72,7 @@ class Sidecar:
                 self.to_sidecar.extend(self.session.on_tick(self.now))
         raise AssertionError("it never ends")
 
-    def _take(self, response: DeltaResponse) -> None:
+    def _take(self, response: DeltaResponse) -> None:  # noqa: C901 - what Envoy does, in its order
         kind = response.type_url
         names = [each.name for each in response.resources]
         assert len(names) == len(set(names))

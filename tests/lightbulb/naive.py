@@ -58,7 +58,7 @@ def kind(value: Value) -> str:
     return "bool" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
 
 
-def resolve(
+def resolve(  # noqa: C901 - the document's order, in one piece
     table: ObjectiveTable, context: RequestContext
 ) -> tuple[Reason, int, tuple[tuple[str, int], ...]]:
     """Return the stage that decides, the model's index, and the cells that led to it."""

@@ -79,10 +79,6 @@ class SubscriberSession:
         """Return name -> version of what was applied."""
         return MappingProxyType(self._held[type_url])
 
-    def subscribes_to(self, type_url: str) -> bool:
-        """Whether a response of this type was asked for; another one is to be ignored."""
-        return type_url in self._held
-
     def begin(self, response: DeltaResponse) -> Update:
         """Return what of the response is news; the caller applies it and then calls `finish`.
 

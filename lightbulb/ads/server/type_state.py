@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -116,26 +116,23 @@ class TypeState:
         size = 0
         for name in sorted(self.dirty):
             resource = self.current.get(name) if self.wants(name) else None
-            if resource is None:
-                if self._must_remove(name):
-                    if removals or name in self.forced:
-                        removed.append(name)
-                else:
-                    self._clean(name)
-                continue
-            if not self._must_send(resource):
+            if not self._is_news(name, resource):
                 self._clean(name)
-                continue
-            if resource.refers & missing:
-                continue
-            size += len(resource.body)
-            full = resources and (
-                size > byte_limit or (self.batch_limit and len(resources) >= self.batch_limit)
-            )
-            if full:
-                break
-            resources.append(resource)
+            elif resource is None:
+                if removals or name in self.forced:
+                    removed.append(name)
+            elif not resource.refers & missing:
+                size += len(resource.body)
+                if resources and (size > byte_limit or self._is_full(resources)):
+                    break
+                resources.append(resource)
         return Batch(tuple(resources), tuple(removed))
+
+    def _is_news(self, name: str, resource: Resource | None) -> bool:
+        return self._must_remove(name) if resource is None else self._must_send(resource)
+
+    def _is_full(self, resources: Sequence[Resource]) -> bool:
+        return bool(self.batch_limit) and len(resources) >= self.batch_limit
 
     def sent(self, batch: Batch, nonce: str, now: float) -> None:
         """Note that `batch` is on its way."""
@@ -154,15 +151,8 @@ class TypeState:
         pending = self._take_pending()
         self._note_held(pending)
         for name, resource in pending.sent.items():
-            if not self.wants(name):
-                continue
-            if not self._is_repair(resource):
-                self.rejected.pop(name, None)
-            self.suspects.discard(name)
-            if self.type_url == CLUSTER:
-                self.accepted[name] = resource
-            if name not in self.current:
-                self.dirty.add(name)  # a repair of what has left meanwhile
+            if self.wants(name):
+                self._accept(name, resource)
         for name in pending.removed:
             self.accepted.pop(name, None)
             if name in self.current:
@@ -171,6 +161,15 @@ class TypeState:
                 self.rejected.pop(name, None)
         if pending.sent:
             self.batch_limit = 2 * self.batch_limit if self.dirty else 0
+
+    def _accept(self, name: str, resource: Resource) -> None:
+        if not self._is_repair(resource):
+            self.rejected.pop(name, None)
+        self.suspects.discard(name)
+        if self.type_url == CLUSTER:
+            self.accepted[name] = resource
+        if name not in self.current:
+            self.dirty.add(name)  # a repair of what has left meanwhile
 
     def refuse(self, error: str, refused: Mapping[str, str] = NO_REASONS) -> None:
         """Find out which resource of what was pending the client refused; the others go again."""
