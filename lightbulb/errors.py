@@ -4,7 +4,17 @@ from __future__ import annotations
 
 
 class LightbulbError(Exception):
-    """The base of every error that Lightbulb and its client library raise."""
+    """The base of every error that Lightbulb and its client library raise.
+
+    The message is for people. For programs: `path` is the part of the request that is wrong, `about` what the
+    error is about, for example objective -> its name.
+    """
+
+    def __init__(self, message: str = "", *, path: str = "", **about: str) -> None:
+        """Hold a message, and what programs are told beside it."""
+        super().__init__(message)
+        self.path = path
+        self.about = about
 
 
 class InvalidContext(LightbulbError):
@@ -25,6 +35,10 @@ class TooLarge(LightbulbError):
 
 class Unavailable(LightbulbError):
     """Lightbulb can't be reached, or has no configuration yet. Retry."""
+
+
+class SidecarNotReady(Unavailable):
+    """The caller's sidecar routes no generation that is loaded. Worth a retry."""
 
 
 class TimedOut(Unavailable):

@@ -18,7 +18,7 @@ from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout import operations
 from controlplane.rollout.codec import plan_to_bytes, rollout_to_bytes
 from controlplane.rollout.events import EventKind, superseded
-from controlplane.rollout.operations import NotLoaded, Refused
+from controlplane.rollout.operations import NoRoom, NotLoaded
 from controlplane.rollout.state import Generation, Moment, Rollout
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import content_hash
@@ -79,6 +79,15 @@ class _Step:
     forget: str = ""
 
 
+class UnknownGeneration(NotFound):
+    """There is no generation of that number."""
+
+    def __init__(self, number: int) -> None:
+        """Name the number."""
+        super().__init__(f"there is no generation {number}; see `lightbulb history`")
+        self.about = {"generation": str(number)}
+
+
 class Operator:
     """Carries out operations at one replica, which has one of these: it is what its publishes queue at."""
 
@@ -123,7 +132,7 @@ class Operator:
             try:
                 following = operations.roll_back(known.rollout, number, self._at(known))
             except NotLoaded as error:
-                raise Refused(f"{error}. {self._how_to_load(number)}") from error
+                raise NotLoaded(f"{error}. {self._how_to_load(number)}", generation=number) from error
             if following is known.rollout:
                 return self._unchanged(known, following.active)
             outcome = Outcome(generation=following.active)
@@ -227,7 +236,7 @@ class Operator:
             unknown = NotFound("no store counts that far")
         except NotFound as error:
             unknown = error
-        raise NotFound(f"there is no generation {number}; see `lightbulb history`") from unknown
+        raise UnknownGeneration(number) from unknown
 
     def _unchanged(self, known: StoreView, number: int) -> _Step:
         assert known.rollout is not None
@@ -238,9 +247,10 @@ class Operator:
         try:
             release = room_for(generation.plan, self._base(known), known.generations)
         except DoesNotFit as error:
-            raise Refused(
+            raise NoRoom(
                 f"generation {number} can't be loaded as it was beside what is loaded: {error}. Publish its "
-                "files, so that its models are placed anew"
+                "files, so that its models are placed anew",
+                generation=number,
             ) from error
         store = self._replica.store
         stored = store.put_blob(store.blob(generation.content_hash))  # should it just be forgotten

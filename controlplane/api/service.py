@@ -5,33 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable
-from typing import Any, NoReturn, TypeVar
-
-import grpc
-import grpc.aio
+from collections.abc import AsyncIterator
+from typing import Any
 
 from controlplane.admin.operator import MAX_NUMBER, Caller, Operator
+from controlplane.api.errors import Context, InvalidRequest, TooManyWatchers, abort, answered, status_of
 from controlplane.api.history import event, history_entry, problem
 from controlplane.api.status import status
 from controlplane.model import Workspace
 from controlplane.planning.difference import differences
-from controlplane.planning.routing import Inconsistent
 from controlplane.problems import WorkspaceError
 from controlplane.replica.replica import Replica
 from controlplane.rollout.events import withdrawn_of
-from controlplane.rollout.operations import Refused
 from controlplane.rules.workspace import MAX_FILES
-from controlplane.store.contract import (
-    MAX_PAGE,
-    Conflict,
-    LogEntry,
-    NotFound,
-    StoreError,
-    TooLarge,
-    Unreachable,
-)
-from lightbulb.resolution.codec import Malformed
+from controlplane.store.contract import MAX_PAGE, LogEntry, StoreError
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 
@@ -44,19 +31,6 @@ MAX_WATCHERS = 200
 MAX_TEXT = 4_000
 """Characters of a message, an author or a revision."""
 
-Context = grpc.aio.ServicerContext[Any, Any]
-T = TypeVar("T")
-
-_CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
-    (Refused, grpc.StatusCode.FAILED_PRECONDITION),
-    (NotFound, grpc.StatusCode.NOT_FOUND),
-    (Conflict, grpc.StatusCode.ABORTED),
-    (TooLarge, grpc.StatusCode.RESOURCE_EXHAUSTED),
-    (Unreachable, grpc.StatusCode.UNAVAILABLE),
-    (StoreError, grpc.StatusCode.INTERNAL),
-    (Malformed, grpc.StatusCode.INTERNAL),
-)
-
 
 class AdminService(pb_grpc.ControlPlaneServicer):
     """protos/lightbulb/v1/control_plane.proto, at one replica."""
@@ -67,27 +41,20 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         self._operator = operator
         self._watchers = 0
 
-    async def Publish(self, request: pb.PublishRequest, context: Context) -> pb.PublishResponse:  # noqa: N802 - gRPC's name
+    @answered
+    async def Publish(self, request: pb.PublishRequest) -> pb.PublishResponse:  # noqa: N802 - gRPC's name
         """Evaluate, compile, plan and begin to activate; answer with all problems when there are any."""
         if len(request.files) > MAX_FILES:
-            await context.abort(
-                grpc.StatusCode.INVALID_ARGUMENT, f"{len(request.files)} files; at most {MAX_FILES}"
-            )
-        caller = await _caller(request, context)
+            raise InvalidRequest(f"{len(request.files)} files; at most {MAX_FILES}", path="files")
+        caller = _caller(request)
         workspace = Workspace(files={file.path: file.content for file in request.files})
         if len(workspace.files) < len(request.files):
             twice = Counter(file.path for file in request.files).most_common(1)[0][0]
-            await context.abort(
-                grpc.StatusCode.INVALID_ARGUMENT, f"the file {twice!r} is there more than once"
-            )
+            raise InvalidRequest(f"the file {twice!r} is there more than once", path="files")
         try:
-            outcome = await _carried_out(self._operator.publish(workspace, caller), context)
+            outcome = await self._operator.publish(workspace, caller)
         except WorkspaceError as error:
             return pb.PublishResponse(problems=map(problem, error.problems))
-        except Inconsistent as error:
-            await context.abort(
-                grpc.StatusCode.INTERNAL, f"no sidecar could serve this; nothing has changed: {error}"
-            )
         return pb.PublishResponse(
             generation=outcome.generation,
             content_hash=await self._content_hash(outcome.generation),
@@ -95,11 +62,11 @@ class AdminService(pb_grpc.ControlPlaneServicer):
             version=self._replica.known.version,
         )
 
-    async def Rollback(self, request: pb.RollbackRequest, context: Context) -> pb.RollbackResponse:  # noqa: N802 - gRPC's name
+    @answered
+    async def Rollback(self, request: pb.RollbackRequest) -> pb.RollbackResponse:  # noqa: N802 - gRPC's name
         """Make a loaded generation active, or load it again."""
-        caller = await _caller(request, context)
-        work = self._operator.roll_back(request.generation, caller, reload=request.reload)
-        outcome = await _carried_out(work, context)
+        caller = _caller(request)
+        outcome = await self._operator.roll_back(request.generation, caller, reload=request.reload)
         return pb.RollbackResponse(
             generation=outcome.generation,
             unchanged=outcome.unchanged,
@@ -107,11 +74,12 @@ class AdminService(pb_grpc.ControlPlaneServicer):
             version=self._replica.known.version,
         )
 
-    async def Pin(self, request: pb.PinRequest, context: Context) -> pb.PinResponse:  # noqa: N802 - gRPC's name
+    @answered
+    async def Pin(self, request: pb.PinRequest) -> pb.PinResponse:  # noqa: N802 - gRPC's name
         """Keep a generation loaded, or let it go."""
-        caller = await _caller(request, context)
-        work = self._operator.pin(request.generation, caller, release=request.release)
-        return pb.PinResponse(pinned=sorted(await _carried_out(work, context)))
+        caller = _caller(request)
+        pinned = await self._operator.pin(request.generation, caller, release=request.release)
+        return pb.PinResponse(pinned=sorted(pinned))
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:  # noqa: ARG002, N802 - gRPC's signature
         """Return where the rollout stands, and what each consumer has acknowledged."""
@@ -120,9 +88,7 @@ class AdminService(pb_grpc.ControlPlaneServicer):
     async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.GetStatusResponse]:  # noqa: ARG002, N802 - gRPC's signature
         """Yield the status now and after every change."""
         if self._watchers >= MAX_WATCHERS:
-            await context.abort(
-                grpc.StatusCode.RESOURCE_EXHAUSTED, f"{MAX_WATCHERS} watch already; try later"
-            )
+            await abort(context, status_of(TooManyWatchers(f"{MAX_WATCHERS} watch already; try later")))
         self._watchers += 1
         try:
             told, last = -1, None
@@ -136,20 +102,21 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         finally:
             self._watchers -= 1
 
-    async def GetHistory(self, request: pb.GetHistoryRequest, context: Context) -> pb.GetHistoryResponse:  # noqa: N802 - gRPC's name
+    @answered
+    async def GetHistory(self, request: pb.GetHistoryRequest) -> pb.GetHistoryResponse:  # noqa: N802 - gRPC's name
         """Return lines of the log, the newest first."""
         limit = min(request.limit or PAGE, MAX_PAGE)
         before = min(request.before, MAX_NUMBER) or None
-        work = self._blocking(self._replica.store.log, before=before, limit=limit)
-        entries = await _carried_out(work, context)
-        events = await _carried_out(self._blocking(self._replica.store.events), context)
+        entries = await self._blocking(self._replica.store.log, before=before, limit=limit)
+        events = await self._blocking(self._replica.store.events)
         rollout, withdrawn = self._replica.known.rollout, withdrawn_of(events)
         return pb.GetHistoryResponse(entries=[history_entry(entry, rollout, withdrawn) for entry in entries])
 
-    async def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:  # noqa: N802 - gRPC's name
+    @answered
+    async def Diff(self, request: pb.DiffRequest) -> pb.DiffResponse:  # noqa: N802 - gRPC's name
         """Return what differs between two generations."""
         one, other = [
-            (await _carried_out(self._blocking(self._operator.generation, number), context)).plan
+            (await self._blocking(self._operator.generation, number)).plan
             for number in (getattr(request, "from"), request.to)
         ]
         return pb.DiffResponse(
@@ -159,10 +126,11 @@ class AdminService(pb_grpc.ControlPlaneServicer):
             ]
         )
 
-    async def GetEvents(self, request: pb.GetEventsRequest, context: Context) -> pb.GetEventsResponse:  # noqa: N802 - gRPC's name
+    @answered
+    async def GetEvents(self, request: pb.GetEventsRequest) -> pb.GetEventsResponse:  # noqa: N802 - gRPC's name
         """Return lines of the audit trail, the newest first."""
         limit = min(request.limit or PAGE, MAX_PAGE)
-        events = await _carried_out(self._blocking(self._replica.store.events, limit=limit), context)
+        events = await self._blocking(self._replica.store.events, limit=limit)
         return pb.GetEventsResponse(events=map(event, events))
 
     async def _content_hash(self, generation: int) -> str:
@@ -178,32 +146,11 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         return await asyncio.to_thread(work, *arguments, **named)
 
 
-async def _carried_out(work: Awaitable[T], context: Context) -> T:
-    """Return what work comes to, or end the call with the status of its error."""
-    try:
-        return await work
-    except (Refused, StoreError, Malformed) as error:
-        await _abort(error, context)
-
-
-async def _abort(error: Exception, context: Context) -> NoReturn:
-    code = next(code for kind, code in _CODES if isinstance(error, kind))
-    text = str(error)
-    if isinstance(error, Unreachable):
-        text = f"the store: {error}; nothing has changed, unless only its answer was lost: see the history"
-    await context.abort(code, text)
-    raise AssertionError("abort raises")
-
-
-async def _caller(
-    request: pb.PublishRequest | pb.RollbackRequest | pb.PinRequest, context: Context
-) -> Caller:
+def _caller(request: pb.PublishRequest | pb.RollbackRequest | pb.PinRequest) -> Caller:
     texts = {
         name: getattr(request, name, "") for name in ("author", "message", "source_revision", "request_id")
     }
     for name, text in texts.items():
         if len(text) > MAX_TEXT:
-            await context.abort(
-                grpc.StatusCode.INVALID_ARGUMENT, f"{name} is longer than {MAX_TEXT} characters"
-            )
+            raise InvalidRequest(f"{name} is longer than {MAX_TEXT} characters", path=name)
     return Caller(**texts)

@@ -17,6 +17,15 @@ from lightbulb.resolution.codec import table_from_bytes
 T = TypeVar("T")
 
 
+class NotKept(NotFound):
+    """A generation whose content was let go."""
+
+    def __init__(self, number: int) -> None:
+        """Name the number."""
+        super().__init__(f"of generation {number} only the line in the log is kept by now")
+        self.about = {"generation": str(number)}
+
+
 class Archive:
     """Reads generations. What two of them share of tables and shards is one object, so that it costs nothing.
 
@@ -79,7 +88,7 @@ class Archive:
         try:
             return self._store.blob(content_hash)
         except NotFound as error:
-            raise NotFound(f"of generation {number} only the line in the log is kept by now") from error
+            raise NotKept(number) from error
 
     def _decoded(self, body: bytes) -> Plan:
         return plan_from_bytes(

@@ -13,11 +13,52 @@ from controlplane.rollout.state import MAX_LIVE, MAX_PINNED, UNDER_WAY, Moment, 
 
 
 class Refused(Exception):
-    """An operation that can't be done now; the message says why, and what to do."""
+    """An operation that can't be done now; the message says why, and what to do.
+
+    `generation` is what it is about; 0: none in particular.
+    """
+
+    def __init__(self, message: str = "", *, generation: int = 0) -> None:
+        """Hold a message, and the generation that programs are told of."""
+        super().__init__(message)
+        self.generation = generation
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What the error is about, for programs."""
+        return {"generation": str(self.generation)} if self.generation else {}
+
+
+class NothingActive(Refused):
+    """A rollback before the first generation is active."""
 
 
 class NotLoaded(Refused):
-    """A rollback to a generation that isn't loaded: it was let go, or never was active."""
+    """A rollback or a pin of a generation that isn't loaded: it was let go, or never was active."""
+
+
+class OnItsWay(Refused):
+    """A rollback to the generation that a publish is about to make active."""
+
+
+class NoOther(Refused):
+    """A rollback without a number, when no generation but the active one is loaded."""
+
+
+class TooManyLive(Refused):
+    """A publish when as many generations as there may be are live."""
+
+
+class TooManyPinned(Refused):
+    """A pin when as many generations as there may be are pinned."""
+
+
+class NotPinned(Refused):
+    """A release of a generation that isn't pinned."""
+
+
+class NoRoom(Refused):
+    """A reload of a generation that doesn't fit beside what stays loaded."""
 
 
 def publish(rollout: Rollout | None, target: int, release: tuple[int, ...] | None, at: Moment) -> Rollout:
@@ -31,7 +72,7 @@ def publish(rollout: Rollout | None, target: int, release: tuple[int, ...] | Non
     before = withdraw(rollout, superseded(target), at) if rollout.target else rollout
     live = tuple(number for number in before.live if number not in (release or ()))
     if len(live) >= MAX_LIVE:
-        raise Refused(
+        raise TooManyLive(
             f"{len(live)} generations are live ({_listed(live)}), {len(before.held)} of them since clients "
             "may still hold their answers: try again in a minute, or unpin some"
         )
@@ -64,14 +105,18 @@ def roll_back(rollout: Rollout | None, number: int, at: Moment) -> Rollout:
     active again. Returns `rollout` itself when that is so already. Raises Refused.
     """
     if rollout is None or not rollout.active:
-        raise Refused("nothing is active yet; publish a workspace first")
+        raise NothingActive("nothing is active yet; publish a workspace first")
     wanted = number or (rollout.active if rollout.target else _previous(rollout))
     if wanted == rollout.active and not rollout.target:
         return rollout
     if wanted not in rollout.live:
         if wanted == rollout.target:
-            raise Refused(f"generation {wanted} is on its way already; see `lightbulb status`")
-        raise NotLoaded(f"generation {wanted} is not loaded; loaded are {_listed(rollout.live)}")
+            raise OnItsWay(
+                f"generation {wanted} is on its way already; see `lightbulb status`", generation=wanted
+            )
+        raise NotLoaded(
+            f"generation {wanted} is not loaded; loaded are {_listed(rollout.live)}", generation=wanted
+        )
     before = withdraw(rollout, superseded(wanted, rollback=True), at) if rollout.target else rollout
     return activate(before, wanted, at)
 
@@ -80,11 +125,13 @@ def pin(rollout: Rollout | None, number: int) -> Rollout:
     """Return the rollout with a live generation that stays until it is unpinned. Raises Refused."""
     if rollout is None or number not in rollout.live:
         loaded = _listed(rollout.live) if rollout is not None else "none"
-        raise Refused(f"generation {number} is not loaded; loaded are {loaded}")
+        raise NotLoaded(f"generation {number} is not loaded; loaded are {loaded}", generation=number)
     if number in rollout.pinned:
         return rollout
     if len(rollout.pinned) >= MAX_PINNED:
-        raise Refused(f"{_listed(rollout.pinned)} are pinned already; unpin one: lightbulb pin --release N")
+        raise TooManyPinned(
+            f"{_listed(rollout.pinned)} are pinned already; unpin one: lightbulb pin --release N"
+        )
     return replace(rollout, pinned=(*rollout.pinned, number))
 
 
@@ -92,7 +139,7 @@ def unpin(rollout: Rollout | None, number: int) -> Rollout:
     """Return the rollout with a generation that leaves with the next publish. Raises Refused."""
     if rollout is None or number not in rollout.pinned:
         pinned = _listed(rollout.pinned) if rollout is not None and rollout.pinned else "none is"
-        raise Refused(f"generation {number} is not pinned; {pinned}")
+        raise NotPinned(f"generation {number} is not pinned; {pinned}", generation=number)
     return replace(rollout, pinned=tuple(each for each in rollout.pinned if each != number))
 
 
@@ -136,7 +183,7 @@ def _previous(rollout: Rollout) -> int:
     if not others:
         # The one that was published first has none before it.
         remedy = "; name one of `lightbulb history`, and add --reload" if rollout.active > 1 else ""
-        raise Refused(f"no generation but {rollout.active} is loaded{remedy}")
+        raise NoOther(f"no generation but {rollout.active} is loaded{remedy}", generation=rollout.active)
     return others[-1]
 
 

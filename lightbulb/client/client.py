@@ -23,7 +23,7 @@ from lightbulb.model import RequestContext
 from lightbulb.rpc.answer import Answer, Query
 from lightbulb.rpc.keepalive import keepalive
 from lightbulb.rpc.messages import MAX_BATCH, answer_from_proto, batch_to_proto, request_to_proto
-from lightbulb.rpc.status import error_of, error_of_number
+from lightbulb.rpc.status import error_from_proto, error_of
 from lightbulb.v1 import lightbulb_pb2 as pb
 
 RESOLVE = "/lightbulb.v1.Lightbulb/Resolve"
@@ -115,7 +115,7 @@ class LightbulbClient:
                 request_to_proto(query, self._name, self._sidecar), timeout=_least(timeout, self._timeout)
             )
         except grpc.aio.AioRpcError as error:
-            raise error_of(error.code(), error.details()) from error
+            raise error_of(error.code(), error.details(), error.trailing_metadata()) from error
         return _answer_of(response)
 
     async def resolve_many(self, queries: Sequence[Query]) -> tuple[Outcome, ...]:
@@ -129,7 +129,7 @@ class LightbulbClient:
                 request = batch_to_proto(batch, self._name, self._sidecar)
                 response = await self._batch(request, timeout=self._timeout)
             except grpc.aio.AioRpcError as error:
-                raise error_of(error.code(), error.details()) from error
+                raise error_of(error.code(), error.details(), error.trailing_metadata()) from error
             outcomes.extend(_outcomes(response, len(batch)))
         return tuple(outcomes)
 
@@ -190,7 +190,7 @@ class BlockingLightbulbClient:
                 request_to_proto(query, self._name, self._sidecar), timeout=_least(timeout, self._timeout)
             )
         except grpc.RpcError as error:
-            raise error_of(error.code(), error.details()) from error
+            raise error_of(error.code(), error.details(), error.trailing_metadata()) from error
         return _answer_of(response)
 
     def resolve_many(self, queries: Sequence[Query]) -> tuple[Outcome, ...]:
@@ -201,7 +201,7 @@ class BlockingLightbulbClient:
                 request = batch_to_proto(batch, self._name, self._sidecar)
                 response = self._batch(request, timeout=self._timeout)
             except grpc.RpcError as error:
-                raise error_of(error.code(), error.details()) from error
+                raise error_of(error.code(), error.details(), error.trailing_metadata()) from error
             outcomes.extend(_outcomes(response, len(batch)))
         return tuple(outcomes)
 
@@ -246,5 +246,5 @@ def _outcomes(response: bytes, expected: int) -> list[Outcome]:
 
 def _outcome(result: pb.BatchResolveResult) -> Outcome:
     if result.HasField("error"):
-        return error_of_number(result.error.code, result.error.message)
+        return error_from_proto(result.error)
     return answer_from_proto(result.response)

@@ -7,7 +7,17 @@ REASON_LIMIT = 1000
 
 
 class HostError(Exception):
-    """The root of all that a host refuses; the message says what, and what to do."""
+    """The root of all that a host refuses; the message says what, and what to do.
+
+    For programs: `path` is the part of the request that is wrong, `about` what the error is about, for
+    example model -> its id.
+    """
+
+    def __init__(self, message: str = "", *, path: str = "", **about: str) -> None:
+        """Hold a message, and what programs are told beside it."""
+        super().__init__(message)
+        self.path = path
+        self.about = about
 
 
 class BadInput(HostError):

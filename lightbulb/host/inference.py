@@ -40,10 +40,12 @@ def infer(entry: Entry, origin: Origin, request: pb.ModelInferRequest) -> pb.Mod
     try:
         return _answer(entry, origin, request)
     except BadInput as error:
-        raise BadInput(f"{model}: {error}") from error
+        raise BadInput(f"{model}: {error}", path=error.path, model=model) from error
     except BaseException as error:  # also SystemExit: a model must not end the host
         log.exception("model %s failed", model)
-        raise ModelFailed(f"model {model} failed; the log of {origin.node_id} says why") from error
+        raise ModelFailed(
+            f"model {model} failed; the log of {origin.node_id} says why", model=model, host=origin.node_id
+        ) from error
 
 
 def inference_of(request: pb.ModelInferRequest, workflow: Workflow) -> Inference:
@@ -76,7 +78,10 @@ def context_of(parameters: Mapping[str, Value]) -> RequestContext:
 
 def _text(name: str, value: Value) -> str:
     if not isinstance(value, str):
-        raise BadInput(f"parameter {CONTEXT_PREFIX}{name} is {value!r}, not a string")
+        raise BadInput(
+            f"parameter {CONTEXT_PREFIX}{name} is {value!r}, not a string",
+            path=f"parameter {CONTEXT_PREFIX}{name}",
+        )
     return value
 
 

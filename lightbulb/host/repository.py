@@ -88,7 +88,7 @@ class Repository:
         Raises NotLoaded, and BadInput when it isn't said which model is meant.
         """
         if not name:
-            raise BadInput("model_name is missing")
+            raise BadInput("model_name is missing", path="model_name")
         if version:
             return self._ready(model_id(name, version))
         ready = [
@@ -98,9 +98,11 @@ class Repository:
         ]
         if len(ready) > 1:
             versions = ", ".join(sorted(entry.assignment.version for entry in ready))
-            raise BadInput(f"model_version is missing: {name} is loaded as {versions}")
+            raise BadInput(
+                f"model_version is missing: {name} is loaded as {versions}", path="model_version", model=name
+            )
         if not ready:
-            raise NotLoaded(f"model {name} is not loaded; resolve again")
+            raise NotLoaded(f"model {name} is not loaded; resolve again", model=name)
         return ready[0]
 
     def is_assigned(self, name: str) -> bool:
@@ -142,7 +144,9 @@ class Repository:
         """
         if name not in self._retries:
             if not self.is_assigned(name):
-                raise NotAssigned(f"{name} is not assigned to this host; the control plane assigns models")
+                raise NotAssigned(
+                    f"{name} is not assigned to this host; the control plane assigns models", model=name
+                )
             task = asyncio.create_task(self._retry(name))
             task.add_done_callback(partial(self._retried, name))
             self._retries[name] = task
@@ -163,9 +167,9 @@ class Repository:
     def _ready(self, model: str) -> Entry:
         entry = self._entries.get(model)
         if entry is None:
-            raise NotLoaded(f"model {model} is not loaded; resolve again")
+            raise NotLoaded(f"model {model} is not loaded; resolve again", model=model)
         if entry.state is not State.READY:
-            raise NotLoaded(f"model {model} is {entry.state.value}; resolve again")
+            raise NotLoaded(f"model {model} is {entry.state.value}; resolve again", model=model)
         return entry
 
     async def _retry(self, name: str) -> Mapping[str, str]:

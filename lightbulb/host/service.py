@@ -17,11 +17,12 @@ import grpc.aio
 from lightbulb.host.errors import Busy, CannotLoad, HostError, NotAssigned, NotLoaded
 from lightbulb.host.inference import Origin, infer
 from lightbulb.host.repository import Entry, Repository, State
-from lightbulb.host.status import Refusal, abort, refusal_of
+from lightbulb.host.status import abort, status_of
 from lightbulb.host.workers import Workers
 from lightbulb.host.workflow import TensorSpec
 from lightbulb.oip import open_inference_pb2 as pb
 from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
+from lightbulb.rpc.details import CallStatus
 
 WORKERS = 2
 SERVER_NAME = "lightbulb-host"
@@ -70,7 +71,7 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):
         try:
             entry = self._repository.find(request.name, request.version)
         except HostError as error:
-            await abort(context, self._refusal(error))
+            await abort(context, self._status(error))
         assert entry.workflow is not None
         return pb.ModelMetadataResponse(
             name=request.name,
@@ -87,11 +88,11 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):
         try:
             return await self._infer(request)
         except HostError as error:
-            refused = self._refusal(error)
+            status = self._status(error)
         # gRPC keeps what `abort` raises, and so this frame, until the garbage collector comes round:
         # a caller's large requests must not pile up, so it holds neither the request nor the error.
         del request
-        await abort(context, refused)
+        await abort(context, status)
 
     async def RepositoryIndex(  # noqa: N802 - gRPC's form
         self,
@@ -119,9 +120,10 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):
         try:
             failed = await self._repository.retry(request.model_name)
             if failed:
-                raise CannotLoad("; ".join(f"{model}: {reason}" for model, reason in sorted(failed.items())))
+                reasons = "; ".join(f"{model}: {reason}" for model, reason in sorted(failed.items()))
+                raise CannotLoad(reasons, model=request.model_name)
         except HostError as error:
-            await abort(context, self._refusal(error))
+            await abort(context, self._status(error))
         return pb.RepositoryModelLoadResponse()
 
     async def RepositoryModelUnload(  # noqa: N802 - gRPC's form
@@ -130,8 +132,10 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):
         """Refuse: what is assigned stays loaded, and what isn't isn't here."""
         assigned = self._repository.is_assigned(request.model_name)
         what = "is assigned to this host, and stays" if assigned else "is not assigned to this host"
-        error = NotAssigned(f"{request.model_name} {what}; the control plane assigns models")
-        await abort(context, self._refusal(error))
+        error = NotAssigned(
+            f"{request.model_name} {what}; the control plane assigns models", model=request.model_name
+        )
+        await abort(context, self._status(error))
 
     def close(self) -> None:
         """End the scoring threads once they are done with what they have. Returns at once."""
@@ -144,11 +148,12 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):
             if entry.assignment.name == name and entry.state is State.READY
         ]
 
-    def _refusal(self, error: HostError) -> Refusal:
+    def _status(self, error: HostError) -> CallStatus:
         """Return how a call ends; where a model isn't loaded, only this host can say."""
+        host = self._origin.node_id
         if isinstance(error, NotLoaded):
-            error = NotLoaded(f"{self._origin.node_id}: {error}")
-        return refusal_of(error)
+            error = NotLoaded(f"{host}: {error}", **(error.about | {"host": host}))
+        return status_of(error)
 
     async def _infer(self, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
         # Without a name for the future: the traceback of its exception would hold the future.

@@ -8,7 +8,9 @@ which nobody retries; and not UNAVAILABLE, which proxies retry by themselves wit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 import grpc
@@ -25,37 +27,37 @@ from lightbulb.host.errors import (
     brief,
 )
 from lightbulb.model import MODEL_NOT_LOADED, REASON_HEADER
-from lightbulb.rpc.status import DETAILS_LIMIT
+from lightbulb.rpc.details import MESSAGE_BYTES, CallStatus, ErrorKind, call_status
 
-_CODES: dict[type[HostError], grpc.StatusCode] = {
-    BadInput: grpc.StatusCode.INVALID_ARGUMENT,
-    NotLoaded: grpc.StatusCode.ABORTED,
-    Busy: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    NotAssigned: grpc.StatusCode.FAILED_PRECONDITION,
-    CannotLoad: grpc.StatusCode.FAILED_PRECONDITION,
-    ModelFailed: grpc.StatusCode.INTERNAL,
-}
+DOMAIN = "host.lightbulb"
 
+_CODE = grpc.StatusCode
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """How a call ends: a status, its text, cut to what fits, and trailing metadata."""
+KINDS: Mapping[type[HostError], ErrorKind] = MappingProxyType(
+    {
+        BadInput: ErrorKind(code=_CODE.INVALID_ARGUMENT, reason="BAD_INPUT"),
+        NotLoaded: ErrorKind(code=_CODE.ABORTED, reason="MODEL_NOT_LOADED", retry_after=0.0),
+        Busy: ErrorKind(code=_CODE.RESOURCE_EXHAUSTED, reason="HOST_BUSY", retry_after=0.1),
+        NotAssigned: ErrorKind(code=_CODE.FAILED_PRECONDITION, reason="MODEL_NOT_ASSIGNED"),
+        CannotLoad: ErrorKind(code=_CODE.FAILED_PRECONDITION, reason="MODEL_CANNOT_LOAD"),
+        ModelFailed: ErrorKind(code=_CODE.INTERNAL, reason="MODEL_FAILED"),
+    }
+)
+"""What each error is on the wire."""
 
-    code: grpc.StatusCode
-    details: str
-    trailers: tuple[tuple[str, str], ...] = ()
-
-
-def refusal_of(error: HostError) -> Refusal:
-    """Return the status of an error; it holds nothing of the error, whose traceback holds the request."""
-    return Refusal(
-        code=_CODES[type(error)],
-        details=brief(str(error), DETAILS_LIMIT),
-        trailers=((REASON_HEADER, MODEL_NOT_LOADED),) if isinstance(error, NotLoaded) else (),
-    )
+_RESOLVE_AGAIN = (REASON_HEADER, MODEL_NOT_LOADED)
 
 
-async def abort(context: grpc.aio.ServicerContext[Any, Any], refusal: Refusal) -> NoReturn:
+def status_of(error: HostError) -> CallStatus:
+    """Return how a call ends; it holds nothing of the error, whose traceback holds the request."""
+    text = brief(str(error), MESSAGE_BYTES)
+    status = call_status(KINDS[type(error)], DOMAIN, text, about=dict(error.about), path=error.path)
+    if isinstance(error, NotLoaded):
+        return replace(status, trailing_metadata=(_RESOLVE_AGAIN, *status.trailing_metadata))
+    return status
+
+
+async def abort(context: grpc.aio.ServicerContext[Any, Any], status: CallStatus) -> NoReturn:
     """End a call."""
-    await context.abort(refusal.code, refusal.details, trailing_metadata=refusal.trailers)
+    await context.abort(status.code, status.details, trailing_metadata=status.trailing_metadata)
     raise AssertionError("abort raises")

@@ -26,20 +26,29 @@ def inputs_of(request: pb.ModelInferRequest, specs: Iterable[TensorSpec] | None)
     known = {spec.name: spec for spec in (_as_they_are(request) if specs is None else specs)}
     raw = list(request.raw_input_contents)
     if raw and len(raw) != len(request.inputs):
-        raise BadInput(f"there are {len(request.inputs)} inputs, but {len(raw)} raw_input_contents")
+        raise BadInput(
+            f"there are {len(request.inputs)} inputs, but {len(raw)} raw_input_contents",
+            path="raw_input_contents",
+        )
     tensors: dict[str, Array] = {}
     for index, tensor in enumerate(request.inputs):
         spec = known.get(tensor.name)
         if spec is None:
-            raise BadInput(f"tensor {tensor.name} is unknown; this model takes {', '.join(known) or 'none'}")
+            raise BadInput(
+                f"tensor {tensor.name} is unknown; this model takes {', '.join(known) or 'none'}",
+                path=f"tensor {tensor.name}",
+            )
         if tensor.name in tensors:
-            raise BadInput(f"tensor {tensor.name} is there twice")
+            raise BadInput(f"tensor {tensor.name} is there twice", path=f"tensor {tensor.name}")
         values = _read(tensor, raw[index] if raw else None, spec)
         values.flags.writeable = False
         tensors[tensor.name] = values
     for name, spec in known.items():
         if name not in tensors and not spec.optional:
-            raise BadInput(f"tensor {name} is missing: {spec.datatype} of shape {list(spec.shape)}")
+            raise BadInput(
+                f"tensor {name} is missing: {spec.datatype} of shape {list(spec.shape)}",
+                path=f"tensor {name}",
+            )
     return tensors
 
 
@@ -57,7 +66,10 @@ def outputs_wanted(request: pb.ModelInferRequest, specs: Iterable[TensorSpec]) -
     wanted = {output.name for output in request.outputs}
     for output in request.outputs:
         if output.name not in declared:
-            raise BadInput(f"output {output.name} is unknown; this model gives {', '.join(declared)}")
+            raise BadInput(
+                f"output {output.name} is unknown; this model gives {', '.join(declared)}",
+                path=f"output {output.name}",
+            )
         _check_parameters(f"output {output.name}", output.parameters)
     return tuple(spec for name, spec in declared.items() if not wanted or name in wanted)
 
@@ -97,42 +109,42 @@ def _read(tensor: pb.ModelInferRequest.InferInputTensor, raw: bytes | None, spec
     name, shape = f"tensor {tensor.name}", tuple(tensor.shape)
     _check_parameters(name, tensor.parameters)
     if tensor.datatype != spec.datatype:
-        raise BadInput(f"{name} is {tensor.datatype or 'of no datatype'}, not {spec.datatype}")
+        raise BadInput(f"{name} is {tensor.datatype or 'of no datatype'}, not {spec.datatype}", path=name)
     if not spec.fits(shape):
-        raise BadInput(f"{name} has shape {list(shape)}, not {list(spec.shape)}")
+        raise BadInput(f"{name} has shape {list(shape)}, not {list(spec.shape)}", path=name)
     count = math.prod(shape)  # Python's: a product of 2**64 must not look like 0
     if raw is None:
         values = _read_typed(name, tensor.contents, spec.datatype, count)
     elif tensor.HasField("contents"):
-        raise BadInput(f"{name} has both contents and raw_input_contents")
+        raise BadInput(f"{name} has both contents and raw_input_contents", path=name)
     else:
         values = _read_raw(name, raw, spec.datatype, count)
     try:
         return values.reshape(shape)
     except ValueError as error:  # nothing in it, and yet more than numpy can index
-        raise BadInput(f"{name} has shape {list(shape)}, which is too large") from error
+        raise BadInput(f"{name} has shape {list(shape)}, which is too large", path=name) from error
 
 
 def _read_typed(name: str, contents: pb.InferTensorContents, datatype: str, count: int) -> Array:
     field = CONTENTS_FIELDS[datatype]
     elements = getattr(contents, field)
     if len(elements) != count:
-        raise BadInput(f"{name} has {len(elements)} elements in {field}; its shape takes {count}")
+        raise BadInput(f"{name} has {len(elements)} elements in {field}; its shape takes {count}", path=name)
     try:
         return np.fromiter(elements, dtype=DTYPES[datatype], count=count)
     except OverflowError as error:
-        raise BadInput(f"{name} has an element out of the range of {datatype}") from error
+        raise BadInput(f"{name} has an element out of the range of {datatype}", path=name) from error
 
 
 def _read_raw(name: str, raw: bytes, datatype: str, count: int) -> Array:
     if datatype == "BYTES":
         elements = _split(name, raw)
         if len(elements) != count:
-            raise BadInput(f"{name} has {len(elements)} elements; its shape takes {count}")
+            raise BadInput(f"{name} has {len(elements)} elements; its shape takes {count}", path=name)
         return np.fromiter(elements, dtype=object, count=count)
     dtype = DTYPES[datatype]
     if len(raw) != count * dtype.itemsize:
-        raise BadInput(f"{name} has {len(raw)} bytes; its shape takes {count * dtype.itemsize}")
+        raise BadInput(f"{name} has {len(raw)} bytes; its shape takes {count * dtype.itemsize}", path=name)
     if datatype == "BOOL":
         # through integers: a bool made of a byte that is neither 0 nor 1 equals neither
         return np.asarray(np.frombuffer(raw, dtype=np.uint8) != 0)
@@ -144,11 +156,11 @@ def _split(name: str, raw: bytes) -> list[bytes]:
     elements, position = [], 0
     while position < len(raw):
         if position + 4 > len(raw):
-            raise BadInput(f"{name} ends within an element's length")
+            raise BadInput(f"{name} ends within an element's length", path=name)
         (length,) = struct.unpack_from("<I", raw, position)
         position += 4
         if position + length > len(raw):
-            raise BadInput(f"{name} ends within an element")
+            raise BadInput(f"{name} ends within an element", path=name)
         elements.append(raw[position : position + length])
         position += length
     return elements
@@ -157,4 +169,4 @@ def _split(name: str, raw: bytes) -> list[bytes]:
 def _check_parameters(what: str, parameters: Mapping[str, pb.InferParameter]) -> None:
     for name in _UNSUPPORTED:
         if name in parameters:
-            raise BadInput(f"{what} asks for {name}, which this host doesn't do")
+            raise BadInput(f"{what} asks for {name}, which this host doesn't do", path=what)

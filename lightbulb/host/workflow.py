@@ -82,7 +82,9 @@ class Inference:
         """Return a parameter that counts something; raises BadInput unless it is a number from 1."""
         value = self.parameters.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or value < 1 or value % 1:
-            raise BadInput(f"parameter {name} is {value!r}, not a whole number from 1")
+            raise BadInput(
+                f"parameter {name} is {value!r}, not a whole number from 1", path=f"parameter {name}"
+            )
         return int(value)
 
 

@@ -60,9 +60,12 @@ def context_from_proto(message: pb.RequestContext) -> RequestContext:
     country, device = message.country, message.device
     locale, surface = message.locale, message.surface
     if not user_id:
-        raise InvalidContext("context.user_id is missing: every allocation needs it")
+        raise InvalidContext("context.user_id is missing: every allocation needs it", path="context.user_id")
     if len(user_id) > MAX_USER_ID:
-        raise InvalidContext(f"context.user_id has {len(user_id)} characters; {MAX_USER_ID} are allowed")
+        raise InvalidContext(
+            f"context.user_id has {len(user_id)} characters; {MAX_USER_ID} are allowed",
+            path="context.user_id",
+        )
     if len(country) + len(device) + len(locale) + len(surface) > MAX_FIELD:
         _check_fields(message)
     attributes, cells = message.attributes, message.allocations
@@ -81,15 +84,22 @@ def _check_fields(message: pb.RequestContext) -> None:
     for name in FIXED_ATTRIBUTES:
         length = len(getattr(message, name))
         if length > MAX_FIELD:
-            raise InvalidContext(f"context.{name} has {length} characters; {MAX_FIELD} are allowed")
+            raise InvalidContext(
+                f"context.{name} has {length} characters; {MAX_FIELD} are allowed", path=f"context.{name}"
+            )
 
 
 def _attributes(messages: Mapping[str, table_pb2.Value]) -> Mapping[str, Value]:
     if len(messages) > MAX_ATTRIBUTES:
-        raise InvalidContext(f"{len(messages)} context.attributes; {MAX_ATTRIBUTES} are allowed")
+        raise InvalidContext(
+            f"{len(messages)} context.attributes; {MAX_ATTRIBUTES} are allowed", path="context.attributes"
+        )
     if not _NOT_ATTRIBUTES.isdisjoint(messages):
         repeated = ", ".join(sorted(_NOT_ATTRIBUTES.intersection(messages)))
-        raise InvalidContext(f"context.attributes repeat {repeated}: set the context's own field instead")
+        raise InvalidContext(
+            f"context.attributes repeat {repeated}: set the context's own field instead",
+            path="context.attributes",
+        )
     return {name: _attribute(name, messages[name]) for name in messages}
 
 
@@ -97,24 +107,30 @@ def _attribute(name: str, message: table_pb2.Value) -> Value:
     if not name or len(name) > MAX_FIELD:
         raise InvalidContext(
             f"context.attributes: the name {name[:MAX_FIELD]!r} has {len(name)} characters; "
-            f"1 to {MAX_FIELD} are allowed"
+            f"1 to {MAX_FIELD} are allowed",
+            path="context.attributes",
         )
     text = message.string_value
     if not text:  # another type, or an empty text
         try:
             return value_from_proto(message)
         except ValueError as error:
-            raise InvalidContext(f"context.attributes[{name!r}] is {error}") from error
+            raise InvalidContext(
+                f"context.attributes[{name!r}] is {error}", path=f"context.attributes[{name!r}]"
+            ) from error
     if len(text) > MAX_ATTRIBUTE:
         raise InvalidContext(
-            f"context.attributes[{name!r}] has {len(text)} characters; {MAX_ATTRIBUTE} are allowed"
+            f"context.attributes[{name!r}] has {len(text)} characters; {MAX_ATTRIBUTE} are allowed",
+            path=f"context.attributes[{name!r}]",
         )
     return text
 
 
 def _allocations(cells: Mapping[str, int]) -> Mapping[str, int]:
     if len(cells) > MAX_ALLOCATIONS:
-        raise InvalidContext(f"{len(cells)} context.allocations; {MAX_ALLOCATIONS} are allowed")
+        raise InvalidContext(
+            f"{len(cells)} context.allocations; {MAX_ALLOCATIONS} are allowed", path="context.allocations"
+        )
     return dict(cells)
 
 
@@ -142,7 +158,7 @@ def request_to_proto(query: Query, client: str, sidecar: str = "") -> pb.Resolve
             sidecar=query.sidecar or sidecar,
         )
     except (TypeError, ValueError) as error:  # from protobuf: an int beyond 64 bits, None, half a surrogate
-        raise InvalidContext(f"context can't be written: {error}") from error
+        raise InvalidContext(f"context can't be written: {error}", path="context") from error
 
 
 def batch_to_proto(queries: Sequence[Query], client: str, sidecar: str = "") -> pb.BatchResolveRequest:

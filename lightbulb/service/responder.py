@@ -18,7 +18,7 @@ from lightbulb.errors import InvalidContext, LightbulbError, OverrideRefused, Un
 from lightbulb.resolution.resolve import OverrideNotPermitted, Resolution, Resolver, Step
 from lightbulb.rpc.answer import make_answer
 from lightbulb.rpc.messages import MAX_BATCH, MAX_FIELD, answer_to_proto, context_from_proto
-from lightbulb.rpc.status import code_of, details_of
+from lightbulb.rpc.status import error_to_proto
 from lightbulb.tables.feed import EMPTY_TABLES, Tables
 from lightbulb.v1 import lightbulb_pb2 as pb
 
@@ -109,7 +109,9 @@ class Responder:
         except DecodeError as error:
             raise InvalidContext(f"not a lightbulb.v1.BatchResolveRequest: {error}") from error
         if len(requests) > MAX_BATCH:
-            raise InvalidContext(f"{len(requests)} requests in a batch; {MAX_BATCH} are allowed")
+            raise InvalidContext(
+                f"{len(requests)} requests in a batch; {MAX_BATCH} are allowed", path="requests"
+            )
         desk = self._take_desk()
         return b"".join([_result(desk, request) for request in requests])
 
@@ -134,7 +136,9 @@ def _answer(desk: _Desk, request: pb.ResolveRequest) -> _Encoded:
             context, override=request.override_model, client=request.client, steps=steps
         )
     except OverrideNotPermitted as error:
-        raise OverrideRefused(str(error)) from error
+        raise OverrideRefused(
+            str(error), objective=request.objective, model=request.override_model
+        ) from error
     if steps is not None:
         return _encode_answer(page.number, resolver, resolution, steps)
     encoded = page.answers.get(resolution)
@@ -147,7 +151,9 @@ def _answer(desk: _Desk, request: pb.ResolveRequest) -> _Encoded:
 def _look_up(tables: Tables, page: _Page, objective: str) -> Resolver:
     resolver = tables.resolver(objective, page.number)
     if resolver is None:
-        raise UnknownObjective(_unknown(objective, tables, page.number))
+        raise UnknownObjective(
+            _unknown(objective, tables, page.number), objective=objective, generation=str(page.number)
+        )
     page.resolvers[objective] = resolver
     return resolver
 
@@ -156,8 +162,7 @@ def _result(desk: _Desk, request: pb.ResolveRequest) -> bytes:
     try:
         return _answer(desk, request).in_batch
     except LightbulbError as error:
-        refusal = pb.ResolveError(code=code_of(error).value[0], message=details_of(error))
-        result = pb.BatchResolveResult(error=refusal)
+        result = pb.BatchResolveResult(error=error_to_proto(error))
         return pb.BatchResolveResponse(results=[result]).SerializeToString()
 
 

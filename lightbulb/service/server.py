@@ -22,7 +22,7 @@ from grpc_reflection.v1alpha import reflection
 
 from lightbulb.errors import LightbulbError
 from lightbulb.rpc.listen import LISTEN_OPTIONS, listen
-from lightbulb.rpc.status import code_of, details_of
+from lightbulb.rpc.status import status_of
 from lightbulb.service.responder import Responder
 from lightbulb.signals import stop_at_signals
 from lightbulb.tables.live import LiveTables
@@ -131,7 +131,9 @@ def _handler(respond: Callable[[bytes], bytes]) -> Callable[[bytes, grpc.Service
         try:
             return respond(data)
         except LightbulbError as error:
-            context.abort(code_of(error), details_of(error))
+            status = status_of(error)
+        context.abort_with_status(status)
+        raise AssertionError("abort raises")
 
     return handle
 

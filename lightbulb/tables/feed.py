@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 from lightbulb.ads.client.session import Update
 from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES, SIDECAR_STATE, Resource
-from lightbulb.errors import ReservedParameter, Unavailable
+from lightbulb.errors import ReservedParameter, SidecarNotReady
 from lightbulb.model import NO_GENERATION, ActiveGeneration, ObjectiveTable
 from lightbulb.resolution.codec import (
     generation_from_bytes,
@@ -78,7 +78,7 @@ class Tables:
     def generation_for(self, sidecar: str) -> int:
         """Return the generation to answer from. `sidecar` is the caller's sidecar, by node id, or empty.
 
-        Raises Unavailable when the sidecar routes no generation that is live.
+        Raises SidecarNotReady when the sidecar routes no generation that is live.
         """
         if not sidecar:
             return self.generation.number
@@ -86,9 +86,10 @@ class Tables:
         if state is None:
             return self.generation.oldest or self.generation.number
         if state == NO_GENERATION:
-            raise Unavailable(
+            raise SidecarNotReady(
                 f"sidecar {sidecar!r} routes no live generation: it has no configuration yet, "
-                "or lags too far behind; retry"
+                "or lags too far behind; retry",
+                sidecar=sidecar,
             )
         return state or self.generation.number
 

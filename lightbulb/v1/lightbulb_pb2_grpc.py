@@ -34,6 +34,7 @@ class LightbulbServicer:
     def Resolve(self, request, context):
         """Resolves one request. Errors: INVALID_ARGUMENT (no user, or a malformed context), NOT_FOUND (unknown
         objective), PERMISSION_DENIED (an override that no rule permits), UNAVAILABLE (no configuration yet; retry).
+        Their google.rpc.Status details tell programs which: docs/errors.md.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

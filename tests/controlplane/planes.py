@@ -11,12 +11,15 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import pytest
+from google.rpc import status_pb2
 
 from controlplane.app import ControlPlane, ControlPlaneSettings
 from controlplane.replica.replica import Replica
 from controlplane.rollout.state import Phase, Policy, Rollout
 from controlplane.store.contract import Store
 from controlplane.store.open import open_store
+from lightbulb.rpc.details import TRAILER, ErrorInfo, error_info
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 from tests.controlplane.peers import Peer
@@ -45,6 +48,19 @@ async def refused(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str]:
     except grpc.aio.AioRpcError as error:
         return error.code(), error.details() or ""
     raise AssertionError(f"it was answered: {answer}")
+
+
+async def told(call: Awaitable[Any]) -> ErrorInfo:
+    """Return what the details of a call that fails tell, and check that they say what the call says."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    error = caught.value
+    trailers = dict(error.trailing_metadata())
+    found = status_pb2.Status.FromString(trailers[TRAILER])
+    assert (found.code, found.message) == (error.code().value[0], error.details())
+    info = error_info(tuple(trailers.items()))
+    assert info is not None
+    return info
 
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from controlplane.api.service import MAX_TEXT, MAX_WATCHERS
 from controlplane.rules.workspace import MAX_FILES
 from lightbulb.v1 import control_plane_pb2 as pb
-from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, plane, refused, run
+from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, plane, refused, run, told
 from tests.controlplane.workspaces import publish_request
 from tests.controlplane.worlds import world
 from tests.store.redis_server import RedisServer
@@ -258,6 +258,7 @@ def test_those_who_watch_are_bounded_and_counted_down_when_they_go(store: str) -
             calls = [it.stub.Watch(pb.WatchRequest()) for _ in range(MAX_WATCHERS)]
             for call in calls:
                 await asyncio.wait_for(call.read(), DEADLINE)
+            assert (await told(it.stub.Watch(pb.WatchRequest()).read())).reason == "TOO_MANY_WATCHERS"
             one_more = it.stub.Watch(pb.WatchRequest())
             code, text = await refused(one_more.read())
             assert code is grpc.StatusCode.RESOURCE_EXHAUSTED

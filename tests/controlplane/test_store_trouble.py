@@ -16,7 +16,7 @@ from controlplane.store.redis import RedisStore
 from controlplane.store.sqlite import SqliteStore
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.peers import routes, sidecar
-from tests.controlplane.planes import DEADLINE, POLICY, eventually, refused, run
+from tests.controlplane.planes import DEADLINE, POLICY, eventually, refused, run, told
 from tests.controlplane.slow_proxy import SlowProxy
 from tests.controlplane.watcher import watching
 from tests.controlplane.workspaces import publish_request
@@ -40,6 +40,8 @@ async def assert_refused(it: World) -> None:
     for code, text in await asyncio.gather(*map(refused, calls)):
         assert code is grpc.StatusCode.UNAVAILABLE
         assert "nothing has changed" in text
+    info = await told(it.plane.pin(1))
+    assert (info.reason, info.retry_after) == ("STORE_UNREACHABLE", 1.0)
 
 
 def test_whatever_befalls_a_redis_what_serves_goes_on_and_it_comes_back_by_itself(tmp_path: Path) -> None:

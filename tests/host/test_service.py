@@ -13,9 +13,10 @@ import grpc.aio
 import pytest
 
 from lightbulb.host.errors import BadInput
+from lightbulb.host.status import DOMAIN, KINDS
 from lightbulb.host.workflow import Array, Inference, Workflow
 from lightbulb.oip import open_inference_pb2 as pb
-from lightbulb.rpc.status import DETAILS_LIMIT
+from lightbulb.rpc.details import MESSAGE_BYTES, error_info
 from tests.ads.scripted_server import eventually
 from tests.host.hosts import Running, infer, running
 from tests.host.workflows import (
@@ -244,6 +245,15 @@ def test_a_refusal_has_the_status_that_is_documented_and_the_host_goes_on(
             trailers = dict(await call.trailing_metadata())
             expected = "model-not-loaded" if code == "ABORTED" else None
             assert trailers.get("x-lightbulb-reason") == expected
+            info = error_info(await call.trailing_metadata())
+            assert info is not None
+            codes = {kind.reason: kind.code.name for kind in KINDS.values()}
+            assert (info.domain, codes[info.reason]) == (DOMAIN, code)
+            if code == "ABORTED":
+                assert info.reason == "MODEL_NOT_LOADED"
+                assert details.startswith(f"{info.about['host']}: model {info.about['model']} ")
+            if code == "INVALID_ARGUMENT":
+                assert info.path
             assert await it.stub.ModelInfer(infer("echo@1", 1))
 
     asyncio.run(scenario())
@@ -265,7 +275,7 @@ def test_a_refusal_that_quotes_a_long_name_still_fits_a_status() -> None:
             code, details = await refusal(it.stub.ModelInfer(infer("☂\n" * 50_000, 1)))
             assert code == "ABORTED"
             assert "\n" not in details
-            assert len(details.encode()) <= DETAILS_LIMIT + 3
+            assert len(details.encode()) <= MESSAGE_BYTES + 3
 
     asyncio.run(scenario())
 

@@ -89,8 +89,12 @@ def test_what_cant_be_answered_is_an_error_of_its_own_type(
     objective: str, context: RequestContext, override: str, kind: type[LightbulbError]
 ) -> None:
     async def scenario(resolve: Call, _: Call) -> None:
-        with pytest.raises(kind):
+        with pytest.raises(kind) as caught:
             await resolve(objective, context, override_model=override)
+        if kind is UnknownObjective:
+            assert caught.value.about == {"objective": objective, "generation": "1"}
+        if context.user_id == "":
+            assert caught.value.path == "context.user_id"
 
     with_each_client(scenario)
 
@@ -104,6 +108,7 @@ def test_many_queries_are_answered_in_order_each_alone() -> None:
         outcomes = await resolve_many(queries)
         assert [isinstance(outcome, Answer) for outcome in outcomes] == [bool(i % 5) for i in range(600)]
         assert all(isinstance(outcome, UnknownObjective) for outcome in outcomes[::5])
+        assert all(outcome.about["objective"] == "Nope" for outcome in outcomes[::5])
         for position in (1, 256, 511, 599):
             assert outcomes[position] == await resolve(OBJECTIVE, queries[position].context)
         assert await resolve_many([]) == ()

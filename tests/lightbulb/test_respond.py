@@ -3,6 +3,7 @@
 import operator
 from dataclasses import replace
 
+import grpc
 import pytest
 from hypothesis import assume, given
 
@@ -11,7 +12,7 @@ from lightbulb.model import NO_GENERATION, ActiveGeneration, RequestContext
 from lightbulb.resolution.resolve import Allocation, Reason, Resolver
 from lightbulb.rpc.answer import Query
 from lightbulb.rpc.messages import answer_from_proto, context_from_proto, request_to_proto
-from lightbulb.rpc.status import code_of
+from lightbulb.rpc.status import error_to_proto
 from lightbulb.service.responder import NEIGHBOURS, Responder
 from lightbulb.tables.feed import EMPTY_TABLES, Tables, Timeline
 from lightbulb.v1 import lightbulb_pb2 as pb
@@ -116,7 +117,9 @@ def test_a_sidecar_that_routes_nothing_is_a_refusal_that_names_it_and_fails_alon
     data = responder.batch_resolve(pb.BatchResolveRequest(requests=requests).SerializeToString())
     first, second, third = pb.BatchResolveResponse.FromString(data).results
     assert (first.response.generation, third.response.generation) == (6, 7)
-    assert second.error.code == code_of(Unavailable()).value[0]
+    assert second.error.code == grpc.StatusCode.UNAVAILABLE.value[0]
+    assert second.error.reason == "SIDECAR_NOT_READY"
+    assert second.error.metadata == {"sidecar": "cold"}
 
 
 def test_an_objective_that_a_generation_lacks_is_unknown_in_it_and_not_suggested() -> None:
@@ -223,8 +226,7 @@ def alone(message: pb.ResolveRequest) -> pb.BatchResolveResult:
     try:
         return pb.BatchResolveResult(response=respond(message))
     except LightbulbError as error:
-        refusal = pb.ResolveError(code=code_of(error).value[0], message=str(error))
-        return pb.BatchResolveResult(error=refusal)
+        return pb.BatchResolveResult(error=error_to_proto(error))
 
 
 def test_each_of_a_batch_fails_or_succeeds_alone_in_order() -> None:

@@ -18,6 +18,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES
 from lightbulb.client.client import RESOLVE
 from lightbulb.errors import CannotListen
+from lightbulb.rpc.details import NAME_BYTES, ErrorInfo, error_info
+from lightbulb.rpc.status import DOMAIN
 from lightbulb.service.server import SERVICE, LightbulbServer
 from lightbulb.v1 import lightbulb_pb2 as pb
 from lightbulb.v1 import lightbulb_pb2_grpc
@@ -32,16 +34,36 @@ async def status(call: grpc.aio.UnaryUnaryCall) -> tuple[grpc.StatusCode, str]:
     return await call.code(), await call.details()
 
 
+def told(reason: str, path: str = "", **about: str) -> ErrorInfo:
+    return ErrorInfo(reason=reason, domain=DOMAIN, path=path, about=about)
+
+
 @pytest.mark.parametrize(
-    ("request_", "code", "details"),
+    ("request_", "code", "details", "info"),
     [
-        (pb.ResolveRequest(objective="Nope"), "NOT_FOUND", "unknown objective 'Nope'"),
-        (pb.ResolveRequest(objective=OBJECTIVE + "s"), "NOT_FOUND", f"did you mean {OBJECTIVE}?"),
-        (pb.ResolveRequest(objective=OBJECTIVE), "INVALID_ARGUMENT", "context.user_id is missing"),
+        (
+            pb.ResolveRequest(objective="Nope"),
+            "NOT_FOUND",
+            "unknown objective 'Nope'",
+            told("UNKNOWN_OBJECTIVE", objective="Nope", generation="1"),
+        ),
+        (
+            pb.ResolveRequest(objective=OBJECTIVE + "s"),
+            "NOT_FOUND",
+            f"did you mean {OBJECTIVE}?",
+            told("UNKNOWN_OBJECTIVE", objective=OBJECTIVE + "s", generation="1"),
+        ),
+        (
+            pb.ResolveRequest(objective=OBJECTIVE),
+            "INVALID_ARGUMENT",
+            "context.user_id is missing",
+            told("INVALID_REQUEST", path="context.user_id"),
+        ),
         (
             pb.ResolveRequest(objective=OBJECTIVE, context=REQUEST.context, override_model="kids"),
             "PERMISSION_DENIED",
             "permitted: default, default@1",
+            told("OVERRIDE_REFUSED", objective=OBJECTIVE, model="kids"),
         ),
         (
             pb.ResolveRequest(
@@ -49,19 +71,23 @@ async def status(call: grpc.aio.UnaryUnaryCall) -> tuple[grpc.StatusCode, str]:
             ),
             "PERMISSION_DENIED",
             "no rule lets client",
+            told("OVERRIDE_REFUSED", objective=OBJECTIVE, model="☂" * (NAME_BYTES // 3)),
         ),
-        (pb.ResolveRequest(objective="x" * 1024 * 1024), "RESOURCE_EXHAUSTED", ""),
+        # gRPC says so itself, before anybody has read the request
+        (pb.ResolveRequest(objective="x" * 1024 * 1024), "RESOURCE_EXHAUSTED", "", None),
     ],
     ids=["unknown", "misspelt", "no user", "override", "long override", "oversized"],
 )
 def test_a_refusal_is_the_status_that_the_protocol_documents(
-    request_: pb.ResolveRequest, code: str, details: str
+    request_: pb.ResolveRequest, code: str, details: str, info: ErrorInfo | None
 ) -> None:
     async def scenario() -> None:
         async with serving() as target, grpc.aio.insecure_channel(target) as channel:
-            got, text = await status(lightbulb_pb2_grpc.LightbulbStub(channel).Resolve(request_))
+            call = lightbulb_pb2_grpc.LightbulbStub(channel).Resolve(request_)
+            got, text = await status(call)
             assert got is grpc.StatusCode[code]
             assert details in text
+            assert error_info(await call.trailing_metadata()) == info
 
     asyncio.run(scenario())
 
@@ -75,7 +101,10 @@ def test_health_follows_the_feed_and_the_last_generation_outlives_the_control_pl
         ):
             stub = lightbulb_pb2_grpc.LightbulbStub(channel)
             assert [await health(channel, name) for name in ("", SERVICE)] == ["NOT_SERVING"] * 2
-            assert (await status(stub.Resolve(REQUEST)))[0] is grpc.StatusCode.UNAVAILABLE
+            call = stub.Resolve(REQUEST)
+            assert (await status(call))[0] is grpc.StatusCode.UNAVAILABLE
+            info = error_info(await call.trailing_metadata())
+            assert info == replace(told("NO_CONFIGURATION"), retry_after=1.0)
             publish(script, 5, TABLE)
             await server.feed.wait_ready()
             assert (await stub.Resolve(REQUEST)).generation == 5

@@ -1,0 +1,137 @@
+"""The errors of the control plane's API -> gRPC statuses with details."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+import grpc.aio
+
+from controlplane.admin.operator import UnknownGeneration
+from controlplane.planning.routing import Inconsistent
+from controlplane.replica.archive import NotKept
+from controlplane.rollout.operations import (
+    NoOther,
+    NoRoom,
+    NothingActive,
+    NotLoaded,
+    NotPinned,
+    OnItsWay,
+    Refused,
+    TooManyLive,
+    TooManyPinned,
+)
+from controlplane.store.contract import (
+    Conflict,
+    Corrupt,
+    Fenced,
+    NotFound,
+    StoreError,
+    TooLarge,
+    Unreachable,
+    WrongStore,
+)
+from lightbulb.resolution.codec import Malformed
+from lightbulb.rpc.details import CallStatus, ErrorKind, call_status
+
+DOMAIN = "control-plane.lightbulb"
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Service = TypeVar("Service")
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Method = Callable[[Service, Request], Awaitable[Response]]
+Handler = Callable[[Service, Request, Context], Awaitable[Response]]
+
+
+class InvalidRequest(Exception):
+    """A request beyond what is taken; `path` is the part of it that is wrong."""
+
+    def __init__(self, message: str, *, path: str) -> None:
+        """Hold a message, and the field that programs are told of."""
+        super().__init__(message)
+        self.path = path
+
+
+class TooManyWatchers(Exception):
+    """As many watch this replica as may."""
+
+
+_CODE = grpc.StatusCode
+
+
+def _refused(reason: str, retry_after: float | None = None) -> ErrorKind:
+    return ErrorKind(code=_CODE.FAILED_PRECONDITION, reason=reason, retry_after=retry_after)
+
+
+def _internal(reason: str) -> ErrorKind:
+    return ErrorKind(code=_CODE.INTERNAL, reason=reason)
+
+
+KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
+    {
+        InvalidRequest: ErrorKind(code=_CODE.INVALID_ARGUMENT, reason="INVALID_REQUEST"),
+        TooManyWatchers: ErrorKind(
+            code=_CODE.RESOURCE_EXHAUSTED, reason="TOO_MANY_WATCHERS", retry_after=5.0
+        ),
+        NothingActive: _refused("NOTHING_ACTIVE"),
+        NotLoaded: _refused("GENERATION_NOT_LOADED"),
+        OnItsWay: _refused("GENERATION_ON_ITS_WAY"),
+        NoOther: _refused("NO_OTHER_GENERATION"),
+        TooManyLive: _refused("TOO_MANY_LIVE", retry_after=60.0),
+        TooManyPinned: _refused("TOO_MANY_PINNED"),
+        NotPinned: _refused("GENERATION_NOT_PINNED"),
+        NoRoom: _refused("NO_ROOM"),
+        Refused: _refused("REFUSED"),
+        UnknownGeneration: ErrorKind(
+            code=_CODE.NOT_FOUND, reason="UNKNOWN_GENERATION", resource="generation"
+        ),
+        NotKept: ErrorKind(code=_CODE.NOT_FOUND, reason="CONTENT_NOT_KEPT", resource="generation"),
+        NotFound: ErrorKind(code=_CODE.NOT_FOUND, reason="NOT_FOUND"),
+        Conflict: ErrorKind(code=_CODE.ABORTED, reason="CONFLICT", retry_after=0.1),
+        TooLarge: ErrorKind(code=_CODE.RESOURCE_EXHAUSTED, reason="GENERATION_TOO_LARGE"),
+        Unreachable: ErrorKind(code=_CODE.UNAVAILABLE, reason="STORE_UNREACHABLE", retry_after=1.0),
+        Inconsistent: _internal("PLAN_INCONSISTENT"),
+        Fenced: _internal("LEASE_LOST"),
+        Corrupt: _internal("STORE_CORRUPT"),
+        WrongStore: _internal("STORE_WRONG"),
+        Malformed: _internal("STORE_MALFORMED"),
+        StoreError: _internal("STORE_FAILED"),
+    }
+)
+"""What each error is on the wire. A workspace's problems are no error: the response has them all."""
+
+
+def status_of(error: Exception) -> CallStatus:
+    """Return how a call ends with an error of `KINDS`."""
+    text = str(error)
+    if isinstance(error, Unreachable):
+        text = f"the store: {error}; nothing has changed, unless only its answer was lost: see the history"
+    if isinstance(error, Inconsistent):
+        text = f"no sidecar could serve this; nothing has changed: {error}"
+    about, path = getattr(error, "about", {}), getattr(error, "path", "")
+    kind = next(KINDS[each] for each in type(error).__mro__ if each in KINDS)
+    return call_status(kind, DOMAIN, text, about=about, path=path)
+
+
+async def abort(context: Context, status: CallStatus) -> NoReturn:
+    """End a call."""
+    await context.abort(status.code, status.details, trailing_metadata=status.trailing_metadata)
+    raise AssertionError("abort raises")
+
+
+def answered(method: Method[Service, Request, Response]) -> Handler[Service, Request, Response]:
+    """Return a unary method for gRPC, which ends its call with the status of what `method` raises."""
+
+    @functools.wraps(method)
+    async def answer(service: Service, request: Request, context: Context) -> Response:
+        try:
+            return await method(service, request)
+        except tuple(KINDS) as error:
+            status = status_of(error)
+        return await abort(context, status)
+
+    return answer

@@ -1,0 +1,6 @@
+"""Generated from lightbulb/discovery/error_details.proto by protos/generate.py. Don't edit."""
+
+from google.protobuf import duration_pb2
+from lightbulb.pools import PRIVATE, define
+
+DESCRIPTOR = define(globals(), PRIVATE, b'\n\'lightbulb/discovery/error_details.proto\x12\ngoogle.rpc\x1a\x1egoogle/protobuf/duration.proto"\xb9\x01\n\tErrorInfo\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12\x16\n\x06domain\x18\x02 \x01(\tR\x06domain\x12?\n\x08metadata\x18\x03 \x03(\x0b2#.google.rpc.ErrorInfo.MetadataEntryR\x08metadata\x1a;\n\rMetadataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01"G\n\tRetryInfo\x12:\n\x0bretry_delay\x18\x01 \x01(\x0b2\x19.google.protobuf.DurationR\nretryDelay"\xbd\x01\n\x13PreconditionFailure\x12I\n\nviolations\x18\x01 \x03(\x0b2).google.rpc.PreconditionFailure.ViolationR\nviolations\x1a[\n\tViolation\x12\x12\n\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n\x07subject\x18\x02 \x01(\tR\x07subject\x12 \n\x0bdescription\x18\x03 \x01(\tR\x0bdescription"z\n\x0cResourceInfo\x12#\n\rresource_type\x18\x01 \x01(\tR\x0cresourceType\x12#\n\rresource_name\x18\x02 \x01(\tR\x0cresourceName\x12 \n\x0bdescription\x18\x04 \x01(\tR\x0bdescriptionB\x1fZ\x1dlightbulb/discovery;discoveryb\x06proto3', (duration_pb2.DESCRIPTOR,))
