@@ -22,8 +22,8 @@ from chaos.workspaces import variant, with_fraud_model
 from controlplane.cli.control_plane import phase_name
 from lightbulb.v1 import control_plane_pb2 as pb
 
-READY_SECONDS = 60.0
-CONVERGE_SECONDS = 60.0
+READY_SECONDS = 180.0
+CONVERGE_SECONDS = 180.0
 WORKERS = 6
 
 MOMENTS = {

@@ -29,16 +29,30 @@ def until(what: str, condition: Callable[[], object], seconds: float = SECONDS) 
         time.sleep(0.002)
 
 
+CLUSTERED, BUS = "--cluster-enabled", 10_000
+"""Option of a server that listens on a second port too, for its cluster: so many after its first."""
+
+
+def _cluster_port() -> int:
+    """Return a port that is free like the second one, which is of the free ones that are this suite's."""
+    while True:
+        port = free_ports(1)[0] - BUS
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 class RedisServer:
     """A Redis server that runs from `start` to `stop`, as a context manager too.
 
-    It listens on a Unix socket, or with `tcp` on a free port of 127.0.0.1, and keeps its files in `folder`.
+    It listens on a Unix socket, and with `tcp` or CLUSTERED on a free port of 127.0.0.1 too. Its files are in
+    `folder`.
     By default it keeps nothing over a restart; `options` are those of its command line, such as DURABLE.
     """
 
     def __init__(self, folder: Path, *options: str, tcp: bool = False) -> None:
         self.folder = folder
-        self.port = free_ports(1)[0] if tcp else 0
+        self.port = _cluster_port() if CLUSTERED in options else free_ports(1)[0] if tcp else 0
         self._sockets = Path(tempfile.mkdtemp(prefix="redis-"))  # short: a socket's path has 107 bytes
         self.socket = self._sockets / "socket"
         self._options = options

@@ -10,7 +10,7 @@ from controlplane.store.contract import Corrupt, Head, Store, Unreachable, Wrong
 from controlplane.store.redis import RedisStore
 from tests.store.places import CLUSTER, LONG, RedisPlace, entry, event, opened_redis, step
 from tests.store.racer import race
-from tests.store.redis_server import RedisServer, until
+from tests.store.redis_server import CLUSTERED, RedisServer, until
 
 
 class TestContents:
@@ -91,7 +91,7 @@ class TestContents:
 
 class TestKeys:
     def test_they_are_in_one_slot_of_a_redis_cluster(self, tmp_path: Path) -> None:
-        with RedisServer(tmp_path, "--cluster-enabled", "yes") as server:
+        with RedisServer(tmp_path, CLUSTERED, "yes") as server:
             server.call("CLUSTER", "ADDSLOTS", *map(str, range(16384)))
             until("its cluster", lambda: b"cluster_state:ok" in server.call("CLUSTER", "INFO"))
             with opened_redis(server.url) as store:
@@ -99,7 +99,7 @@ class TestKeys:
                 assert store.lease("a", LONG)
 
     def test_one_shard_of_several_is_refused(self, tmp_path: Path) -> None:
-        with RedisServer(tmp_path, "--cluster-enabled", "yes") as server:
+        with RedisServer(tmp_path, CLUSTERED, "yes") as server:
             server.call("CLUSTER", "ADDSLOTS", "0")
             with pytest.raises(Unreachable, match=r"its cluster is down|one of several shards"):
                 RedisStore(server.url, CLUSTER)
