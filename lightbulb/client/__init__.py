@@ -1,6 +1,27 @@
-"""The client library: resolve an objective, add the routing key, put the ObjectiveConfig into the request."""
+"""The client library: resolve an objective, add the routing key, put the ObjectiveConfig into the request.
+
+All that a client service needs is importable from here.
+"""
 
 from lightbulb.client.client import BlockingLightbulbClient, LightbulbClient
-from lightbulb.client.interceptor import AsyncRoutingInterceptor, RoutingInterceptor
+from lightbulb.client.interceptor import AsyncRoutingInterceptor, RoutingInterceptor, routed
+from lightbulb.errors import LightbulbError, NotRouted
+from lightbulb.model import ROUTING_KEY_HEADER, RequestContext
+from lightbulb.rpc.answer import Answer, ObjectiveConfig, Query
+from lightbulb.rpc.enrich import enrich
 
-__all__ = ["AsyncRoutingInterceptor", "BlockingLightbulbClient", "LightbulbClient", "RoutingInterceptor"]
+__all__ = [
+    "ROUTING_KEY_HEADER",
+    "Answer",
+    "AsyncRoutingInterceptor",
+    "BlockingLightbulbClient",
+    "LightbulbClient",
+    "LightbulbError",
+    "NotRouted",
+    "ObjectiveConfig",
+    "Query",
+    "RequestContext",
+    "RoutingInterceptor",
+    "enrich",
+    "routed",
+]
