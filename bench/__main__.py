@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import traceback
 from pathlib import Path
@@ -16,6 +15,7 @@ from bench.machine import allow_many_sockets
 from bench.result import Report
 from bench.run import run, write, write_document
 from bench.suite import BENCHMARKS
+from lightbulb.signals import exiting_at_signals
 
 WIDTH = 140
 """Columns, where there is no terminal to say how many it has."""
@@ -36,7 +36,8 @@ WIDTH = 140
 def main(names: tuple[str, ...], folder: Path, *, quick: bool, write_docs: bool) -> None:
     """Measure contestants side by side, and print their ratios. Without a NAME: all of them."""
     allow_many_sockets()  # which every process that is started inherits
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no child is left behind
+    # so that no child is left behind
+    click.get_current_context().with_resource(exiting_at_signals())
     failures: list[str] = []
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     with console.status("") as status:

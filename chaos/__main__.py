@@ -13,6 +13,7 @@ from rich.text import Text
 
 from chaos.faults import FAULTS, Fault
 from chaos.scenarios import MOMENTS, Row, naive, operations, refused, stage, strike
+from lightbulb.signals import exiting_at_signals
 
 MIN_WIDTH = 140
 """A narrower terminal wraps the table's lines; better than cutting names short."""
@@ -30,6 +31,7 @@ COLUMNS = ("fault", "moment", "requests", "failed", "misrouted", "down", "slow",
 )
 def main(short: bool, count: int, only: str, seed: int, folder: Path) -> None:
     """Break parts of a running system under load, and count what its users notice."""
+    click.get_current_context().with_resource(exiting_at_signals())  # so that no child is left behind
     faults = matching(only)
     shutil.rmtree(folder, ignore_errors=True)
     console = Console(highlight=False)

@@ -103,7 +103,7 @@ class ControlPlane:
 
 
 async def serve(settings: ControlPlaneSettings, workspace: Workspace | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; publish `workspace` first, into a store that has nothing.
+    """Serve until SIGTERM, SIGINT or SIGHUP; publish `workspace` first, into a store that has nothing.
 
     Waits for a store that can't be reached. Raises CannotListen, StoreError for one that is another's or
     corrupt, and WorkspaceError when the workspace has problems.

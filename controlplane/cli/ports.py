@@ -9,8 +9,11 @@ from lightbulb import ports
 
 
 def why_not(addresses: Iterable[tuple[Address, str]]) -> tuple[str, ...]:
-    """Return what keeps addresses, each with the flag that it was given by, from being listened on."""
-    problems, given = [], dict[Address, str]()
+    """Return what keeps addresses, each with the flag that it was given by, from being listened on.
+
+    The last line says how to end those processes of ours that have them.
+    """
+    problems, holders, given = [], [], dict[Address, str]()
     for address, flag in addresses:
         other = given.setdefault(address, flag)
         if other is not flag:
@@ -19,6 +22,10 @@ def why_not(addresses: Iterable[tuple[Address, str]]) -> tuple[str, ...]:
         reason = _why_not(address)
         if reason:
             problems.append(f"can't listen on {address} ({reason}); choose another with {flag}")
+            holders.append(ports.holder_of(address.host, address.port))
+    pids = sorted({holder.pid for holder in holders if holder is not None and holder.ours})
+    if pids:
+        problems.append(f"to end what listens there already: kill {' '.join(map(str, pids))}")
     return tuple(problems)
 
 

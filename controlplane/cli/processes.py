@@ -20,6 +20,7 @@ from typing import Self
 
 from controlplane.cli.failed import Failed
 from controlplane.cli.variables import PREFIX
+from lightbulb.signals import ending_signals
 
 LOG_TAIL_LINES = 15
 
@@ -161,8 +162,7 @@ def _undisturbed() -> Iterator[None]:
         yield  # Python runs handlers in the main thread only
         return
     came: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda each, _: came.append(each)) for number in numbers}
+    before = {number: signal.signal(number, lambda each, _: came.append(each)) for number in ending_signals()}
     try:
         yield
     finally:

@@ -145,7 +145,7 @@ class ServingHost:
 
 
 async def serve(settings: HostSettings) -> None:
-    """Serve until SIGTERM or SIGINT, then leave without losing a request. Raises CannotListen."""
+    """Serve until SIGTERM, SIGINT or SIGHUP, then leave without losing a request. Raises CannotListen."""
     stop = stop_at_signals()
     host = ServingHost(settings)
     await host.start()

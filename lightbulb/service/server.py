@@ -139,7 +139,7 @@ def _handler(respond: Callable[[bytes], bytes]) -> Callable[[bytes, grpc.Service
 
 
 async def serve(settings: LightbulbSettings) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. Raises CannotListen."""
+    """Serve until SIGTERM, SIGINT or SIGHUP, then drain. Raises CannotListen."""
     server = LightbulbServer(settings)
     stop = stop_at_signals()
     await server.start()

@@ -49,7 +49,7 @@ class RunSettings:
 
 
 async def run(settings: RunSettings) -> int:
-    """Run until Envoy ends, or SIGTERM or SIGINT comes. Return Envoy's exit code; 128 + N after signal N.
+    """Run until Envoy ends, or SIGTERM, SIGINT or SIGHUP comes. Return its exit code; 128 + N after signal N.
 
     If this process is killed, the kernel kills Envoy. Raises SidecarFailed.
     """
@@ -73,7 +73,7 @@ async def run(settings: RunSettings) -> int:
 
 
 async def run_relay(settings: RelaySettings) -> None:
-    """Run a relay alone, for an Envoy that somebody else starts, until SIGTERM or SIGINT comes.
+    """Run a relay alone, for an Envoy that somebody else starts, until SIGTERM, SIGINT or SIGHUP comes.
 
     Raises SidecarFailed.
     """

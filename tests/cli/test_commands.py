@@ -1,5 +1,6 @@
 """What the commands print, and how they fail."""
 
+import os
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ from controlplane.cli.problems import BadWorkspace
 from controlplane.cli.processes import free_ports
 from controlplane.problems import Problem
 from controlplane.rollout.state import Policy
+from lightbulb.ports import holder_of
 
 SECONDS = 60.0
 ROOT = Path(__file__).resolve().parents[2]
@@ -249,14 +251,18 @@ def test_ports_in_use_are_all_named_before_anything_is_started(tmp_path: Path) -
     command = ["--control-plane", ports[0], "--lightbulb", addresses[0], "--sidecar", addresses[1]]
     command += ["--sidecar-admin", ports[0], "--first-host", addresses[2], "--hosts", "2"]
     result = run("up", "--rules", RULES, "--state-dir", str(tmp_path), *command)
+    holder = holder_of("127.0.0.1", taken[0].getsockname()[1])
     for each in taken:
         each.close()
     assert result.exit_code == 1
+    assert holder is not None
+    assert (holder.pid, holder.ours) == (os.getpid(), False)
+    used = f"Address already in use by {holder}"
     assert result.stderr.splitlines() == [
-        f"error: can't listen on {addresses[0]} (Address already in use); choose another with --lightbulb",
-        f"error: can't listen on {addresses[1]} (Address already in use); choose another with --sidecar",
+        f"error: can't listen on {addresses[0]} ({used}); choose another with --lightbulb",
+        f"error: can't listen on {addresses[1]} ({used}); choose another with --sidecar",
         f"error: --control-plane and --sidecar-admin are both {ports[0]}; choose another for one of them",
-        f"error: can't listen on {addresses[2]} (Address already in use); choose another with --first-host",
+        f"error: can't listen on {addresses[2]} ({used}); choose another with --first-host",
     ]
     assert list(tmp_path.iterdir()) == []
 
@@ -271,7 +277,8 @@ def test_a_folder_that_cant_be_written_to_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.envoy
-def test_ending_it_while_it_starts_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_ending_it_while_it_starts_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
     names = ("control-plane", "lightbulb", "sidecar", "sidecar-admin", "first-host")
     addresses = zip(names, free_ports(5), strict=True)
     flags = [part for name, port in addresses for part in (f"--{name}", f"127.0.0.1:{port}")]
@@ -280,9 +287,9 @@ def test_ending_it_while_it_starts_leaves_nothing_behind(tmp_path: Path) -> None
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     wait_for("six children", lambda: len(children.read_text().split()) == 6)
     pids = children.read_text().split()
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     _, stderr = process.communicate(timeout=SECONDS)
-    assert (process.returncode, stderr) == (128 + signal.SIGTERM, "")
+    assert (process.returncode, stderr) == (128 + number, "")
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
 
 

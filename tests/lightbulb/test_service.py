@@ -264,7 +264,7 @@ asyncio.run(serve(LightbulbSettings(listen="127.0.0.1:0", control_plane="127.0.0
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_process_in_order(number: signal.Signals) -> None:
     with subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=subprocess.PIPE, text=True) as process:
         try:

@@ -1,4 +1,4 @@
-"""A process is told to stop by SIGTERM and SIGINT, and waits for that or for what it runs to end."""
+"""A process is told to stop by SIGTERM, SIGINT and SIGHUP, and waits for that or for what it runs to end."""
 
 import asyncio
 import signal
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lightbulb.signals import stop_at_signals, until
+from lightbulb.signals import ending_signals, exiting_at_signals, stop_at_signals, until
 
 DEADLINE = 20.0
 
@@ -16,7 +16,7 @@ def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(asyncio.wait_for(scenario(), DEADLINE))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_either_signal_asks_to_stop(number: signal.Signals) -> None:
     async def scenario() -> None:
         stop = stop_at_signals()
@@ -26,6 +26,32 @@ def test_either_signal_asks_to_stop(number: signal.Signals) -> None:
         assert stop.is_set()
 
     run(scenario)
+
+
+def test_under_nohup_the_end_of_the_terminal_is_ignored() -> None:
+    async def scenario() -> None:
+        stop = stop_at_signals()
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGTERM)
+        await until(stop)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert signal.SIGHUP not in ending_signals()
+        run(scenario)
+        with exiting_at_signals():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_leaves_a_block_as_an_error_does_and_means_what_it_did_after_it() -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        with pytest.raises(SystemExit) as left, exiting_at_signals():
+            signal.raise_signal(number)
+        assert left.value.code == 128 + number
+    assert signal.getsignal(signal.SIGHUP) is before
 
 
 def test_the_end_of_a_task_is_waited_for_too_and_its_fault_left_to_its_owner() -> None:

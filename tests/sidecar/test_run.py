@@ -111,9 +111,12 @@ def running(plain_lab: Lab, tree: Tree) -> Tree:
     return tree
 
 
-def test_the_command_takes_requests_and_ends_at_sigterm(plain_lab: Lab, running: Tree) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_command_takes_requests_and_ends_when_it_is_told(
+    plain_lab: Lab, running: Tree, number: signal.Signals
+) -> None:
     assert plain_lab.call(KEY).text == "vip-a"
-    assert running.end(signal.SIGTERM) == 0
+    assert running.end(number) == 0
     assert running.gone()
 
 
@@ -161,7 +164,9 @@ def test_an_address_that_is_taken_is_named_with_the_flag(plain_lab: Lab, running
     second.start()
     assert second.process.wait(SECONDS) == 1
     host, port = plain_lab.sidecar.settings.listen
-    assert second.said(f"error: can't listen on {host}:{port} (Address already in use); choose another with")
+    holder = f"`lightbulb sidecar`, process {running.process.pid}"
+    taken = f"(Address already in use by {holder}); choose another with"
+    assert second.said(f"error: can't listen on {host}:{port} {taken}")
 
 
 def test_a_folder_for_state_that_cant_be_made_is_said_and_changes_nothing(plain_lab: Lab, tree: Tree) -> None:

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -40,6 +40,7 @@ from controlplane.planning.plan import make_plan
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import read_workspace
 from lightbulb.sidecar.process import NoEnvoy, find_envoy
+from lightbulb.signals import ending_signals, exiting_at_signals
 
 CHILDREN_NEED = ("grpc_health", "grpc_reflection", "numpy", "quickjs", "xds")
 """Modules of extras that the processes import, and this one doesn't."""
@@ -62,7 +63,7 @@ def demo(setup: Setup, users: int) -> None:
     folder, rules = _prepare(setup)
     expectations = Expectations(make_plan(rules))
     state = setup.state_dir / "demo" / "state"
-    with _ending_at_sigterm(), Processes(setup.state_dir / "demo") as processes:
+    with exiting_at_signals(), Processes(setup.state_dir / "demo") as processes:
         shutil.rmtree(state, ignore_errors=True)  # every demo is the first
         system = _system(setup, processes, rules, state)
         _bring_up(console, system, folder)
@@ -82,16 +83,17 @@ def demo(setup: Setup, users: int) -> None:
 
 
 def up(setup: Setup) -> None:
-    """Run everything until Ctrl-C or SIGTERM. Raises Failed."""
+    """Run everything until Ctrl-C, SIGTERM or SIGHUP. Raises Failed."""
     console = Console(soft_wrap=True)
     folder, rules = _prepare(setup)
-    with _ending_at_sigterm(), Processes(setup.state_dir / "up") as processes:
+    with exiting_at_signals(), Processes(setup.state_dir / "up") as processes:
         system = _system(setup, processes, rules, setup.state_dir / "up" / "state")
         _bring_up(console, system, folder)
         console.print(_what_to_try(folder, setup, rules), markup=False)
         alone = len(setup.layout.control_planes) == 1
         _wait_for_signal(processes.check if alone else lambda: _tell_of_gone(processes))
-        console.print("stopping")
+        with contextlib.suppress(OSError):  # the terminal may be closed
+            console.print("stopping")
 
 
 def _prepare(setup: Setup) -> tuple[Path, RuleSet]:
@@ -138,20 +140,6 @@ def _bring_up(console: Console, system: System, folder: Path) -> None:
         system.wait_until_ready(response.generation)
     seconds = time.monotonic() - began
     console.print(f"generation {response.generation} is active everywhere after {seconds:.1f} s")
-
-
-@contextlib.contextmanager
-def _ending_at_sigterm() -> Iterator[None]:
-    """End as at an error when SIGTERM comes, and so with all children."""
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _progress(console: Console) -> Progress:
@@ -231,13 +219,13 @@ def _tell_of_gone(processes: Processes) -> None:
 
 
 def _wait_for_signal(check: Callable[[], None]) -> None:
-    """Return at SIGINT or SIGTERM; raise what `check` raises, which is called twice a second."""
+    """Return at a signal that ends a process; raise what `check` raises, which is called twice a second."""
     stopped: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
         stopped.append(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         signal.signal(number, stop)
     while not stopped:
         check()
