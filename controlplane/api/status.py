@@ -58,7 +58,7 @@ def _problems(rollout: Rollout, progress: Progress) -> pb.GetStatusResponse:
 def _add_consumers(response: pb.GetStatusResponse, rollout: Rollout | None, replica: Replica) -> None:
     consumers, now, policy = replica.consumers, replica.now, replica.policy
     states = sidecar_states(rollout, consumers) if rollout is not None else {}
-    newest = replica.shows_newest
+    active, newest = rollout.active if rollout is not None else 0, replica.shows_newest
     for consumer in consumers:
         if consumer.disconnected and now - consumer.since >= policy.lease:
             continue  # kept in mind, but nobody's concern
@@ -69,7 +69,7 @@ def _add_consumers(response: pb.GetStatusResponse, rollout: Rollout | None, repl
             shard=consumer.shard,
             waiting_for=consumer.waiting_for,
             disconnected=consumer.disconnected,
-            answered_from=state.generation if state is not None else 0,
+            answered_from=state.generation if state is not None and state.generation != active else 0,
             stale=not consumer.disconnected and not (newest and consumer.up_to_date),
         )
         if consumer.refusals:

@@ -233,14 +233,17 @@ def _addresses(hosts: Iterable[Consumer], now: float, policy: Policy) -> tuple[A
 def sidecar_states(rollout: Rollout, consumers: Iterable[Consumer]) -> Mapping[str, SidecarState]:
     """Return what to answer each known sidecar's clients from; 0, the active generation, for most.
 
-    A sidecar that was never synced is not known yet. One with several streams is as far as the last.
+    0 is only for one that routes all that is live: a Lightbulb is told of it before it is told which
+    generation is active, so it must be right for the one before too. A sidecar that was never synced is not
+    known yet. One with several streams is as far as the last.
     """
     states: dict[str, int] = {}
+    live = frozenset(rollout.live)
     for consumer in consumers:
         name, routes = consumer.id, consumer.routes
         if consumer.kind != "sidecar" or not (routes or name in states):
             continue
-        if rollout.active in routes:
+        if live and live.issubset(routes):
             found = 0
         else:
             found = next((each for each in reversed(rollout.live) if each in routes), NO_GENERATION)
@@ -252,4 +255,4 @@ def _older(rollout: Rollout, one: int, other: int) -> int:
     if NO_GENERATION in {one, other}:
         return NO_GENERATION
     order = {number: position for position, number in enumerate(rollout.live)}
-    return min(one, other, key=lambda number: order.get(number or rollout.active, 0))
+    return min(one, other, key=lambda number: (order.get(number or rollout.active, 0), not number))

@@ -78,9 +78,22 @@ def _counts(consumer: Consumer, rollout: Rollout, now: float, policy: Policy) ->
             return True  # within its lease, or it wouldn't be here
         case Phase.LOADING:
             return consumer.there(now, policy)
+        case Phase.UNLOADING:
+            return _leads_astray(consumer, rollout)
         case _:
             # Nobody holds what leaves: a sidecar that can't be reached may keep it.
             return False
+
+
+def _leads_astray(consumer: Consumer, rollout: Rollout) -> bool:
+    """Say whether a sidecar may send requests for what is live to hosts that load it for what leaves alone.
+
+    Of a key that moved it routes the last of the generations that it has. A publish that was withdrawn may
+    have moved one, and a sidecar that is cut off hasn't heard of the withdrawal.
+    """
+    stays = [number in rollout.live for number in consumer.routes]
+    after = consumer.routes[stays.index(True) :] if True in stays else ()
+    return any(number in rollout.leaving for number in after)
 
 
 def _lags(consumer: Consumer, rollout: Rollout) -> bool:

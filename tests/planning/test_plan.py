@@ -170,6 +170,14 @@ def test_a_model_moves_to_the_shard_that_is_told_to_hold_it_and_back() -> None:
     assert loaded == {"vip-a": [], "vip-b": ["base@1", "fancy@1", "plain@1"]}
 
 
+def test_what_is_told_to_be_somewhere_gets_its_room_before_what_was_there() -> None:
+    models = by_id(model("large", 60), model("told", 50))
+    one, other = shards(100, 100)
+    fleet = (replace(one, models=("told@1",)), other)
+    placement = place(models, models, fleet, {"large@1": "s0", "told@1": "s1"})
+    assert placement.shard_of == {"told@1": "s0", "large@1": "s1"}
+
+
 def test_a_model_that_others_need_elsewhere_stays_where_its_requests_go() -> None:
     needed = GOOD["models.yaml"].replace("base@1", "plain@1")
     told = "shards:\n"

@@ -1,5 +1,7 @@
 """Each phase waits for those whose acknowledgement it needs, and for nobody else."""
 
+from dataclasses import replace
+
 import pytest
 
 from controlplane.rollout.failure import Laggard, Refusal
@@ -134,6 +136,25 @@ def test_one_that_is_out_of_sight_is_waited_for_where_it_could_still_be_hurt(
     assert lagging(phase, gone, now=NOW + POLICY.reconnect) == late
 
 
+@pytest.mark.parametrize(
+    ("routes", "waits"),
+    [
+        ((1, 2), False),  # it never had what leaves
+        ((3, 1, 2), False),  # of what leaves it uses nothing that others have too
+        ((1, 2, 3), True),  # where 3 moved a key of 2, it sends that to where 3 had it
+        ((3,), False),
+        ((), False),
+    ],
+)
+def test_unloading_waits_for_a_sidecar_that_is_cut_off_and_may_use_what_leaves(
+    routes: tuple[int, ...], waits: bool
+) -> None:
+    gone = replace(SIDECAR, routes=routes).lost(NOW, orphaned=False)
+    unloading = rollout(Phase.UNLOADING, leaving=(3,))
+    found = progress(unloading, {}, (gone,), NOW + POLICY.lease - 1, POLICY)
+    assert tuple(map(str, found.lagging)) == (("sidecar s (disconnected)",) if waits else ())
+
+
 def test_what_a_sidecar_must_route_for_retirement_is_what_is_active() -> None:
     assert lagging(Phase.RETIRING, Consumer(id="s", kind="sidecar", routes=(1, 2), waiting_for=("t",))) == ()
     assert lagging(Phase.RETIRING, Consumer(id="s", kind="sidecar", routes=(2,), disconnected=True)) == ()
@@ -144,6 +165,8 @@ def test_one_that_is_connected_and_takes_nothing_is_given_up_after_its_lease() -
     hung = Consumer(id="s", kind="sidecar", routes=(1,), waiting_for=("t",), unsynced_since=NOW)
     assert lagging(Phase.RETIRING, hung, now=NOW + POLICY.lease - 1) == ("sidecar s",)
     assert lagging(Phase.RETIRING, hung, now=NOW + POLICY.lease) == ()
+    assert lagging(Phase.UNLOADING, hung, now=NOW + POLICY.lease - 1) == ("sidecar s",)
+    assert lagging(Phase.UNLOADING, hung, now=NOW + POLICY.lease) == ()
     assert lagging(Phase.ROUTING, hung, now=NOW + POLICY.lease) == ("sidecar s",)
 
 

@@ -74,6 +74,14 @@ def test_one_that_comes_back_to_others_remembers_its_consumers_since_it_ended() 
     assert (adopted.disconnected, adopted.orphaned, adopted.since) == (True, True, NOW - 50)
 
 
+@pytest.mark.parametrize("latest_first", [False, True])
+def test_of_several_traces_of_a_consumer_the_latest_is_adopted(latest_first: bool) -> None:
+    one = report("one", replace(SIDECAR, routes=(1,)), heartbeat=NOW - 80)
+    two = report("two", replace(SIDECAR, routes=(1, 2)), heartbeat=NOW - 50)
+    (adopted,) = adopt((two, one) if latest_first else (one, two), None, POLICY)
+    assert (adopted.routes, adopted.since) == ((1, 2), NOW - 50)
+
+
 def test_a_machine_that_came_back_is_not_what_it_was_before_it_went_down() -> None:
     before = Consumer(id="h", kind="host", address=("10.0.0.1", 1), loaded=frozenset({"m@1"}), since=1.0)
     after = replace(before, loaded=frozenset(), since=2.0)

@@ -55,6 +55,18 @@ def test_hosts_keep_what_leaves_until_it_is_unloaded() -> None:
     assert models_by_shard(()) == {}
 
 
+def test_lightbulb_keeps_the_tables_of_what_leaves_until_it_is_unloaded() -> None:
+    generations = {
+        number: Generation(number=number, content_hash="", plan=replace(plan(number), tables=(own,)))
+        for number, own in enumerate((table("o", 1), table("o", 2), table("o", 3)), 1)
+    }
+    unloading = rollout(Phase.UNLOADING, live=(2,), leaving=(1,))
+    (told,) = desired_state(unloading, generations, "store").tables
+    assert [(each.since, each.table) for each in told.tables] == [(0, table("o", 1)), (2, table("o", 2))]
+    (told,) = desired_state(replace(unloading, phase=Phase.SETTLED, leaving=()), generations, "s").tables
+    assert [(each.since, each.table) for each in told.tables] == [(0, table("o", 2))]
+
+
 def test_lightbulb_is_told_what_is_active_and_what_may_still_be_held() -> None:
     active = desired(rollout(Phase.RETIRING, live=(1, 2), held=(1, 2), oldest=1, fence=7)).active
     assert active is not None
@@ -162,7 +174,17 @@ def test_a_sidecars_clients_are_answered_from_the_newest_generation_that_it_rout
     }
 
 
+def test_what_is_told_of_a_sidecar_holds_before_and_after_a_rollback() -> None:
+    """A Lightbulb hears of sidecars first, and what 0 means changes once it hears what is active."""
+    lags = Consumer(id="lags", kind="sidecar", routes=(1, 2))
+    published = rollout(Phase.RETIRING, live=(1, 2, 3), active=3, held=(2, 3))
+    rolled_back = rollout(Phase.RETIRING, live=(1, 3, 2), active=2, held=(3, 2))
+    for state in (published, rolled_back):
+        assert sidecar_states(state, [lags]) == {"lags": SidecarState(generation=2)}
+
+
 def test_a_sidecar_with_two_streams_is_as_far_as_the_last() -> None:
+    assert states(("s", (1, 2, 3)), ("s", (2, 3))) == states(("s", (2, 3)), ("s", (1, 2, 3))) == {"s": 3}
     assert states(("s", (1, 2, 3)), ("s", (1, 2))) == {"s": 2}
     assert states(("s", (1,)), ("s", (1, 2, 3))) == {"s": 1}
     assert states(("s", (1, 2, 3)), ("s", ())) == {"s": NO_GENERATION}

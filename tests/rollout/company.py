@@ -1,0 +1,279 @@
+"""A company in small: one store, two replicas, hosts, sidecars and Lightbulbs, and clients that cache.
+
+After every single thing that happens it checks what must always hold. `seen` counts what was reached.
+"""
+
+from collections import Counter
+from dataclasses import replace
+
+from controlplane.rollout.advance import Progress, advance, kept, retire_after
+from controlplane.rollout.codec import (
+    report_from_bytes,
+    report_to_bytes,
+    rollout_from_bytes,
+    rollout_to_bytes,
+)
+from controlplane.rollout.desired_state import DesiredState, desired_state
+from controlplane.rollout.gates import progress
+from controlplane.rollout.operations import publish, roll_back
+from controlplane.rollout.registry import Report
+from controlplane.rollout.state import MAX_LIVE, UNDER_WAY, Generation, Moment, Phase, Rollout
+from tests.lightbulb.tables import TABLE
+from tests.rollout.clients import POLICY, Clients
+from tests.rollout.consumers import PARTS, STORE, Fake, Replica, Sight
+from tests.rollout.rollouts import plan
+
+FOLLOWS = {
+    Phase.RELEASING: {Phase.LOADING},
+    Phase.LOADING: {Phase.ROUTING, Phase.RETIRING},
+    Phase.ROUTING: {Phase.RETIRING},
+    Phase.RETIRING: {Phase.RETIRING, Phase.UNLOADING, Phase.SETTLED},
+    Phase.UNLOADING: {Phase.SETTLED},
+    Phase.SETTLED: set(),
+}
+
+TABLES = {
+    content: replace(TABLE, objective="o", input_type=str(content), models=()) for content in range(1, 8)
+}
+"""Content -> its table; equal tables are one object."""
+
+
+def content_of(number: int, content: int, vip: str) -> Generation:
+    whole = replace(plan(content, vip), tables=(TABLES[content],))
+    return Generation(number=number, content_hash=f"{content}{vip}", plan=whole)
+
+
+def fakes() -> dict[str, Fake]:
+    hosts = [
+        Fake(id=f"h{port}", kind="host", shard=f"shard-{shard}", address=("127.0.0.1", port))
+        for port, shard in enumerate("aabb", 1)
+    ]
+    others = [
+        Fake(id=f"{kind[0]}{number}", kind=kind)
+        for kind, count in (("sidecar", 3), ("lightbulb", 2))
+        for number in range(1, count + 1)
+    ]
+    return {fake.id: fake for fake in (*hosts, *others)}
+
+
+class Company:
+    """The store's head, the time, everybody, and what clients were answered when."""
+
+    def __init__(self, seen: Counter[str]) -> None:
+        self.seen = seen
+        self.now = 1_000.0
+        self.version = 0
+        self.rollout: Rollout | None = None
+        self.generations: dict[int, Generation] = {}
+        self.fakes = fakes()
+        self.replicas = {name: Replica(name=name) for name in ("r1", "r2")}
+        self.clients = Clients(self.fakes, self.replicas, seen)
+        self.reports: dict[str, Report] = {}
+        for replica in self.replicas.values():
+            replica.begin({}, self.now, POLICY)
+        for place, fake in enumerate(self.fakes.values()):
+            fake.connect("r1" if place % 2 else "r2")
+
+    # What happens
+
+    def wait(self, seconds: float) -> None:
+        self.beat()
+        self.now += seconds
+        self.clients.ask(self.now, (self.version, self.rollout), self.generations)
+        self.beat()
+
+    def read(self, replica: Replica) -> None:
+        head = (self.version, self.rollout)
+        sight = Sight(fakes=self.fakes, reports=self.reports, now=self.now, policy=POLICY)
+        replica.read(head, self.generations, sight)
+        self.check()
+
+    def beat(self) -> None:
+        """Every replica that lives says so, reads the store, and says what it sees."""
+        for replica in self.living():
+            replica.heartbeat = self.now
+            if replica.name in self.reports:
+                self.reports[replica.name] = replace(self.reports[replica.name], heartbeat=self.now)
+        for replica in self.living():
+            self.read(replica)
+            self.write(replica)
+
+    def write(self, replica: Replica) -> None:
+        self.reports[replica.name] = report_from_bytes(report_to_bytes(replica.report()))
+
+    def living(self) -> list[Replica]:
+        return [replica for replica in self.replicas.values() if not replica.ended]
+
+    def end_replica(self, replica: Replica) -> None:
+        replica.ended = True
+        for fake in self.fakes.values():
+            if fake.replica == replica.name:
+                fake.replica, fake.gone_at = "", replica.heartbeat
+
+    def begin_replica(self, replica: Replica) -> None:
+        replica.begin(self.reports, self.now, POLICY)
+        self.seen["a replica that adopts what it saw in its life before"] += bool(replica.gone)
+
+    def connect(self, fake: Fake, replica: Replica) -> None:
+        """Open a stream; that it is there is reported within a moment."""
+        fake.connect(replica.name)
+        self.read(replica)
+        self.write(replica)
+
+    def disconnect(self, fake: Fake) -> None:
+        self.replicas[fake.replica].lose(fake, self.now)
+        fake.replica, fake.gone_at = "", self.now
+
+    def take(self, fake: Fake, part: str) -> None:
+        """One part of what a consumer is shown reaches it, and its answer comes back."""
+        replica = self.replicas.get(fake.replica)
+        if replica is None or fake.stalled or not replica.may_take(fake, part):
+            return
+        fake.take(part, replica.shown(fake) or {})
+        self.check()
+
+    def take_all(self, but: str | None = None) -> None:
+        for fake in reversed(self.fakes.values()):  # hosts are the last to load what others hear of
+            for part in PARTS[fake.kind] if fake.id != but else ():
+                self.take(fake, part)
+
+    def mend(self, fake: Fake) -> None:
+        """What it refused can be used now; it is asked again."""
+        fake.refuses.clear()
+        fake.refused.clear()
+        for part in fake.acked.keys() & {"models"}:
+            del fake.acked[part]
+
+    def progress(self) -> Progress:
+        leader = self.living()[0]
+        assert self.rollout is not None
+        assert leader.desired is not None
+        return progress(self.rollout, leader.desired.target, leader.everybody, self.now, POLICY)
+
+    def step(self) -> bool:
+        """The replica that leads looks at the phase's consumers; return whether it took a step."""
+        if self.rollout is None or not self.living():
+            return False
+        leader, before = self.living()[0], self.rollout
+        self.read(leader)
+        said = self.progress()
+        delay = retire_after([self.generations[each] for each in before.held], before.active, POLICY)
+        following = advance(before, said, POLICY, delay, self.moment())
+        self._note_waiting(before, following, said)
+        if following == before:
+            return False
+        self.write(leader)
+        assert following.phase in FOLLOWS[before.phase], "a phase was skipped"
+        self.commit(following)
+        self._note_step(before, following)
+        return True
+
+    def go_on(self, seconds: float, rounds: int) -> None:
+        """Time passes, everybody who can takes what there is, and the leader looks."""
+        for _ in range(rounds):
+            self.wait(seconds)
+            self.take_all()
+            self.beat()
+            self.step()
+
+    def moment(self) -> Moment:
+        return Moment(self.now, self.version + 1)
+
+    def publish(self, content: int, vip: str, release: tuple[int, ...] | None) -> None:
+        number = max(self.generations, default=0) + 1
+        generations = {**self.generations, number: content_of(number, content, vip)}
+        following = publish(self.rollout, number, release, self.moment())
+        self.generations = generations
+        self.commit(following)
+
+    def roll_back(self, number: int) -> None:
+        before = self.rollout
+        following = roll_back(before, number, self.moment())
+        assert before is not None
+        if following != before:
+            self.commit(following)
+            assert following.phase is Phase.RETIRING, "a rollback is one step"
+            assert following.target == 0
+            assert number in {0, following.active}
+            if not before.target:
+                assert set(following.loaded) == set(before.loaded), "a rollback loads nothing"
+                assert set(following.routed) == set(before.routed)
+            self.seen["a rollback"] += 1
+            self.seen["a rollback that withdraws"] += bool(before.target)
+
+    def commit(self, following: Rollout) -> None:
+        """Take the next state, as it is read back wherever a crash comes."""
+        before, self.rollout = self.rollout, rollout_from_bytes(rollout_to_bytes(following))
+        assert self.rollout == following
+        self.version += 1
+        failure = following.failure
+        if failure is not None and before is not None and following.withdrawn != before.withdrawn:
+            self.seen[f"withdrawn: {failure.kind.name}"] += 1
+        self.seen[following.phase.value] += 1
+        if before is not None:
+            self._check_change(before, following)
+        self.check()
+
+    # What must hold
+
+    def check(self) -> None:
+        self.clients.ask(self.now, (self.version, self.rollout), self.generations)
+        if self.rollout is not None:
+            _check_state(self.rollout)
+            self.clients.check(self.now, self.rollout, self.generations)
+
+    def desired(self, rollout: Rollout) -> DesiredState:
+        return desired_state(rollout, self.generations, STORE)
+
+    def _check_change(self, before: Rollout, after: Rollout) -> None:
+        assert after.fence >= before.fence
+        assert after.desired_version >= before.desired_version
+        if after.active != before.active:
+            assert after.fence > before.fence
+            assert after.active in before.routed, "handed out before everybody routes it"
+            assert after.active in before.loaded
+        one, other = self.desired(before), self.desired(after)
+        if replace(one, target={}, version=0) != replace(other, target={}, version=0):
+            assert after.desired_version > before.desired_version, "it changes what somebody should have"
+
+    def _note_waiting(self, before: Rollout, following: Rollout, said: Progress) -> None:
+        gone = any(each.disconnected for each in said.lagging)
+        if before.phase is Phase.RETIRING and gone:
+            self.seen["retirement waits for one that is gone, within its lease"] += 1
+        if before.phase is Phase.RETIRING and said.lagging and before.oldest != before.active:
+            self.seen["`oldest` waits for one that lags"] += 1
+        if before.phase is Phase.LOADING and gone:
+            self.seen["loading waits for a host whose replica ended"] += 1
+        if before.phase is Phase.RETIRING and said.lagging:
+            assert following.live == before.live, "retired while one that serves lags"
+            assert following.oldest == before.oldest
+
+    def _note_step(self, before: Rollout, after: Rollout) -> None:
+        self.seen["a step without a replica that ended"] += len(self.living()) == 1
+        self.seen["a laggard passed over"] += bool(after.passed_over)
+        self.seen["the first generation"] += not before.active and bool(after.active)
+        if before.phase is Phase.RELEASING and after.phase is Phase.LOADING:
+            self.seen["a release"] += bool(before.leaving)
+            for fake in self.fakes.values():  # who lags isn't waited for here: nothing is promised to it
+                shown = self.replicas[fake.replica].shown(fake) if fake.replica else None
+                fake.lapsed |= fake.kind == "sidecar" and (shown is None or bool(fake.owed(shown)))
+        if before.phase is Phase.RETIRING:
+            left = set(before.live) - set(after.live)
+            self.seen["a generation leaves the window"] += bool(left)
+            self.seen["`oldest` comes to be the active one"] += after.oldest != before.oldest
+            recent = set(kept(replace(after, live=before.live, pinned=()), POLICY.window))
+            self.seen["a pin keeps one"] += bool(set(after.live) - recent)
+        if after.phase is Phase.SETTLED:
+            self.seen["unloaded"] += before.phase is Phase.UNLOADING
+
+
+def _check_state(state: Rollout) -> None:
+    routed, loaded, live = set(state.routed), set(state.loaded), set(state.live)
+    assert set(state.held) <= live <= routed <= loaded
+    assert routed - live <= {state.target}
+    assert set(state.pinned) <= live
+    assert len(state.live) == len(live) <= MAX_LIVE + 1
+    assert not live & set(state.leaving)
+    assert state.active in state.held or not state.active
+    assert state.oldest in state.held or not state.active
+    assert (state.target != 0) is (state.phase in UNDER_WAY)
