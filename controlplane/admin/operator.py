@@ -133,7 +133,7 @@ class Operator:
                 following = operations.roll_back(known.rollout, number, self._at(known))
             except NotLoaded as error:
                 raise NotLoaded(f"{error}. {self._how_to_load(number)}", generation=number) from error
-            if following is known.rollout:
+            if following == known.rollout:
                 return self._unchanged(known, following.active)
             outcome = Outcome(generation=following.active)
             return _Step(
@@ -149,7 +149,7 @@ class Operator:
             change = operations.unpin if release else operations.pin
             following = change(known.rollout, number)
             outcome = Outcome(
-                generation=number, unchanged=following is known.rollout, pinned=following.pinned
+                generation=number, unchanged=following == known.rollout, pinned=following.pinned
             )
             kind = EventKind.UNPINNED if release else EventKind.PINNED
             return _Step(following=following, outcome=outcome, kind=kind)
@@ -170,7 +170,7 @@ class Operator:
             if done is not None:
                 return done
             step = await asyncio.to_thread(decide, known)
-            if step.following is known.rollout and not caller.request_id:
+            if step.following == known.rollout and not caller.request_id:
                 return step.outcome
             try:
                 await self._replica.commit(self._change(known, step, caller))

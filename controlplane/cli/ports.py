@@ -15,10 +15,10 @@ def why_not(addresses: Iterable[tuple[Address, str]]) -> tuple[str, ...]:
     """
     problems, holders, given = [], [], dict[Address, str]()
     for address, flag in addresses:
-        other = given.setdefault(address, flag)
-        if other is not flag:
-            problems.append(f"{other} and {flag} are both {address}; choose another for one of them")
+        if address in given:
+            problems.append(f"{given[address]} and {flag} are both {address}; choose another for one of them")
             continue
+        given[address] = flag
         reason = _why_not(address)
         if reason:
             problems.append(f"can't listen on {address} ({reason}); choose another with {flag}")

@@ -90,7 +90,7 @@ class Replica:
     @property
     def shows_newest(self) -> bool:
         """Whether `consumers` were asked about the newest version that is `known`."""
-        return self._served is self.known
+        return self._served.version == self.known.version
 
     @property
     def leading(self) -> bool:
@@ -210,7 +210,7 @@ class Replica:
             addresses = ready_addresses(known.desired_state, self.consumers, now, self.policy)
             states = sidecar_states(known.rollout, self.consumers)
             audience = self._snapshots.show(known.desired_state, addresses, states)
-        if known is not self._served or audience:
+        if known.version != self._served.version or audience:
             self._served = known
             self.ads.push()
             self._tracker.touch_all(audience)

@@ -332,6 +332,6 @@ def _check_shard_models(definitions: Definitions, problems: list[Problem]) -> No
                 message = f"shard {shard.name} is to hold {name}, which is not defined"
                 problems.append(problem_at(shard, "UNKNOWN_MODEL", message, hint(name, models, problems)))
             first = holder.setdefault(name, shard)
-            if first is not shard:
+            if first.name != shard.name:
                 message = f"{name} is to be on shard {shard.name}, and on {first.name} already"
                 problems.append(problem_at(shard, "DUPLICATE", message, "leave it on one of them"))

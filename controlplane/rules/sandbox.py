@@ -280,8 +280,10 @@ def _duplicates(places: Places) -> list[Problem]:
                 Problem(file=file, line=1, code="NO_RULES", message="no rule", remedy=REMEDIES["NO_RULES"])
             )
         for source in own:
-            other = first.setdefault(source.rule, source)
-            if other is not source:
+            other = first.get(source.rule)
+            if other is None:
+                first[source.rule] = source
+            else:
                 problems.append(
                     Problem(
                         file=file,

@@ -88,7 +88,7 @@ def _check_shift_salts(rules: Iterable[Rule], problems: list[Problem]) -> None:
     for rule in rules:
         if isinstance(rule, Shift) and rule.salt:
             other = first.setdefault(rule.salt, rule.source)
-            if other is not rule.source:
+            if other != rule.source:
                 message = f"the salt {rule.salt!r} is also that of {other}"
                 problems.append(problem_in(rule.source, "DUPLICATE_SALT", message, "give each its own"))
 
@@ -176,7 +176,7 @@ class _TableMaker:
         second = self._definitions.experiments.get(other.test_id)
         if first is None or second is None:
             return True  # noted already
-        if first is second:
+        if one.test_id == other.test_id:
             return False
         if first.layer and first.layer == second.layer:
             return True  # parts of one layer never overlap: definitions sees to that
