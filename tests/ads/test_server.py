@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import grpc
 import grpc.aio
@@ -10,13 +10,14 @@ import pytest
 from envoy.service.discovery.v3 import ads_pb2_grpc
 from envoy.service.discovery.v3 import discovery_pb2 as pb
 
+from lightbulb.ads.client.subscriber import Update
 from lightbulb.ads.server.form import both
 from lightbulb.ads.server.lanes import SessionLimits
 from lightbulb.ads.server.server import SERVER_OPTIONS, AdsServer
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.values import CLUSTER, MAX_MESSAGE_BYTES, ROUTE, BadNode, Node
 from lightbulb.ads.wire import SERVICE
-from tests.ads.scripted_server import eventually
+from tests.ads.scripted_server import eventually, subscribed
 from tests.ads.worlds import of, res
 
 DEADLINE = 60.0
@@ -316,3 +317,17 @@ def test_a_fault_that_ends_the_pushes_is_raised_where_the_server_is_watched() ->
                 await asyncio.wait_for(watching, DEADLINE)
 
     run(scenario)
+
+
+def test_what_a_subscriber_of_ours_refuses_arrives_by_name_whatever_the_reason_says() -> None:
+    async def refuse_a(update: Update) -> Mapping[str, str]:
+        return {each.name: "it needs b: 2, and c" for each in update.added if each.name == "a"}
+
+    async def scenario() -> None:
+        async with serving(of(ROUTE, a=1, b=1, c=1)) as plane, subscribed(plane.target, refuse_a, ROUTE):
+            await eventually(lambda: any(each.rejected for each in plane.ads.streams()), "the refusal")
+            (stream,) = plane.ads.streams()
+            await eventually(lambda: stream.acked(ROUTE).keys() == {"b", "c"}, "the others to be taken")
+            assert stream.rejected == {"a": "it needs b: 2, and c"}
+
+    asyncio.run(scenario())

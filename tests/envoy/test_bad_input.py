@@ -293,7 +293,7 @@ def test_a_model_that_hosts_dont_have_is_refused_by_name_and_the_old_rules_serve
 
     def failed() -> bool:
         status[:] = [system.up.status()]
-        return "nobody@7" in status[0] and bool(re.search(r"\bfailed\b", status[0]))
+        return "nobody@7" in status[0] and bool(re.search(r"\bwithdrawn\b", status[0]))
 
     system.up.wait_for("the hosts' refusal", failed)
     assert "host host-" in status[0]
