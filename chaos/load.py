@@ -24,6 +24,7 @@ from lightbulb.model import RequestContext, model_id
 from lightbulb.oip import open_inference_pb2 as pb
 from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
 from lightbulb.rpc.answer import Answer
+from lightbulb.rpc.channels import open_aio_channel
 from lightbulb.signals import stop_at_signals
 
 OBJECTIVES = ("ContinueWatchingRanking", "PaymentFraudDetection")
@@ -71,7 +72,7 @@ async def work(number: int, lightbulbs: str, sidecar: tuple[str, str], out: Any,
 
         options = [("grpc.max_reconnect_backoff_ms", 500)]
         interceptors = [AsyncRoutingInterceptor(resolve)]
-        async with grpc.aio.insecure_channel(address, options=options, interceptors=interceptors) as channel:
+        async with open_aio_channel(address, options=options, interceptors=interceptors) as channel:
             stub = pb_grpc.GRPCInferenceServiceStub(channel)
             for turn in count(number):
                 if stop.is_set():

@@ -17,6 +17,7 @@ from controlplane.cli.options import Address
 from controlplane.model import Workspace
 from controlplane.planning.plan import make_plan
 from controlplane.rules.compile import compile_workspace
+from lightbulb.rpc.channels import open_channel
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 
@@ -79,7 +80,7 @@ class Plane:
         Ends with the replica, or after `seconds`.
         """
         for address in self.fleet.layout.control_planes:
-            with grpc.insecure_channel(str(address)) as channel:
+            with open_channel(str(address)) as channel:
                 try:
                     for status in pb_grpc.ControlPlaneStub(channel).Watch(pb.WatchRequest(), timeout=seconds):
                         if status.version >= self.version:
@@ -142,5 +143,5 @@ class Plane:
 
 def _called(address: Address, name: str, request: Any) -> Any:
     """Return one replica's answer. Raises grpc.RpcError."""
-    with grpc.insecure_channel(str(address)) as channel:
+    with open_channel(str(address)) as channel:
         return getattr(pb_grpc.ControlPlaneStub(channel), name)(request, timeout=CALL_SECONDS)

@@ -18,6 +18,7 @@ from controlplane.cli.problems import printable
 from controlplane.cli.reach import SOMETHING_ELSE, UNREACHABLE, no_connection, nobody_there
 from controlplane.problems import Problem
 from controlplane.rules.workspace import read_workspace
+from lightbulb.rpc.channels import open_channel
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 
@@ -45,7 +46,7 @@ def call(addresses: Addresses, work: Callable[[pb_grpc.ControlPlaneStub], T]) ->
     """
     failures: list[CallFailed] = []
     for address in addresses:
-        with grpc.insecure_channel(str(address)) as channel:
+        with open_channel(str(address)) as channel:
             try:
                 return work(stub(channel))
             except grpc.RpcError as error:

@@ -12,6 +12,7 @@ from rich.console import Console
 from controlplane.cli.control_plane import Addresses, CallFailed, all_failed, failure, phase_name, stub
 from controlplane.cli.failed import Failed
 from controlplane.cli.failures import how_far, why_failed
+from lightbulb.rpc.channels import open_channel
 from lightbulb.rpc.keepalive import keepalive
 from lightbulb.v1 import control_plane_pb2 as pb
 
@@ -86,7 +87,7 @@ def _statuses(addresses: Addresses, deadline: float) -> Iterator[pb.GetStatusRes
     while time.monotonic() < deadline:
         failures = []
         for address in addresses:
-            with grpc.insecure_channel(str(address), options=KEEPALIVE) as channel:
+            with open_channel(str(address), options=KEEPALIVE) as channel:
                 try:
                     yield from _watch(channel, deadline)
                 except grpc.RpcError as error:

@@ -7,6 +7,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from controlplane.cli.options import Address
 from controlplane.cli.reach import SOMETHING_ELSE, no_connection
+from lightbulb.rpc.channels import open_channel
 
 CALL_SECONDS = 3.0
 """Less than what an image's HEALTHCHECK waits."""
@@ -14,7 +15,7 @@ CALL_SECONDS = 3.0
 
 def why_not_serving(address: Address, service: str) -> str | None:
     """Return why a process (or one gRPC service of it, by name) doesn't serve, or None when it does."""
-    with grpc.insecure_channel(str(address)) as channel:
+    with open_channel(str(address)) as channel:
         check = health_pb2_grpc.HealthStub(channel).Check
         try:
             answer = check(health_pb2.HealthCheckRequest(service=service), timeout=CALL_SECONDS)

@@ -16,6 +16,7 @@ from controlplane.cli.problems import BadWorkspace
 from controlplane.cli.processes import Processes, ProcessFailed
 from controlplane.cli.redis import redis_command
 from controlplane.model import Shard
+from lightbulb.rpc.channels import open_channel
 from lightbulb.sidecar.process import is_ready
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1.control_plane_pb2_grpc import ControlPlaneStub
@@ -99,7 +100,7 @@ class System:
     def publish(self, folder: Path, revision: str = "") -> pb.PublishResponse:
         """Publish a workspace; raises BadWorkspace, or ProcessFailed when there is no answer."""
         address = self.layout.control_planes[0]
-        with grpc.insecure_channel(str(address)) as channel:
+        with open_channel(str(address)) as channel:
             api = stub(channel)
             self._processes.wait_for("a control plane that answers", lambda: answers(api), READY_SECONDS)
             try:
@@ -117,7 +118,7 @@ class System:
         """Return once `generation` is active at every process; raise ProcessFailed when it isn't in time."""
         layout = self.layout
         expected = {*layout.lightbulbs, *layout.sidecars, *layout.hosts}
-        with grpc.insecure_channel(str(layout.control_planes[0])) as channel:
+        with open_channel(str(layout.control_planes[0])) as channel:
             api = stub(channel)
 
             def ready() -> bool:

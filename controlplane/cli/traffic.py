@@ -19,6 +19,7 @@ from lightbulb.errors import LightbulbError
 from lightbulb.model import ROUTING_KEY_HEADER, RequestContext
 from lightbulb.oip import open_inference_pb2 as pb
 from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
+from lightbulb.rpc.channels import open_aio_channel
 
 CONCURRENCY = 8
 CALL_SECONDS = 10.0
@@ -66,7 +67,7 @@ async def send_all(
         str(lightbulb), client_name="demo", timeout=CALL_SECONDS, sidecar="sidecar"
     ) as client:
         interceptor = AsyncRoutingInterceptor(client.resolve)
-        async with grpc.aio.insecure_channel(str(sidecar), interceptors=[interceptor]) as channel:
+        async with open_aio_channel(str(sidecar), interceptors=[interceptor]) as channel:
             stub = pb_grpc.GRPCInferenceServiceStub(channel)
             requests = Requests(stub)
 

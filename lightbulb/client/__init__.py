@@ -8,9 +8,11 @@ from lightbulb.client.interceptor import AsyncRoutingInterceptor, RoutingInterce
 from lightbulb.errors import LightbulbError, NotRouted
 from lightbulb.model import ROUTING_KEY_HEADER, RequestContext
 from lightbulb.rpc.answer import Answer, ObjectiveConfig, Query
+from lightbulb.rpc.channels import DIRECT
 from lightbulb.rpc.enrich import enrich
 
 __all__ = [
+    "DIRECT",
     "ROUTING_KEY_HEADER",
     "Answer",
     "AsyncRoutingInterceptor",

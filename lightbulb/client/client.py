@@ -21,6 +21,7 @@ from google.protobuf.message import DecodeError
 from lightbulb.errors import LightbulbError
 from lightbulb.model import RequestContext
 from lightbulb.rpc.answer import Answer, Query
+from lightbulb.rpc.channels import open_aio_channel, open_channel
 from lightbulb.rpc.keepalive import keepalive
 from lightbulb.rpc.messages import MAX_BATCH, answer_from_proto, batch_to_proto, request_to_proto
 from lightbulb.rpc.status import error_from_proto, error_of
@@ -66,11 +67,12 @@ class LightbulbClient:
     """A client for asyncio. `client_name` is the service's name in override rules.
 
     `sidecar` is the node id of the sidecar that the caller's requests go through: answers are then never
-    newer than what it routes. `timeout` is for one call, in seconds. A client has one connection, and all
-    tasks may share it.
+    newer than what it routes. `timeout` is for one call, in seconds. With `proxy` it takes the way that
+    `http_proxy` and the like name, as other gRPC clients do. A client has one connection, and all tasks may
+    share it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords, of which none is needed
         self,
         target: str,
         *,
@@ -78,16 +80,12 @@ class LightbulbClient:
         sidecar: str = "",
         timeout: float = 1.0,
         credentials: grpc.ChannelCredentials | None = None,
+        proxy: bool = False,
     ) -> None:
-        options = list(CHANNEL_OPTIONS)
         self._name = client_name
         self._sidecar = sidecar
         self._timeout = timeout
-        self._channel = (
-            grpc.aio.insecure_channel(target, options=options)
-            if credentials is None
-            else grpc.aio.secure_channel(target, credentials, options=options)
-        )
+        self._channel = open_aio_channel(target, CHANNEL_OPTIONS, credentials=credentials, proxy=proxy)
         self._resolve: grpc.aio.UnaryUnaryMultiCallable[pb.ResolveRequest, bytes] = self._channel.unary_unary(
             RESOLVE, pb.ResolveRequest.SerializeToString
         )
@@ -149,7 +147,7 @@ class LightbulbClient:
 class BlockingLightbulbClient:
     """A LightbulbClient for threads. All threads may share one."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords, of which none is needed
         self,
         target: str,
         *,
@@ -157,16 +155,12 @@ class BlockingLightbulbClient:
         sidecar: str = "",
         timeout: float = 1.0,
         credentials: grpc.ChannelCredentials | None = None,
+        proxy: bool = False,
     ) -> None:
-        options = list(CHANNEL_OPTIONS)
         self._name = client_name
         self._sidecar = sidecar
         self._timeout = timeout
-        self._channel = (
-            grpc.insecure_channel(target, options=options)
-            if credentials is None
-            else grpc.secure_channel(target, credentials, options=options)
-        )
+        self._channel = open_channel(target, CHANNEL_OPTIONS, credentials=credentials, proxy=proxy)
         self._resolve: grpc.UnaryUnaryMultiCallable[pb.ResolveRequest, bytes] = self._channel.unary_unary(
             RESOLVE, pb.ResolveRequest.SerializeToString
         )

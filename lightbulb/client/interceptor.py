@@ -1,6 +1,7 @@
 """Routes inference calls: say what a call is for, and it reaches the right model.
 
-    channel = grpc.intercept_channel(grpc.insecure_channel(sidecar), RoutingInterceptor(client.resolve))
+    channel = grpc.insecure_channel(sidecar, options=DIRECT)
+    channel = grpc.intercept_channel(channel, RoutingInterceptor(client.resolve))
     stub = GRPCInferenceServiceStub(channel)
     with routed("ContinueWatchingRanking", RequestContext(user_id="u1", country="US")):
         response = stub.ModelInfer(request)

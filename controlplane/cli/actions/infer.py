@@ -25,6 +25,7 @@ from lightbulb.model import ROUTING_KEY_HEADER, RequestContext, model_id
 from lightbulb.oip import open_inference_pb2 as pb
 from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
 from lightbulb.rpc.answer import Answer
+from lightbulb.rpc.channels import open_channel
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ def infer(  # noqa: PLR0913 - the options of a command
         BlockingLightbulbClient(
             str(lightbulb), client_name=question.client, sidecar=question.sidecar, timeout=seconds
         ) as client,
-        grpc.insecure_channel(str(sidecar)) as channel,
+        open_channel(str(sidecar)) as channel,
     ):
         asked = Asked(client)
         stub = pb_grpc.GRPCInferenceServiceStub(

@@ -23,6 +23,7 @@ from lightbulb.ads import wire
 from lightbulb.ads.client.session import SubscriberSession, Update
 from lightbulb.ads.messages import DeltaRequest, DeltaResponse
 from lightbulb.ads.values import MAX_MESSAGE_BYTES, Node
+from lightbulb.rpc.channels import open_aio_channel
 from lightbulb.rpc.keepalive import keepalive
 
 __all__ = ["Apply", "Backoff", "Subscriber", "Update"]
@@ -169,7 +170,7 @@ class Subscriber:
 
     async def _run_stream(self, target: str) -> tuple[bool, str]:
         """Return whether the server answered at all, and why the stream ended."""
-        async with self._channel(target) as channel:
+        async with open_aio_channel(target, CHANNEL_OPTIONS, credentials=self._credentials) as channel:
             if not await _connect(channel):
                 return False, "no connection"
             stream = _Stream(self._session.connect())
@@ -232,14 +233,3 @@ class Subscriber:
             log.exception("applying %s failed", update.type_url)
             reason = f"internal error: {type(error).__name__}: {error}"
             return dict.fromkeys((*(r.name for r in update.added), *update.removed), reason)
-
-    @contextlib.asynccontextmanager
-    async def _channel(self, target: str) -> AsyncIterator[grpc.aio.Channel]:
-        options = list(CHANNEL_OPTIONS)
-        channel = (
-            grpc.aio.insecure_channel(target, options=options)
-            if self._credentials is None
-            else grpc.aio.secure_channel(target, self._credentials, options=options)
-        )
-        async with channel:
-            yield channel
