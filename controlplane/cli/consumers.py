@@ -62,7 +62,8 @@ def _refused(consumer: pb.Consumer) -> str:
             Refusal(consumer_kind="", consumer_id="", resource=name, reason=consumer.rejected[name]).bounded()
             for name in names
         ]
-    return listed([f"{each.what}: {each.reason}" for each in told], consumer.more_refusals)
+    texts = dict.fromkeys(f"{each.what}: {each.reason}" for each in told)
+    return listed(tuple(texts), consumer.more_refusals)
 
 
 def state_of(consumer: pb.Consumer) -> str:

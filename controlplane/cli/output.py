@@ -37,8 +37,13 @@ def _remember(ctx: click.Context, _param: click.Parameter, value: str) -> bool:
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Print a document."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    """Print a document, which can't do anything to a terminal: what isn't printable is escaped."""
+    click.echo("".join(map(_printable, json.dumps(document, indent=2, ensure_ascii=False))))
+
+
+def _printable(character: str) -> str:
+    """Return a character of a JSON document as JSON says it in print; only texts have others."""
+    return character if character.isprintable() or character == "\n" else json.dumps(character)[1:-1]
 
 
 def wants_json(ctx: click.Context, arguments: Sequence[str]) -> bool:

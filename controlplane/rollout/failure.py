@@ -117,7 +117,9 @@ class Missing:
         return bool(self.refusals or self.laggards or self.more or self.told)
 
     def __str__(self) -> str:
-        return self.told or listed([str(each) for each in (*self.refusals, *self.laggards)], self.more)
+        # What is refused as two types, a route and its scope say, reads the same.
+        texts = dict.fromkeys(str(each) for each in (*self.refusals, *self.laggards))
+        return self.told or listed(tuple(texts), self.more)
 
 
 NOBODY_MISSING = Missing()

@@ -76,7 +76,9 @@ class Consumer:
         """
         if not refusals or not routed:
             return 0
-        same = set(refusals) <= set(self.refusals) and self.refused_of in routed
+        # By name: who refuses an objective's scope refuses its routes too, in every version of them.
+        now, before = ({(each.what, each.reason) for each in one} for one in (refusals, self.refusals))
+        same = now <= before and self.refused_of in routed
         return self.refused_of if same else routed[-1]
 
     def remembered(self, now: float, policy: Policy) -> bool:

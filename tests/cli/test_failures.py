@@ -1,12 +1,21 @@
 """What refuses, what is waited for and what failed is put into words at the screen, from values."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from controlplane.cli.consumers import state_of
 from controlplane.cli.failures import MAX_TEXT, how_far, why_failed
+from controlplane.cli.output import print_json
+from controlplane.rollout.failure import MAX_NAME, MAX_REASON
 from lightbulb.ads.values import CLUSTER, ROUTE
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import failure_pb2
+from tests.cli.test_rollouts import done
+from tests.controlplane.peers import connected, sidecar
+from tests.controlplane.planes import eventually, run
+from tests.controlplane.worlds import world
 
 HOSTILE = "\x1b[2J\r\n\u202e" + "x" * 200_000
 REFUSAL = failure_pb2.Refusal(
@@ -101,3 +110,36 @@ def test_a_hostile_name_is_bounded_and_harmless_on_the_screen() -> None:
     for text in shown:
         assert text.isprintable()
         assert len(text) <= 20 * MAX_TEXT
+
+
+def test_a_hostile_node_refuses_and_nobody_who_looks_is_harmed(tmp_path: Path) -> None:
+    evil = sidecar(HOSTILE)
+
+    async def scenario() -> None:
+        async with world(f"sqlite:{tmp_path}/store.db") as it, connected(it.plane.target, evil):
+            await it.plane.synced(*it.peers, evil)
+            evil.refuses = {"Ranking": HOSTILE}
+            await it.plane.publish(2)
+            await eventually("the end of it", lambda: it.plane.rollout.withdrawn == 2)
+            shown = await done(it.plane, "status")
+            assert shown.code == 0
+            assert all(line.isprintable() for line in shown.out.splitlines())
+            assert "generation 2 was withdrawn: refused: sidecar ?[2J" in shown.out
+            assert len(shown.out) < 20_000
+            asked = await done(it.plane, "status", "--output", "json")
+            assert asked.out.replace("\n", "").isprintable()
+            (refusal,) = json.loads(asked.out)["why_failed"]["missing"]["refusals"]
+            assert refusal["resource"] == "Ranking"
+            assert (len(refusal["consumer_id"]), len(refusal["reason"])) == (MAX_NAME, MAX_REASON)
+            events = await done(it.plane, "events", "--output", "json")
+            assert events.out.replace("\n", "").isprintable()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J", "a\u202eb", "\x7f\x9b", "é😀", "\U000e0001", "a\nb"])
+def test_json_says_every_text_in_print_and_loses_none(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"text": text})
+    out = capsys.readouterr().out
+    assert all(line.isprintable() for line in out.splitlines())
+    assert json.loads(out) == {"text": text}

@@ -185,7 +185,10 @@ def test_a_sidecars_nack_withdraws_what_was_added_everywhere(store: str) -> None
             one.refuses = {"Ranking": "unknown extension"}
             await it.plane.publish(2)
             await eventually("the end of it", lambda: it.plane.rollout.withdrawn == 2)
-            assert (await it.plane.status()).failure == "refused: sidecar s1: Ranking: unknown extension"
+            now = await it.plane.status()
+            assert now.failure == "refused: sidecar s1: Ranking: unknown extension"
+            (refusal,) = now.why_failed.missing.refusals
+            assert (refusal.resource_type, refusal.resource) == (ROUTE, "Ranking")
             await it.plane.settled()
             await eventually("the key to go", lambda: not routes(two, "Ranking|rank|2"))
             await it.loaded("rank@1", "fraud@1")

@@ -7,6 +7,7 @@ import pytest
 from controlplane.rollout.codec import report_from_bytes, report_to_bytes
 from controlplane.rollout.failure import Refusal
 from controlplane.rollout.registry import HOST_LEASE, REPLICA_SECONDS, Consumer, Report, adopt, merge
+from lightbulb.ads.values import ROUTE, SCOPED_ROUTE
 from tests.rollout.rollouts import POLICY, REFUSAL
 
 SIDECAR = Consumer(id="s", kind="sidecar", since=1.0, routes=(1, 2), waiting_for=("t",), refusals=(REFUSAL,))
@@ -131,3 +132,9 @@ def test_a_refusal_is_of_the_newest_generation_that_was_routed_when_it_came(
 
     consumer = Consumer(id="s", kind="sidecar", refusals=refusals(before[0]), refused_of=before[1])
     assert consumer.refusal_of(refusals(rejected), routed) == found
+
+
+def test_who_refuses_an_objectives_scope_and_then_its_routes_refuses_the_same() -> None:
+    scope = replace(REFUSAL, resource_type=SCOPED_ROUTE)
+    consumer = Consumer(id="s", kind="sidecar", refusals=(scope,), refused_of=1)
+    assert consumer.refusal_of((scope, replace(scope, resource_type=ROUTE)), (1, 2)) == 1
