@@ -149,6 +149,10 @@ def link(distribution: metadata.Distribution, site: Path) -> None:
         if not source.exists():
             continue  # a .pyc that was never written
         target.unlink(missing_ok=True)  # two packages may have the same file, as with pip
+        if file.size is not None and file.size != source.stat().st_size:
+            assert file.size == 0, f"{source} isn't what {distribution.name} brought"
+            target.touch()  # another package has put its own there
+            continue
         try:
             os.link(source, target)
         except OSError:
