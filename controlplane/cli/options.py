@@ -37,7 +37,7 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-class AddressType(click.ParamType[Address]):
+class AddressType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
     """HOST:PORT; with `ip` an IP address in place of a name, since Envoy looks none up."""
 
     def __init__(self, *, ip: bool = False) -> None:
@@ -58,7 +58,7 @@ class AddressType(click.ParamType[Address]):
         return Address(host, int(port))
 
 
-class AddressesType(click.ParamType[tuple[Address, ...]]):
+class AddressesType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
     """HOST:PORT, or several with commas between them."""
 
     name = "host:port[,…]"
@@ -84,7 +84,7 @@ def _is_ip(text: str) -> bool:
     return True
 
 
-class TextType(click.ParamType[str]):
+class TextType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
     """A text that isn't empty."""
 
     name = "text"
@@ -96,7 +96,7 @@ class TextType(click.ParamType[str]):
         return str(value)
 
 
-class IpType(click.ParamType[str]):
+class IpType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
     """An IP address."""
 
     name = "ip"

@@ -10,7 +10,7 @@ that is repeatable takes several values with spaces between them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -31,17 +31,22 @@ class Option(click.Option):
         if ctx.auto_envvar_prefix is not None and self.name:
             yield f"{ctx.auto_envvar_prefix}_{self.name.upper()}"
 
+    def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, ParameterSource]:
+        """Remember where the value is from; click itself does so too late for errors, in some versions."""
+        value, source = super().consume_value(ctx, opts)
+        ctx.meta[self._key(ctx)] = source
+        return value, source
+
     def get_error_hint(self, ctx: click.Context | None) -> str:
         """Return the flag, or the variable that stands for it."""
-        if (
-            ctx is not None
-            and self.name
-            and ctx.get_parameter_source(self.name) is ParameterSource.ENVIRONMENT
-        ):
+        if ctx is not None and ctx.meta.get(self._key(ctx)) is ParameterSource.ENVIRONMENT:
             for variable in self.variables(ctx):
                 if os.environ.get(variable):
                     return f"variable {variable}"
         return click.Parameter.get_error_hint(self, ctx)
+
+    def _key(self, ctx: click.Context) -> str:
+        return f"{__name__} {ctx.command_path} {self.name}"
 
 
 def option(flag: str, *names: str, shared: bool = False, **settings: Any) -> Callable[[Command], Command]:

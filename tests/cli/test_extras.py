@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -112,6 +115,37 @@ def test_a_missing_module_is_told_as_json_when_that_is_asked_for(tmp_path: Path)
     done = run_without("rich", "main(sys.argv[2:])", tmp_path, "status", "--output", "json")
     assert (done.returncode, done.stderr) == (2, "")
     assert '"code": "MISSING_EXTRA"' in done.stdout
+
+
+CHECK = """
+from click.testing import CliRunner
+asked = ["explain", "PaymentFraudDetection", "--rules", sys.argv[2], "--user", "u"]
+for arguments in (["rules", "check", sys.argv[2]], asked):
+    done = CliRunner().invoke(main, arguments)
+    assert (done.exit_code, done.stderr) == (0, ""), done.output
+"""
+
+
+def test_rules_are_checked_and_asked_where_there_is_nothing_for_servers(tmp_path: Path) -> None:
+    done = run_without(",".join(MODULES - {"rich", "yaml", "quickjs"}), CHECK, tmp_path, RULES)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_modules_that_may_be_missing_are_those_that_the_extras_bring() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = {
+        re.split(r"[^\w.-]", requirement)[0].lower()
+        for extra in project["optional-dependencies"].values()
+        for requirement in extra
+    } - {"lightbulb-routing"}
+    brought = {
+        requirement: {
+            module for module, by in packages_distributions().items() if requirement in map(str.lower, by)
+        }
+        for requirement in asked
+    }
+    assert {requirement for requirement, modules in brought.items() if not modules & MODULES} == set()
+    assert MODULES - {module for modules in brought.values() for module in modules} == set()
 
 
 HEAVY = """
