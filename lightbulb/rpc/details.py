@@ -110,7 +110,9 @@ def error_info(trailers: Iterable[Any] | None) -> ErrorInfo | None:
 
 def fitting(text: str) -> str:
     """Return a status message of a text, cut to what fits the trailers; lone surrogates become `?`."""
-    whole = text.encode("utf-8", "replace")
+    if len(text) <= MESSAGE_BYTES and text.isascii() and text.isprintable() and "%" not in text:
+        return text
+    whole = text[: MESSAGE_BYTES + 1].encode("utf-8", "replace")
     room, end = float(HEADER_BYTES), 0
     for byte in whole[:MESSAGE_BYTES]:
         room -= (1 if byte in _UNRESERVED else 3) + 4 / 3
@@ -167,5 +169,4 @@ def _info(status: Any) -> ErrorInfo | None:
 
 
 def _cut(text: str, limit: int = NAME_BYTES) -> str:
-    whole = text.encode("utf-8", "replace")
-    return text if text.isascii() and len(whole) <= limit else whole[:limit].decode("utf-8", "ignore")
+    return text[:limit].encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
