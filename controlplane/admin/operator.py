@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from controlplane.admin.outcome import Outcome, outcome_from_bytes, outcome_to_bytes
 from controlplane.admin.planner import DoesNotFit, Release, plan_beside, room_for
 from controlplane.model import RuleSet, Workspace
 from controlplane.replica.replica import Replica, StoreView
@@ -23,7 +23,6 @@ from controlplane.rollout.state import Generation, Moment, Rollout
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import content_hash
 from controlplane.store.contract import Change, Conflict, Event, LogEntry, NotFound, StoreError
-from lightbulb.resolution.codec import Malformed
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +34,6 @@ KEPT_GENERATIONS = 500
 
 MAX_NUMBER = 2**63 - 1
 """What a store can count to."""
-
-_OUTCOME = struct.Struct(">Q??")
-_PINNED = struct.Struct(">Q")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +47,17 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What came of it: `unchanged` when it was so already, `on_its_way` when it is still to be activated.
+class Back:
+    """A rollback that is asked for: to `number`, or 0 for the one before.
 
-    `pinned`: of a pin, all that is pinned then.
+    With `reload`, a generation that isn't loaded is published again. With `dry_run` nothing is changed.
+    `expected_newest`: refused unless that generation is the newest; 0 for whichever is.
     """
 
-    generation: int
-    unchanged: bool = False
-    on_its_way: bool = False
-    pinned: tuple[int, ...] = ()
+    number: int = 0
+    reload: bool = False
+    dry_run: bool = False
+    expected_newest: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,28 +115,22 @@ class Operator:
 
             return await self._carry_out(decide, caller)
 
-    async def roll_back(self, number: int, caller: Caller, *, reload: bool = False) -> Outcome:
-        """Make a loaded generation active; 0 is the one before. With `reload`, publish its content again.
+    async def roll_back(self, back: Back, caller: Caller) -> Outcome:
+        """Make a loaded generation active, or publish its content again.
 
         Raises Refused, NotFound, StoreError.
         """
 
         def decide(known: StoreView) -> _Step:
-            if number:
-                self._entry(number)  # NotFound says more than "not loaded"
-            if reload and known.rollout is not None and number and number not in known.rollout.live:
-                return self._reload(known, number, caller)
-            try:
-                following = operations.roll_back(known.rollout, number, self._at(known))
-            except NotLoaded as error:
-                raise NotLoaded(f"{error}. {self._how_to_load(number)}", generation=number) from error
-            if following == known.rollout:
-                return self._unchanged(known, following.active)
-            outcome = Outcome(generation=following.active)
-            return _Step(
-                following=following, outcome=outcome, kind=EventKind.ROLLED_BACK, detail=caller.message
-            )
+            if back.number:
+                self._entry(back.number)  # NotFound says more than "not loaded"
+            if back.expected_newest:
+                operations.check_newest(known.rollout, back.expected_newest)
+            return self._back(known, back, caller)
 
+        if back.dry_run:
+            known = await self._replica.refresh()
+            return (await asyncio.to_thread(decide, known)).outcome
         return await self._carry_out(decide, caller)
 
     async def pin(self, number: int, caller: Caller, *, release: bool = False) -> tuple[int, ...]:
@@ -171,7 +162,8 @@ class Operator:
                 return done
             step = await asyncio.to_thread(decide, known)
             if step.following == known.rollout and not caller.request_id:
-                return step.outcome
+                return replace(step.outcome, version=known.version)
+            step = replace(step, outcome=replace(step.outcome, version=known.version + 1))
             try:
                 await self._replica.commit(self._change(known, step, caller))
             except Conflict as error:
@@ -187,7 +179,7 @@ class Operator:
         body = await asyncio.to_thread(self._replica.store.outcome, request_id)
         if body is None:
             return None
-        return _outcome_from_bytes(body)
+        return outcome_from_bytes(body)
 
     def _one_too_many(self, known: StoreView, newest: int) -> str:
         """Return the hash of the content that a new generation pushes out; empty when there is none."""
@@ -207,7 +199,7 @@ class Operator:
             events=() if outcome.unchanged else self._events(known, step, caller),
             entry=step.entry,
             request_id=caller.request_id,
-            outcome=_outcome_to_bytes(outcome),
+            outcome=outcome_to_bytes(outcome),
             forget=step.forget,
         )
 
@@ -241,6 +233,25 @@ class Operator:
     def _unchanged(self, known: StoreView, number: int) -> _Step:
         assert known.rollout is not None
         return _Step(following=known.rollout, outcome=Outcome(generation=number, unchanged=True))
+
+    def _back(self, known: StoreView, back: Back, caller: Caller) -> _Step:
+        rollout, number = known.rollout, back.number
+        if back.reload and rollout is not None and number and number not in rollout.live:
+            step = self._reload(known, number, caller)
+            return replace(step, outcome=replace(step.outcome, left=rollout.newest))
+        try:
+            following = operations.roll_back(rollout, number, self._at(known))
+        except NotLoaded as error:
+            raise NotLoaded(f"{error}. {self._how_to_load(number)}", generation=number) from error
+        if rollout is None or following == rollout:
+            return self._unchanged(known, following.active)
+        left = rollout.newest
+        return _Step(
+            following=following,
+            outcome=Outcome(generation=following.active, left=left),
+            kind=EventKind.ROLLED_BACK,
+            detail=f"from {left}" + (f": {caller.message}" if caller.message else ""),
+        )
 
     def _reload(self, known: StoreView, number: int, caller: Caller) -> _Step:
         generation = self.generation(number)
@@ -302,18 +313,3 @@ class Operator:
             entry=entry,
             forget="" if entry.content_hash == pushed_out else pushed_out,
         )
-
-
-def _outcome_to_bytes(outcome: Outcome) -> bytes:
-    head = _OUTCOME.pack(outcome.generation, outcome.unchanged, outcome.on_its_way)
-    return head + b"".join(map(_PINNED.pack, outcome.pinned))
-
-
-def _outcome_from_bytes(body: bytes) -> Outcome:
-    """Return what `_outcome_to_bytes` wrote; raises Malformed."""
-    try:
-        generation, unchanged, on_its_way = _OUTCOME.unpack_from(body)
-        pinned = tuple(number for (number,) in _PINNED.iter_unpack(body[_OUTCOME.size :]))
-    except struct.error as error:
-        raise Malformed(f"what a request came to can't be read: {error}") from error
-    return Outcome(generation=generation, unchanged=unchanged, on_its_way=on_its_way, pinned=pinned)

@@ -14,6 +14,7 @@ from controlplane.admin.operator import UnknownGeneration
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.archive import NotKept
 from controlplane.rollout.operations import (
+    Moved,
     NoOther,
     NoRoom,
     NothingActive,
@@ -81,6 +82,7 @@ KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
         NotLoaded: _refused("GENERATION_NOT_LOADED"),
         OnItsWay: _refused("GENERATION_ON_ITS_WAY"),
         NoOther: _refused("NO_OTHER_GENERATION"),
+        Moved: _refused("NEWEST_MOVED"),
         TooManyLive: _refused("TOO_MANY_LIVE", retry_after=60.0),
         TooManyPinned: _refused("TOO_MANY_PINNED"),
         NotPinned: _refused("GENERATION_NOT_PINNED"),

@@ -24,6 +24,7 @@ def history_entry(entry: LogEntry, rollout: Rollout | None, withdrawn: Container
         source_revision=entry.source_revision,
         published_at=entry.published_at,
         state=_state(entry.number, rollout, withdrawn),
+        rolled_back=rollout is not None and entry.number in rollout.undone,
     )
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
-from controlplane.admin.operator import MAX_NUMBER, Caller, Operator
+from controlplane.admin.operator import MAX_NUMBER, Back, Caller, Operator
 from controlplane.api.errors import Context, InvalidRequest, TooManyWatchers, abort, answered, status_of
 from controlplane.api.history import event, history_entry, problem
 from controlplane.api.status import status
@@ -59,19 +59,26 @@ class AdminService(pb_grpc.ControlPlaneServicer):
             generation=outcome.generation,
             content_hash=await self._content_hash(outcome.generation),
             unchanged=outcome.unchanged,
-            version=self._replica.known.version,
+            version=outcome.version or self._replica.known.version,
         )
 
     @answered
     async def Rollback(self, request: pb.RollbackRequest) -> pb.RollbackResponse:  # noqa: N802 - gRPC's name
         """Make a loaded generation active, or load it again."""
         caller = _caller(request)
-        outcome = await self._operator.roll_back(request.generation, caller, reload=request.reload)
+        back = Back(
+            number=request.generation,
+            reload=request.reload,
+            dry_run=request.dry_run,
+            expected_newest=request.expected_newest,
+        )
+        outcome = await self._operator.roll_back(back, caller)
         return pb.RollbackResponse(
             generation=outcome.generation,
             unchanged=outcome.unchanged,
             on_its_way=outcome.on_its_way,
-            version=self._replica.known.version,
+            version=outcome.version or self._replica.known.version,
+            left=outcome.left,
         )
 
     @answered

@@ -105,6 +105,7 @@ def rollout_to_bytes(rollout: Rollout) -> bytes:
         fence=rollout.fence,
         desired_version=rollout.desired_version,
         oldest=rollout.oldest,
+        undone=rollout.undone,
         why_withdrawn=failure_to_proto(rollout.failure),
         passed_over=missing_to_proto(rollout.passed_over),
     ).SerializeToString(deterministic=True)
@@ -134,6 +135,7 @@ def rollout_from_bytes(body: bytes) -> Rollout:
         fence=message.fence,
         desired_version=message.desired_version,
         oldest=message.oldest,
+        undone=tuple(message.undone),
     )
 
 

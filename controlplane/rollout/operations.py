@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controlplane.rollout.failure import NOBODY_MISSING, Failure, superseded
-from controlplane.rollout.state import MAX_LIVE, MAX_PINNED, UNDER_WAY, Moment, Phase, Rollout
+from controlplane.rollout.state import MAX_LIVE, MAX_PINNED, MAX_UNDONE, UNDER_WAY, Moment, Phase, Rollout
 
 
 class Refused(Exception):
@@ -42,7 +42,11 @@ class OnItsWay(Refused):
 
 
 class NoOther(Refused):
-    """A rollback without a number, when no generation but the active one is loaded."""
+    """A rollback without a number, when there is no generation to go back to."""
+
+
+class Moved(Refused):
+    """An operation on a generation that was the newest, and isn't any more."""
 
 
 class TooManyLive(Refused):
@@ -101,8 +105,12 @@ def releasable(rollout: Rollout | None) -> tuple[int, ...]:
 def roll_back(rollout: Rollout | None, number: int, at: Moment) -> Rollout:
     """Return the rollout with a live generation active.
 
-    0 undoes the newest publish: the one that is on its way is withdrawn, and else what was active before is
-    active again. Returns `rollout` itself when that is so already. Raises Refused.
+    0 undoes the newest publish. If that is on its way, it is withdrawn. Otherwise the generation becomes
+    active that was active before, and that nobody rolled back from: pressed again, a rollback goes further
+    back, never forward. What is left is marked as `undone`. To name a marked generation is to take its mark
+    away: it becomes active, and what it replaces gets no mark.
+
+    Returns `rollout` itself when that is so already. Raises Refused.
     """
     if rollout is None or not rollout.active:
         raise NothingActive("nothing is active yet; publish a workspace first")
@@ -118,7 +126,38 @@ def roll_back(rollout: Rollout | None, number: int, at: Moment) -> Rollout:
             f"generation {wanted} is not loaded; loaded are {_listed(rollout.live)}", generation=wanted
         )
     before = withdraw(rollout, superseded(wanted, rollback=True), at) if rollout.target else rollout
-    return activate(before, wanted, at)
+    return replace(activate(before, wanted, at), undone=_marked(before, wanted))
+
+
+def check_newest(rollout: Rollout | None, expected: int) -> None:
+    """Raise Moved unless `expected` is the newest generation: on its way, or else active.
+
+    So two people who undo the same generation undo one, not two.
+    """
+    newest = rollout.newest if rollout is not None else 0
+    if expected == newest:
+        return
+    undone = rollout is not None and expected in (*rollout.undone, rollout.withdrawn)
+    why = "somebody rolled back from it already" if undone else "others changed it meanwhile"
+    raise Moved(
+        f"generation {expected} isn't the newest any more: {why}, and now {newest or 'none'} is. See "
+        "`lightbulb status`, then decide anew",
+        generation=newest,
+    )
+
+
+def _marked(rollout: Rollout, wanted: int) -> tuple[int, ...]:
+    """Return `undone` after a rollback from what is active to `wanted`.
+
+    Whatever was active after `wanted` was is undone with it: a later rollback must not go forward to it.
+    """
+    if wanted in rollout.undone:
+        return tuple(each for each in rollout.undone if each != wanted)
+    if wanted == rollout.active:
+        return rollout.undone
+    after = rollout.live[rollout.live.index(wanted) + 1 :]
+    kept = tuple(each for each in rollout.undone if each not in after)
+    return (*kept, *after)[-MAX_UNDONE:]
 
 
 def pin(rollout: Rollout | None, number: int) -> Rollout:
@@ -179,7 +218,15 @@ def withdraw(rollout: Rollout, failure: Failure | None, at: Moment) -> Rollout:
 
 
 def _previous(rollout: Rollout) -> int:
-    others = [number for number in rollout.live if number != rollout.active]
+    loaded = [number for number in rollout.live if number != rollout.active]
+    others = [number for number in loaded if number not in rollout.undone]
+    if loaded and not others:
+        raise NoOther(
+            f"generation {rollout.active} is active, and the others that are loaded were rolled back from: "
+            f"{_listed(tuple(loaded))}. To make one of them active all the same, name it: "
+            "lightbulb rollback N",
+            generation=rollout.active,
+        )
     if not others:
         # The one that was published first has none before it.
         remedy = "; name one of `lightbulb history`, and add --reload" if rollout.active > 1 else ""

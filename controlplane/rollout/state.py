@@ -52,7 +52,8 @@ class Rollout:
     clients may hold answers from; `oldest`: that of them which a caller gets whose sidecar isn't known.
     `leaving`: loaded still, routed no more. `fence`: the version at which `active` was last set;
     `desired_version`: the version at which what any consumer should have last changed. `failure` says why the
-    newest publish was withdrawn; `passed_over`, whom it went on without.
+    newest publish was withdrawn; `passed_over`, whom it went on without. `undone`: generations that were
+    rolled back from, the newest mark last; a rollback without a number passes them over.
     """
 
     phase: Phase
@@ -67,6 +68,7 @@ class Rollout:
     passed_over: Missing = NOBODY_MISSING
     failure: Failure | None = None
     withdrawn: int = 0
+    undone: tuple[int, ...] = ()
     fence: int = 0
     desired_version: int = 0
 
@@ -124,6 +126,9 @@ class Moment:
 
 MAX_LIVE = 8
 """Generations that are live at once; each keeps models loaded."""
+
+MAX_UNDONE = 100
+"""Marks of a rollback that are kept, the newest; far more than are ever live at once."""
 
 MAX_PINNED = 3
 """Pinned generations at once."""

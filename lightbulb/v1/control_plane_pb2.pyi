@@ -107,30 +107,36 @@ class PublishResponse(_message.Message):
     def __init__(self, generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., unchanged: _Optional[bool] = ..., version: _Optional[int] = ...) -> None: ...
 
 class RollbackRequest(_message.Message):
-    __slots__ = ("generation", "author", "message", "reload", "request_id")
+    __slots__ = ("generation", "author", "message", "reload", "request_id", "dry_run", "expected_newest")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     RELOAD_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_NEWEST_FIELD_NUMBER: _ClassVar[int]
     generation: int
     author: str
     message: str
     reload: bool
     request_id: str
-    def __init__(self, generation: _Optional[int] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., reload: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
+    dry_run: bool
+    expected_newest: int
+    def __init__(self, generation: _Optional[int] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., reload: _Optional[bool] = ..., request_id: _Optional[str] = ..., dry_run: _Optional[bool] = ..., expected_newest: _Optional[int] = ...) -> None: ...
 
 class RollbackResponse(_message.Message):
-    __slots__ = ("generation", "unchanged", "on_its_way", "version")
+    __slots__ = ("generation", "unchanged", "on_its_way", "version", "left")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
     ON_ITS_WAY_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    LEFT_FIELD_NUMBER: _ClassVar[int]
     generation: int
     unchanged: bool
     on_its_way: bool
     version: int
-    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., version: _Optional[int] = ...) -> None: ...
+    left: int
+    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., version: _Optional[int] = ..., left: _Optional[int] = ...) -> None: ...
 
 class PinRequest(_message.Message):
     __slots__ = ("generation", "release", "author", "request_id")
@@ -246,7 +252,7 @@ class GetHistoryRequest(_message.Message):
     def __init__(self, limit: _Optional[int] = ..., before: _Optional[int] = ...) -> None: ...
 
 class HistoryEntry(_message.Message):
-    __slots__ = ("generation", "content_hash", "author", "message", "source_revision", "published_at", "state")
+    __slots__ = ("generation", "content_hash", "author", "message", "source_revision", "published_at", "state", "rolled_back")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
@@ -254,6 +260,7 @@ class HistoryEntry(_message.Message):
     SOURCE_REVISION_FIELD_NUMBER: _ClassVar[int]
     PUBLISHED_AT_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
+    ROLLED_BACK_FIELD_NUMBER: _ClassVar[int]
     generation: int
     content_hash: str
     author: str
@@ -261,7 +268,8 @@ class HistoryEntry(_message.Message):
     source_revision: str
     published_at: float
     state: str
-    def __init__(self, generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., source_revision: _Optional[str] = ..., published_at: _Optional[float] = ..., state: _Optional[str] = ...) -> None: ...
+    rolled_back: bool
+    def __init__(self, generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., source_revision: _Optional[str] = ..., published_at: _Optional[float] = ..., state: _Optional[str] = ..., rolled_back: _Optional[bool] = ...) -> None: ...
 
 class GetHistoryResponse(_message.Message):
     __slots__ = ("entries",)

@@ -97,7 +97,9 @@ def test_a_rollback_is_told_of_once_every_lightbulb_answers_from_it(store: str) 
             told = await done(it.plane, "rollback")
             assert it.lightbulb.generation == 1
             assert (told.code, told.err) == (0, "")
-            assert re.fullmatch(r"generation 1 is active at every Lightbulb, after \d\.\d\d s\n", told.out)
+            assert re.fullmatch(
+                r"generation 1 is active at every Lightbulb, after \d\.\d\d s, in place of 2\n", told.out
+            )
             again = await done(it.plane, "rollback", "1")
             assert (again.code, again.out) == (0, "generation 1 was active already, at every Lightbulb\n")
             await it.lightbulb.disconnect()
@@ -135,7 +137,10 @@ def test_a_rollback_where_there_is_no_lightbulb_doesnt_claim_one(store: str) -> 
             await plane.published(1)
             await plane.published(2)
             told = await done(plane, "rollback")
-            assert (told.code, told.out) == (0, "generation 1 is active; no Lightbulb is connected\n")
+            assert (told.code, told.out) == (
+                0,
+                "generation 1 is active, in place of 2; no Lightbulb is connected\n",
+            )
 
     run(scenario)
 

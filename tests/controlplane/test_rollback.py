@@ -26,7 +26,7 @@ def test_a_rollback_is_one_resource_at_lightbulb_and_nothing_elsewhere(store: st
         async with world(store) as it:
             await it.published(2, 3)
             assert it.plane.rollout.live == (1, 2, 3)
-            for number, expected in [(0, 2), (0, 3), (1, 1), (3, 3)]:
+            for number, expected in [(0, 2), (0, 1), (3, 3), (2, 2), (3, 3)]:
                 it.clear()
                 answer = await it.plane.roll_back(number)
                 assert (answer.generation, answer.unchanged, answer.on_its_way) == (expected, False, False)
@@ -39,6 +39,57 @@ def test_a_rollback_is_one_resource_at_lightbulb_and_nothing_elsewhere(store: st
             assert (await it.plane.roll_back(3)).unchanged
             assert it.plane.version == version
             assert [each.state for each in await it.plane.history()] == ["active", "loaded", "loaded"]
+
+    run(scenario)
+
+
+def test_pressed_again_a_rollback_goes_back_says_what_it_left_and_the_history_shows_the_mark(
+    store: str,
+) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            await it.published(2, 3)
+            first = await it.plane.roll_back(request_id="first")
+            second = await it.plane.roll_back()
+            assert [(each.generation, each.left) for each in (first, second)] == [(2, 3), (1, 2)]
+            assert await it.plane.roll_back(request_id="first") == first
+            code, text = await refused(it.plane.roll_back())
+            assert code is grpc.StatusCode.FAILED_PRECONDITION
+            assert "the others that are loaded were rolled back from: 2, 3." in text
+            assert [each.rolled_back for each in await it.plane.history()] == [True, True, False]
+            await it.published(4)
+            assert (await it.plane.roll_back()).generation == 1
+
+    run(scenario)
+
+
+def test_a_dry_run_says_what_a_rollback_would_do_and_changes_nothing(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, NO_WINDOW) as it:
+            await it.published(2)
+            await it.settled()
+            before = it.plane.rollout
+            unchanged = await it.plane.roll_back(2, dry_run=True)
+            assert (unchanged.generation, unchanged.unchanged, unchanged.left) == (2, True, 0)
+            reload = await it.plane.roll_back(1, reload=True, dry_run=True)
+            assert (reload.generation, reload.on_its_way, reload.left) == (3, True, 2)
+            code, _ = await refused(it.plane.roll_back(dry_run=True))
+            assert code is grpc.StatusCode.FAILED_PRECONDITION
+            assert it.plane.rollout == before
+            assert len(await it.plane.history()) == 2
+
+    run(scenario)
+
+
+def test_two_who_undo_the_same_generation_at_the_same_time_undo_one(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            await it.published(2, 3)
+            assert (await it.plane.roll_back(expected_newest=3)).generation == 2
+            code, text = await refused(it.plane.roll_back(expected_newest=3))
+            assert code is grpc.StatusCode.FAILED_PRECONDITION
+            assert "somebody rolled back from it already, and now 2 is" in text
+            assert it.plane.rollout.active == 2
 
     run(scenario)
 

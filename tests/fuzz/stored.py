@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
-from controlplane.admin.operator import Outcome, _outcome_from_bytes, _outcome_to_bytes
+from controlplane.admin.outcome import Outcome, outcome_from_bytes, outcome_to_bytes
 from controlplane.rollout import codec
 from controlplane.rollout.registry import Consumer, Report
 from controlplane.rollout.state import Phase, Rollout
@@ -32,8 +32,8 @@ def stored() -> Iterator[Decoder]:
     )
     yield Decoder(
         name="request-outcome",
-        samples=tuple(map(_outcome_to_bytes, outcomes)),
-        read=round_trip(_outcome_from_bytes, _outcome_to_bytes, Malformed),
+        samples=tuple(map(outcome_to_bytes, outcomes)),
+        read=round_trip(outcome_from_bytes, outcome_to_bytes, Malformed),
     )
 
 

@@ -1,8 +1,20 @@
 """What may be asked of a rollout, and what it answers to what it may not."""
 
+from dataclasses import replace
+
 import pytest
 
-from controlplane.rollout.operations import Refused, pin, publish, releasable, roll_back, unpin
+from controlplane.rollout.operations import (
+    Moved,
+    Refused,
+    activate,
+    check_newest,
+    pin,
+    publish,
+    releasable,
+    roll_back,
+    unpin,
+)
 from controlplane.rollout.state import MAX_LIVE, MAX_PINNED, Phase, Rollout
 from tests.rollout.rollouts import at, rollout
 
@@ -53,8 +65,46 @@ def test_a_rollback_is_one_pointer() -> None:
 
 def test_a_rollback_without_a_number_goes_to_what_was_active_before() -> None:
     back = roll_back(rollout(live=(1, 2, 3), active=3, held=(3,)), 0, at(5.0))
-    assert back.active == 2
-    assert roll_back(back, 0, at(6.0)).active == 3
+    assert (back.active, back.undone) == (2, (3,))
+
+
+def test_pressed_again_a_rollback_goes_further_back_and_never_to_what_was_undone() -> None:
+    state = rollout(live=(1, 2, 3), active=3, held=(3,))
+    state = roll_back(roll_back(state, 0, at(5.0)), 0, at(6.0))
+    assert (state.active, state.undone) == (1, (3, 2))
+    with pytest.raises(Refused, match=r"rolled back from: 2, 3. To make one of them active .* name it"):
+        roll_back(state, 0, at(7.0))
+
+
+def test_a_rollback_past_several_undoes_them_all() -> None:
+    state = roll_back(rollout(live=(1, 2, 3), active=3, held=(3,)), 1, at(5.0))
+    assert (state.active, state.undone) == (1, (2, 3))
+
+
+def test_who_names_an_undone_generation_takes_its_mark_away_and_may_go_back_again() -> None:
+    undone = roll_back(rollout(live=(1, 2, 3), active=3, held=(3,)), 0, at(5.0))
+    again = roll_back(undone, 3, at(6.0))
+    assert (again.active, again.undone) == (3, ())
+    assert roll_back(again, 0, at(7.0)).active == 2
+
+
+def test_a_publish_leaves_the_marks_and_what_it_replaced_is_gone_back_to() -> None:
+    undone = roll_back(rollout(live=(1, 2, 3), active=3, held=(3,)), 0, at(5.0))
+    on_its_way = publish(undone, 4, None, at(6.0))
+    active = activate(replace(on_its_way, phase=Phase.ROUTING, live=(*on_its_way.live, 4)), 4, at(7.0))
+    assert active.undone == (3,)
+    assert roll_back(active, 0, at(8.0)).active == 2
+
+
+def test_two_who_undo_the_same_generation_undo_one() -> None:
+    state = rollout(live=(1, 2, 3), active=3, held=(3,))
+    check_newest(state, 3)
+    with pytest.raises(Moved, match=r"somebody rolled back from it already, and now 2 is"):
+        check_newest(roll_back(state, 0, at(5.0)), 3)
+    with pytest.raises(Moved, match=r"others changed it meanwhile, and now 3 is"):
+        check_newest(state, 2)
+    with pytest.raises(Moved, match="now none is"):
+        check_newest(None, 1)
 
 
 @pytest.mark.parametrize("phase", [Phase.LOADING, Phase.ROUTING])

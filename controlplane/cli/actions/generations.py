@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import click
@@ -25,19 +26,42 @@ EVERYWHERE_SECONDS = 5.0
 """How long a rollback looks for acknowledgements; one takes milliseconds."""
 
 
-def rollback(control_planes: Addresses, generation: int, *, message: str, author: str, reload: bool) -> None:
-    """Make a generation active again (0: undo the newest publish), and say where it is. Raises Failed."""
-    request = pb.RollbackRequest(
-        generation=generation,
-        author=author or user_name(),
-        message=message,
-        reload=reload,
-        request_id=request_id(),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A rollback as it was typed; `generation` 0: undo the newest; `expect` 0: whichever that is."""
+
+    generation: int
+    message: str
+    author: str
+    reload: bool
+    expect: int
+
+
+def preview(control_planes: Addresses, wanted: Wanted) -> None:
+    """Print what a rollback would do. Raises CallFailed."""
+    response = _previewed(control_planes, wanted)
+    if response.unchanged:
+        click.echo(f"generation {response.generation} is active already: nothing would change")
+    elif response.on_its_way:
+        click.echo(
+            f"the content of generation {wanted.generation} would be loaded, as generation "
+            f"{response.generation}, in place of {response.left}"
+        )
+    else:
+        click.echo(f"generation {response.generation} would be active, in place of {response.left}")
+
+
+def rollback(control_planes: Addresses, wanted: Wanted) -> None:
+    """Make a generation active again, and say which it left, and where it is. Raises CallFailed."""
+    seen = _previewed(control_planes, wanted)
+    request = _request(wanted)
+    # What was said is what is done: should somebody else be first, this is refused.
+    request.expected_newest = wanted.expect or seen.left
+    request.request_id = request_id()
     began = time.monotonic()
     response = call(control_planes, lambda stub: stub.Rollback(request, timeout=CALL_SECONDS))
     if response.on_its_way:
-        click.echo(f"generation {generation} is loaded, as generation {response.generation}")
+        click.echo(f"generation {wanted.generation} is loaded, as generation {response.generation}")
         see_it_active(control_planes, response, 180.0)
         return
     status = when_at_lightbulbs(control_planes, response, EVERYWHERE_SECONDS)
@@ -46,12 +70,32 @@ def rollback(control_planes: Addresses, generation: int, *, message: str, author
         click.echo(f"warning: {problem}", err=True)
         sys.exit(1)
     active = f"generation {response.generation} {'was active already' if response.unchanged else 'is active'}"
+    left = f", in place of {response.left}" if response.left else ""
     if not lightbulbs(status):
-        click.echo(f"{active}; no Lightbulb is connected")
+        click.echo(f"{active}{left}; no Lightbulb is connected")
     elif response.unchanged:
         click.echo(f"{active}, at every Lightbulb")
     else:
-        click.echo(f"{active} at every Lightbulb, after {time.monotonic() - began:.2f} s")
+        click.echo(f"{active} at every Lightbulb, after {time.monotonic() - began:.2f} s{left}")
+
+
+def _previewed(control_planes: Addresses, wanted: Wanted) -> pb.RollbackResponse:
+    request = _request(wanted)
+    request.dry_run = True
+    response: pb.RollbackResponse = call(
+        control_planes, lambda stub: stub.Rollback(request, timeout=CALL_SECONDS)
+    )
+    return response
+
+
+def _request(wanted: Wanted) -> pb.RollbackRequest:
+    return pb.RollbackRequest(
+        generation=wanted.generation,
+        author=wanted.author or user_name(),
+        message=wanted.message,
+        reload=wanted.reload,
+        expected_newest=wanted.expect,
+    )
 
 
 def history(control_planes: Addresses, limit: int, *, as_json: bool) -> None:
@@ -64,7 +108,7 @@ def history(control_planes: Addresses, limit: int, *, as_json: bool) -> None:
     rows = [
         (
             str(each.generation),
-            each.state,
+            _state(each),
             _when(each.published_at),
             each.author,
             each.source_revision,
@@ -116,8 +160,13 @@ def events(control_planes: Addresses, limit: int, *, as_json: bool) -> None:
     _print_table(("when", "generation", "what", "by", "detail"), rows)
 
 
+def _state(entry: pb.HistoryEntry) -> str:
+    return ", ".join(part for part in (entry.state, "rolled back" if entry.rolled_back else "") if part)
+
+
 def _when(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    """Return a moment in this machine's time zone, which it names."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def _print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

@@ -16,12 +16,26 @@ from controlplane.cli.variables import option
 @option("--message", "-m", default="", help="Why.")
 @author_option
 @option("--reload", is_flag=True, help="Load it, if it isn't loaded; as slow as a publish.")
-def rollback(
-    *, generation: int | None, control_plane: tuple[Address, ...], message: str, author: str, reload: bool
+@option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@option(
+    "--expect",
+    type=click.IntRange(1),
+    help="Refuse it unless this generation is the newest: somebody may have undone it already.",
+)
+def rollback(  # noqa: PLR0913 - one argument an option
+    *,
+    generation: int | None,
+    control_plane: tuple[Address, ...],
+    message: str,
+    author: str,
+    reload: bool,
+    dry_run: bool,
+    expect: int | None,
 ) -> None:
     """Make GENERATION active again; without it, undo the newest publish.
 
-    One that is on its way is withdrawn then; else what was active before it is active again.
+    One that is on its way is withdrawn then; else what was active before it is active again. What is left
+    is marked: another rollback goes further back, and never to a marked one, unless you name it.
 
     At once: generations are kept loaded for this. `lightbulb status` says which. Exits 0 once every
     Lightbulb answers from it, and 1, naming the others, when that isn't so after 5 s.
@@ -29,7 +43,13 @@ def rollback(
     with needs("cli"):
         from controlplane.cli.actions import generations as action
 
-    action.rollback(control_plane, generation or 0, message=message, author=author, reload=reload)
+    wanted = action.Wanted(
+        generation=generation or 0, message=message, author=author, reload=reload, expect=expect or 0
+    )
+    if dry_run:
+        action.preview(control_plane, wanted)
+    else:
+        action.rollback(control_plane, wanted)
 
 
 @click.command()

@@ -1,0 +1,64 @@
+"""What an operation came to, and how the store keeps that for a request that is repeated."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError
+
+from lightbulb.resolution.codec import Malformed
+from lightbulb.v1 import store_pb2
+
+_OUTCOME = struct.Struct(">Q??")
+"""How 0.1.0 wrote down what a request came to; then, for each that was pinned, `_PINNED`."""
+
+_PINNED = struct.Struct(">Q")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of it: `unchanged` when it was so already, `on_its_way` when it is still to be activated.
+
+    `pinned`: of a pin, all that is pinned then. `left`: of a rollback, the generation that it left.
+    """
+
+    generation: int
+    unchanged: bool = False
+    on_its_way: bool = False
+    pinned: tuple[int, ...] = ()
+    left: int = 0
+    version: int = 0
+    """Version of the rollout that has it; 0 where the release before wrote it down."""
+
+
+def outcome_to_bytes(outcome: Outcome) -> bytes:
+    """Return the outcome for the store."""
+    return store_pb2.StoredOutcome(
+        generation=outcome.generation,
+        unchanged=outcome.unchanged,
+        on_its_way=outcome.on_its_way,
+        pinned=outcome.pinned,
+        left=outcome.left,
+        version=outcome.version,
+    ).SerializeToString(deterministic=True)
+
+
+def outcome_from_bytes(body: bytes) -> Outcome:
+    """Return what `outcome_to_bytes` wrote, or the release before; raises Malformed."""
+    try:
+        if body[:1] == b"\0":  # no message begins so
+            generation, unchanged, on_its_way = _OUTCOME.unpack_from(body)
+            pinned = tuple(number for (number,) in _PINNED.iter_unpack(body[_OUTCOME.size :]))
+            return Outcome(generation=generation, unchanged=unchanged, on_its_way=on_its_way, pinned=pinned)
+        message = store_pb2.StoredOutcome.FromString(body)
+    except (struct.error, DecodeError) as error:
+        raise Malformed(f"what a request came to can't be read: {error}") from error
+    return Outcome(
+        generation=message.generation,
+        unchanged=message.unchanged,
+        on_its_way=message.on_its_way,
+        pinned=tuple(message.pinned),
+        left=message.left,
+        version=message.version,
+    )
