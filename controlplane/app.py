@@ -12,9 +12,9 @@ from functools import partial
 import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from controlplane.admin.operator import Caller, Operator
+from controlplane.api.errors import DOMAIN, KINDS, InvalidRequest
 from controlplane.api.service import AdminService
 from controlplane.model import Workspace
 from controlplane.replica.replica import Replica
@@ -23,7 +23,11 @@ from controlplane.rollout.state import Policy
 from controlplane.store.contract import Store
 from controlplane.store.open import open_store
 from lightbulb.ads.server.server import SERVER_OPTIONS
+from lightbulb.ads.wire import SERVICE as ADS_SERVICE
+from lightbulb.discovery import discovery_pb2
 from lightbulb.rpc.listen import listen
+from lightbulb.rpc.reflection import add_reflection
+from lightbulb.rpc.unreadable import RefusesUnreadable
 from lightbulb.signals import stop_at_signals, until
 from lightbulb.v1 import control_plane_pb2
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
@@ -37,7 +41,7 @@ A rollback among 10,000 models replaces many long-lived objects, which reference
 defaults a full pass follows almost each rollback, and stops the process for half a second.
 """
 
-_SERVICE = control_plane_pb2.DESCRIPTOR.services_by_name["ControlPlane"].full_name
+_SERVICES = (control_plane_pb2.DESCRIPTOR.services_by_name["ControlPlane"].full_name, ADS_SERVICE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,15 +80,15 @@ class ControlPlane:
         await self.replica.start(stop)
         self._server = grpc.aio.server(options=SERVER_OPTIONS)
         self.replica.ads.add_to(self._server)
-        pb_grpc.add_ControlPlaneServicer_to_server(AdminService(self.replica, self.operator), self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection(
-            (_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
-        )
+        server = RefusesUnreadable(self._server, kind=KINDS[InvalidRequest], domain=DOMAIN, aio=True)
+        pb_grpc.add_ControlPlaneServicer_to_server(AdminService(self.replica, self.operator), server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        add_reflection(server, control_plane_pb2.DESCRIPTOR, discovery_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR)
         self.port = listen(self._server, self._settings.address)
         await self._server.start()
         self._running = asyncio.create_task(self.replica.run())
-        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        for service in ("", *_SERVICES):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         log.info("control plane %s listens on port %d", self.replica.name, self.port)
 
     async def stop(self) -> None:

@@ -134,9 +134,13 @@ class Operator:
         return await self._carry_out(decide, caller)
 
     async def pin(self, number: int, caller: Caller, *, release: bool = False) -> tuple[int, ...]:
-        """Keep a generation loaded, or let it go; return what is pinned. Raises Refused, StoreError."""
+        """Keep a generation loaded, or let it go; return what is pinned.
+
+        Raises Refused, NotFound, StoreError.
+        """
 
         def decide(known: StoreView) -> _Step:
+            self._entry(number)  # NotFound says more than "not loaded" or "not pinned"
             change = operations.unpin if release else operations.pin
             following = change(known.rollout, number)
             outcome = Outcome(

@@ -7,6 +7,7 @@ from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
 from envoy.config.core.v3 import address_pb2, base_pb2, extension_pb2, substitution_format_string_pb2
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from envoy.config.route.v3 import route_components_pb2
+from envoy.extensions.access_loggers.filters.cel.v3 import cel_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm_pb2,
@@ -22,6 +23,7 @@ from lightbulb.model import KEY_SEPARATOR, REASON_HEADER, ROUTING_KEY_HEADER, UN
 
 IDLE_SECONDS = 300
 MISSING_KEY_MESSAGE = "the header x-routing-key is missing; resolve the objective, and send the key"
+REPEATED_KEY_MESSAGE = "the header x-routing-key is there more than once; send one key, and no comma in it"
 UNKNOWN_KEY_MESSAGE = "routing key '%REQ(X-ROUTING-KEY)%' isn't known here; resolve again"
 INTERNAL_HEADERS = ("x-shadow",)
 """Headers that only the system itself may set."""
@@ -86,14 +88,28 @@ def _unknown_key_reply() -> hcm_pb2.LocalReplyConfig:
             )
         )
     )
-    missing = accesslog_pb2.AccessLogFilter(and_filter=accesslog_pb2.AndFilter(filters=[unknown, keyless]))
+    # Where Envoy looks a key up it joins headers of one name by commas, which no key has. So does CEL, while
+    # a header_filter and %REQ()% see the first alone.
+    repeated = accesslog_pb2.AccessLogFilter(
+        extension_filter=accesslog_pb2.ExtensionFilter(
+            name="repeated-key",
+            typed_config=_any(
+                cel_pb2.ExpressionFilter(expression=f"request.headers['{ROUTING_KEY_HEADER}'].contains(',')")
+            ),
+        )
+    )
     # the first that matches counts
     return hcm_pb2.LocalReplyConfig(
         mappers=[
-            _not_found(missing, MISSING_KEY_MESSAGE),
+            _not_found(_both(unknown, keyless), MISSING_KEY_MESSAGE),
+            _not_found(_both(unknown, repeated), REPEATED_KEY_MESSAGE),
             _not_found(unknown, UNKNOWN_KEY_MESSAGE, UNKNOWN_ROUTING_KEY),
         ]
     )
+
+
+def _both(*filters: accesslog_pb2.AccessLogFilter) -> accesslog_pb2.AccessLogFilter:
+    return accesslog_pb2.AccessLogFilter(and_filter=accesslog_pb2.AndFilter(filters=filters))
 
 
 def _not_found(when: accesslog_pb2.AccessLogFilter, message: str, reason: str = "") -> hcm_pb2.ResponseMapper:

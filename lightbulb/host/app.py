@@ -10,22 +10,23 @@ from dataclasses import dataclass
 
 import grpc
 import grpc.aio
-from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from lightbulb.ads.client.subscriber import Subscriber, Update
 from lightbulb.ads.values import MODEL_ASSIGNMENT, Node
 from lightbulb.errors import CannotListen
+from lightbulb.host.errors import BadInput
 from lightbulb.host.inference import Origin
 from lightbulb.host.repository import LOAD_SECONDS, Repository
 from lightbulb.host.service import InferenceService
+from lightbulb.host.status import DOMAIN, KINDS
 from lightbulb.host.workflow import Catalogue, Fact
 from lightbulb.oip import open_inference_pb2
 from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
-from lightbulb.pools import pool_of
 from lightbulb.resolution.codec import Malformed, assignment_from_bytes
 from lightbulb.rpc.listen import LISTEN_OPTIONS, listen
+from lightbulb.rpc.reflection import add_reflection
+from lightbulb.rpc.unreadable import RefusesUnreadable
 from lightbulb.signals import stop_at_signals, until
 
 log = logging.getLogger(__name__)
@@ -85,11 +86,10 @@ class ServingHost:
         """Listen, then register with the control plane. Raises CannotListen."""
         settings = self._settings
         advertised = _advertised(settings)
-        pb_grpc.add_GRPCInferenceServiceServicer_to_server(self._service, self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection(
-            (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server, pool=_described()
-        )
+        server = RefusesUnreadable(self._server, kind=KINDS[BadInput], domain=DOMAIN, aio=True)
+        pb_grpc.add_GRPCInferenceServiceServicer_to_server(self._service, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        add_reflection(server, open_inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR)
         address = f"[{settings.address}]" if ":" in settings.address else settings.address
         self.port = listen(self._server, f"{address}:{settings.port}")
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
@@ -167,11 +167,6 @@ def _advertised(settings: HostSettings) -> str:
     if address.is_unspecified:
         raise CannotListen(f"{text} is no address to send requests to; advertise or listen on one that is")
     return text
-
-
-def _described() -> DescriptorPool:
-    """Return what reflection tells of; the protocol's descriptors are in a pool of their own."""
-    return pool_of(open_inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR)
 
 
 def _node(settings: HostSettings, address: str, port: int) -> Node:

@@ -151,6 +151,8 @@ def _answer(desk: _Desk, request: pb.ResolveRequest) -> _Encoded:
 def _look_up(tables: Tables, page: _Page, objective: str) -> Resolver:
     resolver = tables.resolver(objective, page.number)
     if resolver is None:
+        if not objective:
+            raise InvalidContext("objective is missing: name what to resolve", path="objective")
         raise UnknownObjective(
             _unknown(objective, tables, page.number), objective=objective, generation=str(page.number)
         )
@@ -174,8 +176,6 @@ def _encode_answer(
 
 
 def _unknown(objective: str, tables: Tables, number: int) -> str:
-    if not objective:
-        return "no objective named"
     name = objective[:MAX_FIELD]
     there = [
         other for other in _neighbours(name, sorted(tables.objectives)) if tables.resolver(other, number)

@@ -18,14 +18,16 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
-from lightbulb.errors import LightbulbError
+from lightbulb.errors import InvalidContext, LightbulbError
 from lightbulb.rpc.listen import LISTEN_OPTIONS, listen
-from lightbulb.rpc.status import status_of
+from lightbulb.rpc.reflection import add_reflection
+from lightbulb.rpc.status import DOMAIN, KINDS, status_of
+from lightbulb.rpc.unreadable import RefusesUnreadable
 from lightbulb.service.responder import Responder
 from lightbulb.signals import stop_at_signals
 from lightbulb.tables.live import LiveTables
+from lightbulb.v1 import lightbulb_pb2
 
 log = logging.getLogger(__name__)
 
@@ -121,8 +123,9 @@ def _make_server(responder: Responder, servicer: health.HealthServicer) -> grpc.
         "BatchResolve": grpc.unary_unary_rpc_method_handler(_handler(responder.batch_resolve)),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    strict = RefusesUnreadable(server, kind=KINDS[InvalidContext], domain=DOMAIN, aio=False)
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, strict)
+    add_reflection(strict, lightbulb_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR)
     return server
 
 

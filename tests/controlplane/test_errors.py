@@ -54,7 +54,9 @@ def test_what_cant_be_done_now_is_told_by_reason_and_generation(store: str) -> N
     async def scenario() -> None:
         async with plane(store) as it:
             assert (await told(it.roll_back())).reason == "NOTHING_ACTIVE"
-            assert (await told(it.pin(1))).about == about(1)
+            for release in (False, True):
+                unknown = await told(it.pin(1, release=release))
+                assert (unknown.reason, unknown.about) == ("UNKNOWN_GENERATION", about(1))
             invalid = await told(it.publish(1, author="x" * (MAX_TEXT + 1)))
             assert (invalid.reason, invalid.path) == ("INVALID_REQUEST", "author")
             twice = pb.PublishRequest(files=[pb.WorkspaceFile(path="a.js")] * 2)

@@ -194,10 +194,13 @@ def test_a_pinned_generation_stays_until_it_is_released(store: str) -> None:
                 "",
                 "loaded, pinned",
             ]
-            for number in (2, 99):
-                code, text = await refused(it.plane.pin(number))
-                assert code is grpc.StatusCode.FAILED_PRECONDITION
-                assert text == f"generation {number} is not loaded; loaded are 1, 3, 4"
+            code, text = await refused(it.plane.pin(2))
+            assert code is grpc.StatusCode.FAILED_PRECONDITION
+            assert text == "generation 2 is not loaded; loaded are 1, 3, 4"
+            for release in (False, True):
+                code, text = await refused(it.plane.pin(99, release=release))
+                assert code is grpc.StatusCode.NOT_FOUND
+                assert text == "there is no generation 99; see `lightbulb history`"
             code, text = await refused(it.plane.pin(3, release=True))
             assert code is grpc.StatusCode.FAILED_PRECONDITION
             assert text == "generation 3 is not pinned; 1"

@@ -245,7 +245,7 @@ def test_a_publish_that_is_no_workspace_is_refused(system: Running) -> None:
     ("objective", "user", "code", "words"),
     [
         ("ContinueWatching", USER, grpc.StatusCode.NOT_FOUND, "did you mean ContinueWatchingRanking?"),
-        ("", USER, grpc.StatusCode.NOT_FOUND, "no objective named"),
+        ("", USER, grpc.StatusCode.INVALID_ARGUMENT, "objective is missing: name what to resolve"),
         (OBJECTIVE, "", grpc.StatusCode.INVALID_ARGUMENT, "context.user_id is missing"),
         (OBJECTIVE, "u" * (MAX_USER_ID + 1), grpc.StatusCode.INVALID_ARGUMENT, "256 are allowed"),
         (OBJECTIVE, "u" * 2_000_000, grpc.StatusCode.RESOURCE_EXHAUSTED, "larger than max"),

@@ -34,9 +34,13 @@ def test_a_request_without_a_key_is_told_so(serving: Lab) -> None:
 
 
 def test_two_keys_are_no_key_even_if_each_would_be(serving: Lab) -> None:
-    answer = serving.call("Rank|m|1", (ROUTING_KEY_HEADER, "Rank|m|2"))
-    assert answer.code is grpc.StatusCode.NOT_FOUND
-    assert "resolve again" in answer.text
+    said = "the header x-routing-key is there more than once; send one key, and no comma in it"
+    for first in ("Rank|m|1", "Nobody|m|1"):
+        for second in ("Rank|m|2", first):
+            answer = serving.call(first, (ROUTING_KEY_HEADER, second))
+            assert (answer.code, answer.text) == (grpc.StatusCode.NOT_FOUND, said)
+            assert "x-lightbulb-reason" not in answer.trailers  # to resolve again would not help
+    assert serving.call("Rank|m|1,Rank|m|1").text == said
 
 
 def test_headers_that_are_ours_alone_are_stripped_and_others_pass(serving: Lab) -> None:

@@ -14,11 +14,13 @@ import grpc
 import grpc.aio
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from lightbulb.ads.values import MODEL_ASSIGNMENT
 from lightbulb.errors import CannotListen
 from lightbulb.host.app import SERVICE, ServingHost
+from lightbulb.host.status import DOMAIN
 from lightbulb.host.workflow import Workflow
 from lightbulb.model import ModelAssignment
 from lightbulb.oip import open_inference_pb2 as pb
@@ -34,6 +36,7 @@ from tests.host.workflows import (
     slow_to_load,
     within_deadline,
 )
+from tests.lightbulb.garbage import refuses_garbage
 
 MODELS: Mapping[str, type[Workflow]] = {
     "echo@1": Echo,
@@ -335,3 +338,12 @@ def test_a_signal_ends_the_process_in_order(number: signal.Signals) -> None:
             assert rest.rstrip().endswith("stopped")
         finally:
             process.kill()
+
+
+def test_garbage_is_refused_by_every_method_and_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        async with running(MODELS) as it:
+            files = (pb.DESCRIPTOR, health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR)
+            await refuses_garbage(f"127.0.0.1:{it.host.port}", DOMAIN, *files, caplog=caplog)
+
+    asyncio.run(scenario())

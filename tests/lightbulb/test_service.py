@@ -24,6 +24,7 @@ from lightbulb.service.server import SERVICE, LightbulbServer
 from lightbulb.v1 import lightbulb_pb2 as pb
 from lightbulb.v1 import lightbulb_pb2_grpc
 from tests.ads.scripted_server import eventually, resource, scripted_server
+from tests.lightbulb.garbage import refuses_garbage
 from tests.lightbulb.lightbulb_server import health, lightbulb, publish, serving, settings
 from tests.lightbulb.tables import OBJECTIVE, TABLE, tables_to_bytes
 
@@ -277,3 +278,23 @@ def test_a_signal_ends_the_process_in_order(number: signal.Signals) -> None:
             assert rest.rstrip().endswith("stopped")
         finally:
             process.kill()
+
+
+def test_garbage_is_refused_by_every_method_and_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        async with serving() as target:
+            files = (pb.DESCRIPTOR, health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR)
+            await refuses_garbage(target, DOMAIN, *files, caplog=caplog)
+
+    asyncio.run(scenario())
+
+
+def test_health_is_told_of_the_service_by_name_and_of_no_other() -> None:
+    async def scenario() -> None:
+        async with serving() as target, grpc.aio.insecure_channel(target) as channel:
+            assert {await health(channel, name) for name in ("", SERVICE)} == {"SERVING"}
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await health(channel, "nobody")
+            assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+    asyncio.run(scenario())
