@@ -13,7 +13,7 @@ from controlplane.cli.control_plane import Addresses, CallFailed, all_failed, fa
 from controlplane.cli.failed import Failed
 from controlplane.cli.failures import how_far, why_failed
 from lightbulb.rpc.channels import open_channel
-from lightbulb.rpc.keepalive import keepalive
+from lightbulb.rpc.keepalive import COMMAND_TO_CONTROL_PLANE, pings
 from lightbulb.v1 import control_plane_pb2 as pb
 
 
@@ -28,9 +28,6 @@ WATCH_SECONDS = 2.0
 
 LINE_SECONDS = 1.0
 """A log gets no more than one line in so long about the same phase."""
-
-KEEPALIVE = keepalive(every=5, timeout=3)
-"""A replica that hangs is left for another."""
 
 
 def follow(
@@ -87,7 +84,7 @@ def _statuses(addresses: Addresses, deadline: float) -> Iterator[pb.GetStatusRes
     while time.monotonic() < deadline:
         failures = []
         for address in addresses:
-            with open_channel(str(address), options=KEEPALIVE) as channel:
+            with open_channel(str(address), options=pings(COMMAND_TO_CONTROL_PLANE)) as channel:
                 try:
                     yield from _watch(channel, deadline)
                 except grpc.RpcError as error:

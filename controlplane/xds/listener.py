@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
-from envoy.config.core.v3 import address_pb2, base_pb2, extension_pb2, substitution_format_string_pb2
+from envoy.config.core.v3 import (
+    address_pb2,
+    base_pb2,
+    extension_pb2,
+    protocol_pb2,
+    substitution_format_string_pb2,
+)
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.access_loggers.filters.cel.v3 import cel_pb2
@@ -16,12 +22,15 @@ from envoy.extensions.http.early_header_mutation.header_mutation.v3 import heade
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 
-from controlplane.xds.resources import ads, seconds
+from controlplane.xds.resources import ads, keepalive_settings, seconds
 from lightbulb.ads.server.snapshot import make_resource
 from lightbulb.ads.values import LISTENER_NAME, Resource
 from lightbulb.model import KEY_SEPARATOR, REASON_HEADER, ROUTING_KEY_HEADER, UNKNOWN_ROUTING_KEY
+from lightbulb.rpc.keepalive import SERVER_TO_CALLER
 
-IDLE_SECONDS = 300
+IDLE_SECONDS = 3600
+"""A call on which nothing moves is ended after so long. Most ends come sooner: by the caller's deadline, or
+by pings when the caller or the host has gone."""
 MISSING_KEY_MESSAGE = "the header x-routing-key is missing; resolve the objective, and send the key"
 REPEATED_KEY_MESSAGE = "the header x-routing-key is there more than once; send one key, and no comma in it"
 UNKNOWN_KEY_MESSAGE = "routing key '%REQ(X-ROUTING-KEY)%' isn't known here; resolve again"
@@ -39,6 +48,9 @@ def listener(address: str, port: int) -> Resource:
             hcm_pb2.HttpFilter(name="envoy.filters.http.router", typed_config=_any(router_pb2.Router()))
         ],
         stream_idle_timeout=seconds(IDLE_SECONDS),
+        http2_protocol_options=protocol_pb2.Http2ProtocolOptions(
+            connection_keepalive=keepalive_settings(SERVER_TO_CALLER)
+        ),
         local_reply_config=_unknown_key_reply(),
         early_header_mutation_extensions=[_strip_internal_headers()],
     )

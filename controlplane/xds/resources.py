@@ -12,7 +12,13 @@ from functools import lru_cache
 from typing import Any
 
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
-from envoy.config.core.v3 import address_pb2, config_source_pb2, extension_pb2, protocol_pb2
+from envoy.config.core.v3 import (
+    address_pb2,
+    config_source_pb2,
+    extension_pb2,
+    protocol_pb2,
+    socket_option_pb2,
+)
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2, scoped_route_pb2
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
@@ -37,6 +43,13 @@ from lightbulb.model import (
     SidecarState,
 )
 from lightbulb.resolution import codec
+from lightbulb.rpc.keepalive import (
+    ENVOY_TO_HOST,
+    ENVOY_TO_HOST_IDLE_SECONDS,
+    PROBE_SECONDS,
+    VANISHED_SECONDS,
+    Keepalive,
+)
 
 NO_CLUSTER = "lightbulb-unknown-key"
 """Where unknown keys go: a cluster that never exists, so that the listener can say what is wrong."""
@@ -47,7 +60,8 @@ MAX_ACTIONS = 1024
 MAX_REQUESTS = 4096
 CONNECT_SECONDS = 1
 EDS_SECONDS = 5
-KEEPALIVE_SECONDS = 10
+IPPROTO_TCP = 6
+TCP_USER_TIMEOUT = 18
 
 Endpoint = tuple[str, int]
 """IP address and port."""
@@ -135,15 +149,47 @@ def ads(*, initial_fetch_seconds: float) -> config_source_pb2.ConfigSource:
     )
 
 
-def cluster(vip: str) -> Resource:
-    """Return the EDS cluster of a VIP."""
-    http2 = protocol_pb2.Http2ProtocolOptions(
-        connection_keepalive=protocol_pb2.KeepaliveSettings(
-            interval=seconds(KEEPALIVE_SECONDS), timeout=seconds(KEEPALIVE_SECONDS / 2)
+def keepalive_settings(pair: Keepalive) -> protocol_pb2.KeepaliveSettings:
+    """Return a keepalive as Envoy takes it."""
+    return protocol_pb2.KeepaliveSettings(interval=seconds(pair.every), timeout=seconds(pair.timeout))
+
+
+def _finds_a_vanished_machine() -> cluster_pb2.UpstreamConnectionOptions:
+    """Let the kernel probe a connection on which nothing moves."""
+    return cluster_pb2.UpstreamConnectionOptions(
+        tcp_keepalive=address_pb2.TcpKeepalive(
+            keepalive_time=UInt32Value(value=PROBE_SECONDS),
+            keepalive_interval=UInt32Value(value=PROBE_SECONDS),
+            keepalive_probes=UInt32Value(value=VANISHED_SECONDS // PROBE_SECONDS - 1),
         )
     )
+
+
+def _even_while_it_owes_an_answer() -> address_pb2.BindConfig:
+    """Bound what the kernel would send again for a quarter of an hour. The numbers are those of Linux."""
+    return address_pb2.BindConfig(
+        socket_options=[
+            socket_option_pb2.SocketOption(
+                description="TCP_USER_TIMEOUT",
+                level=IPPROTO_TCP,
+                name=TCP_USER_TIMEOUT,
+                int_value=VANISHED_SECONDS * 1000,
+                state=socket_option_pb2.SocketOption.STATE_PREBIND,
+            )
+        ]
+    )
+
+
+def cluster(vip: str) -> Resource:
+    """Return the EDS cluster of a VIP."""
+    http2 = protocol_pb2.Http2ProtocolOptions(connection_keepalive=keepalive_settings(ENVOY_TO_HOST))
     explicit = http_protocol_options_pb2.HttpProtocolOptions.ExplicitHttpConfig(http2_protocol_options=http2)
-    protocol = http_protocol_options_pb2.HttpProtocolOptions(explicit_http_config=explicit)
+    protocol = http_protocol_options_pb2.HttpProtocolOptions(
+        explicit_http_config=explicit,
+        common_http_protocol_options=protocol_pb2.HttpProtocolOptions(
+            idle_timeout=seconds(ENVOY_TO_HOST_IDLE_SECONDS)
+        ),
+    )
     thresholds = circuit_breaker_pb2.CircuitBreakers.Thresholds(
         max_connections=UInt32Value(value=MAX_REQUESTS),
         max_pending_requests=UInt32Value(value=MAX_REQUESTS),
@@ -158,6 +204,8 @@ def cluster(vip: str) -> Resource:
         connect_timeout=seconds(CONNECT_SECONDS),
         lb_policy=cluster_pb2.Cluster.LEAST_REQUEST,
         circuit_breakers=circuit_breaker_pb2.CircuitBreakers(thresholds=[thresholds]),
+        upstream_connection_options=_finds_a_vanished_machine(),
+        upstream_bind_config=_even_while_it_owes_an_answer(),
         typed_extension_protocol_options={
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": _any(protocol)
         },

@@ -22,7 +22,7 @@ from lightbulb.errors import LightbulbError
 from lightbulb.model import RequestContext
 from lightbulb.rpc.answer import Answer, Query
 from lightbulb.rpc.channels import open_aio_channel, open_channel
-from lightbulb.rpc.keepalive import keepalive
+from lightbulb.rpc.keepalive import CLIENT_TO_LIGHTBULB, pings
 from lightbulb.rpc.messages import MAX_BATCH, answer_from_proto, batch_to_proto, request_to_proto
 from lightbulb.rpc.status import error_from_proto, error_of
 from lightbulb.v1 import lightbulb_pb2 as pb
@@ -53,7 +53,8 @@ SERVICE_CONFIG = json.dumps(
 
 CHANNEL_OPTIONS = (
     ("grpc.service_config", SERVICE_CONFIG),
-    *keepalive(every=60, timeout=5),
+    # Calls are short: only pings between them find a Lightbulb that stands still, and leave it for another.
+    *pings(CLIENT_TO_LIGHTBULB, without_calls=True),
     # Connects again soon after a Lightbulb has restarted; gRPC's own limit is two minutes.
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),

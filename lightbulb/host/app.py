@@ -24,6 +24,7 @@ from lightbulb.host.workflow import Catalogue, Fact
 from lightbulb.oip import open_inference_pb2
 from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
 from lightbulb.resolution.codec import Malformed, assignment_from_bytes
+from lightbulb.rpc.keepalive import SERVER_TO_CALLER, TAKES_PINGS, pings
 from lightbulb.rpc.listen import LISTEN_OPTIONS, listen
 from lightbulb.rpc.reflection import add_reflection
 from lightbulb.rpc.unreadable import RefusesUnreadable
@@ -78,7 +79,12 @@ class ServingHost:
         self._service = InferenceService(self.repository, origin, max_in_flight=settings.max_in_flight)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
-            options=[*LISTEN_OPTIONS, ("grpc.max_receive_message_length", settings.max_request_bytes)]
+            options=[
+                *LISTEN_OPTIONS,
+                *pings(SERVER_TO_CALLER),
+                *TAKES_PINGS,
+                ("grpc.max_receive_message_length", settings.max_request_bytes),
+            ]
         )
         self.port = 0
 

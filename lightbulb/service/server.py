@@ -20,6 +20,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from lightbulb.errors import InvalidContext, LightbulbError
+from lightbulb.rpc.keepalive import SERVER_TO_CALLER, TAKES_PINGS, pings
 from lightbulb.rpc.listen import LISTEN_OPTIONS, listen
 from lightbulb.rpc.reflection import add_reflection
 from lightbulb.rpc.status import DOMAIN, KINDS, status_of
@@ -114,7 +115,12 @@ def _make_server(responder: Responder, servicer: health.HealthServicer) -> grpc.
     """Return the server; it doesn't listen yet. The busiest handlers come first: gRPC searches in order."""
     server = grpc.server(
         ThreadPoolExecutor(THREADS, thread_name_prefix="lightbulb"),
-        options=[*LISTEN_OPTIONS, ("grpc.max_receive_message_length", MAX_REQUEST_BYTES)],
+        options=[
+            *LISTEN_OPTIONS,
+            *pings(SERVER_TO_CALLER),
+            *TAKES_PINGS,
+            ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+        ],
         maximum_concurrent_rpcs=MAX_CALLS,
     )
     # These take raw bytes: Responder parses them, and has its answers serialized already.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lightbulb.ads.values import Node
+from lightbulb.rpc.keepalive import ENVOY_TO_ADS
 
 RECONNECT_SECONDS = 2.0
 
@@ -96,7 +97,7 @@ def _address(address: Address | Path) -> dict[str, Any]:
 
 
 def _control_plane(where: Path | tuple[Address, ...]) -> dict[str, Any]:
-    keepalive = {"interval": "10s", "timeout": "5s"}
+    keepalive = {"interval": f"{ENVOY_TO_ADS.every}s", "timeout": f"{ENVOY_TO_ADS.timeout}s"}
     addresses = (where,) if isinstance(where, Path) else where
     endpoints = [{"endpoint": {"address": _address(address)}} for address in addresses]
     return {

@@ -24,7 +24,7 @@ from lightbulb.ads.client.session import SubscriberSession, Update
 from lightbulb.ads.messages import DeltaRequest, DeltaResponse
 from lightbulb.ads.values import MAX_MESSAGE_BYTES, Node
 from lightbulb.rpc.channels import open_aio_channel
-from lightbulb.rpc.keepalive import keepalive
+from lightbulb.rpc.keepalive import SUBSCRIBER_TO_ADS, pings
 
 __all__ = ["Apply", "Backoff", "Subscriber", "Update"]
 
@@ -37,14 +37,12 @@ INBOX = 16
 """Responses of one type that wait for `apply`. A server has one un-ACKed response a type under way;
 one that has more than this is read no further until `apply` catches up."""
 
-KEEPALIVE_SECONDS = 30
 CONNECT_SECONDS = 10.0
 
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    *keepalive(every=KEEPALIVE_SECONDS, timeout=10),
-    ("grpc.http2.max_pings_without_data", 0),
+    *pings(SUBSCRIBER_TO_ADS),
     # one channel a stream, so that Backoff alone says when to try again
     ("grpc.use_local_subchannel_pool", 1),
 )

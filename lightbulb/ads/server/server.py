@@ -22,19 +22,16 @@ from lightbulb.ads.server.lanes import TooManyNames
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.stream_status import StreamStatus
 from lightbulb.ads.values import MAX_MESSAGE_BYTES, BadNode, Node
-from lightbulb.rpc.keepalive import keepalive
+from lightbulb.rpc.keepalive import ADS_TO_SUBSCRIBER, TAKES_PINGS, pings
 
 log = logging.getLogger(__name__)
 
-# A peer that stands still is disconnected after ten seconds: its shard's other hosts get its requests then.
 SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),
-    *keepalive(every=5, timeout=5),
-    ("grpc.http2.max_pings_without_data", 0),  # or the third is never sent on a quiet stream
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
-    ("grpc.http2.max_ping_strikes", 0),
+    *pings(ADS_TO_SUBSCRIBER),
+    *TAKES_PINGS,
 )
 MAX_STREAMS = 20_000
 TICK_SECONDS = 1.0
