@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from controlplane.replica.replica import Replica
-from controlplane.rollout.advance import Progress
+from controlplane.rollout.advance import Progress, ends_at, retire_after
 from controlplane.rollout.desired_state import sidecar_states
 from controlplane.rollout.failure import missing, without
 from controlplane.rollout.failure_codec import failure_to_proto, missing_to_proto, refusal_to_proto
@@ -29,7 +31,11 @@ def status(replica: Replica) -> pb.GetStatusResponse:
         response.detail = "nothing has been published"
     else:
         active = known.generations.get(rollout.active)
-        response.MergeFrom(_problems(rollout, replica.progress))
+        held = [known.generations[number] for number in rollout.held]
+        delay = retire_after(held, rollout.active, replica.policy)
+        response.MergeFrom(
+            _problems(rollout, replica.progress, ends_at(rollout, replica.progress, replica.policy, delay))
+        )
         response.active_generation = rollout.active
         response.content_hash = active.content_hash if active is not None else ""
         response.phase = _PHASES[rollout.phase]
@@ -40,19 +46,27 @@ def status(replica: Replica) -> pb.GetStatusResponse:
     return response
 
 
-def _problems(rollout: Rollout, progress: Progress) -> pb.GetStatusResponse:
+def _problems(rollout: Rollout, progress: Progress, end: float) -> pb.GetStatusResponse:
     """Return the part that tells who is waited for, and what became of the newest publish."""
     waited_for = progress.missing if rollout.phase in UNDER_WAY else missing((), progress.lagging)
-    waiting = f"waiting for {waited_for}" if waited_for else ""
+    waiting = f"waiting for {waited_for}" if waited_for else _until(rollout.phase, end)
     failure = rollout.failure
     return pb.GetStatusResponse(
         detail="; ".join(part for part in (without(rollout.passed_over), waiting) if part),
         waiting_for=missing_to_proto(waited_for),
         passed_over=missing_to_proto(rollout.passed_over),
+        ends_at=end,
         failed_generation=rollout.withdrawn if failure is not None else 0,
         failure=str(failure or ""),
         why_failed=failure_to_proto(failure),
     )
+
+
+def _until(phase: Phase, end: float) -> str:
+    if not end:
+        return ""
+    what = "clients may hold old keys" if phase is Phase.RETIRING else "requests may be under way"
+    return f"{what} until {datetime.fromtimestamp(end, UTC):%H:%M:%S} UTC"
 
 
 def _add_consumers(response: pb.GetStatusResponse, rollout: Rollout | None, replica: Replica) -> None:

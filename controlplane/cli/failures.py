@@ -23,7 +23,7 @@ def why_failed(status: pb.GetStatusResponse) -> str:
 def how_far(status: pb.GetStatusResponse) -> str:
     """Return whom the newest publish went on without, and who is waited for, for what."""
     passed_over, waited_for = map(missing_from_proto, (status.passed_over, status.waiting_for))
-    if not (passed_over or waited_for):
+    if not waited_for and status.detail:
         return printable(status.detail, MAX_TEXT)
     waiting = f"waiting for {_in_detail(waited_for)}" if waited_for else ""
     return "; ".join(part for part in (without(passed_over), waiting) if part)

@@ -139,6 +139,25 @@ def _over(rollout: Rollout, progress: Progress, delay: float, now: float) -> boo
     return not progress.lagging and now - max(rollout.entered, progress.since) >= delay
 
 
+def ends_at(rollout: Rollout, progress: Progress, policy: Policy, delay: float) -> float:
+    """Return when a phase ends that waits for time alone, in seconds of the store's clock; 0.0: none does.
+
+    `delay` is `retire_after`'s.
+    """
+    if progress.lagging:
+        return 0.0
+    since = max(rollout.entered, progress.since)
+    match rollout.phase:
+        case Phase.RETIRING if rollout.oldest == rollout.active:
+            return since + delay
+        case Phase.UNLOADING:
+            return since + policy.unload
+        case Phase.RELEASING:
+            return rollout.entered + policy.unload
+        case _:
+            return 0.0
+
+
 def _refused(progress: Progress) -> Failure:
     return Failure(kind=FailureKind.REFUSED, missing=missing(progress.refused))
 

@@ -26,6 +26,7 @@ from lightbulb.model import (
 )
 from lightbulb.resolution.allocate import HASH, UNSIGNED, bucket, first_hash, in_layer, salt_prefix
 from lightbulb.resolution.conditions import Predicate, compile_condition
+from lightbulb.resolution.why_not import why_not
 
 
 class Reason(Enum):
@@ -152,10 +153,11 @@ class Resolver:
             answer = _explain_test(test, context, steps)
             if answer is not None:
                 return answer
-        for matches, answer in self._context_rules:
+        for rule, (matches, answer) in zip(self.table.context_rules, self._context_rules, strict=True):
             if matches(context):
                 return _decide(answer, "its condition holds", steps)
-            _pass_over(Reason.CONTEXT, answer.source, "its condition doesn't hold", steps)
+            detail = f"its condition doesn't hold: {why_not(rule.when, context)}"
+            _pass_over(Reason.CONTEXT, answer.source, detail, steps)
         if self._shift is not None:
             shifted = _explain_shift(*self._shift, context, steps)
             if shifted is not None:
@@ -252,7 +254,9 @@ def _compile_shift(rule: ShiftRule) -> Predicate:
 def _explain_test(test: _Test, context: RequestContext, steps: list[Step]) -> Resolution | None:
     rule = test.rule
     if test.eligible is not None and not test.eligible(context):
-        _pass_over(Reason.AB_TEST, rule.source, f"not eligible for test {rule.test_id}", steps)
+        reason = why_not(rule.eligible, context) if rule.eligible is not None else ""
+        detail = f"not eligible for test {rule.test_id}: {reason}"
+        _pass_over(Reason.AB_TEST, rule.source, detail, steps)
         return None
     known = context.allocations.get(rule.test_id)
     if known is not None:

@@ -38,7 +38,10 @@ VOLATILE = (
     (re.compile(r"(?<=for a rollback: )\d+(, \d+)*"), "<numbers>"),  # whatever documents were read before
     (re.compile(r"\bhost-\d\b"), "<host>"),
     (re.compile(r"\b\d+\.\d+ s\b"), "<seconds>"),
-    (re.compile(r"(?<=\) )(loading|routing|retiring|unloading|settled)\b"), "<phase>"),
+    (
+        re.compile(r"(?<=\) )(loading|routing|retiring|unloading|settled)\b(: [\w ]+ until [\d:]+ UTC)?"),
+        "<phase>",
+    ),
 )
 
 

@@ -109,8 +109,11 @@ def test_an_explanation_names_every_rule_that_was_looked_at() -> None:
     steps: list[Step] = []
     RESOLVER.resolve(RequestContext(user_id=OUTSIDE, country="FR"), steps=steps)
     assert [(step.source.rule, step.detail) for step in steps] == [
-        ("defineAB12345Rule", "not eligible for test 12345"),
-        ("defineKidsRule", "its condition doesn't hold"),
+        (
+            "defineAB12345Rule",
+            "not eligible for test 12345: country is 'FR' (wanted: country in 'US', 'CA')",
+        ),
+        ("defineKidsRule", "its condition doesn't hold: surface is absent (wanted: surface in 'kids')"),
         ("defineShiftRule", f"bucket {bucket('shift:x', OUTSIDE)} of 10000, shifted below 2500"),
         ("defineDefaultRule", "nothing before it applied"),
     ]

@@ -1,8 +1,10 @@
 """A rollout takes its steps in order, each gated on its consumers, and waits for nobody for ever."""
 
+from dataclasses import replace
+
 import pytest
 
-from controlplane.rollout.advance import Progress, advance, kept, retire_after
+from controlplane.rollout.advance import Progress, advance, ends_at, kept, retire_after
 from controlplane.rollout.failure import Missing, without
 from controlplane.rollout.operations import publish
 from controlplane.rollout.state import Phase, Rollout
@@ -144,3 +146,26 @@ def test_the_window_keeps_what_was_active_last(
 def test_old_keys_live_for_a_cache_lifetime_a_request_and_a_margin() -> None:
     assert retire_after([generation(1), generation(2)], 2, POLICY) == KEEP_OLD
     assert retire_after([generation(2)], 2, POLICY) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("state", "progress", "end"),
+    [
+        (rollout(Phase.RETIRING, held=(1, 2), oldest=2, entered=10.0), DONE, 10.0 + KEEP_OLD),
+        (
+            rollout(Phase.RETIRING, held=(1, 2), oldest=2, entered=10.0),
+            replace(DONE, since=12.0),
+            12.0 + KEEP_OLD,
+        ),
+        (rollout(Phase.RETIRING, held=(1, 2), oldest=1, entered=10.0), DONE, 0.0),
+        (rollout(Phase.RETIRING, held=(1, 2), oldest=2, entered=10.0), LAGGING, 0.0),
+        (rollout(Phase.UNLOADING, leaving=(1,), entered=10.0), DONE, 10.0 + POLICY.unload),
+        (rollout(Phase.RELEASING, leaving=(1,), entered=10.0), DONE, 10.0 + POLICY.unload),
+        (rollout(Phase.ROUTING, entered=10.0), DONE, 0.0),
+        (rollout(Phase.SETTLED, entered=10.0), DONE, 0.0),
+    ],
+)
+def test_a_phase_that_waits_for_time_alone_says_until_when(
+    state: Rollout, progress: Progress, end: float
+) -> None:
+    assert ends_at(state, progress, POLICY, KEEP_OLD) == end
