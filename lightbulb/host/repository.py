@@ -52,8 +52,9 @@ class Entry:
 class Repository:
     """What a host has. Readers take one immutable mapping; a change swaps it.
 
-    A load that takes more than `load_seconds` is given up. One that doesn't fit beside models that are
-    being unloaded waits up to `room_seconds` for them.
+    A load that takes more than `load_seconds` is refused; it goes on, and the next assignment of that model
+    takes it over. One that doesn't fit beside models that are being unloaded waits up to `room_seconds` for
+    them.
     """
 
     def __init__(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lightbulb.host.errors import REASON_LIMIT, CannotLoad
-from lightbulb.host.loader import Loader
-from lightbulb.host.workflow import Inference, Supplies, Workflow
+from lightbulb.host.loader import MAX_LATE, Loader
+from lightbulb.host.workflow import Inference, Supplies
 from lightbulb.model import RequestContext
 from tests.ads.scripted_server import eventually
 from tests.host.workflows import (
@@ -65,33 +65,99 @@ def test_whatever_its_code_raises_is_the_reason_and_the_next_model_is_built(
     asyncio.run(scenario())
 
 
-def test_a_load_that_hangs_is_given_up_and_refused_until_its_thread_ends_while_others_load() -> None:
+def test_a_load_that_takes_too_long_is_refused_and_the_next_attempt_takes_it_over_while_others_load() -> None:
     async def scenario() -> None:
         loader = Loader(SHORT)
         with gate() as held:
             slow = slow_to_load(held)
-            with pytest.raises(CannotLoad, match=r"it didn't load within 1 s"):
-                await within_deadline(loader.build("slow@1", slow, NOTHING))
-            with pytest.raises(CannotLoad, match="an earlier attempt hasn't ended yet; restart this host"):
-                await loader.build("slow@1", slow, NOTHING)
+            for _ in range(2):
+                with pytest.raises(CannotLoad, match=r"it didn't load within 1 s; it goes on"):
+                    await within_deadline(loader.build("slow@1", slow, NOTHING))
+                assert isinstance(await loader.build("echo@1", Echo, NOTHING), Echo)
+            taken_over = asyncio.create_task(loader.build("slow@1", slow, NOTHING))
+            await asyncio.sleep(0)
+            held.open()
+            assert isinstance(await within_deadline(taken_over), slow)
             assert held.reached == 1
-            assert isinstance(await loader.build("echo@1", Echo, NOTHING), Echo)
-        await within_deadline(built(loader, slow))
         loader.close()
 
     asyncio.run(scenario())
 
 
-async def built(loader: Loader, factory: type[Workflow]) -> Workflow:
-    """Try until the earlier attempt has ended."""
-    while True:
-        try:
-            return await loader.build("slow@1", factory, NOTHING)
-        except CannotLoad:
-            await asyncio.sleep(0.002)
+def test_what_was_loaded_too_late_is_kept_for_the_next_attempt_and_not_for_ever() -> None:
+    async def scenario() -> None:
+        kept = 0.2
+        loader = Loader(SHORT, kept=kept)
+        with gate() as held:
+            slow = slow_to_load(held)
+            with pytest.raises(CannotLoad):
+                await loader.build("slow@1", slow, NOTHING)
+            held.open()
+            await eventually(lambda: loader.late == (), "it to be let go of")
+            assert isinstance(await loader.build("slow@1", slow, NOTHING), slow)
+            assert held.reached == 2
+        loader.close()
+
+    asyncio.run(scenario())
 
 
-def test_a_build_whose_caller_is_cancelled_is_given_up_too() -> None:
+def test_a_load_that_failed_too_late_is_begun_anew() -> None:
+    async def scenario() -> None:
+        loader = Loader(SHORT)
+        with gate() as held:
+
+            class Fails(slow_to_load(held)):
+                def __init__(self, supplies: Supplies) -> None:
+                    super().__init__(supplies)
+                    if held.reached == 1:
+                        raise OSError("the file is cut short")
+
+            with pytest.raises(CannotLoad, match="it goes on"):
+                await loader.build("slow@1", Fails, NOTHING)
+            held.open()
+            await eventually(lambda: loader.late == (), "it to fail")
+            assert isinstance(await loader.build("slow@1", Fails, NOTHING), Fails)
+        loader.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_load_with_other_supplies_is_not_taken_over() -> None:
+    async def scenario() -> None:
+        loader = Loader(SHORT)
+        with gate() as held:
+            slow = slow_to_load(held)
+            with pytest.raises(CannotLoad):
+                await loader.build("slow@1", slow, NOTHING)
+            other = asyncio.create_task(loader.build("slow@1", slow, Supplies(facts={"f": int}, models={})))
+            await eventually(lambda: held.reached == 2, "a load of its own")
+            held.open()
+            assert isinstance(await within_deadline(other), slow)
+        loader.close()
+
+    asyncio.run(scenario())
+
+
+def test_loads_that_never_end_hold_a_bounded_number_of_threads_and_others_wait_for_one() -> None:
+    async def scenario() -> None:
+        loader = Loader(0.1)
+        with gate() as held:
+            slow = slow_to_load(held)
+            for number in range(MAX_LATE):
+                with pytest.raises(CannotLoad, match="it goes on"):
+                    await loader.build(f"slow@{number}", slow, NOTHING)
+            names = ", ".join(f"slow@{number}" for number in range(MAX_LATE))
+            with pytest.raises(CannotLoad, match=f"loads that took too long are still running: {names}"):
+                await loader.build("echo@1", Echo, NOTHING)
+            assert held.reached == MAX_LATE
+        await eventually(lambda: not loader.running, "one to end")
+        assert isinstance(await loader.build("echo@1", Echo, NOTHING), Echo)
+        loader.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_build_whose_caller_is_cancelled_is_taken_over_too() -> None:
     async def scenario() -> None:
         loader = Loader(DEADLINE)
         with gate() as held:
@@ -101,9 +167,9 @@ def test_a_build_whose_caller_is_cancelled_is_given_up_too() -> None:
             build.cancel()
             assert isinstance(await within_deadline(loader.build("echo@1", Echo, NOTHING)), Echo)
             assert build.cancelled()
-            with pytest.raises(CannotLoad, match="an earlier attempt"):
-                await loader.build("slow@1", slow, NOTHING)
-        assert await within_deadline(built(loader, slow))
+            held.open()
+            assert isinstance(await within_deadline(loader.build("slow@1", slow, NOTHING)), slow)
+            assert held.reached == 1
         loader.close()
 
     asyncio.run(scenario())
