@@ -6,7 +6,7 @@ Only streams that something happened to are looked at. What has gone is remember
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from controlplane.rollout.failure import Refusal
@@ -14,10 +14,8 @@ from controlplane.rollout.registry import Address, Consumer
 from controlplane.rollout.state import Policy, Rollout
 from controlplane.xds.nodes import HostNode, identify
 from controlplane.xds.snapshot_cache import Audience
-from lightbulb.ads.server.delta import DeltaSession
 from lightbulb.ads.server.server import AdsServer
 from lightbulb.ads.server.snapshot import Snapshot
-from lightbulb.ads.server.sotw import SotwSession
 from lightbulb.ads.server.stream_status import StreamStatus
 from lightbulb.ads.values import MODEL_ASSIGNMENT, SIDECAR_STATE, Node
 
@@ -183,20 +181,8 @@ def _refusals(stream: StreamStatus, snapshot: Snapshot) -> tuple[Refusal, ...]:
             resource=name,
             reason=reason,
         )
-        for type_url, name, reason in sorted(_refused(stream.session, snapshot))
+        for (type_url, name), reason in sorted(stream.refusals(snapshot).items())
     )
-
-
-def _refused(session: DeltaSession | SotwSession, snapshot: Snapshot) -> Iterator[tuple[str, str, str]]:
-    """Yield type, name and reason; state-of-the-world refuses a type as a whole, which has no name."""
-    if isinstance(session, SotwSession):
-        for type_url, reason in session.refusals(snapshot).items():
-            yield type_url, "", reason
-        return
-    for type_url, subscription in session.subscriptions.items():
-        if subscription.rejected:
-            for name, reason in subscription.refusals(snapshot.of(type_url)).items():
-                yield type_url, name, reason
 
 
 def _owed(stream: StreamStatus, snapshot: Snapshot, refusals: tuple[Refusal, ...]) -> tuple[str, ...]:

@@ -77,7 +77,11 @@ class Consumer:
         if not refusals or not routed:
             return 0
         # By name: who refuses an objective's scope refuses its routes too, in every version of them.
-        now, before = ({(each.what, each.reason) for each in one} for one in (refusals, self.refusals))
+        # A port that is taken meanwhile has to do with no generation.
+        now, before = (
+            {(each.what, each.reason) for each in one if not each.of_listener}
+            for one in (refusals, self.refusals)
+        )
         same = now <= before and self.refused_of in routed
         return self.refused_of if same else routed[-1]
 

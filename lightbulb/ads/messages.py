@@ -54,7 +54,7 @@ class DeltaResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SotwRequest:
-    """A DiscoveryRequest. `error` makes it a NACK, and is text for people; None in any other request."""
+    """A DiscoveryRequest; `error` and `refused` are as in a DeltaRequest."""
 
     type_url: str
     node: Node | None = None
@@ -62,6 +62,7 @@ class SotwRequest:
     version: str = ""
     nonce: str = ""
     error: str | None = None
+    refused: Mapping[str, str] = field(default_factory=lambda: NO_REASONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,13 +67,15 @@ def decode_delta_request(data: bytes) -> DeltaRequest:
 def decode_sotw_request(data: bytes) -> SotwRequest:
     """Return the request in `data`."""
     message = pb.DiscoveryRequest.FromString(data)
+    nack = message.error_detail if message.HasField("error_detail") else None
     return SotwRequest(
         type_url=message.type_url,
         node=_node(message.node) if message.HasField("node") else None,
         names=tuple(message.resource_names),
         version=message.version_info,
         nonce=message.response_nonce,
-        error=message.error_detail.message if message.HasField("error_detail") else None,
+        error=None if nack is None else nack.message,
+        refused=NO_REASONS if nack is None else _refused(nack),
     )
 
 

@@ -1,9 +1,12 @@
 """State-of-the-world ADS: the cases in which it differs from delta; numbers as in test_cases."""
 
+from typing import Any
+
 import pytest
 
 from lightbulb.ads.messages import SotwRequest, SotwResponse
 from lightbulb.ads.server.lanes import SessionLimits, TooManyNames
+from lightbulb.ads.server.refusals import EVERYTHING
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
 from lightbulb.ads.server.sotw import SotwSession
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE
@@ -18,7 +21,7 @@ class Talk:
         self.now = 0.0
         self.names: dict[str, tuple[str, ...]] = {}
 
-    def ask(self, type_url: str, *names: str, **parts: str) -> tuple[SotwResponse, ...]:
+    def ask(self, type_url: str, *names: str, **parts: Any) -> tuple[SotwResponse, ...]:
         self.names[type_url] = names
         return self.session.on_request(SotwRequest(type_url=type_url, names=names, **parts), self.now)
 
@@ -98,11 +101,33 @@ def test_9_and_11_refused_content_is_not_sent_again_and_counts_while_it_is_wante
     talk = opened(of(ROUTE, a=1), ROUTE, "a")
     (bad,) = talk.publish(of(ROUTE, a=2))
     assert talk.nack(bad, "a: no") == ()
-    assert talk.session.watches[ROUTE].refusal() == "a: no"
+    assert talk.session.watches[ROUTE].refusals() == {"a": "no"}
     assert talk.publish(of(ROUTE, a=2, other=1)) == ()
     assert talk.publish(of(ROUTE, a=1)) == ()  # what it has
-    assert talk.session.watches[ROUTE].refusal() == ""
+    assert talk.session.watches[ROUTE].refusals() == {}
     assert contents(*talk.publish(of(ROUTE, a=3))) == [["a"]]
+
+
+def test_9_what_a_text_doesnt_name_is_refused_as_a_whole_and_what_a_nack_names_by_name() -> None:
+    for error, refused, found in (
+        ("no memory", {}, {(ROUTE, EVERYTHING): "no memory"}),
+        ("b, c: no", {}, {(ROUTE, "b"): "b, c: no"}),
+        ("two of them", {"a": "too long", "c": "unknown"}, {(ROUTE, "a"): "too long"}),
+    ):
+        talk = Talk(AB)
+        (bad,) = talk.ask(ROUTE, "a", "b")
+        assert talk.ask(ROUTE, "a", "b", nonce=bad.nonce, error=error, refused=refused) == ()
+        assert talk.session.refusals(AB) == found
+        assert talk.session.refusals(of(ROUTE, a=2, b=1)) == {}
+
+
+def test_9_resources_of_two_types_may_have_one_name() -> None:
+    both = of(CLUSTER, a=1).replace(ENDPOINTS, of(ENDPOINTS, a=1).of(ENDPOINTS).values())
+    talk = Talk(both)
+    for kind in (CLUSTER, ENDPOINTS):
+        (bad,) = talk.ask(kind, "a")
+        talk.nack(bad, kind)
+    assert talk.session.refusals(both) == {(kind, "a"): kind for kind in (CLUSTER, ENDPOINTS)}
 
 
 def test_12_refused_clusters_are_taken_back_to_what_was_held() -> None:
@@ -111,7 +136,7 @@ def test_12_refused_clusters_are_taken_back_to_what_was_held() -> None:
     (repair,) = talk.nack(bad, "b: no")
     assert contents(repair) == [["a"]]
     assert talk.nack(repair, "I refuse everything") == ()
-    assert talk.session.watches[CLUSTER].refusal() == "b: no"
+    assert talk.session.watches[CLUSTER].refusals() == {"b": "no"}
 
 
 def test_12_clusters_that_never_warm_are_taken_back_at_the_deadline() -> None:

@@ -1,6 +1,7 @@
 """What a real Envoy refuses is known by name and reason, is repaired, and stops nothing else."""
 
 import signal
+import socket
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from controlplane.xds import resources
 from lightbulb.ads.server.lanes import SessionLimits
 from lightbulb.ads.server.snapshot import Snapshot
-from lightbulb.ads.values import CLUSTER, LISTENER, ROUTE, SCOPED_ROUTE, Resource
+from lightbulb.ads.values import CLUSTER, LISTENER, LISTENER_NAME, ROUTE, SCOPED_ROUTE, Resource
 from lightbulb.sidecar.process import Sidecar
 from tests.envoy import broken
 from tests.envoy.lab import Lab, failures, load, wait_for
@@ -227,3 +228,14 @@ def test_26_a_world_in_many_pieces_arrives_whole(tmp_path: Path) -> None:
             assert lab.call(key).text == "vip-a"
     finally:
         lab.close()
+
+
+def test_a_port_that_is_taken_is_refused_by_name_in_either_form(either_lab: Lab) -> None:
+    either_lab.upstream("vip-a")
+    either_lab.start()  # it is shown no listener yet
+    with socket.socket() as other:
+        other.bind(either_lab.sidecar.settings.listen)
+        other.listen()
+        reasons = refused(either_lab, either_lab.world({KEY: "vip-a"}), {LISTENER_NAME})
+        assert "Address already in use" in reasons[LISTENER_NAME]
+        wait_for("all but the listener", lambda: either_lab.plane.unsynced() == ())

@@ -7,7 +7,7 @@ import pytest
 from controlplane.rollout.codec import report_from_bytes, report_to_bytes
 from controlplane.rollout.failure import Refusal
 from controlplane.rollout.registry import HOST_LEASE, REPLICA_SECONDS, Consumer, Report, adopt, merge
-from lightbulb.ads.values import ROUTE, SCOPED_ROUTE
+from lightbulb.ads.values import LISTENER, ROUTE, SCOPED_ROUTE
 from tests.rollout.rollouts import POLICY, REFUSAL
 
 SIDECAR = Consumer(id="s", kind="sidecar", since=1.0, routes=(1, 2), waiting_for=("t",), refusals=(REFUSAL,))
@@ -138,3 +138,10 @@ def test_who_refuses_an_objectives_scope_and_then_its_routes_refuses_the_same() 
     scope = replace(REFUSAL, resource_type=SCOPED_ROUTE)
     consumer = Consumer(id="s", kind="sidecar", refusals=(scope,), refused_of=1)
     assert consumer.refusal_of((scope, replace(scope, resource_type=ROUTE)), (1, 2)) == 1
+
+
+def test_that_a_sidecar_cant_listen_any_more_says_nothing_of_what_it_refused_before() -> None:
+    route = replace(REFUSAL, resource_type=ROUTE)
+    listener = replace(REFUSAL, resource_type=LISTENER, resource="lightbulb", reason="the port is taken")
+    consumer = Consumer(id="s", kind="sidecar", refusals=(route,), refused_of=1)
+    assert consumer.refusal_of((listener, route), (1, 2)) == 1

@@ -19,6 +19,7 @@ from collections.abc import Set as AbstractSet
 from lightbulb.ads.messages import NO_VERSIONS, WILDCARD, DeltaRequest, DeltaResponse
 from lightbulb.ads.server.batch import Batch
 from lightbulb.ads.server.lanes import Lanes, SessionLimits
+from lightbulb.ads.server.refusals import TypeAndName
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.type_state import TypeState
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, MODEL_ASSIGNMENT, ROUTE
@@ -99,10 +100,10 @@ class DeltaSession:
         """Return the types of which the stream hasn't acknowledged all that `snapshot` has for it."""
         return self._lanes.unsynced(snapshot)
 
-    def refusals(self, snapshot: Snapshot) -> Mapping[str, str]:
-        """Return name -> reason of what is refused of `snapshot`: the same versions as were refused."""
+    def refusals(self, snapshot: Snapshot) -> Mapping[TypeAndName, str]:
+        """Return the reason of each that is refused of `snapshot`: of the same version as was refused."""
         return {
-            name: reason
+            (type_url, name): reason
             for type_url, subscription in self.subscriptions.items()
             if subscription.rejected
             for name, reason in subscription.refusals(snapshot.of(type_url)).items()

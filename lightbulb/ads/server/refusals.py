@@ -13,6 +13,12 @@ from dataclasses import dataclass
 
 MAX_REASON = 500
 
+EVERYTHING = ""
+"""Stands for the name where all that was sent of a type was refused, and it can't be told what of it."""
+
+TypeAndName = tuple[str, str]
+"""Type URL and name of a resource, or EVERYTHING. Resources of two types may have the same name."""
+
 _TOKEN = re.compile(r"[^\s,;'\"()\[\]{}]+")
 
 

@@ -12,10 +12,10 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from lightbulb.ads.messages import WILDCARD, SotwRequest, SotwResponse
+from lightbulb.ads.messages import NO_REASONS, WILDCARD, SotwRequest, SotwResponse
 from lightbulb.ads.server.lanes import Lanes, SessionLimits
 from lightbulb.ads.server.order import NEVER_EMPTIED
-from lightbulb.ads.server.refusals import MAX_REASON
+from lightbulb.ads.server.refusals import EVERYTHING, MAX_REASON, TypeAndName, reasons_of
 from lightbulb.ads.server.snapshot import NO_RESOURCES, Resources, Snapshot
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, Resource
 
@@ -39,7 +39,9 @@ class SotwTypeState:
     pending: World | None = None
     since: float = 0.0
     rejected: str = ""
-    reason: str = ""
+    """The version that the client refused, all of it: what a version brings is applied together."""
+    reasons: Mapping[str, str] = field(default_factory=lambda: NO_REASONS)
+    """Name -> reason of what it refused of that, or else EVERYTHING."""
     asked: bool = False
     """A request that must be answered even if the content is old: the names are new."""
     repairing: bool = False
@@ -98,19 +100,24 @@ class SotwTypeState:
         self.version = content_version(world)
         self.held = {resource.name: resource for resource in world}
 
-    def refuse(self, reason: str) -> None:
+    def refuse(self, error: str, refused: Mapping[str, str] = NO_REASONS) -> None:
         """Note that the client refused what was pending."""
-        version = content_version(self._take_pending())
+        world = self._take_pending()
+        version = content_version(world)
         if version == self.version:
             return  # a repair that is refused itself: there is nothing better to send
-        self.rejected, self.reason = version, reason[:MAX_REASON]
+        self.rejected = version
+        found = reasons_of(error, refused, sent={each.name for each in world}, removed=())
+        self.reasons = found or {EVERYTHING: error[:MAX_REASON]}
         # Envoy keeps clusters that it refused warming, and holds back every later ACK for them.
         self.repairing = self.type_url == CLUSTER and bool(self.held)
 
-    def refusal(self, of: Resources | None = None) -> str:
-        """Return why the client refuses what it should have (`of`, or else the current); empty if not."""
+    def refusals(self, of: Resources | None = None) -> Mapping[str, str]:
+        """Return name -> reason of what the client refuses of what it should have (`of`, or the current)."""
+        if not self.rejected:
+            return NO_REASONS
         now = {content_version(self.wanted(removals=removals, of=of)) for removals in (True, False)}
-        return self.reason if self.rejected in now else ""
+        return self.reasons if self.rejected in now else NO_REASONS
 
     def expire(self) -> None:
         """Note that no ACK came in time; take back clusters, which may never warm."""
@@ -139,7 +146,7 @@ class SotwTypeState:
 
         A refused world doesn't say which of its clusters is bad: no route may name any of them.
         """
-        refused = self.type_url == CLUSTER and self.refusal()
+        refused = self.type_url == CLUSTER and self.refusals()
         return self._idle and not refused and not self.due(self.wanted(removals=False))
 
     @property
@@ -213,12 +220,12 @@ class SotwSession:
         """Return the types of which the stream hasn't acknowledged all that `snapshot` has for it."""
         return self._lanes.unsynced(snapshot)
 
-    def refusals(self, snapshot: Snapshot) -> Mapping[str, str]:
-        """Return type -> reason of what is refused of `snapshot`: the same content as was refused."""
+    def refusals(self, snapshot: Snapshot) -> Mapping[TypeAndName, str]:
+        """Return the reason of each that is refused of `snapshot`: of the same content as was refused."""
         return {
-            type_url: reason
+            (type_url, name): reason
             for type_url, watch in self.watches.items()
-            if watch.reason and (reason := watch.refusal(snapshot.of(type_url)))
+            for name, reason in watch.refusals(snapshot.of(type_url)).items()
         }
 
     def held(self, type_url: str) -> Mapping[str, str]:
@@ -275,7 +282,7 @@ def _take_answer(watch: SotwTypeState, request: SotwRequest) -> None:
     if request.error is None:
         watch.acknowledge()
     else:
-        watch.refuse(request.error)
+        watch.refuse(request.error, request.refused)
 
 
 def _sorted(resources: Mapping[str, Resource]) -> World:

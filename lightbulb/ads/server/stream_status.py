@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lightbulb.ads.server.form import Session
+from lightbulb.ads.server.refusals import TypeAndName
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.values import Node
 
@@ -21,12 +22,13 @@ class StreamStatus:
 
     @property
     def rejected(self) -> Mapping[str, str]:
-        """Resource name -> reason, of what the client refuses in its current version."""
+        """Resource name, or else type -> reason, of what the client refuses in its current version."""
         snapshot = self.session.snapshot
-        return {} if snapshot is None else self.refusals(snapshot)
+        refused = {} if snapshot is None else self.refusals(snapshot)
+        return {name or type_url: reason for (type_url, name), reason in refused.items()}
 
-    def refusals(self, snapshot: Snapshot) -> Mapping[str, str]:
-        """Return name -> reason of what is refused of `snapshot`: the same versions as were refused."""
+    def refusals(self, snapshot: Snapshot) -> Mapping[TypeAndName, str]:
+        """Return the reason of each that is refused of `snapshot`: of the same version as was refused."""
         return self.session.refusals(snapshot)
 
     def unsynced(self, snapshot: Snapshot) -> tuple[str, ...]:
