@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from controlplane.admin.outcome import Outcome, outcome_from_bytes, outcome_to_bytes
+from controlplane.admin.outcome import Outcome, RequestIdUsed, outcome_from_bytes, outcome_to_bytes
 from controlplane.admin.planner import DoesNotFit, Release, plan_beside, room_for
 from controlplane.model import RuleSet, Workspace
 from controlplane.replica.replica import Replica, StoreView
@@ -38,12 +38,13 @@ MAX_NUMBER = 2**63 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks, why, and under which id; an empty id is nobody's."""
+    """Who asks, why, and under which id; an empty id is nobody's. `digest` is that of the whole request."""
 
     author: str = ""
     message: str = ""
     source_revision: str = ""
     request_id: str = ""
+    digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +106,9 @@ class Operator:
 
             def decide(known: StoreView) -> _Step:
                 newest = known.rollout.newest if known.rollout is not None else 0
-                if newest and self._entry(newest).source_hash == source_hash:
-                    return self._unchanged(known, newest)
+                entry = self._entry(newest) if newest else None
+                if entry is not None and entry.source_hash == source_hash:
+                    return self._unchanged(known, newest, entry.content_hash)
                 if not rules:
                     rules.append(compile_workspace(workspace))
                 plan, release = plan_beside(rules[0], self._base(known), known.generations)
@@ -161,13 +163,14 @@ class Operator:
         last: StoreError | None = None
         for _ in range(ATTEMPTS):
             known = await self._replica.refresh()
-            done = await self._done(caller.request_id)
+            done = await self._done(caller)
             if done is not None:
                 return done
             step = await asyncio.to_thread(decide, known)
             if step.following == known.rollout and not caller.request_id:
                 return replace(step.outcome, version=known.version)
-            step = replace(step, outcome=replace(step.outcome, version=known.version + 1))
+            outcome = replace(step.outcome, version=known.version + 1, request_digest=caller.digest)
+            step = replace(step, outcome=outcome)
             try:
                 await self._replica.commit(self._change(known, step, caller))
             except Conflict as error:
@@ -176,14 +179,17 @@ class Operator:
             return step.outcome
         raise Conflict(f"others changed the rollout {ATTEMPTS} times meanwhile; try again") from last
 
-    async def _done(self, request_id: str) -> Outcome | None:
-        """Return what a request came to before, if it did."""
-        if not request_id:
+    async def _done(self, caller: Caller) -> Outcome | None:
+        """Return what a request came to before, if it did. Raises RequestIdUsed."""
+        if not caller.request_id:
             return None
-        body = await asyncio.to_thread(self._replica.store.outcome, request_id)
+        body = await asyncio.to_thread(self._replica.store.outcome, caller.request_id)
         if body is None:
             return None
-        return outcome_from_bytes(body)
+        outcome = outcome_from_bytes(body)
+        if outcome.request_digest not in {b"", caller.digest}:
+            raise RequestIdUsed(outcome)
+        return outcome
 
     def _one_too_many(self, known: StoreView, newest: int) -> str:
         """Return the hash of the content that a new generation pushes out; empty when there is none."""
@@ -234,9 +240,10 @@ class Operator:
             unknown = error
         raise UnknownGeneration(number) from unknown
 
-    def _unchanged(self, known: StoreView, number: int) -> _Step:
+    def _unchanged(self, known: StoreView, number: int, content_hash: str = "") -> _Step:
         assert known.rollout is not None
-        return _Step(following=known.rollout, outcome=Outcome(generation=number, unchanged=True))
+        outcome = Outcome(generation=number, unchanged=True, content_hash=content_hash)
+        return _Step(following=known.rollout, outcome=outcome)
 
     def _back(self, known: StoreView, back: Back, caller: Caller) -> _Step:
         rollout, number = known.rollout, back.number
@@ -311,7 +318,7 @@ class Operator:
         )
         return _Step(
             following=operations.publish(known.rollout, number, release, at),
-            outcome=Outcome(generation=number, on_its_way=True),
+            outcome=Outcome(generation=number, on_its_way=True, content_hash=stored),
             kind=kind,
             detail=caller.message,
             entry=entry,

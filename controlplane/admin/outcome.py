@@ -30,6 +30,22 @@ class Outcome:
     left: int = 0
     version: int = 0
     """Version of the rollout that has it; 0 where the release before wrote it down."""
+    content_hash: str = ""
+    """Of a publish: that of the generation; empty likewise."""
+    request_digest: bytes = b""
+    """The digest of the request that it answers; empty likewise."""
+
+
+class RequestIdUsed(Exception):
+    """Another request had this id: there is no telling which of the two its caller means."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        """Say what the first one was about."""
+        super().__init__(
+            f"this request id was used for another request, about generation {outcome.generation}, which was "
+            "carried out; nothing has changed now. Repeat a request as it was, or give it an id of its own"
+        )
+        self.about = {"generation": str(outcome.generation)}
 
 
 def outcome_to_bytes(outcome: Outcome) -> bytes:
@@ -41,6 +57,8 @@ def outcome_to_bytes(outcome: Outcome) -> bytes:
         pinned=outcome.pinned,
         left=outcome.left,
         version=outcome.version,
+        content_hash=outcome.content_hash,
+        request_digest=outcome.request_digest,
     ).SerializeToString(deterministic=True)
 
 
@@ -61,4 +79,6 @@ def outcome_from_bytes(body: bytes) -> Outcome:
         pinned=tuple(message.pinned),
         left=message.left,
         version=message.version,
+        content_hash=message.content_hash,
+        request_digest=message.request_digest,
     )

@@ -11,6 +11,7 @@ import grpc
 import grpc.aio
 
 from controlplane.admin.operator import UnknownGeneration
+from controlplane.admin.outcome import RequestIdUsed
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.archive import NotKept
 from controlplane.rollout.operations import (
@@ -78,6 +79,7 @@ KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
         TooManyWatchers: ErrorKind(
             code=_CODE.RESOURCE_EXHAUSTED, reason="TOO_MANY_WATCHERS", retry_after=5.0
         ),
+        RequestIdUsed: ErrorKind(code=_CODE.ALREADY_EXISTS, reason="REQUEST_ID_USED"),
         NothingActive: _refused("NOTHING_ACTIVE"),
         NotLoaded: _refused("GENERATION_NOT_LOADED"),
         OnItsWay: _refused("GENERATION_ON_ITS_WAY"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -57,7 +58,7 @@ class AdminService(pb_grpc.ControlPlaneServicer):
             return pb.PublishResponse(problems=map(problem, error.problems))
         return pb.PublishResponse(
             generation=outcome.generation,
-            content_hash=await self._content_hash(outcome.generation),
+            content_hash=outcome.content_hash or await self._content_hash(outcome.generation),
             unchanged=outcome.unchanged,
             version=outcome.version or self._replica.known.version,
         )
@@ -160,4 +161,15 @@ def _caller(request: pb.PublishRequest | pb.RollbackRequest | pb.PinRequest) -> 
     for name, text in texts.items():
         if len(text) > MAX_TEXT:
             raise InvalidRequest(f"{name} is longer than {MAX_TEXT} characters", path=name)
-    return Caller(**texts)
+    return Caller(**texts, digest=_digest(request) if request.request_id else b"")
+
+
+def _digest(request: pb.PublishRequest | pb.RollbackRequest | pb.PinRequest) -> bytes:
+    """Return what tells a request from others; a workspace is the same in whichever order its files come."""
+    if isinstance(request, pb.PublishRequest):
+        files = sorted(request.files, key=lambda file: file.path)
+        request = pb.PublishRequest.FromString(request.SerializeToString())
+        del request.files[:]
+        request.files.extend(files)
+    name = request.DESCRIPTOR.full_name.encode()
+    return hashlib.sha256(name + b"\0" + request.SerializeToString(deterministic=True)).digest()

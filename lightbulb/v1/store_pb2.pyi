@@ -175,17 +175,21 @@ class StoredReport(_message.Message):
     def __init__(self, replica: _Optional[str] = ..., heartbeat: _Optional[float] = ..., version: _Optional[int] = ..., consumers: _Optional[_Iterable[_Union[StoredConsumer, _Mapping]]] = ...) -> None: ...
 
 class StoredOutcome(_message.Message):
-    __slots__ = ("generation", "unchanged", "on_its_way", "pinned", "left", "version")
+    __slots__ = ("generation", "unchanged", "on_its_way", "pinned", "left", "version", "content_hash", "request_digest")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
     ON_ITS_WAY_FIELD_NUMBER: _ClassVar[int]
     PINNED_FIELD_NUMBER: _ClassVar[int]
     LEFT_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
     generation: int
     unchanged: bool
     on_its_way: bool
     pinned: _containers.RepeatedScalarFieldContainer[int]
     left: int
     version: int
-    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., pinned: _Optional[_Iterable[int]] = ..., left: _Optional[int] = ..., version: _Optional[int] = ...) -> None: ...
+    content_hash: str
+    request_digest: bytes
+    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., pinned: _Optional[_Iterable[int]] = ..., left: _Optional[int] = ..., version: _Optional[int] = ..., content_hash: _Optional[str] = ..., request_digest: _Optional[bytes] = ...) -> None: ...

@@ -1,6 +1,7 @@
 """The API: calls that are repeated, what is written down of them, and what is refused."""
 
 import asyncio
+import struct
 from dataclasses import replace
 
 import grpc
@@ -8,6 +9,7 @@ import pytest
 
 from controlplane.api.service import MAX_TEXT, MAX_WATCHERS
 from controlplane.rules.workspace import MAX_FILES
+from controlplane.store.contract import Change
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, plane, refused, run, told
 from tests.controlplane.workspaces import publish_request
@@ -36,9 +38,6 @@ async def twice(first: Plane, second: Plane) -> None:
     history, events, rollout = await first.history(), await first.events(), first.rollout
     for (name, request), answer in zip(calls, answers, strict=True):
         again = await getattr(second.stub, name)(request, timeout=DEADLINE)
-        for each in (answer, again):
-            if name != "Pin":
-                each.version = 0  # tells where the rollout is by now
         assert again == answer
     assert answers[1].unchanged
     assert (answers[2].pinned, answers[4].pinned) == ([1], [])
@@ -71,9 +70,70 @@ def test_a_call_may_be_repeated_after_a_restart(store: str) -> None:
             await it.plane.stop()
             async with plane(store) as again:
                 repeated = await again.publish(2, request_id="p")
-                assert (repeated.generation, repeated.unchanged) == (answer.generation, answer.unchanged)
-                assert repeated.content_hash == answer.content_hash
+                assert repeated == answer
                 assert again.version == version
+
+    run(scenario)
+
+
+def test_an_id_that_another_request_had_is_refused_at_every_replica(redis: RedisServer) -> None:
+    async def scenario() -> None:
+        async with world(redis.url) as it, plane(redis.url, name="two") as other:
+            request = publish_request(2, request_id="same")
+            answer = await it.plane.stub.Publish(request, timeout=DEADLINE)
+            await it.settled()
+            again = publish_request(2, request_id="same")
+            del again.files[:]
+            again.files.extend(reversed(request.files))
+            assert await other.stub.Publish(again, timeout=DEADLINE) == answer  # the same files
+            history = await it.plane.history()
+            for each in (it.plane, other):
+                for call in (
+                    each.publish(3, request_id="same"),
+                    each.publish(2, request_id="same", author="eve"),
+                    each.roll_back(1, request_id="same"),
+                    each.pin(2, request_id="same"),
+                ):
+                    info = await told(call)
+                    assert (info.reason, info.about) == ("REQUEST_ID_USED", {"generation": "2"})
+            code, text = await refused(other.publish(3, request_id="same"))
+            assert code is grpc.StatusCode.ALREADY_EXISTS
+            assert text.startswith("this request id was used for another request, about generation 2")
+            assert await other.history() == history
+
+    run(scenario)
+
+
+def test_one_of_two_requests_that_race_with_one_id_is_carried_out_and_the_other_refused(
+    redis: RedisServer,
+) -> None:
+    async def scenario() -> None:
+        async with world(redis.url) as it, plane(redis.url, name="two") as other:
+            calls = (it.plane.publish(2, request_id="same"), other.publish(3, request_id="same"))
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+            (failed,) = [each for each in answers if isinstance(each, grpc.aio.AioRpcError)]
+            assert failed.code() is grpc.StatusCode.ALREADY_EXISTS
+            assert [each.generation for each in await it.plane.history()] == [2, 1]
+
+    run(scenario)
+
+
+def test_what_an_older_control_plane_wrote_of_a_request_still_answers_it(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            await it.settled()
+            head = it.plane.store.head()
+            change = Change(
+                expected=head.version,
+                body=head.body,
+                request_id="old",
+                outcome=struct.pack(">Q??", 1, True, False),
+            )
+            await it.plane.replica.commit(change)
+            answer = await it.plane.publish(2, request_id="old")
+            (first,) = await it.plane.history()
+            assert (answer.generation, answer.unchanged) == (1, True)
+            assert answer.content_hash == first.content_hash
 
     run(scenario)
 
