@@ -3,7 +3,7 @@ PYTHON ?= $(or $(shell command -v python3.11),python3)
 BIN := .venv/bin
 SET_UP := @$(PYTHON) requirements/set_up.py
 
-.PHONY: demo up up-distributed test golden fuzz lint protos bootstraps lock bench chaos clean
+.PHONY: demo up up-distributed test golden fuzz mutants lint protos bootstraps lock bench chaos clean
 
 demo:
 	$(SET_UP) demo
@@ -28,6 +28,11 @@ golden:
 fuzz:
 	$(SET_UP) demo test fuzz
 	$(BIN)/python -m tests.fuzz
+
+# MUTANTS: groups or files, and options; none for a fifth of all.
+mutants:
+	$(SET_UP) demo test mutants
+	$(BIN)/python -m tests.mutants $(MUTANTS)
 
 lint:
 	$(SET_UP) demo lint

@@ -26,6 +26,7 @@ LOCKS = {
     "demo": (PROJECT, "--extra=all", "--group=demo", "--group=build"),
     "test": ("--group=test",),
     "fuzz": ("--group=fuzz",),
+    "mutants": ("--group=mutants",),
     "lint": ("--group=lint",),
     "bench": ("--group=bench",),
     "build": ("--group=build",),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from controlplane.cli.processes import PORTS
@@ -33,6 +33,14 @@ TOGETHER = (
 """Beginnings of the names of tests that share what takes long to set up: they run in one process."""
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A mutant is noticed by a failure; that it is a small one is of no use.
+settings.register_profile(
+    "mutants",
+    settings.get_profile("suite"),
+    phases=(Phase.explicit, Phase.generate),
+    database=None,
+    derandomize=True,
+)
 settings.load_profile("suite")
 
 

@@ -65,5 +65,10 @@ def has_arrived(type_url: str, lanes: Lanes, shown: Snapshot) -> bool:
 
 
 def is_complete(lanes: Lanes, held: Held) -> bool:
-    """Say whether `held` has all that Envoy asks for by name, such as the routes of its scopes."""
-    return all(lane.names <= held.get(lane.type_url, NO_RESOURCES).keys() for lane in lanes.values())
+    """Say whether `held` has all that Envoy asks for by name, such as the routes of its scopes.
+
+    One that has just started hasn't asked for routes yet: then it can't be known.
+    """
+    return ROUTE in lanes and all(
+        lane.names <= held.get(lane.type_url, NO_RESOURCES).keys() for lane in lanes.values()
+    )

@@ -3,7 +3,7 @@
 Messages wait in both directions until a test lets one through, so that every interleaving can be tried.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 from lightbulb.ads.messages import DeltaRequest, DeltaResponse
@@ -28,14 +28,23 @@ class Sidecar:
         self.warming: DeltaResponse | None = None
         self.answered: set[str] = set()
         """Clusters for which endpoints came, or word that there are none: they are warm."""
+        self.cold: frozenset[str] = frozenset()
+        """Clusters that never warm."""
+        self.nonces: dict[str, str] = {}
+        """Type -> the nonce of the response before the last."""
+        self.said: dict[str, str] = {}
+        self.seen: Counter[str] = Counter()
         self.connect()
 
     def connect(self) -> None:
         """Begin a stream: what was on its way is lost, what the sidecar has is named."""
+        self.seen["a reconnect with something held"] += bool(self.world[CLUSTER])
         self.session = DeltaSession(self.snapshot, LIMITS)
         self.to_sidecar: deque[DeltaResponse] = deque()
         self.to_server: deque[DeltaRequest] = deque()
         self.warming = None
+        self.given_up: set[str] = set()
+        """Nonces of responses whose ACK is waited for no more: another may follow them."""
         for kind in (*WILDCARDS[:1], ENDPOINTS, *WILDCARDS[1:], ROUTE):
             names = () if kind in WILDCARDS else tuple(sorted(self.wanted[kind]))
             if kind in WILDCARDS or names:
@@ -49,7 +58,9 @@ class Sidecar:
 
     def server_reads(self) -> None:
         if self.to_server:
-            self.to_sidecar.extend(self.session.on_request(self.to_server.popleft(), self.now))
+            request = self.to_server.popleft()
+            self._note_request(request)
+            self.to_sidecar.extend(self.session.on_request(request, self.now))
             self._check()
 
     def sidecar_reads(self) -> None:
@@ -68,12 +79,26 @@ class Sidecar:
                 deadline = self.session.next_deadline()
                 if deadline is None or deadline <= self.now:
                     return
-                self.now = deadline
-                self.to_sidecar.extend(self.session.on_tick(self.now))
+                self.wait()
         raise AssertionError("it never ends")
+
+    def wait(self) -> None:
+        """Let the session's next deadline pass, whatever is under way."""
+        self.now = max(self.now, self.session.next_deadline() or 0.0)
+        awaited = [each.pending for each in self.session.subscriptions.values() if each.pending is not None]
+        self.to_sidecar.extend(self.session.on_tick(self.now))
+        still = [each.pending for each in self.session.subscriptions.values()]
+        self.given_up |= {each.nonce for each in awaited if each not in still}
+        self._check()
+
+    def repeat_itself(self, kind: str) -> None:
+        """Say once more, and wrongly, what was said of the response before the last."""
+        if kind in self.nonces:
+            self.to_server.append(DeltaRequest(type_url=kind, nonce=self.nonces[kind], error="stale"))
 
     def _take(self, response: DeltaResponse) -> None:  # noqa: C901 - what Envoy does, in its order
         kind = response.type_url
+        self._note_response(response)
         names = [each.name for each in response.resources]
         assert len(names) == len(set(names))
         bad = [each.name for each in response.resources if self.refuses(each)]
@@ -95,7 +120,7 @@ class Sidecar:
             self.warming = response
         else:
             self._say(kind, nonce=response.nonce)
-        if self.warming is not None and self.world[CLUSTER].keys() <= self.answered:
+        if self.warming is not None and self.world[CLUSTER].keys() <= self.answered - self.cold:
             response, self.warming = self.warming, None
             self._say(CLUSTER, nonce=response.nonce)
 
@@ -108,11 +133,45 @@ class Sidecar:
             self._say(kind, subscribe=tuple(sorted(new)), unsubscribe=tuple(sorted(old)))
 
     def _say(self, kind: str, **parts: object) -> None:
+        if "nonce" in parts:
+            self.said[kind], self.nonces[kind] = str(parts["nonce"]), self.said.get(kind, "none")
         self.to_server.append(DeltaRequest(type_url=kind, **parts))  # type: ignore[arg-type]
+
+    def _note_request(self, request: DeltaRequest) -> None:
+        lane = self.session.subscriptions.get(request.type_url)
+        if lane is None or not request.nonce:
+            return
+        answers = lane.pending is not None and lane.pending.nonce == request.nonce
+        self.seen["a stale nonce"] += not answers
+        self.seen["an ACK that is late"] += answers and lane.late and request.error is None
+        self.seen["a NACK"] += answers and request.error is not None
+
+    def _note_response(self, response: DeltaResponse) -> None:
+        kind, lanes = response.type_url, self.session.subscriptions
+        wanted = self.snapshot.of(kind)
+        if kind == CLUSTER:
+            self.seen["a cluster taken back"] += any(name in wanted for name in response.removed)
+            self.seen["clusters taken away"] += any(name not in wanted for name in response.removed)
+            older = [each for each in response.resources if each.name in lanes[kind].rejected]
+            self.seen["an update taken back"] += any(each != wanted.get(each.name) for each in older)
+            self.seen["a search by halves"] += bool(lanes[kind].batch_limit)
+
+    def _note_state(self) -> None:
+        lanes, clusters = self.session.subscriptions, self.snapshot.of(CLUSTER)
+        lane = lanes.get(CLUSTER)
+        if lane is not None and lane.pending is None:
+            self.seen["a removal held back"] += any(name not in clusters for name in lane.dirty)
+        for other in lanes.values():
+            self.seen["news for a type that is under way"] += other.pending is not None and bool(other.dirty)
+        if ROUTE in lanes and lane is not None and lane.rejected:
+            self.seen["a route held back"] += lanes[ROUTE].pending is None and bool(lanes[ROUTE].dirty)
+            reasons = lane.refusals().values()
+            self.seen["a cluster given up"] += "not acknowledged in time" in reasons
 
     def _check(self) -> None:
         """What must hold at every moment."""
-        under_way = [each.type_url for each in self.to_sidecar]
+        self._note_state()
+        under_way = [each.type_url for each in self.to_sidecar if each.nonce not in self.given_up]
         assert len(under_way) == len(set(under_way)), "more than one un-ACKed response of a type"
         for name, route in self.world[ROUTE].items():
             if name in self.world[SCOPED_ROUTE]:

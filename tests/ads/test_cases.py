@@ -117,6 +117,12 @@ def test_6_unsubscribing_what_was_not_subscribed_is_no_error_and_no_news() -> No
     assert names(talk.publish(of(ROUTE, a=2))) == [(["a"], [])]
 
 
+def test_6_what_is_unsubscribed_is_not_known_to_be_held() -> None:
+    talk = opened(AB, ROUTE, "a", "b")
+    assert talk.ask(ROUTE, drop=("a",)) == ()
+    assert talk.session.held(ROUTE).keys() == {"b"}
+
+
 def test_7_a_reconnect_may_name_the_wildcard_and_names_together() -> None:
     talk = Talk(AB)
     held = {"a": res("a").version, "gone": "1"}
@@ -184,6 +190,41 @@ def test_10_a_nack_that_names_nobody_is_narrowed_down_by_halves() -> None:
     assert sent < 15
     assert talk.refused(ROUTE).keys() == {"r13"}
     assert talk.session.subscriptions[ROUTE].held.keys() == everything.keys() - {"r13"}
+
+
+def test_10_the_search_by_halves_is_over_once_all_was_taken() -> None:
+    everything = {f"r{number}": 1 for number in range(8)}
+    talk = Talk(of(ROUTE, **everything))
+    (response,) = talk.ask(ROUTE, "*")
+    (half,) = talk.nack(response, "something is wrong")
+    assert len(half.resources) == 4
+    (quarter,) = talk.nack(half, "something is wrong")
+    assert len(quarter.resources) == 2
+    (half,) = talk.ack(quarter)
+    assert len(half.resources) == 4
+    (rest,) = talk.ack(half)
+    assert len(rest.resources) == 2
+    assert talk.ack(rest) == ()
+    (all_at_once,) = talk.publish(of(ROUTE, **dict.fromkeys(everything, 2)))
+    assert len(all_at_once.resources) == 8
+
+
+@pytest.mark.parametrize(
+    ("error", "refused"),
+    [("x" * 600, None), (f"a: {'x' * 600}\nb: y", None), ("no", {"a": "x" * 600})],
+)
+def test_10_a_reason_is_kept_in_part_when_it_is_long(error: str, refused: dict[str, str] | None) -> None:
+    talk = Talk(of(ROUTE, a=1))
+    (response,) = talk.ask(ROUTE, "*")
+    assert talk.nack(response, error, refused) == ()
+    assert talk.refused(ROUTE) == {"a": "x" * 500}
+
+
+def test_10_the_reason_of_a_refused_removal_is_kept_in_part_too() -> None:
+    talk = opened(AB, ROUTE, "*")
+    (removal,) = talk.publish(of(ROUTE, a=1))
+    assert talk.nack(removal, "x" * 600) == ()
+    assert talk.refused(ROUTE) == {"b": "x" * 500}
 
 
 def test_11_refused_bytes_are_not_sent_again_other_bytes_are() -> None:
@@ -297,6 +338,17 @@ def test_12_a_cluster_that_never_warms_is_taken_back_tried_alone_and_given_up() 
     assert talk.session.unsynced(talk.session.snapshot) == ()
 
 
+def test_12_a_cluster_that_is_late_once_is_tried_again() -> None:
+    talk = opened(of(CLUSTER, a=1), CLUSTER)
+    talk.publish(of(CLUSTER, a=1, b=1))
+    (repair,) = talk.wait(LIMITS.ack_seconds)
+    assert (names((repair,)), talk.refused(CLUSTER)) == ([([], ["b"])], {})
+    (again,) = talk.ack(repair)
+    assert names((again,)) == [(["b"], [])]
+    assert talk.ack(again) == ()
+    assert talk.session.held(CLUSTER).keys() == {"a", "b"}
+
+
 def test_12_routes_to_a_refused_cluster_are_held_back_and_no_others() -> None:
     talk = sidecar(fleet({"o": "a", "p": "a"}, {"c": 0}))
     (cds,) = talk.publish(fleet({"o": "b", "p": "c"}))
@@ -308,6 +360,19 @@ def test_12_routes_to_a_refused_cluster_are_held_back_and_no_others() -> None:
     assert talk.session.subscriptions[CLUSTER].held.keys() == {"a", "c"}  # o still names a
     (rds,) = talk.publish(fleet({"o": "a", "p": "a"}, {"c": 0}))  # withdrawn: o has never changed
     assert names((rds,)) == [(["p"], [])]
+
+
+def test_12_routes_to_a_refused_cluster_that_may_never_have_been_applied_are_held_back() -> None:
+    """A relay that reconnects while it applies a cluster says that it has one, of a version not known."""
+    talk = Talk(fleet({"o": "a", "p": "b"}))
+    have = {"a": "", "b": res("b").version}
+    (cds,) = talk.ask(CLUSTER, "*", have=have)
+    assert names((cds,)) == [(["a"], [])]
+    for type_url in (ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE):
+        for response in talk.ask(type_url, "*"):
+            talk.ack(response)
+    after = talk.nack(cds, "a: no", {"a": "no"})
+    assert [names((each,)) for each in after if each.type_url == ROUTE] == [[(["p"], [])]]
 
 
 def test_12_a_client_that_acknowledges_nothing_is_late_and_sent_nothing_more() -> None:

@@ -151,6 +151,19 @@ def test_a_plan_has_a_vip_for_every_key_and_loads_what_it_routes() -> None:
     assert plan == make_plan(compile_workspace(workspace()), plan)
 
 
+def test_routes_are_sorted_by_objective_whatever_the_order_of_tables() -> None:
+    rules = compile_workspace(workspace())
+    (table,) = rules.tables
+    earlier = replace(
+        table,
+        objective="Another",
+        models=tuple(replace(each, routing_key=f"Another|{each.name}|1") for each in table.models),
+    )
+    plan = make_plan(replace(rules, tables=(table, earlier)))
+    assert [rule.objective for rule in plan.routes] == ["Another", "Another", "Ranking", "Ranking"]
+    assert plan.routes == make_plan(replace(rules, tables=(earlier, table))).routes
+
+
 def test_models_stay_when_the_fleet_grows() -> None:
     before = make_plan(compile_workspace(workspace()))
     grown = GOOD["fleet.yaml"].replace("shards:\n", "shards:\n  - {name: _, vip: vip-0, memory: 64GiB}\n")

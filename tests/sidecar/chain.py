@@ -4,7 +4,7 @@ The streams between them are queues here, out of which a test lets one message a
 step by step what `Relay.apply` does.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -78,12 +78,14 @@ class Chain:
         self.refuses = refuses
         self.now = 0.0
         self.kept = NOTHING_HELD
+        self.seen: Counter[str] = Counter()
         self.envoy = Envoy(EMPTY_SNAPSHOT, refuses)
         self.envoy_is_new = False
         self.start_relay()
 
     def start_relay(self) -> None:
         """What was on its way to it and from it is lost; Envoy runs on."""
+        self.seen["a relay that starts from what it kept"] += bool(self.kept)
         self.holdings = start_from(self.kept)
         self.subscriber = SubscriberSession(NODE, TYPES, held=versions(self.holdings.accepted))
         self.inbox: dict[str, deque[Delivered]] = {kind: deque() for kind in TYPES}
@@ -95,6 +97,7 @@ class Chain:
 
     def start_envoy(self) -> None:
         """Envoy dies, and another starts with nothing."""
+        self.seen["an Envoy that ends while an update is applied"] += bool(self.applying)
         self.envoy = Envoy(self.holdings.wanted, self.refuses)
         self.envoy.now = self.now
         self.envoy_is_new = True
@@ -103,6 +106,8 @@ class Chain:
         """Open a stream upstream: the first one once Envoy has what was kept, if anything was."""
         if self.started or not self.holdings.accepted or all(map(self._has_arrived, TYPES)):
             self.started = True
+            lost = self.stream is not None and (self.stream.to_relay or self.stream.to_upstream)
+            self.seen["a reconnect that loses what was on its way"] += bool(lost)
             session = DeltaSession(self.snapshot, LIMITS)
             self.stream = Stream(session, deque(self.subscriber.connect()))
 
@@ -168,6 +173,7 @@ class Chain:
             return False
         delivered = self.inbox[kind].popleft()
         stream, response = delivered
+        self.seen["a response of a stream that has ended"] += stream is not self.stream
         if stream is not self.stream:
             return True
         update = self.subscriber.begin(response)
@@ -192,6 +198,7 @@ class Chain:
         if refused:
             self.envoy.publish(self.holdings.wanted)
         if can_serve(self.holdings.accepted) and is_complete(lanes, self.holdings.accepted):
+            self.seen["what is kept changes"] += self.kept != self.holdings.accepted
             self.kept = self.holdings.accepted
             assert self.kept[SCOPED_ROUTE].keys() <= self.kept[ROUTE].keys(), "an Envoy would wait for ever"
         self._answer(delivered, update, refused)
@@ -199,6 +206,8 @@ class Chain:
 
     def _answer(self, delivered: Delivered, update: Update, refused: dict[str, str]) -> None:
         stream, response = delivered
+        self.seen["an answer to a stream that has ended"] += stream is not self.stream
+        self.seen["a NACK, told upstream"] += bool(refused)
         request = self.subscriber.finish(response, update, refused)
         if stream is self.stream:
             stream.to_upstream.append(request)
@@ -211,7 +220,7 @@ class Chain:
         if self.envoy_is_new or self.stream.session.unsynced(self.snapshot):
             return
         lanes = self.stream.session.subscriptions
-        for kind in TYPES:
+        for kind in TYPES if lanes.keys() >= set(TYPES) else ():  # it asks for one after the other
             refused = lanes[kind].refusals().keys() | lanes[CLUSTER].refusals().keys()
             shown, has = (
                 {name: each.version for name, each in resources.items() if name not in refused}

@@ -180,11 +180,11 @@ class DeltaSession:
         return batch if batch or subscription.owes_answer else None
 
     def _missing_clusters(self, type_url: str) -> AbstractSet[str]:
-        """Return the clusters that a route must not name: the client refused them, and has no other."""
+        """Return the clusters that a route must not name: the client refused them, and may have no other."""
         clusters = self.subscriptions.get(CLUSTER)
         if type_url != ROUTE or clusters is None:
             return frozenset()
-        return clusters.rejected.keys() - clusters.held.keys()
+        return {name for name in clusters.rejected if not clusters.held.get(name)}
 
 
 def _take_answer(subscription: TypeState, request: DeltaRequest) -> None:

@@ -1,0 +1,122 @@
+"""A difference says in words what one generation has and the other hasn't."""
+
+from dataclasses import replace
+
+from controlplane.model import Plan, RoutingRule, ShardAssignment
+from controlplane.planning.difference import Difference, differences
+from lightbulb.model import (
+    AnyOf,
+    Comparison,
+    ContextRule,
+    ModelAssignment,
+    ObjectiveTable,
+    Operator,
+    OverrideRule,
+)
+from tests.lightbulb.tables import AB_RULE, MODELS, OBJECTIVE, TABLE, source
+
+EMPTY = Plan(tables=(), routes=(), assignments=())
+ROUTES = tuple(
+    RoutingRule(objective=OBJECTIVE, key=model.routing_key, vip=f"vip-{model.name}") for model in MODELS[:4]
+)
+SHARD = ShardAssignment(
+    shard="a",
+    vip="vip-a",
+    memory_mib=2048,
+    models=(
+        ModelAssignment(name="m", version="1", memory_mib=10),
+        ModelAssignment(name="n", version="2", memory_mib=20),
+    ),
+)
+WHOLE = Plan(tables=(TABLE,), routes=ROUTES, assignments=(SHARD,))
+
+AB = "defineAB12345Rule.js defineAB12345Rule"
+CELL_2 = "cell-2@1 (boost=0.5, explore=True, limit=20, note='x')"
+OBJECTIVE_LINES = (
+    "takes TITLE_INPUT_TYPE; cached 60 s; deadline 0.25 s",
+    "default@1 is on vip-default",
+    f"{CELL_2} is on vip-cell-2",
+    "cell-3@1 is on vip-cell-3",
+    "kids@1 is on vip-kids",
+    "next@2 is on no VIP",
+    f"defineOverridesRule.js defineOverridesRule: lab may ask for {CELL_2}, next@2",
+    "defineOpenOverridesRule.js defineOpenOverridesRule: every client may ask for default@1",
+    f"{AB}: test 12345 in 0-50% of its layer of those with country in 'US', 'CA'",
+    f"{AB}: cell 1 (34%) gets default@1",
+    f"{AB}: cell 2 (33%) gets {CELL_2}",
+    f"{AB}: cell 3 (33%) gets cell-3@1",
+    "defineKidsRule.js defineKidsRule: (surface in 'kids' and not (beta exists)) gets kids@1",
+    "defineShiftRule.js defineShiftRule: 25% of users get next@2",
+    "defineDefaultRule.js defineDefaultRule: everyone else gets default@1",
+)
+SHARD_LINES = ("vip-a, 2048 MiB a host", "loads m@1, 10 MiB", "loads n@2, 20 MiB")
+
+
+def changed(table: ObjectiveTable) -> Difference:
+    (found,) = differences(WHOLE, replace(WHOLE, tables=(table,)))
+    return found
+
+
+def test_a_first_generation_adds_all_that_it_has() -> None:
+    assert differences(EMPTY, WHOLE) == (
+        Difference(kind="objective", name=OBJECTIVE, added=OBJECTIVE_LINES, removed=()),
+        Difference(kind="shard", name="a", added=SHARD_LINES, removed=()),
+    )
+
+
+def test_what_only_the_first_has_is_removed() -> None:
+    assert differences(WHOLE, EMPTY) == (
+        Difference(kind="objective", name=OBJECTIVE, added=(), removed=OBJECTIVE_LINES),
+        Difference(kind="shard", name="a", added=(), removed=SHARD_LINES),
+    )
+
+
+def test_what_is_equal_is_no_difference_and_nor_is_the_order_of_lines() -> None:
+    assert differences(WHOLE, replace(WHOLE)) == ()
+    turned = replace(SHARD, models=SHARD.models[::-1])
+    assert differences(WHOLE, replace(WHOLE, assignments=(turned,))) == ()
+
+
+def test_objectives_and_shards_are_told_by_name() -> None:
+    tables = tuple(replace(TABLE, objective=name) for name in ("q", "p"))
+    shards = tuple(replace(SHARD, shard=name) for name in ("z", "b"))
+    found = differences(EMPTY, Plan(tables=tables, routes=(), assignments=shards))
+    assert [(each.kind, each.name) for each in found] == [
+        ("objective", "p"),
+        ("objective", "q"),
+        ("shard", "b"),
+        ("shard", "z"),
+    ]
+
+
+def test_only_the_lines_that_changed_are_told() -> None:
+    longer = changed(replace(TABLE, cache_lifetime=90.0))
+    assert longer.added == ("takes TITLE_INPUT_TYPE; cached 90 s; deadline 0.25 s",)
+    assert longer.removed == ("takes TITLE_INPUT_TYPE; cached 60 s; deadline 0.25 s",)
+
+
+def test_a_test_of_everybody_outside_a_layer_says_neither() -> None:
+    everybody = replace(AB_RULE, layer_salt="", eligible=None)
+    assert changed(replace(TABLE, ab_rules=(everybody,))).added == (f"{AB}: test 12345",)
+    second_half = replace(AB_RULE, layer_begin=5_000, layer_end=10_000, eligible=None)
+    assert changed(replace(TABLE, ab_rules=(second_half,))).added == (
+        f"{AB}: test 12345 in 50-100% of its layer",
+    )
+
+
+def test_conditions_and_lists_of_clients_are_written_out() -> None:
+    when = AnyOf(
+        (
+            Comparison(attribute="age", operator=Operator.GE, values=(18,)),
+            Comparison(attribute="beta", operator=Operator.IN, values=(True, "x")),
+        )
+    )
+    rule = ContextRule(source=source("defineRule"), when=when, model=0)
+    assert changed(replace(TABLE, context_rules=(rule,))).added == (
+        f"defineRule.js defineRule: (age {Operator.GE.value} 18 or beta in True, 'x') gets default@1",
+    )
+    two = OverrideRule(source=source("defineRule"), clients=("lab", "qa"), models=(0,))
+    assert changed(replace(TABLE, overrides=(two,))).added == (
+        "defineRule.js defineRule: lab, qa may ask for default@1",
+    )
+    assert "25%" in "".join(changed(replace(TABLE, shift=None)).removed)
