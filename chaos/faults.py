@@ -28,11 +28,17 @@ class Fault:
 
     name: str
     strike: Callable[[Fleet, Plane], Callable[[], None]]
-    down: Callable[[Outcome, float, float], bool] = lambda outcome, begin, back: False
-    """Takes an outcome, when the fault began, and when what it broke was back."""
+    down: Callable[[Outcome, float, float, float], bool] = lambda outcome, begin, back, pace: False
+    """Takes an outcome, when the fault began, when what it broke was back, and the machine's pace."""
     hold: float = 2.0
     """How long it stays broken, in seconds."""
+    outlasts: bool = False
+    """It is to last longer than somebody waits, who waits longer on a slow machine."""
     back: Callable[[Fleet], bool] = lambda fleet: True
+
+    def seconds(self, pace: float) -> float:
+        """Return how long it stays broken on a machine of this pace."""
+        return self.hold * pace if self.outlasts else self.hold
 
 
 def _killed(name: str) -> Callable[[Fleet, Plane], Callable[[], None]]:
@@ -60,18 +66,18 @@ def _control_plane(*, leading: bool) -> Callable[[Fleet, Plane], Callable[[], No
     return strike
 
 
-def _own_sidecar(outcome: Outcome, begin: float, back: float) -> bool:
+def _own_sidecar(outcome: Outcome, begin: float, back: float, pace: float) -> bool:
     """The killed sidecar's own clients: it isn't there, until it is back and they have tried again."""
     absent = outcome.error.startswith("UNAVAILABLE: ") and "upstream" not in outcome.error  # Envoy's word
     own = absent and outcome.sidecar == "sidecar-2"
-    return own and outcome.ended >= begin and outcome.began <= back + RETRY_SECONDS
+    return own and outcome.ended >= begin and outcome.began <= back + RETRY_SECONDS * pace
 
 
-def _under_way(outcome: Outcome, begin: float, back: float) -> bool:
+def _under_way(outcome: Outcome, begin: float, back: float, pace: float) -> bool:
     """Requests that were on the killed host."""
     del back
     lost = "UNAVAILABLE: upstream connect error or disconnect/reset before headers" in outcome.error
-    return lost and outcome.began <= begin + LOST_SECONDS and outcome.ended >= begin
+    return lost and outcome.began <= begin + LOST_SECONDS * pace and outcome.ended >= begin
 
 
 FAULTS = (
@@ -89,9 +95,9 @@ FAULTS = (
     Fault("kill -9: Redis", _killed("redis")),
     Fault("slow: a sidecar's relay", _frozen("sidecar-2", alone=True), hold=1.0),
     # Longer than anybody waits for it: the publish goes on, and its clients get what their Envoy routes.
-    Fault("cut off: a sidecar's relay", _frozen("sidecar-2", alone=True), hold=8.0),
+    Fault("cut off: a sidecar's relay", _frozen("sidecar-2", alone=True), hold=8.0, outlasts=True),
     # As long, but it is the network that breaks: the relay lives, and goes on serving its Envoy.
-    Fault("partitioned: a sidecar's relay", _frozen(LINK, alone=False), hold=8.0),
+    Fault("partitioned: a sidecar's relay", _frozen(LINK, alone=False), hold=8.0, outlasts=True),
     Fault(
         "frozen: leading control plane",
         lambda fleet, plane: _frozen(_driver(plane), alone=False)(fleet, plane),

@@ -43,6 +43,8 @@ POLICY = {
     "window": 2,
     "max_unavailable": 0.5,
 }
+SECONDS = ("loading", "routing", "unload", "margin", "lease", "reconnect")
+"""What of it takes longer on a slow machine."""
 
 
 class NotInTime(Exception):
@@ -71,11 +73,12 @@ class Part:
 class Fleet:
     """Two control planes on a Redis (or one naive one), two Lightbulbs, two sidecars, hosts on two shards.
 
-    `ways`: where the link listens, for each control plane.
+    `ways`: where the link listens, for each control plane. `pace`: how many times as long as usual is waited.
     """
 
     folder: Path
     naive: bool = False
+    pace: float = 1.0
     layout: Layout = field(init=False)
     ways: tuple[Address, ...] = field(init=False)
     parts: dict[str, Part] = field(init=False)
@@ -170,7 +173,9 @@ class Fleet:
         parts = [] if self.naive else [Part("redis", redis_command(self.layout.redis, state))]
         ways = [f"{way}={plane}" for way, plane in zip(self.ways, self.layout.control_planes, strict=True)]
         parts.append(Part(LINK, [*python, "chaos.link", str(LINK_SECONDS), *ways]))
-        policy = [part for name, value in POLICY.items() for part in ("--policy", f"{name}={value}")]
+        values = {name: value * self.pace if name in SECONDS else value for name, value in POLICY.items()}
+        policy = [part for name, value in values.items() for part in ("--policy", f"{name}={value}")]
+        host_times = [str(LOAD_SECONDS), str(self.pace)]
         for name, arguments in system.commands().items():
             if name.startswith("control-plane"):
                 if self.naive and name != "control-plane-1":
@@ -178,7 +183,7 @@ class Fleet:
                 module = [*python, "chaos.naive"] if self.naive else [*python, "controlplane"]
                 parts.append(Part(name, [*module, *arguments, *policy]))
             elif name.startswith("host"):
-                parts.append(Part(name, [*python, "chaos.host", *_host(arguments), str(LOAD_SECONDS)]))
+                parts.append(Part(name, [*python, "chaos.host", *_host(arguments), *host_times]))
             else:
                 upstream = {"--control-plane": joined(self.ways)} if name == LINKED else {}
                 parts.append(Part(name, [*python, "controlplane", *changed(arguments, upstream)]))

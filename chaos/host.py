@@ -17,7 +17,7 @@ from lightbulb.host.app import HostSettings, serve
 from lightbulb.host.workflow import Supplies, Workflow
 
 GIVE_UP_SECONDS = 10.0
-"""How long the host waits for a model: less than the control plane waits for the host."""
+"""How long the host waits for a model at the usual pace: less than the control plane waits for the host."""
 
 HANGS = "payment-fraud-model@hangs"
 
@@ -44,7 +44,7 @@ class Hanging(CATALOGUE["payment-fraud-model@1"]):
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    node_id, shard, address, control_planes, memory, seconds = sys.argv[1:]
+    node_id, shard, address, control_planes, memory, seconds, pace = sys.argv[1:]
     host, _, port = address.rpartition(":")
     catalogue = {name: slow(workflow, float(seconds)) for name, workflow in CATALOGUE.items()}
     settings = HostSettings(
@@ -54,7 +54,7 @@ def main() -> None:
         port=int(port),
         control_plane=control_planes,
         memory_mib=int(memory),
-        load_seconds=GIVE_UP_SECONDS,
+        load_seconds=GIVE_UP_SECONDS * float(pace),
         catalogue={**catalogue, HANGS: Hanging},
         facts=FACTS,
     )

@@ -30,6 +30,8 @@ from lightbulb.signals import stop_at_signals
 OBJECTIVES = ("ContinueWatchingRanking", "PaymentFraudDetection")
 USERS = 500
 CALL_SECONDS = 8.0
+"""How long a caller waits, at the usual pace."""
+
 PAUSE_SECONDS = 0.01
 TRANSACTION = 30
 """Numbers in a payment's row."""
@@ -61,9 +63,21 @@ def request_for(objective: str, user: RequestContext) -> pb.ModelInferRequest:
     return request
 
 
-async def work(number: int, lightbulbs: str, sidecar: tuple[str, str], out: Any, stop: asyncio.Event) -> None:
-    name, address = sidecar
-    async with LightbulbClient(lightbulbs, client_name="chaos", timeout=CALL_SECONDS, sidecar=name) as client:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a worker asks, and how long it waits."""
+
+    lightbulbs: str
+    sidecar: str
+    address: str
+    seconds: float
+
+
+async def work(number: int, place: Place, out: Any, stop: asyncio.Event) -> None:
+    name, seconds = place.sidecar, place.seconds
+    async with LightbulbClient(
+        place.lightbulbs, client_name="chaos", timeout=seconds, sidecar=name
+    ) as client:
         answers: list[Answer] = []
 
         async def resolve(*arguments: Any, **named: Any) -> Answer:
@@ -72,27 +86,27 @@ async def work(number: int, lightbulbs: str, sidecar: tuple[str, str], out: Any,
 
         options = [("grpc.max_reconnect_backoff_ms", 500)]
         interceptors = [AsyncRoutingInterceptor(resolve)]
-        async with open_aio_channel(address, options=options, interceptors=interceptors) as channel:
+        async with open_aio_channel(place.address, options=options, interceptors=interceptors) as channel:
             stub = pb_grpc.GRPCInferenceServiceStub(channel)
             for turn in count(number):
                 if stop.is_set():
                     return
                 answers.clear()
-                outcome = await _ask(stub, turn, name, answers)
+                outcome = await _ask(stub, turn, place, answers)
                 out.write(json.dumps(asdict(outcome)) + "\n")
                 out.flush()
                 await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def _ask(
-    stub: pb_grpc.GRPCInferenceServiceStub, turn: int, sidecar: str, answers: list[Answer]
+    stub: pb_grpc.GRPCInferenceServiceStub, turn: int, place: Place, answers: list[Answer]
 ) -> Outcome:
     objective = OBJECTIVES[turn % len(OBJECTIVES)]
     user = RequestContext(user_id=f"user-{turn * 7 % USERS}", country="US", device="web", surface="home")
     began, answered_by, shard, error = time.time(), "", "", ""
     try:
         with routed(objective, user):
-            response = await stub.ModelInfer(request_for(objective, user), timeout=CALL_SECONDS)
+            response = await stub.ModelInfer(request_for(objective, user), timeout=place.seconds)
         answered_by = response.parameters["lightbulb_model"].string_param
         shard = response.parameters["lightbulb_shard"].string_param
     except LightbulbError as failed:
@@ -103,7 +117,7 @@ async def _ask(
     return Outcome(
         began=began,
         ended=time.time(),
-        sidecar=sidecar,
+        sidecar=place.sidecar,
         objective=objective,
         user=user.user_id,
         generation=answers[-1].generation if answers else 0,
@@ -115,13 +129,16 @@ async def _ask(
 
 
 async def main() -> None:
-    lightbulbs, sidecars, path, workers = sys.argv[1:]
+    lightbulbs, sidecars, path, workers, pace = sys.argv[1:]
     stop = stop_at_signals()
-    places = [tuple(each.split("=")) for each in sidecars.split(",")]
+    places = [
+        Place(lightbulbs=lightbulbs, sidecar=name, address=address, seconds=CALL_SECONDS * float(pace))
+        for name, address in (each.split("=") for each in sidecars.split(","))
+    ]
     with Path(path).open("w", buffering=1) as out:
         async with asyncio.TaskGroup() as group:
             for number in range(int(workers)):
-                group.create_task(work(number, lightbulbs, places[number % len(places)], out, stop))
+                group.create_task(work(number, places[number % len(places)], out, stop))
 
 
 if __name__ == "__main__":

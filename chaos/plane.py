@@ -36,7 +36,7 @@ class Plane:
     version: int = 0
     rules: dict[int, Expectations] = field(default_factory=dict)
 
-    def publish(self, workspace: Workspace, seconds: float = 30.0) -> int:
+    def publish(self, workspace: Workspace, seconds: float = 120.0) -> int:
         """Publish, again while it can't be done now; return the generation's number."""
         expectations = Expectations(make_plan(compile_workspace(workspace)))
         request = pb.PublishRequest(
@@ -50,7 +50,7 @@ class Plane:
         self.version = max(self.version, response.version)
         return int(response.generation)
 
-    def roll_back(self, number: int, seconds: float = 30.0) -> int:
+    def roll_back(self, number: int, seconds: float = 120.0) -> int:
         """Roll back to a live generation; return the number that is active then."""
         request = pb.RollbackRequest(generation=number, author="chaos", request_id=uuid4().hex)
         response = self._insist("Rollback", request, seconds)

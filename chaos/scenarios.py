@@ -22,8 +22,10 @@ from chaos.workspaces import variant, with_fraud_model
 from controlplane.cli.control_plane import phase_name
 from lightbulb.v1 import control_plane_pb2 as pb
 
-READY_SECONDS = 180.0
-CONVERGE_SECONDS = 180.0
+READY_SECONDS = 600.0
+CONVERGE_SECONDS = 600.0
+"""Nothing takes so long at any pace, unless it is stuck."""
+
 WORKERS = 6
 
 MOMENTS = {
@@ -54,6 +56,22 @@ class Row:
         """The moment, and what was hit when that was another one."""
         return f"{self.moment} (hit {self.hit})" if self.hit not in {"", self.moment} else self.moment
 
+    must_fail: bool = False
+    """It does what must go wrong: that shows that the harness sees it."""
+
+    @property
+    def outcome(self) -> str:
+        """What to make of it, in a word or two."""
+        if self.must_fail:
+            return "fails, as it should" if self.as_it_should else "WRONG: it should fail"
+        return "ok" if self.as_it_should else "WRONG"
+
+    @property
+    def as_it_should(self) -> bool:
+        """Whether it is fine, or must fail and does."""
+        seen = self.verdict.failed + self.verdict.misrouted > 0
+        return seen if self.must_fail else self.fine
+
     @property
     def fine(self) -> bool:
         verdict = self.verdict
@@ -81,7 +99,7 @@ class Stage:
     def wait_for_requests(self, count: int) -> None:
         """Return once so many more requests have ended."""
         mark = self.taken()
-        wait_for(f"{count} requests", lambda: len(self.since(mark)) >= count, 60)
+        wait_for(f"{count} requests", lambda: len(self.since(mark)) >= count, READY_SECONDS)
 
     def settle(self, generation: int) -> float:
         """Return how long it took until everybody is synced with `generation`."""
@@ -93,9 +111,9 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path, seed: int, *, naive: bool = False) -> Iterator[Stage]:
+def stage(folder: Path, seed: int, *, naive: bool = False, pace: float = 1.0) -> Iterator[Stage]:
     """Start a system, publish a first generation, and put it under load until the end of the block."""
-    with Fleet(folder, naive=naive) as fleet:
+    with Fleet(folder, naive=naive, pace=pace) as fleet:
         plane = Plane(fleet)
         dice = random.Random(seed)
         first = plane.publish(variant(dice), READY_SECONDS)
@@ -114,6 +132,7 @@ def stage(folder: Path, seed: int, *, naive: bool = False) -> Iterator[Stage]:
             fleet.sidecars,
             str(path),
             str(WORKERS),
+            str(pace),
         ]
         with (folder / "load.log").open("wb") as log:
             load = subprocess.Popen(command, stdout=log, stderr=log)
@@ -165,19 +184,20 @@ def naive(made: Stage, count: int) -> Row:
         verdict=verdict,
         publish="-",
         expected="-",
+        must_fail=True,
         converged=0.0,
     )
 
 
 def strike(made: Stage, fault: Fault, moment: str) -> Row:
     """Break something at a moment of an activation, mend it, and wait until everybody is synced again."""
-    mark, plane = made.taken(), made.plane
+    mark, plane, pace = made.taken(), made.plane, made.fleet.pace
     generation = plane.publish(variant(made.dice))
     _wait_for_phase(plane, generation, MOMENTS[moment])
     hit = phase_name(plane.newest().phase)
     begin = time.time()
     mend = fault.strike(made.fleet, plane)
-    time.sleep(fault.hold)  # not for anything to happen: this is how long it stays broken
+    time.sleep(fault.seconds(pace))  # not for anything to happen: this is how long it stays broken
     mend()
     end = time.time()
     back, converged, became = end, None, "?"
@@ -193,7 +213,7 @@ def strike(made: Stage, fault: Fault, moment: str) -> Row:
         converged = time.time() - end
     except (NotInTime, grpc.RpcError) as error:
         became += f" ({error})"
-    verdict = judge(made.since(mark), plane.rules, lambda outcome: fault.down(outcome, begin, back))
+    verdict = judge(made.since(mark), plane.rules, lambda outcome: fault.down(outcome, begin, back, pace))
     return Row(fault=fault.name, moment=moment, hit=hit, verdict=verdict, publish=became, converged=converged)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from chaos.faults import FAULTS
+from chaos.pace import measured_pace
 from chaos.scenarios import Row, Stage, naive, operations, refused, stage, strike
 
 pytestmark = pytest.mark.envoy
@@ -15,7 +16,7 @@ BY_NAME = {fault.name: fault for fault in FAULTS}
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with stage(tmp_path_factory.mktemp("chaos"), seed=3) as running:
+    with stage(tmp_path_factory.mktemp("chaos"), seed=3, pace=measured_pace()) as running:
         yield running
 
 
@@ -28,7 +29,7 @@ def assert_nobody_noticed(row: Row) -> None:
 def test_the_naive_order_fails_requests_or_the_harness_sees_nothing(tmp_path: Path) -> None:
     with stage(tmp_path, seed=3, naive=True) as running:
         row = naive(running, 4)
-    assert row.verdict.failed + row.verdict.misrouted > 0
+    assert row.outcome == "fails, as it should", row
 
 
 def test_publishes_moves_and_rollbacks_at_random_are_noticed_by_nobody(made: Stage) -> None:

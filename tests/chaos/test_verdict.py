@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 from chaos.faults import FAULTS
+from chaos.fleet import POLICY
 from chaos.load import Outcome
+from chaos.pace import IDLE_SECONDS, MARGIN, SLOWEST, pace_of
 from chaos.scenarios import MOMENTS, Row, phase_name
 from chaos.verdict import SLOW_SECONDS, Verdict, judge
 from lightbulb.model import RequestContext
@@ -38,8 +40,8 @@ class Given:
 RULES = {1: Given()}
 
 
-def excused(name: str, outcome: Outcome) -> bool:
-    return BY_NAME[name].down(outcome, BEGIN, BACK)
+def excused(name: str, outcome: Outcome, pace: float = 1.0) -> bool:
+    return BY_NAME[name].down(outcome, BEGIN, BACK, pace)
 
 
 def test_each_request_counts_once_and_a_slow_one_is_told() -> None:
@@ -85,6 +87,43 @@ def test_a_killed_sidecar_excuses_its_own_clients_until_it_is_back_and_they_have
     assert not excused(fault, replace(absent, began=BACK + 1, ended=BACK + 1))
     assert not excused(fault, replace(absent, began=BEGIN - 2, ended=BEGIN - 1))
     assert not excused(fault, replace(absent, sidecar="sidecar-1"))
+
+
+def test_on_a_slow_machine_trying_again_takes_longer() -> None:
+    fault = "kill -9: a sidecar"
+    late = replace(FINE, began=BACK + 1, ended=BACK + 1, error=REFUSED)
+    assert excused(fault, late, pace=2.0)
+    assert not excused(fault, replace(late, began=BACK + 2, ended=BACK + 2), pace=2.0)
+
+
+def test_a_fault_that_outlasts_a_wait_lasts_longer_on_a_slow_machine_and_others_dont() -> None:
+    assert BY_NAME["cut off: a sidecar's relay"].seconds(3.0) > POLICY["routing"] * 3.0
+    assert BY_NAME["frozen: a host of a shard"].seconds(3.0) == BY_NAME["frozen: a host of a shard"].hold
+
+
+def test_the_pace_is_never_faster_than_usual_and_has_a_limit() -> None:
+    assert pace_of(0.0) == 1.0
+    assert pace_of(2 * IDLE_SECONDS) == 2 * MARGIN
+    assert pace_of(3_600.0) == SLOWEST
+
+
+def test_what_must_fail_is_as_it_should_be_when_it_does_and_blind_when_it_doesnt() -> None:
+    naive = Row(
+        fault="the naive order",
+        moment="8 publishes",
+        verdict=Verdict(requests=9, failed=3, misrouted=0, down=0),
+        publish="-",
+        expected="-",
+        converged=0.0,
+        must_fail=True,
+    )
+    assert (naive.outcome, naive.as_it_should) == ("fails, as it should", True)
+    blind = replace(naive, verdict=Verdict(requests=9, failed=0, misrouted=0, down=0))
+    assert (blind.outcome, blind.as_it_should) == ("WRONG: it should fail", False)
+    assert (replace(blind, must_fail=False).outcome, replace(naive, must_fail=False).outcome) == (
+        "ok",
+        "WRONG",
+    )
 
 
 def test_a_killed_sidecar_excuses_nothing_that_an_envoy_or_a_lightbulb_says() -> None:
