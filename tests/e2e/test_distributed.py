@@ -1,5 +1,6 @@
 """`lightbulb up --replicas 2`, which `make up-distributed` is: two of each, on a real Redis."""
 
+import contextlib
 import json
 import os
 import re
@@ -23,6 +24,18 @@ def distributed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     folder = tmp_path_factory.mktemp("distributed")
     with running(folder, "--replicas", "2", "--redis", f"127.0.0.1:{redis}") as system:
         yield system
+
+
+@pytest.fixture(scope="module")
+def until_the_end(distributed: Up) -> Iterator[contextlib.ExitStack]:
+    """What is to be done when the system isn't needed any more: other tests may come after one."""
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    assert process.wait(SECONDS) == 0
 
 
 def addresses(up: Up, what: str) -> list[str]:
@@ -54,11 +67,14 @@ def line_of(up: Up) -> str:
 def test_two_of_each_publish_and_roll_back_at_either_replica(distributed: Up) -> None:
     up = distributed
     one, other = addresses(up, "control plane")
-    status = up.run("status", "--control-plane", other).stdout
-    assert "control-plane-1" in status
-    assert status.count("(leads)") == 1
-    for node in ("lightbulb-1", "lightbulb-2", "sidecar-1", "sidecar-2", "host-1", "host-2", "host-3"):
-        assert re.search(rf"{node} +synced", status), status
+    nodes = ("lightbulb-1", "lightbulb-2", "sidecar-1", "sidecar-2", "host-1", "host-2", "host-3")
+
+    def complete() -> bool:
+        status = up.run("status", "--control-plane", other).stdout
+        both = "control-plane-1" in status and status.count("(leads)") == 1
+        return both and all(re.search(rf"{node} +synced", status) for node in nodes)
+
+    up.wait_for("two control planes, one of which leads, and everybody synced", complete)
 
     rules = up.rules / "payment_fraud.js"
     rules.write_text(rules.read_text().replace("percent: 10", "percent: 100"))
@@ -81,7 +97,9 @@ def test_two_of_each_publish_and_roll_back_at_either_replica(distributed: Up) ->
 
 
 @pytest.mark.envoy
-def test_one_that_is_killed_is_named_and_started_again_while_the_rest_goes_on(distributed: Up) -> None:
+def test_one_that_is_killed_is_named_and_started_again_while_the_rest_goes_on(
+    distributed: Up, until_the_end: contextlib.ExitStack
+) -> None:
     one, other = addresses(distributed, "control plane")
     victim = child_of(distributed, "--replica control-plane-1")
     os.kill(victim, signal.SIGKILL)
@@ -97,12 +115,9 @@ def test_one_that_is_killed_is_named_and_started_again_while_the_rest_goes_on(di
     assert re.search(r"^generation \d+ ", status.stdout), status.stderr
 
     started = subprocess.Popen([sys.executable, "-m", "controlplane", *command], stderr=subprocess.DEVNULL)
-    try:
-        distributed.wait_for(
-            "control-plane-1 to answer again",
-            lambda: distributed.run("status", "--control-plane", one).returncode == 0,
-        )
-    finally:
-        started.terminate()
-        assert started.wait(SECONDS) == 0
+    until_the_end.callback(end, started)
+    distributed.wait_for(
+        "control-plane-1 to answer again",
+        lambda: distributed.run("status", "--control-plane", one).returncode == 0,
+    )
     assert distributed.process.poll() is None
