@@ -1,14 +1,35 @@
-"""What can be wrong with a workspace, told so that its author can mend it."""
+"""What can be wrong with a workspace, told so that its author can mend it.
+
+Here is the one place that bounds what is told: a workspace may have any number of problems, and say names of
+any length.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+MAX_PROBLEMS = 200
+"""Problems of a workspace that are told; of the others, how many there are."""
+
+MAX_NAME = 160
+"""Characters of a file's or a rule's name; more than a good one has."""
+
+MAX_TEXT = 600
+"""Characters of a message or a remedy."""
+
+_MOST = (("file", MAX_NAME), ("rule", MAX_NAME), ("message", MAX_TEXT), ("remedy", MAX_TEXT))
+
+TOO_MANY = "TOO_MANY_PROBLEMS"
+"""The code of the last problem, when others aren't told."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Problem:
-    """One thing that is wrong: where, what, and what to do. `line` is 0 when there is none."""
+    """One thing that is wrong: where, what, and what to do. `line` is 0 when there is none.
+
+    Texts that are too long are cut in their middle.
+    """
 
     file: str
     line: int = 0
@@ -17,6 +38,13 @@ class Problem:
     message: str
     remedy: str
 
+    def __post_init__(self) -> None:
+        """Cut the texts that an author's words are in."""
+        for name, most in _MOST:
+            text = getattr(self, name)
+            if len(text) > most:
+                object.__setattr__(self, name, shortened(text, most))
+
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
         rule = f" {self.rule}" if self.rule else ""
@@ -24,8 +52,31 @@ class Problem:
 
 
 class WorkspaceError(Exception):
-    """A workspace that can't be published, with every problem found in it, in file order."""
+    """A workspace that can't be published, with the problems found in it, in file order.
+
+    There are at most MAX_PROBLEMS; then comes one more, which says how many others there are.
+    """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(set(problems)))
+        found = sorted(set(problems))
+        told, others = found[:MAX_PROBLEMS], len(found) - MAX_PROBLEMS
+        self.problems = (*told, _too_many(others)) if others > 0 else tuple(told)
         super().__init__("\n".join(map(str, self.problems)))
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most `most` characters: both its ends, and how long it was."""
+    if len(text) <= most:
+        return text
+    gap = f" ...({len(text)} characters)... "
+    end = (most - len(gap)) // 3
+    return text[: most - len(gap) - end] + gap + text[-end:]
+
+
+def _too_many(others: int) -> Problem:
+    return Problem(
+        file="workspace",
+        code=TOO_MANY,
+        message=f"{others} more problems aren't shown",
+        remedy="mend these first; some of the others may go with them",
+    )

@@ -273,17 +273,18 @@ def _check_dependencies(definitions: Definitions, problems: list[Problem]) -> No
 
 def _loop(start: str, models: Mapping[str, Model], finished: set[str]) -> list[str]:
     """Return the first loop found from `start`, its first model repeated at the end; empty if none."""
-    path: list[str] = []
+    path: dict[str, int] = {}
+    """Model -> how many come before it."""
     stack = [(start, False)]
     while stack:
         name, leaving = stack.pop()
         if leaving:
-            finished.add(path.pop())
+            finished.add(path.popitem()[0])
         elif name in path:
             finished.update(path)
-            return [*path[path.index(name) :], name]
+            return [*list(path)[path[name] :], name]
         elif name not in finished and name in models:
-            path.append(name)
+            path[name] = len(path)
             stack.append((name, True))
             stack.extend((needed, False) for needed in models[name].depends_on)
     return []

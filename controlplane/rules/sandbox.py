@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +30,9 @@ from controlplane.rules.yaml_file import hint
 from lightbulb.model import Source
 
 _HERE = Path(__file__).parent
+MAX_NAMED = 8
+"""Rules that one problem names."""
+
 MAX_CHILDREN = 8
 """Children for one workspace; each that is thrown away has found at least one problem."""
 
@@ -106,7 +109,7 @@ def evaluate(
         if state.finished or not sources or time.monotonic() >= deadline:
             break
         _run_child(state, _request(state, setup, limits), limits, deadline)
-    problems += _told(state.problems)
+    problems += (*_told(state.problems), *_not_evaluated(state, places))
     rules = [
         RawRule(source=_source(state, file, rule), value=value)
         for (file, rule), value in state.values.items()
@@ -118,6 +121,28 @@ def _told(problems: Sequence[Problem]) -> list[Problem]:
     """Return what is worth telling: that a file has no rule may only follow from something else."""
     broken = {problem.file for problem in problems if problem.code in _WITHOUT_RULES}
     return [each for each in problems if each.code != "NO_RULES" or each.file not in broken]
+
+
+def _not_evaluated(state: _Evaluation, places: Places) -> Iterator[Problem]:
+    """Yield a problem when there are rules that no child came to: nobody knows if they are right."""
+    left = [
+        source
+        for file, own in places.items()
+        if (file, "") not in state.done
+        for source in own
+        if (file, source.rule) not in state.done
+    ]
+    if left and not state.finished:
+        names = ", ".join(f"{each.rule} ({each.file}:{each.line})" for each in left[:MAX_NAMED])
+        more = ", ..." if len(left) > MAX_NAMED else ""
+        yield Problem(
+            file=left[0].file,
+            line=left[0].line,
+            rule=left[0].rule,
+            code="NOT_EVALUATED",
+            message=f"{len(left)} rules were not looked at: {names}{more}",
+            remedy=REMEDIES["NOT_EVALUATED"],
+        )
 
 
 def _setup(

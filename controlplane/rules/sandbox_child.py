@@ -1,6 +1,6 @@
 """The throw-away process that evaluates rule files: one JSON request in, lines of JSON out.
 
-Run as a script by `sandbox`, with the folder of the engine's module as its argument and nothing else:
+Run as a script by `sandbox`, with the folder of the engine's module and its parent's id, and nothing else:
 no environment, no site, no packages of ours. Each line of output is one of
 
     {"begin": [file, rule]}            about to evaluate it; rule "" is the file itself
@@ -14,7 +14,9 @@ of them runs for too long: the engine ends most by itself, but not what loops in
 """
 
 # This runs with `python -I -S`: the standard library's light modules only.
+import ctypes
 import json
+import os
 import resource
 import signal
 import sys
@@ -25,12 +27,18 @@ sys.path.append(sys.argv[1])
 import _quickjs  # type: ignore[import-not-found]  # its folder is an argument
 
 OUT_OF_MEMORY = "out of memory"
+PR_SET_PDEATHSIG = 1
+
+END = 10_000
+"""Characters of an error's text that are told, from its beginning and from its end."""
+
 GRACE_SECONDS = 1
 """CPU that the engine has to notice by itself that the time is over."""
 
 
 def main() -> None:
     """Evaluate what the request says, and end early when the engine can't be trusted any more."""
+    end_with(int(sys.argv[2]))
     request = json.load(sys.stdin)
     limit(request)
     done = {tuple(each) for each in request["done"]}
@@ -38,6 +46,14 @@ def main() -> None:
         evaluate(file, source, done, request)
         say(end=file)
     say(end="")
+
+
+def end_with(parent: int) -> None:
+    """Let the kernel kill this process when its parent dies, which may be killed itself."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            sys.exit(0)
 
 
 def limit(request: dict[str, Any]) -> None:
@@ -65,7 +81,7 @@ def evaluate(file: str, source: str, done: set[Any], request: dict[str, Any]) ->
         context.eval('"use strict";' + source)
         names = json.loads(host())
     except _quickjs.JSException as error:
-        say(file=file, rule="", error=str(error))
+        say(file=file, rule="", error=ends_of(str(error)))
         return leave_if_broken(error)
     for name in names:
         if (file, name) in done:
@@ -78,7 +94,7 @@ def evaluate(file: str, source: str, done: set[Any], request: dict[str, Any]) ->
             else:
                 say(file=file, rule=name, json=text)
         except _quickjs.JSException as error:
-            say(file=file, rule=name, error=str(error))
+            say(file=file, rule=name, error=ends_of(str(error)))
             leave_if_broken(error)
     return None
 
@@ -94,6 +110,11 @@ def leave_if_broken(error: Exception) -> None:
     text = str(error).strip()
     if not text or text == "null" or OUT_OF_MEMORY in text or "interrupted" in text:
         sys.exit(0)
+
+
+def ends_of(text: str) -> str:
+    """Return a text as it is, or if it is long both its ends: what was thrown, and from where."""
+    return text if len(text) <= 2 * END else text[:END] + "\n" + text[-END:]
 
 
 def say(**line: object) -> None:

@@ -1,6 +1,6 @@
 """What goes wrong in the sandbox: an exception's text, or a child's end, as a code and a message. Pure.
 
-An author's code may throw any text: what is taken from it is one short line.
+An author's code may throw any text: what is taken from it is one short line, in time linear in the text.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ REMEDIES = MappingProxyType(
         "THENABLE": "return the rule itself; nothing asynchronous runs here",
         "DUPLICATE_RULE": "rename one of them",
         "NO_RULES": "add a top-level function whose name is define...Rule, or remove the file",
+        "NOT_EVALUATED": "mend what was stopped before them, then check again",
         "CRASH": "simplify the rule; it crashes the engine",
     }
 )
@@ -50,7 +51,7 @@ _MESSAGES = MappingProxyType(
 
 _FRAME = re.compile(r"(?:<input>|<eval>):([0-9]{1,9})")
 _CODED = re.compile(r"\x01([A-Z_]+)\x01(.*)")
-_STACK = re.compile(r"\n\s+at .*", re.DOTALL)
+_STACK = re.compile(r"\n[ \t]++at .*", re.DOTALL)
 
 _BY_TEXT = (
     (re.compile(r"^(null)?$|out of memory"), "MEMORY_LIMIT"),

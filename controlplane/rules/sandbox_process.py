@@ -66,7 +66,7 @@ def _command() -> list[str]:
     engine = find_spec("_quickjs")
     assert engine is not None
     assert engine.origin is not None
-    return [sys.executable, "-I", "-S", str(_CHILD), str(Path(engine.origin).parent)]
+    return [sys.executable, "-I", "-S", str(_CHILD), str(Path(engine.origin).parent), str(os.getpid())]
 
 
 def _wait(process: subprocess.Popen[bytes], output: IO[bytes], silence: float, deadline: float) -> Stopped:

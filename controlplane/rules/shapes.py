@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 from controlplane.problems import Problem
 from controlplane.rules.condition import read_condition
 from controlplane.rules.sandbox import RawRule
-from controlplane.rules.yaml_file import Misfit, suggest
+from controlplane.rules.yaml_file import Misfit, hint
 from lightbulb.model import BASIS_POINTS, EMPTY, Condition, Source, Value
 from lightbulb.rpc.enrich import is_reserved
 
@@ -141,7 +141,7 @@ class _Reader:
         kind = kinds[0]
         known = (*COMMON, kind, *KINDS[kind])
         for key in sorted(data.keys() - set(known)):
-            self.complain(key, "unknown key", suggest(key, known), "UNKNOWN_KEY")
+            self.complain(key, "unknown key", hint(key, known, self._problems), "UNKNOWN_KEY")
         common = Common(
             source=self._source,
             objectives=self._take(self._names, data.get("targetObjectives"), "targetObjectives"),
@@ -265,7 +265,8 @@ class _Reader:
         if not isinstance(data, dict):
             raise self.complain(path, "not an object" if data is not None else "missing", "write {...}")
         for key in sorted(data.keys() - set(known or data)):
-            self.complain(f"{path}.{key}", "unknown key", suggest(key, known or ()), "UNKNOWN_KEY")
+            remedy = hint(key, known or (), self._problems)
+            self.complain(f"{path}.{key}", "unknown key", remedy, "UNKNOWN_KEY")
         return data
 
     def _list(self, data: object, path: str) -> list[object]:

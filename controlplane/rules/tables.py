@@ -7,14 +7,16 @@ apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import accumulate, combinations
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import accumulate
 from typing import TypeVar
 
 from controlplane.model import Experiment, Objective
 from controlplane.problems import Problem
 from controlplane.rules.definitions import Definitions, problem_at
 from controlplane.rules.lookup import check_names, problem_in, version_of
+from controlplane.rules.overlaps import overlapping_contexts, overlapping_tests
 from controlplane.rules.shapes import (
     AbTest,
     ContextCondition,
@@ -35,10 +37,12 @@ from lightbulb.model import (
     Source,
     routing_key,
 )
-from lightbulb.resolution.conditions import disjoint
 
 R = TypeVar("R", AbTest, ContextCondition)
 AnyRule = TypeVar("AnyRule", AbTest, Default, ContextCondition, Shift, Overrides)
+
+MAX_OVERLAPS = 50
+"""Pairs of rules that overlap, of one kind and objective, after which no more are looked for."""
 
 
 def make_tables(
@@ -109,8 +113,9 @@ class _TableMaker:
             self._check_input_type(rule)
         default = self._one(rules, Default, "DUPLICATE_DEFAULT", "default model")
         shift = self._one(rules, Shift, "DUPLICATE_SHIFT", "shift")
-        tests = self._in_order(rules, AbTest, self._tests_apart)
-        contexts = self._in_order(rules, ContextCondition, _contexts_apart)
+        experiments = self._definitions.experiments
+        tests = self._in_order(rules, AbTest, partial(overlapping_tests, experiments=experiments))
+        contexts = self._in_order(rules, ContextCondition, overlapping_contexts)
         if default is None:
             if complete:
                 self._note_missing_default(rules)
@@ -155,34 +160,40 @@ class _TableMaker:
             self._note(rule.source, code, message, "keep one of them")
         return found[0] if found else None
 
-    def _in_order(self, rules: Iterable[Rule], kind: type[R], apart: Callable[[R, R], bool]) -> list[R]:
+    def _in_order(
+        self,
+        rules: Iterable[Rule],
+        kind: type[R],
+        overlapping: Callable[[Sequence[R]], Iterator[tuple[R, R]]],
+    ) -> list[R]:
         """Return the rules of a kind, highest priority first; equal ones that overlap are noted."""
         found = [rule for rule in rules if isinstance(rule, kind)]
-        for one, other in combinations(found, 2):
-            if one.priority == other.priority and not apart(one, other):
-                message = f"on {self._objective.name} it can apply to the same request as {one.source}"
-                remedy = (
-                    "give one a higher priority"
-                    if kind is ContextCondition
-                    else "put both tests into one layer, or give one a higher priority"
-                )
-                self._note(
-                    other.source, "OVERLAPPING_RULES", message, f"{remedy}, or exclude each other's users"
-                )
+        by_priority: dict[int, list[R]] = {}
+        for rule in found:
+            by_priority.setdefault(rule.priority, []).append(rule)
+        pairs = (pair for equal in by_priority.values() for pair in overlapping(equal))
+        for count, (one, other) in enumerate(pairs):
+            if count == MAX_OVERLAPS:
+                self._note_more_overlaps(other)
+                break
+            self._note_overlap(one, other)
         return sorted(found, key=lambda rule: -rule.priority)
 
-    def _tests_apart(self, one: AbTest, other: AbTest) -> bool:
-        first = self._definitions.experiments.get(one.test_id)
-        second = self._definitions.experiments.get(other.test_id)
-        if first is None or second is None:
-            return True  # noted already
-        if one.test_id == other.test_id:
-            return False
-        if first.layer and first.layer == second.layer:
-            return True  # parts of one layer never overlap: definitions sees to that
-        if first.eligible is None or second.eligible is None:
-            return False
-        return disjoint(first.eligible, second.eligible)
+    def _note_overlap(self, one: AbTest | ContextCondition, other: AbTest | ContextCondition) -> None:
+        message = f"on {self._objective.name} it can apply to the same request as {one.source}"
+        remedy = (
+            "give one a higher priority"
+            if isinstance(one, ContextCondition)
+            else "put both tests into one layer, or give one a higher priority"
+        )
+        self._note(other.source, "OVERLAPPING_RULES", message, f"{remedy}, or exclude each other's users")
+
+    def _note_more_overlaps(self, rule: AbTest | ContextCondition) -> None:
+        message = (
+            f"on {self._objective.name} more rules overlap than these {MAX_OVERLAPS} pairs;"
+            " the rest wasn't compared"
+        )
+        self._note(rule.source, "OVERLAPPING_RULES", message, "mend these first, then check again")
 
     def _knows(self, rule: AbTest) -> bool:
         test = self._definitions.experiments.get(rule.test_id)
@@ -252,7 +263,3 @@ class _TableMaker:
                 )
             )
         return self._targets[key]
-
-
-def _contexts_apart(one: ContextCondition, other: ContextCondition) -> bool:
-    return disjoint(one.when, other.when)

@@ -21,6 +21,9 @@ T = TypeVar("T")
 MAX_HINTS = 50
 """Problems of a workspace of which each says what was probably meant."""
 
+MAX_COMPARED = 200
+"""Characters of a name that is compared with others: to compare takes the square of them."""
+
 _SIZES = {"MiB": 1, "GiB": 1024}
 _TIMES = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _INTEGER = re.compile(r"-?\d{1,15}")
@@ -38,7 +41,7 @@ class Misfit(Exception):
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return a remedy that names what was probably meant, or what there is."""
     known = sorted(known)
-    close = get_close_matches(name, known, n=1, cutoff=0.6)
+    close = get_close_matches(name, known, n=1, cutoff=0.6) if len(name) <= MAX_COMPARED else ()
     if close:
         return f"did you mean {close[0]}?"
     shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
@@ -105,7 +108,8 @@ class YamlFile:
             if key in known:
                 found[key] = value
             else:
-                self.problem(key_node, "UNKNOWN_KEY", f"{what} has no key {key}", suggest(key, known))
+                remedy = hint(key, known, self._problems)
+                self.problem(key_node, "UNKNOWN_KEY", f"{what} has no key {key}", remedy)
         missing = [key for key in required if key not in found]
         if missing:
             self.problem(node, "MISSING_KEY", f"{what} lacks {', '.join(missing)}", "add it")

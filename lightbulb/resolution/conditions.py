@@ -1,10 +1,9 @@
-"""Conditions on a context: compiled once into a function, and compared for overlap."""
+"""Conditions on a context: compiled once into a function."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter, eq, ge, gt, le, lt
 
@@ -158,8 +157,8 @@ def _value_test(comparison: Comparison) -> Callable[[Value], bool]:
     if operator is Operator.EXISTS:
         return lambda _: True
     if operator is Operator.IN:
-        wanted = frozenset(map(_typed, values))
-        return lambda value: _typed(value) in wanted
+        wanted = frozenset(map(typed, values))
+        return lambda value: typed(value) in wanted
     if operator is Operator.PREFIX:
         prefixes = tuple(value for value in values if isinstance(value, str))
         return lambda value: isinstance(value, str) and value.startswith(prefixes)
@@ -191,7 +190,8 @@ def _semver_test(operator: Operator, bound: str) -> Callable[[Value], bool]:
     return test
 
 
-def _typed(value: Value) -> tuple[str, Value]:
+def typed(value: Value) -> tuple[str, Value]:
+    """Return a value that is equal to another only if a rule would call them equal."""
     # In Python True == 1; in a rule they differ.
     kind = "bool" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
     return kind, value
@@ -207,72 +207,3 @@ def attributes_of(condition: Condition) -> Iterator[str]:
             yield from attributes_of(inner)
         case Comparison():
             yield condition.attribute
-
-
-@dataclass(frozen=True, slots=True)
-class _ValueSet:
-    """A finite set of values, or every value but those. An absent value is in no finite set."""
-
-    values: frozenset[tuple[str, Value]]
-    complement: bool = False
-
-    def __and__(self, other: _ValueSet) -> _ValueSet:
-        match self.complement, other.complement:
-            case False, False:
-                return _ValueSet(self.values & other.values)
-            case False, True:
-                return _ValueSet(self.values - other.values)
-            case True, False:
-                return _ValueSet(other.values - self.values)
-            case _:
-                return _ValueSet(self.values | other.values, complement=True)
-
-    def __or__(self, other: _ValueSet) -> _ValueSet:
-        return (self.inverse() & other.inverse()).inverse()
-
-    def inverse(self) -> _ValueSet:
-        return _ValueSet(self.values, complement=not self.complement)
-
-    @property
-    def empty(self) -> bool:
-        return not self.values and not self.complement
-
-
-_ANYTHING = _ValueSet(frozenset(), complement=True)
-_NOTHING = _ValueSet(frozenset())
-
-
-def _possible(condition: Condition, name: str) -> _ValueSet:  # noqa: C901, PLR0911 - one case for each kind
-    """Return a set that has every value of `name` with which `condition` can be true."""
-    match condition:
-        case Comparison(attribute=attribute_, operator=Operator.IN, values=values) if attribute_ == name:
-            return _ValueSet(frozenset(map(_typed, values)))
-        case All(conditions):
-            result = _ANYTHING
-            for inner in conditions:
-                result &= _possible(inner, name)
-            return result
-        case AnyOf(conditions):
-            result = _NOTHING
-            for inner in conditions:
-                result |= _possible(inner, name)
-            return result
-        case Not(Comparison(attribute=attribute_, operator=Operator.IN, values=values)) if attribute_ == name:
-            return _ValueSet(frozenset(map(_typed, values)), complement=True)
-        case Not(Not(inner)):
-            return _possible(inner, name)
-        case Not(All(conditions)):
-            return _possible(AnyOf(tuple(map(Not, conditions))), name)
-        case Not(AnyOf(conditions)):
-            return _possible(All(tuple(map(Not, conditions))), name)
-        case _:
-            return _ANYTHING
-
-
-def disjoint(one: Condition, other: Condition) -> bool:
-    """Say whether it is certain that no context meets both. False means "not proven".
-
-    It looks at one attribute at a time, and only at `in`. So an author can predict what it finds.
-    """
-    both = All((one, other))
-    return any(_possible(both, name).empty for name in set(attributes_of(both)))

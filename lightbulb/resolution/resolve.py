@@ -19,13 +19,14 @@ from lightbulb.model import (
     AbRule,
     ModelTarget,
     ObjectiveTable,
+    OverrideRule,
     RequestContext,
     ShiftRule,
     Source,
-    model_id,
 )
 from lightbulb.resolution.allocate import HASH, UNSIGNED, bucket, first_hash, in_layer, salt_prefix
 from lightbulb.resolution.conditions import Predicate, compile_condition
+from lightbulb.resolution.overrides import Named, Overrides
 from lightbulb.resolution.why_not import why_not
 
 
@@ -115,7 +116,7 @@ class Resolver:
         if table.shift is not None:
             self._shift = table.shift, self._answer(table.shift.model, Reason.SHIFT, table.shift.source)
         self._default = self._answer(table.default_model, Reason.DEFAULT, table.default_source)
-        self._overrides = self._override_answers()
+        self._overrides = Overrides((rule.clients, self._permitted(rule)) for rule in table.overrides)
         # The stages without explanation: first the tests, then each predicate with its answer.
         self._allocate = tuple(map(_compile_test, self._tests))
         self._choose = self._context_rules
@@ -165,11 +166,10 @@ class Resolver:
         return _decide(self._default, "nothing before it applied", steps)
 
     def _resolve_override(self, override: str, client: str, steps: list[Step] | None) -> Resolution:
-        answers = self._overrides.get(client) or self._overrides[""]
-        answer = answers.get(override)
+        permitted = self._overrides.of(client)
+        answer = permitted.find(override)
         if answer is None:
-            permitted = tuple(sorted(answers))
-            raise OverrideNotPermitted(self.table.objective, override, client, permitted)
+            raise OverrideNotPermitted(self.table.objective, override, client, permitted.names())
         if steps is not None:
             _decide(answer, f"client {client!r} may ask for it", steps)
         return answer
@@ -199,29 +199,9 @@ class Resolver:
             by_cell={cell.number: answer for cell, answer in zip(rule.cells, answers, strict=True)},
         )
 
-    def _override_answers(self) -> Mapping[str, Mapping[str, Resolution]]:
-        """Return client -> the models that it may ask for; those of every client are under "".
-
-        A model is named "name@version", and also by its name alone if only one version is permitted.
-        """
-        clients = {client for rule in self.table.overrides for client in rule.clients} | {""}
-        return {client: self._permitted(client) for client in clients}
-
-    def _permitted(self, client: str) -> Mapping[str, Resolution]:
-        answers: dict[str, Resolution] = {}
-        versions: dict[str, set[str]] = {}
-        for rule in self.table.overrides:
-            if rule.clients and client not in rule.clients:
-                continue
-            for model in rule.models:
-                answer = self._answer(model, Reason.OVERRIDE, rule.source)
-                target = answer.target
-                answers.setdefault(model_id(target.name, target.version), answer)
-                versions.setdefault(target.name, set()).add(target.version)
-        for name, known in versions.items():
-            if len(known) == 1:
-                answers[name] = answers[model_id(name, *known)]
-        return answers
+    def _permitted(self, rule: OverrideRule) -> list[Named[Resolution]]:
+        answers = (self._answer(model, Reason.OVERRIDE, rule.source) for model in rule.models)
+        return [(each.target.name, each.target.version, each) for each in answers]
 
 
 def _compile_test(test: _Test) -> Callable[[RequestContext], Resolution | None]:

@@ -15,7 +15,8 @@ from lightbulb.model import (
     RequestContext,
     Value,
 )
-from lightbulb.resolution.conditions import attributes_of, compile_condition, disjoint, semver_key
+from lightbulb.resolution.conditions import attributes_of, compile_condition, semver_key
+from lightbulb.resolution.overlap import disjoint
 from tests.lightbulb import anything, naive
 
 

@@ -50,12 +50,15 @@ def _in_text(error: str, *, sent: AbstractSet[str], removed: Collection[str]) ->
     named = tokens & sent
     if not named and len(sent) == 1:
         named = set(sent)
-    return {name: _line_of(name, error) for name in named}
+    about = _first_lines(error)
+    return {name: about.get(name, error)[:MAX_REASON] for name in named}
 
 
-def _line_of(name: str, error: str) -> str:
-    """Return the line of `error` about `name` where each resource has one, else all of it."""
+def _first_lines(error: str) -> Mapping[str, str]:
+    """Return what each line "name: reason" of a text says, the first of a name, in one pass."""
+    about: dict[str, str] = {}
     for line in error.splitlines():
-        if line.startswith(f"{name}: "):
-            return line[len(name) + 2 :][:MAX_REASON]
-    return error[:MAX_REASON]
+        name, colon, reason = line.partition(": ")
+        if colon:
+            about.setdefault(name, reason)
+    return about

@@ -1,0 +1,169 @@
+"""Which conditions could both hold for one request. Pure, and linear in the size of each condition.
+
+It looks at one attribute at a time, and only at `in`. So an author can predict what it finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from lightbulb.model import All, AnyOf, Comparison, Condition, Not, Operator, Value
+from lightbulb.resolution.conditions import typed
+
+Typed = tuple[str, Value]
+
+NO_VALUES: Final[frozenset[Typed]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSet:
+    """A finite set of values, or every value but those. An absent value is in no finite set."""
+
+    values: frozenset[Typed]
+    complement: bool = False
+
+    def inverse(self) -> ValueSet:
+        """Return every value that isn't in it."""
+        return ValueSet(self.values, complement=not self.complement)
+
+    def meets(self, other: ValueSet) -> bool:
+        """Say whether some value is in both."""
+        if self.complement:
+            return other.complement or not other.values <= self.values
+        if other.complement:
+            return not self.values <= other.values
+        return not self.values.isdisjoint(other.values)
+
+
+_ANYTHING = ValueSet(NO_VALUES, complement=True)
+_NOTHING = ValueSet(NO_VALUES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Possible:
+    """For each attribute, a set that has every value with which a condition can be true.
+
+    Attributes that aren't in `sets` may have any value; with `never` the condition is true for none.
+    """
+
+    sets: Mapping[str, ValueSet] = field(default_factory=dict)
+    never: bool = False
+
+
+def possible(condition: Condition) -> Possible:
+    """Return the values with which a condition can be true."""
+    return _possible(condition, negate=False)
+
+
+def disjoint(one: Condition, other: Condition) -> bool:
+    """Say whether it is certain that no context meets both. False means "not proven"."""
+    return apart(possible(one), possible(other))
+
+
+def apart(one: Possible, other: Possible) -> bool:
+    """Say whether it is certain that no context meets both of two conditions."""
+    if one.never or other.never:
+        return True
+    common = one.sets.keys() & other.sets.keys()
+    return any(not one.sets[name].meets(other.sets[name]) for name in common)
+
+
+def may_overlap(conditions: Sequence[Possible | None]) -> list[int]:
+    """Return for each condition which others may overlap with it, as bits: 1 << position.
+
+    `i` and `j` may overlap only if each is in the other's bits; then `apart` tells whether they do. Without a
+    condition any request may be meant. To look at each pair would take the square of their number.
+    """
+    finite, holders, excluders = _index(conditions)
+    everyone = (1 << len(conditions)) - 1
+    overlap = []
+    for each in conditions:
+        mask = everyone if each is None or not each.never else 0
+        for name, values in each.sets.items() if each is not None else ():
+            if not values.complement:
+                mask &= ~_without_common_value(values, name, finite, holders, excluders)
+        overlap.append(mask)
+    return overlap
+
+
+_Masks = Mapping[tuple[str, Typed], int]
+
+
+def _index(conditions: Sequence[Possible | None]) -> tuple[Mapping[str, int], _Masks, _Masks]:
+    """Return attribute -> who allows only some values; attribute and value -> who allows, who excludes it."""
+    finite: dict[str, int] = {}
+    holders: dict[tuple[str, Typed], int] = {}
+    excluders: dict[tuple[str, Typed], int] = {}
+    for position, each in enumerate(conditions):
+        bit = 1 << position
+        for name, values in each.sets.items() if each is not None else ():
+            masks = excluders if values.complement else holders
+            if not values.complement:
+                finite[name] = finite.get(name, 0) | bit
+            for value in values.values:
+                masks[name, value] = masks.get((name, value), 0) | bit
+    return finite, holders, excluders
+
+
+def _without_common_value(
+    values: ValueSet, name: str, finite: Mapping[str, int], holders: _Masks, excluders: _Masks
+) -> int:
+    """Return who has no value of an attribute in common with a finite set."""
+    sharing, excluding = 0, -1
+    for value in values.values:
+        sharing |= holders.get((name, value), 0)
+        excluding &= excluders.get((name, value), 0)
+    return (finite[name] & ~sharing) | excluding
+
+
+def _possible(condition: Condition, *, negate: bool) -> Possible:
+    match condition:
+        case Not(inner):
+            return _possible(inner, negate=not negate)
+        case Comparison(attribute=name, operator=Operator.IN, values=values):
+            return _make({name: ValueSet(frozenset(map(typed, values)), complement=negate)})
+        case Comparison():
+            return Possible()
+        case All(conditions) | AnyOf(conditions):
+            parts = [_possible(inner, negate=negate) for inner in conditions]
+            return _in_any(parts) if isinstance(condition, AnyOf) is not negate else _in_all(parts)
+
+
+def _make(sets: Mapping[str, ValueSet]) -> Possible:
+    if _NOTHING in sets.values():
+        return Possible(never=True)
+    return Possible(sets={name: values for name, values in sets.items() if values != _ANYTHING})
+
+
+def _in_all(parts: Iterable[Possible]) -> Possible:
+    own: dict[str, list[ValueSet]] = {}
+    for part in parts:
+        if part.never:
+            return part
+        for name, values in part.sets.items():
+            own.setdefault(name, []).append(values.inverse())
+    return _make({name: _union(sets).inverse() for name, sets in own.items()})
+
+
+def _in_any(parts: Iterable[Possible]) -> Possible:
+    count, own = 0, dict[str, list[ValueSet]]()
+    for part in parts:
+        if not part.never:
+            count += 1
+            for name, values in part.sets.items():
+                own.setdefault(name, []).append(values)
+    if not count:
+        return Possible(never=True)
+    return _make({name: _union(sets) for name, sets in own.items() if len(sets) == count})
+
+
+def _union(sets: Sequence[ValueSet]) -> ValueSet:
+    """Return what is in any of some sets, in one pass."""
+    held = NO_VALUES.union(*(each.values for each in sets if not each.complement))
+    excluded = [each.values for each in sets if each.complement]
+    if not excluded:
+        return ValueSet(held)
+    smallest = min(excluded, key=len)
+    return ValueSet(smallest.intersection(*excluded) - held, complement=True)

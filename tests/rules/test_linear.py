@@ -1,0 +1,236 @@
+"""What looks at texts of others takes time in proportion to them, also when they are made to be costly.
+
+Each of these is a megabyte, or thousands of something. Linear work takes seconds altogether; its square
+takes hours, and ends with the CPU that one process gets here.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from controlplane.model import CellWeight, Experiment, Location
+from controlplane.problems import Problem
+from controlplane.rules.definitions import read_definitions
+from controlplane.rules.overlaps import overlapping_contexts, overlapping_tests
+from controlplane.rules.places import find_rules, find_variables
+from controlplane.rules.sandbox_faults import read_error
+from controlplane.rules.shapes import AbTest, ContextCondition, ModelRef
+from controlplane.rules.workspace import check_workspace
+from controlplane.rules.yaml_file import suggest
+from controlplane.rules.yaml_tree import BadYaml, read_tree
+from lightbulb.ads.server.refusals import reasons_of
+from lightbulb.model import (
+    EMPTY,
+    All,
+    AnyOf,
+    Comparison,
+    Condition,
+    ModelTarget,
+    Not,
+    ObjectiveTable,
+    Operator,
+    OverrideRule,
+    Source,
+)
+from lightbulb.resolution.conditions import semver_key
+from lightbulb.resolution.overlap import disjoint
+from lightbulb.resolution.resolve import Resolver
+from tests.rules.workspaces import workspace
+
+CPU_SECONDS = 60
+N = 1_000_000
+
+
+def text(unit: str) -> str:
+    """Return a megabyte of something."""
+    return unit * (N // len(unit))
+
+
+def places(source: str) -> None:
+    """Look for rules in a file."""
+    find_rules({"x.js": source})
+    find_variables({"x.js": source})
+
+
+def error(thrown: str) -> None:
+    """Read what a rule has thrown."""
+    read_error(f"{thrown}\n    at defineXRule (<input>:3)", of_file=False)
+
+
+def nack() -> None:
+    """Read a NACK that names thirty thousand resources, each on its line."""
+    names = frozenset(f"cluster-{number:06}" for number in range(N // 32))
+    reasons = reasons_of("\n".join(f"{name}: no good" for name in names), {}, sent=names, removed=())
+    assert reasons.keys() == names
+
+
+def yaml(content: str) -> None:
+    """Read a file, which may be none."""
+    try:
+        read_tree(content)
+    except BadYaml:
+        return
+
+
+def dependencies() -> None:
+    """Read models of which each depends on the one before it."""
+    items = "".join(
+        f"  - {{name: m{number}, version: '1', memory: 1MiB, depends_on: [m{number + 1}@1]}}\n"
+        for number in range(10_000)
+    )
+    read_definitions(workspace(models_yaml=f"models:\n{items}").files, [])
+
+
+def isin(attribute: str, *values: str) -> Condition:
+    """Return a comparison."""
+    return Comparison(attribute=attribute, operator=Operator.IN, values=values)
+
+
+def context(number: int, when: Condition) -> ContextCondition:
+    """Return a rule."""
+    return ContextCondition(
+        source=Source(rule=f"r{number}", file="x.js", line=number),
+        objectives=("Ranking",),
+        input_type="T",
+        model_type="M",
+        when=when,
+        model=ModelRef(name="plain"),
+        priority=0,
+    )
+
+
+def apart(conditions: list[Condition]) -> None:
+    """Compare rules that exclude each other."""
+    rules = [context(number, when) for number, when in enumerate(conditions)]
+    assert not list(overlapping_contexts(rules))
+
+
+def experiments_apart() -> None:
+    """Compare tests whose users exclude each other."""
+    tests = {
+        str(number): Experiment(
+            id=str(number),
+            salt=str(number),
+            cells=(CellWeight(number=1, weight=10_000),),
+            layer="",
+            layer_begin=0,
+            layer_end=10_000,
+            eligible=isin("country", str(number)),
+            location=Location(file="x", line=1),
+        )
+        for number in range(4_000)
+    }
+    rules = [
+        AbTest(
+            source=Source(rule=name, file="x.js", line=1),
+            objectives=("Ranking",),
+            input_type="T",
+            model_type="M",
+            test_id=name,
+            cells={1: ModelRef(name="plain")},
+            priority=0,
+        )
+        for name in tests
+    ]
+    assert not list(overlapping_tests(rules, tests))
+
+
+def wide(first: str) -> Condition:
+    """Return a condition over very many attributes."""
+    return All((*(isin(f"a{number}", "x", "y") for number in range(20_000)), isin("last", first)))
+
+
+def overrides() -> None:
+    """Make a table of very many clients ready, some of them in many rules, and ask as one of them."""
+    source = Source(rule="r", file="x.js", line=1)
+    target = ModelTarget(
+        name="m",
+        version="1",
+        type="T",
+        input_type="T",
+        routing_key="O|m|1",
+        parameters=EMPTY,
+    )
+    many = tuple(f"client-{number}" for number in range(20_000))
+    table = ObjectiveTable(
+        objective="O",
+        input_type="T",
+        cache_lifetime=1.0,
+        deadline=1.0,
+        default_model=0,
+        default_source=source,
+        models=(target,),
+        overrides=(
+            *(OverrideRule(source=source, clients=(each,), models=(0,)) for each in many),
+            OverrideRule(source=source, clients=many, models=(0,) * 20_000),
+        ),
+    )
+    permitted = Resolver(table)._overrides.of(many[-1])
+    assert permitted.names() == ("m", "m@1")
+
+
+INPUTS: Mapping[str, Callable[[], object]] = MappingProxyType(
+    {
+        "blanks after function": lambda: places("/*\nfunction" + text(" ") + "\n*/"),
+        "blanks around async": lambda: places(text(" ") + "async" + text("\t") + "function" + text(" ")),
+        "lines of blanks": lambda: places(text(" " * 99 + "\n")),
+        "a long name": lambda: places("function define" + text("Rule") + " ("),
+        "names without an end": lambda: places(text("function defineRule\n")),
+        "comments without an end": lambda: places(text("/* ")),
+        "comments": lambda: places(text("/**/")),
+        "stars": lambda: places("/*" + text("*")),
+        "variables": lambda: places(text("var define")),
+        "line ends thrown": lambda: error(text("\n")),
+        "blanks thrown": lambda: error(text("\n ")),
+        "at thrown": lambda: error(text("\n at")),
+        "frames thrown": lambda: error(text("<input>:")),
+        "digits thrown": lambda: error("<input>:" + text("9")),
+        "codes thrown": lambda: error(text("\x01AB") + text("\x01")),
+        "a NACK": nack,
+        "a NACK of brackets": lambda: reasons_of(text("[].:"), {}, sent={"a", "b"}, removed=()),
+        "a long unknown name": lambda: suggest(text("ab"), [text("ba")]),
+        "versions": lambda: semver_key("1.1.1-" + text("1.")),
+        "file names": lambda: check_workspace(workspace(**{text("a."): ""})),
+        "yaml, nested": lambda: yaml(text("[")),
+        "yaml, keys": lambda: yaml(text("? ")),
+        "yaml, quotes": lambda: yaml('"' + text("\\x20")),
+        "yaml, lines": lambda: yaml("a: " + text("b\n ")),
+        "yaml, a flow": lambda: yaml("{" + text("a: b, ")),
+        "dependencies": dependencies,
+        "conditions apart": lambda: apart([isin("country", str(number)) for number in range(4_000)]),
+        "conditions apart, negated": lambda: apart(
+            [Not(AnyOf((Not(isin("country", str(number))), isin("b", "c")))) for number in range(2_000)]
+        ),
+        "conditions apart, one by one": lambda: apart(
+            [
+                All(tuple(isin(f"a{min(one, other)}-{max(one, other)}", str(one)) for other in range(150)))
+                for one in range(150)
+            ]
+        ),
+        "many attributes": lambda: disjoint(wide("x"), wide("y")),
+        "many values": lambda: disjoint(
+            AnyOf(tuple(isin("a", str(number)) for number in range(20_000))),
+            All(tuple(Not(isin("a", str(number))) for number in range(20_000))),
+        ),
+        "override clients": overrides,
+        "a long problem": lambda: str(
+            Problem(file=text("a"), rule=text("b"), code="X", message=text("c"), remedy=text("d"))
+        ),
+    }
+)
+
+
+def test_no_text_takes_the_square_of_its_length() -> None:
+    program = (
+        "import resource, tests.rules.test_linear as it\n"
+        f"resource.setrlimit(resource.RLIMIT_CPU, ({CPU_SECONDS}, {CPU_SECONDS}))\n"
+        "for name, run in it.INPUTS.items():\n    run()\n    print(name, flush=True)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    finished = ended.stdout.splitlines()
+    assert finished == list(INPUTS), (
+        f"{list(INPUTS)[len(finished)]!r} took too long, or failed: {ended.returncode} {ended.stderr}"
+    )
