@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from controlplane.admin.compilers import Compilers
 from controlplane.admin.operator import Caller, Operator
 from controlplane.api.errors import DOMAIN, KINDS, InvalidRequest
 from controlplane.api.service import AdminService
@@ -68,7 +69,8 @@ class ControlPlane:
         self._settings = settings
         self._health = health.aio.HealthServicer()
         self.replica = Replica(store, name=settings.replica, policy=settings.policy)
-        self.operator = Operator(self.replica)
+        self._compilers = Compilers()
+        self.operator = Operator(self.replica, self._compilers)
         self.port = 0
 
     async def start(self, stop: asyncio.Event | None = None) -> None:
@@ -87,6 +89,7 @@ class ControlPlane:
         self.port = listen(self._server, self._settings.address)
         await self._server.start()
         self._running = asyncio.create_task(self.replica.run())
+        self._compilers.make_ready()
         for service in ("", *_SERVICES):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         log.info("control plane %s listens on port %d", self.replica.name, self.port)
@@ -94,6 +97,7 @@ class ControlPlane:
     async def stop(self) -> None:
         """End the streams; consumers keep what they have."""
         await self._health.enter_graceful_shutdown()
+        await self._compilers.stop()
         self._running.cancel()
         await asyncio.wait({self._running})
         await self.replica.stop()

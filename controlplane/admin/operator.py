@@ -7,20 +7,23 @@ that is repeated with the same request id is answered as the first was.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from controlplane.admin.compiler_messages import Planned
+from controlplane.admin.compilers import CompiledWorkspace, Compilers
 from controlplane.admin.outcome import Outcome, RequestIdUsed, outcome_from_bytes, outcome_to_bytes
-from controlplane.admin.planner import DoesNotFit, Release, plan_beside, room_for
-from controlplane.model import RuleSet, Workspace
+from controlplane.admin.planner import DoesNotFit, base_of, room_for
+from controlplane.model import Workspace
+from controlplane.planning.beside import Release
 from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout import operations
-from controlplane.rollout.codec import plan_to_bytes, rollout_to_bytes
+from controlplane.rollout.codec import rollout_to_bytes
 from controlplane.rollout.events import EventKind, superseded
 from controlplane.rollout.operations import NoRoom, NotLoaded
 from controlplane.rollout.state import Generation, Moment, Rollout
-from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import content_hash
 from controlplane.store.contract import Change, Conflict, Event, LogEntry, NotFound, StoreError
 
@@ -87,34 +90,39 @@ class UnknownGeneration(NotFound):
 
 
 class Operator:
-    """Carries out operations at one replica, which has one of these: it is what its publishes queue at."""
+    """Carries out operations at one replica, which has one of these."""
 
-    def __init__(self, replica: Replica) -> None:
-        """Take publishes one at a time: they are rare and heavy."""
+    def __init__(self, replica: Replica, compilers: Compilers) -> None:
+        """Let `compilers` do what is heavy."""
         self._replica = replica
-        self._one_at_a_time = asyncio.Lock()
+        self._compilers = compilers
 
     async def publish(self, workspace: Workspace, caller: Caller) -> Outcome:
         """Evaluate, compile and plan a workspace, and set its generation on its way.
 
-        Raises WorkspaceError with every problem, Refused, Inconsistent, StoreError. Each leaves everything as
-        it was.
+        Raises WorkspaceError with its problems, TooManyPublishes, CompilerFailed, Refused, Inconsistent,
+        StoreError. Each leaves everything as it was.
         """
-        async with self._one_at_a_time:
-            source_hash = content_hash(workspace)
-            rules: list[RuleSet] = []
+        source_hash = await asyncio.to_thread(content_hash, workspace)
+        async with contextlib.AsyncExitStack() as stack:
+            compiled: CompiledWorkspace | None = None
 
-            def decide(known: StoreView) -> _Step:
-                newest = known.rollout.newest if known.rollout is not None else 0
-                entry = self._entry(newest) if newest else None
-                if entry is not None and entry.source_hash == source_hash:
-                    return self._unchanged(known, newest, entry.content_hash)
-                if not rules:
-                    rules.append(compile_workspace(workspace))
-                plan, release = plan_beside(rules[0], self._base(known), known.generations)
-                stored = self._replica.store.put_blob(plan_to_bytes(plan, source_hash))
-                return self._on_its_way(known, stored, source_hash, release, caller, EventKind.PUBLISHED)
+            async def decide(known: StoreView) -> _Step:
+                nonlocal compiled
+                same = await asyncio.to_thread(self._newest_of, known, source_hash)
+                if same is not None:
+                    return self._unchanged(known, same.number, same.content_hash)
+                if compiled is None:
+                    compiled = await stack.enter_async_context(self._compilers.compiled(workspace))
+                base = await asyncio.to_thread(base_of, self._base(known), known.generations)
+                planned = await compiled.plan(base, source_hash)
+                return await asyncio.to_thread(self._publish, known, planned, source_hash, caller)
 
+            # Before the state is read that it is to follow: it takes its time, and the state moves on.
+            known = await self._replica.refresh()
+            same_content = await asyncio.to_thread(self._newest_of, known, source_hash)
+            if same_content is None and await self._done(caller) is None:
+                compiled = await stack.enter_async_context(self._compilers.compiled(workspace))
             return await self._carry_out(decide, caller)
 
     async def roll_back(self, back: Back, caller: Caller) -> Outcome:
@@ -133,7 +141,7 @@ class Operator:
         if back.dry_run:
             known = await self._replica.refresh()
             return (await asyncio.to_thread(decide, known)).outcome
-        return await self._carry_out(decide, caller)
+        return await self._carry_out(_in_thread(decide), caller)
 
     async def pin(self, number: int, caller: Caller, *, release: bool = False) -> tuple[int, ...]:
         """Keep a generation loaded, or let it go; return what is pinned.
@@ -151,14 +159,14 @@ class Operator:
             kind = EventKind.UNPINNED if release else EventKind.PINNED
             return _Step(following=following, outcome=outcome, kind=kind)
 
-        return (await self._carry_out(decide, caller)).pinned
+        return (await self._carry_out(_in_thread(decide), caller)).pinned
 
     def generation(self, number: int) -> Generation:
         """Return a generation, loaded or not. Blocking. Raises NotFound, StoreError, Malformed."""
         self._entry(number)
         return self._replica.read_generation(number)
 
-    async def _carry_out(self, decide: Callable[[StoreView], _Step], caller: Caller) -> Outcome:
+    async def _carry_out(self, decide: Callable[[StoreView], Awaitable[_Step]], caller: Caller) -> Outcome:
         """Decide on the newest state and commit, again when somebody else was first."""
         last: StoreError | None = None
         for _ in range(ATTEMPTS):
@@ -166,7 +174,7 @@ class Operator:
             done = await self._done(caller)
             if done is not None:
                 return done
-            step = await asyncio.to_thread(decide, known)
+            step = await decide(known)
             if step.following == known.rollout and not caller.request_id:
                 return replace(step.outcome, version=known.version)
             outcome = replace(step.outcome, version=known.version + 1, request_digest=caller.digest)
@@ -227,6 +235,16 @@ class Operator:
             kind=step.kind.value,
         )
         return (*ended, event)
+
+    def _newest_of(self, known: StoreView, source_hash: str) -> LogEntry | None:
+        """Return the log's line of the newest generation if it was made of these files."""
+        newest = known.rollout.newest if known.rollout is not None else 0
+        entry = self._entry(newest) if newest else None
+        return entry if entry is not None and entry.source_hash == source_hash else None
+
+    def _publish(self, known: StoreView, planned: Planned, source_hash: str, caller: Caller) -> _Step:
+        stored = self._replica.store.put_blob(planned.content)
+        return self._on_its_way(known, stored, source_hash, planned.release, caller, EventKind.PUBLISHED)
 
     def _at(self, known: StoreView) -> Moment:
         return Moment(self._replica.now, known.version + 1)
@@ -324,3 +342,7 @@ class Operator:
             entry=entry,
             forget="" if entry.content_hash == pushed_out else pushed_out,
         )
+
+
+def _in_thread(decide: Callable[[StoreView], _Step]) -> Callable[[StoreView], Awaitable[_Step]]:
+    return lambda known: asyncio.to_thread(decide, known)

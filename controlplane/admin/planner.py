@@ -1,121 +1,76 @@
-"""From a workspace to a generation's plan, beside what must stay loaded. Pure but for the rules' sandbox."""
+"""What a plan stands on in a state of the rollout, and whether there is room for one as it is. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
-from controlplane.model import Plan, RuleSet, ShardAssignment
-from controlplane.planning.plan import NOTHING_RESIDENT, make_plan
-from controlplane.planning.routing import targets_by_objective
-from controlplane.problems import Problem, WorkspaceError
+from controlplane.model import Plan, ShardAssignment
+from controlplane.planning.beside import Base, Loaded, Release, Room
+from controlplane.planning.plan import led_to
 from controlplane.rollout.desired_state import ModelsByShard, models_by_shard, vips
 from controlplane.rollout.operations import releasable
 from controlplane.rollout.state import Generation, Rollout
-
-Release = tuple[int, ...] | None
-"""Generations that must leave first, with what is leaving already, to make room; None: there is room."""
 
 
 class DoesNotFit(Exception):
     """There is no room for a plan as it is; the message says of what."""
 
 
-def plan_beside(
-    rules: RuleSet, rollout: Rollout | None, generations: Mapping[int, Generation]
-) -> tuple[Plan, Release]:
-    """Return the plan of `rules`, and which generations must leave to make room for it: as few as can be.
+def base_of(rollout: Rollout | None, generations: Mapping[int, Generation]) -> Base:
+    """Return what a plan is made beside.
 
     What is active, or may still be held by clients, or is pinned, stays loaded whatever is published.
-    Raises WorkspaceError when not even that is enough, or when a VIP is another shard's still, and
-    Inconsistent for a plan that no sidecar can serve.
     """
-    _check_vips(rules, rollout, generations)
-    for release, resident in _rooms(rollout, generations):
-        try:
-            plan = make_plan(rules, _before(rollout, generations), resident)
-        except WorkspaceError as error:
-            misfit = error
-            continue
-        targets_by_objective(plan.routes, (assignment.vip for assignment in plan.assignments))
-        return plan, release
-    raise _beside(misfit, rollout)
-
-
-def _check_vips(rules: RuleSet, rollout: Rollout | None, generations: Mapping[int, Generation]) -> None:
-    """Raise WorkspaceError for VIPs that old keys lead to at another shard."""
-    by_vip = {shard.vip: shard for shard in rules.shards}
-    problems = []
-    wanted = {shard.vip: shard.name for shard in rules.shards}
-    for vip, holder, number in _taken(wanted, rollout, generations):
-        shard = by_vip[vip]
-        problems.append(
-            Problem(
-                file=shard.location.file,
-                line=shard.location.line,
-                code="VIP_IN_USE",
-                message=f"VIP {vip} is that of shard {holder} in generation {number}, which is loaded",
-                remedy=f"give shard {shard.name} another VIP, or wait until that generation has left",
-            )
-        )
-    if problems:
-        raise WorkspaceError(problems)
-
-
-def _taken(
-    wanted: Mapping[str, str], rollout: Rollout | None, generations: Mapping[int, Generation]
-) -> Iterator[tuple[str, str, int]]:
-    """Yield each VIP of `wanted` (VIP -> shard) that is another's, whose, and in which live generation."""
-    live = [generations[number] for number in (rollout.live if rollout is not None else ())]
-    holders = {vip: (shard, each.number) for each in live for vip, shard in vips([each]).items()}
-    for vip, shard in wanted.items():
-        holder, number = holders.get(vip, (shard, 0))
-        if holder != shard:
-            yield vip, holder, number
-
-
-def _beside(misfit: WorkspaceError, rollout: Rollout | None) -> WorkspaceError:
-    """Return the error that also says what takes the room."""
-    if rollout is None or not rollout.live:
-        return misfit
+    if rollout is None:
+        return Base()
     may_leave = releasable(rollout)
-    stay = ", ".join(str(number) for number in sorted(rollout.live) if number not in may_leave)
-    hint = f"; or wait: generations {stay} stay loaded, as clients may hold their answers or they are pinned"
-    return WorkspaceError(replace(each, remedy=each.remedy + hint) for each in misfit.problems)
+    return Base(
+        rooms=tuple(_rooms(rollout, generations)),
+        before=led_to(generations[rollout.newest].plan) if rollout.newest else {},
+        vips=_vips(rollout, generations),
+        stay=tuple(number for number in sorted(rollout.live) if number not in may_leave),
+    )
 
 
 def room_for(plan: Plan, rollout: Rollout | None, generations: Mapping[int, Generation]) -> Release:
     """Return which generations must leave so that a plan can be loaded as it is. Raises DoesNotFit."""
-    wanted = {assignment.vip: assignment.shard for assignment in plan.assignments}
-    for vip, holder, number in _taken(wanted, rollout, generations):
-        raise DoesNotFit(f"VIP {vip} is that of shard {holder} in generation {number}")
-    for release, resident in _rooms(rollout, generations):
-        if all(_free(each, resident) >= 0 for each in plan.assignments):
-            return release
+    base = base_of(rollout, generations)
+    for assignment in plan.assignments:
+        holder, number = base.vips.get(assignment.vip, (assignment.shard, 0))
+        if holder != assignment.shard:
+            raise DoesNotFit(f"VIP {assignment.vip} is that of shard {holder} in generation {number}")
+    for room in base.rooms:
+        if all(_free(each, room.loaded) >= 0 for each in plan.assignments):
+            return room.release
     raise DoesNotFit("there isn't enough memory")
 
 
-def _rooms(
-    rollout: Rollout | None, generations: Mapping[int, Generation]
-) -> list[tuple[Release, ModelsByShard]]:
-    """Return what may be released, from nothing to all that may, and what stays loaded then."""
-    if rollout is None:
-        return [(None, NOTHING_RESIDENT)]
+def _vips(rollout: Rollout, generations: Mapping[int, Generation]) -> Mapping[str, tuple[str, int]]:
+    """Return each live VIP's shard, and the generation that has it so."""
+    live = [generations[number] for number in rollout.live]
+    return {vip: (shard, each.number) for each in live for vip, shard in vips([each]).items()}
+
+
+def _rooms(rollout: Rollout, generations: Mapping[int, Generation]) -> Iterator[Room]:
+    """Yield what may be released, from nothing to all that may, and what stays loaded then."""
     may_leave = releasable(rollout)
     stays = [generations[number] for number in rollout.live]
     leaving = [generations[number] for number in rollout.leaving]
-    rooms: list[tuple[Release, ModelsByShard]] = [(None, models_by_shard((*leaving, *stays)))]
+    yield Room(release=None, loaded=_sizes(models_by_shard((*leaving, *stays))))
     for count in range(0 if leaving else 1, len(may_leave) + 1):
         release = may_leave[:count]
-        rooms.append((release, models_by_shard(tuple(each for each in stays if each.number not in release))))
-    return rooms
+        remaining = tuple(each for each in stays if each.number not in release)
+        yield Room(release=release, loaded=_sizes(models_by_shard(remaining)))
 
 
-def _before(rollout: Rollout | None, generations: Mapping[int, Generation]) -> Plan | None:
-    newest = rollout.newest if rollout is not None else 0
-    return generations[newest].plan if newest else None
+def _sizes(models: ModelsByShard) -> Loaded:
+    return {shard: {model.id: model.memory_mib for model in own} for shard, own in models.items()}
 
 
-def _free(assignment: ShardAssignment, resident: ModelsByShard) -> int:
-    models = {model.id: model for model in (*resident.get(assignment.shard, ()), *assignment.models)}
-    return assignment.memory_mib - sum(model.memory_mib for model in models.values())
+def _free(assignment: ShardAssignment, loaded: Loaded) -> int:
+    sizes = {**loaded.get(assignment.shard, {}), **_own_sizes(assignment)}
+    return assignment.memory_mib - sum(sizes.values())
+
+
+def _own_sizes(assignment: ShardAssignment) -> Mapping[str, int]:
+    return {model.id: model.memory_mib for model in assignment.models}

@@ -10,6 +10,8 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 import grpc.aio
 
+from controlplane.admin.compiler_process import CompilerFailed
+from controlplane.admin.compilers import TooManyPublishes
 from controlplane.admin.operator import UnknownGeneration
 from controlplane.admin.outcome import RequestIdUsed
 from controlplane.planning.routing import Inconsistent
@@ -80,6 +82,10 @@ KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
             code=_CODE.RESOURCE_EXHAUSTED, reason="TOO_MANY_WATCHERS", retry_after=5.0
         ),
         RequestIdUsed: ErrorKind(code=_CODE.ALREADY_EXISTS, reason="REQUEST_ID_USED"),
+        TooManyPublishes: ErrorKind(
+            code=_CODE.RESOURCE_EXHAUSTED, reason="TOO_MANY_PUBLISHES", retry_after=30.0
+        ),
+        CompilerFailed: _internal("COMPILER_FAILED"),
         NothingActive: _refused("NOTHING_ACTIVE"),
         NotLoaded: _refused("GENERATION_NOT_LOADED"),
         OnItsWay: _refused("GENERATION_ON_ITS_WAY"),

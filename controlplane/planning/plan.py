@@ -23,11 +23,22 @@ def make_plan(
     `resident` is shard -> models that are loaded there and stay, whatever is placed. Raises WorkspaceError
     that names every model which fits nowhere.
     """
+    loaded = {shard: {model.id: model.memory_mib for model in own} for shard, own in resident.items()}
+    before = {model.id: shard for shard, own in resident.items() for model in own}
+    if previous is not None:
+        before |= led_to(previous)
+    return plan_on(rules, before, loaded)
+
+
+def plan_on(rules: RuleSet, before: Mapping[str, str], loaded: Mapping[str, Mapping[str, int]]) -> Plan:
+    """Return the plan of `rules`, as `make_plan` does.
+
+    `before` is model id -> shard that it is on, and `loaded` shard -> model id -> MiB of what stays there.
+    """
     models = {model.id: model for model in rules.models}
     targets = [target for table in sorted(rules.tables, key=_objective) for target in _targets(table)]
-    room_taken = {shard: {model.id: model.memory_mib for model in own} for shard, own in resident.items()}
     wanted = dict.fromkeys(model for _, _, model in targets)
-    placement = place(wanted, models, rules.shards, _before(previous, resident), room_taken)
+    placement = place(wanted, models, rules.shards, before, loaded)
     if placement.misfits:
         raise WorkspaceError(
             does_not_fit(each.model, each.needs, each.largest_free) for each in placement.misfits
@@ -43,18 +54,15 @@ def make_plan(
     )
 
 
-def _before(previous: Plan | None, resident: Mapping[str, tuple[ModelAssignment, ...]]) -> Mapping[str, str]:
+def led_to(plan: Plan) -> Mapping[str, str]:
     """Return model id -> shard that it is on: of several that load it, the one which its requests go to."""
-    before = {model.id: shard for shard, own in resident.items() for model in own}
-    if previous is not None:
-        shards = {each.vip: each.shard for each in previous.assignments}
-        led_to = {rule.key: shards[rule.vip] for rule in previous.routes}
-        before |= {
-            model_id(each.name, each.version): led_to[each.routing_key]
-            for table in previous.tables
-            for each in table.models
-        }
-    return before
+    shards = {each.vip: each.shard for each in plan.assignments}
+    by_key = {rule.key: shards[rule.vip] for rule in plan.routes}
+    return {
+        model_id(each.name, each.version): by_key[each.routing_key]
+        for table in plan.tables
+        for each in table.models
+    }
 
 
 def _objective(table: ObjectiveTable) -> str:

@@ -5,7 +5,7 @@ Pure but for the sandbox. Whatever is wrong with the whole workspace is reported
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -38,11 +38,20 @@ class _Raw:
     complete: bool
 
 
-def compile_workspace(workspace: Workspace) -> RuleSet:
-    """Return the compiled rules of a workspace; raises WorkspaceError with every problem in it."""
+def _no_matter(stage: str) -> None:
+    """Take no notice of what is begun."""
+
+
+def compile_workspace(workspace: Workspace, begin: Callable[[str], None] = _no_matter) -> RuleSet:
+    """Return the compiled rules of a workspace; raises WorkspaceError with the problems in it.
+
+    `begin` is told what is begun.
+    """
+    begin("looking at its files")
     problems = list(check_workspace(workspace))
     if problems:
         raise WorkspaceError(problems)
+    begin("reading its YAML files")
     definitions = read_definitions(workspace.files, problems)
     problems += [
         Problem(
@@ -54,8 +63,11 @@ def compile_workspace(workspace: Workspace) -> RuleSet:
         for file in workspace.files
         if file.endswith(".yaml") and file not in FILES
     ]
+    begin("evaluating its rules")
     raw = _evaluate(workspace, definitions, problems)
+    begin("reading what its rules return")
     rules = read_rules(raw.rules, problems)
+    begin("comparing its rules")
     tables = make_tables(rules, definitions, problems, complete=raw.complete and len(rules) == len(raw.rules))
     if problems:
         problems += _too_large(rules, definitions)

@@ -132,6 +132,7 @@ class Plane:
             await self.channel.close()
             self.control_plane._running.cancel()
             await asyncio.wait({self.control_plane._running})
+            await self.control_plane._compilers.stop()
             await self.control_plane._server.stop(None)
             await self.replica.ads.close()
             await asyncio.to_thread(self.store.close)

@@ -4,6 +4,8 @@ import re
 from dataclasses import replace
 
 from controlplane import app  # noqa: F401 - has every error of the control plane's imported
+from controlplane.admin.compiler_process import CompilerFailed
+from controlplane.admin.compilers import TooManyPublishes
 from controlplane.admin.outcome import RequestIdUsed
 from controlplane.api.errors import DOMAIN, KINDS, InvalidRequest, TooManyWatchers, status_of
 from controlplane.api.service import MAX_TEXT
@@ -22,7 +24,15 @@ from tests.lightbulb.test_details import subclasses
 
 def test_every_error_has_a_row() -> None:
     raised = {Refused, *subclasses(Refused), StoreError, *subclasses(StoreError)}
-    edge = {InvalidRequest, RequestIdUsed, TooManyWatchers, Inconsistent, Malformed}
+    edge = {
+        InvalidRequest,
+        RequestIdUsed,
+        TooManyWatchers,
+        TooManyPublishes,
+        CompilerFailed,
+        Inconsistent,
+        Malformed,
+    }
     assert raised | edge == KINDS.keys()
 
 

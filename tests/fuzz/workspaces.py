@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from controlplane.admin.planner import plan_beside
 from controlplane.model import RuleSet
+from controlplane.planning.beside import Base, plan_beside
 from controlplane.problems import Problem, WorkspaceError
 from controlplane.rollout.codec import plan_from_bytes, plan_to_bytes
 from controlplane.rules import sandbox, sandbox_faults
@@ -145,7 +145,7 @@ def _carry_on(raw: list[RawRule], definitions: Definitions, problems: list[Probl
         tables=tables,
     )
     try:
-        plan, _ = plan_beside(found, None, {})
+        plan, _ = plan_beside(found, Base())
     except WorkspaceError:
         return
     body = plan_to_bytes(plan, "")

@@ -12,7 +12,8 @@ from envoy.config.route.v3 import route_pb2, scoped_route_pb2
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from controlplane.admin.planner import plan_beside
+from controlplane.admin.planner import base_of
+from controlplane.planning.beside import plan_beside
 from controlplane.problems import WorkspaceError
 from controlplane.rollout.codec import plan_from_bytes, plan_to_bytes, shard_from_bytes
 from controlplane.rollout.desired_state import models_by_shard, routing_rules, tables, vips
@@ -49,7 +50,9 @@ def show(case: Path) -> Files:
 
 def _publish(number: int, folder: Path, before: Mapping[int, Generation]) -> Generation:
     workspace = read_workspace(folder)
-    plan, release = plan_beside(compile_workspace(workspace), WITH_ONE_LIVE if before else None, before)
+    plan, release = plan_beside(
+        compile_workspace(workspace), base_of(WITH_ONE_LIVE if before else None, before)
+    )
     assert release is None, "the cases' shards have room for both generations"
     body = plan_to_bytes(plan, content_hash(workspace))
     stored = plan_from_bytes(body, _read_table, _read_shard)

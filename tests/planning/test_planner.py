@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.admin.planner import plan_beside, room_for
+from controlplane.admin.planner import base_of, room_for
 from controlplane.model import RuleSet
+from controlplane.planning.beside import Base, plan_beside
 from controlplane.problems import WorkspaceError
 from controlplane.rollout.state import Generation, Phase, Rollout
 from controlplane.rules.compile import compile_workspace
@@ -40,7 +41,7 @@ def version(number: int, of: RuleSet) -> RuleSet:
 def generations(*numbers: int) -> dict[int, Generation]:
     return {
         number: Generation(
-            number=number, content_hash="", plan=plan_beside(version(number, rules()), None, {})[0]
+            number=number, content_hash="", plan=plan_beside(version(number, rules()), Base())[0]
         )
         for number in numbers
     }
@@ -55,22 +56,22 @@ def state(**changes) -> Rollout:
 
 def test_with_room_nothing_leaves() -> None:
     small = version(4, rules(fancy=10, plain=10))
-    assert plan_beside(small, state(), LIVE)[1] is None
+    assert plan_beside(small, base_of(state(), LIVE))[1] is None
 
 
 def test_the_oldest_that_nobody_holds_leaves_when_there_is_no_room() -> None:
-    assert plan_beside(version(4, rules()), state(), LIVE)[1] == (1,)
+    assert plan_beside(version(4, rules()), base_of(state(), LIVE))[1] == (1,)
 
 
 def test_what_is_leaving_already_is_waited_for_before_anything_else_must_go() -> None:
     unloading = state(live=(2,), leaving=(1,))
-    assert plan_beside(version(4, rules()), unloading, LIVE)[1] == ()
+    assert plan_beside(version(4, rules()), base_of(unloading, LIVE))[1] == ()
 
 
 @pytest.mark.parametrize("stays", [state(held=(1, 2)), state(pinned=(1,))])
 def test_what_may_not_leave_is_named(stays: Rollout) -> None:
     with pytest.raises(WorkspaceError) as caught:
-        plan_beside(version(4, rules()), stays, LIVE)
+        plan_beside(version(4, rules()), base_of(stays, LIVE))
     assert {problem.code for problem in caught.value.problems} == {"DOES_NOT_FIT"}
     assert all("generations 1, 2 stay loaded" in problem.remedy for problem in caught.value.problems)
 
@@ -83,7 +84,7 @@ def test_a_plan_as_it_is_finds_room_in_the_same_way() -> None:
 def test_a_vip_that_old_keys_lead_to_at_another_shard_is_refused() -> None:
     taken = rules(shards="{name: b, vip: vip-a, memory: 8GiB}")
     with pytest.raises(WorkspaceError) as caught:
-        plan_beside(version(4, taken), state(), LIVE)
+        plan_beside(version(4, taken), base_of(state(), LIVE))
     (problem,) = caught.value.problems
     assert (problem.file, problem.line, problem.code) == ("fleet.yaml", 2, "VIP_IN_USE")
     assert "shard a in generation 2" in problem.message or "shard a in generation 1" in problem.message

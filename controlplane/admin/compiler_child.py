@@ -1,0 +1,118 @@
+"""The throw-away process that compiles and plans one workspace: python -m ... PARENT_PID CPU_SECONDS MIB.
+
+It answers frames of `compiler_messages`, one after the other, until its input ends. The kernel bounds its CPU
+and memory, and kills it when its parent dies. It runs no rule: those run in the sandbox, its child.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from collections.abc import Iterator
+from typing import IO
+
+from controlplane.admin.compiler_messages import (
+    SIZES,
+    Answer,
+    Compile,
+    Compiled,
+    Doing,
+    Faulty,
+    OutOfMemory,
+    PlanBeside,
+    Planned,
+    Request,
+    Unservable,
+    request_from,
+    sizes_of,
+    to_frame,
+)
+from controlplane.model import RuleSet
+from controlplane.planning.beside import plan_beside
+from controlplane.planning.routing import Inconsistent
+from controlplane.problems import MAX_TEXT, WorkspaceError, shortened
+from controlplane.rollout.codec import plan_to_bytes
+from controlplane.rules.compile import compile_workspace
+
+PR_SET_PDEATHSIG = 1
+
+
+class Compiler:
+    """Answers requests; holds what was compiled."""
+
+    def __init__(self, answers: IO[bytes]) -> None:
+        """Write answers there."""
+        self._answers = answers
+        self._rules: RuleSet | None = None
+
+    def say(self, answer: Answer) -> None:
+        """Write one answer, at once."""
+        self._answers.write(to_frame(answer))
+        self._answers.flush()
+
+    def answer(self, request: Request) -> None:
+        """Do what is asked, and say what came of it."""
+        try:
+            self.say(self._done(request))
+        except WorkspaceError as error:
+            self.say(Faulty(problems=error.problems))
+        except Inconsistent as error:
+            self.say(Unservable(message=shortened(str(error), MAX_TEXT)))
+
+    def _done(self, request: Request) -> Answer:
+        match request:
+            case Compile(workspace=workspace):
+                self._rules = compile_workspace(workspace, self._begin)
+                return Compiled()
+            case PlanBeside(base=base, source_hash=source_hash):
+                assert self._rules is not None
+                self._begin("planning where its models run")
+                plan, release = plan_beside(self._rules, base)
+                return Planned(content=plan_to_bytes(plan, source_hash), release=release)
+
+    def _begin(self, stage: str) -> None:
+        self.say(Doing(stage=stage))
+
+
+def main(parent: int, cpu_seconds: int, memory_mib: int) -> None:
+    """Answer until there are no more requests."""
+    end_with(parent)
+    limit(cpu_seconds, memory_mib)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whoever prints says nothing to our parent
+    compiler = Compiler(answers)
+    try:
+        for request in requests(sys.stdin.buffer):
+            compiler.answer(request)
+    except MemoryError:
+        compiler.say(OutOfMemory())
+
+
+def end_with(parent: int) -> None:
+    """Let the kernel kill this process when its parent dies; where it can't, the end of its input ends it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            sys.exit("the parent has died")  # before the kernel was asked to say so
+
+
+def limit(cpu_seconds: int, memory_mib: int) -> None:
+    """Bound this process. Its child, the sandbox, has CPU of its own, and bounds itself."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, hard))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_mib * 1024 * 1024,) * 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def requests(source: IO[bytes]) -> Iterator[Request]:
+    """Yield what is asked, until the input ends."""
+    while start := source.read(SIZES.size):
+        head, body = sizes_of(start)
+        yield request_from(source.read(head), source.read(body))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -1,0 +1,198 @@
+"""What a control plane and its compiler say to each other: frames of JSON and bytes, over two pipes. Pure.
+
+Neither side runs what the other sends, nor trusts it with more memory than `MAX_HEAD` and `MAX_BODY`.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import accumulate, pairwise
+
+from controlplane.model import Workspace
+from controlplane.planning.beside import Base, Release, Room
+from controlplane.problems import Problem
+
+SIZES = struct.Struct(">IQ")
+"""How a frame begins: the bytes of its JSON, and of what follows that."""
+
+MAX_HEAD = 256 * 1024 * 1024
+MAX_BODY = 256 * 1024 * 1024
+
+
+class Strange(Exception):
+    """A frame that no side of ours sends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compile:
+    """Asks to read and compile a workspace, which may then be planned."""
+
+    workspace: Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanBeside:
+    """Asks for a plan of what was compiled; `source_hash` is the workspace's."""
+
+    base: Base
+    source_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doing:
+    """Says what is begun, for whoever has to say where it stopped."""
+
+    stage: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """The workspace has no problem, so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A generation's content, and what must leave to make room for it."""
+
+    content: bytes
+    release: Release
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faulty:
+    """The workspace has problems."""
+
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unservable:
+    """No sidecar could serve the plan."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutOfMemory:
+    """The compiler has used up its memory."""
+
+
+Request = Compile | PlanBeside
+Answer = Doing | Compiled | Planned | Faulty | Unservable | OutOfMemory
+
+
+def to_frame(message: Request | Answer) -> bytes:
+    """Return a message as bytes."""
+    body = b""
+    said: Mapping[str, object]
+    match message:
+        case Compile(workspace=workspace):
+            said = {"compile": [(name, len(content)) for name, content in workspace.files.items()]}
+            body = b"".join(workspace.files.values())
+        case PlanBeside(base=base, source_hash=source_hash):
+            said = {"plan": _said(base), "source_hash": source_hash}
+        case Planned(content=content, release=release):
+            said, body = {"planned": release}, content
+        case Faulty(problems=problems):
+            said = {"problems": list(map(asdict, problems))}
+        case Doing(stage=stage):
+            said = {"doing": stage}
+        case Unservable(message=text):
+            said = {"unservable": text}
+        case Compiled() | OutOfMemory():
+            said = {"is": type(message).__name__}
+    head = json.dumps(said).encode()
+    return SIZES.pack(len(head), len(body)) + head + body
+
+
+def sizes_of(start: bytes) -> tuple[int, int]:
+    """Return how many bytes of JSON and of body follow the start of a frame. Raises Strange."""
+    head, body = SIZES.unpack(start)
+    if head > MAX_HEAD or body > MAX_BODY:
+        raise Strange(f"a frame of {head} and {body} bytes")
+    return head, body
+
+
+def request_from(head: bytes, body: bytes) -> Request:
+    """Return what a control plane asks. Raises Strange."""
+    match json.loads(head):
+        case {"compile": list(files)}:
+            ends = accumulate((size for _, size in files), initial=0)
+            names = (name for name, _ in files)
+            contents = (body[begin:end] for begin, end in pairwise(ends))
+            return Compile(workspace=Workspace(files=dict(zip(names, contents, strict=True))))
+        case {"plan": dict(base), "source_hash": str(source_hash)}:
+            return PlanBeside(base=_base(base), source_hash=source_hash)
+        case _:
+            raise Strange("no request")
+
+
+def answer_from(head: bytes, body: bytes) -> Answer:
+    """Return what a compiler answers. Raises Strange."""
+    try:
+        said = json.loads(head)
+    except (ValueError, RecursionError) as error:
+        raise Strange("no JSON") from error
+    match said:
+        case {"doing": str(stage)}:
+            return Doing(stage=stage)
+        case {"planned": None | list() as release}:
+            return Planned(content=body, release=_release(release))
+        case {"problems": list(problems)}:
+            return Faulty(problems=tuple(map(_problem, problems)))
+        case {"unservable": str(text)}:
+            return Unservable(message=text)
+        case {"is": str(name)} if name in _BARE:
+            return _BARE[name]
+    raise Strange("no answer")
+
+
+_BARE: Mapping[str, Answer] = {"Compiled": Compiled(), "OutOfMemory": OutOfMemory()}
+
+
+def _release(said: list[object] | None) -> Release:
+    return None if said is None else tuple(number for number in said if isinstance(number, int))
+
+
+def _problem(said: object) -> Problem:
+    match said:
+        case {
+            "file": str(file),
+            "line": int(line),
+            "rule": str(rule),
+            "code": str(code),
+            "message": str(message),
+            "remedy": str(remedy),
+        }:
+            return Problem(file=file, line=line, rule=rule, code=code, message=message, remedy=remedy)
+        case _:
+            raise Strange("no problem")
+
+
+def _said(base: Base) -> Mapping[str, object]:
+    rooms = [{"release": room.release, "loaded": room.loaded} for room in base.rooms]
+    return {"rooms": rooms, "before": base.before, "vips": base.vips, "stay": base.stay}
+
+
+def _base(said: Mapping[str, object]) -> Base:
+    match said:
+        case {"rooms": list(rooms), "before": dict(before), "vips": dict(vips), "stay": list(stay)}:
+            return Base(
+                rooms=tuple(map(_room, rooms)),
+                before=before,
+                vips={vip: (shard, number) for vip, (shard, number) in vips.items()},
+                stay=tuple(stay),
+            )
+        case _:
+            raise Strange("no base")
+
+
+def _room(said: Mapping[str, object]) -> Room:
+    match said:
+        case {"release": None | list() as release, "loaded": dict(loaded)}:
+            return Room(release=_release(release), loaded=loaded)
+        case _:
+            raise Strange("no room")

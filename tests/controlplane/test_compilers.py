@@ -1,0 +1,282 @@
+"""Workspaces are compiled in processes of their own: to the same bytes, within bounds, out of the way."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+
+from controlplane.admin.compiler_messages import (
+    SIZES,
+    Compile,
+    Compiled,
+    Doing,
+    Faulty,
+    OutOfMemory,
+    PlanBeside,
+    Planned,
+    Strange,
+    Unservable,
+    answer_from,
+    request_from,
+    sizes_of,
+    to_frame,
+)
+from controlplane.admin.compiler_process import CompilerFailed, Limits
+from controlplane.admin.compilers import Compilers, Room, TooManyPublishes
+from controlplane.admin.planner import base_of
+from controlplane.model import Workspace
+from controlplane.planning.beside import Base, plan_beside
+from controlplane.problems import Problem, WorkspaceError
+from controlplane.rollout.codec import plan_to_bytes
+from controlplane.rollout.state import Generation, Phase, Rollout
+from controlplane.rules.compile import compile_workspace
+from controlplane.rules.workspace import content_hash, read_workspace
+from lightbulb.v1 import control_plane_pb2 as pb
+from tests.controlplane.planes import DEADLINE, eventually, plane, refused, run, told
+from tests.rules.workspaces import rule, workspace
+
+RULES = Path(__file__).parents[2] / "rules"
+LARGE = workspace(models_yaml="models: [" + "a, " * 1_300_000 + "]")
+ENDLESS = workspace(more_js=rule("x: (() => { for (;;); })()"))
+
+
+@asynccontextmanager
+async def compilers(**room: object) -> AsyncIterator[Compilers]:
+    """Have compilers for a while."""
+    it = Compilers(Room(**room))
+    try:
+        yield it
+    finally:
+        await it.stop()
+
+
+async def problems_of(it: Compilers, files: Workspace) -> tuple[Problem, ...]:
+    """Return the problems of a workspace; fail when it has none."""
+    with pytest.raises(WorkspaceError) as caught:
+        async with it.compiled(files):
+            pass
+    return caught.value.problems
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process has started, and those of theirs."""
+    try:
+        own = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+    return [found for each in own for found in (each, *children_of(each))]
+
+
+def command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except FileNotFoundError:
+        return ""
+
+
+def running(part: str) -> list[int]:
+    """Return which processes under this one have something in their command."""
+    return [pid for pid in children_of(os.getpid()) if part in command_of(pid)]
+
+
+def test_a_compiler_gives_the_bytes_that_this_process_gives() -> None:
+    files = read_workspace(RULES)
+    rules, source_hash = compile_workspace(files), content_hash(files)
+    first = Generation(number=1, content_hash="", plan=plan_beside(rules, Base())[0])
+    rollout = Rollout(phase=Phase.SETTLED, entered=0.0, active=1, live=(1,), held=(1,))
+    bases = [Base(), base_of(rollout, {1: first})]
+
+    async def scenario() -> None:
+        async with compilers() as it, it.compiled(files) as compiled:
+            for base in bases:
+                plan, release = plan_beside(rules, base)
+                planned = await compiled.plan(base, source_hash)
+                assert planned == Planned(content=plan_to_bytes(plan, source_hash), release=release)
+
+    run(scenario)
+
+
+def test_problems_are_those_that_this_process_finds() -> None:
+    bad = workspace(models_yaml="models: [", more_js=rule("defaultModel: {name: 'nobody'}"))
+    with pytest.raises(WorkspaceError) as caught:
+        compile_workspace(bad)
+
+    async def scenario() -> None:
+        async with compilers() as it:
+            assert await problems_of(it, bad) == caught.value.problems
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("limits", "files", "said"),
+    [
+        (
+            Limits(cpu_seconds=1),
+            LARGE,
+            "more than the 1 s of CPU that there are; it was ended reading its YAML files",
+        ),
+        (
+            Limits(memory_mib=150),
+            LARGE,
+            "more than the 150 MiB of memory that there are; it was ended reading its YAML files",
+        ),
+        (
+            Limits(seconds=1.0),
+            ENDLESS,
+            "more than the 1 s that there are; it was ended evaluating its rules",
+        ),
+    ],
+)
+def test_what_goes_beyond_a_limit_is_a_problem_that_names_it(
+    limits: Limits, files: Workspace, said: str
+) -> None:
+    async def scenario() -> None:
+        async with compilers(limits=limits) as it:
+            (problem,) = await problems_of(it, files)
+            assert (problem.code, problem.message) == ("TOO_COSTLY", f"to compile it takes {said}")
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("killed", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_compiler_that_somebody_kills_fails_one_publish_and_changes_nothing(
+    killed: signal.Signals, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with plane(f"sqlite:{tmp_path}/store.db") as it:
+            await it.publish(1)
+            call = it.stub.Publish(request_of(ENDLESS), timeout=DEADLINE)
+            await eventually("the sandbox", lambda: running("sandbox_child"))
+            (busy,) = [pid for pid in running("compiler_child") if children_of(pid)]
+            os.kill(busy, killed)
+            info = await told(call)
+            assert info.reason == "COMPILER_FAILED"
+            await eventually("the sandbox to be gone", lambda: not running("sandbox_child"))
+            assert it.rollout.newest == 1
+            assert (await it.publish(2)).generation == 2
+
+    run(scenario)
+
+
+def test_more_publishes_than_may_wait_are_refused_and_those_that_wait_too_long() -> None:
+    async def scenario() -> None:
+        async with compilers(at_once=1, waiting=1, seconds=0.2) as it:
+            good = workspace()
+            async with it.compiled(good):
+                waiting = asyncio.create_task(problems_of(it, good))
+                await asyncio.sleep(0)
+                with pytest.raises(TooManyPublishes, match="1 publishes wait for their turn already"):
+                    await problems_of(it, good)
+                with pytest.raises(TooManyPublishes, match=r"1 other publishes .* for 0.2 s; try later"):
+                    await waiting
+            async with it.compiled(good):
+                pass
+
+    run(scenario)
+
+
+def test_several_publishes_go_on_side_by_side_and_all_come_to_something(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with plane(f"sqlite:{tmp_path}/store.db") as it:
+            await it.publish(1)
+            endless = it.stub.Publish(request_of(ENDLESS), timeout=DEADLINE)
+            await eventually("the sandbox", lambda: running("sandbox_child"))
+            assert (await it.publish(2)).generation == 2
+            assert not endless.done()
+            answers = await asyncio.gather(*(it.publish(number) for number in (3, 4, 5, 4)))
+            assert {each.generation for each in answers} <= {3, 4, 5, 6}
+            assert [each.code for each in (await endless).problems] == ["TIME_LIMIT"]
+
+    run(scenario)
+
+
+def test_whoever_hangs_up_leaves_no_process_behind(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with plane(f"sqlite:{tmp_path}/store.db") as it:
+            call = it.stub.Publish(request_of(ENDLESS), timeout=DEADLINE)
+            await eventually("the sandbox", lambda: running("sandbox_child"))
+            call.cancel()
+            await eventually("the sandbox to be gone", lambda: not running("sandbox_child"))
+            assert (await it.publish(1)).generation == 1
+
+    run(scenario)
+
+
+def test_a_control_plane_that_ends_leaves_no_process_behind(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with plane(f"sqlite:{tmp_path}/store.db") as it:
+            call = it.stub.Publish(request_of(ENDLESS), timeout=DEADLINE)
+            await eventually("the sandbox", lambda: running("sandbox_child"))
+            answered = asyncio.create_task(refused(call))
+            await it.control_plane.stop()
+            it.running = False
+            assert running("sandbox_child") == running("compiler_child") == []
+            assert (await answered)[0] in {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE}
+            await it.channel.close()
+            await asyncio.to_thread(it.store.close)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Doing(stage="é"),
+        Compiled(),
+        Planned(content=b"\0x", release=None),
+        Planned(content=b"", release=()),
+        Planned(content=b"", release=(1, 2)),
+        Faulty(problems=(Problem(file="f", line=1, rule="r", code="C", message="m", remedy="x"),)),
+        Unservable(message="no"),
+        OutOfMemory(),
+    ],
+)
+def test_answers_come_back_as_they_were(answer: Doing) -> None:
+    frame = to_frame(answer)
+    head, body = sizes_of(frame[: SIZES.size])
+    said = frame[SIZES.size :]
+    assert answer_from(said[:head], said[head : head + body]) == answer
+    assert len(said) == head + body
+
+
+@pytest.mark.parametrize(
+    "request_", [Compile(workspace=workspace()), PlanBeside(base=Base(), source_hash="x")]
+)
+def test_requests_come_back_as_they_were(request_: Compile) -> None:
+    frame = to_frame(request_)
+    head, _ = sizes_of(frame[: SIZES.size])
+    said = frame[SIZES.size :]
+    assert request_from(said[:head], said[head:]) == request_
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"{", b"[" * 100_000, b"1", b'{"doing": 1}', b'{"is": "X"}', b'{"problems": [{"file": 1}]}']
+)
+def test_what_no_compiler_says_is_refused(said: bytes) -> None:
+    with pytest.raises(Strange):
+        answer_from(said, b"")
+    with pytest.raises(Strange):
+        sizes_of(SIZES.pack(2**32 - 1, 0))
+
+
+def request_of(files: Workspace) -> pb.PublishRequest:
+    """Return the request that publishes a workspace."""
+    return pb.PublishRequest(
+        files=[pb.WorkspaceFile(path=path, content=content) for path, content in files.files.items()]
+    )
+
+
+def test_a_compiler_that_cannot_be_started_is_said() -> None:
+    async def scenario() -> None:
+        async with compilers() as it:
+            await it.stop()
+            with pytest.raises(CompilerFailed, match="is ending"):
+                await problems_of(it, workspace())
+
+    run(scenario)
