@@ -4,7 +4,12 @@ All that a client service needs is importable from here.
 """
 
 from lightbulb.client.client import BlockingLightbulbClient, LightbulbClient
-from lightbulb.client.interceptor import AsyncRoutingInterceptor, RoutingInterceptor, routed
+from lightbulb.client.interceptor import (
+    AsyncRoutingInterceptor,
+    AsyncStreamRoutingInterceptor,
+    RoutingInterceptor,
+    routed,
+)
 from lightbulb.errors import LightbulbError, NotRouted
 from lightbulb.model import ROUTING_KEY_HEADER, RequestContext
 from lightbulb.rpc.answer import Answer, ObjectiveConfig, Query
@@ -16,6 +21,7 @@ __all__ = [
     "ROUTING_KEY_HEADER",
     "Answer",
     "AsyncRoutingInterceptor",
+    "AsyncStreamRoutingInterceptor",
     "BlockingLightbulbClient",
     "LightbulbClient",
     "LightbulbError",

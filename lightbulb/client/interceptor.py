@@ -14,7 +14,11 @@ platform promises for the objective, if any. A call that can't be resolved raise
 When the host hasn't loaded the model, or the sidecar doesn't know the key, the call is resolved again and
 made once more, within its deadline. The caller gets the result of the second call.
 
-Two kinds of calls pass unchanged: methods other than ModelInfer (health, metadata), and calls that have an
+A stream (ModelStreamInfer) is resolved once, as it is opened, and each of its requests gets the
+ObjectiveConfig. It has no other deadline than the caller's, and isn't opened a second time. A channel of
+grpc.aio takes an AsyncStreamRoutingInterceptor too.
+
+Two kinds of calls pass unchanged: methods other than these (health, metadata), and calls that have an
 `x-routing-key` already. An inference call outside a `routed` block raises NotRouted; Envoy would refuse it.
 
 `resolve` may be any function with that signature: a cache, a fallback, tables in this process. The second
@@ -24,30 +28,34 @@ call is resolved by `resolve_again`, so that a cache doesn't give the old key ag
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import grpc
 import grpc.aio
 
 from lightbulb.client.retried_call import RetriedCall
-from lightbulb.errors import LightbulbError, NotRouted, TimedOut
-from lightbulb.model import (
-    MODEL_NOT_LOADED,
-    REASON_HEADER,
-    ROUTING_KEY_HEADER,
-    UNKNOWN_ROUTING_KEY,
-    RequestContext,
-)
+from lightbulb.client.routing import AsyncResolve, Deadline, Details, Resolve, Route, current_route, routed
+from lightbulb.errors import LightbulbError
+from lightbulb.model import MODEL_NOT_LOADED, REASON_HEADER, ROUTING_KEY_HEADER, UNKNOWN_ROUTING_KEY
 from lightbulb.rpc.answer import Answer
 from lightbulb.rpc.enrich import enrich
 
+__all__ = [
+    "AsyncResolve",
+    "AsyncRoutingInterceptor",
+    "AsyncStreamRoutingInterceptor",
+    "Resolve",
+    "Route",
+    "RoutingInterceptor",
+    "routed",
+]
+
 MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
+MODEL_STREAM_INFER = "/inference.GRPCInferenceService/ModelStreamInfer"
+ROUTED_METHODS = frozenset((MODEL_INFER, MODEL_STREAM_INFER))
 
 RETRIES = 8
 """Threads that make second calls for `future` calls. When all are busy, others wait."""
@@ -58,94 +66,8 @@ _REFUSALS = {
 }
 
 
-class Resolve(Protocol):
-    """BlockingLightbulbClient.resolve, or a function in its place."""
-
-    def __call__(
-        self, objective: str, context: RequestContext, *, override_model: str, timeout: float | None
-    ) -> Answer:
-        """Return the answer, or raise LightbulbError."""
-
-
-class AsyncResolve(Protocol):
-    """LightbulbClient.resolve, or a function in its place."""
-
-    def __call__(
-        self, objective: str, context: RequestContext, *, override_model: str, timeout: float | None
-    ) -> Awaitable[Answer]:
-        """Return the answer, or raise LightbulbError."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """What the calls in a `routed` block are for."""
-
-    objective: str
-    context: RequestContext
-    override_model: str = ""
-
-
-_route: ContextVar[Route | None] = ContextVar("lightbulb_route", default=None)
-
-
-@contextlib.contextmanager
-def routed(objective: str, context: RequestContext, *, override_model: str = "") -> Iterator[None]:
-    """Say what the inference calls in this block are for, in this thread or task alone.
-
-    A call belongs to the block in which it is made, even if it is awaited later.
-    """
-    token = _route.set(Route(objective=objective, context=context, override_model=override_model))
-    try:
-        yield
-    finally:
-        _route.reset(token)
-
-
-class _Call(NamedTuple):
-    """Details of a call, in the form that gRPC's interceptors pass on."""
-
-    method: Any
-    timeout: float | None
-    metadata: Any
-    credentials: Any
-    wait_for_ready: Any
-    compression: Any
-
-
-class _Details(_Call, grpc.ClientCallDetails):
-    """A call's details for grpc's interceptors."""
-
-
-class _Deadline:
-    """When a call must be over, resolving included. With `asked` None it may take any time."""
-
-    def __init__(self, asked: float | None, clock: Callable[[], float]) -> None:
-        self._asked = asked
-        self._clock = clock
-        self._until = None if asked is None else clock() + asked
-
-    def promise(self, answer: Answer) -> None:
-        """If the caller set no deadline, take the one that the platform promises, from now on."""
-        if self._until is None and answer.deadline:
-            self._asked = answer.deadline
-            self._until = self._clock() + answer.deadline
-
-    def is_over(self) -> bool:
-        """Whether no time is left."""
-        return self._until is not None and self._clock() >= self._until
-
-    def left(self) -> float | None:
-        """Return the seconds left; raise TimedOut when there are none."""
-        if self._until is None:
-            return None
-        left = self._until - self._clock()
-        if left <= 0:
-            raise TimedOut(f"resolving took all of the call's {self._asked:g} s")
-        return left
-
-
-class RoutingInterceptor(grpc.UnaryUnaryClientInterceptor):
-    """Routes the inference calls of a grpc channel."""
+class RoutingInterceptor(grpc.UnaryUnaryClientInterceptor, grpc.StreamStreamClientInterceptor):
+    """Routes the inference calls and streams of a grpc channel."""
 
     def __init__(
         self,
@@ -164,14 +86,14 @@ class RoutingInterceptor(grpc.UnaryUnaryClientInterceptor):
         details = client_call_details
         if not _concerns(details.method, details.metadata):
             return continuation(details, request)
-        route, deadline = _current_route(), _Deadline(details.timeout, self._clock)
+        route, deadline = current_route(), Deadline(details.timeout, self._clock)
 
         def go(resolve: Resolve, timeout: float | None) -> Any:
             answer = resolve(
                 route.objective, route.context, override_model=route.override_model, timeout=timeout
             )
             deadline.promise(answer)
-            routed_details = _Details(
+            routed_details = Details(
                 method=details.method,
                 timeout=deadline.left(),
                 metadata=(*(details.metadata or ()), (ROUTING_KEY_HEADER, answer.routing_key)),
@@ -194,6 +116,27 @@ class RoutingInterceptor(grpc.UnaryUnaryClientInterceptor):
             return RetriedCall(call, is_refused=_is_refused, again=go_again, pool=self._pool)
         return go_again(call) if _is_refused(call) else call
 
+    def intercept_stream_stream(
+        self, continuation: Any, client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        """Resolve the stream, and open it. Raises LightbulbError."""
+        details = client_call_details
+        if not _concerns(details.method, details.metadata):
+            return continuation(details, request_iterator)
+        route, deadline = current_route(), Deadline(details.timeout, self._clock)
+        answer = self._resolve(
+            route.objective, route.context, override_model=route.override_model, timeout=details.timeout
+        )
+        routed_details = Details(
+            method=details.method,
+            timeout=deadline.left(),
+            metadata=(*(details.metadata or ()), (ROUTING_KEY_HEADER, answer.routing_key)),
+            credentials=details.credentials,
+            wait_for_ready=getattr(details, "wait_for_ready", None),
+            compression=getattr(details, "compression", None),
+        )
+        return continuation(routed_details, _enriched(request_iterator, answer, route))
+
 
 class AsyncRoutingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
     """Routes the inference calls of a grpc.aio channel."""
@@ -214,7 +157,7 @@ class AsyncRoutingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
         details = client_call_details
         if not _concerns(details.method, details.metadata):
             return await continuation(details, request)
-        route, deadline = _current_route(), _Deadline(details.timeout, self._clock)
+        route, deadline = current_route(), Deadline(details.timeout, self._clock)
 
         async def go(resolve: AsyncResolve, seconds: float | None) -> Any:
             answer = await resolve(
@@ -235,6 +178,51 @@ class AsyncRoutingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
         if not await _is_refused_async(call) or deadline.is_over():
             return call
         return await go(self._resolve_again, deadline.left())
+
+
+class AsyncStreamRoutingInterceptor(grpc.aio.StreamStreamClientInterceptor):
+    """Routes the inference streams of a grpc.aio channel, where each kind of call has an interceptor."""
+
+    def __init__(self, resolve: AsyncResolve, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._resolve = resolve
+        self._clock = clock
+
+    async def intercept_stream_stream(
+        self, continuation: Any, client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        """Resolve the stream, and open it. Raises LightbulbError."""
+        details = client_call_details
+        if not _concerns(details.method, details.metadata):
+            return await continuation(details, request_iterator)
+        route, deadline = current_route(), Deadline(details.timeout, self._clock)
+        answer = await self._resolve(
+            route.objective, route.context, override_model=route.override_model, timeout=details.timeout
+        )
+        metadata = (*(details.metadata or ()), (ROUTING_KEY_HEADER, answer.routing_key))
+        routed_details = grpc.aio.ClientCallDetails(
+            method=details.method,
+            timeout=deadline.left(),
+            metadata=grpc.aio.Metadata(*metadata),
+            credentials=details.credentials,
+            wait_for_ready=details.wait_for_ready,
+        )
+        return await continuation(routed_details, _enriched_async(request_iterator, answer, route))
+
+
+def _enriched(requests: Iterable[Any], answer: Answer, route: Route) -> Iterator[Any]:
+    return (enrich(request, answer, route.context) for request in requests)
+
+
+async def _enriched_async(
+    requests: AsyncIterable[Any] | Iterable[Any], answer: Answer, route: Route
+) -> AsyncIterator[Any]:
+    """Yield what a caller gave to the stream, in either form that grpc.aio takes."""
+    if isinstance(requests, AsyncIterable):
+        async for request in requests:
+            yield enrich(request, answer, route.context)
+    else:
+        for request in requests:
+            yield enrich(request, answer, route.context)
 
 
 def _is_refused(call: Any) -> bool:
@@ -259,14 +247,4 @@ def _says(trailers: Iterable[tuple[str, str | bytes]] | None, reason: str) -> bo
 
 def _concerns(method: str | bytes, metadata: Iterable[tuple[str, str | bytes]] | None) -> bool:
     name = method.decode() if isinstance(method, bytes) else method
-    return name == MODEL_INFER and all(key != ROUTING_KEY_HEADER for key, _ in metadata or ())
-
-
-def _current_route() -> Route:
-    route = _route.get()
-    if route is None:
-        raise NotRouted(
-            "this inference call has no objective and no context: "
-            "make it inside `with routed(objective, context):`"
-        )
-    return route
+    return name in ROUTED_METHODS and all(key != ROUTING_KEY_HEADER for key, _ in metadata or ())

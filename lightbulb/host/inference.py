@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from lightbulb.host.errors import BadInput, ModelFailed
 from lightbulb.host.repository import Entry
 from lightbulb.host.tensors import inputs_of, outputs_wanted, parameters_of, wants_raw, write_outputs
-from lightbulb.host.workflow import Inference, Workflow
+from lightbulb.host.workflow import Inference, Tensors, TensorSpec, Workflow
 from lightbulb.model import FIXED_ATTRIBUTES, RequestContext, Value
 from lightbulb.oip import open_inference_pb2 as pb
 from lightbulb.rpc.enrich import CONTEXT_PREFIX, PREFIX, is_reserved
@@ -37,12 +40,22 @@ def infer(entry: Entry, origin: Origin, request: pb.ModelInferRequest) -> pb.Mod
     Raises BadInput, which names the model, and ModelFailed for any fault of the model.
     """
     model = entry.assignment.id
+    assert entry.workflow is not None
+    given: Inference | None = None
     try:
-        return _answer(entry, origin, request)
+        wanted = outputs_wanted(request, entry.workflow.outputs)
+        given = inference_of(request, entry.workflow)
+        return _answer(entry, origin, request, entry.workflow.run(given), wanted)
     except BadInput as error:
         raise BadInput(f"{model}: {error}", path=error.path, model=model) from error
     except BaseException as error:  # also SystemExit: a model must not end the host
         log.exception("model %s failed", model)
+        if given is not None and (what := _not_a_number(given)):
+            raise BadInput(
+                f"{model}: {what} holds NaN or infinity, with which this model gives no answer",
+                path=what,
+                model=model,
+            ) from error
         raise ModelFailed(
             f"model {model} failed; the log of {origin.node_id} says why", model=model, host=origin.node_id
         ) from error
@@ -85,12 +98,27 @@ def _text(name: str, value: Value) -> str:
     return value
 
 
-def _answer(entry: Entry, origin: Origin, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
-    workflow = entry.workflow
+def _not_a_number(given: Inference) -> str:
+    """Return what of a request isn't finite, if anything: a model's failure is the caller's then."""
+    for name, values in given.inputs.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            return f"tensor {name}"
+    numbers = {f"context.{name}": value for name, value in given.context.attributes.items()}
+    numbers |= {f"parameter {name}": value for name, value in given.parameters.items()}
+    return next(
+        (name for name, value in numbers.items() if isinstance(value, float) and not math.isfinite(value)), ""
+    )
+
+
+def _answer(
+    entry: Entry,
+    origin: Origin,
+    request: pb.ModelInferRequest,
+    outputs: Tensors,
+    wanted: tuple[TensorSpec, ...],
+) -> pb.ModelInferResponse:
+    workflow, assignment = entry.workflow, entry.assignment
     assert workflow is not None
-    wanted = outputs_wanted(request, workflow.outputs)
-    outputs = workflow.run(inference_of(request, workflow))
-    assignment = entry.assignment
     response = pb.ModelInferResponse(
         model_name=assignment.name, model_version=assignment.version, id=request.id
     )
@@ -99,5 +127,5 @@ def _answer(entry: Entry, origin: Origin, request: pb.ModelInferRequest) -> pb.M
     response.parameters[SHARD].string_param = origin.shard
     if workflow.is_stand_in:
         response.parameters[STAND_IN].bool_param = True
-    write_outputs(response, outputs, wanted, raw=wants_raw(request))
+    write_outputs(response, outputs, wanted, raw=wants_raw(request, wanted))
     return response

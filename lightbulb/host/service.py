@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ import grpc.aio
 
 from lightbulb.host.errors import Busy, CannotLoad, HostError, NotAssigned, NotLoaded
 from lightbulb.host.inference import Origin, infer
+from lightbulb.host.model_config import config_of
 from lightbulb.host.repository import Entry, Repository, State
 from lightbulb.host.status import abort, status_of
 from lightbulb.host.workers import Workers
@@ -27,7 +29,7 @@ from lightbulb.rpc.details import CallStatus
 WORKERS = 2
 SERVER_NAME = "lightbulb-host"
 SERVER_VERSION = "1"
-EXTENSIONS = ("model_repository",)
+EXTENSIONS = ("model_repository", "model_configuration")
 PLATFORM = "lightbulb-workflow"
 
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -93,6 +95,37 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):
         # a caller's large requests must not pile up, so it holds neither the request nor the error.
         del request
         await abort(context, status)
+
+    async def ModelStreamInfer(  # noqa: N802 - gRPC's form
+        self, requests: AsyncIterator[pb.ModelInferRequest], context: _Context
+    ) -> AsyncIterator[pb.ModelStreamInferResponse]:
+        """Answer each request of a stream, in order; one that fails says why, and the stream goes on.
+
+        It ends where a model isn't loaded (any more): the stream's routing key is out of date then.
+        """
+        async for request in requests:
+            try:
+                yield pb.ModelStreamInferResponse(infer_response=await self._infer(request))
+                continue
+            except HostError as error:
+                status = self._status(error)
+                ends = isinstance(error, NotLoaded)
+            if ends:
+                del request  # see ModelInfer
+                await abort(context, status)
+            failed = pb.ModelInferResponse(id=request.id)
+            yield pb.ModelStreamInferResponse(error_message=status.details, infer_response=failed)
+
+    async def ModelConfig(  # noqa: N802 - gRPC's form
+        self, request: pb.ModelConfigRequest, context: _Context
+    ) -> pb.ModelConfigResponse:
+        """Describe a loaded model as Triton does."""
+        try:
+            entry = self._repository.find(request.name, request.version)
+        except HostError as error:
+            await abort(context, self._status(error))
+        assert entry.workflow is not None
+        return pb.ModelConfigResponse(config=config_of(request.name, entry.workflow, PLATFORM))
 
     async def RepositoryIndex(  # noqa: N802 - gRPC's form
         self,

@@ -74,9 +74,13 @@ def outputs_wanted(request: pb.ModelInferRequest, specs: Iterable[TensorSpec]) -
     return tuple(spec for name, spec in declared.items() if not wanted or name in wanted)
 
 
-def wants_raw(request: pb.ModelInferRequest) -> bool:
-    """Say whether the answer is to be raw: as the inputs are, and raw when there are none."""
-    return bool(request.raw_input_contents) or not request.inputs
+def wants_raw(request: pb.ModelInferRequest, wanted: Iterable[TensorSpec] = ()) -> bool:
+    """Say whether the answer is to be raw: as the inputs are, and raw when there are none.
+
+    Half precision has no other form, and all outputs of an answer have the same.
+    """
+    half = any(spec.datatype not in CONTENTS_FIELDS for spec in wanted)
+    return half or bool(request.raw_input_contents) or not request.inputs
 
 
 def write_outputs(
@@ -91,6 +95,8 @@ def write_outputs(
         elif spec.datatype == "BYTES":
             parts = (struct.pack("<I", len(element)) + element for element in values.ravel())
             response.raw_output_contents.append(b"".join(parts))
+        elif spec.datatype == "BF16":
+            response.raw_output_contents.append(_to_bf16(values))
         else:
             response.raw_output_contents.append(values.tobytes())
 
@@ -126,7 +132,9 @@ def _read(tensor: pb.ModelInferRequest.InferInputTensor, raw: bytes | None, spec
 
 
 def _read_typed(name: str, contents: pb.InferTensorContents, datatype: str, count: int) -> Array:
-    field = CONTENTS_FIELDS[datatype]
+    field = CONTENTS_FIELDS.get(datatype)
+    if field is None:
+        raise BadInput(f"{name} is {datatype}, which the protocol has in raw_input_contents alone", path=name)
     elements = getattr(contents, field)
     if len(elements) != count:
         raise BadInput(f"{name} has {len(elements)} elements in {field}; its shape takes {count}", path=name)
@@ -142,13 +150,26 @@ def _read_raw(name: str, raw: bytes, datatype: str, count: int) -> Array:
         if len(elements) != count:
             raise BadInput(f"{name} has {len(elements)} elements; its shape takes {count}", path=name)
         return np.fromiter(elements, dtype=object, count=count)
-    dtype = DTYPES[datatype]
+    dtype = np.dtype("<u2") if datatype == "BF16" else DTYPES[datatype]
     if len(raw) != count * dtype.itemsize:
         raise BadInput(f"{name} has {len(raw)} bytes; its shape takes {count * dtype.itemsize}", path=name)
     if datatype == "BOOL":
         # through integers: a bool made of a byte that is neither 0 nor 1 equals neither
         return np.asarray(np.frombuffer(raw, dtype=np.uint8) != 0)
-    return np.frombuffer(raw, dtype=dtype)
+    values = np.frombuffer(raw, dtype=dtype)
+    return _from_bf16(values) if datatype == "BF16" else values
+
+
+def _from_bf16(halves: Array) -> Array:
+    """Return as FP32 what BF16 has: its upper two bytes."""
+    return (halves.astype("<u4") << 16).view("<f4")
+
+
+def _to_bf16(values: Array) -> bytes:
+    """Return the nearest BF16 of each FP32, of two that are as near the even one. NaN stays NaN."""
+    bits = np.ascontiguousarray(values).view("<u4")
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+    return np.where(np.isnan(values), bits >> 16 | 0x40, rounded).astype("<u2").tobytes()
 
 
 def _split(name: str, raw: bytes) -> list[bytes]:

@@ -38,12 +38,16 @@ DTYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
         "UINT16": np.dtype("<u2"),
         "UINT32": np.dtype("<u4"),
         "UINT64": np.dtype("<u8"),
+        "FP16": np.dtype("<f2"),
+        "BF16": np.dtype("<f4"),
         "FP32": np.dtype("<f4"),
         "FP64": np.dtype("<f8"),
         "BYTES": np.dtype("O"),
     }
 )
-"""The protocol's datatypes that models may use, as numpy's; elements of BYTES are `bytes`."""
+"""The protocol's datatypes that models may use, as numpy's; elements of BYTES are `bytes`.
+
+numpy has no BF16: a model gets FP32, and what it gives is rounded."""
 
 
 class BadOutput(ValueError):

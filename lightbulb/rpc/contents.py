@@ -24,7 +24,7 @@ CONTENTS_FIELDS: Mapping[str, str] = MappingProxyType(
         "BYTES": "bytes_contents",
     }
 )
-"""Datatype -> the field of InferTensorContents that carries it."""
+"""Datatype -> the field of InferTensorContents that carries it. FP16 and BF16 are always raw."""
 
 _FORMATS: Mapping[str, str] = MappingProxyType(
     {
@@ -38,6 +38,7 @@ _FORMATS: Mapping[str, str] = MappingProxyType(
         "UINT32": "I",
         "UINT64": "Q",
         "FP16": "e",
+        "BF16": "H",
         "FP32": "f",
         "FP64": "d",
     }
@@ -56,7 +57,10 @@ def first_elements(datatype: str, contents: Any, raw: bytes | None, count: int) 
         return ()
     size = struct.calcsize(f"<{_FORMATS[datatype]}")
     count = min(count, len(raw) // size)
-    return struct.unpack_from(f"<{count}{_FORMATS[datatype]}", raw)
+    elements = struct.unpack_from(f"<{count}{_FORMATS[datatype]}", raw)
+    if datatype == "BF16":  # the upper half of an FP32
+        return struct.unpack(f"<{count}f", b"".join(b"\0\0" + struct.pack("<H", each) for each in elements))
+    return elements
 
 
 def _split(raw: bytes) -> Iterator[bytes]:

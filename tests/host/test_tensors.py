@@ -12,6 +12,7 @@ from lightbulb.host.errors import BadInput
 from lightbulb.host.tensors import inputs_of, outputs_wanted, parameters_of, wants_raw, write_outputs
 from lightbulb.host.workflow import DTYPES, Array, TensorSpec
 from lightbulb.oip import open_inference_pb2 as pb
+from lightbulb.rpc.contents import CONTENTS_FIELDS
 
 INTEGERS = {
     name: st.integers(int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
@@ -21,6 +22,8 @@ INTEGERS = {
 ELEMENTS = {
     **INTEGERS,
     "BOOL": st.booleans(),
+    "FP16": st.floats(width=16, allow_nan=False),
+    "BF16": st.integers(-128, 128).map(float),
     "FP32": st.floats(width=32, allow_nan=False),
     "FP64": st.floats(allow_nan=False),
     "BYTES": st.binary(max_size=9),
@@ -31,8 +34,11 @@ def spec(datatype: str, *shape: int, name: str = "t", optional: bool = False) ->
     return TensorSpec(name=name, datatype=datatype, shape=shape, optional=optional)
 
 
-@pytest.mark.parametrize("datatype", DTYPES)
-@pytest.mark.parametrize("raw", [True, False], ids=["raw", "typed"])
+@pytest.mark.parametrize(
+    ("datatype", "raw"),
+    [*((name, True) for name in DTYPES), *((name, False) for name in CONTENTS_FIELDS)],
+    ids=lambda each: each if isinstance(each, str) else "raw" if each else "typed",
+)
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 @given(st.data())
 def test_what_is_written_is_what_is_read(raw: bool, datatype: str, data: st.DataObject) -> None:
@@ -64,11 +70,36 @@ def sent_back(values: Array, of: TensorSpec, *, raw: bool) -> pb.ModelInferReque
         ("BOOL", b"\x00\x01\x02", [False, True, True]),
         ("BYTES", b"\x02\x00\x00\x00a\x00\x00\x00\x00\x00", [b"a\x00", b""]),
         ("FP64", b"", []),
+        ("FP16", b"\x00\x3c\x00\xc0", [1.0, -2.0]),
+        ("BF16", b"\x80\x3f\x00\xc0", [1.0, -2.0]),
     ],
 )
 def test_raw_contents_are_the_protocols_bytes(datatype: str, raw: bytes, values: list[object]) -> None:
     request = one(datatype, [len(values)], raw=raw)
     assert inputs_of(request, [spec(datatype, -1)])["t"].tolist() == values
+
+
+@given(st.floats(width=32))
+def test_bf16_is_the_nearest_and_nan_stays_nan(value: float) -> None:
+    exact = np.array([value], dtype=np.float32)
+    request = sent_back(exact, spec("BF16", -1), raw=True)
+    (read,) = inputs_of(request, [spec("BF16", -1)])["t"].tolist()
+    if math.isnan(value):
+        assert math.isnan(read)
+        return
+    upper = int(exact.view(np.uint32)[0]) >> 16
+    near = np.array([upper << 16, upper + 1 << 16], dtype=np.uint32).view(np.float32).tolist()
+    if all(map(math.isfinite, near)):
+        assert abs(read - value) == min(abs(each - value) for each in near)
+
+
+@pytest.mark.parametrize("datatype", ["FP16", "BF16"])
+def test_half_precision_is_raw_whatever_the_request_was(datatype: str) -> None:
+    typed = one("INT64", [1], int64_contents=[1])
+    assert wants_raw(typed, [spec(datatype, -1), spec("INT64", -1)])
+    assert not wants_raw(typed, [spec("INT64", -1)])
+    with pytest.raises(BadInput, match=f"tensor t is {datatype}, .* raw_input_contents alone"):
+        inputs_of(one(datatype, [1], fp32_contents=[1]), [spec(datatype, -1)])
 
 
 def one(
@@ -232,8 +263,8 @@ def test_parameters_keep_their_types_and_one_without_a_value_is_none() -> None:
 
 
 def test_a_datatype_that_models_cant_use_is_named() -> None:
-    with pytest.raises(ValueError, match="tensor t: datatype FP16 is none of BOOL"):
-        spec("FP16", -1)
+    with pytest.raises(ValueError, match="tensor t: datatype FP8 is none of BOOL"):
+        spec("FP8", -1)
 
 
 @settings(deadline=None)
