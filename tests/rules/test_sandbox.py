@@ -240,6 +240,20 @@ def test_a_workspace_that_takes_too_long_as_a_whole_is_told_how_far_it_came() ->
     assert 0 < len(rules) < BUSY
 
 
+def test_rules_that_were_not_looked_at_are_counted_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "MAX_CHILDREN", 2)
+    endless = "".join(f"function define{n:02}Rule() {{ for (;;); }}\n" for n in range(12))
+    found: list[Problem] = []
+    assert evaluate({"x.js": endless, "y.js": "function defineYRule() {}"}, (), {}, found, QUICK) == ()
+    one, two, left = found
+    assert [each.rule for each in (one, two)] == ["define00Rule", "define01Rule"]
+    assert (left.code, left.rule, left.line) == ("NOT_EVALUATED", "define02Rule", 3)
+    assert left.message.startswith(
+        "11 rules were not looked at: define02Rule (x.js:3), define03Rule (x.js:4),"
+    )
+    assert left.message.endswith(", ...")
+
+
 @pytest.mark.parametrize("lines", range(14))
 def test_a_child_that_is_killed_at_any_moment_is_a_problem_that_names_a_file(
     lines: int, monkeypatch: pytest.MonkeyPatch

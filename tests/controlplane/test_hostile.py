@@ -1,0 +1,123 @@
+"""Workspaces that are made to be costly, published to a real control plane: it goes on meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+import grpc
+import pytest
+
+from controlplane.cli.processes import Processes, free_ports
+from controlplane.model import Workspace
+from controlplane.problems import MAX_PROBLEMS, MAX_TEXT, TOO_MANY
+from controlplane.rules.tables import MAX_OVERLAPS
+from lightbulb.v1 import control_plane_pb2 as pb
+from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
+from tests.controlplane.planes import DEADLINE
+from tests.rules.workspaces import rule, workspace
+
+LARGE = 400_000
+"""Characters. The square of it keeps a processor busy for hours."""
+
+ANSWERS = 3
+"""Statuses that must be answered while one workspace is published; each takes a millisecond."""
+
+
+def conditions(count: int, value: str) -> Workspace:
+    """Return a workspace with rules for a country each: `value` of a number."""
+    rules = (
+        rule(f"when: {{attribute: 'country', values: [`{value}`]}}, model: {{name: 'plain'}}", name)
+        for name, value in ((f"define{n}Rule", value.format(n)) for n in range(count))
+    )
+    return workspace(more_js="".join(rules))
+
+
+WORKSPACES: Mapping[str, tuple[Workspace, set[str]]] = MappingProxyType(
+    {
+        "blanks": (workspace(more_js=f"/*\nfunction{' ' * LARGE}\n*/" + rule("x: 1")), {"SHAPE"}),
+        "comments": (workspace(more_js="//" + "/* " * (LARGE // 3) + "\n" + rule("x: 1")), {"SHAPE"}),
+        "line ends thrown": (
+            workspace(more_js=rule(f"x: (() => {{ throw new Error('\\n'.repeat({LARGE})) }})()")),
+            {"EVALUATION"},
+        ),
+        "a place thrown": (
+            workspace(more_js=rule("x: (() => { throw new Error('<input>:' + '9'.repeat(5000)) })()")),
+            {"EVALUATION"},
+        ),
+        "rules that overlap": (conditions(250, "US"), {"OVERLAPPING_RULES"}),
+        "rules that don't": (conditions(1_500, "C{}"), set()),
+        "long names": (
+            workspace(
+                more_js="".join(
+                    rule(f"defaultModel: {{name: 'm'.repeat(200000) + {n}}}", f"define{n}Rule")
+                    for n in range(30)
+                )
+            ),
+            {"UNKNOWN_MODEL", "DUPLICATE_DEFAULT"},
+        ),
+        "unknown keys": (
+            workspace(models_yaml="models:\n" + "  - {nome: x}\n" * 3_000),
+            {"UNKNOWN_KEY", "MISSING_KEY", TOO_MANY},
+        ),
+    }
+)
+"""What it is -> the workspace, and the codes of its problems."""
+
+
+@pytest.fixture(scope="module")
+def stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pb_grpc.ControlPlaneStub]:
+    """Return a client of a control plane, a process of its own, which has published one generation."""
+    folder = tmp_path_factory.mktemp("hostile")
+    (port,) = free_ports(1)
+    with Processes(folder) as processes:
+        arguments = ["--listen", f"127.0.0.1:{port}", "--store", f"sqlite:{folder}/store.db"]
+        processes.start("control-plane", ["control-plane", *arguments])
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            grpc.channel_ready_future(channel).result(DEADLINE)
+            it = pb_grpc.ControlPlaneStub(channel)
+            assert it.Publish(request_of(workspace()), timeout=DEADLINE).generation == 1
+            yield it
+
+
+def request_of(files: Workspace) -> pb.PublishRequest:
+    """Return the request that publishes a workspace."""
+    return pb.PublishRequest(
+        files=[pb.WorkspaceFile(path=path, content=content) for path, content in files.files.items()]
+    )
+
+
+def leaders(status: pb.GetStatusResponse) -> list[str]:
+    return [each.name for each in status.replicas if each.leading and not each.silent]
+
+
+@pytest.mark.parametrize("name", WORKSPACES)
+def test_status_answers_and_the_lease_is_kept_whatever_is_published(
+    stub: pb_grpc.ControlPlaneStub, name: str
+) -> None:
+    files, codes = WORKSPACES[name]
+    before = stub.GetStatus(pb.GetStatusRequest(), timeout=DEADLINE)
+    while not leaders(before):
+        before = stub.GetStatus(pb.GetStatusRequest(), timeout=DEADLINE)
+    publishing = stub.Publish.future(request_of(files), timeout=DEADLINE)
+    answers = []
+    while not publishing.done():
+        answers.append(stub.GetStatus(pb.GetStatusRequest(), timeout=DEADLINE))
+    response = publishing.result()
+    assert len(answers) >= ANSWERS
+    assert {tuple(leaders(each)) for each in answers} == {tuple(leaders(before))}
+    assert {each.code for each in response.problems} == codes
+    assert len(response.problems) <= MAX_PROBLEMS + 1
+    assert all(len(each.message) <= MAX_TEXT for each in response.problems)
+    assert bool(response.generation) is not bool(codes)
+
+
+def test_of_rules_that_overlap_so_many_are_told_and_that_there_are_more(
+    stub: pb_grpc.ControlPlaneStub,
+) -> None:
+    files, _ = WORKSPACES["rules that overlap"]
+    problems = stub.Publish(request_of(files), timeout=DEADLINE).problems
+    assert len(problems) == MAX_OVERLAPS + 1
+    assert [each.message for each in problems if "the rest wasn't compared" in each.message] == [
+        f"on Ranking more rules overlap than these {MAX_OVERLAPS} pairs; the rest wasn't compared"
+    ]
