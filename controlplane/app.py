@@ -26,6 +26,7 @@ from controlplane.store.open import open_store
 from lightbulb.ads.server.server import SERVER_OPTIONS
 from lightbulb.ads.wire import SERVICE as ADS_SERVICE
 from lightbulb.discovery import discovery_pb2
+from lightbulb.rpc.doors import Doors, stop_in_order
 from lightbulb.rpc.listen import listen
 from lightbulb.rpc.reflection import add_reflection
 from lightbulb.rpc.unreadable import RefusesUnreadable
@@ -81,8 +82,9 @@ class ControlPlane:
         """
         await self.replica.start(stop)
         self._server = grpc.aio.server(options=SERVER_OPTIONS)
+        self._doors = Doors(self._server)
         self.replica.ads.add_to(self._server)
-        server = RefusesUnreadable(self._server, kind=KINDS[InvalidRequest], domain=DOMAIN, aio=True)
+        server = RefusesUnreadable(self._server, kind=KINDS[InvalidRequest], domain=DOMAIN, patience=None)
         pb_grpc.add_ControlPlaneServicer_to_server(AdminService(self.replica, self.operator), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         add_reflection(server, control_plane_pb2.DESCRIPTOR, discovery_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR)
@@ -101,7 +103,7 @@ class ControlPlane:
         self._running.cancel()
         await asyncio.wait({self._running})
         await self.replica.stop()
-        await self._server.stop(self._settings.grace)
+        await stop_in_order(self._server, self._doors, self._settings.grace)
 
     async def run_until(self, stop: asyncio.Event) -> None:
         """Return when `stop` is set; raise what the replica failed with, should it ever."""

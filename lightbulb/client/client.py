@@ -44,7 +44,8 @@ SERVICE_CONFIG = json.dumps(
                     "initialBackoff": "0.02s",
                     "maxBackoff": "0.2s",
                     "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
+                    # CANCELLED: by a server that is stopping; a call that is cancelled here isn't made again
+                    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
                 },
             }
         ],

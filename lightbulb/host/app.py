@@ -24,6 +24,7 @@ from lightbulb.host.workflow import Catalogue, Fact
 from lightbulb.oip import open_inference_pb2
 from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
 from lightbulb.resolution.codec import Malformed, assignment_from_bytes
+from lightbulb.rpc.doors import Doors, stop_in_order
 from lightbulb.rpc.keepalive import SERVER_TO_CALLER, TAKES_PINGS, pings
 from lightbulb.rpc.listen import LISTEN_OPTIONS, listen
 from lightbulb.rpc.reflection import add_reflection
@@ -86,13 +87,14 @@ class ServingHost:
                 ("grpc.max_receive_message_length", settings.max_request_bytes),
             ]
         )
+        self._doors = Doors(self._server)
         self.port = 0
 
     async def start(self) -> None:
         """Listen, then register with the control plane. Raises CannotListen."""
         settings = self._settings
         advertised = _advertised(settings)
-        server = RefusesUnreadable(self._server, kind=KINDS[BadInput], domain=DOMAIN, aio=True)
+        server = RefusesUnreadable(self._server, kind=KINDS[BadInput], domain=DOMAIN, patience=None)
         pb_grpc.add_GRPCInferenceServiceServicer_to_server(self._service, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         add_reflection(server, open_inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR)
@@ -117,7 +119,7 @@ class ServingHost:
         self._service.ready = False
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self._settings.withdraw)
-        await self._server.stop(self._settings.grace)
+        await stop_in_order(self._server, self._doors, self._settings.grace)
         self._service.close()
         self.repository.close()
         log.info("stopped")

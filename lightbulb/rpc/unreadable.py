@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from lightbulb.rpc.details import CallStatus, ErrorKind, call_status
+from lightbulb.rpc.patience import Patience
 
 Deserializer = Callable[[bytes], Any]
 Behaviour = Callable[..., Any]
@@ -44,15 +46,16 @@ class _Method(NamedTuple):
 class RefusesUnreadable:
     """Stands for `server` where services are added to it: `add_X_to_server(servicer, RefusesUnreadable(…))`.
 
-    `kind` and `domain` are what programs are told. `aio` says that `server` is one of grpc.aio.
+    `kind` and `domain` are what programs are told. A server of threads has `patience` for callers who say
+    nothing; one of grpc.aio needs none.
     """
 
-    def __init__(self, server: Any, *, kind: ErrorKind, domain: str, aio: bool) -> None:
-        self.aio = aio
+    def __init__(self, server: Any, *, kind: ErrorKind, domain: str, patience: Patience | None) -> None:
+        self.aio = patience is None
         self._server = server
         self._kind = kind
         self._domain = domain
-        self._check = _checked_aio if aio else _checked
+        self._patience = patience
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
         """Add handlers, each of whose methods refuses what it can't read."""
@@ -69,15 +72,12 @@ class RefusesUnreadable:
                 text = f"the request of {name} can't be read: {error}"
                 return _Unreadable(call_status(self._kind, self._domain, text))
 
+        streams = method.request_streaming
+        if self._patience is not None:
+            return _attended(method, read, self._patience)
         behaviours = (method.unary_unary, method.unary_stream, method.stream_unary, method.stream_stream)
-        checked = (each and self._check(each, streams=method.request_streaming) for each in behaviours)
-        return _Method(
-            method.request_streaming,
-            method.response_streaming,
-            read,
-            method.response_serializer,
-            *checked,
-        )
+        checked = (each and _checked_aio(each, streams=streams) for each in behaviours)
+        return _Method(streams, method.response_streaming, read, method.response_serializer, *checked)
 
 
 class _Handler(grpc.GenericRpcHandler):
@@ -99,11 +99,30 @@ class _Handler(grpc.GenericRpcHandler):
         return self._methods[name]
 
 
-def _checked(behaviour: Behaviour, *, streams: bool) -> Behaviour:
+def _attended(method: Any, read: Deserializer, patience: Patience) -> _Method:
+    """Return the method as one that is given a stream of requests: so `patience` sees it wait for them."""
+    unary = method.unary_unary or method.stream_unary
+    stream = method.unary_stream or method.stream_stream
+    one = partial(_checked, streams=method.request_streaming, patience=patience)
+    return _Method(
+        request_streaming=True,
+        response_streaming=method.response_streaming,
+        request_deserializer=read,
+        response_serializer=method.response_serializer,
+        unary_unary=None,
+        unary_stream=None,
+        stream_unary=unary and one(unary),
+        stream_stream=stream and one(stream),
+    )
+
+
+def _checked(behaviour: Behaviour, *, streams: bool, patience: Patience) -> Behaviour:
     @functools.wraps(behaviour)  # health's Watch has attributes that grpcio looks for
-    def check(request: Any, context: Any, *more: Any) -> Any:
-        readable = _each(request, context) if streams else _one(request, context)
-        return behaviour(readable, context, *more)
+    def check(requests: Any, context: Any, *more: Any) -> Any:
+        if streams:
+            readable = (_one(each, context) for each in patience.each(requests, context))
+            return behaviour(readable, context, *more)
+        return behaviour(_one(patience.only(requests, context), context), context, *more)
 
     return check
 
@@ -112,10 +131,6 @@ def _one(request: Any, context: Any) -> Any:
     if isinstance(request, _Unreadable):
         context.abort_with_status(request.status)
     return request
-
-
-def _each(requests: Iterator[Any], context: Any) -> Iterator[Any]:
-    return (_one(request, context) for request in requests)
 
 
 def _checked_aio(behaviour: Behaviour, *, streams: bool) -> Behaviour:

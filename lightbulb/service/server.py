@@ -10,21 +10,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lightbulb.errors import InvalidContext, LightbulbError
+from lightbulb.rpc.doors import Doors
 from lightbulb.rpc.keepalive import SERVER_TO_CALLER, TAKES_PINGS, pings
 from lightbulb.rpc.listen import LISTEN_OPTIONS, listen
+from lightbulb.rpc.patience import Patience
 from lightbulb.rpc.reflection import add_reflection
 from lightbulb.rpc.status import DOMAIN, KINDS, status_of
 from lightbulb.rpc.unreadable import RefusesUnreadable
+from lightbulb.service.health import Health
 from lightbulb.service.responder import Responder
 from lightbulb.signals import stop_at_signals
 from lightbulb.tables.live import LiveTables
@@ -40,7 +43,8 @@ MAX_CALLS = 2000
 """At most so many calls at a time, with those that wait. Others end with RESOURCE_EXHAUSTED."""
 
 THREADS = 32
-"""A call takes microseconds of one thread. The others are for callers that send their request slowly."""
+"""A call takes microseconds of one thread. The others are for callers that send slowly. Those that send
+ nothing are ended (Patience)."""
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -75,8 +79,11 @@ class LightbulbServer:
         self.feed = self._live.feed
         self.port = 0
         self._settings = settings
-        self._health = health.HealthServicer()
-        self._server = _make_server(Responder(lambda: self.feed.tables), self._health)
+        self._health = Health()
+        self._patience = Patience(THREADS)
+        self._server = _new_server()
+        self._doors = Doors(self._server)
+        _add_services(self._server, Responder(lambda: self.feed.tables), self._health, self._patience)
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -88,13 +95,18 @@ class LightbulbServer:
         self.port = listen(self._server, self._settings.listen)
         await self._live.start()
         self._server.start()
+        self._patience.start()
         self._serving = asyncio.create_task(self._serve_when_ready())
         log.info("listening on %s (port %d)", self._settings.listen, self.port)
 
     async def stop(self) -> None:
         """Drain: health says NOT_SERVING, new calls are refused, and calls under way get `grace` seconds."""
         self._health.enter_graceful_shutdown()
-        await asyncio.to_thread(self._server.stop(self._settings.grace).wait)
+        await self._doors.close()
+        stopped = self._server.stop(self._settings.grace)
+        self._doors.turn_away()
+        await asyncio.to_thread(stopped.wait)
+        self._patience.stop()
         if self._serving is not None:
             self._serving.cancel()
             await asyncio.wait({self._serving})
@@ -111,9 +123,9 @@ class LightbulbServer:
             self._health.set(service, status)
 
 
-def _make_server(responder: Responder, servicer: health.HealthServicer) -> grpc.Server:
-    """Return the server; it doesn't listen yet. The busiest handlers come first: gRPC searches in order."""
-    server = grpc.server(
+def _new_server() -> grpc.Server:
+    """Return a server without services, which doesn't listen yet."""
+    return grpc.server(
         ThreadPoolExecutor(THREADS, thread_name_prefix="lightbulb"),
         options=[
             *LISTEN_OPTIONS,
@@ -123,20 +135,28 @@ def _make_server(responder: Responder, servicer: health.HealthServicer) -> grpc.
         ],
         maximum_concurrent_rpcs=MAX_CALLS,
     )
+
+
+def _add_services(server: grpc.Server, responder: Responder, servicer: Health, patience: Patience) -> None:
+    """Add all that a Lightbulb serves. The busiest handlers come first: gRPC searches in order."""
     # These take raw bytes: Responder parses them, and has its answers serialized already.
     methods: dict[str, Any] = {
-        "Resolve": grpc.unary_unary_rpc_method_handler(_handler(responder.resolve)),
-        "BatchResolve": grpc.unary_unary_rpc_method_handler(_handler(responder.batch_resolve)),
+        "Resolve": grpc.stream_unary_rpc_method_handler(_handler(responder.resolve, patience)),
+        "BatchResolve": grpc.stream_unary_rpc_method_handler(_handler(responder.batch_resolve, patience)),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
-    strict = RefusesUnreadable(server, kind=KINDS[InvalidContext], domain=DOMAIN, aio=False)
+    strict = RefusesUnreadable(server, kind=KINDS[InvalidContext], domain=DOMAIN, patience=patience)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, strict)
     add_reflection(strict, lightbulb_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR)
-    return server
 
 
-def _handler(respond: Callable[[bytes], bytes]) -> Callable[[bytes, grpc.ServicerContext], bytes]:
-    def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
+def _handler(
+    respond: Callable[[bytes], bytes], patience: Patience
+) -> Callable[[Iterator[bytes], grpc.ServicerContext], bytes]:
+    """Return a behaviour of a unary call. It is given a stream, so that waiting for its message is ours."""
+
+    def handle(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        data = patience.only(requests, context)
         try:
             return respond(data)
         except LightbulbError as error:

@@ -178,7 +178,10 @@ def test_a_port_in_use_is_a_clear_error() -> None:
     asyncio.run(scenario())
 
 
-def test_a_drain_shows_in_health_first_and_ends_each_call_with_an_answer_or_a_retriable_status() -> None:
+@pytest.mark.parametrize("_round", range(5))
+def test_a_drain_shows_in_health_first_and_ends_each_call_with_an_answer_or_a_retriable_status(
+    _round: int,
+) -> None:
     async def scenario() -> None:
         async with scripted_server() as script:
             server = LightbulbServer(settings(script.target, grace=5.0))
@@ -188,9 +191,7 @@ def test_a_drain_shows_in_health_first_and_ends_each_call_with_an_answer_or_a_re
             async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
                 seen = await _drain_under_load(server, channel)
         assert seen["health"] == ["SERVING", "NOT_SERVING"]
-        # both of the latter are Unavailable to a client: grpcio cancels what it hadn't begun to serve
-        assert seen["codes"] <= {"OK", "UNAVAILABLE", "CANCELLED"}
-        assert "OK" in seen["codes"]
+        assert seen["codes"] == {"OK", "UNAVAILABLE"}
 
     asyncio.run(scenario())
 
@@ -202,11 +203,13 @@ async def _drain_under_load(server: LightbulbServer, channel: grpc.aio.Channel) 
     answered: list[str] = []
 
     async def call_until_refused() -> None:
-        while not answered or answered[-1] == "OK":
-            answered.append((await stub.Resolve(REQUEST).code()).name)
+        code = "OK"
+        while code == "OK":
+            code = (await stub.Resolve(REQUEST).code()).name
+            answered.append(code)
 
-    callers = [asyncio.create_task(call_until_refused()) for _ in range(4)]
-    await eventually(lambda: len(answered) > 20, "calls under way")
+    callers = [asyncio.create_task(call_until_refused()) for _ in range(16)]
+    await eventually(lambda: len(answered) > 100, "calls under way")
     stopping = asyncio.create_task(server.stop())
     statuses.append((await watch.read()).status)
     watch.cancel()
