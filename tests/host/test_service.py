@@ -71,7 +71,7 @@ def test_the_server_says_what_it_is() -> None:
             assert (said.name, said.version, list(said.extensions)) == (
                 "lightbulb-host",
                 "1",
-                ["model_repository"],
+                ["model_repository", "model_configuration"],
             )
 
     asyncio.run(scenario())
