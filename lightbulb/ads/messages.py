@@ -34,6 +34,8 @@ class DeltaRequest:
     nonce: str = ""
     error: str | None = None
     refused: Mapping[str, str] = field(default_factory=lambda: NO_REASONS)
+    variants: tuple[str, ...] = ()
+    """Names that it wants, or wants no more, in a certain variant: there are none, so it is sent none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,8 @@ class SotwRequest:
     nonce: str = ""
     error: str | None = None
     refused: Mapping[str, str] = field(default_factory=lambda: NO_REASONS)
+    variants: tuple[str, ...] = ()
+    """As in a DeltaRequest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ Every decoder raises google.protobuf.message.DecodeError.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 from google.protobuf.struct_pb2 import Value
@@ -71,7 +71,8 @@ def decode_sotw_request(data: bytes) -> SotwRequest:
     return SotwRequest(
         type_url=message.type_url,
         node=_node(message.node) if message.HasField("node") else None,
-        names=tuple(message.resource_names),
+        names=(*message.resource_names, *_plain(message.resource_locators)),
+        variants=_variants(message.resource_locators),
         version=message.version_info,
         nonce=message.response_nonce,
         error=None if nack is None else nack.message,
@@ -131,13 +132,26 @@ def _delta_request(data: bytes) -> DeltaRequest:
     return DeltaRequest(
         type_url=message.type_url,
         node=_node(message.node) if message.HasField("node") else None,
-        subscribe=tuple(message.resource_names_subscribe),
-        unsubscribe=tuple(message.resource_names_unsubscribe),
+        subscribe=(*message.resource_names_subscribe, *_plain(message.resource_locators_subscribe)),
+        unsubscribe=(*message.resource_names_unsubscribe, *_plain(message.resource_locators_unsubscribe)),
+        variants=(
+            *_variants(message.resource_locators_subscribe),
+            *_variants(message.resource_locators_unsubscribe),
+        ),
         initial_versions=dict(message.initial_resource_versions),
         nonce=message.response_nonce,
         error=None if nack is None else nack.message,
         refused=NO_REASONS if nack is None else _refused(nack),
     )
+
+
+def _plain(locators: Iterable[pb.ResourceLocator]) -> tuple[str, ...]:
+    """Return the names of those that any variant will do for."""
+    return tuple(each.name for each in locators if not each.dynamic_parameters)
+
+
+def _variants(locators: Iterable[pb.ResourceLocator]) -> tuple[str, ...]:
+    return tuple(each.name for each in locators if each.dynamic_parameters)
 
 
 _remembered = Memo(

@@ -28,12 +28,18 @@ State of the world: test_sotw.py. "Envoy": also in tests/envoy, with a real one.
 24 one un-ACKed response a type; changes coalesce                     Envoy: one that stands still
 25 a reconnect with a hundred thousand names is taken                (test_server.py too)
 26 large responses come in pieces                                     Envoy: a world in many pieces
+27 what is asked for anew is provided, also what was refused
+28 a first request that names anything is no wildcard
+29 requests that say a thing twice, or a thing and its opposite
+30 a first request that answers what was never sent
+31 names are bounded in length too
 """
 
 from dataclasses import replace
 
 import pytest
 
+from lightbulb.ads.messages import DeltaRequest
 from lightbulb.ads.server.lanes import SessionLimits, TooManyNames
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT
 from lightbulb.ads.values import (
@@ -231,7 +237,7 @@ def test_11_refused_bytes_are_not_sent_again_other_bytes_are() -> None:
     talk = Talk(AB)
     (first,) = talk.ask(ROUTE, "a")
     assert talk.nack(first, "no") == ()
-    assert talk.ask(ROUTE, "a") == ()
+    assert talk.ask(ROUTE) == ()
     assert talk.publish(of(ROUTE, a=1, b=2)) == ()
     (better,) = talk.publish(of(ROUTE, a=2, b=2))
     assert names((better,)) == [(["a"], [])]
@@ -547,7 +553,7 @@ def test_25_and_more_names_than_a_stream_may_have_are_refused() -> None:
 
 
 def test_26_a_large_answer_comes_in_pieces_each_acknowledged() -> None:
-    size = len(res("r0").body)
+    size = len("r0") + len(res("r0").body)
     talk = Talk(of(ROUTE, **{f"r{n}": 1 for n in range(7)}), replace(LIMITS, response_bytes=3 * size))
     (response,) = talk.ask(ROUTE, "*")
     pieces = [response]
@@ -578,3 +584,113 @@ def test_a_model_that_a_host_refused_is_asked_for_again_after_a_while_and_when_i
     talk.nack(again, "m: no room")
     assert talk.publish(of(MODEL_ASSIGNMENT, n=1)) == ()
     assert names(talk.publish(of(MODEL_ASSIGNMENT, m=1, n=1))) == [(["m"], [])]
+
+
+def test_26_removals_and_names_that_nobody_has_come_in_pieces_too() -> None:
+    unknown = tuple(f"{number:03}" + "x" * 97 for number in range(100))
+    talk = Talk(EMPTY_SNAPSHOT, replace(LIMITS, response_bytes=1000))
+    pieces = list(talk.ask(ROUTE, *unknown))
+    while following := talk.ack(pieces[-1]):
+        pieces.extend(following)
+    assert [len(piece.removed) for piece in pieces] == [10] * 10
+    assert [name for piece in pieces for name in piece.removed] == list(unknown)
+
+
+def test_26_resources_and_removals_share_the_room_of_a_response() -> None:
+    talk = opened(of(ROUTE, aaaa=1, bbbb=1), ROUTE, limits=replace(LIMITS, response_bytes=20))
+    pieces = list(talk.publish(of(ROUTE, cccc=1, dddd=1)))  # names of 4 bytes, bodies of 6
+    while following := talk.ack(pieces[-1]):
+        pieces.extend(following)
+    assert names(tuple(pieces)) == [(["cccc"], ["aaaa", "bbbb"]), (["dddd"], [])]
+
+
+@pytest.mark.parametrize("asked", ["a", "*"])
+def test_27_a_refused_version_is_sent_again_when_it_is_asked_for_anew(asked: str) -> None:
+    talk = Talk(of(ROUTE, a=1))
+    (first,) = talk.ask(ROUTE, asked)
+    assert talk.nack(first, "a: no") == ()
+    (again,) = talk.ask(ROUTE, asked)
+    assert again.resources == first.resources
+    assert talk.refused(ROUTE) == {}
+    assert talk.ack(again) == ()
+    assert talk.session.unsynced(of(ROUTE, a=1)) == ()
+
+
+def test_27_a_refused_version_is_sent_again_after_it_was_wanted_no_more() -> None:
+    talk = Talk(AB)
+    (first,) = talk.ask(ROUTE, "a")
+    assert talk.nack(first, "a: no") == ()
+    assert talk.ask(ROUTE, drop=("a",)) == ()
+    assert names(talk.ask(ROUTE, "a")) == [(["a"], [])]
+
+
+def test_27_the_wildcard_asked_for_anew_sends_all_and_is_answered_with_nothing_too() -> None:
+    talk = opened(AB, ROUTE, "*")
+    assert names(talk.ask(ROUTE, "*")) == [(["a", "b"], [])]
+    assert names(opened(EMPTY_SNAPSHOT, ROUTE, "a").ask(ROUTE, "*")) == [([], [])]
+
+
+def test_28_a_first_request_that_only_unsubscribes_is_no_wildcard_nor_is_a_later_one() -> None:
+    for drop in (("a",), ("*",)):
+        talk = Talk(AB)
+        assert talk.ask(ROUTE, drop=drop) == ()
+        assert talk.ask(ROUTE) == ()
+        assert talk.publish(of(ROUTE, a=2, b=2)) == ()
+        assert names(talk.ask(ROUTE, "b")) == [(["b"], [])]
+
+
+def test_28_a_variant_is_no_wildcard_and_there_is_none() -> None:
+    talk = Talk(AB)
+    assert talk.session.on_request(DeltaRequest(type_url=ROUTE, variants=("a",)), 0.0) == ()
+    assert talk.publish(of(ROUTE, a=2, b=2)) == ()
+
+
+def test_29_a_name_twice_in_a_request_is_one() -> None:
+    talk = opened(AB, ROUTE, "a", "a", "none", "none")
+    assert talk.session.subscriptions[ROUTE].names == {"a", "none"}
+    assert names(talk.ask(ROUTE, "a", "a")) == [(["a"], [])]
+    talk.ask(ROUTE, drop=("a", "a"))
+    assert talk.session.subscriptions[ROUTE].names_length == len("none")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_29_a_name_that_comes_and_goes_in_one_request_has_gone(first: bool) -> None:
+    talk = Talk(AB) if first else opened(AB, ROUTE, "b")
+    assert talk.ask(ROUTE, "a", drop=("a",)) == ()
+    assert talk.publish(of(ROUTE, a=2, b=1)) == ()
+
+
+@pytest.mark.parametrize("error", [None, "no", ""])
+def test_30_a_first_request_may_carry_a_nonce_of_a_stream_before_or_of_another_type(
+    error: str | None,
+) -> None:
+    talk = opened(AB)
+    nonce = "1"  # that of the routes
+    assert names(talk.ask(CLUSTER, "*", nonce=nonce, error=error)) == [([], [])]
+    assert talk.refused(ROUTE) == talk.refused(CLUSTER) == {}
+
+
+def test_30_a_nack_without_a_text_is_a_nack() -> None:
+    talk = Talk(AB)
+    (first,) = talk.ask(ROUTE, "a")
+    assert talk.nack(first, "") == ()
+    assert talk.refused(ROUTE) == {"a": ""}
+
+
+def test_30_what_a_client_has_and_doesnt_ask_for_is_none_of_ours() -> None:
+    talk = Talk(AB)
+    assert names(talk.ask(ROUTE, "a", have={"b": "old", "gone": "old"})) == [(["a"], [])]
+    assert talk.session.held(ROUTE).keys() == set()
+    assert names(talk.ask(ROUTE, "b")) == []  # the first isn't answered yet
+
+
+def test_31_long_names_are_refused_before_anything_is_kept() -> None:
+    talk = Talk(AB, replace(LIMITS, name_length=3, names_length=10))
+    with pytest.raises(TooManyNames, match="a name of 4 characters; 3 are allowed"):
+        talk.ask(ROUTE, "aaaa")
+    with pytest.raises(TooManyNames, match="more than 10 characters"):
+        talk.ask(ROUTE, "a", have={f"{number:03}": "1" for number in range(4)})
+    assert talk.session.subscriptions == {}
+    talk.ask(ROUTE, "aaa", "bbb", "ccc")
+    with pytest.raises(TooManyNames, match="more than 10 characters"):
+        talk.ask(ROUTE, "ddd")

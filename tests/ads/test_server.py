@@ -249,6 +249,45 @@ def test_more_names_than_allowed_are_refused() -> None:
     run(scenario)
 
 
+def test_26_and_31_names_that_nobody_has_are_answered_in_pieces_and_longer_ones_refused() -> None:
+    async def scenario() -> None:
+        unknown = [f"{number:05}" + "x" * 165 for number in range(40_000)]  # 6.8 MB
+        async with serving(of(ROUTE, a=1)) as plane, connected(plane) as open_stream:
+            call = open_stream()
+            await call.write(first(ROUTE, "n", *unknown))
+            removed: list[str] = []
+            while len(removed) < len(unknown):
+                piece = await read(call)
+                assert piece.ByteSize() < 4 * 1024 * 1024  # what clients of gRPC take by default
+                removed.extend(piece.removed_resources)
+                await call.write(answer(piece))
+            assert removed == unknown
+            await call.write(pb.DeltaDiscoveryRequest(type_url=ROUTE, resource_names_subscribe=["x" * 5000]))
+            code, details = await refused(call)
+            assert (code, "a name of 5000 characters" in details) == (
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                True,
+            )
+
+    run(scenario)
+
+
+def test_a_second_node_on_a_stream_changes_nobody() -> None:
+    async def scenario() -> None:
+        async with serving(of(ROUTE, a=1)) as plane, connected(plane) as open_stream:
+            call = open_stream()
+            await call.write(first(ROUTE, "n", "a"))
+            piece = await read(call)
+            again = answer(piece)
+            again.node.id = "another"
+            again.resource_names_subscribe.append("a")
+            await call.write(again)
+            await read(call)
+            assert [each.node.id for each in plane.ads.streams()] == ["n"]
+
+    run(scenario)
+
+
 def test_25_a_reconnect_that_names_a_hundred_thousand_resources_is_taken() -> None:
     async def scenario() -> None:
         snapshot = of(ROUTE, **{f"objective-with-a-long-name-{n}": 1 for n in range(100_000)})

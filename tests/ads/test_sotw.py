@@ -237,3 +237,50 @@ def test_a_response_has_the_version_of_its_content() -> None:
     talk.ack(second)
     (third,) = talk.publish(of(ROUTE, a=1))
     assert third.version == first.version
+
+
+def test_19_a_reconnect_to_a_server_that_has_nothing_deletes_nothing_and_a_cold_start_is_answered() -> None:
+    assert Talk(EMPTY_SNAPSHOT).ask(CLUSTER, version="of another stream") == ()
+    (cold,) = Talk(EMPTY_SNAPSHOT).ask(CLUSTER)
+    assert cold.resources == ()
+
+
+def test_27_what_was_refused_is_sent_again_when_it_is_asked_for_anew() -> None:
+    talk = Talk(of(ROUTE, a=1))
+    (first,) = talk.ask(ROUTE, "a")
+    assert talk.nack(first, "a: no") == ()
+    (nothing,) = talk.ask(ROUTE, nonce=first.nonce)
+    assert contents(nothing) == [[]]
+    assert talk.ack(nothing) == ()
+    (again,) = talk.ask(ROUTE, "a", nonce=nothing.nonce)
+    assert again.resources == first.resources
+
+
+def test_28_a_first_request_for_a_variant_is_no_wildcard() -> None:
+    talk = Talk(of(CLUSTER, a=1))
+    (first,) = talk.ask(CLUSTER, variants=("a",))
+    assert first.resources == ()
+
+
+def test_29_a_name_twice_is_one_and_an_answer_with_other_names_is_both() -> None:
+    talk = Talk(AB)
+    (first,) = talk.ask(ROUTE, "a", "a")
+    assert contents(first) == [["a"]]
+    (second,) = talk.ask(ROUTE, "b", "b", nonce=first.nonce, version=first.version)
+    assert contents(second) == [["b"]]
+
+
+def test_30_a_nonce_and_an_error_of_a_stream_before_say_nothing() -> None:
+    talk = Talk(AB)
+    (first,) = talk.ask(ROUTE, "a", nonce="7", error="")
+    assert contents(first) == [["a"]]
+    assert talk.nack(first, "") == ()
+    assert talk.session.refusals(AB) == {(ROUTE, "a"): ""}
+
+
+def test_31_long_names_are_refused() -> None:
+    talk = Talk(AB, SessionLimits(name_length=3, names_length=10))
+    with pytest.raises(TooManyNames, match="a name of 4 characters; 3 are allowed"):
+        talk.ask(ROUTE, "aaaa")
+    with pytest.raises(TooManyNames, match="more than 10 characters"):
+        talk.ask(ROUTE, "aaa", "bbb", "ccc", "ddd")

@@ -122,3 +122,27 @@ def test_a_detail_of_another_type_is_left_alone() -> None:
     message.error_detail.details.add(type_url="type.googleapis.com/google.rpc.Help", value=b"\xff")
     request = wire.decode_delta_request(message.SerializeToString())
     assert (request.error, request.refused) == ("no", {})
+
+
+def test_a_locator_of_a_name_alone_is_the_name_and_one_with_parameters_a_variant() -> None:
+    plain = discovery_pb2.ResourceLocator(name="plain")
+    variant = discovery_pb2.ResourceLocator(name="variant", dynamic_parameters={"env": "prod"})
+    delta = discovery_pb2.DeltaDiscoveryRequest(
+        type_url=ROUTE,
+        resource_names_subscribe=["a"],
+        resource_locators_subscribe=[plain, variant],
+        resource_locators_unsubscribe=[plain, variant],
+    )
+    request = wire.decode_delta_request(delta.SerializeToString())
+    assert (request.subscribe, request.unsubscribe) == (("a", "plain"), ("plain",))
+    assert request.variants == ("variant", "variant")
+    sotw = discovery_pb2.DiscoveryRequest(type_url=ROUTE, resource_locators=[plain, variant])
+    asked = wire.decode_sotw_request(sotw.SerializeToString())
+    assert (asked.names, asked.variants) == (("plain",), ("variant",))
+
+
+def test_a_refusal_by_name_is_read_in_either_form() -> None:
+    said = DeltaRequest(type_url=ROUTE, nonce="1", error="no", refused={"a": "too long"})
+    delta = discovery_pb2.DeltaDiscoveryRequest.FromString(wire.encode_delta_request(said))
+    sotw = discovery_pb2.DiscoveryRequest(type_url=ROUTE, error_detail=delta.error_detail)
+    assert wire.decode_sotw_request(sotw.SerializeToString()).refused == {"a": "too long"}

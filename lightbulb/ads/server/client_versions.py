@@ -49,6 +49,8 @@ class ClientVersions:
 
     def keep(self, names: AbstractSet[str]) -> None:
         """Hold no others."""
+        if self.versions.keys() <= names:
+            return
         self.versions = {name: version for name, version in self.versions.items() if name in names}
 
     def _own(self) -> dict[str, str]:

@@ -7,8 +7,8 @@ What it keeps (the protocol's cases, by number, are tests/ads/test_cases.py):
 - routes follow the clusters and endpoints that they name, once these are ACKed; the generation
   follows its tables;
 - clusters and endpoints are removed once everything that could name them is ACKed (`order`);
-- a refused version is never sent again to this stream, the others of its response are; routes to a
-  cluster that was refused are held back.
+- a refused version isn't sent again to this stream unless it subscribes to it anew, the others of its
+  response are; routes to a cluster that was refused are held back.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class DeltaSession:
         """Take a request; raises TooManyNames."""
         if not self._lanes.hears(request.type_url, now):
             return ()
+        self._lanes.check_request(request.subscribe, request.variants, request.initial_versions)
         subscription = self.subscriptions.get(request.type_url)
         if subscription is None:
             self._open(request)
@@ -120,14 +121,18 @@ class DeltaSession:
         if self.snapshot is not None:
             subscription.current = self.snapshot.of(request.type_url)
         subscription.has.take_over(request.initial_versions, subscription.current)
-        if not request.subscribe or WILDCARD in request.subscribe:
+        if WILDCARD in request.subscribe or not (
+            request.subscribe or request.unsubscribe or request.variants
+        ):
             subscription.wildcard = True
             subscription.owes_answer = not request.initial_versions
         explicit = [name for name in request.subscribe if name != WILDCARD]
-        subscription.names.update(explicit)
+        subscription.name(explicit)
         # On a reconnect a name that is held needs no answer; one that isn't does, if only "gone".
         subscription.forced.update(name for name in explicit if name not in subscription.held)
         subscription.unsubscribe(request.unsubscribe)
+        if not subscription.wildcard:
+            subscription.has.keep(subscription.names)
         subscription.mark_all()
 
     def _flush(self, now: float) -> tuple[DeltaResponse, ...]:

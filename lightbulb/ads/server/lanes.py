@@ -6,10 +6,10 @@ what an answer to that means, is the session's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from typing import Generic, Protocol, TypeVar
 
 from lightbulb.ads.server.diff import differs
@@ -23,7 +23,8 @@ from lightbulb.ads.values import PUSH_ORDER
 class SessionLimits:
     """What a stream may take: seconds to ACK, and to ask for all that it wants; bytes; names.
 
-    `response_bytes` is how much of resources goes into one response; a larger one goes alone. A host is
+    `response_bytes` is how much of resources and names goes into one response; a larger one goes alone.
+    A name may have `name_length` characters, and all that a stream asks for `names_length`. A host is
     asked again after `retry_seconds` to load what it refused: what it lacked may be there by now.
     """
 
@@ -32,10 +33,12 @@ class SessionLimits:
     retry_seconds: float = 15.0
     response_bytes: int = 2 * 1024 * 1024
     names: int = 200_000
+    name_length: int = 4096
+    names_length: int = 32 * 1024 * 1024
 
 
 class TooManyNames(Exception):
-    """A stream subscribes to more names than it may."""
+    """A stream subscribes to more names than it may, or to longer ones."""
 
 
 class Lane(OrderedLane, Protocol):
@@ -48,6 +51,10 @@ class Lane(OrderedLane, Protocol):
     @property
     def names(self) -> AbstractSet[str]:
         """What the stream asks for by name."""
+
+    @property
+    def names_length(self) -> int:
+        """How many characters these have."""
 
     @property
     def current(self) -> Resources:
@@ -63,6 +70,11 @@ class Lane(OrderedLane, Protocol):
 
     def expire(self) -> None:
         """Take that no ACK came in time."""
+
+
+def length_of(names: Iterable[str]) -> int:
+    """Return how many characters names have together; quick, since a stream may have 100,000."""
+    return sum(map(len, names))
 
 
 L = TypeVar("L", bound=Lane)
@@ -95,10 +107,24 @@ class Lanes(Generic[L]):
         before, self.snapshot = self.snapshot, snapshot
         return before is None or before.by_type is not snapshot.by_type
 
+    def check_request(self, *named: Collection[str]) -> None:
+        """Raise TooManyNames when a request alone names more than a stream may, before anything is kept."""
+        self._check(sum(map(len, named)), sum(map(length_of, named)))
+        longest = max(map(len, chain(*named)), default=0)
+        if longest > self.limits.name_length:
+            raise TooManyNames(f"a name of {longest} characters; {self.limits.name_length} are allowed")
+
     def check_names(self) -> None:
         """Raise TooManyNames when the stream asks for more of them than it may."""
-        if sum(len(lane.names) for lane in self.by_type.values()) > self.limits.names:
-            raise TooManyNames(f"more than {self.limits.names} names on one stream")
+        lanes = self.by_type.values()
+        self._check(sum(len(lane.names) for lane in lanes), sum(lane.names_length for lane in lanes))
+
+    def _check(self, names: int, characters: int) -> None:
+        limits = self.limits
+        if names > limits.names:
+            raise TooManyNames(f"more than {limits.names} names on one stream")
+        if characters > limits.names_length:
+            raise TooManyNames(f"names of more than {limits.names_length} characters on one stream")
 
     def add(self, lane: L) -> None:
         """Take a type that the stream asks for from now on."""

@@ -1,9 +1,10 @@
 """State-of-the-world ADS as a state machine, for clients that ask for it.
 
 The same order and gates as delta (`order`); a response carries all that the client asked for of a type.
-A type is sent again only when its content is new, and a refused content never. What a client holds from
-a stream before this one is known only when its version is that of what it should have: clusters of
-another content can't be kept until the routes are changed, as they are with delta.
+A type is sent again only when its content is new or asked for anew, a refused content when it is asked
+for anew. What a client holds from a stream before this one is known only when its version is that of what
+it should have: clusters of another content can't be kept until the routes are changed, as they are with
+delta.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lightbulb.ads.messages import NO_REASONS, WILDCARD, SotwRequest, SotwResponse
-from lightbulb.ads.server.lanes import Lanes, SessionLimits
+from lightbulb.ads.server.lanes import Lanes, SessionLimits, length_of
 from lightbulb.ads.server.order import NEVER_EMPTIED
 from lightbulb.ads.server.refusals import EVERYTHING, MAX_REASON, TypeAndName, reasons_of
 from lightbulb.ads.server.snapshot import NO_RESOURCES, Resources, Snapshot
@@ -29,6 +30,7 @@ class SotwTypeState:
 
     type_url: str
     names: frozenset[str] = frozenset()
+    names_length: int = 0
     wildcard: bool = False
     named: bool = False
     """It has named something, be it "*": from then on an empty list means nothing, not everything."""
@@ -48,17 +50,18 @@ class SotwTypeState:
     """What it held is to be sent again: it refused clusters, and keeps them warming."""
     late: bool = False
 
-    def take_names(self, names: tuple[str, ...]) -> None:
-        """Note what the client wants from now on."""
-        if names:
+    def take_names(self, names: tuple[str, ...], variants: tuple[str, ...] = ()) -> None:
+        """Note what the client wants from now on; `variants` are there for nobody, but no wildcard either."""
+        if names or variants:
             self.wildcard, self.named = WILDCARD in names, True
         elif self.named:
             self.wildcard = False
         else:
             self.wildcard = True
         explicit = frozenset(names) - {WILDCARD}
-        self.asked = self.asked or bool(explicit - self.names)
-        self.names = explicit
+        if explicit - self.names:
+            self.asked, self.rejected = True, ""  # it asks anew, be it for what it refused
+        self.names, self.names_length = explicit, length_of(explicit)
         if not self.wildcard and self.held.keys() - explicit:
             self.held = {name: each for name, each in self.held.items() if name in explicit}
             self.version = content_version(_sorted(self.held))
@@ -87,6 +90,8 @@ class SotwTypeState:
     def due(self, world: World) -> bool:
         """Say whether `world` is news to the client."""
         version = content_version(world)
+        if not world and self.version and self.type_url in NEVER_EMPTIED:
+            return False  # it has something from a stream before this one
         return version != self.rejected and (self.asked or version != self.version)
 
     def sent(self, world: World, nonce: str, now: float) -> None:
@@ -188,6 +193,7 @@ class SotwSession:
         """Take a request; raises TooManyNames."""
         if not self._lanes.hears(request.type_url, now):
             return ()
+        self._lanes.check_request(request.names, request.variants)
         watch = self.watches.get(request.type_url)
         if watch is None:
             self._open(request)
@@ -195,7 +201,7 @@ class SotwSession:
             return ()
         else:
             _take_answer(watch, request)
-            watch.take_names(request.names)
+            watch.take_names(request.names, request.variants)
         self._lanes.check_names()
         return self._flush(now)
 
@@ -235,7 +241,7 @@ class SotwSession:
 
     def _open(self, request: SotwRequest) -> None:
         watch = SotwTypeState(type_url=request.type_url, version=request.version)
-        watch.take_names(request.names)
+        watch.take_names(request.names, request.variants)
         watch.asked = not request.version
         if self.snapshot is not None:
             watch.update(self.snapshot.of(request.type_url))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -10,6 +10,7 @@ from lightbulb.ads.messages import NO_REASONS, WILDCARD
 from lightbulb.ads.server.batch import Batch, Pending
 from lightbulb.ads.server.client_versions import ClientVersions
 from lightbulb.ads.server.diff import diff, versions
+from lightbulb.ads.server.lanes import length_of
 from lightbulb.ads.server.order import NEVER_EMPTIED
 from lightbulb.ads.server.refusals import Rejection, reasons_of
 from lightbulb.ads.server.snapshot import NO_RESOURCES, Resources
@@ -28,6 +29,7 @@ class TypeState:
     type_url: str
     wildcard: bool = False
     names: set[str] = field(default_factory=set)
+    names_length: int = 0
     has: ClientVersions = field(default_factory=ClientVersions)
     """What the client has, or UNKNOWN."""
     accepted: dict[str, Resource] = field(default_factory=dict)
@@ -80,15 +82,26 @@ class TypeState:
             self.dirty |= changes if self.wildcard else changes & self.names
 
     def subscribe(self, names: Iterable[str]) -> None:
-        """Add names; one that is held already is sent again, one that doesn't exist is answered for."""
+        """Add names; each is sent, held or refused as it may be, and one that doesn't exist is answered for.
+
+        The client may have dropped what it had and come to want it again, before it could say the former.
+        """
         for name in names:
+            again = self.current.keys() if name == WILDCARD else (name,)
             if name == WILDCARD:
-                self.wildcard = True
-                self.dirty |= self.current.keys()
+                self.wildcard = self.owes_answer = True
+                self.rejected.clear()
             else:
-                self.names.add(name)
-                self.forced.add(name)
-                self.dirty.add(name)
+                self.name((name,))
+                self.rejected.pop(name, None)
+            self.forced.update(again)
+            self.dirty.update(again)
+
+    def name(self, names: Iterable[str]) -> None:
+        """Note that names are wanted."""
+        new = set(names) - self.names
+        self.names |= new
+        self.names_length += length_of(new)
 
     def unsubscribe(self, names: Iterable[str]) -> None:
         """Drop names; one that the wildcard still matches is answered for."""
@@ -98,6 +111,7 @@ class TypeState:
                 self.has.keep(self.names)
             elif name in self.names:
                 self.names.discard(name)
+                self.names_length -= len(name)
                 if self.wildcard:
                     self.forced.add(name)
                     self.dirty.add(name)
@@ -114,19 +128,27 @@ class TypeState:
         resources: list[Resource] = []
         removed: list[str] = []
         size = 0
+        for name, resource in self._news(missing):
+            if resource is None and not removals and name not in self.forced:
+                continue
+            size += len(name.encode()) + (0 if resource is None else len(resource.body))
+            full = resource is not None and self._is_full(resources)
+            if full or (size > byte_limit and (resources or removed)):
+                break
+            if resource is None:
+                removed.append(name)
+            else:
+                resources.append(resource)
+        return Batch(tuple(resources), tuple(removed))
+
+    def _news(self, missing: AbstractSet[str]) -> Iterator[tuple[str, Resource | None]]:
+        """Yield what the client should be told, None for what it should have no more; forget the rest."""
         for name in sorted(self.dirty):
             resource = self.current.get(name) if self.wants(name) else None
             if not self._is_news(name, resource):
                 self._clean(name)
-            elif resource is None:
-                if removals or name in self.forced:
-                    removed.append(name)
-            elif not resource.refers & missing:
-                size += len(resource.body)
-                if resources and (size > byte_limit or self._is_full(resources)):
-                    break
-                resources.append(resource)
-        return Batch(tuple(resources), tuple(removed))
+            elif resource is None or not resource.refers & missing:
+                yield name, resource
 
     def _is_news(self, name: str, resource: Resource | None) -> bool:
         return self._must_remove(name) if resource is None else self._must_send(resource)
