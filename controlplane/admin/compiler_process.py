@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 from dataclasses import dataclass
 from typing import IO
 
@@ -27,6 +26,7 @@ from controlplane.admin.compiler_messages import (
 )
 from controlplane.planning.routing import Inconsistent
 from controlplane.problems import Problem, WorkspaceError
+from controlplane.rules.sandbox_process import scratch_file
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class CompilerProcess:
     @classmethod
     async def start(cls, limits: Limits) -> CompilerProcess:
         """Start one. It must be the thread that lives as long as this process: the kernel watches it."""
-        errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
+        errors = scratch_file()  # open as long as the process
         try:
             process = await asyncio.create_subprocess_exec(
                 *_command(limits),

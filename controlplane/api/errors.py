@@ -110,6 +110,7 @@ KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
         WrongStore: _internal("STORE_WRONG"),
         Malformed: _internal("STORE_MALFORMED"),
         StoreError: _internal("STORE_FAILED"),
+        OSError: ErrorKind(code=_CODE.RESOURCE_EXHAUSTED, reason="SYSTEM_REFUSES"),
     }
 )
 """What each error is on the wire. A workspace's problems are no error: the response has them all."""
@@ -122,6 +123,8 @@ def status_of(error: Exception) -> CallStatus:
         text = f"the store: {error}; nothing has changed, unless only its answer was lost: see the history"
     if isinstance(error, Inconsistent):
         text = f"no sidecar could serve this; nothing has changed: {error}"
+    if isinstance(error, OSError):
+        text = f"the control plane's system refuses: {error.strerror or error}; see its log, disk and limits"
     about, path = getattr(error, "about", {}), getattr(error, "path", "")
     kind = next(KINDS[each] for each in type(error).__mro__ if each in KINDS)
     return call_status(kind, DOMAIN, text, about=about, path=path)

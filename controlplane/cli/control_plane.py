@@ -79,7 +79,7 @@ def failure(error: grpc.RpcError, control_plane: Address) -> CallFailed:
 def user_name() -> str:
     """Return who runs this command, be it a user without an entry in the system's list of users."""
     try:
-        return getpass.getuser()
+        return _as_text(getpass.getuser())
     except (KeyError, OSError):  # Python before 3.13; since then
         return f"uid {os.getuid()}"
 
@@ -90,12 +90,17 @@ def publish_request(
     """Return the request that publishes the workspace in `folder`; raises WorkspaceError."""
     files = read_workspace(folder).files
     return pb.PublishRequest(
-        files=[pb.WorkspaceFile(path=path, content=files[path]) for path in sorted(files)],
+        files=[pb.WorkspaceFile(path=_as_text(path), content=files[path]) for path in sorted(files)],
         author=author or user_name(),
         message=message,
         source_revision=revision or git_revision(folder),
         request_id=request_id(),
     )
+
+
+def _as_text(name: str) -> str:
+    """Return a name that can be sent: one that isn't text has a ? for each byte that is none."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def request_id() -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +15,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from controlplane.cli.output import print_error, wants_json
+from controlplane.cli.streams import make_safe
+from controlplane.cli.system_errors import system_failure
 from controlplane.cli.variables import PREFIX
 
 # gRPC's C core logs what we report ourselves, and better; GRPC_VERBOSITY=ERROR brings it back.
@@ -95,12 +99,32 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; tell of a failure as JSON when that is asked for."""
         try:
-            return super().invoke(ctx)
+            return _invoke(super().invoke, ctx)
         except click.ClickException as error:
             if not wants_json(ctx, ctx.meta[_ARGUMENTS]):
                 raise
             print_error(error)
             ctx.exit(error.exit_code)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line; what the system refuses is told in a line, output among it."""
+        make_safe()
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            failure = system_failure(error)
+            failure.show()
+            sys.exit(failure.exit_code)
+
+
+def _invoke(command: Callable[[click.Context], Any], ctx: click.Context) -> Any:
+    """Run a command. Raises Failed for what the system refuses, but not when the output's reader is gone."""
+    try:
+        return command(ctx)
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
+        raise system_failure(error) from error
 
 
 @click.group(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from controlplane.cli.variables import Command, option
+from controlplane.cli.variables import Command, argument, option
 
 CONTROL_PLANE = "127.0.0.1:7700"
 LIGHTBULB = "127.0.0.1:7701"
@@ -202,7 +202,7 @@ def limit_option(command: Command) -> Command:
 
 def rules_argument(command: Command) -> Command:
     """Add the workspace folder as an argument."""
-    return click.argument("folder", type=WORKSPACE, default=RULES, metavar="[FOLDER]")(command)
+    return argument("folder", type=WORKSPACE, default=RULES, metavar="[FOLDER]")(command)
 
 
 def context_options(command: Command) -> Command:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from controlplane.cli.failed import Failed
+from controlplane.cli.streams import takes_everything
 from controlplane.cli.variables import Command, option
 
 _ASKED = "controlplane.cli.output.json"
@@ -38,7 +39,7 @@ def _remember(ctx: click.Context, _param: click.Parameter, value: str) -> bool:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print a document, which can't do anything to a terminal: what isn't printable is escaped."""
-    click.echo("".join(map(_printable, json.dumps(document, indent=2, ensure_ascii=False))))
+    click.echo("".join(map(_printable, json.dumps(document, indent=2, ensure_ascii=not takes_everything()))))
 
 
 def _printable(character: str) -> str:

@@ -10,6 +10,7 @@ that is repeatable takes several values with spaces between them.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -21,7 +22,24 @@ PREFIX = "LIGHTBULB"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Option(click.Option):
+class _Text(click.Parameter):
+    """A parameter whose texts, and paths, can be sent and printed."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Convert a value. Raises click.BadParameter for one that isn't text in this locale's encoding."""
+        for each in value if isinstance(value, (tuple, list)) else (value,):
+            if isinstance(each, str) and not is_text(each):
+                shown = os.fsencode(each).decode("ascii", "backslashreplace")
+                encoding = sys.getfilesystemencoding()
+                raise click.BadParameter(f"'{shown}' isn't {encoding}, as your locale says it is", ctx, self)
+        return super().type_cast_value(ctx, value)
+
+
+class Argument(_Text, click.Argument):
+    """An argument."""
+
+
+class Option(_Text, click.Option):
     """An option that, when its value is bad, names the variable that the value came from."""
 
     def variables(self, ctx: click.Context) -> Iterator[str]:
@@ -53,6 +71,16 @@ def option(flag: str, *names: str, shared: bool = False, **settings: Any) -> Cal
     """Return an option; a `shared` one means the same in every command, and so has one variable for all."""
     variable = f"{PREFIX}_{flag.removeprefix('--').replace('-', '_').upper()}" if shared else None
     return click.option(flag, *names, cls=Option, envvar=variable, show_envvar=True, **settings)
+
+
+def argument(name: str, **settings: Any) -> Callable[[Command], Command]:
+    """Return an argument."""
+    return click.argument(name, cls=Argument, **settings)
+
+
+def is_text(value: str) -> bool:
+    """Say whether a text from the system is one: bytes that aren't come as surrogates."""
+    return not any("\ud800" <= each <= "\udfff" for each in value)
 
 
 def bad_value(flag: str, message: str) -> click.BadParameter:

@@ -125,7 +125,7 @@ class _Connection:
         self._patience = patience
         self._lock = threading.Lock()
         self._db = sqlite3.connect(
-            f"file:{quote(str(path))}?mode=rw",  # never makes a file: an empty one isn't a store
+            f"file:{quote(os.fsencode(path))}?mode=rw",  # never makes a file: an empty one isn't a store
             uri=True,
             timeout=patience,
             isolation_level=None,

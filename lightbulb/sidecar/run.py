@@ -91,17 +91,32 @@ async def run_relay(settings: RelaySettings) -> None:
 
 def _check_place(path: Path) -> None:
     """Make the folder of a relay's socket; raise SidecarFailed, with the reason, when none can be there."""
-    problem = ""
-    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
-        problem = f"a socket's path may have {MAX_SOCKET_PATH} bytes"
-    elif not _made(path.parent):
-        problem = "its folder can't be made or written"
-    elif path.exists() and not path.is_socket():
-        problem = "something else is there"
-    elif _is_served(path):  # gRPC would take the socket from the relay that serves there
-        problem = "another relay listens there"
+    problem = _why_no_socket(path) or _why_not_there(path)
     if problem:
         raise SidecarFailed(f"can't listen on {path}: {problem}; choose another path with --relay-socket")
+
+
+def _why_not_there(path: Path) -> str:
+    """Return what keeps a place from being a relay's; empty when nothing does."""
+    if not _made(path.parent):
+        return "its folder can't be made or written"
+    if path.exists() and not path.is_socket():
+        return "something else is there"
+    if _is_served(path):  # gRPC would take the socket from the relay that serves there
+        return "another relay listens there"
+    return ""
+
+
+def _why_no_socket(path: Path) -> str:
+    """Return why no socket can have a path; Envoy and gRPC take it as text."""
+    written = os.fsencode(path)
+    if len(written) > MAX_SOCKET_PATH:
+        return f"a socket's path may have {MAX_SOCKET_PATH} bytes"
+    try:
+        written.decode()
+    except UnicodeDecodeError:
+        return "its name isn't UTF-8"
+    return ""
 
 
 def _is_served(path: Path) -> bool:
@@ -127,10 +142,17 @@ def _socket(settings: RunSettings) -> Iterator[Path]:
     """
     if settings.state is not None:
         path = settings.state.absolute() / "{}:{}.ads".format(*settings.listen)
-        if len(os.fsencode(path)) <= MAX_SOCKET_PATH and _made(settings.state):
+        if not _why_no_socket(path) and _made(settings.state):
             yield path
             return
-    with tempfile.TemporaryDirectory(prefix="lightbulb-") as folder:
+    with contextlib.ExitStack() as made:
+        try:
+            folder = made.enter_context(tempfile.TemporaryDirectory(prefix="lightbulb-"))
+        except OSError as error:
+            raise SidecarFailed(
+                f"no folder for the relay's socket ({error.strerror}); name one that can be written to with"
+                " --state-dir, or set TMPDIR"
+            ) from error
         yield Path(folder) / "ads"
 
 

@@ -1,5 +1,6 @@
 """Each way in which the control plane refuses a call is told to programs, by a reason of its own."""
 
+import errno
 import re
 from dataclasses import replace
 
@@ -32,6 +33,7 @@ def test_every_error_has_a_row() -> None:
         CompilerFailed,
         Inconsistent,
         Malformed,
+        OSError,
     }
     assert raised | edge == KINDS.keys()
 
@@ -55,6 +57,13 @@ def test_a_store_that_cant_be_reached_is_to_be_tried_again() -> None:
     assert status.details.startswith("the store: no answer; nothing has changed")
     info = error_info(status.trailing_metadata)
     assert info == ErrorInfo(reason="STORE_UNREACHABLE", domain=DOMAIN, retry_after=1.0)
+
+
+def test_what_the_system_refuses_is_told_without_the_places_of_its_files() -> None:
+    status = status_of(OSError(errno.EMFILE, "Too many open files", "/secret/prelude.js"))
+    assert status.details.startswith("the control plane's system refuses: Too many open files; see ")
+    info = error_info(status.trailing_metadata)
+    assert info == ErrorInfo(reason="SYSTEM_REFUSES", domain=DOMAIN)
 
 
 def about(number: int) -> dict[str, str]:

@@ -8,14 +8,14 @@ import click
 
 from controlplane.cli.options import WORKSPACE, Address, context_options, lightbulb_option
 from controlplane.cli.output import output_option
-from controlplane.cli.variables import option
+from controlplane.cli.variables import argument, option
 
 
 def _question(command: Any) -> Any:
     """Add what `resolve` and `explain` share."""
     for each in reversed(
         [
-            click.argument("objective"),
+            argument("objective"),
             lightbulb_option,
             option("--rules", type=WORKSPACE, help="Ask this workspace instead, without any server."),
             option("--override", default="", help="Model to ask for in place of the rules' choice."),

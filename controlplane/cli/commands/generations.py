@@ -7,11 +7,11 @@ import click
 from controlplane.cli.extras import needs
 from controlplane.cli.options import Address, author_option, control_plane_option, limit_option
 from controlplane.cli.output import output_option
-from controlplane.cli.variables import option
+from controlplane.cli.variables import argument, option
 
 
 @click.command()
-@click.argument("generation", type=click.IntRange(1), required=False)
+@argument("generation", type=click.IntRange(1), required=False)
 @control_plane_option
 @option("--message", "-m", default="", help="Why.")
 @author_option
@@ -65,8 +65,8 @@ def history(*, control_plane: tuple[Address, ...], limit: int, output: bool) -> 
 
 
 @click.command()
-@click.argument("one", type=click.IntRange(1), metavar="FROM")
-@click.argument("other", type=click.IntRange(1), metavar="TO")
+@argument("one", type=click.IntRange(1), metavar="FROM")
+@argument("other", type=click.IntRange(1), metavar="TO")
 @control_plane_option
 @output_option
 def diff(*, one: int, other: int, control_plane: tuple[Address, ...], output: bool) -> None:
@@ -81,7 +81,7 @@ def diff(*, one: int, other: int, control_plane: tuple[Address, ...], output: bo
 
 
 @click.command()
-@click.argument("generation", type=click.IntRange(1))
+@argument("generation", type=click.IntRange(1))
 @control_plane_option
 @author_option
 @option("--release", is_flag=True, help="Let it go instead.")

@@ -7,11 +7,11 @@ import click
 from controlplane.cli.extras import needs
 from controlplane.cli.failed import Failed
 from controlplane.cli.options import ADDRESS, Address
-from controlplane.cli.variables import option
+from controlplane.cli.variables import argument, option
 
 
 @click.command()
-@click.argument("address", type=ADDRESS)
+@argument("address", type=ADDRESS)
 @option("--service", default="", help="One gRPC service, by its full name.  [default: all]")
 @option("--envoy", is_flag=True, help="ADDRESS is the admin interface of an Envoy: ask its /ready.")
 def health(*, address: Address, service: str, envoy: bool) -> None:

@@ -14,11 +14,11 @@ from controlplane.cli.options import (
     lightbulb_option,
 )
 from controlplane.cli.output import output_option
-from controlplane.cli.variables import option
+from controlplane.cli.variables import argument, option
 
 
 @click.command()
-@click.argument("objective")
+@argument("objective")
 @context_options
 @lightbulb_option
 @address_option("--sidecar-address", SIDECAR, "Send it through this sidecar.", shared=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import sys
 from collections.abc import Container, Coroutine
 from pathlib import Path
@@ -168,11 +166,11 @@ def _refuse(context: click.Context, names: Container[str], why: str) -> None:
 
 def _run(work: Coroutine[Any, Any, int | None]) -> None:
     """Run a sidecar or a relay, and end with its exit code."""
+    from controlplane.cli.serving import run_server
     from lightbulb.sidecar.process import NoEnvoy, SidecarFailed
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        sys.exit(asyncio.run(work))
+        sys.exit(run_server(work))
     except NoEnvoy as error:
         raise NotInstalled("NO_ENVOY", str(error)) from error
     except SidecarFailed as error:
