@@ -29,7 +29,7 @@ from lightbulb.rpc.status import DOMAIN, KINDS, status_of
 from lightbulb.rpc.unreadable import RefusesUnreadable
 from lightbulb.service.health import Health
 from lightbulb.service.responder import Responder
-from lightbulb.signals import stop_at_signals
+from lightbulb.signals import stop_at_signals, until
 from lightbulb.tables.live import LiveTables
 from lightbulb.v1 import lightbulb_pb2
 
@@ -98,6 +98,15 @@ class LightbulbServer:
         self._patience.start()
         self._serving = asyncio.create_task(self._serve_when_ready())
         log.info("listening on %s (port %d)", self._settings.listen, self.port)
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Return when `stop` is set, or when the tables are kept up to date no more (`failed`)."""
+        await until(stop, self._live.running)
+
+    def failed(self) -> None:
+        """Raise what ended the feed, if anything has."""
+        if self._live.running.done() and not self._live.running.cancelled():
+            self._live.running.result()
 
     async def stop(self) -> None:
         """Drain: health says NOT_SERVING, new calls are refused, and calls under way get `grace` seconds."""
@@ -168,10 +177,11 @@ def _handler(
 
 
 async def serve(settings: LightbulbSettings) -> None:
-    """Serve until SIGTERM, SIGINT or SIGHUP, then drain. Raises CannotListen."""
+    """Serve until SIGTERM, SIGINT or SIGHUP, then drain. Raises CannotListen, and what ended the feed."""
     server = LightbulbServer(settings)
     stop = stop_at_signals()
     await server.start()
-    await stop.wait()
+    await server.run_until(stop)
     log.info("draining, up to %.0f s", settings.grace)
     await server.stop()
+    server.failed()

@@ -13,16 +13,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from lightbulb.ads.client.held import NOTHING_HELD, applied, stamp_of, versions, with_stamp
 from lightbulb.ads.client.last_known_good import LastKnownGood
-from lightbulb.ads.client.subscriber import Subscriber, Update
+from lightbulb.ads.client.subscriber import Backoff, Subscriber, Update
 from lightbulb.ads.values import Node
 from lightbulb.tables.feed import AFRESH, TYPES, Feed
 
 log = logging.getLogger(__name__)
+
+RESTARTS = 5
+"""A job that a fault of ours ended is begun again so many times in a row."""
+
+BACKOFF = Backoff(first=1.0, limit=30.0)
+SOUND_SECONDS = 300.0
+"""A job that ran for so long before it failed is counted from one again."""
+
+STALE_SECONDS = 60.0
+"""How often the log says how old the tables are, while no control plane is connected."""
 
 
 class LiveTables:
@@ -30,7 +41,12 @@ class LiveTables:
 
     `control_plane` may name several replicas, with commas between them. `state` is a folder for what came:
     with it there are tables from the start, even while no control plane can be reached.
+
+    `running` ends by a fault that comes again and again, which it raises. Its owner ends the process then:
+    tables that nobody keeps up to date look like good ones.
     """
+
+    running: asyncio.Task[None]
 
     def __init__(
         self, *, control_plane: str, node_id: str, cluster: str = "", state: Path | None = None
@@ -42,36 +58,53 @@ class LiveTables:
         self._held = NOTHING_HELD
         self._kept = None if state is None else LastKnownGood(state, node_id)
         self._subscriber: Subscriber | None = None
-        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._stamp = ""
 
     async def start(self) -> None:
         """Load what is on disk, then follow the control plane until `stop`."""
-        stamp = ""
         if self._kept is not None:
-            stamp = await self._load(self._kept)
-        self._subscriber = Subscriber(
+            self._stamp = await self._load(self._kept)
+        self.running = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Stop following. What came last is on disk then."""
+        if hasattr(self, "running"):
+            self.running.cancel()
+            await asyncio.gather(self.running, return_exceptions=True)
+        if self._kept is not None:
+            await self._kept.flush()
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_restarted("following the control plane", self._follow))
+            group.create_task(self._tell_age())
+            if self._kept is not None:
+                group.create_task(_restarted("keeping on disk what came", self._kept.run))
+
+    async def _follow(self) -> None:
+        subscriber = Subscriber(
             target=self._control_plane,
             node=self._node,
             types=TYPES,
             apply=self._apply,
             held=versions(self._held),
-            stamp=stamp,
+            stamp=self._stamp if self._subscriber is None else self._subscriber.stamp,
             afresh=AFRESH,
             opened=self.feed.open_stream,
         )
-        jobs = [_told(self._subscriber.run, "nothing new comes any more; what came is answered from")]
-        if self._kept is not None:
-            jobs.append(_told(self._kept.run, "what comes isn't kept on disk any more"))
-        self._tasks = tuple(map(asyncio.create_task, jobs))
+        self._subscriber = subscriber
+        await subscriber.run()
 
-    async def stop(self) -> None:
-        """Stop following. What came last is on disk then."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        if self._kept is not None:
-            await self._kept.flush()
+    async def _tell_age(self) -> None:
+        loop = asyncio.get_running_loop()
+        connected = loop.time()
+        while True:
+            await asyncio.sleep(STALE_SECONDS)
+            if self._subscriber is not None and self._subscriber.connected:
+                connected = loop.time()
+                continue
+            number, age = self.feed.tables.generation.number, loop.time() - connected
+            log.warning("no control plane for %.0f s; answering from generation %d", age, number)
 
     async def _load(self, kept: LastKnownGood) -> str:
         """Apply what is on disk; return its commit stamp, empty if it can't be used."""
@@ -95,12 +128,22 @@ class LiveTables:
         return rejected
 
 
-async def _told(job: Callable[[], Awaitable[None]], consequence: str) -> None:
-    """Do a job that ends only when it is cancelled; should a fault of ours end it, say so at once.
+async def _restarted(what: str, job: Callable[[], Awaitable[None]]) -> None:
+    """Do a job that ends only when it is cancelled; begin it again after a fault of ours, and say so.
 
-    The tables that there are serve on: to end with it would take down what works.
+    Raises the fault once it has come again and again.
     """
-    try:
-        await job()
-    except Exception:
-        log.exception("%s", consequence)
+    loop = asyncio.get_running_loop()
+    failures = 0
+    while True:
+        begun = loop.time()
+        try:
+            await job()
+        except Exception:
+            failures = 1 if loop.time() - begun > SOUND_SECONDS else failures + 1
+            if failures > RESTARTS:
+                log.exception("%s failed %d times in a row; giving up", what, failures)
+                raise
+            delay = BACKOFF.delay(failures, random.random)
+            log.exception("%s failed; again in %.1f s; what came is answered from", what, delay)
+            await asyncio.sleep(delay)

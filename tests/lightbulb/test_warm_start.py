@@ -199,7 +199,7 @@ def test_a_fault_that_ends_what_keeps_tables_up_to_date_is_said_and_they_serve_o
         monkeypatch.setattr("lightbulb.ads.client.subscriber.Subscriber.run", breaks)
         live = LiveTables(control_plane=NOBODY, node_id="lightbulb-1", state=tmp_path)
         await live.start()
-        await eventually(lambda: "nothing new comes any more" in caplog.text, "word of the fault")
+        await eventually(lambda: "following the control plane failed" in caplog.text, "word of the fault")
         assert "a fault of ours" in caplog.text
         assert live.feed.tables.generation.number == 5
         await live.stop()

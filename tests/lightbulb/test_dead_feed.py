@@ -1,0 +1,77 @@
+"""A feed that a fault of ours ends: it is begun again, and in the end the process ends with it."""
+
+import asyncio
+import logging
+
+import pytest
+
+from lightbulb.ads.client.subscriber import Backoff, Subscriber
+from lightbulb.service import server as service
+from lightbulb.tables import live
+from lightbulb.tables.live import LiveTables
+from tests.ads.scripted_server import eventually, scripted_server
+from tests.lightbulb.lightbulb_server import lightbulb, publish, settings
+from tests.lightbulb.tables import TABLE
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "BACKOFF", Backoff(first=0.01, limit=0.02))
+    monkeypatch.setattr(live, "STALE_SECONDS", 0.05)
+
+
+def break_feed(monkeypatch: pytest.MonkeyPatch, times: int) -> list[str]:
+    """Have the next `times` streams end with a fault; return a list that grows with each."""
+    faults: list[str] = []
+    whole = Subscriber._run_stream
+
+    async def run_stream(self: Subscriber, target: str) -> tuple[bool, str]:
+        if len(faults) < times:
+            faults.append(target)
+            raise KeyError("a fault of ours")
+        return await whole(self, target)
+
+    monkeypatch.setattr(Subscriber, "_run_stream", run_stream)
+    return faults
+
+
+def test_a_feed_that_failed_is_begun_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults = break_feed(monkeypatch, 2)
+
+    async def scenario() -> None:
+        async with scripted_server() as script, lightbulb(script) as server:
+            publish(script, 1, TABLE)
+            await asyncio.wait_for(server.feed.wait_ready(), 60)
+
+    asyncio.run(scenario())
+    assert len(faults) == 2
+    assert caplog.text.count("following the control plane failed") == 2
+
+
+def test_a_fault_that_comes_again_and_again_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = break_feed(monkeypatch, 1000)
+
+    async def scenario() -> None:
+        async with scripted_server() as script:
+            await asyncio.wait_for(service.serve(settings(script.target)), 60)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        asyncio.run(scenario())
+    assert caught.group_contains(KeyError)
+    assert len(faults) == live.RESTARTS + 1
+
+
+def test_the_log_says_how_old_the_tables_are_while_no_control_plane_is_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        tables = LiveTables(control_plane="127.0.0.1:1", node_id="l")
+        await tables.start()
+        await eventually(lambda: "no control plane for" in caplog.text, "the age to be told")
+        await tables.stop()
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scenario())
+    assert "answering from generation 0" in caplog.text
