@@ -37,7 +37,8 @@ class Doors(grpc.GenericRpcHandler):
     """Of one server, of grpc or of grpc.aio. Everything runs in one event loop but the calls of the former.
 
     gRPC asks handlers in order: this one is asked first about every call, and counts it. While it is open it
-    leaves the call to the others.
+    leaves the call to the others. Methods that are *registered* with gRPC pass it by: add services through
+    RefusesUnreadable, which registers none.
     """
 
     def __init__(self, server: grpc.Server | grpc.aio.Server) -> None:
