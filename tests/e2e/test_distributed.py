@@ -91,9 +91,9 @@ def test_two_of_each_publish_and_roll_back_at_either_replica(distributed: Up) ->
     assert "generation 1 is active" in back.stdout, back.stderr
     up.wait_for("both Lightbulbs to answer from generation 1", lambda: versions() == ["1", "1"])
     history = up.run("history", "--control-plane", other).stdout
-    assert re.search(r"^2 +loaded .* all of them", history, re.MULTILINE)
+    assert re.search(r"^2 +loaded, rolled back .* all of them", history, re.MULTILINE)
     events = up.run("events", "--control-plane", one).stdout
-    assert re.search(r" 1 +rolled back +\w+ +too many", events)
+    assert re.search(r" 1 +rolled back +\w+ +from 2: too many", events)
 
 
 @pytest.mark.envoy
