@@ -296,7 +296,7 @@ def test_publishes_at_several_replicas_at_once_take_turns(redis: RedisServer) ->
             assert {answer.generation: answer.content_hash for answer in answers} == {
                 number: history[number].content_hash for number in numbers
             }
-            # what others do meanwhile isn't undone; how many of the five were active before depends on the race
+            # what others do meanwhile isn't undone; how many of the five were active depends on the race
             oldest = it.two.rollout.live[0]
             await asyncio.gather(
                 it.one.pin(oldest),
