@@ -22,6 +22,7 @@ from lightbulb.resolution.codec import (
 )
 from lightbulb.resolution.resolve import Allocation, Reason, Step
 from lightbulb.rpc.answer import Answer, ObjectiveConfig, Query
+from lightbulb.rpc.writable import check_writable
 from lightbulb.v1 import lightbulb_pb2 as pb
 from lightbulb.v1 import table_pb2
 
@@ -139,6 +140,7 @@ def request_to_proto(query: Query, client: str, sidecar: str = "") -> pb.Resolve
 
     `client` is the caller's name, and `sidecar` the node id of its sidecar, if it has one.
     """
+    check_writable(query)
     context = query.context
     try:
         return pb.ResolveRequest(
