@@ -34,6 +34,7 @@ class ConsumerTracker:
         self._ads = ads
         self._view = view
         self._touched: set[int] = set()
+        self._goodbyes: dict[int, Node] = {}
         self._streams: dict[int, Consumer] = {}
         self._gone: dict[tuple[str, str], Consumer] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -46,6 +47,10 @@ class ConsumerTracker:
     def touch(self, stream_id: int) -> None:
         """Note that something happened to a stream."""
         self._touched.add(stream_id)
+
+    def goodbye(self, stream_id: int, node: Node) -> None:
+        """Note that a stream's consumer ends in order; its stream is about to close."""
+        self._goodbyes[stream_id] = node
 
     def touch_all(self, audience: Audience) -> None:
         """Note that something new is shown to these: they owe an ACK, whether or not it was sent yet."""
@@ -76,7 +81,7 @@ class ConsumerTracker:
         for stream_id in touched:
             stream = self._ads.stream(stream_id)
             if stream is None:
-                self._lose(stream_id, now)
+                self._lose(stream_id, traces, now)
             else:
                 self._streams[stream_id] = self._consumer(stream, routed, traces, now)
         return bool(touched)
@@ -88,18 +93,25 @@ class ConsumerTracker:
             del self._gone[key]
         return (*self._streams.values(), *self._gone.values())
 
-    def _lose(self, stream_id: int, now: float) -> None:
-        consumer = self._streams.pop(stream_id, None)
+    def _lose(self, stream_id: int, traces: Traces, now: float) -> None:
+        consumer, leaving = self._streams.pop(stream_id, None), self._goodbyes.pop(stream_id, None)
         self._synced.discard(stream_id)
         self._unshown.discard(stream_id)
-        if consumer is None:
+        if consumer is not None:
+            key = consumer.kind, consumer.id
+            self._counts[key] -= 1
+        elif leaving is not None:  # it came to say goodbye alone, maybe after it was seen elsewhere
+            key = leaving.kind, leaving.id
+            trace = _latest(self._gone.get(key), traces.get(key))
+            consumer = trace or Consumer(id=leaving.id, kind=leaving.kind)
+        else:
             return
-        key = consumer.kind, consumer.id
-        self._counts[key] -= 1
         if self._counts[key]:
             return  # another stream of it is there
         del self._counts[key]
-        self._gone[key] = consumer.lost(now, orphaned=False)
+        self._gone[key] = (
+            consumer.departed(now) if leaving is not None else consumer.lost(now, orphaned=False)
+        )
         if len(self._gone) > MAX_GONE:
             del self._gone[min(self._gone, key=lambda each: self._gone[each].since)]
 

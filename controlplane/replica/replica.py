@@ -58,9 +58,8 @@ class Replica:
         self.policy = policy or Policy()
         self.progress = Progress()
         """What the consumers of the phase say."""
-        self.consumers: tuple[Consumer, ...] = ()
-        """Everybody, at whichever replica."""
-        self.ads = AdsServer(self._view, clock=clock, on_change=self._touch)
+        self._everybody: tuple[Consumer, ...] = ()
+        self.ads = AdsServer(self._view, clock=clock, on_change=self._touch, on_goodbye=self._part)
         self._changed = asyncio.Event()
         self._clock = clock
         self._store_watcher = StoreWatcher(store, name, self.policy, clock, self._changed.set)
@@ -81,6 +80,11 @@ class Replica:
     def now(self) -> float:
         """Seconds, by the store's clock as far as it is known."""
         return self._store_watcher.now
+
+    @property
+    def consumers(self) -> tuple[Consumer, ...]:
+        """Everybody, at whichever replica, but for those that said goodbye."""
+        return tuple(each for each in self._everybody if not each.left)
 
     @property
     def store_problem(self) -> str:
@@ -181,7 +185,7 @@ class Replica:
         if known.rollout is None or known.desired_state is None:
             return False
         now = self.now
-        self.progress = progress(known.rollout, known.desired_state.target, self.consumers, now, self.policy)
+        self.progress = progress(known.rollout, known.desired_state.target, self._everybody, now, self.policy)
         lease = self._store_watcher.lease
         if lease is None:
             return False
@@ -207,8 +211,8 @@ class Replica:
         changed = self._look(self._served, now)
         audience = NOBODY
         if known.rollout is not None and known.desired_state is not None:
-            addresses = ready_addresses(known.desired_state, self.consumers, now, self.policy)
-            states = sidecar_states(known.rollout, self.consumers)
+            addresses = ready_addresses(known.desired_state, self._everybody, now, self.policy)
+            states = sidecar_states(known.rollout, self._everybody)
             audience = self._snapshots.show(known.desired_state, addresses, states)
         if known.version != self._served.version or audience:
             self._served = known
@@ -221,10 +225,10 @@ class Replica:
 
     def _look(self, shown: StoreView, now: float) -> bool:
         """Take in what consumers said of what is shown; return whether anything was said."""
-        changed = self._tracker.look(shown.rollout, self.consumers, now)
+        changed = self._tracker.look(shown.rollout, self._everybody, now)
         consumers = self._tracker.consumers(now, self.policy)
         own = Report(replica=self.name, heartbeat=now, version=shown.version, consumers=consumers)
-        self.consumers = self._reports.merge(own, shown.version, self.policy)
+        self._everybody = self._reports.merge(own, shown.version, self.policy)
         return changed
 
     def _tell(self) -> None:
@@ -238,6 +242,9 @@ class Replica:
         stamp = snapshot.stamp if snapshot is not None else CommitStamp(self.store.identity, 0)
         # A node that has seen what this replica hasn't yet is taken forward, or not at all.
         return None if is_behind(stamp, node) else snapshot
+
+    def _part(self, stream_id: int, node: Node) -> None:
+        self._tracker.goodbye(stream_id, node)
 
     def _touch(self, stream_id: int) -> None:
         self._tracker.touch(stream_id)

@@ -198,7 +198,8 @@ def ready_addresses(
     """Return VIP -> addresses of the hosts that have loaded all that is routed to their shard.
 
     A VIP whose hosts are all gone keeps those that went last: should only *our* sight of them be lost,
-    traffic goes on; should they be down, the sidecar says so itself.
+    traffic goes on; should they be down, the sidecar says so itself. One that said goodbye is kept only for
+    as long as a restart takes: its address may be another's then.
     """
     able: dict[str, list[Consumer]] = {shard: [] for shard in desired.required}
     for host in consumers:
@@ -222,7 +223,11 @@ def _bytes_of(names: frozenset[str]) -> int:
 
 def _addresses(hosts: Iterable[Consumer], now: float, policy: Policy) -> tuple[Address, ...]:
     """Return the addresses of the hosts that are there, or else of those that went last."""
-    reachable = [(host, host.address) for host in hosts if host.address is not None]
+    reachable = [
+        (host, host.address)
+        for host in hosts
+        if host.address is not None and not (host.left and now - host.since >= policy.reconnect)
+    ]
     there = {address for host, address in reachable if host.there(now, policy)}
     if there:
         return tuple(sorted(there))
@@ -235,7 +240,8 @@ def sidecar_states(rollout: Rollout, consumers: Iterable[Consumer]) -> Mapping[s
 
     0 is only for one that routes all that is live: a Lightbulb is told of it before it is told which
     generation is active, so it must be right for the one before too. A sidecar that was never synced is not
-    known yet. One with several streams is as far as the last.
+    known yet. One with several streams is as far as the last. One that said goodbye may start again from disk
+    with what it had: it is told of for as long as that is live, and less than all that is.
     """
     states: dict[str, int] = {}
     live = frozenset(rollout.live)
@@ -247,6 +253,8 @@ def sidecar_states(rollout: Rollout, consumers: Iterable[Consumer]) -> Mapping[s
             found = 0
         else:
             found = next((each for each in reversed(rollout.live) if each in routes), NO_GENERATION)
+        if consumer.left and found in {0, NO_GENERATION}:
+            continue
         states[name] = _older(rollout, states[name], found) if name in states else found
     return {name: SidecarState(generation=number) for name, number in states.items()}
 

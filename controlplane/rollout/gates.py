@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from types import MappingProxyType
 
 from controlplane.rollout.advance import Progress
@@ -25,7 +25,7 @@ _WAITED_FOR = MappingProxyType(
 
 
 def progress(
-    rollout: Rollout, target: ModelsByShard, consumers: Iterable[Consumer], now: float, policy: Policy
+    rollout: Rollout, target: ModelsByShard, consumers: Collection[Consumer], now: float, policy: Policy
 ) -> Progress:
     """Return what the consumers that the phase waits for say; `target` is what it has hosts load."""
     kinds = _WAITED_FOR.get(rollout.phase, frozenset())
@@ -47,11 +47,13 @@ def progress(
         for refusal in consumer.refusals
         if _concerns(refusal, consumer, rollout, target)
     ]
+    # Who left while it lagged, may have answered as before until then.
+    gone = [consumer for consumer in consumers if consumer.left and consumer.kind in kinds]
     return Progress(
         total=len(waited_for),
         lagging=tuple(sorted(lagging, key=str)),
         refused=tuple(sorted(refused, key=str)),
-        since=max((consumer.synced_since for consumer in waited_for), default=0.0),
+        since=max((consumer.synced_since for consumer in (*waited_for, *gone)), default=0.0),
     )
 
 
@@ -69,8 +71,8 @@ def _concerns(refusal: Refusal, consumer: Consumer, rollout: Rollout, target: Mo
 
 def _counts(consumer: Consumer, rollout: Rollout, now: float, policy: Policy) -> bool:
     """Say whether a phase waits for a consumer at all; one that is disconnected does only at times."""
-    if not consumer.disconnected:
-        return True
+    if not consumer.disconnected or consumer.left:
+        return not consumer.left
     match rollout.phase:
         case Phase.ROUTING:
             return now - consumer.since < policy.reconnect

@@ -126,7 +126,7 @@ def roll_back(rollout: Rollout | None, number: int, at: Moment) -> Rollout:
             f"generation {wanted} is not loaded; loaded are {_listed(rollout.live)}", generation=wanted
         )
     before = withdraw(rollout, superseded(wanted, rollback=True), at) if rollout.target else rollout
-    return replace(activate(before, wanted, at), undone=_marked(before, wanted))
+    return activate(replace(before, undone=_marked(before, wanted)), wanted, at)
 
 
 def check_newest(rollout: Rollout | None, expected: int) -> None:
@@ -183,7 +183,10 @@ def unpin(rollout: Rollout | None, number: int) -> Rollout:
 
 
 def activate(rollout: Rollout, number: int, at: Moment) -> Rollout:
-    """Return the rollout with `number`, which everybody routes, active."""
+    """Return the rollout with `number`, which everybody routes, active.
+
+    `oldest` is none that was rolled back from: whoever routes that, routes what was live before it too.
+    """
     live, held = _moved_last(rollout.live, number), _moved_last(rollout.held, number)
     return replace(
         rollout,
@@ -191,7 +194,7 @@ def activate(rollout: Rollout, number: int, at: Moment) -> Rollout:
         entered=at.now,
         active=number,
         target=0,
-        oldest=next(each for each in live if each in held),
+        oldest=next(each for each in live if each in held and each not in rollout.undone),
         live=live,
         held=held,
         passed_over=NOBODY_MISSING,

@@ -1,11 +1,13 @@
 """Who is there: what each replica says of its consumers, put together. Pure.
 
 A consumer that is disconnected is remembered: a sidecar that can't reach us goes on routing what it has, a
-Lightbulb goes on answering, and a host whose replica ended is about to reconnect.
+Lightbulb goes on answering, and a host whose replica ended is about to reconnect. One that said goodbye is
+remembered too, but holds nothing up: a trace of it that another replica has is older.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -48,6 +50,8 @@ class Consumer:
     refused_of: int = 0
     disconnected: bool = False
     orphaned: bool = False
+    left: bool = False
+    """It said goodbye, and serves nobody; it is `disconnected` too."""
     up_to_date: bool = True
     """Its replica shows it the newest version of the rollout."""
 
@@ -69,6 +73,15 @@ class Consumer:
             unsynced_since=0.0,
         )
 
+    def departed(self, at: float) -> Consumer:
+        """Return what is left of it once it has said goodbye.
+
+        If it owed something then, it may have answered as it did before until then: `synced_since` is then.
+        """
+        lagged = self.disconnected or not self.up_to_date or bool(self.waiting_for or self.refusals)
+        known = replace(self, disconnected=False).lost(at, orphaned=False)
+        return replace(known, left=True, synced_since=at if lagged else self.synced_since)
+
     def refusal_of(self, refusals: tuple[Refusal, ...], routed: tuple[int, ...]) -> int:
         """Return `refused_of` when it refuses `refusals`, and `routed` is shown.
 
@@ -88,7 +101,7 @@ class Consumer:
     def remembered(self, now: float, policy: Policy) -> bool:
         """Say whether it counts though it is gone; hosts do for a day, in case they are all there is."""
         return not self.disconnected or now - self.since < (
-            HOST_LEASE if self.kind == "host" else policy.lease
+            HOST_LEASE if self.kind == "host" and not self.left else policy.lease
         )
 
     def there(self, now: float, policy: Policy) -> bool:
@@ -149,11 +162,14 @@ def adopt(ended: Iterable[Report], now: float | None, policy: Policy) -> tuple[C
     take everybody for long gone.
     """
     orphans: dict[tuple[str, str], Consumer] = {}
+    seen: dict[tuple[str, str], float] = {}
     for report in ended:
         since = report.heartbeat if now is None else now
         for consumer in report.consumers:
             key = consumer.kind, consumer.id
-            lost, known = consumer.lost(since, orphaned=True), orphans.get(key)
-            if lost.remembered(since, policy) and (known is None or known.since < lost.since):
-                orphans[key] = lost
+            # When it was last seen decides: who left later, elsewhere, left.
+            last = consumer.since if consumer.disconnected else report.heartbeat
+            lost = consumer.lost(since, orphaned=True)
+            if lost.remembered(since, policy) and last > seen.get(key, -math.inf):
+                orphans[key], seen[key] = lost, last
     return tuple(orphans.values())

@@ -18,6 +18,10 @@ OBJECTIVE_TABLES = _PREFIX + "lightbulb.v1.ObjectiveTables"
 SIDECAR_STATE = _PREFIX + "lightbulb.v1.SidecarState"
 ACTIVE_GENERATION = _PREFIX + "lightbulb.v1.ActiveGeneration"
 
+GOODBYE = _PREFIX + "lightbulb.v1.Goodbye"
+"""No resource type: a consumer's last request has it in place of one, when it ends in order. A server can't
+tell otherwise: it sees the same of a stream that its client closed and of a process that was killed."""
+
 PUSH_ORDER = (
     CLUSTER,
     ENDPOINTS,

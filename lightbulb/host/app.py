@@ -66,6 +66,7 @@ class ServingHost:
 
     running: asyncio.Task[None]
     """The subscription; it ends only by a fault, or by `stop`."""
+    _subscriber: Subscriber
 
     def __init__(self, settings: HostSettings) -> None:
         """Nothing runs before `start`."""
@@ -102,17 +103,18 @@ class ServingHost:
         self.port = listen(self._server, f"{address}:{settings.port}")
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._server.start()
-        subscriber = Subscriber(
+        self._subscriber = Subscriber(
             target=settings.control_plane,
             node=_node(settings, advertised, self.port),
             types=(MODEL_ASSIGNMENT,),
             apply=self.apply,
         )
-        self.running = asyncio.create_task(subscriber.run())
+        self.running = asyncio.create_task(self._subscriber.run())
         log.info("host %s of shard %s listens on port %d", settings.node_id, settings.shard, self.port)
 
     async def stop(self) -> None:
         """Leave: end the registration, say so, take what still comes, finish what is under way."""
+        await self._subscriber.leave()
         self.running.cancel()
         await asyncio.wait({self.running})
         # After the subscription, or an assignment that is just applied would say "ready" again.

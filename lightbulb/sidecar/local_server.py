@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 
@@ -70,6 +71,14 @@ class LocalServer:
             late.cancel()
         lane = self.lanes().get(type_url)
         return {} if lane is None else lane.refusals()
+
+    async def has_ended(self, seconds: float) -> bool:
+        """Say whether Envoy is gone, or goes within so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._ads.ids():
+                    await self._changed.wait()
+        return not self._ads.ids()
 
     def lanes(self) -> Lanes:
         """Return the types of Envoy's newest stream. An older stream belongs to a lost connection."""

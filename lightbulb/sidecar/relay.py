@@ -45,6 +45,10 @@ START_SECONDS = 20.0
 """How long Envoy may take to accept what was kept. After that the control plane is asked for all of it."""
 
 
+ENVOY_SECONDS = 5.0
+"""How long a relay that is told to end waits for Envoy, which may have been told so at the same time."""
+
+
 class CannotRelay(Exception):
     """The relay can't listen. The message says where, and why."""
 
@@ -107,6 +111,7 @@ class Relay:
         try:
             yield running
         finally:
+            await self._leave()
             running.cancel()
             await asyncio.wait({running})
             await self.local.close()
@@ -129,6 +134,15 @@ class Relay:
             self.local.show(self.holdings.wanted)
         self._keep(self.holdings.accepted)
         return refused
+
+    async def _leave(self) -> None:
+        """Say goodbye, once Envoy has ended: one that goes on takes requests by what it has."""
+        if self._subscriber is None:
+            return
+        if await self.local.has_ended(ENVOY_SECONDS):
+            await self._subscriber.leave()
+        else:
+            log.warning("Envoy goes on without this relay, so it counts as disconnected")
 
     def _keep(self, accepted: Held) -> None:
         """Put on disk what Envoy accepted, once another Envoy could start from it.

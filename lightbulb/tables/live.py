@@ -67,7 +67,12 @@ class LiveTables:
         self.running = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Stop following. What came last is on disk then."""
+        """Say goodbye, and stop following: whoever answers from the tables has stopped.
+
+        What came last is on disk then.
+        """
+        if self._subscriber is not None:
+            await self._subscriber.leave()
         if hasattr(self, "running"):
             self.running.cancel()
             await asyncio.gather(self.running, return_exceptions=True)

@@ -107,6 +107,11 @@ class Peer:
             self._subscriber._session = before._session  # it remembers what it has, and the fence
         self._task = asyncio.create_task(self._subscriber.run())
 
+    async def leave(self) -> None:
+        """End in order."""
+        await self._subscriber.leave()
+        await self.disconnect()
+
     async def disconnect(self) -> None:
         if self._task is not None:
             self._task.cancel()

@@ -68,6 +68,9 @@ class Plane:
         self.snapshot: Snapshot | None = None
         self.listener = listener
         self.ads: AdsServer | None = None
+        self.left: list[str] = []
+        """Who said goodbye."""
+        self.at_goodbye: Callable[[], None] = lambda: None
         self._served: dict[SidecarNode, tuple[Snapshot, Snapshot]] = {}
         self._server: grpc.aio.Server | None = None
 
@@ -132,9 +135,13 @@ class Plane:
             known = self._served[identity] = (self.snapshot, self.snapshot.replace(LISTENER, [ours]))
         return known[1]
 
+    def _part(self, _: int, node: Node) -> None:
+        self.at_goodbye()
+        self.left.append(node.id)
+
     async def _start(self) -> None:
         self.ads, self._server = (
-            AdsServer(self._view, forms=both(self._limits)),
+            AdsServer(self._view, on_goodbye=self._part, forms=both(self._limits)),
             grpc.aio.server(options=SERVER_OPTIONS),
         )
         self.ads.add_to(self._server)

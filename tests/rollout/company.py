@@ -124,6 +124,17 @@ class Company:
         self.replicas[fake.replica].lose(fake, self.now)
         fake.replica, fake.gone_at = "", self.now
 
+    def leave(self, fake: Fake) -> None:
+        """It says goodbye and ends: its clients hold no answers for it; a Lightbulb's may hold its own."""
+        self.clients.ask(self.now, (self.version, self.rollout), self.generations)
+        replica = self.replicas[fake.replica]
+        self.read(replica)
+        replica.lose(fake, self.now, in_order=True)
+        fake.replica, fake.gone_at, fake.lapsed = "", self.now, True
+        self.read(replica)
+        self.write(replica)
+        self.seen["one that says goodbye"] += 1
+
     def take(self, fake: Fake, part: str) -> None:
         """One part of what a consumer is shown reaches it, and its answer comes back."""
         replica = self.replicas.get(fake.replica)
@@ -240,6 +251,8 @@ class Company:
         gone = any(each.disconnected for each in said.lagging)
         if before.phase is Phase.RETIRING and gone:
             self.seen["retirement waits for one that is gone, within its lease"] += 1
+        if before.phase is Phase.RETIRING and any(each.left for each in self.living()[0].everybody):
+            self.seen["retirement waits for none that said goodbye"] += not said.lagging
         if before.phase is Phase.RETIRING and said.lagging and before.oldest != before.active:
             self.seen["`oldest` waits for one that lags"] += 1
         if before.phase is Phase.LOADING and gone:
@@ -276,4 +289,5 @@ def _check_state(state: Rollout) -> None:
     assert not live & set(state.leaving)
     assert state.active in state.held or not state.active
     assert state.oldest in state.held or not state.active
+    assert state.oldest not in state.undone, "answered from what was rolled back"
     assert (state.target != 0) is (state.phase in UNDER_WAY)

@@ -162,11 +162,12 @@ class Replica:
         owed = fake.owed(shown)
         return part in owed and (part != "active" or owed == ("active",))
 
-    def lose(self, fake: Fake, now: float) -> None:
-        """Note that a stream has ended."""
+    def lose(self, fake: Fake, now: float, *, in_order: bool = False) -> None:
+        """Note that a stream has ended; `in_order` with a goodbye."""
         self.synced.pop(fake.id, None)
         if fake.id in self.streams:
-            self.gone[fake.id] = self.streams.pop(fake.id).lost(now, orphaned=False)
+            stream = self.streams.pop(fake.id)
+            self.gone[fake.id] = stream.departed(now) if in_order else stream.lost(now, orphaned=False)
 
     def read(self, head: tuple[int, Rollout | None], generations: Generations, sight: Sight) -> None:
         """Take the store's head, and show what follows from it and from what everybody said so far."""

@@ -91,6 +91,12 @@ class Rollouts(RuleBasedStateMachine):
         self.company.fakes[name].refuses.add(content)
         self.publish(content, vip, 3, 1.0)
 
+    @rule(content=contents, vip=vips, name=ids)
+    def publish_while_one_leaves(self, content: int, vip: str, name: str) -> None:
+        self.trouble("leave", name, "r1")
+        self.publish(content, vip, 8, 3.0)
+        self.trouble("come back", name, "r2")
+
     @rule(content=contents, vip=vips, name=ids, away=st.booleans(), long=st.integers(0, 2))
     def publish_while_one_lags(self, content: int, vip: str, name: str, away: bool, long: int) -> None:
         self.trouble("go away" if away else "stall", name, "r1")
@@ -146,7 +152,11 @@ class Rollouts(RuleBasedStateMachine):
             SEEN["nobody answers, and a publish ends"] += 1
         self.recover()
 
-    @rule(kind=st.sampled_from(["stall", "go away", "come back", "end", "start"]), name=ids, at=replicas)
+    @rule(
+        kind=st.sampled_from(["stall", "go away", "leave", "come back", "end", "start"]),
+        name=ids,
+        at=replicas,
+    )
     def trouble(self, kind: str, name: str, at: str) -> None:
         company = self.company
         fake, replica = company.fakes[name], company.replicas[at]
@@ -155,6 +165,8 @@ class Rollouts(RuleBasedStateMachine):
                 fake.stalled = True
             case "go away" if fake.replica:
                 company.disconnect(fake)
+            case "leave" if fake.replica and fake.kind != "host" and not fake.stalled:
+                company.leave(fake)
             case "come back" if not fake.replica and not replica.ended:
                 company.connect(fake, replica)
             case "end" if not replica.ended:
@@ -225,6 +237,8 @@ REACHED = (
     "unpinned",
     "retirement waits for one that is gone, within its lease",
     "gone past its lease",
+    "one that says goodbye",
+    "retirement waits for none that said goodbye",
     "connected, and silent past its lease",
     "a replica that adopts what it saw in its life before",
     "a step without a replica that ended",
@@ -236,7 +250,7 @@ REACHED = (
 def test_what_clients_may_hold_is_routed_and_loaded_and_it_always_ends() -> None:
     SEEN.clear()
     run_state_machine_as_test(
-        Rollouts, settings=settings(max_examples=80, stateful_step_count=25, derandomize=True, deadline=None)
+        Rollouts, settings=settings(max_examples=120, stateful_step_count=25, derandomize=True, deadline=None)
     )
     missed = [what for what in REACHED if not SEEN[what]]
     assert not missed, SEEN

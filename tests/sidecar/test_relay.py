@@ -118,6 +118,7 @@ def test_a_relay_that_starts_again_sends_an_envoy_that_ran_on_nothing(lab: Relay
         if not kept:
             lab.state = None
         wait_for("the control plane to notice", lambda: lab.plane.stream() is None)
+        assert lab.plane.left == [], "it says goodbye, and its Envoy takes requests"
         lab.start_relay()
         wait_for("the sidecar to come back", lambda: lab.plane.unsynced() == (), 60)
         assert lab.stats(*UPDATES) == before

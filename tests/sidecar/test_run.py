@@ -120,6 +120,20 @@ def test_the_command_takes_requests_and_ends_when_it_is_told(
     assert running.gone()
 
 
+def test_it_says_goodbye_once_envoy_has_ended(plain_lab: Lab, running: Tree) -> None:
+    ended: list[bool] = []
+    plain_lab.plane.at_goodbye = lambda: ended.append(running.gone())
+    assert running.end(signal.SIGTERM) == 0
+    assert plain_lab.plane.left == [plain_lab.sidecar.settings.node_id]
+    assert ended == [True]
+
+
+def test_a_killed_one_says_nothing(plain_lab: Lab, running: Tree) -> None:
+    running.end(signal.SIGKILL)
+    wait_for("the end of its stream", lambda: plain_lab.plane.stream() is None)
+    assert plain_lab.plane.left == []
+
+
 def test_requests_under_way_end_before_envoy_does(plain_lab: Lab, running: Tree) -> None:
     slow = plain_lab.upstreams["vip-b"] = Slow("vip-b")
     plain_lab.plane.settle(on(plain_lab, "vip-b"))

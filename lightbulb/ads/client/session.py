@@ -3,6 +3,7 @@
     connect() -> requests          a stream opened
     begin(response) -> update      a response came; what of it is news
     finish(response, ...) -> ack   it has been applied, or not
+    goodbye() -> request           the last one, of a consumer that ends in order
 
 Subscriptions are wildcards: a subscriber takes all that the server has for it, of each of its types.
 """
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from lightbulb.ads.messages import WILDCARD, DeltaRequest, DeltaResponse
-from lightbulb.ads.values import STAMP, Node, Resource
+from lightbulb.ads.values import GOODBYE, STAMP, Node, Resource
 
 UNKNOWN_VERSION = ""
 """Version of a resource that is to be sent again, say since it is being applied while the stream is lost:
@@ -63,17 +64,24 @@ class SubscriberSession:
 
     def connect(self) -> tuple[DeltaRequest, ...]:
         """Return the first requests of a new stream: a server that agrees with them sends nothing."""
-        metadata = {**self._node.metadata, STAMP: self.stamp} if self.stamp else self._node.metadata
-        node = replace(self._node, metadata=metadata)
         return tuple(
             DeltaRequest(
                 type_url=type_url,
-                node=node if position == 0 else None,
+                node=self._stamped_node() if position == 0 else None,
                 subscribe=(WILDCARD,),
                 initial_versions=self._versions(type_url),
             )
             for position, type_url in enumerate(self._held)
         )
+
+    @property
+    def node_id(self) -> str:
+        """Whose stream it is."""
+        return self._node.id
+
+    def goodbye(self, *, first: bool) -> DeltaRequest:
+        """Return the last request; `first` when its stream has had no other, which says whose it is."""
+        return DeltaRequest(type_url=GOODBYE, node=self._stamped_node() if first else None)
 
     def held(self, type_url: str) -> Mapping[str, str]:
         """Return name -> version of what was applied."""
@@ -117,6 +125,10 @@ class SubscriberSession:
             error="\n".join(f"{name}: {reason}" for name, reason in refused.items()) if refused else None,
             refused=refused,
         )
+
+    def _stamped_node(self) -> Node:
+        metadata = {**self._node.metadata, STAMP: self.stamp} if self.stamp else self._node.metadata
+        return replace(self._node, metadata=metadata)
 
     def _versions(self, type_url: str) -> Mapping[str, str]:
         held, unsure = self._held[type_url], self._pending.get(type_url, ())

@@ -22,7 +22,7 @@ from google.protobuf.message import DecodeError
 from lightbulb.ads import wire
 from lightbulb.ads.client.session import SubscriberSession, Update
 from lightbulb.ads.messages import DeltaRequest, DeltaResponse
-from lightbulb.ads.values import MAX_MESSAGE_BYTES, Node
+from lightbulb.ads.values import GOODBYE, MAX_MESSAGE_BYTES, Node
 from lightbulb.rpc.channels import open_aio_channel
 from lightbulb.rpc.keepalive import SUBSCRIBER_TO_ADS, pings
 
@@ -38,6 +38,9 @@ INBOX = 16
 one that has more than this is read no further until `apply` catches up."""
 
 CONNECT_SECONDS = 10.0
+
+GOODBYE_SECONDS = 2.0
+"""How long one that ends waits for a server to hear of it."""
 
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -81,10 +84,10 @@ class _Stream:
         self._outgoing.put_nowait(None)
 
 
-async def _connect(channel: grpc.aio.Channel) -> bool:
+async def _connect(channel: grpc.aio.Channel, seconds: float = CONNECT_SECONDS) -> bool:
     """Return whether the channel's server is there; one that refuses is not waited for."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(CONNECT_SECONDS):
+        async with asyncio.timeout(seconds):
             while True:
                 state = channel.get_state(try_to_connect=True)
                 if state is grpc.ChannelConnectivity.READY:
@@ -137,6 +140,8 @@ class Subscriber:
         self._types = tuple(types)
         self._inboxes: dict[str, asyncio.Queue[tuple[_Stream, DeltaResponse]]] = {}
         self._stream: _Stream | None = None
+        self._leaving = False
+        self._heard = asyncio.Event()
 
     @property
     def stamp(self) -> str:
@@ -156,10 +161,46 @@ class Subscriber:
                 group.create_task(self._work(inbox))
             await self._reconnect_for_ever()
 
+    async def leave(self) -> None:
+        """Say goodbye: the control plane waits for this consumer no more, and forgets it.
+
+        Call it once nobody is served any more, and cancel `run` after it, which opens no stream from now on.
+        Takes GOODBYE_SECONDS at most. Without a stream, one is opened for it; who isn't heard counts as
+        disconnected.
+        """
+        self._leaving = True
+        if self._stream is not None:
+            self._stream.send(self._session.goodbye(first=False))
+            self._stream.end()
+            await self._is_heard(GOODBYE_SECONDS / 2)
+        for target in self._targets:
+            if not self._heard.is_set() and self._stream is None:  # one that is open still isn't answered
+                await self._leave_at(target, GOODBYE_SECONDS / 4 / len(self._targets))
+        if not self._heard.is_set():
+            log.warning(
+                "no ADS server took the goodbye of %s: it counts as disconnected", self._session.node_id
+            )
+
+    async def _leave_at(self, target: str, seconds: float) -> None:
+        async with open_aio_channel(target, CHANNEL_OPTIONS, credentials=self._credentials) as channel:
+            if not await _connect(channel, seconds):
+                return
+            stream = _Stream((self._session.goodbye(first=True),))
+            stream.end()
+            async with self._reading(channel, stream):
+                await self._is_heard(seconds)
+
+    async def _is_heard(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._heard.wait()
+
     async def _reconnect_for_ever(self) -> None:
         failures = 0
         for target in itertools.cycle(self._targets):
             answered, reason = await self._run_stream(target)
+            if self._leaving:
+                return
             failures = 1 if answered else failures + 1
             rounds = math.ceil(failures / len(self._targets))
             delay = self._backoff.delay(rounds, self._random)
@@ -171,25 +212,37 @@ class Subscriber:
         async with open_aio_channel(target, CHANNEL_OPTIONS, credentials=self._credentials) as channel:
             if not await _connect(channel):
                 return False, "no connection"
+            if self._leaving:
+                return False, "left"
             stream = _Stream(self._session.connect())
-            open_call: grpc.aio.StreamStreamMultiCallable[DeltaRequest, bytes] = channel.stream_stream(
-                f"/{wire.SERVICE}/{wire.DELTA_METHOD}", request_serializer=wire.encode_delta_request
-            )
-            call = open_call(stream.requests())
-            # A task of its own: grpc.aio can swallow the cancellation of whoever reads from it.
-            reader = asyncio.create_task(self._read(stream, call))
-            self._opened()
-            self._stream = stream
-            log.info("ADS stream to %s opened", target)
-            try:
-                await asyncio.wait({reader})
-            finally:
-                self._stream = None
-                stream.end()
-                call.cancel()
-                reader.cancel()
-                await asyncio.wait({reader})
+            async with self._reading(channel, stream) as reader:
+                self._opened()
+                self._stream = stream
+                log.info("ADS stream to %s opened", target)
+                try:
+                    await asyncio.wait({reader})
+                finally:
+                    self._stream = None
             return reader.result()
+
+    @contextlib.asynccontextmanager
+    async def _reading(
+        self, channel: grpc.aio.Channel, stream: _Stream
+    ) -> AsyncIterator[asyncio.Task[tuple[bool, str]]]:
+        """Open a stream, and read from it while in the block."""
+        open_call: grpc.aio.StreamStreamMultiCallable[DeltaRequest, bytes] = channel.stream_stream(
+            f"/{wire.SERVICE}/{wire.DELTA_METHOD}", request_serializer=wire.encode_delta_request
+        )
+        call = open_call(stream.requests())
+        # A task of its own: grpc.aio can swallow the cancellation of whoever reads from it.
+        reader = asyncio.create_task(self._read(stream, call))
+        try:
+            yield reader
+        finally:
+            stream.end()
+            call.cancel()
+            reader.cancel()
+            await asyncio.wait({reader})
 
     async def _read(self, stream: _Stream, call: AsyncIterable[bytes]) -> tuple[bool, str]:
         answered = False
@@ -205,6 +258,9 @@ class Subscriber:
         return answered, "closed by the server"
 
     async def _deliver(self, stream: _Stream, response: DeltaResponse) -> None:
+        if response.type_url == GOODBYE:
+            self._heard.set()
+            return
         inbox = self._inboxes.get(response.type_url)
         if inbox is None:
             log.warning("ADS server sent %s, which was not asked for; ignored", response.type_url)

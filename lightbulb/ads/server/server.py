@@ -16,12 +16,12 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from lightbulb.ads import wire
-from lightbulb.ads.messages import Response
+from lightbulb.ads.messages import DeltaRequest, DeltaResponse, Response
 from lightbulb.ads.server.form import Form, Session, both
 from lightbulb.ads.server.lanes import TooManyNames
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.stream_status import StreamStatus
-from lightbulb.ads.values import MAX_MESSAGE_BYTES, BadNode, Node
+from lightbulb.ads.values import GOODBYE, MAX_MESSAGE_BYTES, BadNode, Node
 from lightbulb.rpc.keepalive import ADS_TO_SUBSCRIBER, TAKES_PINGS, pings
 
 log = logging.getLogger(__name__)
@@ -57,38 +57,53 @@ class _Stream:
     form: Form
     session: Session
     outgoing: asyncio.Queue[Response | None] = field(default_factory=asyncio.Queue)
+    left: bool = False
+    """Its client said goodbye, and is answered that it was heard, which ends the stream."""
 
     def send(self, responses: tuple[Response, ...]) -> None:
         for response in responses:
             self.outgoing.put_nowait(response)
 
     def end(self) -> None:
-        """Write nothing more."""
+        """Write nothing more; but for the answer to a goodbye."""
+        if not self.left:
+            self._end_with()
+
+    def take_goodbye(self) -> None:
+        """Answer it, and nothing more."""
+        self.left = True
+        self._end_with(DeltaResponse(type_url=GOODBYE, nonce=""))
+
+    def _end_with(self, *last: Response) -> None:
         while not self.outgoing.empty():
             self.outgoing.get_nowait()
-        self.outgoing.put_nowait(None)
+        for response in (*last, None):
+            self.outgoing.put_nowait(response)
 
 
 class AdsServer:
     """The AggregatedDiscoveryService. `view(node)` is what a node should have; None: nothing yet, wait.
 
     `view` may raise BadNode, which ends the stream with INVALID_ARGUMENT. `on_change` is called with a
-    stream's id after it opened, closed, ACKed, NACKed or turned out to need nothing of what is new. Streams
-    of the same node id have each their own state. `forms` are the forms of ADS that it speaks.
+    stream's id after it opened, closed, ACKed, NACKed or turned out to need nothing of what is new;
+    `on_goodbye` before a stream closes whose client says that it ends in order. Streams of the same node id
+    have each their own state. `forms` are the forms of ADS that it speaks.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords, of which none is needed
         self,
         view: Callable[[Node], Snapshot | None],
         *,
         clock: Callable[[], float] = time.monotonic,
         on_change: Callable[[int], None] = lambda _: None,
+        on_goodbye: Callable[[int, Node], None] = lambda _, __: None,
         forms: Sequence[Form] = both(),
         max_streams: int = MAX_STREAMS,
     ) -> None:
         self._view = view
         self._clock = clock
         self._on_change = on_change
+        self._on_goodbye = on_goodbye
         self._forms = tuple(forms)
         self._max_streams = max_streams
         self._ids = count(1)
@@ -215,6 +230,11 @@ class AdsServer:
             await context.write(stream.form.encode(response))
 
     def _take(self, stream: _Stream, request: Any) -> None:
+        if isinstance(request, DeltaRequest) and request.type_url == GOODBYE:
+            log.info("%s %s leaves", stream.node.kind, stream.node.id)
+            stream.take_goodbye()
+            self._on_goodbye(stream.id, stream.node)
+            return
         if request.error is not None:
             log.warning(
                 "%s %s refused %s: %s",
