@@ -211,8 +211,8 @@ def test_10_the_search_by_halves_is_over_once_all_was_taken() -> None:
     (rest,) = talk.ack(half)
     assert len(rest.resources) == 2
     assert talk.ack(rest) == ()
-    (all_at_once,) = talk.publish(of(ROUTE, **dict.fromkeys(everything, 2)))
-    assert len(all_at_once.resources) == 8
+    (all_at_once,) = talk.publish(of(ROUTE, **{f"r{number}": 2 for number in range(100)}))
+    assert len(all_at_once.resources) == 100
 
 
 @pytest.mark.parametrize(
@@ -353,6 +353,21 @@ def test_12_a_cluster_that_is_late_once_is_tried_again() -> None:
     assert names((again,)) == [(["b"], [])]
     assert talk.ack(again) == ()
     assert talk.session.held(CLUSTER).keys() == {"a", "b"}
+
+
+def test_12_a_cluster_that_was_late_and_then_came_is_given_another_chance_later() -> None:
+    talk = opened(of(CLUSTER, a=1), CLUSTER)
+    talk.publish(of(CLUSTER, a=1, b=1))
+    (repair,) = talk.wait(LIMITS.ack_seconds)
+    (again,) = talk.ack(repair)
+    talk.ack(again)
+    (removal,) = talk.publish(of(CLUSTER, a=1))
+    assert names((removal,)) == [([], ["b"])]
+    talk.ack(removal)
+    talk.publish(of(CLUSTER, a=1, b=1))
+    (repair,) = talk.wait(LIMITS.ack_seconds)
+    assert talk.refused(CLUSTER) == {}
+    assert names(talk.ack(repair)) == [(["b"], [])]
 
 
 def test_12_routes_to_a_refused_cluster_are_held_back_and_no_others() -> None:

@@ -56,6 +56,8 @@ def test_a_nack_names_each_rejected_resource_on_a_line_and_the_old_version_stays
     assert nack.error == "x: bad\ny: no memory"
     assert nack.refused == {"x": "bad", "y": "no memory"}
     assert session.held(A) == {"x": "1", "z": "1"}
+    nameless = take(session, response("x@3"), {"x": " \n"})
+    assert (nameless.error, nameless.refused) == ("x: rejected", {"x": "rejected"})
 
 
 def test_a_rejected_removal_leaves_the_resource_held() -> None:

@@ -108,6 +108,17 @@ def test_9_and_11_refused_content_is_not_sent_again_and_counts_while_it_is_wante
     assert contents(*talk.publish(of(ROUTE, a=3))) == [["a"]]
 
 
+def test_9_what_is_refused_is_told_of_what_is_asked_about() -> None:
+    talk = opened(AB, ROUTE, "a", "b")
+    refused = of(ROUTE, a=2, b=1)
+    (second,) = talk.publish(refused)
+    talk.nack(second, "a: no")
+    talk.publish(of(ROUTE, a=3, b=1))
+    watch = talk.session.watches[ROUTE]
+    assert watch.refusals() == {}
+    assert watch.refusals(refused.of(ROUTE)) == {"a": "no"}
+
+
 def test_9_what_a_text_doesnt_name_is_refused_as_a_whole_and_what_a_nack_names_by_name() -> None:
     for error, refused, found in (
         ("no memory", {}, {(ROUTE, EVERYTHING): "no memory"}),
@@ -149,6 +160,16 @@ def test_12_clusters_that_never_warm_are_taken_back_at_the_deadline() -> None:
     assert not talk.session.watches[CLUSTER].late
 
 
+def test_12_endpoints_go_again_with_a_cluster_that_changes_and_with_no_other() -> None:
+    talk = sidecar(fleet({"o": "a"}))
+    moved = fleet({"o": "a"}).replace(CLUSTER, [res("a", 2)])
+    assert [each.type_url for each in talk.publish(moved)] == [CLUSTER, ENDPOINTS]
+    talk = sidecar(fleet({"o": "a"}))
+    assert [each.type_url for each in talk.publish(fleet({"o": "a"}).replace(LISTENER, [res("l", 2)]))] == [
+        LISTENER
+    ]
+
+
 def test_14_an_unknown_type_is_ignored() -> None:
     assert Talk(AB).ask("type.googleapis.com/unknown.Type") == ()
 
@@ -158,6 +179,14 @@ def test_16_and_21_a_reconnect_with_the_version_of_the_same_content_is_sent_noth
     replica = Talk(of(ROUTE, b=1, a=1))
     assert replica.ask(ROUTE, "a", "b", version=first.version) == ()
     assert contents(*replica.publish(of(ROUTE, a=1, b=2))) == [["a", "b"]]
+
+
+def test_16_what_a_reconnecting_client_has_is_known_though_there_was_something_else_to_show() -> None:
+    (first,) = Talk(AB).ask(ROUTE, "a", "b")
+    talk = Talk(None)
+    assert talk.ask(ROUTE, "a", "b", version=first.version) == ()
+    assert talk.publish(AB) == ()
+    assert talk.session.held(ROUTE) == {"a": res("a").version, "b": res("b").version}
 
 
 def test_16_a_reconnecting_sidecar_keeps_its_clusters_until_its_routes_are_new() -> None:
