@@ -185,7 +185,10 @@ class Replica:
         if known.rollout is None or known.desired_state is None:
             return False
         now = self.now
-        self.progress = progress(known.rollout, known.desired_state.target, self._everybody, now, self.policy)
+        desired = known.desired_state
+        self.progress = progress(
+            known.rollout, desired.target, self._everybody, now, self.policy, live=desired.required
+        )
         lease = self._store_watcher.lease
         if lease is None:
             return False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
 from controlplane.rollout.advance import Progress
@@ -24,10 +25,22 @@ _WAITED_FOR = MappingProxyType(
 )
 
 
-def progress(
-    rollout: Rollout, target: ModelsByShard, consumers: Collection[Consumer], now: float, policy: Policy
+NOTHING_LIVE: Mapping[str, frozenset[str]] = MappingProxyType({})
+
+
+def progress(  # noqa: PLR0913 - a pure function of all that counts
+    rollout: Rollout,
+    target: ModelsByShard,
+    consumers: Collection[Consumer],
+    now: float,
+    policy: Policy,
+    *,
+    live: Mapping[str, frozenset[str]] = NOTHING_LIVE,
 ) -> Progress:
-    """Return what the consumers that the phase waits for say; `target` is what it has hosts load."""
+    """Return what the consumers that the phase waits for say; `target` is what it has hosts load.
+
+    `live`: shard -> ids of the models that its hosts need for the requests that they are sent now.
+    """
     kinds = _WAITED_FOR.get(rollout.phase, frozenset())
     waited_for = [
         consumer
@@ -41,12 +54,12 @@ def progress(
     ]
     if rollout.phase is Phase.LOADING:
         lagging += _shards_without_host(target, waited_for)
-    refused = [
-        refusal
-        for consumer in waited_for
-        for refusal in consumer.refusals
-        if _concerns(refusal, consumer, rollout, target)
-    ]
+    if rollout.phase is Phase.LOADING:
+        refused = _refused_by_hosts(target, waited_for, live)
+    else:
+        refused = [
+            refusal for each in waited_for for refusal in each.refusals if _concerns(refusal, each, rollout)
+        ]
     # Who left while it lagged, may have answered as before until then.
     gone = [consumer for consumer in consumers if consumer.left and consumer.kind in kinds]
     return Progress(
@@ -57,14 +70,47 @@ def progress(
     )
 
 
-def _concerns(refusal: Refusal, consumer: Consumer, rollout: Rollout, target: ModelsByShard) -> bool:
+def _refused_by_hosts(
+    target: ModelsByShard, hosts: Iterable[Consumer], live: Mapping[str, frozenset[str]]
+) -> list[Refusal]:
+    """Return the refusals that say something about the target.
+
+    What a host refuses of a model that is new, and that is sent requests: its shard would lose it. Where no
+    other host of the shard takes the target, or may do so yet, all that is refused counts, if anything there
+    is new. Any other host that serves nobody, say since it hasn't the memory for what is live, stops nothing.
+    """
+    placed = {shard: frozenset(model.id for model in models) for shard, models in target.items()}
+    refusing: dict[str, list[tuple[Consumer, list[Refusal]]]] = defaultdict(list)
+    others: set[str] = set()
+    for host in hosts:
+        wanted = placed.get(host.shard, frozenset())
+        refusals = [each for each in host.refusals if each.resource in wanted]
+        if refusals:
+            refusing[host.shard].append((host, refusals))
+        else:
+            others.add(host.shard)
+    counting: list[Refusal] = []
+    for shard, found in refusing.items():
+        new = placed[shard] - live.get(shard, frozenset())
+        for host, refusals in found:
+            if new and shard not in others:
+                counting += refusals
+            elif _serves(host, live):
+                counting += (refusal for refusal in refusals if refusal.resource in new)
+    return counting
+
+
+def _serves(host: Consumer, live: Mapping[str, frozenset[str]]) -> bool:
+    needed = live.get(host.shard, frozenset())
+    return bool(needed) and host.loaded >= needed
+
+
+def _concerns(refusal: Refusal, consumer: Consumer, rollout: Rollout) -> bool:
     """Say whether what a consumer refuses has to do with the target: one that is broken stops no publish.
 
     What a sidecar or Lightbulb refused of a generation that is live is no matter of the target's: it isn't
     waited for, and its clients are answered from what it routes.
     """
-    if consumer.kind == "host":
-        return any(model.id == refusal.resource for model in target.get(consumer.shard, ()))
     # A sidecar that can't listen, say because its port is taken, serves nobody anyhow.
     return not refusal.of_listener and consumer.refused_of not in rollout.live
 

@@ -178,6 +178,26 @@ def test_a_hosts_nack_withdraws_the_publish_and_says_why(store: str) -> None:
     run(scenario)
 
 
+def test_a_host_that_serves_nobody_withdraws_no_publish_and_is_named(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            small = host("h2")
+            small.refuses = {"rank@1": "no room", "rank@2": "no room"}
+            await small.connect(it.plane.target)
+            await it.plane.synced(small)
+            assert len(endpoints(it.sidecars[0])) == 1
+            await it.published(2)
+            assert it.plane.refused() == {"h2": {"rank@1", "rank@2"}}
+            assert len(endpoints(it.sidecars[0])) == 1
+            small.refuses = {}
+            it.host.refuses = {"rank@3": "no such fact"}  # a host that serves counts, whoever else takes it
+            await it.plane.publish(3)
+            await eventually("the end of it", lambda: it.plane.rollout.withdrawn == 3)
+            await small.disconnect()
+
+    run(scenario)
+
+
 def test_a_sidecars_nack_withdraws_what_was_added_everywhere(store: str) -> None:
     async def scenario() -> None:
         async with world(store) as it:

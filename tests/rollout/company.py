@@ -159,7 +159,14 @@ class Company:
         leader = self.living()[0]
         assert self.rollout is not None
         assert leader.desired is not None
-        return progress(self.rollout, leader.desired.target, leader.everybody, self.now, POLICY)
+        return progress(
+            self.rollout,
+            leader.desired.target,
+            leader.everybody,
+            self.now,
+            POLICY,
+            live=leader.desired.required,
+        )
 
     def step(self) -> bool:
         """The replica that leads looks at the phase's consumers; return whether it took a step."""

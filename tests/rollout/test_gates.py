@@ -179,3 +179,48 @@ def test_a_hosts_replica_that_ended_leaves_it_the_time_to_reconnect() -> None:
 def test_the_last_to_come_into_step_is_when_waiting_begins() -> None:
     consumers = [Consumer(id=str(n), kind="sidecar", routes=(2,), synced_since=n) for n in (3.0, 9.0, 5.0)]
     assert progress(rollout(Phase.RETIRING), {}, consumers, NOW, POLICY).since == 9.0
+
+
+OLD, NEW = "old@1", "m@1"
+
+
+def serving(name: str, *refused_models: str, loaded: tuple[str, ...] = (OLD,)) -> Consumer:
+    refusals = tuple(refused("host", name, each, "no room") for each in refused_models)
+    return Consumer(id=name, kind="host", shard="a", refusals=refusals, loaded=frozenset(loaded))
+
+
+def idle(name: str, *refused_models: str) -> Consumer:
+    return serving(name, *refused_models, loaded=())
+
+
+@pytest.mark.parametrize(
+    ("hosts", "counting"),
+    [
+        ((serving("h1"), idle("h2", OLD)), ()),
+        ((serving("h1"), idle("h2", OLD, NEW)), ()),
+        ((serving("h1"), idle("h2", NEW)), ()),
+        ((serving("h1"), serving("h2"), serving("h3", NEW)), ("h3",)),  # the shard would lose it
+        ((serving("h1"), serving("h2", OLD)), ()),  # asked anew for what it has
+        ((serving("h1", NEW), serving("h2", NEW)), ("h1", "h2")),
+        ((serving("h1", NEW), idle("h2", OLD)), ("h1", "h2")),  # nobody is left that takes all
+        ((idle("h1", OLD),), ("h1",)),  # what is new would be served by nobody
+        ((replace(serving("h1"), waiting_for=("t",)), idle("h2", NEW)), ()),  # h1 may take it yet
+        ((serving("h1").lost(NOW, orphaned=True), idle("h2", NEW)), ()),
+        ((serving("h1").departed(NOW), idle("h2", NEW)), ("h2",)),
+        ((replace(serving("h1"), shard="b"), idle("h2", NEW)), ("h2",)),
+    ],
+)
+def test_a_hosts_refusal_counts_where_it_says_something_about_the_target(
+    hosts: tuple[Consumer, ...], counting: tuple[str, ...]
+) -> None:
+    target = {"a": (MODEL, replace(MODEL, name="old"))}
+    found = progress(rollout(Phase.LOADING), target, hosts, NOW, POLICY, live={"a": frozenset({OLD})})
+    assert tuple(sorted({each.consumer_id for each in found.refused})) == counting
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_is_refused_on_a_shard_with_nothing_new_stops_nothing(alone: bool) -> None:
+    hosts = (idle("h2", OLD),) if alone else (serving("h1"), idle("h2", OLD))
+    target = {"a": (replace(MODEL, name="old"),)}
+    found = progress(rollout(Phase.LOADING), target, hosts, NOW, POLICY, live={"a": frozenset({OLD})})
+    assert (found.refused, found.lagging) == ((), ())
