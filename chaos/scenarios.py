@@ -17,7 +17,7 @@ from chaos.faults import Fault
 from chaos.fleet import Fleet, NotInTime, wait_for
 from chaos.load import Outcome
 from chaos.plane import Plane
-from chaos.verdict import Verdict, judge, outcomes
+from chaos.verdict import Verdict, judge, lines_since, outcomes
 from chaos.workspaces import variant, with_fraud_model
 from controlplane.cli.control_plane import phase_name
 from lightbulb.v1 import control_plane_pb2 as pb
@@ -92,9 +92,7 @@ class Stage:
         return self.load.stat().st_size
 
     def since(self, mark: int) -> list[Outcome]:
-        with self.load.open() as file:
-            file.seek(mark)
-            return outcomes(file.readlines())
+        return outcomes(lines_since(self.load, mark))
 
     def wait_for_requests(self, count: int) -> None:
         """Return once so many more requests have ended."""

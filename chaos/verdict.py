@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from chaos.load import Outcome
 from controlplane.cli.expectation import Expectations
@@ -28,6 +29,15 @@ class Verdict:
     down: int
     slow: int = 0
     examples: Mapping[str, int] = field(default_factory=dict)
+
+
+def lines_since(file: Path, mark: int) -> list[str]:
+    """Return the lines that begin at byte `mark` of a file or later: it may grow by parts of lines."""
+    with file.open("rb") as opened:
+        opened.seek(max(0, mark - 1))
+        if mark:
+            opened.readline()  # the rest of the line that `mark` is in, or the end of the one before
+        return opened.read().decode().splitlines(keepends=True)
 
 
 def outcomes(lines: Iterable[str]) -> list[Outcome]:

@@ -1,13 +1,14 @@
 """How the chaos harness judges: what it excuses, and what it doesn't."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from chaos.faults import FAULTS
 from chaos.fleet import POLICY
 from chaos.load import Outcome
 from chaos.pace import IDLE_SECONDS, MARGIN, SLOWEST, pace_of
 from chaos.scenarios import MOMENTS, Row, phase_name
-from chaos.verdict import SLOW_SECONDS, Verdict, judge
+from chaos.verdict import SLOW_SECONDS, Verdict, judge, lines_since
 from lightbulb.model import RequestContext
 
 BY_NAME = {fault.name: fault for fault in FAULTS}
@@ -145,3 +146,17 @@ def test_a_killed_host_excuses_what_was_under_way_on_it_alone() -> None:
     assert not excused(fault, replace(lost, ended=BEGIN - 0.05))
     assert not excused(fault, replace(lost, began=BEGIN + 1, ended=BEGIN + 1.1))
     assert not excused(fault, replace(lost, error="UNAVAILABLE: no healthy upstream"))
+
+
+def test_lines_begin_at_the_mark_or_later_also_when_it_is_within_one(tmp_path: Path) -> None:
+    file = tmp_path / "load"
+    file.write_text("one\ntwo\nthr")
+    assert [lines_since(file, mark) for mark in (0, 1, 3, 4, 5, 8, 11)] == [
+        ["one\n", "two\n", "thr"],
+        ["two\n", "thr"],
+        ["two\n", "thr"],
+        ["two\n", "thr"],
+        ["thr"],
+        ["thr"],
+        [],
+    ]
