@@ -14,6 +14,9 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from grpc_tools import protoc  # type: ignore[import-untyped]
 
+TOLD_ONLY = frozenset({"discovery"})
+"""Packages whose service is there for reflection: its streams carry bytes that are made by hand."""
+
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 POOLS = {"lightbulb/v1": "DEFAULT", "lightbulb/oip": "PRIVATE", "lightbulb/discovery": "PRIVATE"}
@@ -44,7 +47,7 @@ def generate(out: Path) -> None:
         stem.with_name(f"{stem.name}_pb2.py").write_text(messages(file))
     for path in out.rglob("*_pb2_grpc.py"):
         stubs = path.read_text()
-        if "class " in stubs:
+        if "class " in stubs and path.parent.name not in TOLD_ONLY:
             path.write_text(VERSION_CHECK.sub("", stubs))
         else:
             path.unlink()  # a proto without services gets an empty file
