@@ -115,7 +115,29 @@ class Not:
     condition: Condition
 
 
-Condition = Comparison | All | AnyOf | Not
+@dataclass(frozen=True, slots=True)
+class AmongUsers:
+    """True for the users with these ids."""
+
+    users: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class InSegment:
+    """True when the condition of the table's segment of that name is."""
+
+    segment: str
+
+
+Condition = Comparison | All | AnyOf | Not | AmongUsers | InSegment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A condition with a name. A table has it once, however many of its conditions use it."""
+
+    name: str
+    when: Condition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +172,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AbRule:
-    """An A/B test of one objective. Without a layer, `layer_salt` is empty."""
+    """An A/B test of one objective. Without a layer, `layer_salt` is empty.
+
+    `unit` is the attribute whose value is hashed, for the layer too; empty: the user's id. A context without
+    it takes no part in the test.
+    """
 
     source: Source
     test_id: str
@@ -160,6 +186,7 @@ class AbRule:
     layer_begin: int = 0
     layer_end: int = BASIS_POINTS
     eligible: Condition | None = None
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,17 +200,25 @@ class ContextRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftRule:
-    """Users in the first `basis_points` get `model` in place of the default."""
+    """Of those who meet `when`, the first `basis_points` get `model` in place of the default.
+
+    `unit` is the attribute whose value is hashed; empty: the user's id. A context without it isn't shifted.
+    """
 
     source: Source
     salt: str
     basis_points: int
     model: int
+    unit: str = ""
+    when: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectiveTable:
-    """All that is needed to resolve one objective. Times are in seconds; a deadline of 0.0 means none."""
+    """All that is needed to resolve one objective. Times are in seconds; a deadline of 0.0 means none.
+
+    A segment stands after those that it uses. At most one of the shifts is meant for any request.
+    """
 
     objective: str
     input_type: str
@@ -195,7 +230,8 @@ class ObjectiveTable:
     overrides: tuple[OverrideRule, ...] = ()
     ab_rules: tuple[AbRule, ...] = ()
     context_rules: tuple[ContextRule, ...] = ()
-    shift: ShiftRule | None = None
+    shifts: tuple[ShiftRule, ...] = ()
+    segments: tuple[Segment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,7 @@ def _change_one(rules: RuleSet) -> RuleSet:
     """Return the rules without the shift of one objective in the middle, and without the model of it."""
     middle = len(rules.tables) // 2
     table = rules.tables[middle]
-    changed = replace(table, shift=None, models=table.models[:-1])
+    changed = replace(table, shifts=(), models=table.models[:-1])
     return replace(rules, tables=(*rules.tables[:middle], changed, *rules.tables[middle + 1 :]))
 
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from controlplane.model import Plan
 from lightbulb.model import (
+    AbRule,
     All,
+    AmongUsers,
     AnyOf,
     Comparison,
     Condition,
+    InSegment,
     ModelTarget,
     Not,
     ObjectiveTable,
+    ShiftRule,
     Source,
     Value,
     model_id,
 )
+from lightbulb.resolution.why_not import MAX_VALUES, users_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,25 +87,35 @@ def _table(table: ObjectiveTable, vips: Mapping[str, str]) -> Iterable[str]:
     for override in table.overrides:
         clients = ", ".join(override.clients) or "every client"
         yield f"{_rule(override.source)}: {clients} may ask for {', '.join(map(target, override.models))}"
+    for segment in table.segments:
+        yield f"segment {segment.name}: {_condition(segment.when)}"
     for test in table.ab_rules:
-        begin = 0
-        layer = (
-            f" in {test.layer_begin / 100:g}-{test.layer_end / 100:g}% of its layer"
-            if test.layer_salt
-            else ""
-        )
-        who = f" of those with {_condition(test.eligible)}" if test.eligible is not None else ""
-        yield f"{_rule(test.source)}: test {test.test_id}{layer}{who}"
-        for cell in test.cells:
-            share = f"cell {cell.number} ({(cell.end - begin) / 100:g}%)"
-            yield f"{_rule(test.source)}: {share} gets {target(cell.model)}"
-            begin = cell.end
+        yield from _test(test, target)
     for rule in table.context_rules:
         yield f"{_rule(rule.source)}: {_condition(rule.when)} gets {target(rule.model)}"
-    if table.shift is not None:
-        shift = table.shift
-        yield f"{_rule(shift.source)}: {shift.basis_points / 100:g}% of users get {target(shift.model)}"
+    for shift in table.shifts:
+        yield _shift(shift, target(shift.model))
     yield f"{_rule(table.default_source)}: everyone else gets {target(table.default_model)}"
+
+
+def _test(test: AbRule, target: Callable[[int], str]) -> Iterable[str]:
+    begin = 0
+    layer = (
+        f" in {test.layer_begin / 100:g}-{test.layer_end / 100:g}% of its layer" if test.layer_salt else ""
+    )
+    who = f" of those with {_condition(test.eligible)}" if test.eligible is not None else ""
+    by = f" by {test.unit}" if test.unit else ""
+    yield f"{_rule(test.source)}: test {test.test_id}{by}{layer}{who}"
+    for cell in test.cells:
+        share = f"cell {cell.number} ({(cell.end - begin) / 100:g}%)"
+        yield f"{_rule(test.source)}: {share} gets {target(cell.model)}"
+        begin = cell.end
+
+
+def _shift(shift: ShiftRule, model: str) -> str:
+    who = "users" if shift.when is None else f"those with {_condition(shift.when)}"
+    by = f" by {shift.unit}" if shift.unit else ""
+    return f"{_rule(shift.source)}: {shift.basis_points / 100:g}% of {who} get {model}{by}"
 
 
 def _rule(source: Source) -> str:
@@ -125,6 +141,17 @@ def _condition(condition: Condition) -> str:
             return f"not {_condition(inner)}"
         case Comparison(attribute=attribute, operator=operator, values=values):
             return f"{attribute} {operator.value} {_values(values)}".rstrip()
+        case AmongUsers(users):
+            return f"user {users_text(users)}{_digest(users)}"
+        case InSegment(name):
+            return f"segment {name}"
+
+
+def _digest(users: frozenset[str]) -> str:
+    """Return what tells a list of users, of whom only some are named, from another."""
+    if len(users) <= MAX_VALUES:
+        return ""
+    return f" (sha256 {hashlib.sha256(repr(sorted(users)).encode()).hexdigest()[:12]})"
 
 
 def _values(values: tuple[Value, ...]) -> str:

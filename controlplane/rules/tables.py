@@ -133,7 +133,7 @@ class _TableMaker:
                 ContextRule(source=rule.source, when=rule.when, model=self._target(rule, rule.model))
                 for rule in contexts
             ),
-            shift=None if shift is None else self._shift(shift, default_model),
+            shifts=() if shift is None else (self._shift(shift, default_model),),
             overrides=self._overrides(rules),
             models=tuple(self._models),
         )
@@ -216,7 +216,7 @@ class _TableMaker:
             eligible=test.eligible,
         )
 
-    def _shift(self, rule: Shift, default_model: int) -> ShiftRule | None:
+    def _shift(self, rule: Shift, default_model: int) -> ShiftRule:
         start = self._target(rule, rule.start)
         if start != default_model and start >= 0 and default_model >= 0:
             target = self._models[default_model]

@@ -1,15 +1,20 @@
-"""Which bucket a user is in: a hash, projected to 10,000 buckets. Nothing is remembered.
+"""Which bucket somebody is in: a hash, projected to 10,000 buckets. Nothing is remembered.
 
 The hash is murmur3-32 of "salt:user", the projection `(hash * 10000) >> 32`. It has no modulo bias, and it
 keeps the order of hashes, so a ramp only ever adds users. Every decision has its own salt: one salt used
 twice would correlate two experiments.
+
+In place of the user's id it may be the value of an attribute, the *unit* of a decision: a session, a device.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import attrgetter
+
 import mmh3
 
-from lightbulb.model import BASIS_POINTS, AbRule
+from lightbulb.model import BASIS_POINTS, FIXED_ATTRIBUTES, AbRule, RequestContext, Value
 
 HASH, UNSIGNED = mmh3.hash, False
 """`HASH(salt_prefix(salt) + user_id, 0, UNSIGNED)` is a user's hash, from 0 to 2**32 - 1."""
@@ -38,3 +43,26 @@ def first_hash(position: int) -> int:
     With it a hash can be compared with a bucket, without projecting the hash.
     """
     return -(-(position << 32) // BASIS_POINTS)
+
+
+def identify(unit: str) -> Callable[[RequestContext], str]:
+    """Return what gives the text that is hashed of a context; an empty one if it takes no part."""
+    if not unit:
+        return attrgetter("user_id")
+    if unit in FIXED_ATTRIBUTES:
+        return attrgetter(unit)
+    return lambda context: _text(context.attributes.get(unit))
+
+
+def _text(value: Value | None) -> str:
+    """Return what tells one from another: a text, or a whole number as it is written."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+
+
+def without_unit(unit: str, context: RequestContext) -> str:
+    """Return why a context has no place in what is counted by `unit`."""
+    value = context.attributes.get(unit)
+    found = "absent" if value is None or unit in FIXED_ATTRIBUTES else f"{value!r:.80}"
+    return f"it goes by {unit}, which is {found}" + ("" if found == "absent" else ", no text or whole number")

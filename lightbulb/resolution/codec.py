@@ -6,6 +6,7 @@ Bytes are deterministic: the same value gives the same bytes in every process, s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
 from google.protobuf.duration_pb2 import Duration
@@ -16,11 +17,13 @@ from lightbulb.model import (
     AbRule,
     ActiveGeneration,
     All,
+    AmongUsers,
     AnyOf,
     Cell,
     Comparison,
     Condition,
     ContextRule,
+    InSegment,
     ModelAssignment,
     ModelTarget,
     Not,
@@ -28,12 +31,14 @@ from lightbulb.model import (
     ObjectiveTables,
     Operator,
     OverrideRule,
+    Segment,
     ShiftRule,
     SidecarState,
     Source,
     TableSince,
     Value,
 )
+from lightbulb.resolution.segments import conditions_of, segments_of
 from lightbulb.v1 import table_pb2 as pb
 
 _OPERATORS: Mapping[Operator, pb.Operator] = {
@@ -44,6 +49,9 @@ _OPERATORS_BACK = {number: operator for operator, number in _OPERATORS.items()}
 
 MAX_SECONDS = 315_576_000_000 - 1
 """Ten thousand years less a second: as much as a Duration may hold."""
+
+NO_MODEL = 2**32 - 1
+"""The model of the field `shift` when the shifts stand in `shifts`."""
 
 
 class Malformed(ValueError):
@@ -129,6 +137,10 @@ def condition_to_proto(condition: Condition) -> pb.Condition:
                 values=map(value_to_proto, values),
             )
             return pb.Condition(comparison=comparison)
+        case AmongUsers(users):
+            return pb.Condition(users=pb.Users(ids=sorted(users)))
+        case InSegment(segment):
+            return pb.Condition(segment=segment)
 
 
 def condition_from_proto(message: pb.Condition) -> Condition:
@@ -142,6 +154,10 @@ def condition_from_proto(message: pb.Condition) -> Condition:
             return Not(condition_from_proto(getattr(message, "not")))
         case "comparison":
             return _comparison(message.comparison)
+        case "users":
+            return AmongUsers(frozenset(message.users.ids))
+        case "segment":
+            return InSegment(message.segment)
         case _:
             raise Malformed("a condition without a kind")
 
@@ -179,6 +195,7 @@ def _target_from_proto(message: pb.ModelTarget) -> ModelTarget:
 
 
 def _ab_rule_to_proto(rule: AbRule) -> pb.AbRule:
+    cells = [pb.Cell(number=cell.number, end=cell.end, model=cell.model) for cell in rule.cells]
     return pb.AbRule(
         source=source_to_proto(rule.source),
         test_id=rule.test_id,
@@ -186,31 +203,68 @@ def _ab_rule_to_proto(rule: AbRule) -> pb.AbRule:
         layer_salt=rule.layer_salt,
         layer_begin=rule.layer_begin,
         layer_end=rule.layer_end,
-        eligible=None if rule.eligible is None else condition_to_proto(rule.eligible),
-        cells=(pb.Cell(number=cell.number, end=cell.end, model=cell.model) for cell in rule.cells),
+        eligible=_optional(rule.eligible),
+        cells=() if rule.unit else cells,
+        unit=rule.unit,
+        unit_cells=cells if rule.unit else (),
     )
 
 
 def _ab_rule_from_proto(message: pb.AbRule) -> AbRule:
-    ends = [0, *(cell.end for cell in message.cells)]
+    cells = message.unit_cells if message.unit else message.cells
+    ends = [0, *(cell.end for cell in cells)]
     if ends[-1] != BASIS_POINTS or any(end < begin for begin, end in pairwise(ends)):
         raise Malformed(f"test {message.test_id}: its cells don't divide [0, {BASIS_POINTS})")
     return AbRule(
         source=source_from_proto(message.source),
         test_id=message.test_id,
         salt=message.salt,
-        cells=tuple(Cell(number=cell.number, end=cell.end, model=cell.model) for cell in message.cells),
+        cells=tuple(Cell(number=cell.number, end=cell.end, model=cell.model) for cell in cells),
         layer_salt=message.layer_salt,
         layer_begin=message.layer_begin,
         layer_end=message.layer_end,
         eligible=condition_from_proto(message.eligible) if message.HasField("eligible") else None,
+        unit=message.unit,
     )
 
 
 def _shift_to_proto(rule: ShiftRule) -> pb.ShiftRule:
     return pb.ShiftRule(
-        source=source_to_proto(rule.source), salt=rule.salt, basis_points=rule.basis_points, model=rule.model
+        source=source_to_proto(rule.source),
+        salt=rule.salt,
+        basis_points=rule.basis_points,
+        model=rule.model,
+        when=_optional(rule.when),
+        unit=rule.unit,
     )
+
+
+def _plain(table: ObjectiveTable) -> ShiftRule | None:
+    """Return the table's shift when it has only one, of users and for everyone: any Lightbulb knows those."""
+    match table.shifts:
+        case (ShiftRule(unit="", when=None) as only,):
+            return only
+    return None
+
+
+def _shift_field(table: ObjectiveTable) -> pb.ShiftRule | None:
+    """Return what stands in the field that every Lightbulb looks at."""
+    plain = _plain(table)
+    if plain is not None:
+        return _shift_to_proto(plain)
+    return pb.ShiftRule(model=NO_MODEL) if table.shifts else None
+
+
+def _shifts_from_proto(message: pb.ObjectiveTable) -> tuple[ShiftRule, ...]:
+    if message.HasField("shift") and (message.shift.model == NO_MODEL) is not bool(message.shifts):
+        raise Malformed(f"{message.objective} has a shift in shift, or in shifts, not in both")
+    if message.shifts:
+        return tuple(map(_shift_from_proto, message.shifts))
+    return (_shift_from_proto(message.shift),) if message.HasField("shift") else ()
+
+
+def _optional(condition: Condition | None) -> pb.Condition | None:
+    return None if condition is None else condition_to_proto(condition)
 
 
 def _shift_from_proto(message: pb.ShiftRule) -> ShiftRule:
@@ -219,6 +273,8 @@ def _shift_from_proto(message: pb.ShiftRule) -> ShiftRule:
         salt=message.salt,
         basis_points=message.basis_points,
         model=message.model,
+        unit=message.unit,
+        when=condition_from_proto(message.when) if message.HasField("when") else None,
     )
 
 
@@ -245,9 +301,13 @@ def _table_to_proto(table: ObjectiveTable) -> pb.ObjectiveTable:
             )
             for rule in table.context_rules
         ),
-        shift=None if table.shift is None else _shift_to_proto(table.shift),
+        shift=_shift_field(table),
         default_model=table.default_model,
         default_source=source_to_proto(table.default_source),
+        segments=(
+            pb.Segment(name=segment.name, when=condition_to_proto(segment.when)) for segment in table.segments
+        ),
+        shifts=() if _plain(table) else map(_shift_to_proto, table.shifts),
     )
 
 
@@ -280,9 +340,14 @@ def _table_from_proto(message: pb.ObjectiveTable) -> ObjectiveTable:
             )
             for rule in message.context_rules
         ),
-        shift=_shift_from_proto(message.shift) if message.HasField("shift") else None,
+        shifts=_shifts_from_proto(message),
+        segments=tuple(
+            Segment(name=segment.name, when=condition_from_proto(segment.when))
+            for segment in message.segments
+        ),
     )
     _check_models(table)
+    _check_segments(table)
     return table
 
 
@@ -299,8 +364,24 @@ def _referenced(table: ObjectiveTable) -> Iterable[int]:
     for rule in table.ab_rules:
         yield from (cell.model for cell in rule.cells)
     yield from (rule.model for rule in table.context_rules)
-    if table.shift is not None:
-        yield table.shift.model
+    yield from (rule.model for rule in table.shifts)
+
+
+def _check_segments(table: ObjectiveTable) -> None:
+    known: set[str] = set()
+    for segment in table.segments:
+        if segment.name in known:
+            raise Malformed(f"{table.objective} has segment {segment.name} twice")
+        _check_known(table.objective, (segment.when,), known)
+        known.add(segment.name)
+    _check_known(table.objective, conditions_of(table), known)
+
+
+def _check_known(objective: str, conditions: Iterable[Condition], known: AbstractSet[str]) -> None:
+    for condition in conditions:
+        for name in segments_of(condition):
+            if name not in known:
+                raise Malformed(f"{objective} refers to segment {name}, which isn't there, or not yet")
 
 
 def objective_tables_to_bytes(tables: ObjectiveTables) -> bytes:

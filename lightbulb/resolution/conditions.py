@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from operator import attrgetter, eq, ge, gt, le, lt
+from types import MappingProxyType
 
 from lightbulb.model import (
     FIXED_ATTRIBUTES,
     All,
+    AmongUsers,
     AnyOf,
     Comparison,
     Condition,
+    InSegment,
     Not,
     Operator,
     RequestContext,
+    Segment,
     Value,
 )
 
 Predicate = Callable[[RequestContext], bool]
+
+NO_SEGMENTS: Mapping[str, Predicate] = MappingProxyType({})
+"""Name of a segment -> what says whether a context is in it: what conditions know when there are none."""
 
 _NUMERIC = {Operator.LT: lt, Operator.LE: le, Operator.GT: gt, Operator.GE: ge}
 _SEMVER = {
@@ -70,12 +77,23 @@ def semver_key(text: str) -> SemverKey | None:
     return int(major), int(minor), int(patch), not pre, identifiers
 
 
-def compile_condition(condition: Condition) -> Predicate:
-    """Return a function that says whether a context meets `condition`. Raises ValueError for a bad value."""
-    return _compile(condition, negate=False)
+def compile_segments(segments: Iterable[Segment]) -> Mapping[str, Predicate]:
+    """Return a function for each segment, by name; each may use those before it."""
+    compiled: dict[str, Predicate] = {}
+    for segment in segments:
+        compiled[segment.name] = compile_condition(segment.when, compiled)
+    return compiled
 
 
-def _compile(condition: Condition, *, negate: bool) -> Predicate:
+def compile_condition(condition: Condition, segments: Mapping[str, Predicate] = NO_SEGMENTS) -> Predicate:
+    """Return a function that says whether a context meets `condition`.
+
+    Raises ValueError for a bad value, or for a segment that isn't among `segments`.
+    """
+    return _compile(condition, segments, negate=False)
+
+
+def _compile(condition: Condition, segments: Mapping[str, Predicate], *, negate: bool) -> Predicate:
     """Return a function that says whether `condition` is met; with `negate`, whether it isn't.
 
     A negation is pushed down to the comparisons, since not (a and b) is (not a or not b). There it costs no
@@ -83,12 +101,29 @@ def _compile(condition: Condition, *, negate: bool) -> Predicate:
     """
     match condition:
         case Not(inner):
-            return _compile(inner, negate=not negate)
+            return _compile(inner, segments, negate=not negate)
         case Comparison():
             return _compile_comparison(condition, negate=negate)
         case All(conditions) | AnyOf(conditions):
-            parts = tuple(_compile(inner, negate=negate) for inner in conditions)
+            parts = tuple(_compile(inner, segments, negate=negate) for inner in conditions)
             return _any(parts) if isinstance(condition, AnyOf) is not negate else _all(parts)
+        case AmongUsers(users):
+            return _compile_users(users, negate=negate)
+        case InSegment(name):
+            return _compile_segment(name, segments, negate=negate)
+
+
+def _compile_users(users: frozenset[str], *, negate: bool) -> Predicate:
+    if negate:
+        return lambda context: context.user_id not in users
+    return lambda context: context.user_id in users
+
+
+def _compile_segment(name: str, segments: Mapping[str, Predicate], *, negate: bool) -> Predicate:
+    inside = segments.get(name)
+    if inside is None:
+        raise ValueError(f"there is no segment {name}")
+    return (lambda context: not inside(context)) if negate else inside
 
 
 def _all(parts: tuple[Predicate, ...]) -> Predicate:

@@ -1,18 +1,37 @@
 """Which conditions could both hold for one request. Pure, and linear in the size of each condition.
 
-It looks at one attribute at a time, and only at `in`. So an author can predict what it finds.
+It looks at one attribute at a time, and only at `in`; at lists of users, and at whether a segment is meant or
+excluded. So an author can predict what it finds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
-from lightbulb.model import All, AnyOf, Comparison, Condition, Not, Operator, Value
+from lightbulb.model import (
+    All,
+    AmongUsers,
+    AnyOf,
+    Comparison,
+    Condition,
+    InSegment,
+    Not,
+    Operator,
+    Segment,
+    Value,
+)
 from lightbulb.resolution.conditions import typed
 
 Typed = tuple[str, Value]
+
+Subject = tuple[str, str]
+"""What has values: ("attribute", name), ("segment", name) with True for who is in it, or _USER."""
+
+_USER: Final = ("user", "")
+_INSIDE: Final = frozenset({typed(True)})  # noqa: FBT003 - a value
 
 NO_VALUES: Final[frozenset[Typed]] = frozenset()
 
@@ -43,18 +62,37 @@ _NOTHING = ValueSet(NO_VALUES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Possible:
-    """For each attribute, a set that has every value with which a condition can be true.
+    """For each subject, a set that has every value with which a condition can be true.
 
-    Attributes that aren't in `sets` may have any value; with `never` the condition is true for none.
+    Subjects that aren't in `sets` may have any value; with `never` the condition is true for none.
     """
 
-    sets: Mapping[str, ValueSet] = field(default_factory=dict)
+    sets: Mapping[Subject, ValueSet] = field(default_factory=dict)
     never: bool = False
 
 
-def possible(condition: Condition) -> Possible:
-    """Return the values with which a condition can be true."""
-    return _possible(condition, negate=False)
+Sides = tuple[Possible, Possible]
+"""The values with which a context can be in a segment, and those with which it can be outside."""
+
+NO_SEGMENTS: Final[Mapping[str, Sides]] = MappingProxyType({})
+
+
+def possible_segments(segments: Iterable[Segment]) -> Mapping[str, Sides]:
+    """Return both sides of each segment, by name; each may use those before it."""
+    sides: dict[str, Sides] = {}
+    for segment in segments:
+        subject = ("segment", segment.name)
+        inside, outside = (_possible(segment.when, sides, negate=negate) for negate in (False, True))
+        sides[segment.name] = (
+            _in_all((_make({subject: ValueSet(_INSIDE)}), inside)),
+            _in_all((_make({subject: ValueSet(_INSIDE, complement=True)}), outside)),
+        )
+    return sides
+
+
+def possible(condition: Condition, segments: Mapping[str, Sides] = NO_SEGMENTS) -> Possible:
+    """Return the values with which a condition can be true; any, for a segment that isn't known."""
+    return _possible(condition, segments, negate=False)
 
 
 def disjoint(one: Condition, other: Condition) -> bool:
@@ -88,14 +126,14 @@ def may_overlap(conditions: Sequence[Possible | None]) -> list[int]:
     return overlap
 
 
-_Masks = Mapping[tuple[str, Typed], int]
+_Masks = Mapping[tuple[Subject, Typed], int]
 
 
-def _index(conditions: Sequence[Possible | None]) -> tuple[Mapping[str, int], _Masks, _Masks]:
-    """Return attribute -> who allows only some values; attribute and value -> who allows, who excludes it."""
-    finite: dict[str, int] = {}
-    holders: dict[tuple[str, Typed], int] = {}
-    excluders: dict[tuple[str, Typed], int] = {}
+def _index(conditions: Sequence[Possible | None]) -> tuple[Mapping[Subject, int], _Masks, _Masks]:
+    """Return subject -> who allows only some values; subject and value -> who allows, who excludes it."""
+    finite: dict[Subject, int] = {}
+    holders: dict[tuple[Subject, Typed], int] = {}
+    excluders: dict[tuple[Subject, Typed], int] = {}
     for position, each in enumerate(conditions):
         bit = 1 << position
         for name, values in each.sets.items() if each is not None else ():
@@ -108,9 +146,9 @@ def _index(conditions: Sequence[Possible | None]) -> tuple[Mapping[str, int], _M
 
 
 def _without_common_value(
-    values: ValueSet, name: str, finite: Mapping[str, int], holders: _Masks, excluders: _Masks
+    values: ValueSet, name: Subject, finite: Mapping[Subject, int], holders: _Masks, excluders: _Masks
 ) -> int:
-    """Return who has no value of an attribute in common with a finite set."""
+    """Return who has no value of a subject in common with a finite set."""
     sharing, excluding = 0, -1
     for value in values.values:
         sharing |= holders.get((name, value), 0)
@@ -118,27 +156,32 @@ def _without_common_value(
     return (finite[name] & ~sharing) | excluding
 
 
-def _possible(condition: Condition, *, negate: bool) -> Possible:
+def _possible(condition: Condition, segments: Mapping[str, Sides], *, negate: bool) -> Possible:
     match condition:
         case Not(inner):
-            return _possible(inner, negate=not negate)
+            return _possible(inner, segments, negate=not negate)
         case Comparison(attribute=name, operator=Operator.IN, values=values):
-            return _make({name: ValueSet(frozenset(map(typed, values)), complement=negate)})
+            wanted = frozenset(map(typed, values))
+            return _make({("attribute", name): ValueSet(wanted, complement=negate)})
+        case AmongUsers(users):
+            return _make({_USER: ValueSet(frozenset(map(typed, users)), complement=negate)})
+        case InSegment(name):
+            return segments[name][negate] if name in segments else Possible()
         case Comparison():
             return Possible()
         case All(conditions) | AnyOf(conditions):
-            parts = [_possible(inner, negate=negate) for inner in conditions]
+            parts = [_possible(inner, segments, negate=negate) for inner in conditions]
             return _in_any(parts) if isinstance(condition, AnyOf) is not negate else _in_all(parts)
 
 
-def _make(sets: Mapping[str, ValueSet]) -> Possible:
+def _make(sets: Mapping[Subject, ValueSet]) -> Possible:
     if _NOTHING in sets.values():
         return Possible(never=True)
     return Possible(sets={name: values for name, values in sets.items() if values != _ANYTHING})
 
 
 def _in_all(parts: Iterable[Possible]) -> Possible:
-    own: dict[str, list[ValueSet]] = {}
+    own: dict[Subject, list[ValueSet]] = {}
     for part in parts:
         if part.never:
             return part
@@ -148,7 +191,7 @@ def _in_all(parts: Iterable[Possible]) -> Possible:
 
 
 def _in_any(parts: Iterable[Possible]) -> Possible:
-    count, own = 0, dict[str, list[ValueSet]]()
+    count, own = 0, dict[Subject, list[ValueSet]]()
     for part in parts:
         if not part.never:
             count += 1
@@ -161,6 +204,8 @@ def _in_any(parts: Iterable[Possible]) -> Possible:
 
 def _union(sets: Sequence[ValueSet]) -> ValueSet:
     """Return what is in any of some sets, in one pass."""
+    if len(sets) == 1:
+        return sets[0]
     held = NO_VALUES.union(*(each.values for each in sets if not each.complement))
     excluded = [each.values for each in sets if each.complement]
     if not excluded:

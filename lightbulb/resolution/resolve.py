@@ -9,24 +9,22 @@ the same stages and notes each step; the answer is the same object.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from lightbulb.model import (
-    NO_CELLS,
     AbRule,
+    Condition,
     ModelTarget,
     ObjectiveTable,
     OverrideRule,
     RequestContext,
-    ShiftRule,
     Source,
 )
-from lightbulb.resolution.allocate import HASH, UNSIGNED, bucket, first_hash, in_layer, salt_prefix
-from lightbulb.resolution.conditions import Predicate, compile_condition
+from lightbulb.resolution.ab_tests import compile_test, explain_test, make_test
+from lightbulb.resolution.conditions import Predicate, compile_condition, compile_segments
 from lightbulb.resolution.overrides import Named, Overrides
+from lightbulb.resolution.shifts import Shift, compile_shift, explain_shift
 from lightbulb.resolution.why_not import why_not
 
 
@@ -79,17 +77,6 @@ class OverrideNotPermitted(Exception):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Test:
-    """An A/B rule, ready to answer. `ends` and `answers` have one element for each cell."""
-
-    rule: AbRule
-    eligible: Predicate | None
-    ends: tuple[int, ...]
-    answers: tuple[Resolution, ...]
-    by_cell: Mapping[int, Resolution]
-
-
 class Resolver:
     """An ObjectiveTable, ready to answer."""
 
@@ -99,7 +86,8 @@ class Resolver:
         "_context_rules",
         "_default",
         "_overrides",
-        "_shift",
+        "_segments",
+        "_shifts",
         "_tests",
         "table",
     )
@@ -107,22 +95,28 @@ class Resolver:
     def __init__(self, table: ObjectiveTable) -> None:
         """Raise ValueError when a condition has a value that its operator can't compare with."""
         self.table = table
-        self._tests = tuple(self._test(rule) for rule in table.ab_rules)
+        self._segments = compile_segments(table.segments)
+        self._tests = tuple(
+            make_test(rule, self._predicate(rule.eligible), self._cells(rule)) for rule in table.ab_rules
+        )
         self._context_rules = tuple(
-            (compile_condition(rule.when), self._answer(rule.model, Reason.CONTEXT, rule.source))
+            (
+                compile_condition(rule.when, self._segments),
+                self._answer(rule.model, Reason.CONTEXT, rule.source),
+            )
             for rule in table.context_rules
         )
-        self._shift: tuple[ShiftRule, Resolution] | None = None
-        if table.shift is not None:
-            self._shift = table.shift, self._answer(table.shift.model, Reason.SHIFT, table.shift.source)
+        self._shifts = tuple(
+            Shift(rule, self._predicate(rule.when), self._answer(rule.model, Reason.SHIFT, rule.source))
+            for rule in table.shifts
+        )
         self._default = self._answer(table.default_model, Reason.DEFAULT, table.default_source)
         self._overrides = Overrides((rule.clients, self._permitted(rule)) for rule in table.overrides)
         # The stages without explanation: first the tests, then each predicate with its answer.
-        self._allocate = tuple(map(_compile_test, self._tests))
-        self._choose = self._context_rules
-        if self._shift is not None:
-            rule, answer = self._shift
-            self._choose += ((_compile_shift(rule), answer),)
+        self._allocate = tuple(map(compile_test, self._tests))
+        self._choose = self._context_rules + tuple(
+            (compile_shift(shift.rule, shift.when), shift.answer) for shift in self._shifts
+        )
 
     def resolve(
         self,
@@ -150,19 +144,22 @@ class Resolver:
         return self._default
 
     def _explain(self, context: RequestContext, steps: list[Step]) -> Resolution:
+        segments = {segment.name: segment.when for segment in self.table.segments}
         for test in self._tests:
-            answer = _explain_test(test, context, steps)
-            if answer is not None:
-                return answer
+            allocated, detail = explain_test(test, context, segments)
+            if allocated is not None:
+                return _decide(allocated, detail, steps)
+            _pass_over(Reason.AB_TEST, test.rule.source, detail, steps)
         for rule, (matches, answer) in zip(self.table.context_rules, self._context_rules, strict=True):
             if matches(context):
                 return _decide(answer, "its condition holds", steps)
-            detail = f"its condition doesn't hold: {why_not(rule.when, context)}"
+            detail = f"its condition doesn't hold: {why_not(rule.when, context, segments)}"
             _pass_over(Reason.CONTEXT, answer.source, detail, steps)
-        if self._shift is not None:
-            shifted = _explain_shift(*self._shift, context, steps)
+        for shift in self._shifts:
+            shifted, detail = explain_shift(shift, context, segments)
             if shifted is not None:
-                return shifted
+                return _decide(shifted, detail, steps)
+            _pass_over(Reason.SHIFT, shift.rule.source, detail, steps)
         return _decide(self._default, "nothing before it applied", steps)
 
     def _resolve_override(self, override: str, client: str, steps: list[Step] | None) -> Resolution:
@@ -181,8 +178,12 @@ class Resolver:
             target=self.table.models[model], reason=reason, source=source, allocations=allocations
         )
 
-    def _test(self, rule: AbRule) -> _Test:
-        answers = tuple(
+    def _predicate(self, condition: Condition | None) -> Predicate | None:
+        return None if condition is None else compile_condition(condition, self._segments)
+
+    def _cells(self, rule: AbRule) -> list[Resolution]:
+        """Return the answer of each cell of a test."""
+        return [
             self._answer(
                 cell.model,
                 Reason.AB_TEST,
@@ -190,81 +191,11 @@ class Resolver:
                 (Allocation(test_id=rule.test_id, cell=cell.number),),
             )
             for cell in rule.cells
-        )
-        return _Test(
-            rule=rule,
-            eligible=None if rule.eligible is None else compile_condition(rule.eligible),
-            ends=tuple(cell.end for cell in rule.cells),
-            answers=answers,
-            by_cell={cell.number: answer for cell, answer in zip(rule.cells, answers, strict=True)},
-        )
+        ]
 
     def _permitted(self, rule: OverrideRule) -> list[Named[Resolution]]:
         answers = (self._answer(model, Reason.OVERRIDE, rule.source) for model in rule.models)
         return [(each.target.name, each.target.version, each) for each in answers]
-
-
-def _compile_test(test: _Test) -> Callable[[RequestContext], Resolution | None]:
-    rule, eligible, by_cell, answers = test.rule, test.eligible, test.by_cell, test.answers
-    test_id, prefix = rule.test_id, salt_prefix(rule.salt)
-    ends = tuple(map(first_hash, test.ends))
-    layer = salt_prefix(rule.layer_salt) if rule.layer_salt else ""
-    low, high = first_hash(rule.layer_begin), first_hash(rule.layer_end)
-
-    def allocate(context: RequestContext) -> Resolution | None:
-        if eligible is not None and not eligible(context):
-            return None
-        if context.allocations is not NO_CELLS:
-            known = context.allocations.get(test_id)
-            if known is not None:
-                return by_cell.get(known)
-        user_id = context.user_id
-        if layer and not low <= HASH(layer + user_id, 0, UNSIGNED) < high:
-            return None
-        return answers[bisect_right(ends, HASH(prefix + user_id, 0, UNSIGNED))]
-
-    return allocate
-
-
-def _compile_shift(rule: ShiftRule) -> Predicate:
-    prefix, end = salt_prefix(rule.salt), first_hash(rule.basis_points)
-    return lambda context: HASH(prefix + context.user_id, 0, UNSIGNED) < end
-
-
-def _explain_test(test: _Test, context: RequestContext, steps: list[Step]) -> Resolution | None:
-    rule = test.rule
-    if test.eligible is not None and not test.eligible(context):
-        reason = why_not(rule.eligible, context) if rule.eligible is not None else ""
-        detail = f"not eligible for test {rule.test_id}: {reason}"
-        _pass_over(Reason.AB_TEST, rule.source, detail, steps)
-        return None
-    known = context.allocations.get(rule.test_id)
-    if known is not None:
-        answer = test.by_cell.get(known)
-        if answer is None:
-            detail = f"test {rule.test_id} has no cell {known}, which the caller named"
-            _pass_over(Reason.AB_TEST, rule.source, detail, steps)
-            return None
-        return _decide(answer, f"test {rule.test_id}: the caller says cell {known}", steps)
-    if not in_layer(rule, context.user_id):
-        detail = f"test {rule.test_id} doesn't own the user's part of its layer"
-        _pass_over(Reason.AB_TEST, rule.source, detail, steps)
-        return None
-    position = bucket(rule.salt, context.user_id)
-    answer = test.answers[bisect_right(test.ends, position)]
-    cell = answer.allocations[0].cell
-    return _decide(answer, f"test {rule.test_id}: bucket {position} of 10000 is in cell {cell}", steps)
-
-
-def _explain_shift(
-    rule: ShiftRule, answer: Resolution, context: RequestContext, steps: list[Step]
-) -> Resolution | None:
-    position = bucket(rule.salt, context.user_id)
-    detail = f"bucket {position} of 10000, shifted below {rule.basis_points}"
-    if position < rule.basis_points:
-        return _decide(answer, detail, steps)
-    _pass_over(Reason.SHIFT, rule.source, detail, steps)
-    return None
 
 
 def _decide(answer: Resolution, detail: str, steps: list[Step]) -> Resolution:

@@ -90,16 +90,26 @@ class Conditions(_message.Message):
     conditions: _containers.RepeatedCompositeFieldContainer[Condition]
     def __init__(self, conditions: _Optional[_Iterable[_Union[Condition, _Mapping]]] = ...) -> None: ...
 
+class Users(_message.Message):
+    __slots__ = ("ids",)
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class Condition(_message.Message):
-    __slots__ = ("all", "any", "comparison")
+    __slots__ = ("all", "any", "comparison", "users", "segment")
     ALL_FIELD_NUMBER: _ClassVar[int]
     ANY_FIELD_NUMBER: _ClassVar[int]
     NOT_FIELD_NUMBER: _ClassVar[int]
     COMPARISON_FIELD_NUMBER: _ClassVar[int]
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_FIELD_NUMBER: _ClassVar[int]
     all: Conditions
     any: Conditions
     comparison: Comparison
-    def __init__(self, all: _Optional[_Union[Conditions, _Mapping]] = ..., any: _Optional[_Union[Conditions, _Mapping]] = ..., comparison: _Optional[_Union[Comparison, _Mapping]] = ..., **kwargs) -> None: ...
+    users: Users
+    segment: str
+    def __init__(self, all: _Optional[_Union[Conditions, _Mapping]] = ..., any: _Optional[_Union[Conditions, _Mapping]] = ..., comparison: _Optional[_Union[Comparison, _Mapping]] = ..., users: _Optional[_Union[Users, _Mapping]] = ..., segment: _Optional[str] = ..., **kwargs) -> None: ...
 
 class Source(_message.Message):
     __slots__ = ("rule", "file", "line")
@@ -132,7 +142,7 @@ class Cell(_message.Message):
     def __init__(self, number: _Optional[int] = ..., end: _Optional[int] = ..., model: _Optional[int] = ...) -> None: ...
 
 class AbRule(_message.Message):
-    __slots__ = ("source", "test_id", "salt", "layer_salt", "layer_begin", "layer_end", "eligible", "cells")
+    __slots__ = ("source", "test_id", "salt", "layer_salt", "layer_begin", "layer_end", "eligible", "cells", "unit", "unit_cells")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     TEST_ID_FIELD_NUMBER: _ClassVar[int]
     SALT_FIELD_NUMBER: _ClassVar[int]
@@ -141,6 +151,8 @@ class AbRule(_message.Message):
     LAYER_END_FIELD_NUMBER: _ClassVar[int]
     ELIGIBLE_FIELD_NUMBER: _ClassVar[int]
     CELLS_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    UNIT_CELLS_FIELD_NUMBER: _ClassVar[int]
     source: Source
     test_id: str
     salt: str
@@ -149,7 +161,9 @@ class AbRule(_message.Message):
     layer_end: int
     eligible: Condition
     cells: _containers.RepeatedCompositeFieldContainer[Cell]
-    def __init__(self, source: _Optional[_Union[Source, _Mapping]] = ..., test_id: _Optional[str] = ..., salt: _Optional[str] = ..., layer_salt: _Optional[str] = ..., layer_begin: _Optional[int] = ..., layer_end: _Optional[int] = ..., eligible: _Optional[_Union[Condition, _Mapping]] = ..., cells: _Optional[_Iterable[_Union[Cell, _Mapping]]] = ...) -> None: ...
+    unit: str
+    unit_cells: _containers.RepeatedCompositeFieldContainer[Cell]
+    def __init__(self, source: _Optional[_Union[Source, _Mapping]] = ..., test_id: _Optional[str] = ..., salt: _Optional[str] = ..., layer_salt: _Optional[str] = ..., layer_begin: _Optional[int] = ..., layer_end: _Optional[int] = ..., eligible: _Optional[_Union[Condition, _Mapping]] = ..., cells: _Optional[_Iterable[_Union[Cell, _Mapping]]] = ..., unit: _Optional[str] = ..., unit_cells: _Optional[_Iterable[_Union[Cell, _Mapping]]] = ...) -> None: ...
 
 class ContextRule(_message.Message):
     __slots__ = ("source", "when", "model")
@@ -162,19 +176,31 @@ class ContextRule(_message.Message):
     def __init__(self, source: _Optional[_Union[Source, _Mapping]] = ..., when: _Optional[_Union[Condition, _Mapping]] = ..., model: _Optional[int] = ...) -> None: ...
 
 class ShiftRule(_message.Message):
-    __slots__ = ("source", "salt", "basis_points", "model")
+    __slots__ = ("source", "salt", "basis_points", "model", "when", "unit")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     SALT_FIELD_NUMBER: _ClassVar[int]
     BASIS_POINTS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    WHEN_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
     source: Source
     salt: str
     basis_points: int
     model: int
-    def __init__(self, source: _Optional[_Union[Source, _Mapping]] = ..., salt: _Optional[str] = ..., basis_points: _Optional[int] = ..., model: _Optional[int] = ...) -> None: ...
+    when: Condition
+    unit: str
+    def __init__(self, source: _Optional[_Union[Source, _Mapping]] = ..., salt: _Optional[str] = ..., basis_points: _Optional[int] = ..., model: _Optional[int] = ..., when: _Optional[_Union[Condition, _Mapping]] = ..., unit: _Optional[str] = ...) -> None: ...
+
+class Segment(_message.Message):
+    __slots__ = ("name", "when")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    WHEN_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    when: Condition
+    def __init__(self, name: _Optional[str] = ..., when: _Optional[_Union[Condition, _Mapping]] = ...) -> None: ...
 
 class ObjectiveTable(_message.Message):
-    __slots__ = ("objective", "input_type", "cache_lifetime", "deadline", "models", "overrides", "ab_rules", "context_rules", "shift", "default_model", "default_source")
+    __slots__ = ("objective", "input_type", "cache_lifetime", "deadline", "models", "overrides", "ab_rules", "context_rules", "shift", "default_model", "default_source", "segments", "shifts")
     OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
     INPUT_TYPE_FIELD_NUMBER: _ClassVar[int]
     CACHE_LIFETIME_FIELD_NUMBER: _ClassVar[int]
@@ -186,6 +212,8 @@ class ObjectiveTable(_message.Message):
     SHIFT_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_MODEL_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    SHIFTS_FIELD_NUMBER: _ClassVar[int]
     objective: str
     input_type: str
     cache_lifetime: _duration_pb2.Duration
@@ -197,7 +225,9 @@ class ObjectiveTable(_message.Message):
     shift: ShiftRule
     default_model: int
     default_source: Source
-    def __init__(self, objective: _Optional[str] = ..., input_type: _Optional[str] = ..., cache_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., deadline: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., models: _Optional[_Iterable[_Union[ModelTarget, _Mapping]]] = ..., overrides: _Optional[_Iterable[_Union[OverrideRule, _Mapping]]] = ..., ab_rules: _Optional[_Iterable[_Union[AbRule, _Mapping]]] = ..., context_rules: _Optional[_Iterable[_Union[ContextRule, _Mapping]]] = ..., shift: _Optional[_Union[ShiftRule, _Mapping]] = ..., default_model: _Optional[int] = ..., default_source: _Optional[_Union[Source, _Mapping]] = ...) -> None: ...
+    segments: _containers.RepeatedCompositeFieldContainer[Segment]
+    shifts: _containers.RepeatedCompositeFieldContainer[ShiftRule]
+    def __init__(self, objective: _Optional[str] = ..., input_type: _Optional[str] = ..., cache_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., deadline: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., models: _Optional[_Iterable[_Union[ModelTarget, _Mapping]]] = ..., overrides: _Optional[_Iterable[_Union[OverrideRule, _Mapping]]] = ..., ab_rules: _Optional[_Iterable[_Union[AbRule, _Mapping]]] = ..., context_rules: _Optional[_Iterable[_Union[ContextRule, _Mapping]]] = ..., shift: _Optional[_Union[ShiftRule, _Mapping]] = ..., default_model: _Optional[int] = ..., default_source: _Optional[_Union[Source, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., shifts: _Optional[_Iterable[_Union[ShiftRule, _Mapping]]] = ...) -> None: ...
 
 class TableSince(_message.Message):
     __slots__ = ("since", "table")

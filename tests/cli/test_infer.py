@@ -44,7 +44,7 @@ async def place(model: type[Workflow] = Echo, *loaded: str) -> AsyncIterator[Pla
         overrides=(),
         ab_rules=(),
         context_rules=(),
-        shift=None,
+        shifts=(),
     )
     async with serving(table) as lightbulb, running({"echo@1": model, "other@1": Echo}) as host:
         await host.assign(*map(assign, loaded or ("echo@1",)))

@@ -7,14 +7,18 @@ from lightbulb.model import (
     FIXED_ATTRIBUTES,
     AbRule,
     All,
+    AmongUsers,
     AnyOf,
     Cell,
     Comparison,
+    Condition,
     ContextRule,
+    InSegment,
     Not,
     ObjectiveTable,
     Operator,
     RequestContext,
+    Segment,
     ShiftRule,
 )
 from tests.lightbulb.tables import MODELS, OBJECTIVE, source
@@ -25,6 +29,8 @@ NAN = float("nan")
 values = texts | numbers | st.booleans()
 others = st.sampled_from(["x", "y"])
 names = st.sampled_from(FIXED_ATTRIBUTES) | others
+users = st.sampled_from(["u1", "u2", "u3", "u4"])
+units = st.just("") | names
 
 NUMERIC = (Operator.LT, Operator.LE, Operator.GT, Operator.GE)
 SEMVER = tuple(operator for operator in Operator if operator.name.startswith("SEMVER"))
@@ -45,21 +51,44 @@ leaves = (
     | comparisons(NUMERIC, st.tuples(numbers | st.booleans()))
     | comparisons(SEMVER, st.tuples(st.sampled_from(["1.2.3", "1.2.3-rc.2", "2.0.0"])))
     | comparisons((Operator.EXISTS,), st.just(()))
+    | st.frozensets(users, max_size=3).map(AmongUsers)
 )
-conditions = st.recursive(
-    leaves,
-    lambda inner: (
-        st.lists(inner, max_size=4).map(lambda several: All(tuple(several)))
-        | st.lists(inner, max_size=4).map(lambda several: AnyOf(tuple(several)))
-        | inner.map(Not)
-    ),
-    max_leaves=8,
-)
+
+
+def nested(leaf: st.SearchStrategy[Condition], max_leaves: int = 8) -> st.SearchStrategy[Condition]:
+    """Return conditions that are made of `leaf`."""
+    return st.recursive(
+        leaf,
+        lambda inner: (
+            st.lists(inner, max_size=4).map(lambda several: All(tuple(several)))
+            | st.lists(inner, max_size=4).map(lambda several: AnyOf(tuple(several)))
+            | inner.map(Not)
+        ),
+        max_leaves=max_leaves,
+    )
+
+
+conditions = nested(leaves)
+
+
+@st.composite
+def segments(draw: st.DrawFn) -> tuple[Segment, ...]:
+    """Return segments of which each may use those before it."""
+    found: tuple[Segment, ...] = ()
+    for number in range(draw(st.integers(0, 3))):
+        found += (Segment(name=f"s{number}", when=draw(nested(leaves_with(found), 4))),)
+    return found
+
+
+def leaves_with(known: tuple[Segment, ...]) -> st.SearchStrategy[Condition]:
+    """Return leaves of conditions that may use the segments that are known."""
+    return st.sampled_from([InSegment(each.name) for each in known]) | leaves if known else leaves
+
 
 TESTS = ("1", "2")
 contexts = st.builds(
     RequestContext,
-    user_id=st.text(min_size=1, max_size=8),
+    user_id=st.text(min_size=1, max_size=8) | users,
     **dict.fromkeys(FIXED_ATTRIBUTES, texts),
     attributes=st.dictionaries(others, values | st.just(NAN)),
     allocations=st.just({}) | st.dictionaries(st.sampled_from((*TESTS, "3")), st.integers(1, 4)),
@@ -70,7 +99,7 @@ models = st.integers(0, len(MODELS) - 1)
 
 
 @st.composite
-def ab_rules(draw: st.DrawFn, test_id: str) -> AbRule:
+def ab_rules(draw: st.DrawFn, test_id: str, conditions: st.SearchStrategy[Condition]) -> AbRule:
     ends = sorted({*draw(st.lists(positions, max_size=3)), BASIS_POINTS})
     begin, end = sorted(draw(st.tuples(positions, positions)))
     return AbRule(
@@ -82,13 +111,22 @@ def ab_rules(draw: st.DrawFn, test_id: str) -> AbRule:
         layer_begin=begin,
         layer_end=end,
         eligible=draw(st.none() | conditions),
+        unit=draw(units),
     )
 
 
 @st.composite
 def tables(draw: st.DrawFn) -> ObjectiveTable:
-    shift = st.builds(
-        ShiftRule, source=st.just(source("s")), salt=st.just("s"), basis_points=positions, model=models
+    own = draw(segments())
+    conditions = nested(leaves_with(own))
+    shifts = st.builds(
+        ShiftRule,
+        source=st.just(source("s")),
+        salt=st.sampled_from(["s", "t"]),
+        basis_points=positions,
+        model=models,
+        unit=units,
+        when=st.none() | conditions,
     )
     rules = st.builds(ContextRule, source=st.just(source("c")), when=conditions, model=models)
     return ObjectiveTable(
@@ -99,7 +137,8 @@ def tables(draw: st.DrawFn) -> ObjectiveTable:
         models=MODELS,
         default_model=draw(models),
         default_source=source("d"),
-        ab_rules=tuple(draw(ab_rules(test_id)) for test_id in TESTS[: draw(st.integers(0, 2))]),
+        ab_rules=tuple(draw(ab_rules(test_id, conditions)) for test_id in TESTS[: draw(st.integers(0, 2))]),
         context_rules=tuple(draw(st.lists(rules, max_size=2))),
-        shift=draw(st.none() | shift),
+        shifts=tuple(draw(st.lists(shifts, max_size=2))),
+        segments=own,
     )

@@ -86,7 +86,7 @@ TABLE = ObjectiveTable(
             model=3,
         ),
     ),
-    shift=ShiftRule(source=source("defineShiftRule"), salt="shift:x", basis_points=2_500, model=4),
+    shifts=(ShiftRule(source=source("defineShiftRule"), salt="shift:x", basis_points=2_500, model=4),),
 )
 
 

@@ -35,7 +35,7 @@ from tests.lightbulb.tables import AB_RULE, OBJECTIVE, TABLE, source, target
 
 @pytest.mark.parametrize(
     "table",
-    [TABLE, replace(TABLE, ab_rules=(), context_rules=(), overrides=(), shift=None, deadline=0.0)],
+    [TABLE, replace(TABLE, ab_rules=(), context_rules=(), overrides=(), shifts=(), deadline=0.0)],
     ids=["every kind of rule", "default only"],
 )
 def test_a_table_comes_back_as_it_went(table) -> None:

@@ -73,7 +73,7 @@ def test_a_ramp_only_ever_adds_users(user: str, one: int, other: int) -> None:
 
     def shifted(basis_points: int) -> bool:
         rule = ShiftRule(source=source("s"), salt="s", basis_points=basis_points, model=4)
-        table = replace(TABLE, ab_rules=(), context_rules=(), shift=rule)
+        table = replace(TABLE, ab_rules=(), context_rules=(), shifts=(rule,))
         return Resolver(table).resolve(RequestContext(user_id=user)).reason is Reason.SHIFT
 
     assert shifted(high) or not shifted(low)

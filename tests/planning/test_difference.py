@@ -119,4 +119,4 @@ def test_conditions_and_lists_of_clients_are_written_out() -> None:
     assert changed(replace(TABLE, overrides=(two,))).added == (
         "defineRule.js defineRule: lab, qa may ask for default@1",
     )
-    assert "25%" in "".join(changed(replace(TABLE, shift=None)).removed)
+    assert "25%" in "".join(changed(replace(TABLE, shifts=())).removed)

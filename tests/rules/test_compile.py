@@ -71,8 +71,8 @@ def test_every_kind_of_rule_finds_its_place() -> None:
     )
     table = only_table(more_js=more)
     assert [each.source.rule for each in table.context_rules] == ["defineHighRule", "defineLowRule"]
-    assert table.shift is not None
-    assert (table.shift.basis_points, table.shift.salt) == (1_250, "shift:Ranking")
+    (shift,) = table.shifts
+    assert (shift.basis_points, shift.salt) == (1_250, "shift:Ranking")
     (override,) = table.overrides
     assert override.clients == ("lab",)
     assert table.models[override.models[0]].parameters == {"k": 3}

@@ -40,15 +40,15 @@ def check(folder: Path, *, as_json: bool) -> None:
 
 
 def _document(table: ObjectiveTable) -> Mapping[str, Any]:
-    shift = table.shift
     return {
         "objective": table.objective,
         "default_model": table.models[table.default_model].name,
         "ab_tests": [rule.test_id for rule in table.ab_rules],
         "conditions": len(table.context_rules),
-        "shift": None
-        if shift is None
-        else {"percent": shift.basis_points / 100, "to": table.models[shift.model].name},
+        "shifts": [
+            {"percent": shift.basis_points / 100, "to": table.models[shift.model].name}
+            for shift in table.shifts
+        ],
         "overrides": sum(len(rule.models) for rule in table.overrides),
     }
 
@@ -66,12 +66,14 @@ def _print_summary(compiled: RuleSet) -> None:
 
 
 def _summary(table: ObjectiveTable) -> tuple[str, ...]:
-    shift = table.shift
     return (
         table.objective,
         table.models[table.default_model].name,
         ", ".join(rule.test_id for rule in table.ab_rules) or "-",
         str(len(table.context_rules)),
-        "-" if shift is None else f"{shift.basis_points / 100:g}% to {table.models[shift.model].name}",
+        ", ".join(
+            f"{shift.basis_points / 100:g}% to {table.models[shift.model].name}" for shift in table.shifts
+        )
+        or "-",
         str(sum(len(rule.models) for rule in table.overrides)),
     )
