@@ -7,7 +7,8 @@ any length.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 MAX_PROBLEMS = 200
 """Problems of a workspace that are told; of the others, how many there are."""
@@ -24,6 +25,13 @@ TOO_MANY = "TOO_MANY_PROBLEMS"
 """The code of the last problem, when others aren't told."""
 
 
+class Severity(StrEnum):
+    """What a problem means: an ERROR stops a publish; a WARNING is told, and stops nothing."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Problem:
     """One thing that is wrong: where, what, and what to do. `line` is 0 when there is none.
@@ -37,6 +45,7 @@ class Problem:
     code: str
     message: str
     remedy: str
+    severity: Severity = Severity.ERROR
 
     def __post_init__(self) -> None:
         """Cut the texts that an author's words are in."""
@@ -48,20 +57,35 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
         rule = f" {self.rule}" if self.rule else ""
-        return f"{place}{rule} {self.code}: {self.message}; {self.remedy}"
+        kind = "" if self.severity is Severity.ERROR else f" {self.severity.value}"
+        return f"{place}{rule}{kind} {self.code}: {self.message}; {self.remedy}"
 
 
 class WorkspaceError(Exception):
-    """A workspace that can't be published, with the problems found in it, in file order.
-
-    There are at most MAX_PROBLEMS; then comes one more, which says how many others there are.
-    """
+    """A workspace that can't be published, with the problems found in it, its warnings among them."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        found = sorted(set(problems))
-        told, others = found[:MAX_PROBLEMS], len(found) - MAX_PROBLEMS
-        self.problems = (*told, _too_many(others)) if others > 0 else tuple(told)
+        self.problems = told(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+
+def has_errors(problems: Iterable[Problem]) -> bool:
+    """Say whether one of the problems stops a publish."""
+    return any(each.severity is Severity.ERROR for each in problems)
+
+
+def told(problems: Iterable[Problem], most: int = MAX_PROBLEMS) -> tuple[Problem, ...]:
+    """Return what is told of these problems: each once, in file order.
+
+    There are at most `most`, rather errors than warnings; then comes one more, which says how many others
+    there are.
+    """
+    found = sorted(set(problems))
+    if len(found) <= most:
+        return tuple(found)
+    chosen = sorted(found, key=lambda each: each.severity is Severity.WARNING)[:most]
+    others = _too_many(len(found) - most)
+    return (*sorted(chosen), others if has_errors(found) else replace(others, severity=Severity.WARNING))
 
 
 def shortened(text: str, most: int) -> str:

@@ -35,7 +35,7 @@ from controlplane.planning.beside import plan_beside
 from controlplane.planning.routing import Inconsistent
 from controlplane.problems import MAX_TEXT, WorkspaceError, shortened
 from controlplane.rollout.codec import plan_to_bytes
-from controlplane.rules.compile import compile_workspace
+from controlplane.rules.compile import compile_and_warn
 
 PR_SET_PDEATHSIG = 1
 
@@ -65,8 +65,9 @@ class Compiler:
     def _done(self, request: Request) -> Answer:
         match request:
             case Compile(workspace=workspace):
-                self._rules = compile_workspace(workspace, self._begin)
-                return Compiled()
+                compiled = compile_and_warn(workspace, self._begin)
+                self._rules = compiled.rules
+                return Compiled(warnings=compiled.warnings)
             case PlanBeside(base=base, source_hash=source_hash):
                 assert self._rules is not None
                 self._begin("planning where its models run")

@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 
 from controlplane.model import Workspace
 from controlplane.planning.beside import Base, Release, Room
-from controlplane.problems import Problem
+from controlplane.problems import Problem, Severity
 
 SIZES = struct.Struct(">IQ")
 """How a frame begins: the bytes of its JSON, and of what follows that."""
@@ -50,7 +50,9 @@ class Doing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    """The workspace has no problem, so far."""
+    """The workspace has no error, so far; only these warnings."""
+
+    warnings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +98,15 @@ def to_frame(message: Request | Answer) -> bytes:
             said = {"plan": _said(base), "source_hash": source_hash}
         case Planned(content=content, release=release):
             said, body = {"planned": release}, content
-        case Faulty(problems=problems):
-            said = {"problems": list(map(asdict, problems))}
+        case Faulty(problems=problems) | Compiled(warnings=problems):
+            key = "problems" if isinstance(message, Faulty) else "compiled"
+            said = {key: list(map(asdict, problems))}
         case Doing(stage=stage):
             said = {"doing": stage}
         case Unservable(message=text):
             said = {"unservable": text}
-        case Compiled() | OutOfMemory():
-            said = {"is": type(message).__name__}
+        case OutOfMemory():
+            said = {"is": "OutOfMemory"}
     head = json.dumps(said).encode()
     return SIZES.pack(len(head), len(body)) + head + body
 
@@ -145,12 +148,11 @@ def answer_from(head: bytes, body: bytes) -> Answer:
             return Faulty(problems=tuple(map(_problem, problems)))
         case {"unservable": str(text)}:
             return Unservable(message=text)
-        case {"is": str(name)} if name in _BARE:
-            return _BARE[name]
+        case {"compiled": list(warnings)}:
+            return Compiled(warnings=tuple(map(_problem, warnings)))
+        case {"is": "OutOfMemory"}:
+            return OutOfMemory()
     raise Strange("no answer")
-
-
-_BARE: Mapping[str, Answer] = {"Compiled": Compiled(), "OutOfMemory": OutOfMemory()}
 
 
 def _release(said: list[object] | None) -> Release:
@@ -166,8 +168,17 @@ def _problem(said: object) -> Problem:
             "code": str(code),
             "message": str(message),
             "remedy": str(remedy),
+            "severity": "error" | "warning" as severity,
         }:
-            return Problem(file=file, line=line, rule=rule, code=code, message=message, remedy=remedy)
+            return Problem(
+                file=file,
+                line=line,
+                rule=rule,
+                code=code,
+                message=message,
+                remedy=remedy,
+                severity=Severity(severity),
+            )
         case _:
             raise Strange("no problem")
 

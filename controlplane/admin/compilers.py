@@ -14,6 +14,7 @@ from controlplane.admin.compiler_messages import Compile, Compiled, PlanBeside, 
 from controlplane.admin.compiler_process import CompilerFailed, CompilerProcess, Limits
 from controlplane.model import Workspace
 from controlplane.planning.beside import Base
+from controlplane.problems import Problem
 
 
 class TooManyPublishes(Exception):
@@ -64,9 +65,10 @@ class Compilers:
         Raises TooManyPublishes, WorkspaceError, CompilerFailed.
         """
         async with self._turn(), self._process() as process:
-            if not isinstance(await process.ask(Compile(workspace=workspace)), Compiled):
+            compiled = await process.ask(Compile(workspace=workspace))
+            if not isinstance(compiled, Compiled):
                 raise CompilerFailed("the compiler answered something else")
-            yield CompiledWorkspace(process)
+            yield CompiledWorkspace(process, compiled.warnings)
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -116,11 +118,12 @@ class Compilers:
 
 
 class CompiledWorkspace:
-    """A workspace without problems, in the process that has compiled it."""
+    """A workspace without errors, in the process that has compiled it; and its warnings."""
 
-    def __init__(self, process: CompilerProcess) -> None:
+    def __init__(self, process: CompilerProcess, warnings: tuple[Problem, ...]) -> None:
         """Ask that process."""
         self._process = process
+        self.warnings = warnings
 
     async def plan(self, base: Base, source_hash: str) -> Planned:
         """Return its plan beside what is loaded. Raises WorkspaceError, Inconsistent, CompilerFailed."""

@@ -18,6 +18,7 @@ from controlplane.admin.outcome import Outcome, RequestIdUsed, outcome_from_byte
 from controlplane.admin.planner import DoesNotFit, base_of, room_for
 from controlplane.model import Workspace
 from controlplane.planning.beside import Release
+from controlplane.problems import told
 from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout import operations
 from controlplane.rollout.codec import rollout_to_bytes
@@ -37,6 +38,9 @@ KEPT_GENERATIONS = 500
 
 MAX_NUMBER = 2**63 - 1
 """What a store can count to."""
+
+MAX_WARNINGS = 20
+"""Warnings that a publish is answered with: the store keeps its answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +120,9 @@ class Operator:
                     compiled = await stack.enter_async_context(self._compilers.compiled(workspace))
                 base = await asyncio.to_thread(base_of, self._base(known), known.generations)
                 planned = await compiled.plan(base, source_hash)
-                return await asyncio.to_thread(self._publish, known, planned, source_hash, caller)
+                step = await asyncio.to_thread(self._publish, known, planned, source_hash, caller)
+                warnings = told(compiled.warnings, MAX_WARNINGS)
+                return replace(step, outcome=replace(step.outcome, warnings=warnings))
 
             # Before the state is read that it is to follow: it takes its time, and the state moves on.
             known = await self._replica.refresh()

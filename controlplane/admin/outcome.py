@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
+from controlplane.admin.problem_codec import problem_from_message, problem_to_message
+from controlplane.problems import Problem
 from lightbulb.resolution.codec import Malformed
 from lightbulb.v1 import store_pb2
 
@@ -34,6 +36,8 @@ class Outcome:
     """Of a publish: that of the generation; empty likewise."""
     request_digest: bytes = b""
     """The digest of the request that it answers; empty likewise."""
+    warnings: tuple[Problem, ...] = ()
+    """Of a publish: what there is to say of its workspace."""
 
 
 class RequestIdUsed(Exception):
@@ -59,6 +63,7 @@ def outcome_to_bytes(outcome: Outcome) -> bytes:
         version=outcome.version,
         content_hash=outcome.content_hash,
         request_digest=outcome.request_digest,
+        warnings=map(problem_to_message, outcome.warnings),
     ).SerializeToString(deterministic=True)
 
 
@@ -81,4 +86,5 @@ def outcome_from_bytes(body: bytes) -> Outcome:
         version=message.version,
         content_hash=message.content_hash,
         request_digest=message.request_digest,
+        warnings=tuple(map(problem_from_message, message.warnings)),
     )

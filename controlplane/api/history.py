@@ -1,10 +1,9 @@
-"""The log, the audit trail and a workspace's problems, as the API tells them."""
+"""The log and the audit trail, as the API tells them."""
 
 from __future__ import annotations
 
 from collections.abc import Container
 
-from controlplane.problems import Problem
 from controlplane.rollout.events import EventKind, kind_of
 from controlplane.rollout.failure_codec import parse_cause
 from controlplane.rollout.state import Rollout
@@ -58,15 +57,3 @@ def event(event: Event) -> pb.Event:
     elif event.cause and kind is EventKind.ACTIVATED:
         parse_cause(event.cause, told.passed_over)
     return told
-
-
-def problem(problem: Problem) -> pb.Problem:
-    """Return what is wrong with a workspace."""
-    return pb.Problem(
-        file=problem.file,
-        line=problem.line,
-        rule=problem.rule,
-        code=problem.code,
-        message=problem.message,
-        remedy=problem.remedy,
-    )

@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from controlplane.admin.operator import MAX_NUMBER, Back, Caller, Operator
+from controlplane.admin.problem_codec import problem_to_message
 from controlplane.api.errors import Context, InvalidRequest, TooManyWatchers, abort, answered, status_of
-from controlplane.api.history import event, history_entry, problem
+from controlplane.api.history import event, history_entry
 from controlplane.api.status import status
 from controlplane.model import Workspace
 from controlplane.planning.difference import differences
@@ -55,12 +56,13 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         try:
             outcome = await self._operator.publish(workspace, caller)
         except WorkspaceError as error:
-            return pb.PublishResponse(problems=map(problem, error.problems))
+            return pb.PublishResponse(problems=map(problem_to_message, error.problems))
         return pb.PublishResponse(
             generation=outcome.generation,
             content_hash=outcome.content_hash or await self._content_hash(outcome.generation),
             unchanged=outcome.unchanged,
             version=outcome.version or self._replica.known.version,
+            warnings=map(problem_to_message, outcome.warnings),
         )
 
     @answered

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import grpc
 
+from controlplane.admin.problem_codec import problem_from_message
 from controlplane.cli.failed import Failed
 from controlplane.cli.options import Address
 from controlplane.cli.problems import printable
@@ -132,17 +133,12 @@ def _git(folder: Path, *arguments: str) -> str:
 
 def problems_of(response: pb.PublishResponse) -> tuple[Problem, ...]:
     """Return the problems that a publish was answered with."""
-    return tuple(
-        Problem(
-            file=problem.file,
-            line=problem.line,
-            rule=problem.rule,
-            code=problem.code,
-            message=problem.message,
-            remedy=problem.remedy,
-        )
-        for problem in response.problems
-    )
+    return tuple(map(problem_from_message, response.problems))
+
+
+def warnings_of(response: pb.PublishResponse) -> tuple[Problem, ...]:
+    """Return the warnings about what was published."""
+    return tuple(map(problem_from_message, response.warnings))
 
 
 def phase_name(phase: pb.Phase) -> str:

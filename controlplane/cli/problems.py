@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from controlplane.cli.extras import needs
 from controlplane.cli.failed import Failed
-from controlplane.problems import Problem, WorkspaceError
+from controlplane.problems import Problem, Severity, WorkspaceError, has_errors
 
 
 class BadWorkspace(Failed):
@@ -16,7 +16,7 @@ class BadWorkspace(Failed):
 
     def __init__(self, problems: Sequence[Problem], consequence: str = "") -> None:
         """`consequence` follows their number."""
-        count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
+        count = counted(problems)
         message = f"{count}; {consequence}" if consequence else count
         super().__init__("BAD_WORKSPACE", message, "`lightbulb rules check` tells them all")
         self.problems = tuple(problems)
@@ -29,6 +29,13 @@ class BadWorkspace(Failed):
     def document(self) -> Mapping[str, Any]:
         """Return it with its problems, as what JSON can say."""
         return {**super().document(), "problems": [problem_document(each) for each in self.problems]}
+
+
+def counted(problems: Sequence[Problem]) -> str:
+    """Return how many problems there are, and how many warnings: "2 problems, 1 warning"."""
+    warnings = sum(each.severity is Severity.WARNING for each in problems)
+    numbers = ((len(problems) - warnings, "problem"), (warnings, "warning"))
+    return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for count, name in numbers if count)
 
 
 @contextlib.contextmanager
@@ -49,7 +56,14 @@ def problem_document(problem: Problem) -> Mapping[str, Any]:
         "code": problem.code,
         "message": problem.message,
         "remedy": problem.remedy,
+        "severity": problem.severity.value,
     }
+
+
+def print_warnings(warnings: Sequence[Problem]) -> None:
+    """Print each warning to stderr, and how many there are; nothing when there is none."""
+    if warnings:
+        print_problems(warnings, counted(warnings))
 
 
 def print_problems(problems: Sequence[Problem], last: str) -> None:
@@ -65,11 +79,12 @@ def print_problems(problems: Sequence[Problem], last: str) -> None:
         line.append(printable(place), style="bold")
         if problem.rule:
             line.append(f" {printable(problem.rule)}")
-        line.append(f" {problem.code}", style="red")
+        warning = problem.severity is Severity.WARNING
+        line.append(f" {'warning ' if warning else ''}{problem.code}", style="yellow" if warning else "red")
         line.append(f": {printable(problem.message)}")
         console.print(line)
         console.print(Text(f"    {printable(problem.remedy)}", style="dim"))
-    console.print(Text(last, style="bold red"))
+    console.print(Text(last, style="bold red" if has_errors(problems) else "bold yellow"))
 
 
 def printable(text: str) -> str:

@@ -8,11 +8,11 @@ from pathlib import Path
 import grpc
 
 from controlplane.cli.consumers import is_synced
-from controlplane.cli.control_plane import failure, problems_of, publish_request, stub
+from controlplane.cli.control_plane import failure, problems_of, publish_request, stub, warnings_of
 from controlplane.cli.layout import Layout
 from controlplane.cli.options import Address, joined
 from controlplane.cli.ports import why_not
-from controlplane.cli.problems import BadWorkspace
+from controlplane.cli.problems import BadWorkspace, print_warnings
 from controlplane.cli.processes import Processes, ProcessFailed
 from controlplane.cli.redis import redis_command
 from controlplane.model import Shard
@@ -98,7 +98,10 @@ class System:
         return ["--node-id", name, "--state-dir", str(self._state / name)]
 
     def publish(self, folder: Path, revision: str = "") -> pb.PublishResponse:
-        """Publish a workspace; raises BadWorkspace, or ProcessFailed when there is no answer."""
+        """Publish a workspace, and print its warnings.
+
+        Raises BadWorkspace, or ProcessFailed when there is no answer.
+        """
         address = self.layout.control_planes[0]
         with open_channel(str(address)) as channel:
             api = stub(channel)
@@ -112,6 +115,7 @@ class System:
                 raise ProcessFailed(str(failure(error, address))) from error
         if response.problems:
             raise BadWorkspace(problems_of(response))
+        print_warnings(warnings_of(response))
         return response
 
     def wait_until_ready(self, generation: int) -> None:

@@ -12,12 +12,13 @@ from typing import TypeVar
 from controlplane.model import RuleSet, Workspace
 from controlplane.planning.placement import closure
 from controlplane.planning.plan import does_not_fit
-from controlplane.problems import Problem, WorkspaceError
+from controlplane.problems import Problem, WorkspaceError, has_errors, told
 from controlplane.rules.definitions import FILES, Definitions, read_definitions
 from controlplane.rules.lookup import named_models
 from controlplane.rules.sandbox import RawRule, evaluate
 from controlplane.rules.shapes import Rule, read_rules
 from controlplane.rules.tables import make_tables
+from controlplane.rules.unused import unused
 from controlplane.rules.workspace import check_workspace
 from controlplane.rules.yaml_file import suggest
 
@@ -38,18 +39,31 @@ class _Raw:
     complete: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A workspace that can be published, and what there is to say of it all the same."""
+
+    rules: RuleSet
+    warnings: tuple[Problem, ...]
+
+
 def _no_matter(stage: str) -> None:
     """Take no notice of what is begun."""
 
 
 def compile_workspace(workspace: Workspace, begin: Callable[[str], None] = _no_matter) -> RuleSet:
-    """Return the compiled rules of a workspace; raises WorkspaceError with the problems in it.
+    """Return the compiled rules of a workspace, as `compile_and_warn` does, without the warnings."""
+    return compile_and_warn(workspace, begin).rules
 
-    `begin` is told what is begun.
+
+def compile_and_warn(workspace: Workspace, begin: Callable[[str], None] = _no_matter) -> Compiled:
+    """Return the compiled rules of a workspace, and its warnings.
+
+    Raises WorkspaceError with the problems in it if one of them is an error. `begin` is told what is begun.
     """
     begin("looking at its files")
     problems = list(check_workspace(workspace))
-    if problems:
+    if has_errors(problems):
         raise WorkspaceError(problems)
     begin("reading its YAML files")
     definitions = read_definitions(workspace.files, problems)
@@ -69,15 +83,17 @@ def compile_workspace(workspace: Workspace, begin: Callable[[str], None] = _no_m
     rules = read_rules(raw.rules, problems)
     begin("comparing its rules")
     tables = make_tables(rules, definitions, problems, complete=raw.complete and len(rules) == len(raw.rules))
-    if problems:
+    if has_errors(problems):
         problems += _too_large(rules, definitions)
         raise WorkspaceError(problems)
-    return RuleSet(
+    problems += unused(rules, definitions)
+    compiled = RuleSet(
         objectives=_sorted(definitions.objectives),
         models=_sorted(definitions.models),
         shards=_sorted(definitions.shards),
         tables=tables,
     )
+    return Compiled(rules=compiled, warnings=told(problems))
 
 
 def _evaluate(workspace: Workspace, definitions: Definitions, problems: list[Problem]) -> _Raw:
@@ -97,7 +113,7 @@ def _evaluate(workspace: Workspace, definitions: Definitions, problems: list[Pro
     objectives = None if unread.everything else (*definitions.objectives, *unread.names)
     rules = evaluate(sources, objectives, CONSTANTS, found)
     problems += found
-    return _Raw(rules, complete=not found)
+    return _Raw(rules, complete=not has_errors(found))
 
 
 def _no_text(file: str, message: str) -> Problem:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from controlplane.model import CellWeight, Experiment, Model, Objective, Shard
-from controlplane.problems import Problem
+from controlplane.problems import Problem, has_errors
 from controlplane.rules.condition import read_condition
 from controlplane.rules.yaml_file import Misfit, YamlFile, hint
 from controlplane.rules.yaml_tree import MappingNode, Node, ScalarNode
@@ -113,7 +113,7 @@ def _items(yaml_file: YamlFile, key: str, problems: list[Problem]) -> Sequence[N
     """Return the items of a file's one list; None when there is no list, which is noted."""
     file = yaml_file.file
     if yaml_file.root is None:
-        if not any(problem.file == file for problem in problems):
+        if not has_errors(problem for problem in problems if problem.file == file):
             problems.append(
                 Problem(file=file, line=1, code="MISSING_KEY", message="it is empty", remedy=f"add {key}:")
             )

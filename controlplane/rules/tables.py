@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import TypeVar
 
 from controlplane.model import Experiment, Objective
-from controlplane.problems import Problem
+from controlplane.problems import Problem, has_errors
 from controlplane.rules.definitions import Definitions, problem_at
 from controlplane.rules.lookup import check_names, problem_in, version_of
 from controlplane.rules.overlaps import overlapping_contexts, overlapping_tests
@@ -137,7 +137,7 @@ class _TableMaker:
             overrides=self._overrides(rules),
             models=tuple(self._models),
         )
-        return None if self._problems else table
+        return None if has_errors(self._problems) else table
 
     def _note(self, source: Source, code: str, message: str, remedy: str) -> None:
         self._problems.append(problem_in(source, code, message, remedy))

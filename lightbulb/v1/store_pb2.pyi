@@ -1,3 +1,4 @@
+from lightbulb.v1 import control_plane_pb2 as _control_plane_pb2
 from lightbulb.v1 import failure_pb2 as _failure_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -177,7 +178,7 @@ class StoredReport(_message.Message):
     def __init__(self, replica: _Optional[str] = ..., heartbeat: _Optional[float] = ..., version: _Optional[int] = ..., consumers: _Optional[_Iterable[_Union[StoredConsumer, _Mapping]]] = ...) -> None: ...
 
 class StoredOutcome(_message.Message):
-    __slots__ = ("generation", "unchanged", "on_its_way", "pinned", "left", "version", "content_hash", "request_digest")
+    __slots__ = ("generation", "unchanged", "on_its_way", "pinned", "left", "version", "content_hash", "request_digest", "warnings")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
     ON_ITS_WAY_FIELD_NUMBER: _ClassVar[int]
@@ -186,6 +187,7 @@ class StoredOutcome(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     generation: int
     unchanged: bool
     on_its_way: bool
@@ -194,4 +196,5 @@ class StoredOutcome(_message.Message):
     version: int
     content_hash: str
     request_digest: bytes
-    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., pinned: _Optional[_Iterable[int]] = ..., left: _Optional[int] = ..., version: _Optional[int] = ..., content_hash: _Optional[str] = ..., request_digest: _Optional[bytes] = ...) -> None: ...
+    warnings: _containers.RepeatedCompositeFieldContainer[_control_plane_pb2.Problem]
+    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., pinned: _Optional[_Iterable[int]] = ..., left: _Optional[int] = ..., version: _Optional[int] = ..., content_hash: _Optional[str] = ..., request_digest: _Optional[bytes] = ..., warnings: _Optional[_Iterable[_Union[_control_plane_pb2.Problem, _Mapping]]] = ...) -> None: ...

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -31,7 +32,7 @@ from controlplane.admin.compilers import Compilers, Room, TooManyPublishes
 from controlplane.admin.planner import base_of
 from controlplane.model import Workspace
 from controlplane.planning.beside import Base, plan_beside
-from controlplane.problems import Problem, WorkspaceError
+from controlplane.problems import Problem, Severity, WorkspaceError
 from controlplane.rollout.codec import plan_to_bytes
 from controlplane.rollout.state import Generation, Phase, Rollout
 from controlplane.rules.compile import compile_workspace
@@ -40,6 +41,7 @@ from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.planes import DEADLINE, eventually, plane, refused, run, told
 from tests.rules.workspaces import rule, workspace
 
+PROBLEM = Problem(file="f", line=1, rule="r", code="C", message="m", remedy="x")
 RULES = Path(__file__).parents[2] / "rules"
 LARGE = workspace(models_yaml="models: [" + "a, " * 1_300_000 + "]")
 ENDLESS = workspace(more_js=rule("x: (() => { for (;;); })()"))
@@ -233,10 +235,11 @@ def test_a_control_plane_that_ends_leaves_no_process_behind(tmp_path: Path) -> N
     [
         Doing(stage="é"),
         Compiled(),
+        Compiled(warnings=(replace(PROBLEM, severity=Severity.WARNING),)),
         Planned(content=b"\0x", release=None),
         Planned(content=b"", release=()),
         Planned(content=b"", release=(1, 2)),
-        Faulty(problems=(Problem(file="f", line=1, rule="r", code="C", message="m", remedy="x"),)),
+        Faulty(problems=(PROBLEM,)),
         Unservable(message="no"),
         OutOfMemory(),
     ],

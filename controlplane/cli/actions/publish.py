@@ -15,12 +15,13 @@ from controlplane.cli.control_plane import (
     call,
     phase_name,
     problems_of,
+    warnings_of,
 )
 from controlplane.cli.documents import document_of
 from controlplane.cli.failures import how_far, why_failed
 from controlplane.cli.follow import follow
 from controlplane.cli.output import print_json
-from controlplane.cli.problems import BadWorkspace, printable
+from controlplane.cli.problems import BadWorkspace, print_warnings, printable
 from controlplane.rollout.failure import MAX_NAME
 from lightbulb.v1 import control_plane_pb2 as pb
 
@@ -34,6 +35,7 @@ def publish(request: pb.PublishRequest, control_planes: Addresses, *, wait: floa
     response = call(control_planes, lambda stub: stub.Publish(request, timeout=PUBLISH_SECONDS))
     if response.problems:
         raise BadWorkspace(problems_of(response), UNPUBLISHED)
+    print_warnings(warnings_of(response))
     generation = f"generation {response.generation} ({response.content_hash[:12]})"
     if response.unchanged:
         click.echo(f"{generation} has these files already; it is active or on its way")

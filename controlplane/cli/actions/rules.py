@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from controlplane.cli.output import print_json
-from controlplane.cli.problems import BadWorkspace, problem_document
-from controlplane.model import RuleSet
+from controlplane.cli.problems import BadWorkspace, counted, print_warnings, problem_document
 from controlplane.planning.plan import make_plan
-from controlplane.problems import WorkspaceError
-from controlplane.rules.compile import compile_workspace
+from controlplane.problems import Severity, WorkspaceError
+from controlplane.rules.compile import Compiled, compile_and_warn
 from controlplane.rules.workspace import read_workspace
 from lightbulb.model import ObjectiveTable
 
@@ -23,20 +23,32 @@ MIN_WIDTH = 140
 """A narrower terminal wraps the table's lines; better than cutting names short."""
 
 
-def check(folder: Path, *, as_json: bool) -> None:
-    """Print the problems of a workspace, or what it holds when there are none. Raises BadWorkspace."""
+def check(folder: Path, *, strict: bool, as_json: bool) -> None:
+    """Print the problems of a workspace, or what it holds when there is no error. Raises BadWorkspace.
+
+    With `strict`, its warnings are errors.
+    """
     try:
-        compiled = compile_workspace(read_workspace(folder))
-        make_plan(compiled)
+        compiled = _compiled(folder, strict=strict)
     except WorkspaceError as error:
         if not as_json:
             raise BadWorkspace(error.problems) from error
         print_json({"objectives": [], "problems": [problem_document(each) for each in error.problems]})
         sys.exit(1)
     if as_json:
-        print_json({"objectives": [_document(each) for each in compiled.tables], "problems": []})
+        objectives = [_document(each) for each in compiled.rules.tables]
+        print_json({"objectives": objectives, "problems": list(map(problem_document, compiled.warnings))})
     else:
+        print_warnings(compiled.warnings)
         _print_summary(compiled)
+
+
+def _compiled(folder: Path, *, strict: bool) -> Compiled:
+    compiled = compile_and_warn(read_workspace(folder))
+    make_plan(compiled.rules)
+    if strict and compiled.warnings:
+        raise WorkspaceError(replace(each, severity=Severity.ERROR) for each in compiled.warnings)
+    return compiled
 
 
 def _document(table: ObjectiveTable) -> Mapping[str, Any]:
@@ -53,16 +65,17 @@ def _document(table: ObjectiveTable) -> Mapping[str, Any]:
     }
 
 
-def _print_summary(compiled: RuleSet) -> None:
+def _print_summary(compiled: Compiled) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("objective", "default", "A/B tests", "conditions", "shift", "overrides"):
         table.add_column(column)
-    for objective in compiled.tables:
+    for objective in compiled.rules.tables:
         table.add_row(*_summary(objective))
     console = Console(width=max(Console().width, MIN_WIDTH))
     console.print(table)
-    count = len(compiled.tables)
-    console.print(f"[green]ok[/]: {count} objective{'' if count == 1 else 's'}, no problems")
+    count = len(compiled.rules.tables)
+    found = counted(compiled.warnings) or "no problems"
+    console.print(f"[green]ok[/]: {count} objective{'' if count == 1 else 's'}, {found}")
 
 
 def _summary(table: ObjectiveTable) -> tuple[str, ...]:

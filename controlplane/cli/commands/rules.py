@@ -9,6 +9,7 @@ import click
 from controlplane.cli.extras import needs, require
 from controlplane.cli.options import rules_argument
 from controlplane.cli.output import output_option
+from controlplane.cli.variables import option
 
 
 @click.group()
@@ -18,8 +19,9 @@ def rules() -> None:
 
 @rules.command()
 @rules_argument
+@option("--strict", is_flag=True, help="Take warnings for errors.")
 @output_option
-def check(*, folder: Path, output: bool) -> None:
+def check(*, folder: Path, strict: bool, output: bool) -> None:
     """Say all that is wrong with a workspace; publish nothing.
 
     Evaluates, compiles and plans the workspace in FOLDER (default: rules).
@@ -28,4 +30,4 @@ def check(*, folder: Path, output: bool) -> None:
         from controlplane.cli.actions import rules as action
     require("cli", "quickjs")
 
-    action.check(folder, as_json=output)
+    action.check(folder, strict=strict, as_json=output)

@@ -1,0 +1,77 @@
+"""What an author probably didn't mean is told, and stops nothing unless that is asked for."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from controlplane.cli.main import main
+from controlplane.problems import Severity, WorkspaceError
+from controlplane.rules.compile import compile_and_warn
+from controlplane.rules.workspace import read_workspace
+from tests.rules.workspaces import GOOD, rule, workspace
+
+ROOT = Path(__file__).parents[2]
+OUT = "name it in a rule, or take it out"
+UNUSED = [
+    f"experiments.yaml:4 warning UNUSED_TEST: no rule names test 777: nobody is in it; {OUT}",
+    f"experiments.yaml:8 warning UNUSED_TEST: no rule names test 778: nobody is in it; {OUT}",
+    f"models.yaml:5 warning UNUSED_MODEL: no rule names model fraud@1.10: no host loads it; {OUT}",
+    f"models.yaml:6 warning UNUSED_MODEL: no rule names model fraud@2: no host loads it; {OUT}",
+]
+
+
+@pytest.mark.parametrize("folder", ["rules", "controlplane/cli/template"])
+def test_our_own_workspaces_have_no_warning(folder: str) -> None:
+    assert compile_and_warn(read_workspace(ROOT / folder)).warnings == ()
+
+
+def test_models_and_tests_that_nothing_names_are_told() -> None:
+    """A model that another one needs is named: `base`."""
+    assert [str(each) for each in compile_and_warn(workspace()).warnings] == UNUSED
+
+
+def test_a_rule_that_names_a_model_in_any_way_uses_it() -> None:
+    named = rule('permitOverrides: [{name: "fraud", version: "2"}]')
+    told = [str(each) for each in compile_and_warn(workspace(more_js=named)).warnings]
+    assert told == UNUSED[:3]
+
+
+def test_errors_come_without_what_may_follow_from_them() -> None:
+    with pytest.raises(WorkspaceError) as caught:
+        compile_and_warn(workspace(more_js=rule("defaultModel: 5")))
+    assert {each.severity for each in caught.value.problems} == {Severity.ERROR}
+
+
+def check(folder: Path, *options: str) -> tuple[int, str, str]:
+    for name, text in GOOD.items():
+        (folder / name).write_text(text)
+    result = CliRunner().invoke(main, ["rules", "check", str(folder), *options])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_check_prints_warnings_and_is_content(tmp_path: Path) -> None:
+    code, out, err = check(tmp_path)
+    assert code == 0
+    assert out.splitlines()[-1] == "ok: 1 objective, 4 warnings"
+    assert err.splitlines()[0] == UNUSED[0].partition(";")[0]
+    assert err.splitlines()[-1] == "4 warnings"
+
+
+def test_check_takes_warnings_for_errors_when_it_is_to_be_strict(tmp_path: Path) -> None:
+    code, out, err = check(tmp_path, "--strict")
+    assert (code, out) == (1, "")
+    assert err.splitlines()[0] == UNUSED[0].partition(";")[0].replace(" warning", "")
+    assert err.splitlines()[-1] == "4 problems"
+
+
+@pytest.mark.parametrize(("options", "code", "severity"), [((), 0, "warning"), (("--strict",), 1, "error")])
+def test_json_has_warnings_among_the_problems(
+    tmp_path: Path, options: tuple[str, ...], code: int, severity: str
+) -> None:
+    told, out, err = check(tmp_path, "--output", "json", *options)
+    document = json.loads(out)
+    assert (told, err) == (code, "")
+    assert [each["severity"] for each in document["problems"]] == [severity] * 4
+    assert bool(document["objectives"]) is (code == 0)
