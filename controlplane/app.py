@@ -11,7 +11,7 @@ from functools import partial
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from controlplane.admin.compilers import Compilers
 from controlplane.admin.operator import Caller, Operator
@@ -27,7 +27,9 @@ from lightbulb.ads.server.server import SERVER_OPTIONS
 from lightbulb.ads.wire import SERVICE as ADS_SERVICE
 from lightbulb.discovery import discovery_pb2
 from lightbulb.rpc.doors import Doors, stop_in_order
+from lightbulb.rpc.health import LoopHealth
 from lightbulb.rpc.listen import listen
+from lightbulb.rpc.loop_patience import LoopPatience
 from lightbulb.rpc.reflection import add_reflection
 from lightbulb.rpc.unreadable import RefusesUnreadable
 from lightbulb.signals import stop_at_signals, until
@@ -42,6 +44,9 @@ COLLECTOR_THRESHOLDS = (10_000, 10, 100)
 A rollback among 10,000 models replaces many long-lived objects, which reference counts free. With Python's
 defaults a full pass follows almost each rollback, and stops the process for half a second.
 """
+
+LAST_SECONDS = 1.0
+"""For telling those whose publish takes longer than the grace that it was ended."""
 
 _SERVICES = (control_plane_pb2.DESCRIPTOR.services_by_name["ControlPlane"].full_name, ADS_SERVICE)
 
@@ -68,7 +73,7 @@ class ControlPlane:
     def __init__(self, settings: ControlPlaneSettings, store: Store) -> None:
         """Nothing runs before `start`."""
         self._settings = settings
-        self._health = health.aio.HealthServicer()
+        self._health = LoopHealth()
         self.replica = Replica(store, name=settings.replica, policy=settings.policy)
         self._compilers = Compilers()
         self.operator = Operator(self.replica, self._compilers)
@@ -84,26 +89,37 @@ class ControlPlane:
         self._server = grpc.aio.server(options=SERVER_OPTIONS)
         self._doors = Doors(self._server)
         self.replica.ads.add_to(self._server)
-        server = RefusesUnreadable(self._server, kind=KINDS[InvalidRequest], domain=DOMAIN, patience=None)
-        pb_grpc.add_ControlPlaneServicer_to_server(AdminService(self.replica, self.operator), server)
+        server = RefusesUnreadable(
+            self._server, kind=KINDS[InvalidRequest], domain=DOMAIN, patience=LoopPatience()
+        )
+        self._admin = AdminService(self.replica, self.operator)
+        pb_grpc.add_ControlPlaneServicer_to_server(self._admin, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         add_reflection(server, control_plane_pb2.DESCRIPTOR, discovery_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR)
         self.port = listen(self._server, self._settings.address)
         await self._server.start()
         self._running = asyncio.create_task(self.replica.run())
         self._compilers.make_ready()
-        for service in ("", *_SERVICES):
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        self._health.set(health_pb2.HealthCheckResponse.SERVING, "", *_SERVICES)
         log.info("control plane %s listens on port %d", self.replica.name, self.port)
 
     async def stop(self) -> None:
         """End the streams; consumers keep what they have."""
-        await self._health.enter_graceful_shutdown()
-        await self._compilers.stop()
+        self._health.leave()
         self._running.cancel()
         await asyncio.wait({self._running})
         await self.replica.stop()
-        await stop_in_order(self._server, self._doors, self._settings.grace)
+        grace = self._settings.grace
+        stopping = asyncio.create_task(
+            stop_in_order(self._server, self._doors, grace + LAST_SECONDS, self._end_watches)
+        )
+        await asyncio.wait({stopping}, timeout=grace)
+        await self._compilers.stop()
+        await stopping
+
+    def _end_watches(self) -> None:
+        self._health.end_watches()
+        self._admin.end_watches()
 
     async def run_until(self, stop: asyncio.Event) -> None:
         """Return when `stop` is set; raise what the replica failed with, should it ever."""

@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from controlplane.admin.compiler_messages import Compile, Compiled, PlanBeside, Planned
+from controlplane.admin.compiler_messages import Compile, Compiled, PlanBeside, Planned, Request
 from controlplane.admin.compiler_process import CompilerFailed, CompilerProcess, Limits
 from controlplane.model import Workspace
 from controlplane.planning.beside import Base
@@ -19,6 +20,13 @@ from controlplane.problems import Problem
 
 class TooManyPublishes(Exception):
     """As many workspaces are being compiled, or wait for it, as may."""
+
+
+Wanted = TypeVar("Wanted", Compiled, Planned)
+
+
+class Stopping(Exception):
+    """The control plane stops, and has changed nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +70,16 @@ class Compilers:
     async def compiled(self, workspace: Workspace) -> AsyncIterator[CompiledWorkspace]:
         """Compile a workspace, and hold what can plan it.
 
-        Raises TooManyPublishes, WorkspaceError, CompilerFailed.
+        Raises TooManyPublishes, WorkspaceError, CompilerFailed, Stopping.
         """
-        async with self._turn(), self._process() as process:
-            compiled = await process.ask(Compile(workspace=workspace))
-            if not isinstance(compiled, Compiled):
-                raise CompilerFailed("the compiler answered something else")
-            yield CompiledWorkspace(process, compiled.warnings)
+        try:
+            async with self._turn(), self._process() as process:
+                compiled = await _answered(process, Compile(workspace=workspace), Compiled)
+                yield CompiledWorkspace(process, compiled.warnings)
+        except CompilerFailed as error:
+            if self._closed:
+                raise Stopping("this control plane is stopping, and nothing has changed; retry") from error
+            raise
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -127,7 +138,11 @@ class CompiledWorkspace:
 
     async def plan(self, base: Base, source_hash: str) -> Planned:
         """Return its plan beside what is loaded. Raises WorkspaceError, Inconsistent, CompilerFailed."""
-        planned = await self._process.ask(PlanBeside(base=base, source_hash=source_hash))
-        if not isinstance(planned, Planned):
-            raise CompilerFailed("the compiler answered something else")
-        return planned
+        return await _answered(self._process, PlanBeside(base=base, source_hash=source_hash), Planned)
+
+
+async def _answered(process: CompilerProcess, request: Request, kind: type[Wanted]) -> Wanted:
+    answer = await process.ask(request)
+    if not isinstance(answer, kind):
+        raise CompilerFailed("the compiler answered something else")
+    return answer

@@ -104,8 +104,8 @@ class Operator:
     async def publish(self, workspace: Workspace, caller: Caller) -> Outcome:
         """Evaluate, compile and plan a workspace, and set its generation on its way.
 
-        Raises WorkspaceError with its problems, TooManyPublishes, CompilerFailed, Refused, Inconsistent,
-        StoreError. Each leaves everything as it was.
+        Raises WorkspaceError with its problems, TooManyPublishes, CompilerFailed, Stopping, Refused,
+        Inconsistent, StoreError. Each leaves everything as it was.
         """
         source_hash = await asyncio.to_thread(content_hash, workspace)
         async with contextlib.AsyncExitStack() as stack:

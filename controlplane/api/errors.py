@@ -11,7 +11,7 @@ import grpc
 import grpc.aio
 
 from controlplane.admin.compiler_process import CompilerFailed
-from controlplane.admin.compilers import TooManyPublishes
+from controlplane.admin.compilers import Stopping, TooManyPublishes
 from controlplane.admin.operator import UnknownGeneration
 from controlplane.admin.outcome import RequestIdUsed
 from controlplane.planning.routing import Inconsistent
@@ -86,6 +86,7 @@ KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
             code=_CODE.RESOURCE_EXHAUSTED, reason="TOO_MANY_PUBLISHES", retry_after=30.0
         ),
         CompilerFailed: _internal("COMPILER_FAILED"),
+        Stopping: ErrorKind(code=_CODE.UNAVAILABLE, reason="STOPPING", retry_after=1.0),
         NothingActive: _refused("NOTHING_ACTIVE"),
         NotLoaded: _refused("GENERATION_NOT_LOADED"),
         OnItsWay: _refused("GENERATION_ON_ITS_WAY"),

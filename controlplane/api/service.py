@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
+from controlplane.admin.compilers import Stopping
 from controlplane.admin.operator import MAX_NUMBER, Back, Caller, Operator
 from controlplane.admin.problem_codec import problem_to_message
 from controlplane.api.errors import Context, InvalidRequest, TooManyWatchers, abort, answered, status_of
@@ -42,6 +43,7 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         self._replica = replica
         self._operator = operator
         self._watchers = 0
+        self._ended = False
 
     @answered
     async def Publish(self, request: pb.PublishRequest) -> pb.PublishResponse:  # noqa: N802 - gRPC's name
@@ -102,15 +104,21 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         self._watchers += 1
         try:
             told, last = -1, None
-            while True:
+            while not self._ended:
                 told = await self._replica.wait_for_news(told, NEWS_SECONDS)
                 now = status(self._replica)
                 if now != last:
                     yield now
                     last = now
                 await asyncio.sleep(PAUSE_SECONDS)
+            await abort(context, status_of(Stopping("this control plane is stopping; watch again")))
         finally:
             self._watchers -= 1
+
+    def end_watches(self) -> None:
+        """End those who watch, as UNAVAILABLE: this replica stops."""
+        self._ended = True
+        self._replica.tell()
 
     @answered
     async def GetHistory(self, request: pb.GetHistoryRequest) -> pb.GetHistoryResponse:  # noqa: N802 - gRPC's name

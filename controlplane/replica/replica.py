@@ -224,7 +224,7 @@ class Replica:
             self._look(known, now)
             changed = True
         if changed:
-            self._tell()
+            self.tell()
 
     def _look(self, shown: StoreView, now: float) -> bool:
         """Take in what consumers said of what is shown; return whether anything was said."""
@@ -234,7 +234,7 @@ class Replica:
         self._everybody = self._reports.merge(own, shown.version, self.policy)
         return changed
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
         """Wake up whoever waits for news; what comes next is for an event of its own."""
         self._told += 1
         news, self._news = self._news, asyncio.Event()

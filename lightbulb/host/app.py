@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lightbulb.ads.client.subscriber import Subscriber, Update
 from lightbulb.ads.values import MODEL_ASSIGNMENT, Node
@@ -25,8 +25,10 @@ from lightbulb.oip import open_inference_pb2
 from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
 from lightbulb.resolution.codec import Malformed, assignment_from_bytes
 from lightbulb.rpc.doors import Doors, stop_in_order
+from lightbulb.rpc.health import LoopHealth
 from lightbulb.rpc.keepalive import SERVER_TO_CALLER, TAKES_PINGS, pings
 from lightbulb.rpc.listen import LISTEN_OPTIONS, listen
+from lightbulb.rpc.loop_patience import LoopPatience
 from lightbulb.rpc.reflection import add_reflection
 from lightbulb.rpc.unreadable import RefusesUnreadable
 from lightbulb.signals import stop_at_signals, until
@@ -79,7 +81,7 @@ class ServingHost:
         )
         origin = Origin(node_id=settings.node_id, shard=settings.shard)
         self._service = InferenceService(self.repository, origin, max_in_flight=settings.max_in_flight)
-        self._health = health.aio.HealthServicer()
+        self._health = LoopHealth()
         self._server = grpc.aio.server(
             options=[
                 *LISTEN_OPTIONS,
@@ -95,13 +97,13 @@ class ServingHost:
         """Listen, then register with the control plane. Raises CannotListen."""
         settings = self._settings
         advertised = _advertised(settings)
-        server = RefusesUnreadable(self._server, kind=KINDS[BadInput], domain=DOMAIN, patience=None)
+        server = RefusesUnreadable(self._server, kind=KINDS[BadInput], domain=DOMAIN, patience=LoopPatience())
         pb_grpc.add_GRPCInferenceServiceServicer_to_server(self._service, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         add_reflection(server, open_inference_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR)
         address = f"[{settings.address}]" if ":" in settings.address else settings.address
         self.port = listen(self._server, f"{address}:{settings.port}")
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._server.start()
         self._subscriber = Subscriber(
             target=settings.control_plane,
@@ -119,9 +121,9 @@ class ServingHost:
         await asyncio.wait({self.running})
         # After the subscription, or an assignment that is just applied would say "ready" again.
         self._service.ready = False
-        await self._health.enter_graceful_shutdown()
+        self._health.leave()
         await asyncio.sleep(self._settings.withdraw)
-        await stop_in_order(self._server, self._doors, self._settings.grace)
+        await stop_in_order(self._server, self._doors, self._settings.grace, self._health.end_watches)
         self._service.close()
         self.repository.close()
         log.info("stopped")
@@ -146,12 +148,11 @@ class ServingHost:
                 malformed[resource.name] = f"it holds an assignment of {assignment.id}"
         failed = await self.repository.apply(assignments, update.removed)
         self._service.ready = True
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        self._set_health(health_pb2.HealthCheckResponse.SERVING)
         return {**malformed, **failed}
 
-    async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
-        for service in ("", SERVICE):
-            await self._health.set(service, status)
+    def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+        self._health.set(status, "", SERVICE)
 
 
 async def serve(settings: HostSettings) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -94,9 +94,15 @@ class Doors(grpc.GenericRpcHandler):
         await context.abort(_REFUSED, REFUSAL)
 
 
-async def stop_in_order(server: grpc.aio.Server, doors: Doors, grace: float) -> None:
-    """Stop a server of grpc.aio: every call is answered within `grace` seconds, or refused."""
+async def stop_in_order(
+    server: grpc.aio.Server, doors: Doors, grace: float, end_watches: Callable[[], None] = lambda: None
+) -> None:
+    """Stop a server of grpc.aio: every call is answered within `grace` seconds, or refused.
+
+    `end_watches` ends those that would go on for ever.
+    """
     await doors.close()
+    end_watches()
     stopping = asyncio.create_task(server.stop(grace))
     try:
         await asyncio.wait({stopping}, timeout=STOPPING_SECONDS)  # it waits for those who are held back

@@ -17,6 +17,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from lightbulb.rpc.details import CallStatus, ErrorKind, call_status
+from lightbulb.rpc.loop_patience import LoopPatience
 from lightbulb.rpc.patience import Patience
 
 Deserializer = Callable[[bytes], Any]
@@ -46,12 +47,14 @@ class _Method(NamedTuple):
 class RefusesUnreadable:
     """Stands for `server` where services are added to it: `add_X_to_server(servicer, RefusesUnreadable(…))`.
 
-    `kind` and `domain` are what programs are told. A server of threads has `patience` for callers who say
-    nothing; one of grpc.aio needs none.
+    `kind` and `domain` are what programs are told. `patience` ends callers who say nothing: a Patience at a
+    server of threads, a LoopPatience at one of grpc.aio.
     """
 
-    def __init__(self, server: Any, *, kind: ErrorKind, domain: str, patience: Patience | None) -> None:
-        self.aio = patience is None
+    def __init__(
+        self, server: Any, *, kind: ErrorKind, domain: str, patience: Patience | LoopPatience
+    ) -> None:
+        self.aio = isinstance(patience, LoopPatience)
         self._server = server
         self._kind = kind
         self._domain = domain
@@ -72,12 +75,7 @@ class RefusesUnreadable:
                 text = f"the request of {name} can't be read: {error}"
                 return _Unreadable(call_status(self._kind, self._domain, text))
 
-        streams = method.request_streaming
-        if self._patience is not None:
-            return _attended(method, read, self._patience)
-        behaviours = (method.unary_unary, method.unary_stream, method.stream_unary, method.stream_stream)
-        checked = (each and _checked_aio(each, streams=streams) for each in behaviours)
-        return _Method(streams, method.response_streaming, read, method.response_serializer, *checked)
+        return _attended(method, read, self._patience)
 
 
 class _Handler(grpc.GenericRpcHandler):
@@ -99,11 +97,15 @@ class _Handler(grpc.GenericRpcHandler):
         return self._methods[name]
 
 
-def _attended(method: Any, read: Deserializer, patience: Patience) -> _Method:
+def _attended(method: Any, read: Deserializer, patience: Patience | LoopPatience) -> _Method:
     """Return the method as one that is given a stream of requests: so `patience` sees it wait for them."""
     unary = method.unary_unary or method.stream_unary
     stream = method.unary_stream or method.stream_stream
-    one = partial(_checked, streams=method.request_streaming, patience=patience)
+    streams = method.request_streaming
+    if isinstance(patience, LoopPatience):
+        one = partial(_checked_aio, streams=streams, patience=patience)
+    else:
+        one = partial(_checked, streams=streams, patience=patience)
     return _Method(
         request_streaming=True,
         response_streaming=method.response_streaming,
@@ -133,15 +135,17 @@ def _one(request: Any, context: Any) -> Any:
     return request
 
 
-def _checked_aio(behaviour: Behaviour, *, streams: bool) -> Behaviour:
-    async def read(request: Any, context: Any) -> Any:
-        return _each_aio(request, context) if streams else await _one_aio(request, context)
+def _checked_aio(behaviour: Behaviour, *, streams: bool, patience: LoopPatience) -> Behaviour:
+    async def read(context: Any) -> Any:
+        return (
+            _each_aio(context, patience) if streams else await _one_aio(await patience.only(context), context)
+        )
 
-    async def check(request: Any, context: Any) -> Any:
-        return await behaviour(await read(request, context), context)
+    async def check(_requests: Any, context: Any) -> Any:
+        return await behaviour(await read(context), context)
 
-    async def check_stream(request: Any, context: Any) -> AsyncIterator[Any]:
-        async with aclosing(behaviour(await read(request, context), context)) as responses:
+    async def check_stream(_requests: Any, context: Any) -> AsyncIterator[Any]:
+        async with aclosing(behaviour(await read(context), context)) as responses:
             async for response in responses:
                 yield response
 
@@ -155,6 +159,7 @@ async def _one_aio(request: Any, context: Any) -> Any:
     return request
 
 
-async def _each_aio(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
-    async for request in requests:
-        yield await _one_aio(request, context)
+async def _each_aio(context: Any, patience: LoopPatience) -> AsyncIterator[Any]:
+    async with aclosing(patience.each(context)) as requests:
+        async for request in requests:
+            yield await _one_aio(request, context)

@@ -21,13 +21,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lightbulb.errors import InvalidContext, LightbulbError
 from lightbulb.rpc.doors import Doors
+from lightbulb.rpc.health import Health
 from lightbulb.rpc.keepalive import SERVER_TO_CALLER, TAKES_PINGS, pings
 from lightbulb.rpc.listen import LISTEN_OPTIONS, listen
 from lightbulb.rpc.patience import Patience
 from lightbulb.rpc.reflection import add_reflection
 from lightbulb.rpc.status import DOMAIN, KINDS, status_of
 from lightbulb.rpc.unreadable import RefusesUnreadable
-from lightbulb.service.health import Health
 from lightbulb.service.responder import Responder
 from lightbulb.signals import stop_at_signals, until
 from lightbulb.tables.live import LiveTables
@@ -110,8 +110,9 @@ class LightbulbServer:
 
     async def stop(self) -> None:
         """Drain: health says NOT_SERVING, new calls are refused, and calls under way get `grace` seconds."""
-        self._health.enter_graceful_shutdown()
+        self._health.leave()
         await self._doors.close()
+        self._health.end_watches()
         stopped = self._server.stop(self._settings.grace)
         self._doors.turn_away()
         await asyncio.to_thread(stopped.wait)
@@ -128,8 +129,7 @@ class LightbulbServer:
         log.info("serving generation %d", self.feed.tables.generation.number)
 
     def _set_health(self, status: Any) -> None:
-        for service in ("", SERVICE):
-            self._health.set(service, status)
+        self._health.set(status, "", SERVICE)
 
 
 def _new_server() -> grpc.Server:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from controlplane import app  # noqa: F401 - has every error of the control plane's imported
 from controlplane.admin.compiler_process import CompilerFailed
-from controlplane.admin.compilers import TooManyPublishes
+from controlplane.admin.compilers import Stopping, TooManyPublishes
 from controlplane.admin.outcome import RequestIdUsed
 from controlplane.api.errors import DOMAIN, KINDS, InvalidRequest, TooManyWatchers, status_of
 from controlplane.api.service import MAX_TEXT
@@ -31,6 +31,7 @@ def test_every_error_has_a_row() -> None:
         TooManyWatchers,
         TooManyPublishes,
         CompilerFailed,
+        Stopping,
         Inconsistent,
         Malformed,
         OSError,

@@ -3,26 +3,26 @@
 import ast
 import asyncio
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable
 
-import grpc.aio
 import pytest
-from grpc_health.v1 import health, health_pb2_grpc
 
 from lightbulb.client.client import RESOLVE
-from lightbulb.errors import InvalidContext
-from lightbulb.rpc.doors import Doors, stop_in_order
-from lightbulb.rpc.status import DOMAIN, KINDS
-from lightbulb.rpc.unreadable import RefusesUnreadable
 from lightbulb.service.server import LightbulbServer
 from lightbulb.v1 import lightbulb_pb2 as pb
 from tests.ads.scripted_server import scripted_server
+from tests.controlplane.planes import POLICY, plane
+from tests.host.hosts import infer, running
+from tests.host.workflows import Echo, assign
 from tests.lightbulb.lightbulb_server import publish, settings
 from tests.lightbulb.plain_callers import PROGRAM
 from tests.lightbulb.tables import OBJECTIVE, TABLE
 
 CALLERS = 16
 ROUNDS = 4
+GET_STATUS = "/lightbulb.v1.ControlPlane/GetStatus"
+MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
 REQUEST = pb.ResolveRequest(objective=OBJECTIVE, context=pb.RequestContext(user_id="u"))
 
 
@@ -46,18 +46,19 @@ async def stopped_lightbulb() -> dict:
         return await codes(server.port, RESOLVE, REQUEST.SerializeToString(), server.stop)
 
 
-async def stopped_aio() -> dict:
-    """As a control plane and a host stop."""
-    server = grpc.aio.server()
-    doors = Doors(server)
-    services = RefusesUnreadable(server, kind=KINDS[InvalidContext], domain=DOMAIN, patience=None)
-    health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), services)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    return await codes(port, "/grpc.health.v1.Health/Check", b"", lambda: stop_in_order(server, doors, 30.0))
+async def stopped_control_plane() -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        async with plane(f"sqlite:{folder}/store.db", policy=POLICY) as it:
+            return await codes(it.port, GET_STATUS, b"", it.stop)
 
 
-@pytest.mark.parametrize("stopped", [stopped_lightbulb, stopped_aio])
+async def stopped_host() -> dict:
+    async with running({"echo@1": Echo}) as it:
+        await it.assign(assign("echo@1"))
+        return await codes(it.host.port, MODEL_INFER, infer("echo@1", 1).SerializeToString(), it.host.stop)
+
+
+@pytest.mark.parametrize("stopped", [stopped_lightbulb, stopped_control_plane, stopped_host])
 def test_no_call_of_a_plain_caller_ends_cancelled(stopped: Callable[[], Awaitable[dict]]) -> None:
     async def scenario() -> None:
         for _ in range(ROUNDS):

@@ -226,12 +226,25 @@ def test_an_open_stream_holds_a_drain_no_longer_than_the_grace() -> None:
             lightbulb(script, grace=0.2) as server,
             grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
         ):
-            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
-            await watch.read()
+            stream = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo()
+            await stream.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+            await stream.read()
             await asyncio.wait_for(server.stop(), 60)
-            await watch.read()  # NOT_SERVING
-            with pytest.raises(grpc.aio.AioRpcError):
-                await watch.read()
+            assert await stream.code() is not grpc.StatusCode.OK
+
+
+def test_who_watches_a_server_that_stops_is_told_so_and_holds_it_up_no_longer() -> None:
+    async def scenario() -> None:
+        async with scripted_server() as script, lightbulb(script, grace=600.0) as server:
+            publish(script, 1, TABLE)
+            await server.feed.wait_ready()
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+                watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+                while (await watch.read()).status != health_pb2.HealthCheckResponse.SERVING:
+                    pass
+                await asyncio.wait_for(server.stop(), 60)
+                assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+                assert await watch.code() is grpc.StatusCode.UNAVAILABLE
 
     asyncio.run(scenario())
 

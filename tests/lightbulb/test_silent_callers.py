@@ -10,7 +10,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from lightbulb.client.client import BATCH_RESOLVE, RESOLVE
 from lightbulb.rpc import patience
-from lightbulb.service.health import WATCHERS
+from lightbulb.rpc.health import WATCHERS
 from lightbulb.service.server import MAX_CALLS, THREADS
 from lightbulb.v1 import lightbulb_pb2 as pb
 from lightbulb.v1 import lightbulb_pb2_grpc
