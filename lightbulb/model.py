@@ -11,6 +11,8 @@ from enum import Enum
 from types import MappingProxyType
 
 Value = bool | int | float | str
+AttributeValue = Value | tuple[Value, ...]
+"""What a context's attribute may be: a scalar, or a list of them."""
 
 BASIS_POINTS = 10_000
 """Splits are in basis points: hundredths of a percent."""
@@ -48,7 +50,7 @@ class RequestContext:
     device: str = ""
     locale: str = ""
     surface: str = ""
-    attributes: Mapping[str, Value] = field(default_factory=lambda: EMPTY)
+    attributes: Mapping[str, AttributeValue] = field(default_factory=lambda: EMPTY)
     allocations: Mapping[str, int] = field(default_factory=lambda: NO_CELLS)
 
 
@@ -69,19 +71,48 @@ class Source:
 
 
 class Operator(Enum):
-    """How a Comparison compares. The values are the names in rules."""
+    """How a Comparison compares. The values are the names in rules.
+
+    VERSION_… take versions as clients write them ("v5.1"), SEMVER_… semantic versions alone.
+    """
 
     IN = "in"
+    IN_IGNORING_CASE = "in ignoring case"
     PREFIX = "prefix"
+    PREFIX_IGNORING_CASE = "prefix ignoring case"
+    SUFFIX = "suffix"
+    SUFFIX_IGNORING_CASE = "suffix ignoring case"
+    CONTAINS = "contains"
+    CONTAINS_IGNORING_CASE = "contains ignoring case"
+    MATCHES = "matches"
     LT = "<"
     LE = "<="
     GT = ">"
     GE = ">="
-    SEMVER_EQ = "semver =="
-    SEMVER_LT = "semver <"
-    SEMVER_LE = "semver <="
-    SEMVER_GT = "semver >"
-    SEMVER_GE = "semver >="
+    BEFORE = "before"
+    AFTER = "after"
+    IN_NETWORK = "in network"
+    VERSION_EQ = "semver =="
+    VERSION_LT = "semver <"
+    VERSION_LE = "semver <="
+    VERSION_GT = "semver >"
+    VERSION_GE = "semver >="
+    VERSION_TILDE = "semver ~"
+    VERSION_CARET = "semver ^"
+    SEMVER_EQ = "strict semver =="
+    SEMVER_LT = "strict semver <"
+    SEMVER_LE = "strict semver <="
+    SEMVER_GT = "strict semver >"
+    SEMVER_GE = "strict semver >="
+    SEMVER_TILDE = "strict semver ~"
+    SEMVER_CARET = "strict semver ^"
+    HAS_ANY = "has any"
+    HAS_ALL = "has all"
+    SIZE_EQ = "size =="
+    SIZE_LT = "size <"
+    SIZE_LE = "size <="
+    SIZE_GT = "size >"
+    SIZE_GE = "size >="
     EXISTS = "exists"
 
 

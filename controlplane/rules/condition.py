@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from controlplane.rules.yaml_file import suggest
-from lightbulb.model import All, AnyOf, Comparison, Condition, Not, Operator
-from lightbulb.resolution.conditions import compile_condition
+from lightbulb.model import All, AnyOf, Comparison, Condition, Not, Operator, Value
+from lightbulb.resolution.bad_value import BadValue
+from lightbulb.resolution.operators import OPERATORS, Kind, Takes, value_test
 
 Complain = Callable[[str, str, str], Exception]
 """Takes path, message and remedy; notes the problem and returns what to raise."""
@@ -58,19 +59,26 @@ def _read_comparison(data: dict[str, object], path: str, complain: Complain) -> 
 
 def _check(comparison: Comparison, path: str, complain: Complain) -> Comparison:
     """Return the comparison; raise when its values don't fit its operator."""
-    operator, values = comparison.operator, comparison.values
-    if operator is Operator.EXISTS:
-        if values:
-            raise complain(f"{path}.values", "exists compares with nothing", "leave values out")
-        return comparison
-    if not values:
-        raise complain(f"{path}.values", "nothing to compare with", "add at least one value")
-    if operator not in {Operator.IN, Operator.PREFIX} and len(values) != 1:
-        raise complain(f"{path}.values", f"{operator.value} takes one value", "leave one")
-    if operator is Operator.PREFIX and not all(isinstance(value, str) for value in values):
-        raise complain(f"{path}.values", "a prefix is a text", "quote it")
+    operator, values, path = comparison.operator, comparison.values, f"{path}.values"
+    form = OPERATORS[operator]
+    if form.takes is Takes.NONE and values:
+        raise complain(path, f"{operator.value} compares with nothing", "leave values out")
+    if form.takes is not Takes.NONE and not values:
+        raise complain(path, "nothing to compare with", "add at least one value")
+    if form.takes is Takes.ONE and len(values) != 1:
+        raise complain(path, f"{operator.value} takes one value", "leave one")
+    for value in values:
+        _check_kind(value, form.kind, path, complain)
     try:
-        compile_condition(comparison)
-    except ValueError as error:
-        raise complain(f"{path}.values", str(error), "mend the value") from error
+        value_test(comparison)
+    except BadValue as error:
+        raise complain(path, str(error), error.remedy) from error
     return comparison
+
+
+def _check_kind(value: Value, kind: Kind, path: str, complain: Complain) -> None:
+    match kind:
+        case Kind.TEXT if not isinstance(value, str):
+            raise complain(path, f"{value!r} is not a text", "quote it")
+        case Kind.NUMBER if isinstance(value, str | bool):
+            raise complain(path, f"{value!r} is not a number", "write a number, without quotes")

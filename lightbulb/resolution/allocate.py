@@ -14,7 +14,7 @@ from operator import attrgetter
 
 import mmh3
 
-from lightbulb.model import BASIS_POINTS, FIXED_ATTRIBUTES, AbRule, RequestContext, Value
+from lightbulb.model import BASIS_POINTS, FIXED_ATTRIBUTES, AbRule, AttributeValue, RequestContext
 
 HASH, UNSIGNED = mmh3.hash, False
 """`HASH(salt_prefix(salt) + user_id, 0, UNSIGNED)` is a user's hash, from 0 to 2**32 - 1."""
@@ -54,7 +54,7 @@ def identify(unit: str) -> Callable[[RequestContext], str]:
     return lambda context: _text(context.attributes.get(unit))
 
 
-def _text(value: Value | None) -> str:
+def _text(value: AttributeValue | None) -> str:
     """Return what tells one from another: a text, or a whole number as it is written."""
     if isinstance(value, str):
         return value

@@ -19,6 +19,7 @@ from lightbulb.model import (
     All,
     AmongUsers,
     AnyOf,
+    AttributeValue,
     Cell,
     Comparison,
     Condition,
@@ -38,6 +39,7 @@ from lightbulb.model import (
     TableSince,
     Value,
 )
+from lightbulb.resolution.operators import OPERATORS, Takes
 from lightbulb.resolution.segments import conditions_of, segments_of
 from lightbulb.v1 import table_pb2 as pb
 
@@ -100,8 +102,24 @@ def value_from_proto(message: pb.Value) -> Value:
             return message.double_value
         case "string_value":
             return message.string_value
+        case "list_value":
+            raise Malformed("a list, where a scalar belongs")
         case _:
             raise Malformed("a value without a kind")
+
+
+def attribute_to_proto(value: AttributeValue) -> pb.Value:
+    """Return a context's attribute, which may be a list of scalars."""
+    if isinstance(value, tuple | list):
+        return pb.Value(list_value=pb.ValueList(values=map(value_to_proto, value)))
+    return value_to_proto(value)
+
+
+def attribute_from_proto(message: pb.Value) -> AttributeValue:
+    """Return a context's attribute; raise Malformed when there is none, or for a list within a list."""
+    if message.HasField("list_value"):
+        return tuple(map(value_from_proto, message.list_value.values))
+    return value_from_proto(message)
 
 
 def values_from_proto(messages: Mapping[str, pb.Value]) -> dict[str, Value]:
@@ -165,9 +183,9 @@ def condition_from_proto(message: pb.Condition) -> Condition:
 def _comparison(message: pb.Comparison) -> Comparison:
     operator = _OPERATORS_BACK.get(message.operator)
     if operator is None:
-        raise Malformed(f"unknown operator {message.operator}")
+        raise Malformed(f"operator {message.operator} on {message.attribute} needs a newer Lightbulb")
     values = tuple(map(value_from_proto, message.values))
-    if not values and operator is not Operator.EXISTS:
+    if not values and OPERATORS[operator].takes is not Takes.NONE:
         raise Malformed(f"{message.attribute} {operator.value} compares with nothing")
     return Comparison(attribute=message.attribute, operator=operator, values=values)
 
@@ -319,6 +337,13 @@ def table_from_bytes(body: bytes) -> ObjectiveTable:
 
 
 def _table_from_proto(message: pb.ObjectiveTable) -> ObjectiveTable:
+    try:
+        return _read_table(message)
+    except Malformed as error:
+        raise Malformed(f"{message.objective}: {error}") from error
+
+
+def _read_table(message: pb.ObjectiveTable) -> ObjectiveTable:
     table = ObjectiveTable(
         objective=message.objective,
         input_type=message.input_type,
@@ -354,7 +379,7 @@ def _table_from_proto(message: pb.ObjectiveTable) -> ObjectiveTable:
 def _check_models(table: ObjectiveTable) -> None:
     missing = sorted(index for index in set(_referenced(table)) if index >= len(table.models))
     if missing:
-        raise Malformed(f"{table.objective} refers to models {missing} of {len(table.models)}")
+        raise Malformed(f"it refers to models {missing} of {len(table.models)}")
 
 
 def _referenced(table: ObjectiveTable) -> Iterable[int]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
-from operator import attrgetter, eq, ge, gt, le, lt
+from operator import attrgetter
 from types import MappingProxyType
 
 from lightbulb.model import (
@@ -22,24 +20,12 @@ from lightbulb.model import (
     Segment,
     Value,
 )
+from lightbulb.resolution.operators import value_test
 
 Predicate = Callable[[RequestContext], bool]
 
 NO_SEGMENTS: Mapping[str, Predicate] = MappingProxyType({})
 """Name of a segment -> what says whether a context is in it: what conditions know when there are none."""
-
-_NUMERIC = {Operator.LT: lt, Operator.LE: le, Operator.GT: gt, Operator.GE: ge}
-_SEMVER = {
-    Operator.SEMVER_EQ: eq,
-    Operator.SEMVER_LT: lt,
-    Operator.SEMVER_LE: le,
-    Operator.SEMVER_GT: gt,
-    Operator.SEMVER_GE: ge,
-}
-_SEMVER_PATTERN = re.compile(
-    r"(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})(?:-([0-9A-Za-z.-]{1,64}))?(?:\+[0-9A-Za-z.-]{1,64})?",
-    re.ASCII,
-)
 
 # Written out for speed: to get an attribute by its name costs as much as the look-up itself.
 _AMONG: Mapping[str, Callable[[frozenset[Value]], Predicate]] = {
@@ -54,27 +40,6 @@ _NOT_AMONG: Mapping[str, Callable[[frozenset[Value]], Predicate]] = {
     "locale": lambda wanted: lambda context: context.locale not in wanted,
     "surface": lambda wanted: lambda context: context.surface not in wanted,
 }
-
-_Identifier = tuple[int, int, str]
-SemverKey = tuple[int, int, int, bool, tuple[_Identifier, ...]]
-
-
-@lru_cache(maxsize=4096)
-def semver_key(text: str) -> SemverKey | None:
-    """Return a key that orders semantic versions by precedence (semver.org 2.0.0, section 11).
-
-    None when `text` is not a semantic version. Build metadata is ignored.
-    """
-    match = _SEMVER_PATTERN.fullmatch(text)
-    if match is None:
-        return None
-    major, minor, patch, pre = match.groups()
-    parts = pre.split(".") if pre else []
-    if not all(parts) or any(part.isdigit() and len(part) > 1 and part[0] == "0" for part in parts):
-        return None
-    # Numeric identifiers order by value, before alphanumeric ones. A release comes after its pre-releases.
-    identifiers = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts)
-    return int(major), int(minor), int(patch), not pre, identifiers
 
 
 def compile_segments(segments: Iterable[Segment]) -> Mapping[str, Predicate]:
@@ -163,7 +128,7 @@ def _compile_comparison(comparison: Comparison, *, negate: bool) -> Predicate:
     fixed = name in FIXED_ATTRIBUTES
     if comparison.operator is Operator.IN and all(isinstance(value, str) for value in values):
         return _compile_texts(name, frozenset(values), fixed=fixed, negate=negate)
-    test = _value_test(comparison)
+    test = value_test(comparison)
     get = attrgetter(name)
 
     def compare_field(context: RequestContext) -> bool:
@@ -185,51 +150,6 @@ def _compile_texts(name: str, wanted: frozenset[Value], *, fixed: bool, negate: 
     if negate:
         return lambda context: context.attributes.get(name) not in wanted
     return lambda context: context.attributes.get(name) in wanted
-
-
-def _value_test(comparison: Comparison) -> Callable[[Value], bool]:
-    operator, values = comparison.operator, comparison.values
-    if operator is Operator.EXISTS:
-        return lambda _: True
-    if operator is Operator.IN:
-        wanted = frozenset(map(typed, values))
-        return lambda value: typed(value) in wanted
-    if operator is Operator.PREFIX:
-        prefixes = tuple(value for value in values if isinstance(value, str))
-        return lambda value: isinstance(value, str) and value.startswith(prefixes)
-    if operator in _NUMERIC:
-        return _numeric_test(operator, values[0])
-    return _semver_test(operator, str(values[0]))
-
-
-def _numeric_test(operator: Operator, bound: Value) -> Callable[[Value], bool]:
-    if isinstance(bound, str):
-        raise ValueError(  # noqa: TRY004 - a bad rule, not a bad call
-            f"{operator.value} compares numbers, not {bound!r}"
-        )
-    order, limit = _NUMERIC[operator], float(bound)
-    return lambda value: (
-        isinstance(value, int | float) and not isinstance(value, bool) and bool(order(value, limit))
-    )
-
-
-def _semver_test(operator: Operator, bound: str) -> Callable[[Value], bool]:
-    order, limit = _SEMVER[operator], semver_key(bound)
-    if limit is None:
-        raise ValueError(f"{bound!r} is not a semantic version")
-
-    def test(value: Value) -> bool:
-        key = semver_key(value) if isinstance(value, str) else None
-        return key is not None and bool(order(key, limit))
-
-    return test
-
-
-def typed(value: Value) -> tuple[str, Value]:
-    """Return a value that is equal to another only if a rule would call them equal."""
-    # In Python True == 1; in a rule they differ.
-    kind = "bool" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
-    return kind, value
 
 
 def attributes_of(condition: Condition) -> Iterator[str]:

@@ -23,7 +23,7 @@ from lightbulb.model import (
     Segment,
     Value,
 )
-from lightbulb.resolution.conditions import typed
+from lightbulb.resolution.operators import typed
 
 Typed = tuple[str, Value]
 

@@ -13,12 +13,12 @@ from lightbulb.model import (
     All,
     AmongUsers,
     AnyOf,
+    AttributeValue,
     Comparison,
     Condition,
     InSegment,
     Not,
     RequestContext,
-    Value,
 )
 from lightbulb.resolution.conditions import compile_condition
 
@@ -105,13 +105,13 @@ def _asked(condition: Comparison | AmongUsers) -> str:
     return users_text(condition.users) if isinstance(condition, AmongUsers) else comparison_text(condition)
 
 
-def _value(name: str, context: RequestContext) -> Value | None:
+def _value(name: str, context: RequestContext) -> AttributeValue | None:
     """Return what a condition compares; an empty field is an absent attribute."""
     if name in FIXED_ATTRIBUTES:
         return getattr(context, name) or None
     return context.attributes.get(name)
 
 
-def _short(value: Value) -> str:
-    text = repr(value)
+def _short(value: AttributeValue) -> str:
+    text = repr(list(value) if isinstance(value, tuple) else value)
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"

@@ -7,7 +7,8 @@
     lightbulb_model_type          for example "SCORER"
     lightbulb_input_type          for example "TITLE_INPUT_TYPE"
     lightbulb_context_user_id     who is asking
-    lightbulb_context_<name>      country, device, locale, surface and each free attribute; unless empty
+    lightbulb_context_<name>      country, device, locale, surface and each free attribute; unless empty.
+                                  A list is its JSON: ["new","kids"]
 
 Pure. It works on any protobuf class that has the protocol's fields: the request is the caller's own, be it of
 `lightbulb.oip` or of tritonclient, whose messages are others. So nothing generated is imported here.
@@ -15,11 +16,12 @@ Pure. It works on any protobuf class that has the protocol's fields: the request
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, MutableMapping
 from typing import Any, Protocol, Self, TypeVar
 
 from lightbulb.errors import ReservedParameter
-from lightbulb.model import FIXED_ATTRIBUTES, RequestContext, Value
+from lightbulb.model import FIXED_ATTRIBUTES, AttributeValue, RequestContext, Value
 from lightbulb.rpc.answer import Answer
 
 PREFIX = "lightbulb_"
@@ -89,8 +91,16 @@ def infer_parameters(answer: Answer, context: RequestContext) -> dict[str, Value
         value = getattr(context, name)
         if value:
             parameters[CONTEXT_PREFIX + name] = value
-    parameters.update({CONTEXT_PREFIX + name: value for name, value in context.attributes.items()})
+    for name, attribute in context.attributes.items():
+        parameters[CONTEXT_PREFIX + name] = _scalar(attribute)
     return parameters
+
+
+def _scalar(attribute: AttributeValue) -> Value:
+    """Return an attribute as a parameter, which can't be a list."""
+    if isinstance(attribute, list | tuple):
+        return json.dumps(attribute, ensure_ascii=False, separators=(",", ":"))
+    return attribute
 
 
 def enrich(request: Request, answer: Answer, context: RequestContext) -> Request:

@@ -10,13 +10,14 @@ from dataclasses import fields
 from typing import Any
 
 from lightbulb.errors import InvalidContext
-from lightbulb.model import EMPTY, FIXED_ATTRIBUTES, NO_CELLS, RequestContext, Value
+from lightbulb.model import EMPTY, FIXED_ATTRIBUTES, NO_CELLS, AttributeValue, RequestContext
 from lightbulb.resolution.codec import (
+    attribute_from_proto,
+    attribute_to_proto,
     duration,
     seconds,
     source_from_proto,
     source_to_proto,
-    value_from_proto,
     value_to_proto,
     values_from_proto,
 )
@@ -35,6 +36,8 @@ MAX_FIELD = 128
 MAX_ATTRIBUTES = 64
 MAX_ATTRIBUTE = 1024
 """Characters of a string attribute."""
+MAX_LIST = 64
+"""Elements of an attribute that is a list."""
 MAX_ALLOCATIONS = 256
 
 _NOT_ATTRIBUTES = frozenset(("user_id", *FIXED_ATTRIBUTES))
@@ -90,7 +93,7 @@ def _check_fields(message: pb.RequestContext) -> None:
             )
 
 
-def _attributes(messages: Mapping[str, table_pb2.Value]) -> Mapping[str, Value]:
+def _attributes(messages: Mapping[str, table_pb2.Value]) -> Mapping[str, AttributeValue]:
     if len(messages) > MAX_ATTRIBUTES:
         raise InvalidContext(
             f"{len(messages)} context.attributes; {MAX_ATTRIBUTES} are allowed", path="context.attributes"
@@ -104,7 +107,7 @@ def _attributes(messages: Mapping[str, table_pb2.Value]) -> Mapping[str, Value]:
     return {name: _attribute(name, messages[name]) for name in messages}
 
 
-def _attribute(name: str, message: table_pb2.Value) -> Value:
+def _attribute(name: str, message: table_pb2.Value) -> AttributeValue:
     if not name or len(name) > MAX_FIELD:
         raise InvalidContext(
             f"context.attributes: the name {name[:MAX_FIELD]!r} has {len(name)} characters; "
@@ -113,18 +116,28 @@ def _attribute(name: str, message: table_pb2.Value) -> Value:
         )
     text = message.string_value
     if not text:  # another type, or an empty text
-        try:
-            return value_from_proto(message)
-        except ValueError as error:
-            raise InvalidContext(
-                f"context.attributes[{name!r}] is {error}", path=f"context.attributes[{name!r}]"
-            ) from error
+        return _other_attribute(f"context.attributes[{name!r}]", message)
     if len(text) > MAX_ATTRIBUTE:
-        raise InvalidContext(
-            f"context.attributes[{name!r}] has {len(text)} characters; {MAX_ATTRIBUTE} are allowed",
-            path=f"context.attributes[{name!r}]",
-        )
+        raise _too_long(f"context.attributes[{name!r}]", text)
     return text
+
+
+def _other_attribute(path: str, message: table_pb2.Value) -> AttributeValue:
+    try:
+        value = attribute_from_proto(message)
+    except ValueError as error:
+        raise InvalidContext(f"{path} is {error}", path=path) from error
+    if isinstance(value, tuple):
+        if len(value) > MAX_LIST:
+            raise InvalidContext(f"{path} has {len(value)} elements; {MAX_LIST} are allowed", path=path)
+        for index, each in enumerate(value):
+            if isinstance(each, str) and len(each) > MAX_ATTRIBUTE:
+                raise _too_long(f"{path}[{index}]", each)
+    return value
+
+
+def _too_long(path: str, text: str) -> InvalidContext:
+    return InvalidContext(f"{path} has {len(text)} characters; {MAX_ATTRIBUTE} are allowed", path=path)
 
 
 def _allocations(cells: Mapping[str, int]) -> Mapping[str, int]:
@@ -151,7 +164,7 @@ def request_to_proto(query: Query, client: str, sidecar: str = "") -> pb.Resolve
                 device=context.device,
                 locale=context.locale,
                 surface=context.surface,
-                attributes={name: value_to_proto(value) for name, value in context.attributes.items()},
+                attributes={name: attribute_to_proto(value) for name, value in context.attributes.items()},
                 allocations=context.allocations,
             ),
             override_model=query.override_model,

@@ -17,7 +17,7 @@ SHOWN = 40
 """So many characters of a value are shown."""
 
 _FIELDS = ("user_id", "country", "device", "locale", "surface")
-_ONE_VALUE = "an attribute is a text, a number or a bool"
+_ONE_VALUE = "an attribute is a text, a number, a bool, or a list of them"
 
 
 def check_writable(query: Query) -> None:
@@ -28,7 +28,7 @@ def check_writable(query: Query) -> None:
     for name in _FIELDS:
         _check_text(f"context.{name}", getattr(context, name, None))
     for name, value in _items("context.attributes", context.attributes):
-        _check_attribute(f"context.attributes[{name!r:.{SHOWN}}]", value)
+        _check_value(f"context.attributes[{name!r:.{SHOWN}}]", value)
     for name, cell in _items("context.allocations", context.allocations):
         if not isinstance(cell, int):
             raise _refused(f"context.allocations[{name!r:.{SHOWN}}]", cell, "give the number of a cell")
@@ -49,7 +49,15 @@ def _check_text(path: str, value: Any) -> None:
         raise _refused(path, value, "half a character (a lone surrogate) has no UTF-8; send the whole one")
 
 
-def _check_attribute(path: str, value: Any) -> None:
+def _check_value(path: str, value: Any) -> None:
+    if not isinstance(value, list | tuple):
+        _check_scalar(path, value)
+        return
+    for index, each in enumerate(value):
+        _check_scalar(f"{path}[{index}]", each)
+
+
+def _check_scalar(path: str, value: Any) -> None:
     match value:
         case str():
             _check_text(path, value)

@@ -25,6 +25,32 @@ class Operator(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OPERATOR_SEMVER_GT: _ClassVar[Operator]
     OPERATOR_SEMVER_GE: _ClassVar[Operator]
     OPERATOR_EXISTS: _ClassVar[Operator]
+    OPERATOR_SUFFIX: _ClassVar[Operator]
+    OPERATOR_CONTAINS: _ClassVar[Operator]
+    OPERATOR_MATCHES: _ClassVar[Operator]
+    OPERATOR_IN_IGNORING_CASE: _ClassVar[Operator]
+    OPERATOR_PREFIX_IGNORING_CASE: _ClassVar[Operator]
+    OPERATOR_SUFFIX_IGNORING_CASE: _ClassVar[Operator]
+    OPERATOR_CONTAINS_IGNORING_CASE: _ClassVar[Operator]
+    OPERATOR_BEFORE: _ClassVar[Operator]
+    OPERATOR_AFTER: _ClassVar[Operator]
+    OPERATOR_IN_NETWORK: _ClassVar[Operator]
+    OPERATOR_VERSION_EQ: _ClassVar[Operator]
+    OPERATOR_VERSION_LT: _ClassVar[Operator]
+    OPERATOR_VERSION_LE: _ClassVar[Operator]
+    OPERATOR_VERSION_GT: _ClassVar[Operator]
+    OPERATOR_VERSION_GE: _ClassVar[Operator]
+    OPERATOR_VERSION_TILDE: _ClassVar[Operator]
+    OPERATOR_VERSION_CARET: _ClassVar[Operator]
+    OPERATOR_SEMVER_TILDE: _ClassVar[Operator]
+    OPERATOR_SEMVER_CARET: _ClassVar[Operator]
+    OPERATOR_HAS_ANY: _ClassVar[Operator]
+    OPERATOR_HAS_ALL: _ClassVar[Operator]
+    OPERATOR_SIZE_EQ: _ClassVar[Operator]
+    OPERATOR_SIZE_LT: _ClassVar[Operator]
+    OPERATOR_SIZE_LE: _ClassVar[Operator]
+    OPERATOR_SIZE_GT: _ClassVar[Operator]
+    OPERATOR_SIZE_GE: _ClassVar[Operator]
 OPERATOR_UNSPECIFIED: Operator
 OPERATOR_IN: Operator
 OPERATOR_PREFIX: Operator
@@ -38,18 +64,52 @@ OPERATOR_SEMVER_LE: Operator
 OPERATOR_SEMVER_GT: Operator
 OPERATOR_SEMVER_GE: Operator
 OPERATOR_EXISTS: Operator
+OPERATOR_SUFFIX: Operator
+OPERATOR_CONTAINS: Operator
+OPERATOR_MATCHES: Operator
+OPERATOR_IN_IGNORING_CASE: Operator
+OPERATOR_PREFIX_IGNORING_CASE: Operator
+OPERATOR_SUFFIX_IGNORING_CASE: Operator
+OPERATOR_CONTAINS_IGNORING_CASE: Operator
+OPERATOR_BEFORE: Operator
+OPERATOR_AFTER: Operator
+OPERATOR_IN_NETWORK: Operator
+OPERATOR_VERSION_EQ: Operator
+OPERATOR_VERSION_LT: Operator
+OPERATOR_VERSION_LE: Operator
+OPERATOR_VERSION_GT: Operator
+OPERATOR_VERSION_GE: Operator
+OPERATOR_VERSION_TILDE: Operator
+OPERATOR_VERSION_CARET: Operator
+OPERATOR_SEMVER_TILDE: Operator
+OPERATOR_SEMVER_CARET: Operator
+OPERATOR_HAS_ANY: Operator
+OPERATOR_HAS_ALL: Operator
+OPERATOR_SIZE_EQ: Operator
+OPERATOR_SIZE_LT: Operator
+OPERATOR_SIZE_LE: Operator
+OPERATOR_SIZE_GT: Operator
+OPERATOR_SIZE_GE: Operator
 
 class Value(_message.Message):
-    __slots__ = ("bool_value", "int64_value", "double_value", "string_value")
+    __slots__ = ("bool_value", "int64_value", "double_value", "string_value", "list_value")
     BOOL_VALUE_FIELD_NUMBER: _ClassVar[int]
     INT64_VALUE_FIELD_NUMBER: _ClassVar[int]
     DOUBLE_VALUE_FIELD_NUMBER: _ClassVar[int]
     STRING_VALUE_FIELD_NUMBER: _ClassVar[int]
+    LIST_VALUE_FIELD_NUMBER: _ClassVar[int]
     bool_value: bool
     int64_value: int
     double_value: float
     string_value: str
-    def __init__(self, bool_value: _Optional[bool] = ..., int64_value: _Optional[int] = ..., double_value: _Optional[float] = ..., string_value: _Optional[str] = ...) -> None: ...
+    list_value: ValueList
+    def __init__(self, bool_value: _Optional[bool] = ..., int64_value: _Optional[int] = ..., double_value: _Optional[float] = ..., string_value: _Optional[str] = ..., list_value: _Optional[_Union[ValueList, _Mapping]] = ...) -> None: ...
+
+class ValueList(_message.Message):
+    __slots__ = ("values",)
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    values: _containers.RepeatedCompositeFieldContainer[Value]
+    def __init__(self, values: _Optional[_Iterable[_Union[Value, _Mapping]]] = ...) -> None: ...
 
 class ModelTarget(_message.Message):
     __slots__ = ("name", "version", "type", "input_type", "parameters", "routing_key")

@@ -23,10 +23,18 @@ from lightbulb.model import (
 )
 from tests.lightbulb.tables import MODELS, OBJECTIVE, source
 
-texts = st.sampled_from(["", "a", "ab", "b", "1", "1.2.3", "1.2.3-rc.1", "2.0.0", "True"])
+PLAIN = ("", "a", "ab", "b", "B", "Ab", "ß", "SS", "1", "True")
+RELEASES = ("1.2.3", "1.2.4", "2.0.0", "v1.2", "0.2.5", "0.0.3")
+PRE_RELEASES = ("1.2.3-rc.1", "1.3.0-rc.1", "2.0.0-rc.1")
+DAYS = ("2026-01-30", "2026-01-31", "2026-02-01")
+TIMES = ("2026-01-31 00:00:00Z", "2026-01-31T00:30:01Z", "2026-01-31T09:00:00")
+ADDRESSES = ("10.1.2.3", "11.0.0.1", "2001:db8::1", "::1", "10.1.2")
+TEXTS = (*PLAIN, *RELEASES, *PRE_RELEASES, *DAYS, *TIMES, *ADDRESSES)
+texts = st.sampled_from(TEXTS)
 numbers = st.sampled_from([0, 1, 1.0, 2.5, -3, float("inf")])
 NAN = float("nan")
 values = texts | numbers | st.booleans()
+lists = st.lists(values | st.just(NAN), max_size=3).map(tuple)
 others = st.sampled_from(["x", "y"])
 names = st.sampled_from(FIXED_ATTRIBUTES) | others
 users = st.sampled_from(["u1", "u2", "u3", "u4"])
@@ -45,11 +53,25 @@ def comparisons(operators: tuple[Operator, ...], few: st.SearchStrategy) -> st.S
     )
 
 
+IGNORING_CASE = tuple(operator for operator in Operator if operator.name.endswith("IGNORING_CASE"))
+VERSIONS = tuple(operator for operator in Operator if operator.name.startswith("VERSION"))
+SIZES = tuple(operator for operator in Operator if operator.name.startswith("SIZE"))
+PARTS = (Operator.PREFIX, Operator.SUFFIX, Operator.CONTAINS, *IGNORING_CASE)
+bounds = st.sampled_from(["1.2.3", "1.2.3-rc.2", "1.2.0", "2.0.0", "0.2.1", "0.0.3"])
+patterns = st.sampled_from(["^a", "b$", "(a|1)b?$", "^[0-9.]+$", "^$"])
+dates = st.sampled_from(["2026-01-31", "2026-01-31T00:00:00Z", "2026-01-31T01:30:00.5+01:00"])
+networks = st.sampled_from(["10.0.0.0/8", "10.1.2.3", "2001:db8::/32", "0.0.0.0/0"])
+
 leaves = (
     comparisons((Operator.IN,), st.lists(texts, max_size=3) | st.lists(values, max_size=3))
-    | comparisons((Operator.PREFIX,), st.lists(texts, min_size=1, max_size=2))
+    | comparisons(PARTS, st.lists(texts, min_size=1, max_size=2))
+    | comparisons((Operator.MATCHES,), st.lists(patterns, min_size=1, max_size=2))
+    | comparisons((Operator.BEFORE, Operator.AFTER), st.tuples(dates))
+    | comparisons((Operator.IN_NETWORK,), st.lists(networks, min_size=1, max_size=2))
+    | comparisons((Operator.HAS_ANY, Operator.HAS_ALL), st.lists(values, min_size=1, max_size=3))
+    | comparisons(SIZES, st.tuples(st.integers(0, 3)))
     | comparisons(NUMERIC, st.tuples(numbers | st.booleans()))
-    | comparisons(SEMVER, st.tuples(st.sampled_from(["1.2.3", "1.2.3-rc.2", "2.0.0"])))
+    | comparisons(SEMVER + VERSIONS, st.tuples(bounds))
     | comparisons((Operator.EXISTS,), st.just(()))
     | st.frozensets(users, max_size=3).map(AmongUsers)
 )
@@ -90,7 +112,7 @@ contexts = st.builds(
     RequestContext,
     user_id=st.text(min_size=1, max_size=8) | users,
     **dict.fromkeys(FIXED_ATTRIBUTES, texts),
-    attributes=st.dictionaries(others, values | st.just(NAN)),
+    attributes=st.dictionaries(others, values | st.just(NAN) | lists),
     allocations=st.just({}) | st.dictionaries(st.sampled_from((*TESTS, "3")), st.integers(1, 4)),
 ) | st.builds(RequestContext, user_id=st.text(min_size=1, max_size=8))
 

@@ -1,5 +1,9 @@
 """Conditions and resolution as they are told: word for word, looking everything up anew each time."""
 
+import re
+from collections.abc import Callable
+from datetime import datetime
+from ipaddress import ip_address, ip_network
 from operator import eq, ge, gt, le, lt
 
 from lightbulb.model import (
@@ -7,6 +11,7 @@ from lightbulb.model import (
     All,
     AmongUsers,
     AnyOf,
+    AttributeValue,
     Comparison,
     Condition,
     InSegment,
@@ -18,8 +23,8 @@ from lightbulb.model import (
     Value,
 )
 from lightbulb.resolution.allocate import bucket
-from lightbulb.resolution.conditions import semver_key
 from lightbulb.resolution.resolve import Reason
+from lightbulb.resolution.versions import semver_key
 
 ORDERS = {"<": lt, "<=": le, ">": gt, ">=": ge, "==": eq}
 
@@ -45,21 +50,108 @@ def holds(condition: Condition, context: RequestContext, segments: tuple[Segment
             return value is not None and compares(condition, value)
 
 
-def compares(comparison: Comparison, value: Value) -> bool:
-    operator, values = comparison.operator, comparison.values
-    match operator:
-        case Operator.EXISTS:
-            return True
-        case Operator.IN:
-            return any(kind(value) == kind(each) and value == each for each in values)
-        case Operator.PREFIX:
-            return isinstance(value, str) and any(value.startswith(str(each)) for each in values)
-        case Operator.LT | Operator.LE | Operator.GT | Operator.GE:
-            return kind(value) == "number" and ORDERS[operator.value](value, values[0])
+def compares(comparison: Comparison, value: AttributeValue) -> bool:  # noqa: PLR0911 - the document's table
+    """Say whether a value compares so; each operator in the words of docs/researcher.md."""
+    values, (name, fold) = comparison.values, folding(comparison.operator)
+    if name == "exists":
+        return True
+    if name.startswith(("has ", "size ")):
+        return isinstance(value, tuple) and of_list(name, value, values)
+    if isinstance(value, tuple):
+        return False
+    if name in ORDERS:
+        return kind(value) == "number" and ORDERS[name](value, values[0])
+    if name == "in" and fold is unchanged:
+        return any(same(value, each) for each in values)
+    if not isinstance(value, str):
+        return False
+    return of_text(name, fold(value), [fold(str(each)) for each in values])
+
+
+def of_text(name: str, text: str, texts: list[str]) -> bool:  # noqa: PLR0911
+    match name:
+        case "in":
+            return text in texts
+        case "prefix":
+            return any(text[: len(each)] == each for each in texts)
+        case "suffix":
+            return any(text[max(0, len(text) - len(each)) :] == each for each in texts)
+        case "contains":
+            return any(text.find(each) >= 0 for each in texts)
+        case "matches":
+            return any(re.search(each, text) for each in texts)  # the generator's patterns mean the same
+        case "before" | "after":
+            when = instant(text)
+            return when is not None and (
+                when < moment(texts[0]) if name == "before" else when > moment(texts[0])
+            )
+        case "in network":
+            return any(inside(text, each) for each in texts)
         case _:
-            key = semver_key(value) if isinstance(value, str) else None
-            limit = semver_key(str(values[0]))
-            return key is not None and ORDERS[operator.value.removeprefix("semver ")](key, limit)
+            return of_version(name, text, texts[0])
+
+
+def folding(operator: Operator) -> tuple[str, Callable[[str], str]]:
+    name = operator.value.removesuffix(" ignoring case")
+    return name, unchanged if name == operator.value else str.casefold
+
+
+def unchanged(text: str) -> str:
+    return text
+
+
+def of_list(name: str, value: tuple[Value, ...], values: tuple[Value, ...]) -> bool:
+    found = [any(same(each, wanted) for each in value) for wanted in values]
+    if name == "has any":
+        return any(found)
+    return all(found) if name == "has all" else ORDERS[name.removeprefix("size ")](len(value), values[0])
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text if "T" in text else f"{text}T00:00:00Z")
+
+
+def instant(text: str) -> datetime | None:
+    try:
+        when = moment(text.replace(" ", "T"))
+    except ValueError:
+        return None
+    return when if when.tzinfo is not None else None
+
+
+def inside(text: str, network: str) -> bool:
+    try:
+        return ip_address(text) in ip_network(network)
+    except ValueError:
+        return False
+
+
+def of_version(name: str, text: str, bound: str) -> bool:
+    strict = name.startswith("strict ")
+    key, limit = semver_key(text) if strict else semver_key(completed(text)), semver_key(bound)
+    if key is None or limit is None:
+        return False
+    sign = name.rpartition(" ")[2]
+    if sign in ORDERS:
+        return ORDERS[sign](key, limit)
+    major, minor, patch = limit[:3]
+    if sign == "^" and major:
+        end = f"{major + 1}.0.0-0"
+    elif sign == "^" and not minor:
+        end = f"0.0.{patch + 1}-0"
+    else:
+        end = f"{major}.{minor + 1}.0-0"
+    return limit <= key < semver_key(end)
+
+
+def completed(text: str) -> str:
+    """Return a version with all three numbers: "v5.1-rc.1" is 5.1.0-rc.1."""
+    numbers, dash, pre = text.removeprefix("v").partition("-")
+    return numbers + ".0" * (2 - numbers.count(".")) + dash + pre
+
+
+def same(one: Value, other: Value) -> bool:
+    return kind(one) == kind(other) and one == other
 
 
 def kind(value: Value) -> str:

@@ -18,7 +18,7 @@ USER = RequestContext(user_id="u")
     ("value", "remedy"),
     [
         (None, "is None; leave it out"),
-        ([1, 2], "send one attribute for each part"),
+        ({1, 2}, "send one attribute for each part"),
         ({"a": 1}, "send one attribute for each part"),
         (b"x", "decode it"),
         (float("nan"), "a number is finite; leave it out"),
@@ -42,6 +42,21 @@ def test_a_value_that_a_context_cant_carry_is_named_before_any_call(value: objec
     asyncio.run(scenario())
     with BlockingLightbulbClient(NOBODY) as client, pytest.raises(InvalidContext, match=remedy):
         client.resolve(OBJECTIVE, context)
+
+
+@pytest.mark.parametrize(
+    ("value", "remedy"),
+    [
+        ([1, [2]], "a list of them: send one attribute for each part"),
+        (("a", None), "leave it out"),
+        (["a", float("nan")], "a number is finite"),
+    ],
+)
+def test_an_element_that_a_list_cant_carry_is_named(value: object, remedy: str) -> None:
+    context = RequestContext(user_id="u", attributes={"bad": value})
+    with BlockingLightbulbClient(NOBODY) as client, pytest.raises(InvalidContext, match=remedy) as caught:
+        client.resolve(OBJECTIVE, context)
+    assert caught.value.path == "context.attributes['bad'][1]"
 
 
 def test_fields_that_are_no_texts_are_named() -> None:

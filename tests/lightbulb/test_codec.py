@@ -17,6 +17,7 @@ from lightbulb.model import (
     SidecarState,
     TableSince,
 )
+from lightbulb.resolution import codec
 from lightbulb.resolution.codec import (
     Malformed,
     assignment_from_bytes,
@@ -30,6 +31,8 @@ from lightbulb.resolution.codec import (
     table_from_bytes,
     table_to_bytes,
 )
+from lightbulb.resolution.operators import OPERATORS, Takes
+from lightbulb.v1 import table_pb2
 from tests.lightbulb.tables import AB_RULE, OBJECTIVE, TABLE, source, target
 
 
@@ -50,11 +53,33 @@ def test_equal_tables_have_equal_bytes_whatever_the_order_of_their_parameters() 
 
 @pytest.mark.parametrize("operator", Operator)
 def test_every_operator_has_a_number(operator: Operator) -> None:
+    values = () if OPERATORS[operator].takes is Takes.NONE else ("x",)
     rule = ContextRule(
-        source=source("r"), when=Comparison(attribute="a", operator=operator, values=("x",)), model=0
+        source=source("r"), when=Comparison(attribute="a", operator=operator, values=values), model=0
     )
     table = replace(TABLE, context_rules=(rule,))
     assert table_from_bytes(table_to_bytes(table)) == table
+
+
+@pytest.mark.parametrize("number", [13, 38, 999])
+def test_who_doesnt_know_an_operator_refuses_the_table_by_name(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the operators of 0.1, those up to 12, a table that needs a newer one isn't misread."""
+    known = {operator: value for operator, value in codec._OPERATORS_BACK.items() if operator <= 12}
+    monkeypatch.setattr(codec, "_OPERATORS_BACK", known)
+    message = table_pb2.ObjectiveTable.FromString(table_to_bytes(TABLE))
+    message.context_rules[0].when.CopyFrom(
+        table_pb2.Condition(comparison=table_pb2.Comparison(attribute="plan", operator=number))
+    )
+    with pytest.raises(Malformed, match=rf"{OBJECTIVE}: operator {number} on plan needs a newer Lightbulb"):
+        table_from_bytes(message.SerializeToString())
+
+
+def test_the_first_operators_keep_their_numbers() -> None:
+    names = ["IN", "PREFIX", "LT", "LE", "GT", "GE"]
+    names += ["SEMVER_EQ", "SEMVER_LT", "SEMVER_LE", "SEMVER_GT", "SEMVER_GE", "EXISTS"]
+    assert [codec._OPERATORS[Operator[name]] for name in names] == list(range(1, 13))
 
 
 def test_generations_sidecars_and_assignments_come_back_as_they_went() -> None:

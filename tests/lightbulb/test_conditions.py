@@ -1,5 +1,7 @@
 """Conditions compare as an author would expect, and overlap is proven only when it is certain."""
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,8 +17,11 @@ from lightbulb.model import (
     RequestContext,
     Value,
 )
-from lightbulb.resolution.conditions import attributes_of, compile_condition, semver_key
+from lightbulb.resolution.bad_value import BadValue
+from lightbulb.resolution.conditions import attributes_of, compile_condition
+from lightbulb.resolution.operators import OPERATORS, Kind, Takes
 from lightbulb.resolution.overlap import disjoint
+from lightbulb.resolution.versions import semver_key
 from tests.lightbulb import anything, naive
 
 
@@ -78,6 +83,33 @@ def test_a_compiled_condition_holds_where_the_condition_does(
     compiled = compile_condition(condition)
     for context in several:
         assert compiled(context) is naive.holds(condition, context)
+
+
+SCALARS = (*anything.TEXTS, 0, 1, 2.5, True, False, anything.NAN)
+LISTS = ((), ("a",), ("a", "b"), (1, True, "1"), ("a", "a", anything.NAN))
+BOUNDS: Mapping[Kind, tuple[Value, ...]] = {
+    Kind.TEXT: ("a", "SS", "^a", "2026-01-31", "10.0.0.0/8", "1.2.3", "0.2.1", "0.0.3", "2.0.0-rc.1"),
+    Kind.NUMBER: (0, 1, 2),
+    Kind.SCALAR: ("a", 1, True),
+}
+
+
+@pytest.mark.parametrize("operator", Operator)
+def test_every_operator_is_what_the_document_says(operator: Operator) -> None:
+    """Every bound that it takes against every value; it holds for some, and for others not."""
+    form, outcomes = OPERATORS[operator], set()
+    for bound in BOUNDS[form.kind] if form.takes is not Takes.NONE else (None,):
+        comparison = compare("x", operator, *(() if bound is None else (bound,)))
+        try:
+            compiled = compile_condition(comparison)
+        except BadValue:
+            continue  # a date is no network
+        for value in (*SCALARS, *LISTS):
+            context = RequestContext(user_id="u", attributes={"x": value})
+            assert compiled(context) is naive.holds(comparison, context), (comparison, value)
+            outcomes.add(compiled(context))
+        outcomes.add(compiled(RequestContext(user_id="u")))
+    assert outcomes == {True, False}
 
 
 @pytest.mark.parametrize("name", FIXED_ATTRIBUTES)

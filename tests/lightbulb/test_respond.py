@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 
 from lightbulb.errors import InvalidContext, LightbulbError, OverrideRefused, Unavailable, UnknownObjective
-from lightbulb.model import NO_GENERATION, ActiveGeneration, RequestContext
+from lightbulb.model import NO_GENERATION, ActiveGeneration, AttributeValue, RequestContext
 from lightbulb.resolution.resolve import Allocation, Reason, Resolver
 from lightbulb.rpc.answer import Query
 from lightbulb.rpc.messages import answer_from_proto, context_from_proto, request_to_proto
@@ -187,9 +187,14 @@ def test_a_refusal_says_what_is_wrong(
     assert len(str(refusal.value)) < 500
 
 
+def is_finite(value: AttributeValue) -> bool:
+    parts = value if isinstance(value, tuple) else (value,)
+    return all(isinstance(each, str) or math.isfinite(each) for each in parts)
+
+
 @given(anything.contexts)
 def test_a_context_arrives_as_it_was_sent(context: RequestContext) -> None:
-    assume(all(isinstance(each, str) or math.isfinite(each) for each in context.attributes.values()))
+    assume(all(map(is_finite, context.attributes.values())))
     sent = request_to_proto(Query(objective=OBJECTIVE, context=context), "client")
     arrived = context_from_proto(pb.ResolveRequest.FromString(sent.SerializeToString()).context)
     assert arrived == context

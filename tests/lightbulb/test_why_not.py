@@ -11,7 +11,7 @@ from tests.lightbulb.anything import conditions, contexts
 CONTEXT = RequestContext(user_id="u", country="US", attributes={"age": 17, "app": "5.1.0"})
 FRENCH = Comparison(attribute="country", operator=Operator.IN, values=("FR", "BE"))
 ADULT = Comparison(attribute="age", operator=Operator.GE, values=(18,))
-NEW_APP = Comparison(attribute="app", operator=Operator.SEMVER_GE, values=("5.0.0",))
+NEW_APP = Comparison(attribute="app", operator=Operator.VERSION_GE, values=("5.0.0",))
 ON_TV = Comparison(attribute="device", operator=Operator.PREFIX, values=("tv",))
 
 

@@ -289,7 +289,7 @@ BAD = {
     "a bad version in a condition": (
         {"more_js": rule('when: {attribute: "a", op: "semver >", values: ["1"]}, model: {name: "fancy"}')},
         "more.js:2 defineMoreRule SHAPE: when.values: '1' is not a semantic version",
-        "mend",
+        "write all three numbers",
     ),
     "a file that isn't one": ({"model_yaml": "x: 1"}, "model.yaml UNKNOWN_FILE", "rename"),
 }

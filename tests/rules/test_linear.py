@@ -35,9 +35,9 @@ from lightbulb.model import (
     OverrideRule,
     Source,
 )
-from lightbulb.resolution.conditions import semver_key
 from lightbulb.resolution.overlap import disjoint
 from lightbulb.resolution.resolve import Resolver
+from lightbulb.resolution.versions import semver_key
 from tests.rules.workspaces import workspace
 
 CPU_SECONDS = 60
