@@ -123,7 +123,7 @@ def _no_text(file: str, message: str) -> Problem:
 def _too_large(rules: Iterable[Rule], definitions: Definitions) -> Iterable[Problem]:
     """Return the models that no shard could hold even alone: there will be no plan that finds them."""
     models, shards = definitions.models, definitions.shards.values()
-    if definitions.unread["shards"]:
+    if definitions.unread["shards"] or not shards:
         return
     largest = max((shard.memory_mib for shard in shards), default=0)
     for name in sorted({name for rule in rules for name in named_models(rule, definitions)}):

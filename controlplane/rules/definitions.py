@@ -18,6 +18,8 @@ from lightbulb.model import BASIS_POINTS, Condition
 T = TypeVar("T", Objective, Model, Experiment, Shard)
 
 DEFAULT_CACHE_SECONDS = 60.0
+MAX_CELL = 999_999_999
+MAX_SHOWN_CELLS = 8
 FILES = ("objectives.yaml", "models.yaml", "experiments.yaml", "fleet.yaml")
 
 
@@ -64,6 +66,7 @@ def read_definitions(files: Mapping[str, bytes], problems: list[Problem]) -> Def
         shards=_read(files, "fleet.yaml", "shards", _shard, problems, unread),
         unread=unread,
     )
+    _check_fleet(definitions, problems)
     _check_dependencies(definitions, problems)
     _check_layers(definitions.experiments, problems)
     _check_salts(definitions.experiments, problems)
@@ -195,7 +198,7 @@ def _eligible(file: YamlFile, node: Node) -> Condition | None:
     def complain(path: str, message: str, remedy: str) -> Misfit:
         return file.problem(node, "CONDITION", f"{path}: {message}", remedy)
 
-    return read_condition(file.data(node), "eligible", complain)
+    return read_condition(file.data(node, "eligible"), "eligible", complain)
 
 
 def _layer(file: YamlFile, node: Node) -> tuple[str, int, int]:
@@ -223,15 +226,28 @@ def _cells(file: YamlFile, node: Node) -> tuple[CellWeight, ...]:
             misfits += 1
     if misfits:
         raise Misfit
+    if not cells:
+        raise file.problem(node, "CELLS", "there are no cells", "write for example {1: 50, 2: 50}")
+    if any(not 1 <= cell.number <= MAX_CELL for cell in cells):
+        raise file.problem(
+            node, "CELLS", f"cells are numbered from 1 to {MAX_CELL}", "write for example 1: 50"
+        )
     total = sum(cell.weight for cell in cells)
-    if not cells or any(cell.number < 1 for cell in cells):
-        raise file.problem(node, "CELLS", "cells are numbered from 1", "write for example 1: 50")
     if total != BASIS_POINTS:
-        last = cells[-1]
-        right = last.weight + BASIS_POINTS - total
-        remedy = f"set cell {last.number} to {right / 100:g}" if right >= 0 else "lower the weights"
-        raise file.problem(node, "WEIGHT_SUM", f"weights total {total / 100:g}, not 100", remedy)
+        message = f"weights total {total / 100:g}, not 100"
+        raise file.problem(node, "WEIGHT_SUM", message, _right_weights(cells, total))
     return tuple(sorted(cells, key=lambda cell: cell.number))
+
+
+def _right_weights(cells: Sequence[CellWeight], total: int) -> str:
+    """Return what to write for weights that don't total 100."""
+    if total == BASIS_POINTS // 100:
+        percent = ", ".join(f"{cell.number}: {cell.weight}" for cell in cells[:MAX_SHOWN_CELLS])
+        more = ", ..." if len(cells) > MAX_SHOWN_CELLS else ""
+        return f"these look like fractions; write percent: {{{percent}{more}}}"
+    last = cells[-1]
+    right = last.weight + BASIS_POINTS - total
+    return f"set cell {last.number} to {right / 100:g}" if right >= 0 else "lower the weights"
 
 
 def _shard(file: YamlFile, node: Node) -> tuple[str, Shard]:
@@ -253,6 +269,14 @@ def problem_at(
     """Return a problem with something that a YAML file defines."""
     location = value.location
     return Problem(file=location.file, line=location.line, code=code, message=message, remedy=remedy)
+
+
+def _check_fleet(definitions: Definitions, problems: list[Problem]) -> None:
+    """Note a fleet without a shard: one cause, whatever number of models it leaves without a place."""
+    if definitions.models and not definitions.shards and not definitions.unread["shards"]:
+        remedy = "add one: {name: shard-a, vip: vip-a, memory: 4GiB}"
+        message = "there is no shard, so no model has a place"
+        problems.append(Problem(file="fleet.yaml", line=1, code="NO_SHARD", message=message, remedy=remedy))
 
 
 def _check_dependencies(definitions: Definitions, problems: list[Problem]) -> None:

@@ -1,21 +1,35 @@
 """YAML with line numbers: nodes are read into what is expected of them, and every misfit is a problem.
 
-YAML 1.1's surprises are left out: only `true` and `false` are booleans (NO is Norway), a version 1.10
-stays "1.10", and anchors, aliases and tags are refused.
+Every scalar has one reading (`scalars.py`): only `true` and `false` are booleans (NO is Norway), a version
+1.10 stays "1.10", and what could be read in two ways is refused with what to write. Anchors, aliases and tags
+are refused.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sized
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import TypeVar, cast
 
 from controlplane.model import Location
 from controlplane.problems import Problem
-from controlplane.rules.yaml_tree import BadYaml, MappingNode, Node, ScalarNode, SequenceNode, read_tree
-from lightbulb.model import Value
+from controlplane.rules.oddities import oddity, unfit
+from controlplane.rules.scalars import INTEGER, MAX_EXACT, NUMBER, Doubt, doubt_about, plain_number, value_of
+from controlplane.rules.yaml_tree import (
+    MAX_SHOWN,
+    BadYaml,
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    read_tree,
+)
+from lightbulb.model import BASIS_POINTS, Value
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 MAX_HINTS = 50
@@ -24,12 +38,11 @@ MAX_HINTS = 50
 MAX_COMPARED = 200
 """Characters of a name that is compared with others: to compare takes the square of them."""
 
+_MICROSECONDS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000}
+"""What the protocol counts in."""
 _SIZES = {"MiB": 1, "GiB": 1024}
-_TIMES = {"ms": 0.001, "s": 1.0, "m": 60.0}
-_INTEGER = re.compile(r"-?\d{1,15}")
-_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,10})?")
-_SIZE = re.compile(r"(\d{1,9})\s*(MiB|GiB)")
-_TIME = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m)")
+_SIZE = re.compile(r"([1-9][0-9]{0,8})[ ]?(MiB|GiB)")
+_TIME = re.compile(r"((?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?)[ ]?(ms|s|m)")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """Names go into routing keys and headers."""
 
@@ -42,10 +55,12 @@ def suggest(name: str, known: Iterable[str]) -> str:
     """Return a remedy that names what was probably meant, or what there is."""
     known = sorted(known)
     close = get_close_matches(name, known, n=1, cutoff=0.6) if len(name) <= MAX_COMPARED else ()
+    odd = oddity(name, "".join(close))
+    said = f"{odd}; " if odd else ""
     if close:
-        return f"did you mean {close[0]}?"
+        return f"{said}did you mean {close[0]}?"
     shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
-    return f"use one of: {shown}" if known else "define it first"
+    return said + (f"use one of: {shown}" if known else "define it first")
 
 
 def hint(name: str, known: Iterable[str], problems: Sized) -> str:
@@ -86,7 +101,8 @@ class YamlFile:
     def pairs(self, node: Node, what: str) -> list[tuple[str, Node, Node]]:
         """Return key, key node and value node of a mapping; a duplicate key is noted, and left out."""
         if not isinstance(node, MappingNode):
-            raise self.problem(node, "TYPE", f"{what} is not a mapping", "write key: value pairs")
+            remedy = "write key: value pairs, a blank after each colon"
+            raise self.problem(node, "TYPE", f"{what} is not a mapping", remedy)
         result: dict[str, tuple[str, Node, Node]] = {}
         for key, value in node.pairs():
             if not isinstance(key, ScalarNode):
@@ -108,7 +124,8 @@ class YamlFile:
             if key in known:
                 found[key] = value
             else:
-                remedy = hint(key, known, self._problems)
+                glued = ":" in key and isinstance(value, ScalarNode) and not value.value
+                remedy = "write a blank after the colon" if glued else hint(key, known, self._problems)
                 self.problem(key_node, "UNKNOWN_KEY", f"{what} has no key {key}", remedy)
         missing = [key for key in required if key not in found]
         if missing:
@@ -122,70 +139,127 @@ class YamlFile:
         return node.items
 
     def text(self, node: Node, what: str) -> str:
-        """Return a scalar as it is written."""
-        if not isinstance(node, ScalarNode) or not node.value:
+        """Return a scalar as it is written; a plain one that might be something else is refused."""
+        if not isinstance(node, ScalarNode) or (node.quoted and not node.value):
             raise self.problem(node, "TYPE", f"{what} is not a text", "write a plain value")
+        if not node.quoted:
+            flag = node.value in {"true", "false"}
+            doubt = Doubt("is a boolean") if flag else doubt_about(node.value)
+            if doubt is not None:
+                raise self._doubtful(node, what, doubt, _in_quotes(node))
+        fault = unfit(node.value)
+        if fault:
+            raise self.problem(node, "TEXT", f"{what} {fault}", "write a short text without it")
+        return node.value
+
+    def _doubtful(self, node: ScalarNode, what: str, doubt: Doubt, remedy: str) -> Misfit:
+        if not node.value:
+            return self.problem(node, "TYPE", f"{what} {doubt.message}", "write one, or leave the key out")
+        shown = node.value if len(node.value) <= MAX_SHOWN else "it"
+        return self.problem(node, "AMBIGUOUS", f"{what}: {shown} {doubt.message}", remedy)
+
+    def _plain(self, node: Node, what: str) -> str:
+        """Return a scalar that is to be a number, a size or a time."""
+        if not isinstance(node, ScalarNode) or not node.value:
+            raise self.problem(node, "TYPE", f"{what} is not a plain value", "write a plain value")
         return node.value
 
     def name(self, node: Node, what: str) -> str:
         """Return a name that can go into a routing key."""
         text = self.text(node, what)
         if not NAME.fullmatch(text):
-            raise self.problem(
-                node, "NAME", f"{what} {text!r} is no name", "use up to 128 letters, digits, '.', '_' and '-'"
-            )
+            odd = oddity(text)
+            message = f"{what} {text!r} is no name" + (f": {odd}" if odd else "")
+            raise self.problem(node, "NAME", message, "use up to 128 letters, digits, '.', '_' and '-'")
         return text
 
     def basis_points(self, node: Node, what: str) -> int:
         """Return a percentage, at most two decimals, in basis points."""
-        text = self.text(node, what)
-        if not _NUMBER.fullmatch(text) or not 0 <= float(text) <= 100 or _decimals(text) > 2:
+        text = self._plain(node, what)
+        quoted = isinstance(node, ScalarNode) and node.quoted
+        basis_points = None if quoted or len(text) > MAX_SHOWN else as_basis_points(text)
+        if basis_points is None:
+            plain = plain_number(text.removesuffix("%").strip().replace(",", ".", 1))
+            right = plain if plain and as_basis_points(plain) is not None else ""
+            remedy = f"write {right}" if right else "write 0 to 100, at most two decimals"
             raise self.problem(
-                node, "PERCENT", f"{what} {text} is no percentage", "write 0 to 100, at most two decimals"
+                node, "PERCENT", f"{what} {_shown(node)} is no percentage", remedy + _without_quotes(node)
             )
-        return round(float(text) * 100)
+        return basis_points
 
     def size(self, node: Node, what: str) -> int:
         """Return memory in MiB."""
-        text = self.text(node, what)
+        text = self._plain(node, what)
         match = _SIZE.fullmatch(text)
-        if match is None or int(match.group(1)) == 0:
-            raise self.problem(node, "SIZE", f"{what} {text} is no size", "write for example 512MiB or 2GiB")
+        if match is None:
+            remedy = "write for example 512MiB or 2GiB"
+            raise self.problem(node, "SIZE", f"{what} {_shown(node)} is no size", remedy)
         return int(match.group(1)) * _SIZES[match.group(2)]
 
     def time(self, node: Node, what: str) -> float:
-        """Return seconds."""
-        text = self.text(node, what)
+        """Return seconds, in whole microseconds."""
+        text = self._plain(node, what)
         match = _TIME.fullmatch(text)
-        if match is None or float(match.group(1)) == 0:
-            raise self.problem(
-                node, "DURATION", f"{what} {text} is no duration", "write for example 250ms, 60s or 5m"
-            )
-        return float(match.group(1)) * _TIMES[match.group(2)]
+        if match is None:
+            remedy = "write for example 250ms, 60s or 5m"
+            raise self.problem(node, "DURATION", f"{what} {_shown(node)} is no duration", remedy)
+        exact = Decimal(match.group(1)) * _MICROSECONDS[match.group(2)]
+        if not exact or exact % 1:
+            message = f"{what} {text} is no duration of whole microseconds"
+            raise self.problem(node, "DURATION", message, "write 0.001ms or more, in steps of that")
+        return int(exact) / 1_000_000
 
     def integer(self, node: Node, what: str) -> int:
-        """Return a whole number."""
-        text = self.text(node, what)
-        if not _INTEGER.fullmatch(text):
-            raise self.problem(node, "TYPE", f"{what} {text} is no whole number", "write digits")
+        """Return a whole number that any number carries exactly."""
+        text = self._plain(node, what)
+        if not INTEGER.fullmatch(text) or text == "-0":
+            plain = plain_number(text)
+            remedy = f"write {plain}" if INTEGER.fullmatch(plain) else "write digits"
+            raise self.problem(node, "TYPE", f"{what} {_shown(node)} is no whole number", remedy)
+        if len(text) > MAX_SHOWN or abs(int(text)) > MAX_EXACT:
+            raise self.problem(node, "TYPE", f"{what} {_shown(node)} is beyond {MAX_EXACT}", "write less")
         return int(text)
 
-    def data(self, node: Node) -> object:
-        """Return a node as plain data: mappings, lists, and typed scalars."""
+    def data(self, node: Node, what: str) -> object:
+        """Return a node as plain data; raise Misfit once all that can't be read has been noted."""
         if isinstance(node, MappingNode):
-            return {key: self.data(value) for key, _, value in self.pairs(node, "this")}
+            pairs = self.pairs(node, what)
+            found, misfits = self._all(pairs, lambda pair: (pair[0], self.data(pair[2], pair[0])))
+            if misfits or len(pairs) < len(node.items) // 2:
+                raise Misfit
+            return dict(found)
         if isinstance(node, SequenceNode):
-            return [self.data(item) for item in node.items]
-        return _typed(node)
+            items, misfits = self._all(node.items, lambda item: self.data(item, f"an item of {what}"))
+            if misfits:
+                raise Misfit
+            return items
+        return self._typed(node, what)
+
+    def _all(self, values: Iterable[S], read: Callable[[S], T]) -> tuple[list[T], int]:
+        """Return what `read` makes of each value, and how many of them are misfits."""
+        result, misfits = [], 0
+        for value in values:
+            try:
+                result.append(read(value))
+            except Misfit:
+                misfits += 1
+        return result, misfits
+
+    def _typed(self, node: ScalarNode, what: str) -> Value:
+        if node.quoted:
+            return node.value
+        if node.lines > 1:
+            raise self._doubtful(node, what, Doubt("goes on over several lines"), _in_quotes(node))
+        value = value_of(node.value)
+        if isinstance(value, Doubt):
+            quoted = _in_quotes(node)
+            remedy = f"write {value.write}, or if it is a text {quoted}" if value.write else quoted
+            raise self._doubtful(node, what, value, remedy)
+        return value
 
     def each(self, node: Node, what: str, read: Callable[[Node, str], T]) -> tuple[T, ...]:
         """Return every item of a list; raises Misfit once all that are none have been noted."""
-        result, misfits = [], 0
-        for item in self.items(node, what):
-            try:
-                result.append(read(item, f"an item of {what}"))
-            except Misfit:
-                misfits += 1
+        result, misfits = self._all(self.items(node, what), lambda item: read(item, f"an item of {what}"))
         if misfits:
             raise Misfit
         return tuple(result)
@@ -214,16 +288,24 @@ class Fields:
             raise Misfit
 
 
-def _decimals(text: str) -> int:
-    return len(text.partition(".")[2].rstrip("0"))
+def as_basis_points(text: str) -> int | None:
+    """Return a percentage as it is written in basis points; None if it isn't 0 to 100 with two decimals."""
+    if not NUMBER.fullmatch(text) or text.startswith("-"):
+        return None
+    exact = Decimal(text) * 100
+    return int(exact) if exact <= BASIS_POINTS and not exact % 1 else None
 
 
-def _typed(node: ScalarNode) -> Value:
+def _in_quotes(node: ScalarNode) -> str:
     text = node.value
-    if node.quoted:
-        return text
-    if text in {"true", "false"}:
-        return text == "true"
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    return float(text) if _NUMBER.fullmatch(text) else text
+    return f"quote it: {json.dumps(text, ensure_ascii=False)}" if len(text) <= MAX_SHOWN else "quote it"
+
+
+def _shown(node: Node) -> str:
+    """Return a scalar as a message says it, in its quotes."""
+    assert isinstance(node, ScalarNode)
+    return json.dumps(node.value, ensure_ascii=False) if node.quoted else node.value
+
+
+def _without_quotes(node: Node) -> str:
+    return " without quotes" if isinstance(node, ScalarNode) and node.quoted else ""

@@ -1,4 +1,4 @@
-"""YAML text to a tree of nodes that know their line, in one pass. Tags mean nothing here.
+"""YAML text to a tree of nodes that know their line, in one pass. Tags, anchors and aliases are refused.
 
 PyYAML could compose the tree as well, but its nodes are some ten objects each, and a workspace has a
 hundred thousand of them: Python's garbage collector would go through those again and again.
@@ -6,15 +6,21 @@ hundred thousand of them: Python's garbage collector would go through those agai
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import yaml
 
+from controlplane.rules.yaml_faults import explained
+
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 MAX_DEPTH = 64
 """As deep as a rule may nest what it returns: what reads a tree here goes down it by calls."""
+
+MAX_SHOWN = 60
+"""Characters of a value that a remedy repeats."""
 
 
 class BadYaml(Exception):
@@ -34,6 +40,8 @@ class ScalarNode:
     line: int
     value: str
     quoted: bool
+    lines: int = 1
+    """How many it goes on over."""
 
 
 @dataclass(slots=True)
@@ -62,12 +70,11 @@ Node = ScalarNode | SequenceNode | MappingNode
 
 def read_tree(text: str) -> Node | None:
     """Return the one document in `text`; None when there is none. Raises BadYaml."""
+    text = text.removeprefix("\ufeff")
     try:
         return _read(yaml.parse(text, Loader=Loader))
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark is not None else 1
-        raise BadYaml(line, str(getattr(error, "problem", error)), "mend the YAML") from error
+        raise BadYaml(*explained(error, text)) from error
 
 
 def _read(events: Iterator[yaml.Event]) -> Node | None:
@@ -89,7 +96,7 @@ def _read(events: Iterator[yaml.Event]) -> Node | None:
         elif isinstance(event, yaml.DocumentStartEvent):
             begins.append(_line(event))
     if len(documents) > 1:
-        raise BadYaml(begins[1], "but found another document", "mend the YAML")
+        raise BadYaml(begins[1], "another document begins", "keep one, without --- between")
     return documents[0] if documents else None
 
 
@@ -98,9 +105,26 @@ def _node(event: yaml.NodeEvent) -> Node:
     line = _line(event)
     if event.anchor:  # an alias has one too
         raise BadYaml(line, "anchors and aliases are not allowed", "write it out")
+    tag = getattr(event, "tag", None)
+    if tag:
+        raise BadYaml(line, f"the tag {_short(tag)} is not allowed", _without_tag(tag, event))
     if isinstance(event, yaml.ScalarEvent):
-        return ScalarNode(line, event.value, bool(event.style))
+        end = event.end_mark
+        return ScalarNode(line, event.value, bool(event.style), end.line + 2 - line if end is not None else 1)
     return (MappingNode if isinstance(event, yaml.MappingStartEvent) else SequenceNode)(line, [])
+
+
+def _short(tag: str) -> str:
+    """Return a tag as it is written, or its beginning."""
+    return tag.replace("tag:yaml.org,2002:", "!!")[:60]
+
+
+def _without_tag(tag: str, event: yaml.NodeEvent) -> str:
+    """Return what to write in place of a tagged node."""
+    text = event.value if isinstance(event, yaml.ScalarEvent) else ""
+    if tag not in {"!", "tag:yaml.org,2002:str"} or not text or len(text) > MAX_SHOWN:
+        return "leave it out"
+    return f"quote it: {json.dumps(text, ensure_ascii=False)}"
 
 
 def _line(event: yaml.Event) -> int:

@@ -146,7 +146,7 @@ BAD = {
         "models.yaml:7 NAME: name 'a|b' is no name",
         "letters",
     ),
-    "broken YAML": ({"fleet_yaml": "shards: [\n"}, "fleet.yaml:2 YAML:", "mend"),
+    "broken YAML": ({"fleet_yaml": "shards: [\n"}, "fleet.yaml:2 YAML: the text ends", "close"),
     "an anchor": (
         {"fleet_yaml": "shards:\n  - &x {name: a, vip: v, memory: 2GiB}\n  - *x\n"},
         "fleet.yaml:2 YAML: anchors and aliases",
