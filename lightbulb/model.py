@@ -324,3 +324,15 @@ class ModelAssignment:
     def id(self) -> str:
         """The ADS resource name."""
         return model_id(self.name, self.version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """How new tables are: their generation (0: none yet), and whether a control plane is connected.
+
+    `age` is for how many seconds none was; 0 while one is.
+    """
+
+    generation: int
+    connected: bool
+    age: float

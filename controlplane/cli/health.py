@@ -1,29 +1,49 @@
-"""Asks one process whether it serves."""
+"""Asks one process whether it serves, and a Lightbulb from what."""
 
 from __future__ import annotations
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from controlplane.cli.failed import Failed
 from controlplane.cli.options import Address
 from controlplane.cli.reach import SOMETHING_ELSE, no_connection
+from lightbulb.model import Freshness
 from lightbulb.rpc.channels import open_channel
+from lightbulb.v1 import lightbulb_pb2, lightbulb_pb2_grpc
 
 CALL_SECONDS = 3.0
-"""Less than what an image's HEALTHCHECK waits."""
+FRESHNESS_SECONDS = 1.0
+"""Together less than what an image's HEALTHCHECK waits."""
 
 
-def why_not_serving(address: Address, service: str) -> str | None:
-    """Return why a process (or one gRPC service of it, by name) doesn't serve, or None when it does."""
+def ask_health(address: Address, service: str) -> Freshness | None:
+    """Return how new a Lightbulb's tables are; None of a process that is no Lightbulb.
+
+    Raises Failed when it (or one gRPC service of it, by name) doesn't serve.
+    """
     with open_channel(str(address)) as channel:
         check = health_pb2_grpc.HealthStub(channel).Check
         try:
             answer = check(health_pb2.HealthCheckRequest(service=service), timeout=CALL_SECONDS)
+            if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                return _freshness(channel)
         except grpc.RpcError as error:
-            return _failure(error, address, service)
-    if answer.status == health_pb2.HealthCheckResponse.SERVING:
-        return None
-    return f"{address} says {health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)}"
+            raise Failed("NOT_SERVING", _failure(error, address, service)) from error
+    name = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    raise Failed("NOT_SERVING", f"{address} says {name}")
+
+
+def _freshness(channel: grpc.Channel) -> Freshness | None:
+    ask = lightbulb_pb2_grpc.LightbulbStub(channel).GetFreshness
+    try:
+        now = ask(lightbulb_pb2.GetFreshnessRequest(), timeout=FRESHNESS_SECONDS)
+    except grpc.RpcError as error:
+        if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+            return None
+        raise
+    age = now.age.ToNanoseconds() / 1e9
+    return Freshness(generation=now.generation, connected=now.connected, age=age)
 
 
 def _failure(error: grpc.RpcError, address: Address, service: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lightbulb.errors import InvalidContext, LightbulbError
+from lightbulb.model import Freshness
 from lightbulb.rpc.doors import Doors
 from lightbulb.rpc.health import Health
 from lightbulb.rpc.keepalive import SERVER_TO_CALLER, TAKES_PINGS, pings
@@ -28,12 +29,16 @@ from lightbulb.rpc.patience import Patience
 from lightbulb.rpc.reflection import add_reflection
 from lightbulb.rpc.status import DOMAIN, KINDS, status_of
 from lightbulb.rpc.unreadable import RefusesUnreadable
+from lightbulb.service.freshness import freshness_responder
 from lightbulb.service.responder import Responder
 from lightbulb.signals import stop_at_signals, until
 from lightbulb.tables.live import LiveTables
 from lightbulb.v1 import lightbulb_pb2
 
 log = logging.getLogger(__name__)
+
+Respond = Callable[[bytes], bytes]
+"""Request -> response, both in bytes; raises LightbulbError."""
 
 SERVICE = "lightbulb.v1.Lightbulb"
 MAX_REQUEST_BYTES = 1024 * 1024
@@ -83,8 +88,19 @@ class LightbulbServer:
         self._patience = Patience(THREADS)
         self._server = _new_server()
         self._doors = Doors(self._server)
-        _add_services(self._server, Responder(lambda: self.feed.tables), self._health, self._patience)
+        responder = Responder(lambda: self.feed.tables)
+        methods = {
+            "Resolve": responder.resolve,
+            "BatchResolve": responder.batch_resolve,
+            "GetFreshness": freshness_responder(lambda: self.freshness),
+        }
+        _add_services(self._server, methods, self._health, self._patience)
         self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def freshness(self) -> Freshness:
+        """How new what it answers from is."""
+        return self._live.freshness
 
     async def start(self) -> None:
         """Listen, and subscribe to the control plane. Raises CannotListen.
@@ -146,21 +162,23 @@ def _new_server() -> grpc.Server:
     )
 
 
-def _add_services(server: grpc.Server, responder: Responder, servicer: Health, patience: Patience) -> None:
+def _add_services(
+    server: grpc.Server, methods: Mapping[str, Respond], servicer: Health, patience: Patience
+) -> None:
     """Add all that a Lightbulb serves. The busiest handlers come first: gRPC searches in order."""
     # These take raw bytes: Responder parses them, and has its answers serialized already.
-    methods: dict[str, Any] = {
-        "Resolve": grpc.stream_unary_rpc_method_handler(_handler(responder.resolve, patience)),
-        "BatchResolve": grpc.stream_unary_rpc_method_handler(_handler(responder.batch_resolve, patience)),
+    handlers: dict[str, Any] = {
+        name: grpc.stream_unary_rpc_method_handler(_handler(respond, patience))
+        for name, respond in methods.items()
     }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     strict = RefusesUnreadable(server, kind=KINDS[InvalidContext], domain=DOMAIN, patience=patience)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, strict)
     add_reflection(strict, lightbulb_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR)
 
 
 def _handler(
-    respond: Callable[[bytes], bytes], patience: Patience
+    respond: Respond, patience: Patience
 ) -> Callable[[Iterator[bytes], grpc.ServicerContext], bytes]:
     """Return a behaviour of a unary call. It is given a stream, so that waiting for its message is ours."""
 

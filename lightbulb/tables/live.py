@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from lightbulb.ads.client.held import NOTHING_HELD, applied, stamp_of, versions,
 from lightbulb.ads.client.last_known_good import LastKnownGood
 from lightbulb.ads.client.subscriber import Backoff, Subscriber, Update
 from lightbulb.ads.values import Node
+from lightbulb.model import Freshness
 from lightbulb.tables.feed import AFRESH, TYPES, Feed
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,18 @@ class LiveTables:
         self._kept = None if state is None else LastKnownGood(state, node_id)
         self._subscriber: Subscriber | None = None
         self._stamp = ""
+        self._last_connected = time.monotonic()
+
+    @property
+    def freshness(self) -> Freshness:
+        """How new the tables are. Threads may ask."""
+        subscriber = self._subscriber
+        connected = subscriber is not None and subscriber.connected
+        age = 0.0 if connected else time.monotonic() - self._last_connected
+        return Freshness(generation=self.feed.tables.generation.number, connected=connected, age=age)
+
+    def _note_connected(self) -> None:
+        self._last_connected = time.monotonic()
 
     async def start(self) -> None:
         """Load what is on disk, then follow the control plane until `stop`."""
@@ -96,20 +110,19 @@ class LiveTables:
             stamp=self._stamp if self._subscriber is None else self._subscriber.stamp,
             afresh=AFRESH,
             opened=self.feed.open_stream,
+            closed=self._note_connected,
         )
         self._subscriber = subscriber
         await subscriber.run()
 
     async def _tell_age(self) -> None:
-        loop = asyncio.get_running_loop()
-        connected = loop.time()
         while True:
             await asyncio.sleep(STALE_SECONDS)
-            if self._subscriber is not None and self._subscriber.connected:
-                connected = loop.time()
-                continue
-            number, age = self.feed.tables.generation.number, loop.time() - connected
-            log.warning("no control plane for %.0f s; answering from generation %d", age, number)
+            now = self.freshness
+            if not now.connected:
+                log.warning(
+                    "no control plane for %.0f s; answering from generation %d", now.age, now.generation
+                )
 
     async def _load(self, kept: LastKnownGood) -> str:
         """Apply what is on disk; return its commit stamp, empty if it can't be used."""

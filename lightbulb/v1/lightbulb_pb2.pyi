@@ -179,3 +179,17 @@ class BatchResolveResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[BatchResolveResult]
     def __init__(self, results: _Optional[_Iterable[_Union[BatchResolveResult, _Mapping]]] = ...) -> None: ...
+
+class GetFreshnessRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetFreshnessResponse(_message.Message):
+    __slots__ = ("generation", "connected", "age")
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_FIELD_NUMBER: _ClassVar[int]
+    AGE_FIELD_NUMBER: _ClassVar[int]
+    generation: int
+    connected: bool
+    age: _duration_pb2.Duration
+    def __init__(self, generation: _Optional[int] = ..., connected: _Optional[bool] = ..., age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...

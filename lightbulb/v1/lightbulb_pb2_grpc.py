@@ -25,6 +25,11 @@ class LightbulbStub:
                 request_serializer=lightbulb_dot_v1_dot_lightbulb__pb2.BatchResolveRequest.SerializeToString,
                 response_deserializer=lightbulb_dot_v1_dot_lightbulb__pb2.BatchResolveResponse.FromString,
                 _registered_method=True)
+        self.GetFreshness = channel.unary_unary(
+                '/lightbulb.v1.Lightbulb/GetFreshness',
+                request_serializer=lightbulb_dot_v1_dot_lightbulb__pb2.GetFreshnessRequest.SerializeToString,
+                response_deserializer=lightbulb_dot_v1_dot_lightbulb__pb2.GetFreshnessResponse.FromString,
+                _registered_method=True)
 
 
 class LightbulbServicer:
@@ -47,6 +52,13 @@ class LightbulbServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetFreshness(self, request, context):
+        """Says from which generation it answers, and how old that may be. It answers also before the first one has come.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LightbulbServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -59,6 +71,11 @@ def add_LightbulbServicer_to_server(servicer, server):
                     servicer.BatchResolve,
                     request_deserializer=lightbulb_dot_v1_dot_lightbulb__pb2.BatchResolveRequest.FromString,
                     response_serializer=lightbulb_dot_v1_dot_lightbulb__pb2.BatchResolveResponse.SerializeToString,
+            ),
+            'GetFreshness': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFreshness,
+                    request_deserializer=lightbulb_dot_v1_dot_lightbulb__pb2.GetFreshnessRequest.FromString,
+                    response_serializer=lightbulb_dot_v1_dot_lightbulb__pb2.GetFreshnessResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -116,6 +133,33 @@ class Lightbulb:
             '/lightbulb.v1.Lightbulb/BatchResolve',
             lightbulb_dot_v1_dot_lightbulb__pb2.BatchResolveRequest.SerializeToString,
             lightbulb_dot_v1_dot_lightbulb__pb2.BatchResolveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFreshness(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lightbulb.v1.Lightbulb/GetFreshness',
+            lightbulb_dot_v1_dot_lightbulb__pb2.GetFreshnessRequest.SerializeToString,
+            lightbulb_dot_v1_dot_lightbulb__pb2.GetFreshnessResponse.FromString,
             options,
             channel_credentials,
             insecure,

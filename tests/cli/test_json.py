@@ -160,7 +160,7 @@ def test_wrong_usage_is_an_error_in_json_too(arguments: tuple[str, ...]) -> None
 
 
 def test_the_tables_hold_a_field_each_line() -> None:
-    assert {*TABLES} == {*RESPONSES, "`rules check`", "`resolve`", "`explain`", "`infer`", *PARTS}
+    assert {*TABLES} == {*RESPONSES, "`rules check`", "`resolve`", "`explain`", "`infer`", "`health`", *PARTS}
     assert list(fields({"a": [{"b": 1}, {"b": None}], "parameters": {"x": "y"}, "c": []})) == [
         ("a[].b", "number"),
         ("a[].b", "null"),

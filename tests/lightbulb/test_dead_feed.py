@@ -3,12 +3,16 @@
 import asyncio
 import logging
 
+import grpc.aio
 import pytest
 
 from lightbulb.ads.client.subscriber import Backoff, Subscriber
 from lightbulb.service import server as service
+from lightbulb.service.server import LightbulbServer
 from lightbulb.tables import live
 from lightbulb.tables.live import LiveTables
+from lightbulb.v1 import lightbulb_pb2 as pb
+from lightbulb.v1 import lightbulb_pb2_grpc
 from tests.ads.scripted_server import eventually, scripted_server
 from tests.lightbulb.lightbulb_server import lightbulb, publish, settings
 from tests.lightbulb.tables import TABLE
@@ -75,3 +79,30 @@ def test_the_log_says_how_old_the_tables_are_while_no_control_plane_is_there(
     with caplog.at_level(logging.WARNING):
         asyncio.run(scenario())
     assert "answering from generation 0" in caplog.text
+
+
+async def asked(server: LightbulbServer) -> pb.GetFreshnessResponse:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        return await lightbulb_pb2_grpc.LightbulbStub(channel).GetFreshness(pb.GetFreshnessRequest())
+
+
+def test_a_lightbulb_says_how_old_its_tables_are_while_its_feed_is_dead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "BACKOFF", Backoff(first=600.0, limit=600.0))
+
+    async def scenario() -> None:
+        async with scripted_server() as script, lightbulb(script) as server:
+            assert (await asked(server)).generation == 0
+            publish(script, 7, TABLE)
+            await asyncio.wait_for(server.feed.wait_ready(), 60)
+            fresh = await asked(server)
+            assert (fresh.generation, fresh.connected, fresh.age.ToNanoseconds()) == (7, True, 0)
+            faults = break_feed(monkeypatch, 1000)
+            script.break_streams()
+            await eventually(lambda: faults, "the feed to fail")
+            first, later = await asked(server), await asked(server)
+            assert (first.generation, first.connected) == (later.generation, later.connected) == (7, False)
+            assert 0 < first.age.ToNanoseconds() < later.age.ToNanoseconds()
+
+    asyncio.run(scenario())

@@ -109,7 +109,7 @@ class Subscriber:
     What was applied is remembered across reconnects, so that a server that has nothing new sends
     nothing, but for the types that are asked for `afresh`. `held` is what was applied before (type ->
     name -> version), `stamp` what this was then. `opened` is called as a stream opens, before anything of it
-    is applied. `random` returns [0, 1) and spreads reconnects.
+    is applied, and `closed` once it has ended. `random` returns [0, 1) and spreads reconnects.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, of which four are needed
@@ -124,6 +124,7 @@ class Subscriber:
         stamp: str = "",
         afresh: Collection[str] = (),
         opened: Callable[[], None] = lambda: None,
+        closed: Callable[[], None] = lambda: None,
         credentials: grpc.ChannelCredentials | None = None,
         backoff: Backoff | None = None,
         random: Callable[[], float] = random_module.random,
@@ -133,6 +134,7 @@ class Subscriber:
             raise ValueError("no target to subscribe to")
         self._apply = apply
         self._opened = opened
+        self._closed = closed
         self._credentials = credentials
         self._backoff = backoff or Backoff()
         self._random = random
@@ -223,6 +225,7 @@ class Subscriber:
                     await asyncio.wait({reader})
                 finally:
                     self._stream = None
+                    self._closed()
             return reader.result()
 
     @contextlib.asynccontextmanager
