@@ -26,6 +26,8 @@ MODULES = frozenset(
         "quickjs",
         "redis",
         "rich",
+        "tree_sitter",
+        "tree_sitter_javascript",
         "udpa",
         "validate",
         "xds",

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from controlplane.problems import Problem
-from controlplane.rules.places import Places, find_rules, find_variables, first_places
+from controlplane.rules.places import Places
 from controlplane.rules.sandbox_faults import (
     MAX_MESSAGE,
     PRELUDE_LINE,
@@ -26,6 +26,7 @@ from controlplane.rules.sandbox_faults import (
     read_error,
 )
 from controlplane.rules.sandbox_process import run_child
+from controlplane.rules.texts import Text, first_places, held_against, look_at, places_of
 from controlplane.rules.yaml_file import hint
 from lightbulb.model import Source
 
@@ -35,9 +36,6 @@ MAX_NAMED = 8
 
 MAX_CHILDREN = 8
 """Children for one workspace; each that is thrown away has found at least one problem."""
-
-_WITHOUT_RULES = frozenset({"SYNTAX", "NOT_A_FUNCTION"})
-"""Problems of a file from which it only follows that it has no rule."""
 
 
 class SandboxFailed(RuntimeError):
@@ -97,19 +95,20 @@ def evaluate(
     """
     limits = limits or Limits()
     setup = _setup(objectives, constants, limits)
-    places = find_rules(sources)
+    texts = look_at(sources)
+    places = places_of(texts)
     state = _Evaluation(
         sources=sources,
         names={"UNKNOWN_OBJECTIVE": objectives or (), "UNKNOWN_CONSTANT": tuple(constants)},
         places=first_places(places),
-        problems=_told_by_the_text(sources, places),
+        problems=_duplicates(places),
     )
     deadline = time.monotonic() + limits.total_seconds
     for _ in range(MAX_CHILDREN):
         if state.finished or not sources or time.monotonic() >= deadline:
             break
         _run_child(state, _request(state, setup, limits), limits, deadline)
-    problems += (*_told(state.problems), *_not_evaluated(state, places))
+    problems += (*_told(texts, state), *_not_evaluated(state, places))
     rules = [
         RawRule(source=_source(state, file, rule), value=value)
         for (file, rule), value in state.values.items()
@@ -117,10 +116,13 @@ def evaluate(
     return tuple(sorted(rules, key=lambda each: (each.source.file, each.source.line, each.source.rule)))
 
 
-def _told(problems: Sequence[Problem]) -> list[Problem]:
-    """Return what is worth telling: that a file has no rule may only follow from something else."""
-    broken = {problem.file for problem in problems if problem.code in _WITHOUT_RULES}
-    return [each for each in problems if each.code != "NO_RULES" or each.file not in broken]
+def _told(texts: Mapping[str, Text], state: _Evaluation) -> list[Problem]:
+    """Return what running the files has shown, and what their texts say to it."""
+    held: dict[str, set[str]] = {file: set() for file, rule in state.done if not rule}
+    for file, rule in state.done:
+        if rule and file in held:
+            held[file].add(rule)
+    return list(held_against(texts, held, state.problems))
 
 
 def _not_evaluated(state: _Evaluation, places: Places) -> Iterator[Problem]:
@@ -215,13 +217,13 @@ def _take_output(state: _Evaluation, output: bytes) -> tuple[str, str] | None:
             raise _strange(line) from error
         running = None
         match said:
-            case {"begin": [str(file), str(rule)]} if file in state.sources and rule.isprintable():
+            case {"begin": [str(file), str(rule)]} if file in state.sources:
                 running = (file, rule)
             case {"end": ""}:
                 state.finished = True
             case {"end": str(file)} if file in state.sources:
                 state.done.add((file, ""))
-            case {"file": str(file), "rule": str(rule)} if file in state.sources and rule.isprintable():
+            case {"file": str(file), "rule": str(rule)} if file in state.sources:
                 _take_line(state, (file, rule), said)
             case _:
                 raise _strange(line)
@@ -229,12 +231,16 @@ def _take_output(state: _Evaluation, output: bytes) -> tuple[str, str] | None:
 
 
 def _take_line(state: _Evaluation, place: tuple[str, str], said: Mapping[str, object]) -> None:
+    rule = place[1]
+    if rule and place not in state.places:
+        state.done.add(place)  # the file has made it while it ran: it is no rule
+        return
     match said:
         case {"json": str(text)}:
             state.values[place] = _parse_value(text)
             state.done.add(place)
         case {"error": str(text)}:
-            _blame(state, place, read_error(text, of_file=not place[1]))
+            _blame(state, place, read_error(text, of_file=not rule))
         case _:
             raise _strange(str(said))
 
@@ -259,7 +265,7 @@ def _blame(state: _Evaluation, place: tuple[str, str], fault: Fault) -> None:
         Problem(
             file=file,
             line=fault.line or _source(state, file, rule).line,
-            rule=rule,
+            rule=rule if rule.isprintable() else ascii(rule),
             code=fault.code,
             message=message,
             remedy=remedy,
@@ -280,30 +286,11 @@ def _source(state: _Evaluation, file: str, rule: str) -> Source:
     return state.places.get((file, rule)) or Source(rule=rule, file=file, line=1)
 
 
-def _told_by_the_text(sources: Mapping[str, str], places: Places) -> list[Problem]:
-    return [*_duplicates(places), *map(_no_function, find_variables(sources))]
-
-
-def _no_function(source: Source) -> Problem:
-    return Problem(
-        file=source.file,
-        line=source.line,
-        rule=source.rule,
-        code="NOT_A_FUNCTION",
-        message=f"{source.rule} is a variable, and only functions are rules",
-        remedy=f"write: function {source.rule}() {{ return {{...}}; }}",
-    )
-
-
 def _duplicates(places: Places) -> list[Problem]:
-    """Return a problem for each rule function that is defined twice, and each file without any."""
+    """Return a problem for each rule function that is defined twice."""
     problems: list[Problem] = []
     first: dict[str, Source] = {}
     for file, own in places.items():
-        if not own:
-            problems.append(
-                Problem(file=file, line=1, code="NO_RULES", message="no rule", remedy=REMEDIES["NO_RULES"])
-            )
         for source in own:
             other = first.get(source.rule)
             if other is None:

@@ -31,7 +31,7 @@ from controlplane.cli.main import main
 NOBODY = "127.0.0.1:1"
 
 NEEDS = [
-    ("rules check", (RULES,), "cli", ("rich", "yaml", "quickjs")),
+    ("rules check", (RULES,), "cli", ("rich", "yaml", "quickjs", "tree_sitter", "tree_sitter_javascript")),
     ("publish", (RULES, "--control-plane", NOBODY), "cli", ("rich",)),
     ("status", ("--control-plane", NOBODY), "cli", ("rich",)),
     ("rollback", ("--control-plane", NOBODY), "cli", ("rich",)),
@@ -39,10 +39,15 @@ NEEDS = [
     ("diff", ("1", "2", "--control-plane", NOBODY), "cli", ("rich",)),
     ("pin", ("1", "--control-plane", NOBODY), "cli", ("rich",)),
     ("events", ("--control-plane", NOBODY), "cli", ("rich",)),
-    ("resolve", ("X", "--user", "u", "--rules", RULES), "cli", ("yaml", "quickjs")),
-    ("explain", ("X", "--user", "u", "--rules", RULES), "cli", ("yaml", "quickjs")),
+    ("resolve", ("X", "--user", "u", "--rules", RULES), "cli", ("yaml", "quickjs", "tree_sitter")),
+    ("explain", ("X", "--user", "u", "--rules", RULES), "cli", ("yaml", "quickjs", "tree_sitter")),
     ("health", ("127.0.0.1:1",), "cli", ("grpc_health",)),
-    ("control-plane", (), "control-plane", ("yaml", "quickjs", "grpc_health", "grpc_reflection")),
+    (
+        "control-plane",
+        (),
+        "control-plane",
+        ("yaml", "quickjs", "tree_sitter_javascript", "grpc_health", "grpc_reflection"),
+    ),
     ("control-plane", ("--store", "redis://127.0.0.1:1"), "redis", ("redis",)),
     ("serve", (), "service", ("grpc_health", "grpc_reflection")),
     ("host", ("--shard", "a"), "host", ("numpy", "grpc_health", "grpc_reflection")),
@@ -127,7 +132,12 @@ for arguments in (["rules", "check", sys.argv[2]], asked):
 
 
 def test_rules_are_checked_and_asked_where_there_is_nothing_for_servers(tmp_path: Path) -> None:
-    done = run_without(",".join(MODULES - {"rich", "yaml", "quickjs"}), CHECK, tmp_path, RULES)
+    done = run_without(
+        ",".join(MODULES - {"rich", "yaml", "quickjs", "tree_sitter", "tree_sitter_javascript"}),
+        CHECK,
+        tmp_path,
+        RULES,
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -150,7 +160,7 @@ def test_the_modules_that_may_be_missing_are_those_that_the_extras_bring() -> No
 
 HEAVY = """
 main(["--help"], standalone_mode=False)
-heavy = {"asyncio", "google", "grpc", "rich", "yaml", "numpy", "quickjs"} & set(sys.modules)
+heavy = {"asyncio", "google", "grpc", "rich", "yaml", "numpy", "quickjs", "tree_sitter"} & set(sys.modules)
 assert not heavy, heavy
 """
 

@@ -244,7 +244,7 @@ BAD = {
             "const defineArrowRule = () => ({}), helper = 1;\n  // const defineOtherRule = 1\n"
         },
         "more.js:4 defineArrowRule NOT_A_FUNCTION: defineArrowRule is a variable, and only functions are",
-        "write: function defineArrowRule()",
+        "function defineArrowRule()",
     ),
     "no default": (
         {"rules_js": GOOD["rules.js"].replace("function defineDefaultRule", "function notARule")},

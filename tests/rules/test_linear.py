@@ -15,9 +15,9 @@ from controlplane.model import CellWeight, Experiment, Location
 from controlplane.problems import Problem
 from controlplane.rules.definitions import read_definitions
 from controlplane.rules.overlaps import overlapping_contexts, overlapping_tests
-from controlplane.rules.places import find_rules, find_variables
 from controlplane.rules.sandbox_faults import read_error
 from controlplane.rules.shapes import AbTest, ContextCondition, ModelRef
+from controlplane.rules.texts import look_at
 from controlplane.rules.workspace import check_workspace
 from controlplane.rules.yaml_file import suggest
 from controlplane.rules.yaml_tree import BadYaml, read_tree
@@ -51,8 +51,7 @@ def text(unit: str) -> str:
 
 def places(source: str) -> None:
     """Look for rules in a file."""
-    find_rules({"x.js": source})
-    find_variables({"x.js": source})
+    look_at({"x.js": source})
 
 
 def error(thrown: str) -> None:

@@ -42,7 +42,7 @@ from controlplane.rules.workspace import read_workspace
 from lightbulb.sidecar.process import NoEnvoy, find_envoy
 from lightbulb.signals import ending_signals, exiting_at_signals
 
-CHILDREN_NEED = ("grpc_health", "grpc_reflection", "numpy", "quickjs", "xds")
+CHILDREN_NEED = ("grpc_health", "grpc_reflection", "numpy", "quickjs", "tree_sitter_javascript", "xds")
 """Modules of extras that the processes import, and this one doesn't."""
 
 

@@ -54,7 +54,9 @@ def control_plane(  # noqa: PLR0913, PLR0917 - one argument a flag
         from controlplane.app import ControlPlaneSettings
         from controlplane.cli.actions import serve as action
         from controlplane.cli.policy import make_policy
-    require("control-plane", "quickjs", "yaml")  # imported where rules are read and evaluated
+    require(
+        "control-plane", "quickjs", "tree_sitter_javascript", "yaml"
+    )  # imported where rules are read and evaluated
     if not store.startswith("sqlite:"):
         require("redis", "redis")  # the store imports it later, where its absence would say less
 
