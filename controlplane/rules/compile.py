@@ -5,8 +5,10 @@ Pure but for the sandbox. Whatever is wrong with the whole workspace is reported
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from controlplane.model import RuleSet, Workspace
@@ -14,9 +16,10 @@ from controlplane.planning.placement import closure
 from controlplane.planning.plan import does_not_fit
 from controlplane.problems import Problem, WorkspaceError, has_errors, told
 from controlplane.rules.definitions import FILES, Definitions, read_definitions
+from controlplane.rules.file_rules import Evaluation, Surroundings, evaluate_files, read_files
 from controlplane.rules.lookup import named_models
-from controlplane.rules.sandbox import RawRule, evaluate
-from controlplane.rules.shapes import Rule, read_rules
+from controlplane.rules.memory import Memory
+from controlplane.rules.shapes import Rule
 from controlplane.rules.tables import make_tables
 from controlplane.rules.unused import unused
 from controlplane.rules.workspace import check_workspace
@@ -31,12 +34,16 @@ CONSTANTS: Mapping[str, str] = {
 """What rules find under `constants`; lightbulb.d.ts declares the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Raw:
-    """What the rules returned; `complete` when none of them is missing."""
-
-    rules: tuple[RawRule, ...]
-    complete: bool
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Let the cyclic garbage collector rest: a hundred thousand values come, and all stay."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,22 +58,29 @@ def _no_matter(stage: str) -> None:
     """Take no notice of what is begun."""
 
 
-def compile_workspace(workspace: Workspace, begin: Callable[[str], None] = _no_matter) -> RuleSet:
+def compile_workspace(
+    workspace: Workspace, begin: Callable[[str], None] = _no_matter, memory: Memory | None = None
+) -> RuleSet:
     """Return the compiled rules of a workspace, as `compile_and_warn` does, without the warnings."""
-    return compile_and_warn(workspace, begin).rules
+    return compile_and_warn(workspace, begin, memory).rules
 
 
-def compile_and_warn(workspace: Workspace, begin: Callable[[str], None] = _no_matter) -> Compiled:
+@_without_collector()
+def compile_and_warn(
+    workspace: Workspace, begin: Callable[[str], None] = _no_matter, memory: Memory | None = None
+) -> Compiled:
     """Return the compiled rules of a workspace, and its warnings.
 
     Raises WorkspaceError with the problems in it if one of them is an error. `begin` is told what is begun.
+    What `memory` has isn't looked at again; the result is the same.
     """
+    memory = memory or Memory()
     begin("looking at its files")
     problems = list(check_workspace(workspace))
     if has_errors(problems):
         raise WorkspaceError(problems)
     begin("reading its YAML files")
-    definitions = read_definitions(workspace.files, problems)
+    definitions = read_definitions(workspace.files, problems, memory)
     problems += [
         Problem(
             file=file,
@@ -78,15 +92,15 @@ def compile_and_warn(workspace: Workspace, begin: Callable[[str], None] = _no_ma
         if file.endswith(".yaml") and file not in FILES
     ]
     begin("evaluating its rules")
-    raw = _evaluate(workspace, definitions, problems)
+    evaluation = _evaluate(workspace, definitions, problems, memory)
     begin("reading what its rules return")
-    rules = read_rules(raw.rules, problems)
+    own = read_files(evaluation, problems, memory)
     begin("comparing its rules")
-    tables = make_tables(rules, definitions, problems, complete=raw.complete and len(rules) == len(raw.rules))
+    tables = make_tables(own.rules, definitions, problems, complete=own.complete)
     if has_errors(problems):
-        problems += _too_large(rules, definitions)
+        problems += _too_large(own.rules, definitions)
         raise WorkspaceError(problems)
-    problems += unused(rules, definitions)
+    problems += unused(own.rules, definitions)
     compiled = RuleSet(
         objectives=_sorted(definitions.objectives),
         models=_sorted(definitions.models),
@@ -96,24 +110,27 @@ def compile_and_warn(workspace: Workspace, begin: Callable[[str], None] = _no_ma
     return Compiled(rules=compiled, warnings=told(problems))
 
 
-def _evaluate(workspace: Workspace, definitions: Definitions, problems: list[Problem]) -> _Raw:
-    found: list[Problem] = []
+def _evaluate(
+    workspace: Workspace, definitions: Definitions, problems: list[Problem], memory: Memory
+) -> Evaluation:
+    unreadable: list[Problem] = []
     sources = {}
     for file, content in workspace.files.items():
         if file.endswith(".js"):
             try:
                 sources[file] = content.decode()
             except UnicodeDecodeError as error:
-                found.append(_no_text(file, f"not UTF-8 at byte {error.start}"))
+                unreadable.append(_no_text(file, f"not UTF-8 at byte {error.start}"))
                 continue
             if "\0" in sources[file]:
                 del sources[file]
-                found.append(_no_text(file, f"a zero at byte {content.index(0)}"))
+                unreadable.append(_no_text(file, f"a zero at byte {content.index(0)}"))
+    problems += unreadable
     unread = definitions.unread["objectives"]
     objectives = None if unread.everything else (*definitions.objectives, *unread.names)
-    rules = evaluate(sources, objectives, CONSTANTS, found)
-    problems += found
-    return _Raw(rules, complete=not has_errors(found))
+    around = Surroundings(objectives=objectives, constants=CONSTANTS)
+    evaluation = evaluate_files(sources, around, problems, memory)
+    return replace(evaluation, complete=False) if unreadable else evaluation
 
 
 def _no_text(file: str, message: str) -> Problem:

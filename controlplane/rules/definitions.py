@@ -11,6 +11,7 @@ from typing import TypeVar
 from controlplane.model import CellWeight, Experiment, Model, Objective, Shard
 from controlplane.problems import Problem, has_errors
 from controlplane.rules.condition import read_condition
+from controlplane.rules.memory import Memory, name_of
 from controlplane.rules.yaml_file import Misfit, YamlFile, hint
 from controlplane.rules.yaml_tree import MappingNode, Node, ScalarNode
 from lightbulb.model import BASIS_POINTS, Condition
@@ -53,17 +54,23 @@ class Definitions:
     """By the key of each file: objectives, models (by name), experiments, shards."""
 
 
-def read_definitions(files: Mapping[str, bytes], problems: list[Problem]) -> Definitions:
-    """Return what the files define; whatever is wrong is added to `problems`, and left out."""
+def read_definitions(
+    files: Mapping[str, bytes], problems: list[Problem], memory: Memory | None = None
+) -> Definitions:
+    """Return what the files define; whatever is wrong is added to `problems`, and left out.
+
+    A file that `memory` has isn't read again.
+    """
+    memory = memory or Memory()
     unread: dict[str, Unread] = {}
-    objectives = _read(files, "objectives.yaml", "objectives", _objective, problems, unread)
-    models = _read(files, "models.yaml", "models", _model, problems, unread)
+    objectives = _read(files, "objectives.yaml", "objectives", _objective, problems, unread, memory)
+    models = _read(files, "models.yaml", "models", _model, problems, unread, memory)
     definitions = Definitions(
         objectives=objectives,
         models=models,
         versions=_versions(models.values()),
-        experiments=_read(files, "experiments.yaml", "experiments", _experiment, problems, unread),
-        shards=_read(files, "fleet.yaml", "shards", _shard, problems, unread),
+        experiments=_read(files, "experiments.yaml", "experiments", _experiment, problems, unread, memory),
+        shards=_read(files, "fleet.yaml", "shards", _shard, problems, unread, memory),
         unread=unread,
     )
     _check_fleet(definitions, problems)
@@ -82,8 +89,29 @@ def _read(  # noqa: PLR0913, PLR0917 - one file
     read: Callable[[YamlFile, Node], tuple[str, T]],
     problems: list[Problem],
     unread: dict[str, Unread],
+    memory: Memory,
 ) -> Mapping[str, T]:
     """Return the items of `file`'s one list, by name; note in `unread` what can't be read."""
+    name = name_of(key, files.get(file, b""))
+    known = memory.recall(dict, name)
+    if known is not None:
+        unread[key] = Unread()
+        return known
+    before = len(problems)
+    found = _read_anew(files, file, key, read, problems, unread)
+    if len(problems) == before:
+        memory.remember(name, found)
+    return found
+
+
+def _read_anew(  # noqa: PLR0913, PLR0917 - one file
+    files: Mapping[str, bytes],
+    file: str,
+    key: str,
+    read: Callable[[YamlFile, Node], tuple[str, T]],
+    problems: list[Problem],
+    unread: dict[str, Unread],
+) -> Mapping[str, T]:
     unread[key] = Unread(everything=True)
     if file not in files:
         remedy = f"write it: {key}: [...]"

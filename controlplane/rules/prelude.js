@@ -8,7 +8,7 @@
   const is = Object.is, prototypeOf = Object.getPrototypeOf, objectPrototype = Object.prototype;
   const assign = Object.assign, fromEntries = Object.fromEntries, hasOwn = Object.hasOwn, parse = JSON.parse;
   const freezeObject = Object.freeze;
-  const global = globalThis;
+  const global = globalThis, MAX_ASKED = 1000;
 
   // An error whose code the host understands: "\u0001CODE\u0001text". Of an unknown name the text is the name.
   function fail(code, text) { throw new Error("\u0001" + code + "\u0001" + text); }
@@ -16,9 +16,11 @@
   // What there is under some names, and nothing else: `find` gives one value, `all` an object with every one.
   // A file names few of an organization's objectives. So they become properties only for who looks at the
   // object as a whole: every other trap fills it first, and nothing sees it before it is frozen.
-  function closedSet(find, all, code, what, open) {
+  // `asked` takes every name that was looked for, and null when that is too much, or all of them were looked at.
+  function closedSet(find, all, code, what, open, asked) {
     let full = false;
     function fill(target) {
+      asked.add(null);
       if (!full) freezeObject(assign(target, all()));
       full = true;
       return target;
@@ -26,6 +28,7 @@
     const traps = {
       get(target, name) {
         if (typeof name === "symbol") return target[name];
+        asked.add(asked.size < MAX_ASKED && name.length < MAX_ASKED ? name : null);
         const value = find(name);
         if (value !== undefined) return value;
         if (open) return name;
@@ -42,7 +45,7 @@
   }
 
   // `text` is a line of JSON for each name, "\n" before and after it: what a name encodes to has no "\n".
-  function namedSet(text, code, what, open) {
+  function namedSet(text, code, what, open, asked) {
     const found = new Set();
     const find = (name) => {
       if (found.has(name)) return name;
@@ -50,7 +53,7 @@
     };
     const names = () => parse("[" + text.trim().replaceAll("\n", ",") + "]");
     const all = () => fromEntries(names().map((name) => [name, name]));
-    return closedSet(find, all, code, what, open);
+    return closedSet(find, all, code, what, open, asked);
   }
 
   const SEMVER = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/;
@@ -99,11 +102,12 @@
   const context = {attribute};
   for (const name of ["country", "device", "locale", "surface"]) context[name] = attribute(name);
 
+  const asked = new Set();
   const constant = (name) => hasOwn(setup.constants, name) ? setup.constants[name] : undefined;
   const given = {
     // When objectives.yaml can't be read any name will do: what is wrong is known, and is said there.
-    Objectives: namedSet(setup.objectives, "UNKNOWN_OBJECTIVE", "objective", setup.open),
-    constants: closedSet(constant, () => setup.constants, "UNKNOWN_CONSTANT", "constant", false),
+    Objectives: namedSet(setup.objectives, "UNKNOWN_OBJECTIVE", "objective", setup.open, asked),
+    constants: closedSet(constant, () => setup.constants, "UNKNOWN_CONSTANT", "constant", false, new Set()),
     context: Object.freeze(context),
     all: (...inner) => ({all: conditions("all", inner)}),
     any: (...inner) => ({any: conditions("any", inner)}),
@@ -184,11 +188,13 @@
     return "{" + parts.join(",") + "}";
   }
 
-  // The host's way in, which no rule can reach: the names of the rules, or what one of them returns.
+  // The host's way in, which no rule can reach: the names of the rules, what one of them returns, or (null) which
+  // objectives were asked for so far.
   const RULE = /^define[^]*Rule$/;
   const isRule = (name) => typeof name === "string" && RULE.test(name) && typeof global[name] === "function";
   return (name) => {
     if (name === undefined) return stringify(keys(global).filter(isRule));
+    if (name === null) return stringify([...asked]);
     const value = global[name]();
     if (value === null || typeof value !== "object")
       fail("NOT_JSON", "the result is " + (value === null ? "null" : "no object but " + typeof value));

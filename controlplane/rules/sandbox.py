@@ -38,6 +38,23 @@ MAX_CHILDREN = 8
 """Children for one workspace; each that is thrown away has found at least one problem."""
 
 
+Asked = frozenset[str] | None
+"""The objectives that a file asked for, those that there aren't too; None when it looked at all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """What the rules of some files return, in the order of file and line; where they are; what each asked.
+
+    Not `finished`: some files weren't come to, or nobody could say whether they were.
+    """
+
+    rules: tuple[RawRule, ...]
+    places: Places
+    asked: Mapping[str, Asked]
+    finished: bool
+
+
 class SandboxFailed(RuntimeError):
     """The sandbox itself failed, through no rule's fault."""
 
@@ -78,6 +95,7 @@ class _Evaluation:
     problems: list[Problem]
     values: dict[tuple[str, str], object] = field(default_factory=dict)
     done: set[tuple[str, str]] = field(default_factory=set)
+    asked: dict[str, Asked] = field(default_factory=dict)
     finished: bool = False
 
 
@@ -88,10 +106,23 @@ def evaluate(
     problems: list[Problem],
     limits: Limits | None = None,
 ) -> tuple[RawRule, ...]:
-    """Return what every rule of `sources` (file -> JavaScript) returns, in the order of file and line.
+    """Return what every rule of `sources` returns, as `evaluate_beside` does."""
+    return evaluate_beside(sources, {}, objectives, constants, problems, limits).rules
+
+
+def evaluate_beside(  # noqa: PLR0913, PLR0917 - what rules may read
+    sources: Mapping[str, str],
+    known: Places,
+    objectives: Sequence[str] | None,
+    constants: Mapping[str, str],
+    problems: list[Problem],
+    limits: Limits | None = None,
+) -> Evaluated:
+    """Return what every rule of `sources` (file -> JavaScript) returns.
 
     What is wrong is added to `problems`, and left out; what remains can be looked at further. Without
-    `objectives` rules may name any.
+    `objectives` rules may name any. `known` are the rules of other files of the workspace, which aren't
+    evaluated here.
     """
     limits = limits or Limits()
     setup = _setup(objectives, constants, limits)
@@ -101,7 +132,7 @@ def evaluate(
         sources=sources,
         names={"UNKNOWN_OBJECTIVE": objectives or (), "UNKNOWN_CONSTANT": tuple(constants)},
         places=first_places(places),
-        problems=_duplicates(places),
+        problems=_duplicates({**known, **places}),
     )
     deadline = time.monotonic() + limits.total_seconds
     for _ in range(MAX_CHILDREN):
@@ -113,7 +144,10 @@ def evaluate(
         RawRule(source=_source(state, file, rule), value=value)
         for (file, rule), value in state.values.items()
     ]
-    return tuple(sorted(rules, key=lambda each: (each.source.file, each.source.line, each.source.rule)))
+    rules.sort(key=lambda each: (each.source.file, each.source.line, each.source.rule))
+    return Evaluated(
+        rules=tuple(rules), places=places, asked=state.asked, finished=state.finished or not sources
+    )
 
 
 def _told(texts: Mapping[str, Text], state: _Evaluation) -> list[Problem]:
@@ -221,8 +255,9 @@ def _take_output(state: _Evaluation, output: bytes) -> tuple[str, str] | None:
                 running = (file, rule)
             case {"end": ""}:
                 state.finished = True
-            case {"end": str(file)} if file in state.sources:
+            case {"end": str(file), "asked": list(asked)} if file in state.sources:
                 state.done.add((file, ""))
+                state.asked[file] = None if None in asked else frozenset(map(str, asked))
             case {"file": str(file), "rule": str(rule)} if file in state.sources:
                 _take_line(state, (file, rule), said)
             case _:
@@ -290,7 +325,7 @@ def _duplicates(places: Places) -> list[Problem]:
     """Return a problem for each rule function that is defined twice."""
     problems: list[Problem] = []
     first: dict[str, Source] = {}
-    for file, own in places.items():
+    for file, own in sorted(places.items()):
         for source in own:
             other = first.get(source.rule)
             if other is None:

@@ -4,7 +4,8 @@ Run as a script by `sandbox`, with the folder of the engine's module and its par
 no environment, no site, no packages of ours. Each line of output is one of
 
     {"begin": [file, rule]}            about to evaluate it; rule "" is the file itself
-    {"end": file}                      its last rule was called, and its context is gone
+    {"end": file, "asked": [name]}     its last rule was called, and its context is gone; it asked for these
+                                       objectives, and for all if null is among them
     {"end": ""}                        nothing is left to do
     {"file": file, "rule": rule, "json": text}
     {"file": file, "rule": rule, "error": text}
@@ -43,8 +44,7 @@ def main() -> None:
     limit(request)
     done = {tuple(each) for each in request["done"]}
     for file, source in sorted(request["sources"].items()):
-        evaluate(file, source, done, request)
-        say(end=file)
+        say(end=file, asked=evaluate(file, source, done, request))
     say(end="")
 
 
@@ -68,8 +68,8 @@ def limit(request: dict[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def evaluate(file: str, source: str, done: set[Any], request: dict[str, Any]) -> None:
-    """Evaluate one file in a context of its own, and call each of its rules."""
+def evaluate(file: str, source: str, done: set[Any], request: dict[str, Any]) -> list[Any]:
+    """Evaluate one file in a context of its own, and call each of its rules; return what it asked for."""
     begin(file, "", request)
     context = _quickjs.Context()
     context.set_memory_limit(request["memory_bytes"] // 2)
@@ -82,7 +82,8 @@ def evaluate(file: str, source: str, done: set[Any], request: dict[str, Any]) ->
         names = json.loads(host())
     except _quickjs.JSException as error:
         say(file=file, rule="", error=ends_of(str(error)))
-        return leave_if_broken(error)
+        leave_if_broken(error)
+        return [None]
     for name in names:
         if (file, name) in done:
             continue
@@ -96,7 +97,11 @@ def evaluate(file: str, source: str, done: set[Any], request: dict[str, Any]) ->
         except _quickjs.JSException as error:
             say(file=file, rule=name, error=ends_of(str(error)))
             leave_if_broken(error)
-    return None
+    try:
+        asked: list[Any] = json.loads(host(None))
+    except _quickjs.JSException:
+        return [None]
+    return asked
 
 
 def begin(file: str, rule: str, request: dict[str, Any]) -> None:

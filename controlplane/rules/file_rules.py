@@ -1,0 +1,149 @@
+"""The rules of a workspace, file by file: those of a file that hasn't changed are recalled, others evaluated.
+
+A file is evaluated alone, and sees of the workspace which objectives there are. So what it gives follows from
+its text and from the objectives that it asked for. Only what nothing is to be said about is remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from controlplane.problems import Problem, has_errors
+from controlplane.rules.memory import Memory, name_of
+from controlplane.rules.sandbox import Evaluated, RawRule, evaluate_beside
+from controlplane.rules.shapes import Rule, read_rules
+from lightbulb.model import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRules:
+    """What one file gives.
+
+    `asked` has each objective that it asked for, and whether there was one; `every` is the hash of all their
+    names, if it looked at all.
+    """
+
+    rules: tuple[Rule, ...]
+    places: tuple[Source, ...]
+    asked: Mapping[str, bool]
+    every: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceRules:
+    """Every rule that has a rule's shape; `complete` when none is missing."""
+
+    rules: tuple[Rule, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What rules may read beside their own file; without `objectives` they may name any."""
+
+    objectives: Sequence[str] | None
+    constants: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What the files gave, before it is read."""
+
+    sources: Mapping[str, str]
+    around: Surroundings
+    known: Mapping[str, FileRules]
+    """Of files that needn't be read either."""
+    evaluated: Evaluated
+    complete: bool
+
+
+def evaluate_files(
+    sources: Mapping[str, str], around: Surroundings, problems: list[Problem], memory: Memory
+) -> Evaluation:
+    """Evaluate those of `sources` (file -> JavaScript) that `memory` hasn't; note what is wrong."""
+    known = _recalled(sources, around, memory)
+    found: list[Problem] = []
+    evaluated = _evaluate(sources, known, around, found)
+    if known and not evaluated.finished:
+        known, found = {}, []  # which files it comes to depends on all of them
+        evaluated = _evaluate(sources, known, around, found)
+    problems += found
+    return Evaluation(
+        sources=sources, around=around, known=known, evaluated=evaluated, complete=not has_errors(found)
+    )
+
+
+def read_files(evaluation: Evaluation, problems: list[Problem], memory: Memory) -> WorkspaceRules:
+    """Return the rules, in the order of file and line; what is wrong is added to `problems`, and left out."""
+    raw = evaluation.evaluated.rules
+    read = {file: read_rules(own, problems) for file, own in _by_file(raw)}
+    _remember(evaluation, read, problems, memory)
+    rules = {**{file: own.rules for file, own in evaluation.known.items()}, **read}
+    return WorkspaceRules(
+        rules=tuple(rule for file in sorted(rules) for rule in rules[file]),
+        complete=evaluation.complete and sum(map(len, read.values())) == len(raw),
+    )
+
+
+def _evaluate(
+    sources: Mapping[str, str],
+    known: Mapping[str, FileRules],
+    around: Surroundings,
+    problems: list[Problem],
+) -> Evaluated:
+    return evaluate_beside(
+        {file: text for file, text in sources.items() if file not in known},
+        {file: own.places for file, own in known.items()},
+        around.objectives,
+        around.constants,
+        problems,
+    )
+
+
+def _by_file(rules: Iterable[RawRule]) -> Iterator[tuple[str, Iterable[RawRule]]]:
+    return groupby(rules, key=lambda each: each.source.file)
+
+
+def _recalled(sources: Mapping[str, str], around: Surroundings, memory: Memory) -> Mapping[str, FileRules]:
+    """Return what is remembered of files, as far as they would find the same objectives."""
+    if around.objectives is None:
+        return {}
+    there, every = frozenset(around.objectives), _every(around.objectives)
+    found = {}
+    for file, text in sources.items():
+        own = memory.recall(FileRules, _name(file, text))
+        if own is None or own.every not in {"", every}:
+            continue
+        if all((name in there) is known for name, known in own.asked.items()):
+            found[file] = own
+    return found
+
+
+def _remember(
+    evaluation: Evaluation, read: Mapping[str, tuple[Rule, ...]], problems: Iterable[Problem], memory: Memory
+) -> None:
+    """Remember what files gave that have no problem."""
+    objectives, evaluated = evaluation.around.objectives, evaluation.evaluated
+    if objectives is None:
+        return
+    faulty = {problem.file for problem in problems}
+    there, every = frozenset(objectives), _every(objectives)
+    for file in (read.keys() & evaluated.asked.keys()) - faulty:
+        asked = evaluated.asked[file]
+        own = FileRules(
+            rules=read[file],
+            places=evaluated.places.get(file, ()),
+            asked={name: name in there for name in sorted(asked or ())},
+            every=every if asked is None else "",
+        )
+        memory.remember(_name(file, evaluation.sources[file]), own)
+
+
+def _name(file: str, text: str) -> str:
+    return name_of("rules", file, text)
+
+
+def _every(objectives: Iterable[str]) -> str:
+    return name_of(*sorted(objectives))

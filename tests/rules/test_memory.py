@@ -1,0 +1,288 @@
+"""A workspace that is compiled with a memory of earlier ones comes to what it comes to from scratch."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controlplane.model import RuleSet, Workspace
+from controlplane.planning.plan import make_plan
+from controlplane.problems import Problem, WorkspaceError
+from controlplane.rollout.codec import plan_to_bytes
+from controlplane.rules import file_rules, memory, sandbox
+from controlplane.rules.compile import compile_and_warn, compile_workspace
+from controlplane.rules.memory import MAX_BYTES, Memory
+from controlplane.rules.sandbox import Evaluated, evaluate_beside
+from controlplane.rules.value_codec import NotOurs, from_json, to_json
+from controlplane.rules.workspace import read_workspace
+from tests.rules.workspaces import rule
+
+RULES = Path(__file__).parents[2] / "rules"
+
+TEXTS = {
+    "objectives.yaml": (
+        "objectives:\n  - {name: Ranking, input_type: TITLE_INPUT_TYPE, owner: home, deadline: 250ms}\n",
+        """objectives:
+  - {name: Ranking, input_type: TITLE_INPUT_TYPE, owner: home, deadline: 250ms}
+  - {name: Search, input_type: TITLE_INPUT_TYPE, owner: home, deadline: 1s}
+""",
+        "objectives:\n  - {name: Ranking, input_type: QUERY_INPUT_TYPE, owner: home, deadline: 250ms}\n",
+        "objectives: [{name: Ranking}]\n",
+        "objectives: {\n",
+    ),
+    "models.yaml": (
+        "models:\n" + "".join(f"  - {{name: m{n}, version: '1', memory: 100MiB}}\n" for n in range(4)),
+        "models:\n" + "".join(f"  - {{name: m{n}, version: '2', memory: 90GiB}}\n" for n in range(3)),
+        "models:\n  - {name: m0, version: '1', memory: 1MiB}\n  - {name: m0, version: '2', memory: 1MiB}\n",
+        "models:\n  - {name: m0, version: '1', memory: lots}\n  - {name: m1, version: '1', memory: 1MiB}\n",
+    ),
+    "experiments.yaml": (
+        "experiments:\n  - {id: 1, cells: {1: 50, 2: 50}}\n  - {id: 2, cells: {1: 100}}\n",
+        """experiments:
+  - {id: 1, cells: {1: 90, 2: 10}, eligible: {attribute: country, values: [NO]}}
+  - {id: 2, cells: {1: 100}, eligible: {not: {attribute: country, values: [NO]}}}
+""",
+        "experiments: []\n",
+        "experiments: [{id: 1, cells: {1: 5}}]\n",
+    ),
+    "fleet.yaml": (
+        "shards:\n  - {name: s, vip: v, memory: 1GiB}\n",
+        "shards:\n  - {name: s, vip: v, memory: 1GiB, models: [m1@1]}\n",
+    ),
+}
+"""What each YAML file may hold; the first ones fit together."""
+
+BODIES = (
+    "defaultModel: {name: 'm0'}",
+    "defaultModel: {name: 'm0', version: '2', parameters: {depth: 1, rate: 1.0, on: true}}",
+    "when: context.country.eq('NO'), model: {name: 'm1'}",
+    "when: all(context.device.prefix('tv'), not(context.attribute('age').lt(18))), model: {name: 'm2'}",
+    "abTestId: 1, cellToModel: {1: {name: 'm0'}, 2: {name: 'm1'}}",
+    "abTestId: 2, cellToModel: {1: {name: 'm3'}}",
+    "shift: {from: {name: 'm0'}, to: {name: 'm1'}, percent: 10, salt: 'x'}",
+    "permitOverrides: [{name: 'm1'}], clients: ['a']",
+    "wenn: 1",
+    "defaultModel: {name: 7, versoin: ''}",
+)
+
+FILES = (
+    "",
+    "function defineBadRule() { return {a: ",
+    "const x = Object.keys(Objectives).length;\n",
+    "let y; try { y = Objectives.Search; } catch { y = 'Ranking'; }\n",
+    "const z = 'Search' in Objectives, other = Objectives.Serch;\n",
+    "throw null;\n",
+    "Date.now();\n",
+)
+"""How a file begins."""
+
+TARGETS = (
+    "['Ranking']",
+    "[Objectives.Ranking]",
+    "[Objectives.Search]",
+    "Object.values(Objectives)",
+    "[y ?? 'Ranking']",
+    "['Nowhere']",
+)
+
+
+@st.composite
+def js_files(draw: st.DrawFn) -> str:
+    begin = draw(st.sampled_from((FILES[0],) * 20 + FILES))
+    rules = draw(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(BODIES)), min_size=1, max_size=3))
+    target = draw(st.sampled_from((TARGETS[0],) * 3 + TARGETS))
+    common = f'targetObjectives: {target}, modelInputType: "TITLE_INPUT_TYPE", modelType: "S"'
+    return begin + "".join(
+        f"function define{number}Rule() {{ return {{{common}, {body}}}; }}\n" for number, body in rules
+    )
+
+
+FIRST = Workspace(
+    files={
+        **{file: texts[0].encode() for file, texts in TEXTS.items()},
+        "a.js": rule(BODIES[0], "defineOneRule").encode(),
+        "b.js": rule(BODIES[2], "defineTwoRule").encode(),
+        "c.js": rule(BODIES[4], "defineThreeRule").encode(),
+    }
+)
+EDITS = st.one_of(
+    st.tuples(st.sampled_from("abcd"), js_files()).map(lambda edit: (f"{edit[0]}.js", edit[1])),
+    st.sampled_from([(file, text) for file, texts in TEXTS.items() for text in texts]),
+    st.tuples(st.sampled_from([*FIRST.files, "d.js", "other.yaml"]), st.none()),
+    st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd")).map(lambda names: (f"{names[0]}.js", names)),
+    st.just(("", "as it was")),
+)
+
+
+def edited(files: Workspace, edit: tuple[str, object]) -> Workspace:
+    """Return a workspace after a file was written, removed (None) or renamed (a pair)."""
+    name, change = edit
+    changed = dict(files.files)
+    match change:
+        case "as it was":
+            changed = dict(FIRST.files)
+        case str():
+            changed[name] = change.encode()
+        case None:
+            changed.pop(name, None)
+        case (_, str(other)):
+            changed[f"{other}.js"] = changed.pop(name, b"function defineMovedRule() {}\n")
+    return Workspace(files=changed)
+
+
+def outcome(files: Workspace, memory: Memory | None) -> bytes | tuple[Problem, ...]:
+    """Return the bytes of a workspace's plan and its warnings, or its problems."""
+    try:
+        compiled = compile_and_warn(files, memory=memory)
+        return plan_to_bytes(make_plan(compiled.rules), repr(compiled.warnings))
+    except WorkspaceError as error:
+        return error.problems
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(EDITS, min_size=1, max_size=6), st.booleans())
+def test_edits_come_to_what_they_come_to_from_scratch(edits: list[tuple[str, object]], kept: bool) -> None:
+    files, memory = FIRST, Memory()
+    assert isinstance(outcome(files, memory), bytes)
+    for edit in edits:
+        files = edited(files, edit)
+        assert outcome(files, memory) == outcome(files, None), edit
+        memory = Memory(memory.to_bytes()) if kept else memory
+
+
+@pytest.fixture
+def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that were evaluated."""
+    names: list[str] = []
+
+    def noting(sources: dict[str, str], *others: object) -> Evaluated:
+        names.extend(sources)
+        return evaluate_beside(sources, *others)  # type: ignore[arg-type] # as they came
+
+    monkeypatch.setattr(file_rules, "evaluate_beside", noting)
+    return names
+
+
+def compiled_again(files: Workspace, change: Callable[[dict[str, bytes]], object]) -> RuleSet:
+    """Compile a workspace, and then with a change."""
+    memory = Memory()
+    compile_workspace(files, memory=memory)
+    changed = dict(files.files)
+    change(changed)
+    return compile_workspace(Workspace(files=changed), memory=Memory(memory.to_bytes()))
+
+
+def test_only_a_file_that_changed_is_evaluated(evaluated: list[str]) -> None:
+    compiled_again(FIRST, lambda files: files.update({"b.js": files["b.js"] + b"\n"}))
+    assert evaluated == ["a.js", "b.js", "c.js", "b.js"]
+
+
+def test_the_repositorys_workspace_is_remembered_as_a_whole(evaluated: list[str]) -> None:
+    files = read_workspace(RULES)
+    assert compiled_again(files, lambda _: None) == compile_workspace(files)
+    rules = [name for name in files.files if name.endswith(".js")]
+    assert sorted(evaluated) == sorted(2 * rules)  # once before, and once without a memory
+
+
+def test_files_that_were_not_come_to_are_the_same_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "MAX_CHILDREN", 1)
+    memory = Memory()
+    outcome(FIRST, memory)
+    endless = Workspace(files={**FIRST.files, "b.js": b"function defineTwoRule() { for (;;); }"})
+    found = outcome(endless, memory)
+    assert [(each.code, each.file) for each in found] == [("TIME_LIMIT", "b.js"), ("NOT_EVALUATED", "c.js")]
+    assert found == outcome(endless, None)
+
+
+SEARCH = b"  - {name: Search, input_type: TITLE_INPUT_TYPE, owner: home, deadline: 1s}\n"
+
+
+@pytest.mark.parametrize(
+    ("objectives", "again"),
+    [
+        ("[Objectives.Ranking]", False),
+        ("['Ranking', ...(() => { try { return [Objectives.Search] } catch { return [] } })()]", True),
+        ("'Search' in Objectives ? ['Search', 'Ranking'] : ['Ranking']", True),
+        ("Object.keys(Objectives)", True),
+        ("[(() => { try { return Objectives['x'.repeat(2000)] } catch { return 'Ranking' } })()]", True),
+    ],
+)
+def test_a_file_is_evaluated_again_when_what_it_asked_for_changed(
+    objectives: str, again: bool, evaluated: list[str]
+) -> None:
+    text = f"""function defineRule() {{ return {{targetObjectives: {objectives}, modelType: "S",
+      modelInputType: "TITLE_INPUT_TYPE", defaultModel: {{name: "m0"}}}}; }}"""
+    files = Workspace(files={**FIRST.files, "a.js": text.encode()})
+    more = Workspace(files={**files.files, "objectives.yaml": files.files["objectives.yaml"] + SEARCH})
+    memory = Memory()
+    assert isinstance(outcome(files, memory), bytes)
+    evaluated.clear()
+    with_memory = outcome(more, memory)
+    assert evaluated == (["a.js"] if again else [])
+    assert with_memory == outcome(more, None)
+
+
+def test_what_is_not_whole_or_of_another_version_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Memory()
+    compile_workspace(FIRST, memory=first)
+    kept = first.to_bytes()
+    assert first.to_bytes() == kept
+    assert Memory(kept).to_bytes() != kept  # nothing of it was used
+    for broken in (
+        kept[:-1],
+        kept[:40],
+        b"",
+        b"\n",
+        kept.replace(b"Ranking", b"Renking"),
+        random.Random(1).randbytes(99),
+    ):
+        again = Memory(broken)
+        assert outcome(FIRST, again) == outcome(FIRST, None)
+        assert again.to_bytes() == kept
+    monkeypatch.setattr(memory, "program", lambda: "another")
+    assert Memory(kept).to_bytes() == Memory().to_bytes()
+
+
+def test_more_than_there_is_room_for_is_not_kept() -> None:
+    one = Memory()
+    one.remember("0" * 64, "x" * MAX_BYTES)
+    assert one.to_bytes() == b""
+
+
+@dataclass(frozen=True)
+class Foreign:
+    path: str = ""
+
+
+@pytest.mark.parametrize("value", [object(), [1], b"", Foreign(), Path(), {1: [2]}, (1, Foreign())])
+def test_only_values_of_ours_are_remembered(value: object) -> None:
+    with pytest.raises(NotOurs):
+        to_json(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "[[],{}]",
+        '[["os:system"],[3,"true"]]',
+        '[["pathlib:Path"],[3]]',
+        '[["lightbulb.model:field"],[3]]',
+        '[["controlplane.model:dataclass"],[3]]',
+        '[["controlplane.model:Location"],[3,"a"]]',
+        '[["lightbulb.model:Operator"],[3,"NONE"]]',
+        "[[],[3]]",
+        "[[],[1,2]]",
+        "[[],[]]",
+        "[[]," + "[0," * 100_000 + "]" * 100_000 + "]",
+    ],
+)
+def test_json_that_stands_for_no_value_of_ours_is_refused(text: str) -> None:
+    with pytest.raises(NotOurs):
+        from_json(text)
