@@ -49,20 +49,53 @@ declare function not(condition: Condition): Condition;
 type Objective = string & {readonly __objective: unique symbol};
 type InputType = string & {readonly __inputType: unique symbol};
 type Scalar = string | number | boolean;
+type Sign = "==" | "<" | "<=" | ">" | ">=";
 
-interface Attribute {
+/** Comparisons of a whole text, or of a part of it. */
+interface Texts {
+  /** Equal to one of the values. */
+  in(...values: string[]): Condition;
+  /** Equal to the value. */
+  eq(value: string): Condition;
+  /** A text that begins with one of these. */
+  prefix(...values: string[]): Condition;
+  /** A text that ends with one of these. */
+  suffix(...values: string[]): Condition;
+  /** A text that has one of these in it. */
+  contains(...values: string[]): Condition;
+}
+
+interface Attribute extends Omit<Texts, "in" | "eq"> {
   /** Equal to one of the values. */
   in(...values: Scalar[]): Condition;
   /** Equal to the value. */
   eq(value: Scalar): Condition;
-  /** A text that begins with one of these. */
-  prefix(...values: string[]): Condition;
+  /** The same, with upper and lower case alike: `context.device.ignoringCase.prefix("tv-")`. */
+  readonly ignoringCase: Texts;
+  /** A text in which one of these regular expressions is found. RE2's syntax: "^tv-(roku|fire)". */
+  matches(...patterns: string[]): Condition;
   lt(bound: number): Condition;
   le(bound: number): Condition;
   gt(bound: number): Condition;
   ge(bound: number): Condition;
-  /** A semantic version (semver.org) against another. */
-  semver(operator: "==" | "<" | "<=" | ">" | ">=", version: string): Condition;
+  /** A date earlier than this one: "2026-01-31" (its midnight, UTC) or "2026-01-31T09:00:00+01:00". */
+  before(date: string): Condition;
+  /** A date later than this one. */
+  after(date: string): Condition;
+  /** An IP address in one of these networks: "10.0.0.0/8", "2001:db8::/32". */
+  inNetwork(...networks: string[]): Condition;
+  /**
+   * A version (semver.org) against another. "~": from it on, with the same major and minor number; "^": with
+   * the same first number that isn't 0, and those before it. A client's "5.1" or "v5.1" counts as 5.1.0;
+   * with `strict` it is no version.
+   */
+  semver(operator: Sign | "~" | "^", version: string, options?: {strict?: boolean}): Condition;
+  /** A list that has one of these in it. */
+  hasAny(...values: Scalar[]): Condition;
+  /** A list that has all of these in it. */
+  hasAll(...values: Scalar[]): Condition;
+  /** A list of so many elements. */
+  size(operator: Sign, count: number): Condition;
   /** Present at all. */
   exists(): Condition;
 }

@@ -217,7 +217,7 @@ def context_options(command: Command) -> Command:
             "--attribute",
             multiple=True,
             metavar="NAME=VALUE",
-            help="A free attribute; true, false and numbers are taken as such. Repeatable.",
+            help='A free attribute; true, false, numbers and lists (["a", 1]) are taken as such. Repeatable.',
         ),
         option(
             "--cell",

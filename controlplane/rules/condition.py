@@ -80,5 +80,7 @@ def _check_kind(value: Value, kind: Kind, path: str, complain: Complain) -> None
     match kind:
         case Kind.TEXT if not isinstance(value, str):
             raise complain(path, f"{value!r} is not a text", "quote it")
+        case Kind.TEXT if not value:
+            raise complain(path, "an empty text", "write a text; `exists` asks whether there is one at all")
         case Kind.NUMBER if isinstance(value, str | bool):
             raise complain(path, f"{value!r} is not a number", "write a number, without quotes")

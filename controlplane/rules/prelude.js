@@ -56,39 +56,79 @@
     return closedSet(find, all, code, what, open, asked);
   }
 
-  const SEMVER = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/;
-  const SEMVER_OPERATORS = ["==", "<", "<=", ">", ">="];
+  const SIGNS = ["==", "<", "<=", ">", ">="];
 
-  function attribute(name) {
+  // What is given beyond what is taken would be dropped without a word.
+  function exactly(count, method, given) {
+    if (given.length === count) return given;
+    const takes = ["nothing", "one value", "two values"][count];
+    throw new TypeError(method + "() takes " + takes + ", not " + given.length + " values");
+  }
+
+  function typed(types, what, method, given) {
+    for (const value of given)
+      if (!types.includes(typeof value)) {
+        const kind = value instanceof RegExp ? "a RegExp: quote the pattern" : typeof value;
+        throw new TypeError(method + "() takes " + what + ", not " + kind);
+      }
+    return given;
+  }
+  const scalars = (...rest) => typed(["string", "number", "boolean"], "strings, numbers and booleans", ...rest);
+  const texts = (...rest) => typed(["string"], "strings", ...rest);
+  const numbers = (...rest) => typed(["number"], "a number", ...rest);
+
+  // The methods of an attribute. Types are checked here, where an error names the author's line; what a value
+  // means (a date, a network, a pattern, a version) is checked by the host, as in YAML.
+  function attribute(...given) {
+    const [name] = exactly(1, "attribute", given);
     if (typeof name !== "string" || !name) throw new TypeError("an attribute's name is a string");
     const compare = (op, values) => ({attribute: name, op, values});
-    const scalars = (values, method) => {
+    const some = (method, op, kind) => (...values) => {
       if (!values.length) throw new TypeError(name + "." + method + "() needs at least one value");
-      for (const value of values)
-        if (!["string", "number", "boolean"].includes(typeof value))
-          throw new TypeError(name + "." + method + "() takes strings, numbers and booleans, not " + typeof value);
-      return values;
+      return compare(op, kind(name + "." + method, values));
     };
-    const number = (op) => (bound) => {
-      if (typeof bound !== "number") throw new TypeError(name + " " + op + " takes a number, not " + typeof bound);
-      return compare(op, [bound]);
+    const one = (method, op, kind) => (...values) =>
+      compare(op, kind(name + "." + method, exactly(1, name + "." + method, values)));
+    const signed = (method, signs, sign) => {
+      if (!signs.includes(sign))
+        throw new TypeError(method + "() compares by one of " + signs.join(" ") + ", not " + sign);
+      return method + " " + sign;
     };
-    return Object.freeze({
-      in: (...values) => compare("in", scalars(values, "in")),
-      eq: (value) => compare("in", scalars([value], "eq")),
-      prefix: (...values) => {
-        for (const value of scalars(values, "prefix"))
-          if (typeof value !== "string") throw new TypeError(name + ".prefix() takes strings, not " + typeof value);
-        return compare("prefix", values);
+    const strictly = (options) => {
+      for (const key of objectKeys(options))
+        if (key !== "strict" || typeof options[key] !== "boolean")
+          throw new TypeError("semver() takes {strict: true} at its end, not " + stringify(options));
+      return options.strict ? "strict " : "";
+    };
+    const parts = (method, suffix) => ({
+      prefix: some(method + "prefix", "prefix" + suffix, texts),
+      suffix: some(method + "suffix", "suffix" + suffix, texts),
+      contains: some(method + "contains", "contains" + suffix, texts),
+    });
+    return freezeObject({
+      in: some("in", "in", scalars),
+      eq: one("eq", "in", scalars),
+      ...parts("", ""),
+      ignoringCase: freezeObject({
+        in: some("ignoringCase.in", "in ignoring case", texts),
+        eq: one("ignoringCase.eq", "in ignoring case", texts),
+        ...parts("ignoringCase.", " ignoring case"),
+      }),
+      matches: some("matches", "matches", texts),
+      lt: one("lt", "<", numbers), le: one("le", "<=", numbers),
+      gt: one("gt", ">", numbers), ge: one("ge", ">=", numbers),
+      before: one("before", "before", texts),
+      after: one("after", "after", texts),
+      inNetwork: some("inNetwork", "in network", texts),
+      semver: (sign, version, ...options) => {
+        const op = signed("semver", [...SIGNS, "~", "^"], sign);
+        if (options.length) exactly(1, name + ".semver's options", options);
+        return compare(strictly(options[0] ?? {}) + op, texts(name + ".semver", [version]));
       },
-      lt: number("<"), le: number("<="), gt: number(">"), ge: number(">="),
-      semver: (operator, version) => {
-        if (!SEMVER_OPERATORS.includes(operator))
-          throw new TypeError("semver() compares by one of " + SEMVER_OPERATORS.join(" ") + ", not " + operator);
-        if (!SEMVER.test(version)) throw new TypeError(stringify(version) + " is not a semantic version");
-        return compare("semver " + operator, [version]);
-      },
-      exists: () => compare("exists", []),
+      hasAny: some("hasAny", "has any", scalars),
+      hasAll: some("hasAll", "has all", scalars),
+      size: (sign, ...count) => one("size", signed("size", SIGNS, sign), numbers)(...count),
+      exists: (...given) => compare("exists", exactly(0, name + ".exists", given)),
     });
   }
 
@@ -111,7 +151,7 @@
     context: Object.freeze(context),
     all: (...inner) => ({all: conditions("all", inner)}),
     any: (...inner) => ({any: conditions("any", inner)}),
-    not: (inner) => ({not: conditions("not", [inner])[0]}),
+    not: (...inner) => ({not: conditions("not", exactly(1, "not", inner))[0]}),
   };
   for (const name of Object.keys(given))
     Object.defineProperty(global, name, {value: given[name], writable: false, configurable: false});

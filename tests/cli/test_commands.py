@@ -126,6 +126,15 @@ START = "(Connection refused); start one, for example with `lightbulb up`, or sa
         ),
         (("resolve", "X", "--user", "u", "--attribute", "novalue"), 2, "'novalue' is not NAME=VALUE"),
         (("resolve", "X", "--user", "u", "--attribute", "country=US"), 2, "a flag of its own, --country"),
+        (("resolve", "X", "--user", "u", "--attribute", "a=[b]"), 2, "a is not a list of scalars"),
+        (("resolve", "X", "--user", "u", "--attribute", "a=[[1]]"), 2, "a is not a list of scalars"),
+        (("resolve", "X", "--user", "u", "--attribute", "a=[NaN]"), 2, "a is not a list of scalars"),
+        (
+            ("resolve", "X", "--user", "u", "--attribute", "a=1", "--attribute", "a=2"),
+            2,
+            "a is there twice; leave one",
+        ),
+        (("resolve", "X", "--user", "u", "--cell", "1=1", "--cell", "1=2"), 2, "1 is there twice; leave one"),
         (("resolve", "X", "--user", "u", "--cell", "novalue"), 2, "'--cell': 'novalue' is not TEST=CELL"),
         (("resolve", "X", "--user", "u", "--cell", "t=x"), 2, "cell 'x' of test t is not a number"),
         (("resolve", "X", "--user", "u", "--cell", "t=²"), 2, "cell '²' of test t is not a number"),
@@ -224,6 +233,8 @@ def test_a_server_of_another_kind_is_told_apart() -> None:
         ("1_000", "1_000"),
         ("1e9", "1e9"),
         ("", ""),
+        ('["a", 1, true]', ("a", 1, True)),
+        ("[]", ()),
     ],
 )
 def test_an_attribute_is_a_number_only_when_it_looks_like_one(text: str, value: object) -> None:
