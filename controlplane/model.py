@@ -67,7 +67,10 @@ class CellWeight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """An A/B test (experiments.yaml). `layer` is empty when it has none."""
+    """An A/B test (experiments.yaml). `layer` is empty when it has none.
+
+    `unit` is the attribute whose value is hashed; empty: the user's id.
+    """
 
     id: str
     salt: str
@@ -76,6 +79,16 @@ class Experiment:
     layer_begin: int
     layer_end: int
     eligible: Condition | None
+    unit: str = ""
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefinedSegment:
+    """A condition with a name (segments.yaml)."""
+
+    name: str
+    when: Condition
     location: Location
 
 

@@ -37,7 +37,15 @@ declare const context: {
   readonly surface: Attribute;
   /** An attribute of your own, under the name that the client sends. */
   attribute(name: string): Attribute;
+  /** Who is asking. For more than a few users, make a segment. */
+  readonly user: {
+    /** One of these users, by their ids. */
+    in(...users: string[]): Condition;
+  };
 };
+
+/** Who is in a segment of segments.yaml. */
+declare function segment(name: string): Condition;
 
 /** True when every condition is. */
 declare function all(...conditions: Condition[]): Condition;
@@ -104,7 +112,9 @@ type Condition =
   | {attribute: string; op: string; values: Scalar[]}
   | {all: Condition[]}
   | {any: Condition[]}
-  | {not: Condition};
+  | {not: Condition}
+  | {users: string[]}
+  | {segment: string};
 
 /** A model of models.yaml; `version` may be left out while there is only one. */
 interface ModelRef {
@@ -145,7 +155,17 @@ interface ContextRule extends CommonRule {
 
 /** Moves `percent` of the users from the default model to another. Raising it only ever adds users. */
 interface ShiftRule extends CommonRule {
-  shift: {from: ModelRef; to: ModelRef; percent: number; salt?: string};
+  shift: {
+    from: ModelRef;
+    to: ModelRef;
+    percent: number;
+    /** Who is meant: `percent` is of those. Several shifts of an objective must exclude each other by it. */
+    when?: Condition;
+    /** What is shifted as one: the user, unless said otherwise. */
+    unit?: "user" | "session" | "device" | "account" | (string & {});
+    /** What is hashed with the user; by default "shift:", the objective, and the model that it shifts to. */
+    salt?: string;
+  };
 }
 
 /** Models that clients may ask for by name; `clients` left out: every client may. */

@@ -2,42 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from controlplane.rules.yaml_file import suggest
-from lightbulb.model import All, AnyOf, Comparison, Condition, Not, Operator, Value
+from lightbulb.model import All, AmongUsers, AnyOf, Comparison, Condition, InSegment, Not, Operator, Value
 from lightbulb.resolution.bad_value import BadValue
 from lightbulb.resolution.operators import OPERATORS, Kind, Takes, value_test
+from lightbulb.rpc.messages import MAX_USER_ID
 
 Complain = Callable[[str, str, str], Exception]
 """Takes path, message and remedy; notes the problem and returns what to raise."""
 
 _OPERATORS = {operator.value: operator for operator in Operator}
-_FORMS = ("attribute", "all", "any", "not")
+_FORMS = ("attribute", "all", "any", "not", "users", "segment")
+
+MAX_USERS = 10_000
+"""Users in one list."""
 
 
 def read_condition(data: object, path: str, complain: Complain) -> Condition:
     """Return the condition that `data` describes; raise what `complain` returns when it is none."""
     if not isinstance(data, dict):
-        raise complain(path, "not a condition", "write {attribute, op, values}, {all}, {any} or {not}")
+        raise complain(
+            path,
+            "not a condition",
+            "write {attribute, op, values}, {all}, {any}, {not}, {users} or {segment}",
+        )
     forms = [form for form in _FORMS if form in data]
     if len(forms) != 1:
-        raise complain(path, "not one condition", "write one of attribute, all, any and not")
+        raise complain(path, "not one condition", f"write one of {', '.join(_FORMS)}")
     form = forms[0]
     if form == "attribute":
         return _read_comparison(data, path, complain)
     unknown = sorted(data.keys() - {form})
     if unknown:
         raise complain(path, f"unknown keys {', '.join(unknown)}", f"leave only {form}")
-    if form == "not":
-        return Not(read_condition(data["not"], f"{path}.not", complain))
-    inner = data[form]
+    return _READERS[form](data[form], f"{path}.{form}", complain)
+
+
+def _read_not(inner: object, path: str, complain: Complain) -> Not:
+    return Not(read_condition(inner, path, complain))
+
+
+def _read_all(inner: object, path: str, complain: Complain) -> All:
+    return All(_read_several(inner, path, complain))
+
+
+def _read_any(inner: object, path: str, complain: Complain) -> AnyOf:
+    return AnyOf(_read_several(inner, path, complain))
+
+
+def _read_several(inner: object, path: str, complain: Complain) -> tuple[Condition, ...]:
     if not isinstance(inner, list):
-        raise complain(f"{path}.{form}", "not a list", "write a list of conditions")
-    conditions = tuple(
-        read_condition(each, f"{path}.{form}[{index}]", complain) for index, each in enumerate(inner)
-    )
-    return All(conditions) if form == "all" else AnyOf(conditions)
+        raise complain(path, "not a list", "write a list of conditions")
+    return tuple(read_condition(each, f"{path}[{index}]", complain) for index, each in enumerate(inner))
+
+
+def _read_segment(name: object, path: str, complain: Complain) -> InSegment:
+    if not isinstance(name, str) or not name:
+        raise complain(path, "not a segment's name", "write a name of segments.yaml")
+    return InSegment(name)
+
+
+def _read_users(users: object, path: str, complain: Complain) -> AmongUsers:
+    if not isinstance(users, list):
+        raise complain(path, "not a list", "write a list of user ids")
+    for user in users:
+        if not isinstance(user, str):
+            raise complain(path, f"{user!r:.80} is no text", "quote it: user ids are texts")
+    return check_users(users, path, complain)
+
+
+def check_users(users: Sequence[str], path: str, complain: Complain) -> AmongUsers:
+    """Return a condition that some users meet; raise when there are none, too many, or what is no user."""
+    if not users:
+        raise complain(path, "no users", "add at least one")
+    if len(users) > MAX_USERS:
+        remedy = "let the client send an attribute in place of so many"
+        raise complain(path, f"{len(users)} users; {MAX_USERS} are allowed", remedy)
+    for user in users:
+        if not 0 < len(user) <= MAX_USER_ID:
+            raise complain(path, f"{user!r:.80} is no user's id", f"write 1 to {MAX_USER_ID} characters")
+    return AmongUsers(frozenset(users))
+
+
+_READERS: Mapping[str, Callable[[object, str, Complain], Condition]] = MappingProxyType(
+    {"all": _read_all, "any": _read_any, "not": _read_not, "users": _read_users, "segment": _read_segment}
+)
 
 
 def _read_comparison(data: dict[str, object], path: str, complain: Complain) -> Comparison:

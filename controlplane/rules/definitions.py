@@ -1,4 +1,4 @@
-"""The four YAML files of a workspace, as values: what the platform defines, without the rules."""
+"""The YAML files of a workspace, as values: what the platform defines, without the rules."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
-from controlplane.model import CellWeight, Experiment, Model, Objective, Shard
+from controlplane.model import CellWeight, DefinedSegment, Experiment, Model, Objective, Shard
 from controlplane.problems import Problem, has_errors
-from controlplane.rules.condition import read_condition
+from controlplane.rules.loops import find_loops
 from controlplane.rules.memory import Memory, name_of
+from controlplane.rules.segments import check_nesting, read_segment, unknown_segments, yaml_condition
+from controlplane.rules.unit import read_unit, unit_text
 from controlplane.rules.yaml_file import Misfit, YamlFile, hint
 from controlplane.rules.yaml_tree import MappingNode, Node, ScalarNode
 from lightbulb.model import BASIS_POINTS, Condition
 
-T = TypeVar("T", Objective, Model, Experiment, Shard)
+T = TypeVar("T", Objective, Model, Experiment, Shard, DefinedSegment)
 
 DEFAULT_CACHE_SECONDS = 60.0
 MAX_CELL = 999_999_999
 MAX_SHOWN_CELLS = 8
-FILES = ("objectives.yaml", "models.yaml", "experiments.yaml", "fleet.yaml")
+FILES = ("objectives.yaml", "models.yaml", "experiments.yaml", "fleet.yaml", "segments.yaml")
+OPTIONAL = frozenset({"segments.yaml"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,9 @@ class Definitions:
     """Name of a model -> its versions, sorted."""
     experiments: Mapping[str, Experiment]
     shards: Mapping[str, Shard]
+    segments: Mapping[str, DefinedSegment]
     unread: Mapping[str, Unread]
-    """By the key of each file: objectives, models (by name), experiments, shards."""
+    """By the key of each file: objectives, models (by name), experiments, shards, segments."""
 
 
 def read_definitions(
@@ -71,12 +75,14 @@ def read_definitions(
         versions=_versions(models.values()),
         experiments=_read(files, "experiments.yaml", "experiments", _experiment, problems, unread, memory),
         shards=_read(files, "fleet.yaml", "shards", _shard, problems, unread, memory),
+        segments=_read(files, "segments.yaml", "segments", read_segment, problems, unread, memory),
         unread=unread,
     )
     _check_fleet(definitions, problems)
     _check_dependencies(definitions, problems)
     _check_layers(definitions.experiments, problems)
-    _check_salts(definitions.experiments, problems)
+    check_nesting(definitions.segments, problems)
+    _check_segments(definitions, problems)
     _check_vips(definitions.shards, problems)
     _check_shard_models(definitions, problems)
     return definitions
@@ -92,6 +98,9 @@ def _read(  # noqa: PLR0913, PLR0917 - one file
     memory: Memory,
 ) -> Mapping[str, T]:
     """Return the items of `file`'s one list, by name; note in `unread` what can't be read."""
+    if file not in files and file in OPTIONAL:
+        unread[key] = Unread()
+        return {}
     name = name_of(key, files.get(file, b""))
     known = memory.recall(dict, name)
     if known is not None:
@@ -205,7 +214,7 @@ def _model(file: YamlFile, node: Node) -> tuple[str, Model]:
 
 
 def _experiment(file: YamlFile, node: Node) -> tuple[str, Experiment]:
-    fields = file.fields(node, "an experiment", ["id", "cells"], ["salt", "layer", "eligible"])
+    fields = file.fields(node, "an experiment", ["id", "cells"], ["salt", "layer", "eligible", "unit"])
     test_id = fields.take("id", file.name)
     layer, begin, end = fields.take("layer", lambda node, _: _layer(file, node), ("", 0, BASIS_POINTS))
     experiment = Experiment(
@@ -215,18 +224,19 @@ def _experiment(file: YamlFile, node: Node) -> tuple[str, Experiment]:
         layer=layer,
         layer_begin=begin,
         layer_end=end,
-        eligible=fields.take("eligible", lambda node, _: _eligible(file, node)),
+        eligible=fields.take("eligible", lambda node, what: yaml_condition(file, node, what)),
+        unit=fields.take("unit", lambda node, what: _unit(file, node, what), ""),
         location=file.location(node),
     )
     fields.finish()
     return test_id, experiment
 
 
-def _eligible(file: YamlFile, node: Node) -> Condition | None:
-    def complain(path: str, message: str, remedy: str) -> Misfit:
-        return file.problem(node, "CONDITION", f"{path}: {message}", remedy)
+def _unit(file: YamlFile, node: Node, what: str) -> str:
+    def complain(message: str, remedy: str) -> Misfit:
+        return file.problem(node, "UNIT", message, remedy)
 
-    return read_condition(file.data(node, "eligible"), "eligible", complain)
+    return read_unit(file.text(node, what), complain)
 
 
 def _layer(file: YamlFile, node: Node) -> tuple[str, int, int]:
@@ -292,7 +302,7 @@ def _shard(file: YamlFile, node: Node) -> tuple[str, Shard]:
 
 
 def problem_at(
-    value: Objective | Model | Experiment | Shard, code: str, message: str, remedy: str
+    value: Objective | Model | Experiment | Shard | DefinedSegment, code: str, message: str, remedy: str
 ) -> Problem:
     """Return a problem with something that a YAML file defines."""
     location = value.location
@@ -315,35 +325,13 @@ def _check_dependencies(definitions: Definitions, problems: list[Problem]) -> No
             if needed not in models and needed.partition("@")[0] not in unread:
                 message = f"{model.id} depends on {needed}, which is not defined"
                 problems.append(problem_at(model, "UNKNOWN_MODEL", message, hint(needed, models, problems)))
-    finished: set[str] = set()
-    for start in models:
-        loop = _loop(start, models, finished)
-        if loop:
-            message = "models depend on each other: " + " -> ".join(loop)
-            problems.append(problem_at(models[loop[0]], "DEPENDENCY_LOOP", message, "remove one of these"))
-
-
-def _loop(start: str, models: Mapping[str, Model], finished: set[str]) -> list[str]:
-    """Return the first loop found from `start`, its first model repeated at the end; empty if none."""
-    path: dict[str, int] = {}
-    """Model -> how many come before it."""
-    stack = [(start, False)]
-    while stack:
-        name, leaving = stack.pop()
-        if leaving:
-            finished.add(path.popitem()[0])
-        elif name in path:
-            finished.update(path)
-            return [*list(path)[path[name] :], name]
-        elif name not in finished and name in models:
-            path[name] = len(path)
-            stack.append((name, True))
-            stack.extend((needed, False) for needed in models[name].depends_on)
-    return []
+    for loop in find_loops({model.id: model.depends_on for model in models.values()}):
+        message = "models depend on each other: " + " -> ".join(loop)
+        problems.append(problem_at(models[loop[0]], "DEPENDENCY_LOOP", message, "remove one of these"))
 
 
 def _check_layers(experiments: Mapping[str, Experiment], problems: list[Problem]) -> None:
-    """Note tests whose parts of one layer overlap."""
+    """Note tests whose parts of one layer overlap, or that go by another unit than the layer's first."""
     layers: dict[str, list[Experiment]] = {}
     for experiment in experiments.values():
         if experiment.layer:
@@ -355,16 +343,29 @@ def _check_layers(experiments: Mapping[str, Experiment], problems: list[Problem]
                 message = f"test {other.id} overlaps test {one.id} in layer {name}"
                 remedy = f"let it begin at {one.layer_end / 100:g}"
                 problems.append(problem_at(other, "LAYER_OVERLAP", message, remedy))
+        for test in tests:
+            if test.unit != tests[0].unit:
+                units = f"{unit_text(test.unit)}, and test {tests[0].id} by {unit_text(tests[0].unit)}"
+                message = f"test {test.id} goes by {units}: they can't share out layer {name}"
+                problems.append(problem_at(test, "LAYER_UNIT", message, "give both one unit, or two layers"))
 
 
-def _check_salts(experiments: Mapping[str, Experiment], problems: list[Problem]) -> None:
-    """Note tests that share a salt: their allocations would be correlated."""
-    counts = Counter(experiment.salt for experiment in experiments.values())
-    for experiment in experiments.values():
-        if counts[experiment.salt] > 1:
-            message = f"test {experiment.id} shares the salt {experiment.salt!r} with another test"
-            remedy = "give each its own, or leave it out"
-            problems.append(problem_at(experiment, "DUPLICATE_SALT", message, remedy))
+def _check_segments(definitions: Definitions, problems: list[Problem]) -> None:
+    """Note segments that segments or tests use and that aren't there."""
+    segments, unread = definitions.segments, definitions.unread["segments"]
+    using: list[tuple[str, Condition, DefinedSegment | Experiment]] = [
+        (f"segment {each.name}", each.when, each) for each in segments.values()
+    ]
+    using += [
+        (f"test {each.id}", each.eligible, each)
+        for each in definitions.experiments.values()
+        if each.eligible is not None
+    ]
+    for what, condition, place in using:
+        for name in unknown_segments((condition,), segments):
+            if name not in unread:
+                message = f"{what} uses segment {name}, which is not defined"
+                problems.append(problem_at(place, "UNKNOWN_SEGMENT", message, hint(name, segments, problems)))
 
 
 def _check_vips(shards: Mapping[str, Shard], problems: list[Problem]) -> None:

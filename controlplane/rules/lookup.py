@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from controlplane.problems import Problem
 from controlplane.rules.definitions import Definitions
+from controlplane.rules.segments import unknown_segments
 from controlplane.rules.shapes import (
     AbTest,
     ContextCondition,
@@ -20,7 +21,7 @@ from controlplane.rules.shapes import (
     Shift,
 )
 from controlplane.rules.yaml_file import hint
-from lightbulb.model import Source, model_id
+from lightbulb.model import Condition, Source, model_id
 
 
 def problem_in(source: Source, code: str, message: str, remedy: str) -> Problem:
@@ -41,6 +42,21 @@ def check_names(rules: Iterable[Rule], definitions: Definitions, problems: list[
         if isinstance(rule, AbTest):
             _check_cells(rule, definitions, problems)
         _check_models(rule, definitions, problems)
+        for name in unknown_segments(condition_of(rule), definitions.segments):
+            if name not in definitions.unread["segments"]:
+                remedy = hint(name, definitions.segments, problems)
+                message = f"segment {name} is unknown"
+                problems.append(problem_in(rule.source, "UNKNOWN_SEGMENT", message, remedy))
+
+
+def condition_of(rule: Rule) -> tuple[Condition, ...]:
+    """Return the condition that a rule has itself, if it has one."""
+    match rule:
+        case ContextCondition(when=when):
+            return (when,)
+        case Shift(when=when) if when is not None:
+            return (when,)
+    return ()
 
 
 def _check_cells(rule: AbTest, definitions: Definitions, problems: list[Problem]) -> None:

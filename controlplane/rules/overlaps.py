@@ -9,22 +9,40 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from controlplane.model import Experiment
-from controlplane.rules.shapes import AbTest, ContextCondition
-from lightbulb.resolution.overlap import Possible, apart, may_overlap, possible
+from controlplane.rules.shapes import AbTest, ContextCondition, Shift
+from lightbulb.model import Condition
+from lightbulb.resolution.overlap import NO_SEGMENTS, Possible, Sides, apart, may_overlap, possible
 
 
 def overlapping_contexts(
-    rules: Sequence[ContextCondition],
+    rules: Sequence[ContextCondition], segments: Mapping[str, Sides] = NO_SEGMENTS
 ) -> Iterator[tuple[ContextCondition, ContextCondition]]:
     """Yield each two rules that aren't certain to exclude each other, in the order of `rules`."""
-    conditions = [possible(rule.when) for rule in rules]
+    for one, other in _overlapping([rule.when for rule in rules], segments):
+        yield rules[one], rules[other]
+
+
+def overlapping_shifts(
+    rules: Sequence[Shift], segments: Mapping[str, Sides] = NO_SEGMENTS
+) -> Iterator[tuple[Shift, Shift]]:
+    """Yield each two shifts that aren't certain to exclude each other, in the order of `rules`."""
+    for one, other in _overlapping([rule.when for rule in rules], segments):
+        yield rules[one], rules[other]
+
+
+def _overlapping(
+    given: Sequence[Condition | None], segments: Mapping[str, Sides]
+) -> Iterator[tuple[int, int]]:
+    conditions = [None if each is None else possible(each, segments) for each in given]
     for one, other in _pairs(may_overlap(conditions)):
-        if not apart(conditions[one], conditions[other]):
-            yield rules[one], rules[other]
+        if not _certainly_apart(conditions[one], conditions[other]):
+            yield one, other
 
 
 def overlapping_tests(
-    rules: Sequence[AbTest], experiments: Mapping[str, Experiment]
+    rules: Sequence[AbTest],
+    experiments: Mapping[str, Experiment],
+    segments: Mapping[str, Sides] = NO_SEGMENTS,
 ) -> Iterator[tuple[AbTest, AbTest]]:
     """Yield each two rules whose tests may have a user in common, in the order of `rules`.
 
@@ -32,7 +50,7 @@ def overlapping_tests(
     as they are noted already.
     """
     known = [(rule, experiments[rule.test_id]) for rule in rules if rule.test_id in experiments]
-    conditions = [None if test.eligible is None else possible(test.eligible) for _, test in known]
+    conditions = [None if test.eligible is None else possible(test.eligible, segments) for _, test in known]
     in_layer = _positions([test.layer for _, test in known])
     of_test = _positions([test.id for _, test in known])
     masks = [

@@ -141,6 +141,20 @@
 
   const context = {attribute};
   for (const name of ["country", "device", "locale", "surface"]) context[name] = attribute(name);
+  context.user = Object.freeze({
+    in: (...users) => {
+      if (!users.length) throw new TypeError("user.in() needs at least one user");
+      for (const user of users)
+        if (typeof user !== "string") throw new TypeError("user.in() takes strings, not " + typeof user);
+      return {users};
+    },
+  });
+
+  // Which segments there are, no rule can ask: what a file gives doesn't depend on segments.yaml.
+  function segment(name) {
+    if (typeof name !== "string" || !name) throw new TypeError("a segment's name is a string");
+    return {segment: name};
+  }
 
   const asked = new Set();
   const constant = (name) => hasOwn(setup.constants, name) ? setup.constants[name] : undefined;
@@ -155,6 +169,8 @@
   };
   for (const name of Object.keys(given))
     Object.defineProperty(global, name, {value: given[name], writable: false, configurable: false});
+  // Configurable: a file may have a `segment` of its own.
+  Object.defineProperty(global, "segment", {value: segment, writable: false, configurable: true});
 
   // The same rules give the same result: what looks at the clock, at chance, at other threads, at the
   // garbage collector or at the machine's language is out of reach, and says so.

@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 from controlplane.problems import Problem
 from controlplane.rules.condition import read_condition
 from controlplane.rules.sandbox import RawRule
+from controlplane.rules.unit import read_unit
 from controlplane.rules.yaml_file import Misfit, hint
 from lightbulb.model import BASIS_POINTS, EMPTY, Condition, Source, Value
 from lightbulb.rpc.enrich import is_reserved
@@ -27,6 +28,12 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "permitOverrides": ("clients",),
 }
 """The key that tells a rule's kind -> the other keys of that kind."""
+
+_TOGETHER: Mapping[frozenset[str], str] = {
+    frozenset({"when", "shift"}): "put when into shift: {from, to, percent, when}",
+    frozenset({"when", "cellToModel"}): "say who may be in the test by its eligible in experiments.yaml",
+}
+"""Kinds that an author takes for one -> what was probably meant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +82,14 @@ class ContextCondition(Common):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shift(Common):
-    """A part of the users goes from one model to another."""
+    """A part of the users, of those who meet `when`, goes from one model to another."""
 
     start: ModelRef
     end: ModelRef
     basis_points: int
     salt: str
+    unit: str
+    when: Condition | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +146,8 @@ class _Reader:
         kinds = [kind for kind in KINDS if kind in data]
         if len(kinds) != 1:
             found = " and ".join(kinds) or "none of them"
-            raise self.complain("the result", f"has {found}", f"return one of {', '.join(KINDS)}")
+            remedy = _TOGETHER.get(frozenset(kinds), f"return one of {', '.join(KINDS)}")
+            raise self.complain("the result", f"has {found}", remedy)
         kind = kinds[0]
         known = (*COMMON, kind, *KINDS[kind])
         for key in sorted(data.keys() - set(known)):
@@ -196,14 +206,19 @@ class _Reader:
                 )
 
     def _shift(self, data: object, shared: Mapping[str, object]) -> Shift:
-        fields = self._object(data, "shift", ("from", "to", "percent", "salt"))
+        fields = self._object(data, "shift", ("from", "to", "percent", "salt", "unit", "when"))
         return Shift(
             **shared,  # type: ignore[arg-type]
             start=self._take(self._model, fields.get("from"), "shift.from"),
             end=self._take(self._model, fields.get("to"), "shift.to"),
             basis_points=self._take(self._basis_points, fields.get("percent"), "shift.percent"),
             salt=self._take(self._text, fields["salt"], "shift.salt") if "salt" in fields else "",
+            unit=self._take(self._unit, fields["unit"], "shift.unit") if "unit" in fields else "",
+            when=self._take(self._condition, fields["when"], "shift.when") if "when" in fields else None,
         )
+
+    def _unit(self, data: object, path: str) -> str:
+        return read_unit(self._text(data, path), lambda message, remedy: self.complain(path, message, remedy))
 
     def _condition(self, data: object, path: str) -> Condition:
         return read_condition(data, path, self.complain)

@@ -8,6 +8,7 @@ apart.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import accumulate
 from typing import TypeVar
@@ -16,7 +17,9 @@ from controlplane.model import Experiment, Objective
 from controlplane.problems import Problem, has_errors
 from controlplane.rules.definitions import Definitions, problem_at
 from controlplane.rules.lookup import check_names, problem_in, version_of
-from controlplane.rules.overlaps import overlapping_contexts, overlapping_tests
+from controlplane.rules.overlaps import overlapping_contexts, overlapping_shifts, overlapping_tests
+from controlplane.rules.salts import check_salts, layer_salt, shift_salt
+from controlplane.rules.segments import in_order
 from controlplane.rules.shapes import (
     AbTest,
     ContextCondition,
@@ -33,13 +36,18 @@ from lightbulb.model import (
     ModelTarget,
     ObjectiveTable,
     OverrideRule,
+    Segment,
     ShiftRule,
     Source,
     routing_key,
 )
+from lightbulb.resolution.overlap import Sides, possible_segments
+from lightbulb.resolution.segments import conditions_of, needed
 
 R = TypeVar("R", AbTest, ContextCondition)
 AnyRule = TypeVar("AnyRule", AbTest, Default, ContextCondition, Shift, Overrides)
+Exclusive = AbTest | ContextCondition | Shift
+"""Rules of which one at most may apply to a request."""
 
 MAX_OVERLAPS = 50
 """Pairs of rules that overlap, of one kind and objective, after which no more are looked for."""
@@ -53,13 +61,15 @@ def make_tables(
     `complete` says that no rule is missing: one that couldn't be evaluated may be the default.
     """
     check_names(rules, definitions, problems)
-    _check_shift_salts(rules, problems)
+    check_salts(rules, definitions, problems)
     own = _by_objective(rules)
+    segments = in_order(definitions.segments)
+    sides = possible_segments(segments)
     if complete:
         problems += map(_without_rules, _unruled(own, definitions))
     tables = []
     for name in sorted(own.keys() & definitions.objectives.keys()):
-        maker = _TableMaker(definitions.objectives[name], definitions, problems)
+        maker = _TableMaker(definitions.objectives[name], definitions, segments, sides, problems)
         table = maker.make(own[name], complete=complete)
         if table is not None:
             tables.append(table)
@@ -86,23 +96,33 @@ def _by_objective(rules: Iterable[Rule]) -> Mapping[str, Sequence[Rule]]:
     return own
 
 
-def _check_shift_salts(rules: Iterable[Rule], problems: list[Problem]) -> None:
-    """Note shifts that share a salt of their own choosing: they would shift the same users."""
-    first: dict[str, Source] = {}
-    for rule in rules:
-        if isinstance(rule, Shift) and rule.salt:
-            other = first.setdefault(rule.salt, rule.source)
-            if other != rule.source:
-                message = f"the salt {rule.salt!r} is also that of {other}"
-                problems.append(problem_in(rule.source, "DUPLICATE_SALT", message, "give each its own"))
+def _remedy(rule: Exclusive) -> str:
+    """Return what to do about rules of this one's kind that overlap."""
+    exclude = "or exclude each other's users"
+    match rule:
+        case Shift():
+            return f"keep one of them, {exclude}: each by a when in its shift"
+        case ContextCondition():
+            return f"give one a higher priority, {exclude}"
+        case AbTest():
+            return f"put both tests into one layer, or give one a higher priority, {exclude}"
 
 
 class _TableMaker:
     """Makes the table of one objective."""
 
-    def __init__(self, objective: Objective, definitions: Definitions, problems: list[Problem]) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        definitions: Definitions,
+        segments: Sequence[Segment],
+        sides: Mapping[str, Sides],
+        problems: list[Problem],
+    ) -> None:
         self._objective = objective
         self._definitions = definitions
+        self._segments = {segment.name: segment for segment in segments}
+        self._sides = sides
         self._problems = problems
         self._targets: dict[tuple[object, ...], int] = {}
         self._models: list[ModelTarget] = []
@@ -112,10 +132,14 @@ class _TableMaker:
         for rule in rules:
             self._check_input_type(rule)
         default = self._one(rules, Default, "DUPLICATE_DEFAULT", "default model")
-        shift = self._one(rules, Shift, "DUPLICATE_SHIFT", "shift")
+        shifts = [rule for rule in rules if isinstance(rule, Shift)]
+        self._note_overlaps(overlapping_shifts(shifts, self._sides))
         experiments = self._definitions.experiments
-        tests = self._in_order(rules, AbTest, partial(overlapping_tests, experiments=experiments))
-        contexts = self._in_order(rules, ContextCondition, overlapping_contexts)
+        overlapping = partial(overlapping_tests, experiments=experiments, segments=self._sides)
+        tests = self._in_order(rules, AbTest, overlapping)
+        contexts = self._in_order(
+            rules, ContextCondition, partial(overlapping_contexts, segments=self._sides)
+        )
         if default is None:
             if complete:
                 self._note_missing_default(rules)
@@ -133,11 +157,13 @@ class _TableMaker:
                 ContextRule(source=rule.source, when=rule.when, model=self._target(rule, rule.model))
                 for rule in contexts
             ),
-            shifts=() if shift is None else (self._shift(shift, default_model),),
+            shifts=tuple(self._shift(rule, default_model) for rule in shifts),
             overrides=self._overrides(rules),
             models=tuple(self._models),
         )
-        return None if has_errors(self._problems) else table
+        if has_errors(self._problems):
+            return None
+        return replace(table, segments=needed(conditions_of(table), self._segments))
 
     def _note(self, source: Source, code: str, message: str, remedy: str) -> None:
         self._problems.append(problem_in(source, code, message, remedy))
@@ -171,24 +197,18 @@ class _TableMaker:
         by_priority: dict[int, list[R]] = {}
         for rule in found:
             by_priority.setdefault(rule.priority, []).append(rule)
-        pairs = (pair for equal in by_priority.values() for pair in overlapping(equal))
+        self._note_overlaps(pair for equal in by_priority.values() for pair in overlapping(equal))
+        return sorted(found, key=lambda rule: -rule.priority)
+
+    def _note_overlaps(self, pairs: Iterable[tuple[Exclusive, Exclusive]]) -> None:
         for count, (one, other) in enumerate(pairs):
             if count == MAX_OVERLAPS:
                 self._note_more_overlaps(other)
                 break
-            self._note_overlap(one, other)
-        return sorted(found, key=lambda rule: -rule.priority)
+            message = f"on {self._objective.name} it can apply to the same request as {one.source}"
+            self._note(other.source, "OVERLAPPING_RULES", message, _remedy(one))
 
-    def _note_overlap(self, one: AbTest | ContextCondition, other: AbTest | ContextCondition) -> None:
-        message = f"on {self._objective.name} it can apply to the same request as {one.source}"
-        remedy = (
-            "give one a higher priority"
-            if isinstance(one, ContextCondition)
-            else "put both tests into one layer, or give one a higher priority"
-        )
-        self._note(other.source, "OVERLAPPING_RULES", message, f"{remedy}, or exclude each other's users")
-
-    def _note_more_overlaps(self, rule: AbTest | ContextCondition) -> None:
+    def _note_more_overlaps(self, rule: Exclusive) -> None:
         message = (
             f"on {self._objective.name} more rules overlap than these {MAX_OVERLAPS} pairs;"
             " the rest wasn't compared"
@@ -210,10 +230,11 @@ class _TableMaker:
                 Cell(number=cell.number, end=end, model=self._target(rule, rule.cells[cell.number]))
                 for cell, end in zip(test.cells, ends, strict=True)
             ),
-            layer_salt=f"layer:{test.layer}" if test.layer else "",
+            layer_salt=layer_salt(test.layer),
             layer_begin=test.layer_begin,
             layer_end=test.layer_end,
             eligible=test.eligible,
+            unit=test.unit,
         )
 
     def _shift(self, rule: Shift, default_model: int) -> ShiftRule:
@@ -228,9 +249,11 @@ class _TableMaker:
             )
         return ShiftRule(
             source=rule.source,
-            salt=rule.salt or f"shift:{self._objective.name}",
+            salt=shift_salt(rule, self._objective.name, version_of(rule.end, self._definitions) or ""),
             basis_points=rule.basis_points,
             model=self._target(rule, rule.end),
+            unit=rule.unit,
+            when=rule.when,
         )
 
     def _overrides(self, rules: Iterable[Rule]) -> tuple[OverrideRule, ...]:

@@ -1,0 +1,101 @@
+"""Segments: conditions with a name, in segments.yaml; and how far one may use others. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from controlplane.model import DefinedSegment
+from controlplane.problems import Problem
+from controlplane.rules.condition import check_users, read_condition
+from controlplane.rules.loops import find_loops
+from controlplane.rules.yaml_file import Misfit, YamlFile
+from controlplane.rules.yaml_tree import Node
+from lightbulb.model import All, AnyOf, Condition, InSegment, Not, Segment
+from lightbulb.resolution.segments import needed, segments_of
+
+MAX_PARTS = 10_000
+"""Comparisons of a segment, with those of the segments that it uses, each as often as it is used."""
+
+MAX_NESTED = 16
+"""How deep a segment may lie in others: for each a function calls another."""
+
+
+def read_segment(file: YamlFile, node: Node) -> tuple[str, DefinedSegment]:
+    """Return an item of segments.yaml: some users, a condition, or both, of which one is enough."""
+    fields = file.fields(node, "a segment", ["name"], ["users", "when"])
+    name = fields.take("name", file.name)
+    users = fields.take("users", lambda node, what: _users(file, node, what))
+    when = fields.take("when", lambda node, what: yaml_condition(file, node, what))
+    fields.finish()
+    parts = tuple(part for part in (users, when) if part is not None)
+    if not parts:
+        raise file.problem(node, "SEGMENT", f"segment {name} is empty", "give it users, or when, or both")
+    condition = parts[0] if len(parts) == 1 else AnyOf(parts)
+    return name, DefinedSegment(name=name, when=condition, location=file.location(node))
+
+
+def yaml_condition(file: YamlFile, node: Node, path: str) -> Condition:
+    """Return the condition that a node describes."""
+
+    def complain(path: str, message: str, remedy: str) -> Misfit:
+        return file.problem(node, "CONDITION", f"{path}: {message}", remedy)
+
+    return read_condition(file.data(node, path), path, complain)
+
+
+def _users(file: YamlFile, node: Node, what: str) -> Condition:
+    def complain(path: str, message: str, remedy: str) -> Misfit:
+        return file.problem(node, "USERS", f"{path}: {message}", remedy)
+
+    return check_users(file.each(node, what, file.text), what, complain)
+
+
+def in_order(defined: Mapping[str, DefinedSegment]) -> tuple[Segment, ...]:
+    """Return every segment after those that it uses."""
+    known = {each.name: Segment(name=each.name, when=each.when) for each in defined.values()}
+    return needed(map(InSegment, known), known)
+
+
+def check_nesting(defined: Mapping[str, DefinedSegment], problems: list[Problem]) -> None:
+    """Note segments that use themselves, lie too deep in others, or come to too many comparisons."""
+    uses = {each.name: tuple(segments_of(each.when)) for each in defined.values()}
+    loops = list(find_loops(uses))
+    for loop in loops:
+        message = "segments use each other: " + " -> ".join(loop)
+        problems.append(_problem(defined[loop[0]], "SEGMENT_LOOP", message, "remove one of these"))
+    if loops:
+        return
+    parts: dict[str, int] = {}
+    depth: dict[str, int] = {}
+    for segment in in_order(defined):
+        name = segment.name
+        depth[name] = 1 + max((depth.get(each, 0) for each in uses[name]), default=0)
+        parts[name] = _parts(segment.when, parts)
+        if depth[name] == MAX_NESTED + 1:
+            message = f"segment {name} lies {depth[name]} deep in others; {MAX_NESTED} are allowed"
+            problems.append(_problem(defined[name], "TOO_DEEP", message, "write some of them out"))
+        if parts[name] > MAX_PARTS:
+            message = f"segment {name} comes to {parts[name]} comparisons; {MAX_PARTS} are allowed"
+            problems.append(_problem(defined[name], "TOO_LARGE", message, "use fewer segments in it"))
+            parts[name] = 1
+
+
+def _parts(condition: Condition, known: Mapping[str, int]) -> int:
+    match condition:
+        case All(conditions) | AnyOf(conditions):
+            return sum(_parts(inner, known) for inner in conditions)
+        case Not(inner):
+            return _parts(inner, known)
+        case InSegment(name):
+            return known.get(name, 1)
+    return 1
+
+
+def _problem(segment: DefinedSegment, code: str, message: str, remedy: str) -> Problem:
+    place = segment.location
+    return Problem(file=place.file, line=place.line, code=code, message=message, remedy=remedy)
+
+
+def unknown_segments(conditions: Iterable[Condition], known: Iterable[str]) -> list[str]:
+    """Return the segments that conditions name and that there aren't, sorted."""
+    return sorted({name for condition in conditions for name in segments_of(condition)} - set(known))
