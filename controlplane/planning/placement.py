@@ -8,7 +8,7 @@ are small against shards, and this one moves nothing that needn't move.)
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -36,10 +36,10 @@ class Placement:
     misfits: tuple[Unplaceable, ...]
 
 
-def closure(model: str, models: Mapping[str, Model]) -> frozenset[str]:
-    """Return a model and all that it depends on, by id; what isn't in `models` is left out."""
+def closure(roots: Iterable[str], models: Mapping[str, Model]) -> frozenset[str]:
+    """Return models and all that they depend on, by id; what isn't in `models` is left out."""
     found: set[str] = set()
-    stack = [model]
+    stack = list(roots)
     while stack:
         name = stack.pop()
         if name not in found and name in models:
@@ -83,7 +83,7 @@ def place(
 
 def _needs(wanted: Collection[str], models: Mapping[str, Model]) -> Mapping[str, tuple[str, ...]]:
     """Return what each model is loaded with, itself too; most need no other, and aren't there."""
-    return {name: tuple(closure(name, models)) for name in wanted if models[name].depends_on}
+    return {name: tuple(closure((name,), models)) for name in wanted if models[name].depends_on}
 
 
 def _keep(

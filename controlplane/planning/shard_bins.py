@@ -84,11 +84,11 @@ class ShardBins:
         if best is None:
             return None
         left = self._left(best, needed)
-        for name in needed:
-            for room in self._holders.get(name, ()):
-                others = self._left(room, needed)
-                if others > left or (others == left and room.number < best.number):
-                    best, left = room, others
+        # Each once, however much of `needed` it holds: a long chain of dependencies is mostly there already.
+        for room in dict.fromkeys(room for name in needed for room in self._holders.get(name, ())):
+            others = self._left(room, needed)
+            if others > left or (others == left and room.number < best.number):
+                best, left = room, others
         if left < 0:
             return None
         self._load(best, needed, left)

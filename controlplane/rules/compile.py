@@ -143,8 +143,11 @@ def _too_large(rules: Iterable[Rule], definitions: Definitions) -> Iterable[Prob
     if definitions.unread["shards"] or not shards:
         return
     largest = max((shard.memory_mib for shard in shards), default=0)
-    for name in sorted({name for rule in rules for name in named_models(rule, definitions)}):
-        needed = closure(name, models)
+    named = {name for rule in rules for name in named_models(rule, definitions)}
+    if sum(models[each].memory_mib for each in closure(named, models)) <= largest:
+        return  # all together would fit: no need to look at each with all that it depends on
+    for name in sorted(named):
+        needed = closure((name,), models)
         size = sum(models[each].memory_mib for each in needed)
         if size > largest:
             yield does_not_fit(models[name], size, largest)

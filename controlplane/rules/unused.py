@@ -22,7 +22,7 @@ def unused(rules: Sequence[Rule], definitions: Definitions) -> Iterator[Problem]
     """
     models = definitions.models
     named = {name for rule in rules for name in named_models(rule, definitions)}
-    for name in models.keys() - {each for model in named for each in closure(model, models)}:
+    for name in models.keys() - closure(named, models):
         message = f"no rule names model {name}: no host loads it"
         yield _warning(problem_at(models[name], "UNUSED_MODEL", message, "name it in a rule, or take it out"))
     tests = definitions.experiments

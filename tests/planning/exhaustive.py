@@ -49,7 +49,7 @@ def place(
         shard.name: ShardBin(shard, resident.get(shard.name, {}))
         for shard in sorted(shards, key=lambda each: each.name)
     }
-    needs = {name: closure(name, models) for name in wanted}
+    needs = {name: closure((name,), models) for name in wanted}
     sizes = {name: sum(models[each].memory_mib for each in needed) for name, needed in needs.items()}
     order = sorted(needs, key=lambda name: (-sizes[name], name))
     shard_of: dict[str, str] = {}

@@ -1,5 +1,6 @@
 """Placement respects capacity, moves nothing that needn't move, and loses nothing."""
 
+from collections import UserDict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from controlplane.model import Location, Model, Shard
 from controlplane.planning.placement import Placement, closure, place
 from controlplane.planning.plan import make_plan
+from controlplane.planning.shard_bins import ShardBin, ShardBins
 from controlplane.problems import WorkspaceError
 from controlplane.rules.compile import compile_workspace
 from tests.planning import exhaustive
@@ -61,7 +63,7 @@ def test_every_model_is_placed_with_what_it_needs_or_named(
     assert placement.shard_of.keys() | {each.model.id for each in placement.misfits} == models.keys()
     assert not placement.shard_of.keys() & {each.model.id for each in placement.misfits}
     for name, shard in placement.shard_of.items():
-        assert closure(name, models) <= placement.loaded[shard]
+        assert closure((name,), models) <= placement.loaded[shard]
     for shard in places:
         assert used(placement, models, shard.name) <= shard.memory_mib
     for misfit in placement.misfits:
@@ -207,3 +209,40 @@ def test_what_stays_loaded_takes_its_room_and_is_used_where_it_is() -> None:
     models = by_id(model("m", 60), model("n", 60))
     assert place(["n@1"], models, shards(100), {}, {"s0": {"m@1": 60}}).misfits != ()
     assert place(["m@1"], models, shards(100), {}, {"s0": {"m@1": 60}}).shard_of == {"m@1": "s0"}
+
+
+def chain(length: int) -> dict[str, Model]:
+    """Return models of which each depends on the next."""
+    last = model(f"m{length - 1}", 1)
+    return by_id(*(model(f"m{at}", 1, f"m{at + 1}@1") for at in range(length - 1)), last)
+
+
+def test_a_long_chain_of_dependencies_costs_no_more_than_the_square_of_its_length(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at = 0
+    left = ShardBins._left
+
+    def counted(self: ShardBins, room: ShardBin, needed: tuple[str, ...]) -> int:
+        nonlocal looked_at
+        looked_at += len(needed)
+        return left(self, room, needed)
+
+    monkeypatch.setattr(ShardBins, "_left", counted)
+    length, two = 100, shards(200, 300)
+    models = chain(length)
+    assert not place(list(models), models, two, {}).misfits
+    assert looked_at <= (1 + len(two)) * length**2
+
+
+def test_all_that_many_models_depend_on_is_found_by_looking_at_each_once() -> None:
+    class Counted(UserDict[str, Model]):
+        looked_up = 0
+
+        def __getitem__(self, name: str) -> Model:
+            self.looked_up += 1
+            return super().__getitem__(name)
+
+    models = Counted(chain(100))
+    assert closure(models, models) == set(models)
+    assert models.looked_up == 100
