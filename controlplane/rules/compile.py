@@ -35,7 +35,7 @@ CONSTANTS: Mapping[str, str] = {
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """Let the cyclic garbage collector rest: a hundred thousand values come, and all stay."""
     was = gc.isenabled()
     gc.disable()
@@ -65,7 +65,7 @@ def compile_workspace(
     return compile_and_warn(workspace, begin, memory).rules
 
 
-@_without_collector()
+@without_collector()
 def compile_and_warn(
     workspace: Workspace, begin: Callable[[str], None] = _no_matter, memory: Memory | None = None
 ) -> Compiled:

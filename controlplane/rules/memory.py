@@ -61,10 +61,16 @@ class Memory:
         """Whether `to_bytes` gives something else than what it was made of."""
         return self._used != self._lines.keys()
 
-    def to_bytes(self) -> bytes:
-        """Return what was recalled or remembered; nothing when that is more than MAX_BYTES."""
-        content = "".join(f"{name} {self._line(name)}\n" for name in sorted(self._used)).encode()
-        return _heading(content) + content if len(content) <= MAX_BYTES else b""
+    def to_bytes(self, *, everything: bool = False) -> bytes:
+        """Return what was recalled or remembered, and with `everything` also what wasn't needed this time.
+
+        Nothing when that is more than MAX_BYTES.
+        """
+        names = self._used | self._lines.keys() if everything else self._used
+        content = "".join(f"{name} {self._line(name)}\n" for name in sorted(names)).encode()
+        if len(content) <= MAX_BYTES:
+            return _heading(content) + content
+        return self.to_bytes() if everything else b""
 
     def _line(self, name: str) -> str:
         if name not in self._lines:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
+from controlplane.cli.columns import print_columns
 from controlplane.cli.output import print_json
 from controlplane.cli.problems import BadWorkspace, counted, print_warnings, problem_document
+from controlplane.cli.remembered import remembered
 from controlplane.planning.plan import make_plan
 from controlplane.problems import Severity, WorkspaceError
-from controlplane.rules.compile import Compiled, compile_and_warn
+from controlplane.rules.compile import Compiled, compile_and_warn, without_collector
 from controlplane.rules.workspace import read_workspace
 from lightbulb.model import ObjectiveTable
 
@@ -23,6 +24,7 @@ MIN_WIDTH = 140
 """A narrower terminal wraps the table's lines; better than cutting names short."""
 
 
+@without_collector()
 def check(folder: Path, *, strict: bool, as_json: bool) -> None:
     """Print the problems of a workspace, or what it holds when there is no error. Raises BadWorkspace.
 
@@ -44,7 +46,9 @@ def check(folder: Path, *, strict: bool, as_json: bool) -> None:
 
 
 def _compiled(folder: Path, *, strict: bool) -> Compiled:
-    compiled = compile_and_warn(read_workspace(folder))
+    workspace = read_workspace(folder)
+    with remembered(folder) as memory:
+        compiled = compile_and_warn(workspace, memory=memory)
     make_plan(compiled.rules)
     if strict and compiled.warnings:
         raise WorkspaceError(replace(each, severity=Severity.ERROR) for each in compiled.warnings)
@@ -66,13 +70,9 @@ def _document(table: ObjectiveTable) -> Mapping[str, Any]:
 
 
 def _print_summary(compiled: Compiled) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("objective", "default", "A/B tests", "conditions", "shift", "overrides"):
-        table.add_column(column)
-    for objective in compiled.rules.tables:
-        table.add_row(*_summary(objective))
+    header = ("objective", "default", "A/B tests", "conditions", "shift", "overrides")
     console = Console(width=max(Console().width, MIN_WIDTH))
-    console.print(table)
+    print_columns(console, header, list(map(_summary, compiled.rules.tables)))
     count = len(compiled.rules.tables)
     found = counted(compiled.warnings) or "no problems"
     console.print(f"[green]ok[/]: {count} objective{'' if count == 1 else 's'}, {found}")
