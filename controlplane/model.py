@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from lightbulb.model import Condition, ModelAssignment, ObjectiveTable
 
@@ -57,6 +58,19 @@ class Model:
         return f"{self.name}@{self.version}"
 
 
+Owner = TypeVar("Owner", int, str)
+"""The number of a test's cell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buckets(Generic[Owner]):
+    """The buckets from `begin` to the one before `end`, and who has them."""
+
+    begin: int
+    end: int
+    owner: Owner
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellWeight:
     """A cell of an A/B test and its weight in basis points."""
@@ -69,12 +83,14 @@ class CellWeight:
 class Experiment:
     """An A/B test (experiments.yaml). `layer` is empty when it has none.
 
-    `unit` is the attribute whose value is hashed; empty: the user's id.
+    `unit` is the attribute whose value is hashed; empty: the user's id. `buckets` divide all buckets, in
+    their order; each cell has as many as it weighs.
     """
 
     id: str
     salt: str
     cells: tuple[CellWeight, ...]
+    buckets: tuple[Buckets[int], ...]
     layer: str
     layer_begin: int
     layer_end: int

@@ -194,7 +194,10 @@ class OverrideRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """A cell of an A/B test. It has the basis points from the previous cell's `end` to its own."""
+    """Basis points of an A/B test, from the previous range's `end` to this one's, and the cell that has them.
+
+    A cell may have several ranges, with one model, or an empty one.
+    """
 
     number: int
     end: int

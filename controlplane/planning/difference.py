@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from controlplane.model import Plan
+from controlplane.model import Buckets, Plan
+from controlplane.planning.buckets import moved, shares_of
 from lightbulb.model import (
     AbRule,
     All,
@@ -38,8 +39,10 @@ class Difference:
 
 def differences(one: Plan, other: Plan) -> tuple[Difference, ...]:
     """Return what `other` says and `one` doesn't, and the other way round: objectives, then shards."""
+    tables = [{table.objective: table for table in plan.tables} for plan in (one, other)]
+    objectives = _by_name("objective", _objectives(one), _objectives(other))
     found = (
-        *_by_name("objective", _objectives(one), _objectives(other)),
+        *(_with_moves(each, *(named.get(each.name) for named in tables)) for each in objectives),
         *_by_name("shard", _shards(one), _shards(other)),
     )
     return tuple(difference for difference in found if difference.added or difference.removed)
@@ -50,14 +53,13 @@ def _by_name(
 ) -> Iterable[Difference]:
     for name in sorted(one.keys() | other.keys()):
         before, after = one.get(name, ()), other.get(name, ())
-        if before != after:
-            old, new = frozenset(before), frozenset(after)
-            yield Difference(
-                kind=kind,
-                name=name,
-                added=tuple(line for line in after if line not in old),
-                removed=tuple(line for line in before if line not in new),
-            )
+        old, new = frozenset(before), frozenset(after)
+        yield Difference(
+            kind=kind,
+            name=name,
+            added=tuple(line for line in after if line not in old),
+            removed=tuple(line for line in before if line not in new),
+        )
 
 
 def _objectives(plan: Plan) -> Mapping[str, tuple[str, ...]]:
@@ -99,17 +101,44 @@ def _table(table: ObjectiveTable, vips: Mapping[str, str]) -> Iterable[str]:
 
 
 def _test(test: AbRule, target: Callable[[int], str]) -> Iterable[str]:
-    begin = 0
     layer = (
         f" in {test.layer_begin / 100:g}-{test.layer_end / 100:g}% of its layer" if test.layer_salt else ""
     )
     who = f" of those with {_condition(test.eligible)}" if test.eligible is not None else ""
     by = f" by {test.unit}" if test.unit else ""
     yield f"{_rule(test.source)}: test {test.test_id}{by}{layer}{who}"
-    for cell in test.cells:
-        share = f"cell {cell.number} ({(cell.end - begin) / 100:g}%)"
-        yield f"{_rule(test.source)}: {share} gets {target(cell.model)}"
-        begin = cell.end
+    shares = shares_of(_buckets(test))
+    for number, model in {cell.number: cell.model for cell in test.cells}.items():
+        yield f"{_rule(test.source)}: cell {number} ({shares.get(number, 0) / 100:g}%) gets {target(model)}"
+
+
+def _buckets(test: AbRule) -> tuple[Buckets[int], ...]:
+    begins = (0, *(cell.end for cell in test.cells))
+    return tuple(
+        Buckets(begin=begin, end=cell.end, owner=cell.number)
+        for begin, cell in zip(begins, test.cells, strict=False)
+        if cell.end > begin
+    )
+
+
+def _with_moves(found: Difference, one: ObjectiveTable | None, other: ObjectiveTable | None) -> Difference:
+    """Return what differs of an objective, and how many users of each test change their cell."""
+    if one is None or other is None:
+        return found
+    before = {(test.test_id, test.salt, test.unit): test for test in one.ab_rules}
+    pairs = ((before.get((test.test_id, test.salt, test.unit)), test) for test in other.ab_rules)
+    moves = (_moves(old, new) for old, new in pairs if old is not None)
+    return replace(found, added=(*found.added, *filter(None, moves)))
+
+
+def _moves(one: AbRule, other: AbRule) -> str:
+    """Return how many of a test's users change their cell; empty when none does."""
+    moves = moved(_buckets(one), _buckets(other))
+    if not moves:
+        return ""
+    told = ", ".join(f"{move.count / 100:g}% from {move.source} to {move.target}" for move in moves)
+    percent = sum(move.count for move in moves) / 100
+    return f"{_rule(other.source)}: {percent:g}% of test {other.test_id} change their cell: {told}"
 
 
 def _shift(shift: ShiftRule, model: str) -> str:

@@ -9,7 +9,10 @@ from itertools import pairwise
 from typing import TypeVar
 
 from controlplane.model import CellWeight, DefinedSegment, Experiment, Model, Objective, Shard
+from controlplane.planning.buckets import packed
 from controlplane.problems import Problem, has_errors
+from controlplane.rules.lock_file import LOCK
+from controlplane.rules.locked import with_lock
 from controlplane.rules.loops import find_loops
 from controlplane.rules.memory import Memory, name_of
 from controlplane.rules.segments import check_nesting, read_segment, unknown_segments, yaml_condition
@@ -23,7 +26,8 @@ T = TypeVar("T", Objective, Model, Experiment, Shard, DefinedSegment)
 DEFAULT_CACHE_SECONDS = 60.0
 MAX_CELL = 999_999_999
 MAX_SHOWN_CELLS = 8
-FILES = ("objectives.yaml", "models.yaml", "experiments.yaml", "fleet.yaml", "segments.yaml")
+_NO_CELLS: tuple[CellWeight, ...] = ()
+FILES = ("objectives.yaml", "models.yaml", "experiments.yaml", "fleet.yaml", "segments.yaml", LOCK)
 OPTIONAL = frozenset({"segments.yaml"})
 
 
@@ -69,11 +73,12 @@ def read_definitions(
     unread: dict[str, Unread] = {}
     objectives = _read(files, "objectives.yaml", "objectives", _objective, problems, unread, memory)
     models = _read(files, "models.yaml", "models", _model, problems, unread, memory)
+    experiments = _read(files, "experiments.yaml", "experiments", _experiment, problems, unread, memory)
     definitions = Definitions(
         objectives=objectives,
         models=models,
         versions=_versions(models.values()),
-        experiments=_read(files, "experiments.yaml", "experiments", _experiment, problems, unread, memory),
+        experiments=with_lock(experiments, files, problems, unread=unread["experiments"]),
         shards=_read(files, "fleet.yaml", "shards", _shard, problems, unread, memory),
         segments=_read(files, "segments.yaml", "segments", read_segment, problems, unread, memory),
         unread=unread,
@@ -86,6 +91,11 @@ def read_definitions(
     _check_vips(definitions.shards, problems)
     _check_shard_models(definitions, problems)
     return definitions
+
+
+def read_experiments(files: Mapping[str, bytes], problems: list[Problem]) -> Mapping[str, Experiment]:
+    """Return the tests as experiments.yaml alone says it, by id."""
+    return _read(files, "experiments.yaml", "experiments", _experiment, problems, {}, Memory())
 
 
 def _read(  # noqa: PLR0913, PLR0917 - one file
@@ -216,11 +226,13 @@ def _model(file: YamlFile, node: Node) -> tuple[str, Model]:
 def _experiment(file: YamlFile, node: Node) -> tuple[str, Experiment]:
     fields = file.fields(node, "an experiment", ["id", "cells"], ["salt", "layer", "eligible", "unit"])
     test_id = fields.take("id", file.name)
+    cells = fields.take("cells", lambda node, _: _cells(file, node), _NO_CELLS)
     layer, begin, end = fields.take("layer", lambda node, _: _layer(file, node), ("", 0, BASIS_POINTS))
     experiment = Experiment(
         id=test_id,
         salt=fields.take("salt", file.text, f"ab:{test_id}"),
-        cells=fields.take("cells", lambda node, _: _cells(file, node)),
+        cells=cells,
+        buckets=packed({cell.number: cell.weight for cell in cells}),
         layer=layer,
         layer_begin=begin,
         layer_end=end,

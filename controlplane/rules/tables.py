@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import accumulate
 from typing import TypeVar
 
 from controlplane.model import Experiment, Objective
@@ -30,6 +29,7 @@ from controlplane.rules.shapes import (
     Shift,
 )
 from lightbulb.model import (
+    BASIS_POINTS,
     AbRule,
     Cell,
     ContextRule,
@@ -106,6 +106,21 @@ def _remedy(rule: Exclusive) -> str:
             return f"give one a higher priority, {exclude}"
         case AbTest():
             return f"put both tests into one layer, or give one a higher priority, {exclude}"
+
+
+def _ends(test: Experiment) -> Iterator[tuple[int, int]]:
+    """Yield cell and end of each range of a test, in order; a cell without any has an empty one.
+
+    Callers may name a cell that has no buckets.
+    """
+    ranges = [(each.begin, each.end, each.owner) for each in test.buckets]
+    for cell in test.cells:
+        if not cell.weight:
+            later = (each.begin for each in test.buckets if each.owner > cell.number)
+            place = min(later, default=BASIS_POINTS)
+            ranges.append((place, place, cell.number))
+    for _, end, number in sorted(ranges):
+        yield number, end
 
 
 class _TableMaker:
@@ -221,15 +236,12 @@ class _TableMaker:
 
     def _ab_rule(self, rule: AbTest) -> AbRule:
         test: Experiment = self._definitions.experiments[rule.test_id]
-        ends = accumulate(cell.weight for cell in test.cells)
+        models = {cell.number: self._target(rule, rule.cells[cell.number]) for cell in test.cells}
         return AbRule(
             source=rule.source,
             test_id=test.id,
             salt=test.salt,
-            cells=tuple(
-                Cell(number=cell.number, end=end, model=self._target(rule, rule.cells[cell.number]))
-                for cell, end in zip(test.cells, ends, strict=True)
-            ),
+            cells=tuple(Cell(number=number, end=end, model=models[number]) for number, end in _ends(test)),
             layer_salt=layer_salt(test.layer),
             layer_begin=test.layer_begin,
             layer_end=test.layer_end,

@@ -233,6 +233,10 @@ def _ab_rule_from_proto(message: pb.AbRule) -> AbRule:
     ends = [0, *(cell.end for cell in cells)]
     if ends[-1] != BASIS_POINTS or any(end < begin for begin, end in pairwise(ends)):
         raise Malformed(f"test {message.test_id}: its cells don't divide [0, {BASIS_POINTS})")
+    models: dict[int, int] = {}
+    for cell in cells:
+        if models.setdefault(cell.number, cell.model) != cell.model:
+            raise Malformed(f"test {message.test_id}: its cell {cell.number} has two models")
     return AbRule(
         source=source_from_proto(message.source),
         test_id=message.test_id,

@@ -182,16 +182,14 @@ class Resolver:
         return None if condition is None else compile_condition(condition, self._segments)
 
     def _cells(self, rule: AbRule) -> list[Resolution]:
-        """Return the answer of each cell of a test."""
-        return [
-            self._answer(
-                cell.model,
-                Reason.AB_TEST,
-                rule.source,
-                (Allocation(test_id=rule.test_id, cell=cell.number),),
+        """Return the answer of each range of a test; ranges of one cell have the same."""
+        answers = {
+            (number, model): self._answer(
+                model, Reason.AB_TEST, rule.source, (Allocation(test_id=rule.test_id, cell=number),)
             )
-            for cell in rule.cells
-        ]
+            for number, model in {(cell.number, cell.model) for cell in rule.cells}
+        }
+        return [answers[cell.number, cell.model] for cell in rule.cells]
 
     def _permitted(self, rule: OverrideRule) -> list[Named[Resolution]]:
         answers = (self._answer(model, Reason.OVERRIDE, rule.source) for model in rule.models)

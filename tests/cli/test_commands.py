@@ -34,7 +34,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "rules check"])
+@pytest.mark.parametrize("command", [*COMMANDS, "rules check", "rules lock"])
 def test_every_command_has_help_with_its_options_explained(command: str) -> None:
     result = run(*command.split(), "--help")
     assert result.exit_code == 0, result.output

@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RULES = str(ROOT / "rules")
 TABLES = tables()
 PARTS = ("an error", "a problem", "a failure", "a missing", "a refusal", "a laggard")
+OTHERS = ("`rules check`", "`rules lock`", "`resolve`", "`explain`", "`infer`", "`health`")
 RESPONSES: Mapping[str, type[Message]] = {
     "`status`": pb.GetStatusResponse,
     "`history`": pb.GetHistoryResponse,
@@ -102,6 +103,17 @@ def test_what_check_tells_is_as_documented(tmp_path: Path) -> None:
     check({**good, "problems": bad["problems"]}, TABLES["`rules check`"], whole=True)
 
 
+def test_what_lock_tells_is_as_documented(tmp_path: Path) -> None:
+    folder = tmp_path / "rules"
+    shutil.copytree(RULES, folder)
+    told = asked("rules", "lock", str(folder))
+    check(told, TABLES["`rules lock`"])
+    assert told == {"changed": True, "tests": [{"test": "12345", "cause": "new", "moves": []}]}
+    experiments = folder / "experiments.yaml"
+    experiments.write_text(experiments.read_text().replace("{1: 34, 2: 33, 3: 33}", "{1: 20, 2: 40, 3: 40}"))
+    check(asked("rules", "lock", str(folder)), TABLES["`rules lock`"], whole=True)
+
+
 def test_what_resolve_and_explain_tell_is_as_documented() -> None:
     kids = ("ContinueWatchingRanking", "--rules", RULES, "--user", "u", "--surface", "kids")
     tested = ("ContinueWatchingRanking", "--rules", RULES, "--user", "user-1", "--country", "US")
@@ -160,7 +172,7 @@ def test_wrong_usage_is_an_error_in_json_too(arguments: tuple[str, ...]) -> None
 
 
 def test_the_tables_hold_a_field_each_line() -> None:
-    assert {*TABLES} == {*RESPONSES, "`rules check`", "`resolve`", "`explain`", "`infer`", "`health`", *PARTS}
+    assert {*TABLES} == {*RESPONSES, *OTHERS, *PARTS}
     assert list(fields({"a": [{"b": 1}, {"b": None}], "parameters": {"x": "y"}, "c": []})) == [
         ("a[].b", "number"),
         ("a[].b", "null"),

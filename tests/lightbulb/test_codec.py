@@ -35,6 +35,8 @@ from lightbulb.resolution.operators import OPERATORS, Takes
 from lightbulb.v1 import table_pb2
 from tests.lightbulb.tables import AB_RULE, OBJECTIVE, TABLE, source, target
 
+CELL_1_OTHERWISE = (Cell(number=1, end=10_000, model=1),)
+
 
 @pytest.mark.parametrize(
     "table",
@@ -99,6 +101,12 @@ def test_generations_sidecars_and_assignments_come_back_as_they_went() -> None:
     [
         (replace(TABLE, default_model=9), r"refers to models \[9\] of 5"),
         (replace(TABLE, ab_rules=(replace(AB_RULE, cells=AB_RULE.cells[:2]),)), "don't divide"),
+        (
+            replace(
+                TABLE, ab_rules=(replace(AB_RULE, cells=(Cell(number=1, end=5, model=1), *AB_RULE.cells)),)
+            ),
+            "its cell 1 has two models",
+        ),
         (
             replace(TABLE, ab_rules=(replace(AB_RULE, cells=(Cell(number=1, end=10_000, model=7),)),)),
             "refers to models",

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightbulb.model import BASIS_POINTS, ObjectiveTable, RequestContext, ShiftRule
+from lightbulb.model import BASIS_POINTS, Cell, ObjectiveTable, RequestContext, ShiftRule
 from lightbulb.resolution.allocate import bucket
+from lightbulb.resolution.codec import table_from_bytes, table_to_bytes
 from lightbulb.resolution.resolve import OverrideNotPermitted, Reason, Resolver, Step
 from tests.lightbulb import anything, naive
 from tests.lightbulb.tables import AB_RULE, MODELS, TABLE, source
@@ -65,6 +66,26 @@ def test_cells_get_their_share_of_users() -> None:
     # three standard deviations of a binomial with n = 20,000 are under 1.1%
     for name, share in (("default", 0.34), ("cell-2", 0.33), ("cell-3", 0.33)):
         assert counts[name] / len(USERS) == pytest.approx(share, abs=0.011)
+
+
+def test_a_cell_of_several_ranges_gives_one_answer() -> None:
+    ranges = ((3, 1_000), (1, 3_000), (2, 6_000), (3, 9_000), (1, 10_000))
+    cells = tuple(Cell(number=number, end=end, model=number - 1) for number, end in ranges)
+    rule = replace(AB_RULE, layer_salt="", eligible=None, cells=cells)
+    resolver = Resolver(table_from_bytes(table_to_bytes(replace(TABLE, ab_rules=(rule,)))))
+    answers = {}
+    for user in USERS[:2_000]:
+        steps: list[Step] = []
+        context = RequestContext(user_id=user)
+        answer = resolver.resolve(context)
+        number = next(number for number, end in ranges if bucket("ab:12345", user) < end)
+        assert answer.allocations[0].cell == number
+        assert answer.target == MODELS[number - 1]
+        assert resolver.resolve(context, steps=steps) is answer
+        assert steps[-1].detail.endswith(f"of 10000 is in cell {number}")
+        assert answers.setdefault(number, answer) is answer
+    named = RequestContext(user_id="anyone", allocations={"12345": 3})
+    assert resolver.resolve(named) is answers[3]
 
 
 @given(user_ids, st.integers(0, BASIS_POINTS), st.integers(0, BASIS_POINTS))

@@ -6,6 +6,7 @@ from controlplane.model import Plan, RoutingRule, ShardAssignment
 from controlplane.planning.difference import Difference, differences
 from lightbulb.model import (
     AnyOf,
+    Cell,
     Comparison,
     ContextRule,
     ModelAssignment,
@@ -120,3 +121,34 @@ def test_conditions_and_lists_of_clients_are_written_out() -> None:
         "defineRule.js defineRule: lab, qa may ask for default@1",
     )
     assert "25%" in "".join(changed(replace(TABLE, shifts=())).removed)
+
+
+def test_cells_of_several_ranges_are_told_once_and_who_changes_cell_is_counted() -> None:
+    cells = tuple(
+        Cell(number=number, end=end, model=number - 1)
+        for number, end in ((2, 1_000), (1, 2_000), (2, 6_700), (3, 10_000))
+    )
+    found = changed(replace(TABLE, ab_rules=(replace(AB_RULE, cells=cells),)))
+    assert found.removed == (f"{AB}: cell 1 (34%) gets default@1", f"{AB}: cell 2 (33%) gets {CELL_2}")
+    assert found.added == (
+        f"{AB}: cell 2 (57%) gets {CELL_2}",
+        f"{AB}: cell 1 (10%) gets default@1",
+        f"{AB}: 24% of test 12345 change their cell: 24% from 1 to 2",
+    )
+
+
+def test_cells_that_change_places_are_a_difference_though_they_are_as_large() -> None:
+    one = (Cell(number=1, end=5_000, model=0), Cell(number=2, end=10_000, model=1))
+    other = (Cell(number=2, end=5_000, model=1), Cell(number=1, end=10_000, model=0))
+    plans = [
+        replace(WHOLE, tables=(replace(TABLE, ab_rules=(replace(AB_RULE, cells=cells),)),))
+        for cells in (one, other)
+    ]
+    (found,) = differences(*plans)
+    told = f"{AB}: 100% of test 12345 change their cell: 50% from 1 to 2, 50% from 2 to 1"
+    assert (found.added, found.removed) == ((told,), ())
+
+
+def test_a_new_salt_is_no_move_between_cells() -> None:
+    turned = replace(AB_RULE, salt="other", cells=(Cell(number=1, end=10_000, model=0),))
+    assert not any("change their cell" in line for line in changed(replace(TABLE, ab_rules=(turned,))).added)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from controlplane.model import CellWeight, Experiment, Location
+from controlplane.model import Buckets, CellWeight, Experiment, Location
 from controlplane.problems import Problem
 from controlplane.rules.definitions import read_definitions
 from controlplane.rules.overlaps import overlapping_contexts, overlapping_tests
@@ -114,6 +114,7 @@ def experiments_apart() -> None:
             id=str(number),
             salt=str(number),
             cells=(CellWeight(number=1, weight=10_000),),
+            buckets=(Buckets(begin=0, end=10_000, owner=1),),
             layer="",
             layer_begin=0,
             layer_end=10_000,

@@ -1,4 +1,4 @@
-"""`lightbulb rules check`: what is wrong with a workspace, all of it at once."""
+"""`lightbulb rules`: what is wrong with a workspace, and which users its tests' cells keep."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from controlplane.cli.variables import option
 
 @click.group()
 def rules() -> None:
-    """Check a workspace of rules: `rules check`."""
+    """Check a workspace of rules, or change the weights of its tests."""
 
 
 @rules.command()
@@ -31,3 +31,19 @@ def check(*, folder: Path, strict: bool, output: bool) -> None:
     require("cli", "quickjs")
 
     action.check(folder, strict=strict, as_json=output)
+
+
+@rules.command()
+@rules_argument
+@option("--check", is_flag=True, help="Write nothing; fail if anything would be written.")
+@output_option
+def lock(*, folder: Path, check: bool, output: bool) -> None:
+    """Write down which users each cell of a test has, so that they stay.
+
+    Run it before you change the weights of a running test, and after: it moves only who must move. Writes
+    experiments.lock.yaml in FOLDER (default: rules), for you to commit.
+    """
+    with needs("cli"):
+        from controlplane.cli.actions import lock as action
+
+    action.lock_tests(folder, check=check, as_json=output)
