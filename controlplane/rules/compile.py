@@ -16,6 +16,7 @@ from controlplane.planning.placement import closure
 from controlplane.planning.plan import does_not_fit
 from controlplane.problems import Problem, WorkspaceError, has_errors, told
 from controlplane.rules.definitions import FILES, Definitions, read_definitions
+from controlplane.rules.doubts import doubts
 from controlplane.rules.file_rules import Evaluation, Surroundings, evaluate_files, read_files
 from controlplane.rules.lookup import named_models
 from controlplane.rules.memory import Memory
@@ -101,6 +102,7 @@ def compile_and_warn(
         problems += _too_large(own.rules, definitions)
         raise WorkspaceError(problems)
     problems += unused(own.rules, definitions)
+    problems += doubts(own.rules, definitions)
     compiled = RuleSet(
         objectives=_sorted(definitions.objectives),
         models=_sorted(definitions.models),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+from controlplane.rules.fixed_values import never_true
 from controlplane.rules.yaml_file import suggest
 from lightbulb.model import All, AmongUsers, AnyOf, Comparison, Condition, InSegment, Not, Operator, Value
 from lightbulb.resolution.bad_value import BadValue
@@ -56,6 +57,8 @@ def _read_any(inner: object, path: str, complain: Complain) -> AnyOf:
 def _read_several(inner: object, path: str, complain: Complain) -> tuple[Condition, ...]:
     if not isinstance(inner, list):
         raise complain(path, "not a list", "write a list of conditions")
+    if not inner:
+        raise complain(path, "no conditions", "write at least one")
     return tuple(read_condition(each, f"{path}[{index}]", complain) for index, each in enumerate(inner))
 
 
@@ -125,6 +128,9 @@ def _check(comparison: Comparison, path: str, complain: Complain) -> Comparison:
         value_test(comparison)
     except BadValue as error:
         raise complain(path, str(error), error.remedy) from error
+    never = never_true(comparison)
+    if never is not None:
+        raise complain(path.removesuffix(".values"), never.message, never.remedy)
     return comparison
 
 

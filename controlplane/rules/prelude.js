@@ -133,6 +133,7 @@
   }
 
   function conditions(name, given) {
+    if (!given.length) throw new TypeError(name + "() needs at least one condition");
     for (const condition of given)
       if (typeof condition !== "object" || condition === null)
         throw new TypeError(name + "() takes conditions, not " + typeof condition);
@@ -162,7 +163,8 @@
     // When objectives.yaml can't be read any name will do: what is wrong is known, and is said there.
     Objectives: namedSet(setup.objectives, "UNKNOWN_OBJECTIVE", "objective", setup.open, asked),
     constants: closedSet(constant, () => setup.constants, "UNKNOWN_CONSTANT", "constant", false, new Set()),
-    context: Object.freeze(context),
+    context: closedSet((name) => hasOwn(context, name) ? context[name] : undefined, () => context,
+      "UNKNOWN_ATTRIBUTE", "attribute", false, new Set()),
     all: (...inner) => ({all: conditions("all", inner)}),
     any: (...inner) => ({any: conditions("any", inner)}),
     not: (...inner) => ({not: conditions("not", exactly(1, "not", inner))[0]}),
@@ -189,7 +191,7 @@
 
   // What any rule can reach is frozen: none can change what another, or the walk below, sees.
   // The closed sets are frozen by themselves: to walk through them here would fill them.
-  const seen = new Set([given.Objectives, given.constants]);
+  const seen = new Set([given.Objectives, given.constants, given.context]);
   function freeze(value) {
     if ((typeof value !== "object" && typeof value !== "function") || value === null || seen.has(value)) return;
     seen.add(value);
@@ -201,6 +203,7 @@
     }
     freeze(prototypeOf(value));
   }
+  freeze(context);
   freeze(global);
   for (const sample of [async function () {}, function* () {}, async function* () {}, [][Symbol.iterator](), /x/g])
     freeze(sample);

@@ -28,7 +28,7 @@ from controlplane.rules.sandbox_faults import (
 from controlplane.rules.sandbox_process import run_child
 from controlplane.rules.texts import Text, first_places, held_against, look_at, places_of
 from controlplane.rules.yaml_file import hint
-from lightbulb.model import Source
+from lightbulb.model import FIXED_ATTRIBUTES, Source
 
 _HERE = Path(__file__).parent
 MAX_NAMED = 8
@@ -74,6 +74,10 @@ class Limits:
     result_bytes: int = 256 * 1024
     output_bytes: int = 64 * 1024 * 1024
     depth: int = 64
+
+
+CONTEXT = (*FIXED_ATTRIBUTES, 'attribute("...")', "user")
+"""What a rule finds under `context`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +134,11 @@ def evaluate_beside(  # noqa: PLR0913, PLR0917 - what rules may read
     places = places_of(texts)
     state = _Evaluation(
         sources=sources,
-        names={"UNKNOWN_OBJECTIVE": objectives or (), "UNKNOWN_CONSTANT": tuple(constants)},
+        names={
+            "UNKNOWN_OBJECTIVE": objectives or (),
+            "UNKNOWN_CONSTANT": tuple(constants),
+            "UNKNOWN_ATTRIBUTE": CONTEXT,
+        },
         places=first_places(places),
         problems=_duplicates({**known, **places}),
     )

@@ -36,7 +36,9 @@ REMEDIES = MappingProxyType(
     }
 )
 
-UNKNOWN = MappingProxyType({"UNKNOWN_OBJECTIVE": "objective", "UNKNOWN_CONSTANT": "constant"})
+UNKNOWN = MappingProxyType(
+    {"UNKNOWN_OBJECTIVE": "objective", "UNKNOWN_CONSTANT": "constant", "UNKNOWN_ATTRIBUTE": "attribute"}
+)
 """Code -> what kind of name isn't known. The message of such a fault is the name alone."""
 
 _MESSAGES = MappingProxyType(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TypeVar, cast
 
 from controlplane.problems import Problem
 from controlplane.rules.condition import read_condition
+from controlplane.rules.oddities import unfit
 from controlplane.rules.sandbox import RawRule
 from controlplane.rules.unit import read_unit
 from controlplane.rules.yaml_file import Misfit, hint
@@ -17,7 +19,7 @@ from lightbulb.rpc.enrich import is_reserved
 
 T = TypeVar("T")
 
-_CELL = re.compile(r"[0-9]{1,9}")
+_CELL = re.compile(r"[1-9][0-9]{0,8}")
 
 COMMON = ("targetObjectives", "modelInputType", "modelType")
 KINDS: Mapping[str, tuple[str, ...]] = {
@@ -97,7 +99,8 @@ class Overrides(Common):
     """Models that clients may ask for."""
 
     models: tuple[ModelRef, ...]
-    clients: tuple[str, ...]
+    clients: tuple[str, ...] | None
+    """None: every client may. Empty: none may."""
 
 
 Rule = AbTest | Default | ContextCondition | Shift | Overrides
@@ -202,7 +205,9 @@ class _Reader:
                 return Overrides(
                     **shared,  # type: ignore[arg-type]
                     models=self._take(self._models, data["permitOverrides"], "permitOverrides"),
-                    clients=self._take(self._clients, data.get("clients", []), "clients"),
+                    clients=self._take(self._clients, data["clients"], "clients")
+                    if "clients" in data
+                    else None,
                 )
 
     def _shift(self, data: object, shared: Mapping[str, object]) -> Shift:
@@ -226,10 +231,11 @@ class _Reader:
     def _basis_points(self, percent: object, path: str) -> int:
         if not isinstance(percent, int | float) or isinstance(percent, bool) or not 0 <= percent <= 100:
             raise self.complain(path, "not a number from 0 to 100", "write for example 25")
-        basis_points = round(percent * 100)
-        if abs(basis_points - percent * 100) > 1e-6:
-            raise self.complain(path, "more than two decimals", "write for example 0.25")
-        return basis_points
+        exact = Decimal(repr(percent)) * 100  # the shortest decimal that is this number: what was written
+        if exact % 1:
+            nearest = f"{round(percent, 2):g}"
+            raise self.complain(path, f"{percent} has more than two decimals", f"write for example {nearest}")
+        return int(exact)
 
     def _cells(self, data: object, path: str) -> Mapping[int, ModelRef]:
         if not isinstance(data, dict) or not data:
@@ -242,7 +248,9 @@ class _Reader:
 
     def _cell(self, key: object, path: str) -> int:
         if not isinstance(key, str) or not _CELL.fullmatch(key):
-            raise self.complain(path, "not a cell number", "use the test's cell numbers")
+            plain = key.lstrip("0") if isinstance(key, str) and key.isdecimal() and key.isascii() else ""
+            remedy = f"write {plain}" if _CELL.fullmatch(plain) else "use the test's cell numbers, from 1"
+            raise self.complain(path, "not a cell number", remedy)
         return int(key)
 
     def _models(self, data: object, path: str) -> tuple[ModelRef, ...]:
@@ -251,15 +259,18 @@ class _Reader:
 
     def _model(self, data: object, path: str) -> ModelRef:
         fields = self._object(data, path, ("name", "version", "parameters"))
-        version = fields.get("version", "")
         return ModelRef(
             name=self._take(self._text, fields.get("name"), f"{path}.name"),
-            version=self._take(self._text, version, f"{path}.version") if version != "" else "",
+            version=self._take(self._text, fields["version"], f"{path}.version")
+            if "version" in fields
+            else "",
             parameters=self._take(self._parameters, fields.get("parameters", {}), f"{path}.parameters"),
         )
 
     def _parameters(self, data: object, path: str) -> Mapping[str, Value]:
         parameters = self._object(data, path, None)
+        for name in parameters:
+            self._take(self._text, name, f"a name in {path}")
         reserved = [name for name in sorted(parameters) if is_reserved(name)]
         for name in reserved:
             message = "inference servers keep this name for themselves"
@@ -302,6 +313,9 @@ class _Reader:
     def _text(self, data: object, path: str) -> str:
         if not isinstance(data, str) or not data:
             raise self.complain(path, "missing" if data is None else "not a text", "write a text")
+        fault = unfit(data)
+        if fault:
+            raise self.complain(path, fault, "write a short text without it")
         return data
 
     def _id(self, data: object, path: str) -> str:

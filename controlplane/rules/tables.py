@@ -272,11 +272,11 @@ class _TableMaker:
         return tuple(
             OverrideRule(
                 source=rule.source,
-                clients=rule.clients,
+                clients=rule.clients or (),
                 models=tuple(self._target(rule, model) for model in rule.models),
             )
             for rule in rules
-            if isinstance(rule, Overrides)
+            if isinstance(rule, Overrides) and rule.models and rule.clients != ()
         )
 
     def _target(self, rule: Rule, ref: ModelRef) -> int:

@@ -258,8 +258,8 @@ BAD = {
     ),
     "a percentage too fine": (
         {"more_js": rule('shift: {from: {name: "plain"}, to: {name: "fancy"}, percent: 1.005}')},
-        "more.js:2 defineMoreRule SHAPE: shift.percent: more than two decimals",
-        "0.25",
+        "more.js:2 defineMoreRule SHAPE: shift.percent: 1.005 has more than two decimals",
+        "write for example 1",
     ),
     "a wrong input type": (
         {"more_js": rule('permitOverrides: [{name: "fancy"}]').replace("TITLE_", "TRANSACTION_")},

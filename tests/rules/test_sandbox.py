@@ -132,7 +132,11 @@ HAZARDS = {
         "EVALUATION",
         "eq() takes one value, not 2",
     ),
-    "two conditions for one": ("not(any(), any())", "EVALUATION", "not() takes one value, not 2"),
+    "two conditions for one": (
+        "not(context.country.exists(), context.device.exists())",
+        "EVALUATION",
+        "not() takes one value, not 2",
+    ),
     "a value for none": (
         "return context.country.exists('US')",
         "EVALUATION",

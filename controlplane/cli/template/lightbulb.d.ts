@@ -26,7 +26,7 @@ declare const constants: {
 
 /** Attributes of the request's context. An attribute that a request doesn't have meets no comparison. */
 declare const context: {
-  /** ISO 3166-1 alpha-2: "US". */
+  /** ISO 3166-1 alpha-2, in capitals: "US". */
   readonly country: Attribute;
   /** "tv-roku". */
   readonly device: Attribute;
@@ -167,7 +167,7 @@ interface ShiftRule extends CommonRule {
   };
 }
 
-/** Models that clients may ask for by name; `clients` left out: every client may. */
+/** Models that clients may ask for by name; `clients` left out: every client may; empty: none. */
 interface OverridesRule extends CommonRule {
   permitOverrides: ModelRef[];
   clients?: string[];

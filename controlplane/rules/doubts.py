@@ -1,0 +1,100 @@
+"""What may be right and most likely isn't: warnings about single rules and tests. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from controlplane.model import Location
+from controlplane.problems import Problem, Severity
+from controlplane.rules.definitions import Definitions
+from controlplane.rules.fixed_values import usual_case
+from controlplane.rules.oddities import unfit
+from controlplane.rules.shapes import ContextCondition, Overrides, Rule, Shift
+from lightbulb.model import FIXED_ATTRIBUTES, All, AnyOf, Comparison, Condition, Not, Operator
+
+CLOSE = 0.85
+"""How alike two names are of which one is probably the other, misspelt."""
+
+
+def doubts(rules: Iterable[Rule], definitions: Definitions) -> Iterator[Problem]:
+    """Yield a warning for each thing that an author most likely didn't mean."""
+    for rule in rules:
+        for code, message, remedy in _of_rule(rule):
+            source = rule.source
+            yield _warning(source.file, source.line, source.rule, (code, message, remedy))
+    for place, condition in _defined(definitions):
+        for said in _of_condition(condition):
+            yield _warning(place.file, place.line, "", said)
+
+
+def _defined(definitions: Definitions) -> Iterator[tuple[Location, Condition]]:
+    """Yield the conditions that YAML files define, and where."""
+    for test in definitions.experiments.values():
+        if test.eligible is not None:
+            yield test.location, test.eligible
+    for segment in definitions.segments.values():
+        yield segment.location, segment.when
+
+
+_Said = tuple[str, str, str]
+
+
+def _warning(file: str, line: int, rule: str, said: _Said) -> Problem:
+    code, message, remedy = said
+    return Problem(
+        file=file, line=line, rule=rule, code=code, message=message, remedy=remedy, severity=Severity.WARNING
+    )
+
+
+def _of_rule(rule: Rule) -> Iterator[_Said]:
+    match rule:
+        case Overrides(clients=()):
+            yield (
+                "PERMITS_NOBODY",
+                "clients is empty: nobody may ask",
+                "leave clients out to let every client ask",
+            )
+        case Overrides(models=()):
+            yield "PERMITS_NOTHING", "permitOverrides is empty: nothing may be asked for", "add a model"
+        case ContextCondition(when=when) | Shift(when=when) if when is not None:
+            yield from _of_condition(when)
+
+
+def _of_condition(condition: Condition) -> Iterator[_Said]:
+    for comparison in comparisons(condition):
+        name = comparison.attribute
+        close = (
+            [] if name in FIXED_ATTRIBUTES else get_close_matches(name.lower(), FIXED_ATTRIBUTES, 1, CLOSE)
+        )
+        if close:
+            message = f"{name} is an attribute of your own, not {close[0]}"
+            yield "ATTRIBUTE", message, f"did you mean {close[0]}?"
+        for value in comparison.values:
+            fault = unfit(value, len(value)) if isinstance(value, str) else ""
+            if fault:
+                yield "VALUE", f"{name}: {value!r} {fault}", "take it out, if no client sends it"
+        if name == "locale" and comparison.operator is Operator.IN:
+            yield from _of_locales(comparison)
+
+
+def _of_locales(comparison: Comparison) -> Iterator[_Said]:
+    for value in map(str, comparison.values):
+        usual = usual_case(value)
+        if value != usual:
+            message = f"locale {value!r} never equals {usual!r}: texts are compared exactly"
+            yield "LOCALE", message, f'write "{usual}", if that is what clients send'
+
+
+def comparisons(condition: Condition) -> Iterator[Comparison]:
+    """Yield the comparisons in a condition."""
+    match condition:
+        case All(conditions) | AnyOf(conditions):
+            for inner in conditions:
+                yield from comparisons(inner)
+        case Not(inner):
+            yield from comparisons(inner)
+        case Comparison():
+            yield condition
+        case _:
+            return
