@@ -3,6 +3,7 @@
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from controlplane.cli.main import main
-from controlplane.cli.processes import free_ports
+from controlplane.cli.processes import Processes, free_ports
 from controlplane.cli.variables import is_text
 from tests.cli.commands import ARGUMENTS, PATHS, command
 from tests.store.redis_server import until
@@ -30,7 +31,6 @@ PLANE, BULB = ("--control-plane", NOBODY), ("--lightbulb", NOBODY)
 NOT_TEXT = "caf\udce9"
 """`caf\\xe9`, as Python has it from a command line in UTF-8."""
 
-# One of each kind: status, history, diff and events differ in what they print, not in what they need.
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "help": ("--help",),
     "init": ("init", "made"),
@@ -153,6 +153,52 @@ def test_every_command_does_its_work_or_says_in_a_line_why_not(around: Surroundi
     for name, (code, said) in outcomes.items():
         wanted, pattern = expected(name, around)
         assert (code, bool(re.fullmatch(pattern, said.strip()))) == (wanted, True), f"{name}: {said}"
+
+
+TOLD: Mapping[str, tuple[str, ...]] = {
+    "status": ("status",),
+    "history": ("history",),
+    "events": ("events",),
+    "diff": ("diff", "1", "2"),
+    "status, as JSON": ("status", "--output", "json"),
+    "events, as JSON": ("events", "--output", "json"),
+}
+"""What prints what a control plane has: names and messages in whatever characters."""
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a control plane with two generations, whose messages few terminals can print."""
+    folder = tmp_path_factory.mktemp("published")
+    (port,) = free_ports(1)
+    address = f"127.0.0.1:{port}"
+    with Processes(folder) as processes:
+        store = ("--store", f"sqlite:{folder}/store.db")
+        processes.start("control-plane", ["control-plane", "--listen", address, *store])
+        for number in (1, 2):
+            workspace = folder / str(number)
+            shutil.copytree(RULES, workspace)
+            objectives = workspace / "objectives.yaml"
+            objectives.write_text(objectives.read_text().replace("owner: ", f"owner: team-{number}-"))
+            words = ("publish", str(workspace), "--detach", "--control-plane", address)
+            asked = (*words, "-m", f"caf\xe9 \u2713 \U0001f680 {number}", "--author", "zo\xeb")
+            until("it to publish", lambda asked=asked: CliRunner().invoke(main, asked).exit_code == 0)
+        yield address
+
+
+@pytest.mark.parametrize("around", TABLE.values(), ids=TABLE)
+def test_what_a_control_plane_tells_is_printed_or_a_line_says_why_not(
+    around: Surroundings, published: str, tmp_path: Path
+) -> None:
+    def run(name: str) -> tuple[int, str]:
+        return outcome(around, (*TOLD[name], "--control-plane", published), tmp_path)
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = dict(zip(TOLD, pool.map(run, TOLD), strict=True))
+    wanted = (1, around.fail) if around.stdout else (0, "")
+    assert {name: (code, said.strip()) for name, (code, said) in outcomes.items()} == dict.fromkeys(
+        TOLD, wanted
+    )
 
 
 def texts() -> Iterator[Any]:
