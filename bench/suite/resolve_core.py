@@ -13,6 +13,7 @@ import mmh3
 
 from bench.contest import Contestant, Costs, Setting, alternate
 from bench.machine import pinned
+from bench.parts import operators
 from bench.population import FRAUD, RANKING, contexts
 from bench.result import Comparison
 from bench.system import RULES
@@ -33,15 +34,23 @@ def run(setting: Setting) -> tuple[Comparison, ...]:
     resolvers = _resolvers()
     chosen = {BARE: _bare()} | {name: resolver.resolve for name, resolver in resolvers.items()}
     contestants = [
-        Contestant(name=name, measure=partial(_measure, choose, repeats)) for name, choose in chosen.items()
+        Contestant(name=name, measure=partial(_measure, choose, contexts, repeats))
+        for name, choose in chosen.items()
+    ]
+    of_operators = operators.resolvers()
+    contestants += [
+        Contestant(name=name, measure=partial(_measure, each.resolve, operators.callers, repeats // 4))
+        for name, each in of_operators.items()
     ]
     with pinned(setting.cores.server):
         measured = alternate(contestants, rounds, setting.tell)
-    return tuple(measured.compare(name, BARE, "CPU", goal=GOAL) for name in resolvers)
+    return tuple(measured.compare(name, BARE, "CPU", goal=GOAL) for name in (*resolvers, *of_operators))
 
 
-def _measure(choose: Callable[[RequestContext], object], repeats: int) -> Costs:
-    who = contexts() * repeats
+def _measure(
+    choose: Callable[[RequestContext], object], ask: Callable[[], tuple[RequestContext, ...]], repeats: int
+) -> Costs:
+    who = ask() * repeats
     began = time.process_time()
     for context in who:
         choose(context)

@@ -41,10 +41,11 @@ def network_test(texts: Iterable[str]) -> Callable[[str], bool]:
 
     def inside(text: str) -> bool:
         found = address(text)
-        if found is None:
-            return False
-        own, number = found
-        return any(own == version and number >> shift in heads for version, shift, heads in parts)
+        if found is not None:
+            for version, shift, heads in parts:
+                if found[0] == version and found[1] >> shift in heads:
+                    return True
+        return False
 
     return inside
 

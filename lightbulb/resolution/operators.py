@@ -166,11 +166,17 @@ def _version_bound(values: tuple[Value, ...]) -> VersionKey:
 
 
 def _has_any(values: tuple[Value, ...]) -> Test:
+    if len(values) == len(_texts(values)):  # only a text can equal a text
+        texts = frozenset(values)
+        return lambda value: isinstance(value, tuple) and not texts.isdisjoint(value)
     wanted = frozenset(map(typed, values))
     return lambda value: isinstance(value, tuple) and any(typed(each) in wanted for each in value)
 
 
 def _has_all(values: tuple[Value, ...]) -> Test:
+    if len(values) == len(_texts(values)):
+        texts = frozenset(values)
+        return lambda value: isinstance(value, tuple) and texts.issubset(value)
     wanted = frozenset(map(typed, values))
     return lambda value: isinstance(value, tuple) and wanted.issubset(map(typed, value))
 

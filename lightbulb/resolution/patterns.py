@@ -21,6 +21,9 @@ MAX_PROGRAM = 1_000
 MAX_PATTERNS = 16
 """Patterns of one comparison."""
 
+MAX_REMEMBERED = 256
+"""Texts whose outcome a comparison remembers: a search takes a microsecond, and devices are few."""
+
 _MEMORY = 256 * 1024
 """Bytes that a pattern may use while it searches."""
 
@@ -32,10 +35,8 @@ def pattern_test(texts: Iterable[str]) -> Callable[[str], bool]:
     patterns = tuple(map(_search, texts))
     if len(patterns) > MAX_PATTERNS:
         raise BadValue(f"{len(patterns)} patterns; {MAX_PATTERNS} are allowed", 'join them: "^(one|other)"')
-    if len(patterns) == 1:
-        search = patterns[0]
-        return lambda text: search(text.encode("utf-8", "replace")) is not None
 
+    @lru_cache(maxsize=MAX_REMEMBERED)
     def found(text: str) -> bool:
         encoded = text.encode("utf-8", "replace")
         return any(search(encoded) is not None for search in patterns)

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from bench import show
 from bench.__main__ import main
 from bench.machine import find_cores
+from bench.parts import operators
 from bench.result import Comparison, Report, Results, Verdict
 from bench.run import run, write_document
 from bench.suite import Benchmark
@@ -40,6 +41,7 @@ def test_a_quick_run_writes_ratios_a_table_and_a_plot(tmp_path: Path) -> None:
         "A/B test",
         "layered test, conditions",
         "gradual shift",
+        *operators.resolvers(),
     }
     for each in comparisons:
         assert each["baseline"] == "hash + dict"

@@ -60,7 +60,7 @@ CONTEXTS = (
         device="tv",
         locale="en",
         surface="kids",
-        attributes={"a": 1, "b": 0.5, "beta": True, "app_version": "5.0.0-rc.1"},
+        attributes={"a": 1, "b": 0.5, "beta": True, "app_version": "5.0.0-rc.1", "tags": ("a", 1, True)},
         allocations={"12345": 2},
     ),
 )

@@ -34,7 +34,7 @@ BODIES: tuple[Mapping[str, object], ...] = (
         "model": {"name": "fancy", "version": "1", "parameters": {"a": 1, "b": 0.5, "c": "x", "d": False}},
     },
     {
-        "when": {"attribute": "app_version", "op": "semver_ge", "values": ["5.0.0"]},
+        "when": {"attribute": "app_version", "op": "semver >=", "values": ["5.0.0"]},
         "model": {"name": "fancy"},
         "priority": 1,
     },

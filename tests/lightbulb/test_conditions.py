@@ -1,5 +1,6 @@
 """Conditions compare as an author would expect, and overlap is proven only when it is certain."""
 
+import sys
 from collections.abc import Mapping
 
 import pytest
@@ -17,11 +18,13 @@ from lightbulb.model import (
     RequestContext,
     Value,
 )
+from lightbulb.resolution import patterns
 from lightbulb.resolution.bad_value import BadValue
 from lightbulb.resolution.conditions import attributes_of, compile_condition
+from lightbulb.resolution.dates import instant
 from lightbulb.resolution.operators import OPERATORS, Kind, Takes
 from lightbulb.resolution.overlap import disjoint
-from lightbulb.resolution.versions import semver_key
+from lightbulb.resolution.versions import lenient_key, semver_key
 from tests.lightbulb import anything, naive
 
 
@@ -134,6 +137,87 @@ def test_semantic_versions_order_as_their_specification_says() -> None:
 )
 def test_what_is_no_semantic_version_has_no_key(text: str) -> None:
     assert semver_key(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [("5.1", "5.1.0"), ("v5.1", "5.1.0"), ("V5", "5.0.0"), ("5.01", "5.1.0"), ("v5-rc.1+b", "5.0.0-rc.1")],
+)
+def test_a_version_of_a_client_counts_as_a_complete_one(text: str, same: str) -> None:
+    assert lenient_key(text) == semver_key(same) is not None
+    assert semver_key(text) is None
+
+
+@pytest.mark.parametrize("text", ["", "v", "5.", "5.1.2.3", " 5.1", "5.1-", "5.1-a..b", "five"])
+def test_what_is_no_version_of_a_client_has_no_key(text: str) -> None:
+    assert lenient_key(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("2026-01-31", "2026-01-31T00:00:00Z"),
+        ("2026-01-31T09:00:00+01:00", "2026-01-31T08:00:00Z"),
+        ("2026-01-31t09:00:00.250z", "2026-01-31T08:30:00.25-00:30"),
+        ("2026-01-31 09:00:00Z", "2026-01-31T09:00:00Z"),
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"),
+    ],
+)
+def test_dates_are_instants(text: str, same: str) -> None:
+    assert instant(text) == instant(same) is not None
+
+
+def test_instants_are_counted_from_1970() -> None:
+    assert instant("1970-01-01") == 0
+    assert instant("2001-09-09T01:46:40.000000001Z") == 10**18 + 1
+    assert instant("1969-12-31T23:59:59Z") == -(10**9)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "2026-02-30", "0000-01-01", "2026-1-31", "2026-01-31 ", "1769850000", "2026-01-31T09:00Z"),
+        *("2026-01-31T09:00:00", "2026-01-31T24:00:00Z", "2026-01-31T09:00:00+24:00"),
+        "2026-01-31T09:00:00.1234567890Z",
+    ],
+)
+def test_what_is_no_date_is_no_instant(text: str) -> None:
+    assert instant(text) is None
+
+
+@pytest.mark.parametrize(
+    ("network", "text", "expected"),
+    [
+        ("10.0.0.0/8", "10.255.255.255", True),
+        ("10.0.0.0/8", "11.0.0.0", False),
+        ("10.0.0.0/8", "::ffff:10.1.1.1", True),
+        ("10.0.0.0/8", "::a01:101", False),
+        ("10.1.2.3", "10.1.2.3", True),
+        ("::/0", "10.1.2.3", False),
+        ("fe80::/10", "fe80::1%eth0", True),
+        ("0.0.0.0/0", "010.1.2.3", False),
+        ("0.0.0.0/0", "10.1.2.3:80", False),
+        ("0.0.0.0/0", "1" * 100_000, False),
+    ],
+)
+def test_an_address_is_in_a_network_or_not(network: str, text: str, expected: bool) -> None:
+    holds = compile_condition(compare("x", Operator.IN_NETWORK, network))
+    assert holds(RequestContext(user_id="u", attributes={"x": text})) is expected
+
+
+def test_half_a_character_matches_as_another_would() -> None:
+    holds = compile_condition(compare("x", Operator.MATCHES, "^a.b$"))
+    assert holds(RequestContext(user_id="u", attributes={"x": "a\ud800b"}))
+
+
+def test_without_re2_a_table_with_a_pattern_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are as they were."""
+    patterns._library.cache_clear()
+    patterns._options.cache_clear()
+    monkeypatch.setitem(sys.modules, "re2", None)
+    with pytest.raises(BadValue, match="`matches` needs google-re2"):
+        compile_condition(compare("x", Operator.MATCHES, "^a"))
+    compile_condition(compare("x", Operator.PREFIX, "a"))
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,9 @@ ANSWER = Answer(
     deadline=0.0,
     reason=Reason.AB_TEST,
 )
-CONTEXT = RequestContext(user_id="u1", country="US", surface="home", attributes={"plan": "basic", "age": 3})
+CONTEXT = RequestContext(
+    user_id="u1", country="US", surface="home", attributes={"plan": "basic", "age": 3, "tags": ("é", 1, True)}
+)
 
 PARAMETERS = {
     "limit": 20,
@@ -45,6 +47,7 @@ PARAMETERS = {
     "lightbulb_context_surface": "home",
     "lightbulb_context_plan": "basic",
     "lightbulb_context_age": 3,
+    "lightbulb_context_tags": '["é",1,true]',
 }
 
 

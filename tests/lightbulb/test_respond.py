@@ -41,6 +41,10 @@ def respond(message: pb.ResolveRequest, tables: Tables = TABLES) -> pb.ResolveRe
     return pb.ResolveResponse.FromString(Responder(lambda: tables).resolve(message.SerializeToString()))
 
 
+def several(*values: str) -> table_pb2.Value:
+    return table_pb2.Value(list_value=table_pb2.ValueList(values=map(text, values)))
+
+
 def text(value: str) -> table_pb2.Value:
     return table_pb2.Value(string_value=value)
 
@@ -170,6 +174,19 @@ REFUSALS = [
     (request(attributes={"plan": table_pb2.Value()}), InvalidContext, "'plan'"),
     (request(attributes={"": text("x")}), InvalidContext, "1 to 128"),
     (request(attributes={"plan": text("x" * 1025)}), InvalidContext, "1025 characters"),
+    (request(attributes={"tags": several(*["x"] * 65)}), InvalidContext, "'tags'] has 65 elements; 64 are"),
+    (
+        request(attributes={"tags": several("x", "x" * 1025)}),
+        InvalidContext,
+        r"'tags'][1] has 1025 characters",
+    ),
+    (
+        request(
+            attributes={"t": table_pb2.Value(list_value=table_pb2.ValueList(values=[several("x")]))},
+        ),
+        InvalidContext,
+        "'t'] is a list, where a scalar belongs",
+    ),
     (request(attributes={f"a{i}": text("x") for i in range(65)}), InvalidContext, "64 are allowed"),
     (request(allocations={f"t{i}": 1 for i in range(257)}), InvalidContext, "256 are allowed"),
     (request(override_model="kids", client="lab"), OverrideRefused, "permitted: cell-2, cell-2@1, default"),
@@ -204,7 +221,7 @@ def test_a_context_arrives_as_it_was_sent(context: RequestContext) -> None:
 
 
 def test_limits_are_inclusive() -> None:
-    attributes = {f"{i:0128}": text("x" * 1024) for i in range(64)}
+    attributes = {f"{i:0128}": text("x" * 1024) for i in range(63)} | {"l": several(*["x" * 1024] * 64)}
     fields = dict.fromkeys(("country", "device", "locale", "surface"), "f" * 128)
     allocations = {f"t{i}": 1 for i in range(256)}
     assert respond(request("u" * 256, attributes=attributes, allocations=allocations, **fields)).routing_key

@@ -35,9 +35,12 @@ from lightbulb.model import (
     OverrideRule,
     Source,
 )
+from lightbulb.resolution.dates import instant
+from lightbulb.resolution.networks import address
 from lightbulb.resolution.overlap import disjoint
+from lightbulb.resolution.patterns import pattern_test
 from lightbulb.resolution.resolve import Resolver
-from lightbulb.resolution.versions import semver_key
+from lightbulb.resolution.versions import lenient_key, semver_key
 from tests.rules.workspaces import workspace
 
 CPU_SECONDS = 60
@@ -193,6 +196,10 @@ INPUTS: Mapping[str, Callable[[], object]] = MappingProxyType(
         "a NACK of brackets": lambda: reasons_of(text("[].:"), {}, sent={"a", "b"}, removed=()),
         "a long unknown name": lambda: suggest(text("ab"), [text("ba")]),
         "versions": lambda: semver_key("1.1.1-" + text("1.")),
+        "versions of clients": lambda: lenient_key("v1" + text(".1")),
+        "dates": lambda: instant("2026-01-31T00:00:00." + text("0")),
+        "addresses": lambda: address(text("1:")),
+        "patterns": lambda: pattern_test(["(x+x+)+y", "(a|aa)+$", "([ab]*a){20}$"])(text("xa") + "b"),
         "file names": lambda: check_workspace(workspace(**{text("a."): ""})),
         "yaml, nested": lambda: yaml(text("[")),
         "yaml, keys": lambda: yaml(text("? ")),
