@@ -175,6 +175,8 @@ def overrides() -> None:
     assert permitted.names() == ("m", "m@1")
 
 
+CONDITION = "const c = context.country.eq(1), c0 = c;"
+
 INPUTS: Mapping[str, Callable[[], object]] = MappingProxyType(
     {
         "blanks after function": lambda: places("/*\nfunction" + text(" ") + "\n*/"),
@@ -186,6 +188,19 @@ INPUTS: Mapping[str, Callable[[], object]] = MappingProxyType(
         "comments": lambda: places(text("/**/")),
         "stars": lambda: places("/*" + text("*")),
         "variables": lambda: places(text("var define")),
+        "brackets": lambda: places(text("[") + text("]")),
+        "brackets without an end": lambda: places(text("[")),
+        "slashes and stars": lambda: places(text("/* /.test(a)\n")),
+        "conditions in a chain": lambda: places(CONDITION + text("c || ") + "c"),
+        "calls in a chain": lambda: places(CONDITION + "c" + text(".a(c)")),
+        "computed keys": lambda: places(CONDITION + text("({[") + "c" + text("]:c})")),
+        "functions in functions": lambda: places(
+            CONDITION + text("function f(c){c||c;") + text("}" + " " * 18)
+        ),
+        "names in scopes": lambda: places(CONDITION + text("{let c;") + text("}" + " " * 6)),
+        "copies of copies": lambda: places(
+            CONDITION + "".join(f"const c{n + 1}=c{n};" for n in range(50_000)) + "c50000||1"
+        ),
         "line ends thrown": lambda: error(text("\n")),
         "blanks thrown": lambda: error(text("\n ")),
         "at thrown": lambda: error(text("\n at")),
