@@ -150,7 +150,7 @@ async def _serve(
     control_plane = ControlPlane(settings, store)
     await control_plane.start(stop)
     try:
-        if workspace is not None and control_plane.replica.known.rollout is None:
+        if workspace is not None and not control_plane.replica.known.lanes.rollouts:
             caller = Caller(author=settings.replica, message="published at the start")
             await control_plane.operator.publish(workspace, caller)
         await control_plane.run_until(stop)

@@ -14,6 +14,9 @@ Value = bool | int | float | str
 AttributeValue = Value | tuple[Value, ...]
 """What a context's attribute may be: a scalar, or a list of them."""
 
+DEFAULT_TENANT = "default"
+"""Whose everything is where nobody speaks of tenants."""
+
 BASIS_POINTS = 10_000
 """Splits are in basis points: hundredths of a percent."""
 
@@ -278,13 +281,14 @@ class TableSince:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectiveTables:
-    """One objective in every generation that may be answered from.
+    """One objective in every generation of its tenant that may be answered from.
 
     Each table holds until the next one begins. `tables` ascends by `since`, and the first begins at 0.
     """
 
     objective: str
     tables: tuple[TableSince, ...]
+    tenant: str = DEFAULT_TENANT
 
 
 NO_GENERATION = 2**64 - 1
@@ -293,14 +297,23 @@ NO_GENERATION = 2**64 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SidecarState:
-    """The generation that a sidecar's clients are answered from. 0: the active one. NO_GENERATION: none."""
+    """The generation that a sidecar's clients are answered from. 0: the active one. NO_GENERATION: none.
+
+    `generation` is that of the default tenant; `others` are tenant -> that of each other one, where it isn't
+    the active one.
+    """
 
     generation: int
+    others: Mapping[str, int] = field(default_factory=lambda: NO_CELLS)
+
+    def of(self, tenant: str) -> int:
+        """Return what it is for a tenant's objectives."""
+        return self.generation if tenant == DEFAULT_TENANT else self.others.get(tenant, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveGeneration:
-    """The generation to answer from; 0 before the first.
+    """The generation of a tenant to answer from; 0 before the first.
 
     `fence` rises whenever another generation becomes active. `store` is the store that counts these numbers;
     it may be empty. `oldest` is the oldest generation that a client may still hold; 0 if that isn't known.
@@ -311,6 +324,7 @@ class ActiveGeneration:
     fence: int = 0
     store: str = ""
     oldest: int = 0
+    tenant: str = DEFAULT_TENANT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

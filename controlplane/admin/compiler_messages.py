@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
 
 from controlplane.model import Workspace
-from controlplane.planning.beside import Base, Release, Room
+from controlplane.planning.beside import Base, Others, Release, Room
 from controlplane.problems import Problem, Severity
 
 SIZES = struct.Struct(">IQ")
@@ -185,20 +185,40 @@ def _problem(said: object) -> Problem:
 
 def _said(base: Base) -> Mapping[str, object]:
     rooms = [{"release": room.release, "loaded": room.loaded} for room in base.rooms]
-    return {"rooms": rooms, "before": base.before, "vips": base.vips, "stay": base.stay}
+    others = asdict(base.others)
+    return {"rooms": rooms, "before": base.before, "vips": base.vips, "stay": base.stay, "others": others}
 
 
 def _base(said: Mapping[str, object]) -> Base:
     match said:
-        case {"rooms": list(rooms), "before": dict(before), "vips": dict(vips), "stay": list(stay)}:
+        case {
+            "rooms": list(rooms),
+            "before": dict(before),
+            "vips": dict(vips),
+            "stay": list(stay),
+            "others": dict(others),
+        }:
             return Base(
                 rooms=tuple(map(_room, rooms)),
                 before=before,
                 vips={vip: (shard, number) for vip, (shard, number) in vips.items()},
                 stay=tuple(stay),
+                others=_others(others),
             )
         case _:
             raise Strange("no base")
+
+
+def _others(said: Mapping[str, object]) -> Others:
+    match said:
+        case {"objectives": dict(objectives), "models": dict(models), "memory_mib": dict(memory)}:
+            return Others(
+                objectives=objectives,
+                models={name: (tenant, definition) for name, (tenant, definition) in models.items()},
+                memory_mib=memory,
+            )
+        case _:
+            raise Strange("no tenants")
 
 
 def _room(said: Mapping[str, object]) -> Room:

@@ -21,12 +21,14 @@ from controlplane.planning.beside import Release
 from controlplane.problems import told
 from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout import operations
-from controlplane.rollout.codec import rollout_to_bytes
+from controlplane.rollout.codec import lanes_to_bytes
 from controlplane.rollout.events import EventKind, superseded
-from controlplane.rollout.operations import NoRoom, NotLoaded
+from controlplane.rollout.lanes import Lanes
+from controlplane.rollout.operations import NoRoom, NotLoaded, OfAnotherTenant
 from controlplane.rollout.state import Generation, Moment, Rollout
 from controlplane.rules.workspace import content_hash
 from controlplane.store.contract import Change, Conflict, Event, LogEntry, NotFound, StoreError
+from lightbulb.model import DEFAULT_TENANT
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +47,13 @@ MAX_WARNINGS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks, why, and under which id; an empty id is nobody's. `digest` is that of the whole request."""
+    """Who asks, why, and under which id; an empty id is nobody's. `digest` is that of the whole request.
+
+    `tenant` is whose rollout it is about.
+    """
 
     author: str = ""
+    tenant: str = DEFAULT_TENANT
     message: str = ""
     source_revision: str = ""
     request_id: str = ""
@@ -113,12 +119,13 @@ class Operator:
 
             async def decide(known: StoreView) -> _Step:
                 nonlocal compiled
-                same = await asyncio.to_thread(self._newest_of, known, source_hash)
+                same = await asyncio.to_thread(self._newest_of, known, caller.tenant, source_hash)
                 if same is not None:
-                    return self._unchanged(known, same.number, same.content_hash)
+                    return self._unchanged(known, caller.tenant, same.number, same.content_hash)
                 if compiled is None:
                     compiled = await stack.enter_async_context(self._compilers.compiled(workspace))
-                base = await asyncio.to_thread(base_of, self._base(known), known.generations)
+                lanes = self._base(known, caller.tenant)
+                base = await asyncio.to_thread(base_of, lanes, caller.tenant, known.generations)
                 planned = await compiled.plan(base, source_hash)
                 step = await asyncio.to_thread(self._publish, known, planned, source_hash, caller)
                 warnings = told(compiled.warnings, MAX_WARNINGS)
@@ -126,7 +133,7 @@ class Operator:
 
             # Before the state is read that it is to follow: it takes its time, and the state moves on.
             known = await self._replica.refresh()
-            same_content = await asyncio.to_thread(self._newest_of, known, source_hash)
+            same_content = await asyncio.to_thread(self._newest_of, known, caller.tenant, source_hash)
             if same_content is None and await self._done(caller) is None:
                 compiled = await stack.enter_async_context(self._compilers.compiled(workspace))
             return await self._carry_out(decide, caller)
@@ -139,9 +146,9 @@ class Operator:
 
         def decide(known: StoreView) -> _Step:
             if back.number:
-                self._entry(back.number)  # NotFound says more than "not loaded"
+                self._own_entry(back.number, caller.tenant)
             if back.expected_newest:
-                operations.check_newest(known.rollout, back.expected_newest)
+                operations.check_newest(known.lanes.of(caller.tenant), back.expected_newest)
             return self._back(known, back, caller)
 
         if back.dry_run:
@@ -156,12 +163,11 @@ class Operator:
         """
 
         def decide(known: StoreView) -> _Step:
-            self._entry(number)  # NotFound says more than "not loaded" or "not pinned"
+            self._own_entry(number, caller.tenant)
             change = operations.unpin if release else operations.pin
-            following = change(known.rollout, number)
-            outcome = Outcome(
-                generation=number, unchanged=following == known.rollout, pinned=following.pinned
-            )
+            rollout = known.lanes.of(caller.tenant)
+            following = change(rollout, number)
+            outcome = Outcome(generation=number, unchanged=following == rollout, pinned=following.pinned)
             kind = EventKind.UNPINNED if release else EventKind.PINNED
             return _Step(following=following, outcome=outcome, kind=kind)
 
@@ -181,7 +187,7 @@ class Operator:
             if done is not None:
                 return done
             step = await decide(known)
-            if step.following == known.rollout and not caller.request_id:
+            if step.following == known.lanes.of(caller.tenant) and not caller.request_id:
                 return replace(step.outcome, version=known.version)
             outcome = replace(step.outcome, version=known.version + 1, request_digest=caller.digest)
             step = replace(step, outcome=outcome)
@@ -219,7 +225,7 @@ class Operator:
         outcome = step.outcome
         return Change(
             expected=known.version,
-            body=rollout_to_bytes(step.following),
+            body=lanes_to_bytes(known.lanes.after(caller.tenant, step.following)),
             events=() if outcome.unchanged else self._events(known, step, caller),
             entry=step.entry,
             request_id=caller.request_id,
@@ -229,7 +235,8 @@ class Operator:
 
     def _events(self, known: StoreView, step: _Step, caller: Caller) -> tuple[Event, ...]:
         now = self._replica.now
-        ended = superseded(known.rollout, step.following, now)
+        before = known.lanes.of(caller.tenant)
+        ended = tuple(replace(each, tenant=caller.tenant) for each in superseded(before, step.following, now))
         if step.kind is None:
             return ended
         event = Event(
@@ -239,12 +246,14 @@ class Operator:
             generation=step.outcome.generation,
             detail=step.detail,
             kind=step.kind.value,
+            tenant=caller.tenant,
         )
         return (*ended, event)
 
-    def _newest_of(self, known: StoreView, source_hash: str) -> LogEntry | None:
-        """Return the log's line of the newest generation if it was made of these files."""
-        newest = known.rollout.newest if known.rollout is not None else 0
+    def _newest_of(self, known: StoreView, tenant: str, source_hash: str) -> LogEntry | None:
+        """Return the log's line of a tenant's newest generation if it was made of these files."""
+        rollout = known.lanes.of(tenant)
+        newest = rollout.newest if rollout is not None else 0
         entry = self._entry(newest) if newest else None
         return entry if entry is not None and entry.source_hash == source_hash else None
 
@@ -264,13 +273,27 @@ class Operator:
             unknown = error
         raise UnknownGeneration(number) from unknown
 
-    def _unchanged(self, known: StoreView, number: int, content_hash: str = "") -> _Step:
-        assert known.rollout is not None
+    def _own_entry(self, number: int, tenant: str) -> LogEntry:
+        """Return the log's line of a tenant's generation. Raises UnknownGeneration, OfAnotherTenant.
+
+        Both say more than "not loaded" or "not pinned".
+        """
+        entry = self._entry(number)
+        if entry.tenant != tenant:
+            raise OfAnotherTenant(
+                f"generation {number} is tenant {entry.tenant}'s, not {tenant}'s; say --tenant {entry.tenant}"
+                " if you mean that one",
+                generation=number,
+            )
+        return entry
+
+    @staticmethod
+    def _unchanged(known: StoreView, tenant: str, number: int, content_hash: str = "") -> _Step:
         outcome = Outcome(generation=number, unchanged=True, content_hash=content_hash)
-        return _Step(following=known.rollout, outcome=outcome)
+        return _Step(following=known.lanes.rollouts[tenant], outcome=outcome)
 
     def _back(self, known: StoreView, back: Back, caller: Caller) -> _Step:
-        rollout, number = known.rollout, back.number
+        rollout, number = known.lanes.of(caller.tenant), back.number
         if back.reload and rollout is not None and number and number not in rollout.live:
             step = self._reload(known, number, caller)
             return replace(step, outcome=replace(step.outcome, left=rollout.newest))
@@ -279,7 +302,7 @@ class Operator:
         except NotLoaded as error:
             raise NotLoaded(f"{error}. {self._how_to_load(number)}", generation=number) from error
         if rollout is None or following == rollout:
-            return self._unchanged(known, following.active)
+            return self._unchanged(known, caller.tenant, following.active)
         left = rollout.newest
         return _Step(
             following=following,
@@ -291,7 +314,8 @@ class Operator:
     def _reload(self, known: StoreView, number: int, caller: Caller) -> _Step:
         generation = self.generation(number)
         try:
-            release = room_for(generation.plan, self._base(known), known.generations)
+            base = base_of(self._base(known, caller.tenant), caller.tenant, known.generations)
+            release = room_for(generation.plan, base)
         except DoesNotFit as error:
             raise NoRoom(
                 f"generation {number} can't be loaded as it was beside what is loaded: {error}. Publish its "
@@ -311,12 +335,12 @@ class Operator:
             return "Its content isn't kept any more: publish its files anew"
         return f"To load it, which takes as long as a publish: lightbulb rollback {number} --reload"
 
-    def _base(self, known: StoreView) -> Rollout | None:
-        """Return what a publish comes beside: should another be on its way, that is withdrawn first."""
-        rollout = known.rollout
+    def _base(self, known: StoreView, tenant: str) -> Lanes:
+        """Return what a publish comes beside: should another of the tenant be on its way, that goes first."""
+        rollout = known.lanes.of(tenant)
         if rollout is None or not rollout.target:
-            return rollout
-        return operations.withdraw(rollout, None, self._at(known))
+            return known.lanes
+        return known.lanes.after(tenant, operations.withdraw(rollout, None, self._at(known)))
 
     def _on_its_way(  # noqa: PLR0913, PLR0917 - what a log entry holds
         self,
@@ -339,9 +363,10 @@ class Operator:
             message=caller.message,
             source_revision=caller.source_revision,
             published_at=at.now,
+            tenant=caller.tenant,
         )
         return _Step(
-            following=operations.publish(known.rollout, number, release, at),
+            following=operations.publish(known.lanes.of(caller.tenant), number, release, at),
             outcome=Outcome(generation=number, on_its_way=True, content_hash=stored),
             kind=kind,
             detail=caller.message,

@@ -1,13 +1,14 @@
-"""What a plan stands on in a state of the rollout, and whether there is room for one as it is. Pure."""
+"""What a tenant's plan stands on, beside what all have loaded, and whether one has room as it is. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from controlplane.model import Plan, ShardAssignment
-from controlplane.planning.beside import Base, Loaded, Release, Room
+from controlplane.planning.beside import Base, Loaded, Others, Release, Room, definition_of
 from controlplane.planning.plan import led_to
-from controlplane.rollout.desired_state import ModelsByShard, models_by_shard, vips
+from controlplane.rollout.desired_state import Generations, ModelsByShard, models_by_shard, vips
+from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.operations import releasable
 from controlplane.rollout.state import Generation, Rollout
 
@@ -16,25 +17,36 @@ class DoesNotFit(Exception):
     """There is no room for a plan as it is; the message says of what."""
 
 
-def base_of(rollout: Rollout | None, generations: Mapping[int, Generation]) -> Base:
-    """Return what a plan is made beside.
+def base_of(lanes: Lanes, tenant: str, generations: Generations) -> Base:
+    """Return what a plan of `tenant` is made beside.
 
-    What is active, or may still be held by clients, or is pinned, stays loaded whatever is published.
+    What is active, or may still be held by clients, or is pinned, stays loaded whatever is published; and so
+    does all that other tenants have, what is on its way to them included.
     """
+    rollout, others = lanes.of(tenant), _of_others(lanes, tenant, generations)
+    live = [generations[number] for _, each in lanes for number in each.live]
     if rollout is None:
-        return Base()
+        return Base(
+            rooms=(Room(release=None, loaded=_sizes(models_by_shard(others))),),
+            vips=_vips(live),
+            others=_bind(others),
+        )
     may_leave = releasable(rollout)
     return Base(
-        rooms=tuple(_rooms(rollout, generations)),
+        rooms=tuple(_rooms(rollout, others, generations)),
         before=led_to(generations[rollout.newest].plan) if rollout.newest else {},
-        vips=_vips(rollout, generations),
+        vips=_vips(live),
         stay=tuple(number for number in sorted(rollout.live) if number not in may_leave),
+        others=_bind(others),
     )
 
 
-def room_for(plan: Plan, rollout: Rollout | None, generations: Mapping[int, Generation]) -> Release:
+def room_for(plan: Plan, base: Base) -> Release:
     """Return which generations must leave so that a plan can be loaded as it is. Raises DoesNotFit."""
-    base = base_of(rollout, generations)
+    for table in plan.tables:
+        tenant = base.others.objectives.get(table.objective)
+        if tenant is not None:
+            raise DoesNotFit(f"objective {table.objective} is tenant {tenant}'s by now")
     for assignment in plan.assignments:
         holder, number = base.vips.get(assignment.vip, (assignment.shard, 0))
         if holder != assignment.shard:
@@ -45,22 +57,48 @@ def room_for(plan: Plan, rollout: Rollout | None, generations: Mapping[int, Gene
     raise DoesNotFit("there isn't enough memory")
 
 
-def _vips(rollout: Rollout, generations: Mapping[int, Generation]) -> Mapping[str, tuple[str, int]]:
+def _of_others(lanes: Lanes, tenant: str, generations: Generations) -> tuple[Generation, ...]:
+    """Return all that other tenants have loaded, or will have."""
+    return tuple(
+        generations[number]
+        for name, rollout in lanes
+        if name != tenant
+        for number in dict.fromkeys((*rollout.loaded, *filter(None, (rollout.target,))))
+    )
+
+
+def _bind(others: Iterable[Generation]) -> Others:
+    objectives: dict[str, str] = {}
+    models: dict[str, tuple[str, str]] = {}
+    sizes: dict[str, dict[tuple[str, str], int]] = {}
+    for generation in others:
+        objectives.update({table.objective: generation.tenant for table in generation.plan.tables})
+        own = sizes.setdefault(generation.tenant, {})
+        for shard in generation.plan.assignments:
+            for model in shard.models:
+                models[model.id] = generation.tenant, definition_of(model)
+                own[shard.shard, model.id] = model.memory_mib
+    memory = {tenant: sum(own.values()) for tenant, own in sorted(sizes.items())}
+    return Others(objectives=objectives, models=models, memory_mib=memory)
+
+
+def _vips(live: Iterable[Generation]) -> Mapping[str, tuple[str, int]]:
     """Return each live VIP's shard, and the generation that has it so."""
-    live = [generations[number] for number in rollout.live]
     return {vip: (shard, each.number) for each in live for vip, shard in vips([each]).items()}
 
 
-def _rooms(rollout: Rollout, generations: Mapping[int, Generation]) -> Iterator[Room]:
+def _rooms(
+    rollout: Rollout, others: tuple[Generation, ...], generations: Mapping[int, Generation]
+) -> Iterator[Room]:
     """Yield what may be released, from nothing to all that may, and what stays loaded then."""
     may_leave = releasable(rollout)
     stays = [generations[number] for number in rollout.live]
     leaving = [generations[number] for number in rollout.leaving]
-    yield Room(release=None, loaded=_sizes(models_by_shard((*leaving, *stays))))
+    yield Room(release=None, loaded=_sizes(models_by_shard((*others, *leaving, *stays))))
     for count in range(0 if leaving else 1, len(may_leave) + 1):
         release = may_leave[:count]
         remaining = tuple(each for each in stays if each.number not in release)
-        yield Room(release=release, loaded=_sizes(models_by_shard(remaining)))
+        yield Room(release=release, loaded=_sizes(models_by_shard((*others, *remaining))))
 
 
 def _sizes(models: ModelsByShard) -> Loaded:

@@ -23,6 +23,7 @@ from controlplane.rollout.operations import (
     NothingActive,
     NotLoaded,
     NotPinned,
+    OfAnotherTenant,
     OnItsWay,
     Refused,
     TooManyLive,
@@ -95,6 +96,7 @@ KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
         TooManyLive: _refused("TOO_MANY_LIVE", retry_after=60.0),
         TooManyPinned: _refused("TOO_MANY_PINNED"),
         NotPinned: _refused("GENERATION_NOT_PINNED"),
+        OfAnotherTenant: _refused("GENERATION_OF_ANOTHER_TENANT"),
         NoRoom: _refused("NO_ROOM"),
         Refused: _refused("REFUSED"),
         UnknownGeneration: ErrorKind(

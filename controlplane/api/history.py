@@ -6,6 +6,7 @@ from collections.abc import Container
 
 from controlplane.rollout.events import EventKind, kind_of
 from controlplane.rollout.failure_codec import parse_cause
+from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.state import Rollout
 from controlplane.store.contract import Event, LogEntry
 from lightbulb.v1 import control_plane_pb2 as pb
@@ -13,8 +14,9 @@ from lightbulb.v1 import control_plane_pb2 as pb
 _KINDS = {kind: getattr(pb, f"EVENT_KIND_{kind.name}") for kind in EventKind}
 
 
-def history_entry(entry: LogEntry, rollout: Rollout | None, withdrawn: Container[int]) -> pb.HistoryEntry:
+def history_entry(entry: LogEntry, lanes: Lanes, withdrawn: Container[int]) -> pb.HistoryEntry:
     """Return a line of the log."""
+    rollout = lanes.of(entry.tenant)
     return pb.HistoryEntry(
         generation=entry.number,
         content_hash=entry.content_hash,
@@ -24,6 +26,7 @@ def history_entry(entry: LogEntry, rollout: Rollout | None, withdrawn: Container
         published_at=entry.published_at,
         state=_state(entry.number, rollout, withdrawn),
         rolled_back=rollout is not None and entry.number in rollout.undone,
+        tenant=entry.tenant,
     )
 
 
@@ -51,6 +54,7 @@ def event(event: Event) -> pb.Event:
         generation=event.generation,
         detail=event.detail,
         kind=pb.EVENT_KIND_UNSPECIFIED if kind is None else _KINDS[kind],
+        tenant=event.tenant,
     )
     if event.cause and kind is EventKind.WITHDRAWN:
         parse_cause(event.cause, told.failure)

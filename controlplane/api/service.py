@@ -22,12 +22,16 @@ from controlplane.replica.replica import Replica
 from controlplane.rollout.events import withdrawn_of
 from controlplane.rules.workspace import MAX_FILES
 from controlplane.store.contract import MAX_PAGE, LogEntry, StoreError
+from lightbulb.model import DEFAULT_TENANT
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 
 log = logging.getLogger(__name__)
 
 PAGE = 20
+MAX_PAGES = 50
+"""Pages of the log that are looked through for one tenant's lines."""
+
 NEWS_SECONDS = 1.0
 PAUSE_SECONDS = 0.05
 MAX_WATCHERS = 200
@@ -95,9 +99,9 @@ class AdminService(pb_grpc.ControlPlaneServicer):
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:  # noqa: ARG002, N802 - gRPC's signature
         """Return where the rollout stands, and what each consumer has acknowledged."""
-        return status(self._replica)
+        return status(self._replica, request.tenant)
 
-    async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.GetStatusResponse]:  # noqa: ARG002, N802 - gRPC's signature
+    async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.GetStatusResponse]:  # noqa: N802 - gRPC's signature
         """Yield the status now and after every change."""
         if self._watchers >= MAX_WATCHERS:
             await abort(context, status_of(TooManyWatchers(f"{MAX_WATCHERS} watch already; try later")))
@@ -106,7 +110,7 @@ class AdminService(pb_grpc.ControlPlaneServicer):
             told, last = -1, None
             while not self._ended:
                 told = await self._replica.wait_for_news(told, NEWS_SECONDS)
-                now = status(self._replica)
+                now = status(self._replica, request.tenant)
                 if now != last:
                     yield now
                     last = now
@@ -125,10 +129,10 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         """Return lines of the log, the newest first."""
         limit = min(request.limit or PAGE, MAX_PAGE)
         before = min(request.before, MAX_NUMBER) or None
-        entries = await self._blocking(self._replica.store.log, before=before, limit=limit)
+        entries = await self._blocking(self._log, before, limit, request.tenant)
         events = await self._blocking(self._replica.store.events)
-        rollout, withdrawn = self._replica.known.rollout, withdrawn_of(events)
-        return pb.GetHistoryResponse(entries=[history_entry(entry, rollout, withdrawn) for entry in entries])
+        lanes, withdrawn = self._replica.known.lanes, withdrawn_of(events)
+        return pb.GetHistoryResponse(entries=[history_entry(entry, lanes, withdrawn) for entry in entries])
 
     @answered
     async def Diff(self, request: pb.DiffRequest) -> pb.DiffResponse:  # noqa: N802 - gRPC's name
@@ -148,8 +152,21 @@ class AdminService(pb_grpc.ControlPlaneServicer):
     async def GetEvents(self, request: pb.GetEventsRequest) -> pb.GetEventsResponse:  # noqa: N802 - gRPC's name
         """Return lines of the audit trail, the newest first."""
         limit = min(request.limit or PAGE, MAX_PAGE)
-        events = await self._blocking(self._replica.store.events, limit=limit)
-        return pb.GetEventsResponse(events=map(event, events))
+        wanted = MAX_PAGE if request.tenant else limit
+        events = await self._blocking(self._replica.store.events, limit=wanted)
+        own = [each for each in events if request.tenant in {"", each.tenant}]
+        return pb.GetEventsResponse(events=map(event, own[:limit]))
+
+    def _log(self, before: int | None, limit: int, tenant: str) -> list[LogEntry]:
+        """Return lines of the log, the newest first; of a tenant, or of all. Blocking."""
+        found: list[LogEntry] = []
+        for _ in range(MAX_PAGES if tenant else 1):
+            page = self._replica.store.log(before=before, limit=MAX_PAGE if tenant else limit)
+            found += [each for each in page if tenant in {"", each.tenant}]
+            if not page or len(found) >= limit:
+                break
+            before = page[-1].number
+        return found[:limit]
 
     async def _content_hash(self, generation: int) -> str:
         """Return a generation's content hash; empty when it can't be read now, though all is done."""
@@ -171,7 +188,11 @@ def _caller(request: pb.PublishRequest | pb.RollbackRequest | pb.PinRequest) -> 
     for name, text in texts.items():
         if len(text) > MAX_TEXT:
             raise InvalidRequest(f"{name} is longer than {MAX_TEXT} characters", path=name)
-    return Caller(**texts, digest=_digest(request) if request.request_id else b"")
+    return Caller(
+        **texts,
+        tenant=request.tenant or DEFAULT_TENANT,
+        digest=_digest(request) if request.request_id else b"",
+    )
 
 
 def _digest(request: pb.PublishRequest | pb.RollbackRequest | pb.PinRequest) -> bytes:

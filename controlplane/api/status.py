@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from controlplane.replica.replica import Replica
@@ -11,19 +12,26 @@ from controlplane.rollout.failure import missing, without
 from controlplane.rollout.failure_codec import failure_to_proto, missing_to_proto, refusal_to_proto
 from controlplane.rollout.registry import Consumer
 from controlplane.rollout.state import UNDER_WAY, Phase, Rollout
+from lightbulb.model import DEFAULT_TENANT
 from lightbulb.v1 import control_plane_pb2 as pb
 
 MAX_REFUSALS = 100
 """Refusals of one consumer that are told."""
 
+NOTHING_SAID = Progress()
 _PHASES = {phase: getattr(pb, f"PHASE_{phase.name}") for phase in Phase}
 
 
-def status(replica: Replica) -> pb.GetStatusResponse:
-    """Return what a replica knows."""
-    known, rollout = replica.known, replica.known.rollout
+def status(replica: Replica, wanted: str = "") -> pb.GetStatusResponse:
+    """Return what a replica knows, of the tenant that is `wanted` above all.
+
+    Then consumers are told of as that one's rollout sees them. Without one, of the default tenant and of all
+    that consumers owe to anybody.
+    """
+    tenant = wanted or DEFAULT_TENANT
+    known, rollout = replica.known, replica.known.lanes.of(tenant)
     response = pb.GetStatusResponse(
-        version=known.version, store_problem=replica.store_problem, replica=replica.name
+        version=known.version, store_problem=replica.store_problem, replica=replica.name, tenant=tenant
     )
     for name, silent in sorted(replica.replicas().items()):
         response.replicas.add(name=name, silent=silent, leading=name == replica.leader)
@@ -31,19 +39,44 @@ def status(replica: Replica) -> pb.GetStatusResponse:
         response.detail = "nothing has been published"
     else:
         active = known.generations.get(rollout.active)
-        held = [known.generations[number] for number in rollout.held]
-        delay = retire_after(held, rollout.active, replica.policy)
-        response.MergeFrom(
-            _problems(rollout, replica.progress, ends_at(rollout, replica.progress, replica.policy, delay))
-        )
-        response.active_generation = rollout.active
+        response.MergeFrom(_of_lane(replica, tenant, rollout))
         response.content_hash = active.content_hash if active is not None else ""
-        response.phase = _PHASES[rollout.phase]
-        response.target_generation = rollout.target
-        response.live_generations.extend(rollout.live)
-        response.pinned_generations.extend(rollout.pinned)
-    _add_consumers(response, rollout, replica)
+    response.lanes.extend(_lane(replica, name, each) for name, each in known.lanes)
+    everybody = replica.consumers
+    _add_consumers(
+        response, replica, [each.for_tenant(wanted) for each in everybody] if wanted else everybody
+    )
     return response
+
+
+def _of_lane(replica: Replica, tenant: str, rollout: Rollout) -> pb.GetStatusResponse:
+    """Return the part that tells where one rollout stands."""
+    said = replica.progress.get(tenant, NOTHING_SAID)
+    held = [replica.known.generations[number] for number in rollout.held]
+    delay = retire_after(held, rollout.active, replica.policy)
+    part = _problems(rollout, said, ends_at(rollout, said, replica.policy, delay))
+    part.active_generation = rollout.active
+    part.phase = _PHASES[rollout.phase]
+    part.target_generation = rollout.target
+    part.live_generations.extend(rollout.live)
+    part.pinned_generations.extend(rollout.pinned)
+    return part
+
+
+def _lane(replica: Replica, tenant: str, rollout: Rollout) -> pb.Lane:
+    part = _of_lane(replica, tenant, rollout)
+    return pb.Lane(
+        tenant=tenant,
+        active_generation=part.active_generation,
+        target_generation=part.target_generation,
+        phase=part.phase,
+        detail=part.detail,
+        failed_generation=part.failed_generation,
+        failure=part.failure,
+        waiting_for=part.waiting_for,
+        live_generations=part.live_generations,
+        pinned_generations=part.pinned_generations,
+    )
 
 
 def _problems(rollout: Rollout, progress: Progress, end: float) -> pb.GetStatusResponse:
@@ -69,10 +102,10 @@ def _until(phase: Phase, end: float) -> str:
     return f"{what} until {datetime.fromtimestamp(end, UTC):%H:%M:%S} UTC"
 
 
-def _add_consumers(response: pb.GetStatusResponse, rollout: Rollout | None, replica: Replica) -> None:
-    consumers, now, policy = replica.consumers, replica.now, replica.policy
-    states = sidecar_states(rollout, consumers) if rollout is not None else {}
-    active, newest = rollout.active if rollout is not None else 0, replica.shows_newest
+def _add_consumers(response: pb.GetStatusResponse, replica: Replica, consumers: Iterable[Consumer]) -> None:
+    now, policy, tenant = replica.now, replica.policy, response.tenant
+    states = sidecar_states(replica.known.lanes, replica.consumers)
+    active, newest = response.active_generation, replica.shows_newest
     for consumer in consumers:
         if consumer.disconnected and now - consumer.since >= policy.lease:
             continue  # kept in mind, but nobody's concern
@@ -83,7 +116,7 @@ def _add_consumers(response: pb.GetStatusResponse, rollout: Rollout | None, repl
             shard=consumer.shard,
             waiting_for=consumer.waiting_for,
             disconnected=consumer.disconnected,
-            answered_from=state.generation if state is not None and state.generation != active else 0,
+            answered_from=state.of(tenant) if state is not None and state.of(tenant) != active else 0,
             stale=not consumer.disconnected and not (newest and consumer.up_to_date),
         )
         if consumer.refusals:

@@ -8,6 +8,7 @@ from controlplane.cli.consumers import SYNCED, is_synced, lightbulbs, state_of
 from controlplane.cli.control_plane import Addresses, CallFailed, call
 from controlplane.cli.problems import printable
 from controlplane.rollout.failure import listed
+from lightbulb.model import DEFAULT_TENANT
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1.control_plane_pb2_grpc import ControlPlaneStub
 
@@ -16,16 +17,17 @@ POLL_SECONDS = 0.05
 
 
 def when_at_lightbulbs(
-    addresses: Addresses, response: pb.RollbackResponse, seconds: float
+    addresses: Addresses, response: pb.RollbackResponse, seconds: float, tenant: str = ""
 ) -> pb.GetStatusResponse:
-    """Return the first status in which every Lightbulb has taken the generation of a rollback.
+    """Return the first status in which every Lightbulb has taken the generation of a tenant's rollback.
 
     Or the last one, when that isn't so within `seconds`, or another generation is active by then. Raises
     CallFailed when no replica can tell.
     """
+    request = pb.GetStatusRequest(tenant=tenant or DEFAULT_TENANT)
 
     def ask(api: ControlPlaneStub) -> pb.GetStatusResponse:
-        answer: pb.GetStatusResponse = api.GetStatus(pb.GetStatusRequest(), timeout=seconds)
+        answer: pb.GetStatusResponse = api.GetStatus(request, timeout=seconds)
         return answer
 
     unknown = f"generation {response.generation} is active; at which Lightbulbs isn't known"

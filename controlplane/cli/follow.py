@@ -31,9 +31,16 @@ LINE_SECONDS = 1.0
 
 
 def follow(
-    addresses: Addresses, response: pb.PublishResponse | pb.RollbackResponse, seconds: float, console: Console
+    addresses: Addresses,
+    response: pb.PublishResponse | pb.RollbackResponse,
+    seconds: float,
+    console: Console,
+    *,
+    tenant: str = "",
 ) -> pb.GetStatusResponse:
     """Return the status once the generation of a response is active; print each phase as it ends.
+
+    An empty `tenant` is the default one.
 
     On a terminal a line shows what is waited for; elsewhere, in the log of a CI job say, one is printed for
     every change of that. Raises Withdrawn when it won't be, and CallFailed when that isn't known within
@@ -43,7 +50,7 @@ def follow(
     with console.status(f"generation {generation} is on its way") as line:
         phase, phase_began = pb.PHASE_UNSPECIFIED, began
         doing, told = "", _Told()
-        for status in _statuses(addresses, began + seconds):
+        for status in _statuses(addresses, began + seconds, tenant):
             if status.version < response.version:
                 continue  # another replica's, which hasn't heard of it yet
             now = time.monotonic()
@@ -75,7 +82,7 @@ class _Told:
         return doing != self.doing and (phase != self.phase or now - self.at >= LINE_SECONDS)
 
 
-def _statuses(addresses: Addresses, deadline: float) -> Iterator[pb.GetStatusResponse]:
+def _statuses(addresses: Addresses, deadline: float, tenant: str) -> Iterator[pb.GetStatusResponse]:
     """Yield statuses until the deadline, from whichever replica can be reached.
 
     Raises CallFailed when there is none at the end.
@@ -86,7 +93,7 @@ def _statuses(addresses: Addresses, deadline: float) -> Iterator[pb.GetStatusRes
         for address in addresses:
             with open_channel(str(address), options=pings(COMMAND_TO_CONTROL_PLANE)) as channel:
                 try:
-                    yield from _watch(channel, deadline)
+                    yield from _watch(channel, deadline, tenant)
                 except grpc.RpcError as error:
                     failures.append(failure(error, address))
                 else:
@@ -96,12 +103,12 @@ def _statuses(addresses: Addresses, deadline: float) -> Iterator[pb.GetStatusRes
         raise all_failed(failures)
 
 
-def _watch(channel: grpc.Channel, deadline: float) -> Iterator[pb.GetStatusResponse]:
+def _watch(channel: grpc.Channel, deadline: float, tenant: str) -> Iterator[pb.GetStatusResponse]:
     """Yield one replica's statuses until the deadline; raise grpc.RpcError when it can't be reached."""
     heard = False
     while (left := deadline - time.monotonic()) > 0:
         watch: Iterable[pb.GetStatusResponse] = stub(channel).Watch(
-            pb.WatchRequest(), timeout=min(left, WATCH_SECONDS)
+            pb.WatchRequest(tenant=tenant), timeout=min(left, WATCH_SECONDS)
         )
         try:
             for status in watch:

@@ -187,6 +187,12 @@ def models_option(command: Command) -> Command:
     )(command)
 
 
+def tenant_option(command: Command) -> Command:
+    """Add --tenant."""
+    text = "Whose rollout, where there are several tenants.  [default: default; in lists: everybody's]"
+    return option("--tenant", shared=True, default="", help=text)(command)
+
+
 def author_option(command: Command) -> Command:
     """Add --author."""
     text = "Who does this, for the history.  [default: your user name]"

@@ -5,16 +5,20 @@ It needs little of what is loaded: the `Base`, small enough to be handed to anot
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from controlplane.model import Plan, RuleSet
+from controlplane.model import Model, Plan, RuleSet
 from controlplane.planning.plan import plan_on
 from controlplane.planning.routing import targets_by_objective
 from controlplane.problems import Problem, WorkspaceError
+from lightbulb.model import ModelAssignment
 
 Release = tuple[int, ...] | None
 """Generations that must leave first, with what is leaving already, to make room; None: there is room."""
+
+MAX_TENANTS = 5
+"""Tenants whose memory an error names, those with the most."""
 
 Loaded = Mapping[str, Mapping[str, int]]
 """Shard -> model id -> MiB."""
@@ -29,17 +33,40 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Others:
+    """What tenants other than the one who publishes have, as far as it binds that one.
+
+    `objectives` is name -> tenant. `models` is model id -> tenant and definition (`definition_of`): a version
+    of a model is the same whoever uses it. `memory_mib` is tenant -> what it has loaded, in all.
+    """
+
+    objectives: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    memory_mib: Mapping[str, int] = field(default_factory=dict)
+
+
+NO_OTHERS = Others()
+
+
+def definition_of(model: Model | ModelAssignment) -> str:
+    """Return what defines a version of a model, as one text."""
+    return f"{model.memory_mib}MiB facts={','.join(model.facts)} depends_on={','.join(model.depends_on)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
     """What a plan stands on: the rooms to try, from that in which nothing leaves; there is always one.
 
     `before` is model id -> shard that its requests go to in the newest generation, `vips` is each live VIP's
     shard and the generation that has it so, and `stay` are the generations that never leave for this.
+    `others` is what other tenants have.
     """
 
     rooms: tuple[Room, ...] = (Room(release=None, loaded={}),)
     before: Mapping[str, str] = field(default_factory=dict)
     vips: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     stay: tuple[int, ...] = ()
+    others: Others = field(default_factory=lambda: NO_OTHERS)
 
 
 def plan_beside(rules: RuleSet, base: Base) -> tuple[Plan, Release]:
@@ -48,7 +75,10 @@ def plan_beside(rules: RuleSet, base: Base) -> tuple[Plan, Release]:
     Raises WorkspaceError when there is no room even so, or when a VIP is another shard's still, and
     Inconsistent for a plan that no sidecar can serve.
     """
-    _check_vips(rules, base)
+    problems = [*_taken_vips(rules, base), *_taken_objectives(rules, base.others)]
+    problems += _other_definitions(rules, base.others)
+    if problems:
+        raise WorkspaceError(problems)
     for room in base.rooms:
         before = {model: shard for shard, own in room.loaded.items() for model in own}
         before.update(base.before)
@@ -62,31 +92,57 @@ def plan_beside(rules: RuleSet, base: Base) -> tuple[Plan, Release]:
     raise _beside(misfit, base)
 
 
-def _check_vips(rules: RuleSet, base: Base) -> None:
-    """Raise WorkspaceError for VIPs that old keys lead to at another shard."""
-    problems = []
+def _taken_objectives(rules: RuleSet, others: Others) -> Iterator[Problem]:
+    """Yield the objectives that are another tenant's."""
+    for objective in rules.objectives:
+        tenant = others.objectives.get(objective.name)
+        if tenant is not None:
+            yield Problem(
+                file=objective.location.file,
+                line=objective.location.line,
+                code="OBJECTIVE_IN_USE",
+                message=f"objective {objective.name} is tenant {tenant}'s",
+                remedy="choose another name, or have that tenant take it out first",
+            )
+
+
+def _other_definitions(rules: RuleSet, others: Others) -> Iterator[Problem]:
+    """Yield the models that another tenant uses, and defines otherwise."""
+    for model in rules.models:
+        tenant, definition = others.models.get(model.id, ("", ""))
+        if tenant and definition != definition_of(model):
+            yield Problem(
+                file=model.location.file,
+                line=model.location.line,
+                code="OTHER_DEFINITION",
+                message=f"tenant {tenant} has {model.id} loaded as {definition}, not {definition_of(model)}",
+                remedy="define it alike, or give it another version",
+            )
+
+
+def _taken_vips(rules: RuleSet, base: Base) -> Iterator[Problem]:
+    """Yield the VIPs that old keys lead to at another shard."""
     for shard in rules.shards:
         holder, number = base.vips.get(shard.vip, (shard.name, 0))
         if holder != shard.name:
-            problems.append(
-                Problem(
-                    file=shard.location.file,
-                    line=shard.location.line,
-                    code="VIP_IN_USE",
-                    message=(
-                        f"VIP {shard.vip} is that of shard {holder} in generation {number}, which is loaded"
-                    ),
-                    remedy=f"give shard {shard.name} another VIP, or wait until that generation has left",
-                )
+            yield Problem(
+                file=shard.location.file,
+                line=shard.location.line,
+                code="VIP_IN_USE",
+                message=f"VIP {shard.vip} is that of shard {holder} in generation {number}, which is loaded",
+                remedy=f"give shard {shard.name} another VIP, or wait until that generation has left",
             )
-    if problems:
-        raise WorkspaceError(problems)
 
 
 def _beside(misfit: WorkspaceError, base: Base) -> WorkspaceError:
     """Return the error that also says what takes the room."""
-    if not base.stay:
-        return misfit
-    stay = ", ".join(map(str, base.stay))
-    hint = f"; or wait: generations {stay} stay loaded, as clients may hold their answers or they are pinned"
+    hint = ""
+    if base.stay:
+        stay = ", ".join(map(str, base.stay))
+        hint = (
+            f"; or wait: generations {stay} stay loaded, as clients may hold their answers or they are pinned"
+        )
+    if base.others.memory_mib:
+        memory = sorted(base.others.memory_mib.items(), key=lambda item: (-item[1], item[0]))
+        hint += "; others have: " + ", ".join(f"{tenant} {mib} MiB" for tenant, mib in memory[:MAX_TENANTS])
     return WorkspaceError(replace(each, remedy=each.remedy + hint) for each in misfit.problems)

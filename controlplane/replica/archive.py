@@ -69,11 +69,12 @@ class Archive:
         return generation
 
     def _read(self, number: int) -> Generation:
-        content_hash = self._store.entry(number).content_hash
+        entry = self._store.entry(number)
+        content_hash = entry.content_hash
         plan = self._plans().get(content_hash)
         if plan is None:
             plan = self._decoded(self._blob(number, content_hash))
-        return Generation(number=number, content_hash=content_hash, plan=plan)
+        return Generation(number=number, content_hash=content_hash, plan=plan, tenant=entry.tenant)
 
     def _plans(self) -> Mapping[str, Plan]:
         return self._prepared | {each.content_hash: each.plan for each in self._generations.values()}

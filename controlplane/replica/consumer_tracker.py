@@ -9,15 +9,25 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from controlplane.rollout.failure import Refusal
-from controlplane.rollout.registry import Address, Consumer
-from controlplane.rollout.state import Policy, Rollout
+from controlplane.replica.standing import (
+    arrears,
+    names_owed,
+    refusals_of,
+    routes_of,
+    synced_by_tenant,
+    types_owed,
+)
+from controlplane.rollout.desired_state import DesiredState
+from controlplane.rollout.lanes import NO_LANES, Lanes
+from controlplane.rollout.ownership import Ownership
+from controlplane.rollout.registry import NEVER_SYNCED, Address, Arrears, Consumer
+from controlplane.rollout.state import Policy
 from controlplane.xds.nodes import HostNode, identify
 from controlplane.xds.snapshot_cache import Audience
 from lightbulb.ads.server.server import AdsServer
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.stream_status import StreamStatus
-from lightbulb.ads.values import MODEL_ASSIGNMENT, SIDECAR_STATE, Node
+from lightbulb.ads.values import MODEL_ASSIGNMENT, Node
 
 Traces = Mapping[tuple[str, str], Consumer]
 """Kind and id -> the latest that is known of a consumer."""
@@ -32,6 +42,8 @@ class ConsumerTracker:
     def __init__(self, ads: AdsServer, view: Callable[[Node], Snapshot | None]) -> None:
         """Know nobody yet."""
         self._ads = ads
+        self._ownership = Ownership()
+        self._lanes = NO_LANES
         self._view = view
         self._touched: set[int] = set()
         self._goodbyes: dict[int, Node] = {}
@@ -66,12 +78,20 @@ class ConsumerTracker:
         for orphan in orphans:
             self._gone.setdefault((orphan.kind, orphan.id), orphan)
 
-    def look(self, rollout: Rollout | None, everybody: Iterable[Consumer], now: float) -> bool:
+    def look(
+        self,
+        lanes: Lanes,
+        desired: DesiredState | None,
+        everybody: Iterable[Consumer],
+        now: float,
+    ) -> bool:
         """Take in what happened; return whether anything did.
 
-        `rollout` is what is shown, `everybody` the latest that is known at whichever replica.
+        `lanes` are shown, as `desired`; `everybody` is the latest that is known at whichever replica.
         """
-        shown, routed = (rollout.desired_version, rollout.routed) if rollout is not None else (0, ())
+        self._lanes, shown = lanes, lanes.desired_version
+        if desired is not None:
+            self._ownership.show(desired)
         if shown != self._served:
             self._served = shown
             self._synced -= self._touched  # to the others nothing new is shown
@@ -83,7 +103,7 @@ class ConsumerTracker:
             if stream is None:
                 self._lose(stream_id, traces, now)
             else:
-                self._streams[stream_id] = self._consumer(stream, routed, traces, now)
+                self._streams[stream_id] = self._consumer(stream, traces, now)
         return bool(touched)
 
     def consumers(self, now: float, policy: Policy) -> tuple[Consumer, ...]:
@@ -115,41 +135,64 @@ class ConsumerTracker:
         if len(self._gone) > MAX_GONE:
             del self._gone[min(self._gone, key=lambda each: self._gone[each].since)]
 
-    def _consumer(
-        self, stream: StreamStatus, routed: tuple[int, ...], traces: Traces, now: float
-    ) -> Consumer:
+    def _consumer(self, stream: StreamStatus, traces: Traces, now: float) -> Consumer:
         known = self._streams.get(stream.id) or self._newcomer(stream, traces, now)
         snapshot = self._view(stream.node)
         if snapshot is None:
             self._unshown.add(stream.id)
-            seen = replace(known, waiting_for=(), refusals=(), unsynced_since=0.0, refused_of=0)
+            seen = replace(
+                known, waiting_for=(), refusals=(), unsynced_since=0.0, refused_of=0, by_tenant=None
+            )
         else:
             self._unshown.discard(stream.id)
-            seen = self._judged(known, stream, snapshot, routed, now)
+            seen = self._judged(known, stream, snapshot, now)
         if known.kind != "host":
             return seen
         return replace(seen, loaded=frozenset(stream.acked(MODEL_ASSIGNMENT)))
 
-    def _judged(
-        self, known: Consumer, stream: StreamStatus, snapshot: Snapshot, routed: tuple[int, ...], now: float
-    ) -> Consumer:
-        """Return what has become of a consumer that is shown `snapshot`, whose generations are `routed`."""
-        refusals = _refusals(stream, snapshot)
-        waiting_for = _owed(stream, snapshot, refusals)
+    def _judged(self, known: Consumer, stream: StreamStatus, snapshot: Snapshot, now: float) -> Consumer:
+        """Return what has become of a consumer that is shown `snapshot`."""
+        refusals = refusals_of(stream, snapshot)
+        waiting_for = types_owed(stream, snapshot, refusals)
         synced = not waiting_for
         first = synced and stream.id not in self._synced
         if synced:
             self._synced.add(stream.id)
-        # What it refuses, it doesn't route; that it can't listen is another matter.
-        routes = synced and known.kind == "sidecar" and all(each.of_listener for each in refusals)
-        return replace(
+        seen = replace(
             known,
             waiting_for=waiting_for,
             refusals=refusals,
-            routes=routed if routes else known.routes,
             synced_since=now if first else known.synced_since,
             unsynced_since=(known.unsynced_since or now) if waiting_for or refusals else 0.0,
-            refused_of=known.refusal_of(refusals, routed),
+        )
+        routed = self._lanes.routed
+        if len(routed) > 1:
+            return self._judged_by_tenant(known, seen, stream, snapshot, now)
+        numbers = next(iter(routed.values()), ())
+        # What it refuses, it doesn't route; that it can't listen is another matter.
+        routes = synced and known.kind == "sidecar" and all(each.of_listener for each in refusals)
+        return replace(
+            seen,
+            routes=numbers if routes else known.routes,
+            refused_of=known.refusal_of(refusals, numbers),
+            by_tenant=None,
+            synced_by_tenant=NEVER_SYNCED,
+        )
+
+    def _judged_by_tenant(
+        self, known: Consumer, seen: Consumer, stream: StreamStatus, snapshot: Snapshot, now: float
+    ) -> Consumer:
+        """Return what was seen of a consumer, told apart by tenant."""
+        behind: Mapping[str, Arrears] = {}
+        if seen.waiting_for or seen.refusals:
+            before = replace(known, refusals=seen.refusals, waiting_for=seen.waiting_for)
+            behind = arrears(before, names_owed(stream, snapshot), self._ownership, self._lanes, now)
+        return replace(
+            seen,
+            routes=routes_of(known, self._lanes, behind) if known.kind == "sidecar" else known.routes,
+            refused_of=max((each.refused_of for each in behind.values()), default=0),
+            by_tenant=behind or None,
+            synced_by_tenant=synced_by_tenant(known, self._lanes, behind, now),
         )
 
     def _newcomer(self, stream: StreamStatus, traces: Traces, now: float) -> Consumer:
@@ -181,34 +224,3 @@ def _place(node: Node) -> tuple[str, Address | None]:
     if isinstance(identity, HostNode):
         return identity.shard, (identity.address, identity.port)
     return "", None
-
-
-def _refusals(stream: StreamStatus, snapshot: Snapshot) -> tuple[Refusal, ...]:
-    """Return what the consumer refuses of a snapshot, in order."""
-    return tuple(
-        Refusal(
-            consumer_kind=stream.node.kind,
-            consumer_id=stream.node.id,
-            resource_type=type_url,
-            resource=name,
-            reason=reason,
-        )
-        for (type_url, name), reason in sorted(stream.refusals(snapshot).items())
-    )
-
-
-def _owed(stream: StreamStatus, snapshot: Snapshot, refusals: tuple[Refusal, ...]) -> tuple[str, ...]:
-    """Return the types of which the consumer hasn't acknowledged all, also if it hasn't asked for all yet.
-
-    An Envoy asks for the routes of a new scope a moment after it has acknowledged the scope; and one that
-    reconnects asks for its types one by one.
-    """
-    unsynced = stream.unsynced(snapshot)
-    missing = tuple(
-        type_url
-        for type_url, resources in snapshot.by_type.items()
-        if type_url != SIDECAR_STATE  # a Lightbulb may do without
-        and type_url not in unsynced
-        and len(stream.held(type_url)) < len(resources)
-    )
-    return unsynced if refusals else (*unsynced, *missing)

@@ -14,18 +14,20 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.consumer_tracker import ConsumerTracker
 from controlplane.replica.store_watcher import StoreView, StoreWatcher
 from controlplane.rollout.advance import Progress, advance, retire_after
-from controlplane.rollout.codec import rollout_to_bytes
-from controlplane.rollout.desired_state import ready_addresses, sidecar_states
+from controlplane.rollout.codec import lanes_to_bytes
+from controlplane.rollout.desired_state import DesiredState, ready_addresses, sidecar_states
 from controlplane.rollout.events import events
 from controlplane.rollout.gates import progress
+from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.registry import Consumer, Report
-from controlplane.rollout.state import Generation, Moment, Policy
-from controlplane.store.contract import Change, Conflict, Fenced, Store, StoreError
+from controlplane.rollout.state import Generation, Moment, Phase, Policy
+from controlplane.store.contract import Change, Conflict, Event, Fenced, Store, StoreError
 from controlplane.xds.nodes import identify, is_behind
 from controlplane.xds.snapshot_cache import NOBODY, SnapshotCache
 from lightbulb.ads.server.server import AdsServer
@@ -56,8 +58,8 @@ class Replica:
         self.name = name
         self.store = store
         self.policy = policy or Policy()
-        self.progress = Progress()
-        """What the consumers of the phase say."""
+        self.progress: Mapping[str, Progress] = {}
+        """By tenant, what the consumers of its phase say; without those whose rollout is settled."""
         self._everybody: tuple[Consumer, ...] = ()
         self.ads = AdsServer(self._view, clock=clock, on_change=self._touch, on_goodbye=self._part)
         self._changed = asyncio.Event()
@@ -178,34 +180,55 @@ class Replica:
             await asyncio.sleep(max(GATHER_SECONDS, self._looking))
 
     async def _step(self) -> bool:
-        """Show what is known, and take the rollout's next step if it can be taken; return whether it was."""
+        """Show what is known, and take the next step of each lane that can; return whether there was one."""
         known, began = self.known, self._clock()
         self._show(known)
         self._looking = self._clock() - began
-        if known.rollout is None or known.desired_state is None:
+        if known.desired_state is None:
             return False
         now = self.now
-        desired = known.desired_state
-        self.progress = progress(
-            known.rollout, desired.target, self._everybody, now, self.policy, live=desired.required
-        )
+        self.progress = self._progress(known, known.desired_state, now)
         lease = self._store_watcher.lease
         if lease is None:
             return False
-        held = [known.generations[number] for number in known.rollout.held]
-        delay = retire_after(held, known.rollout.active, self.policy)
-        at = Moment(now, known.version + 1)
-        following = advance(known.rollout, self.progress, self.policy, delay, at)
-        if following == known.rollout:
+        following, happened = self._next(known, Moment(now, known.version + 1))
+        if following == known.lanes:
             return False
         # Who reads the step must find what it was decided on.
         await asyncio.to_thread(self._reports.write)
-        happened = events(known.rollout, following, now)
-        body = rollout_to_bytes(following)
+        body = lanes_to_bytes(following)
         await self.commit(Change(expected=known.version, body=body, token=lease.token, events=happened))
         for event in happened:
-            log.info("generation %d: %s %s", event.generation, event.action, event.detail)
+            log.info("%s: generation %d: %s %s", event.tenant, event.generation, event.action, event.detail)
         return True
+
+    def _progress(self, known: StoreView, desired: DesiredState, now: float) -> Mapping[str, Progress]:
+        """Return by tenant what the consumers of its phase say."""
+        return {
+            tenant: progress(
+                rollout,
+                desired.targets.get(tenant, {}),
+                [each.for_tenant(tenant) for each in self._everybody],
+                now,
+                self.policy,
+                live=desired.required,
+            )
+            for tenant, rollout in known.lanes
+            if rollout.phase is not Phase.SETTLED
+        }
+
+    def _next(self, known: StoreView, at: Moment) -> tuple[Lanes, tuple[Event, ...]]:
+        """Return the lanes once each has taken the step that it can take, and what happened."""
+        lanes, happened = known.lanes, []
+        for tenant, said in self.progress.items():
+            before = known.lanes.rollouts[tenant]
+            held = [known.generations[number] for number in before.held]
+            delay = retire_after(held, before.active, self.policy)
+            following = advance(before, said, self.policy, delay, at)
+            if following != before:
+                lanes = lanes.after(tenant, following)
+                happened += [replace(each, tenant=tenant) for each in events(before, following, at.now)]
+        return lanes, tuple(happened)
 
     def _show(self, known: StoreView) -> None:
         """Show the consumers what follows from what is known, and take in what they said."""
@@ -213,9 +236,9 @@ class Replica:
         # What they said so far, they said of what was shown so far.
         changed = self._look(self._served, now)
         audience = NOBODY
-        if known.rollout is not None and known.desired_state is not None:
+        if known.desired_state is not None:
             addresses = ready_addresses(known.desired_state, self._everybody, now, self.policy)
-            states = sidecar_states(known.rollout, self._everybody)
+            states = sidecar_states(known.lanes, self._everybody)
             audience = self._snapshots.show(known.desired_state, addresses, states)
         if known.version != self._served.version or audience:
             self._served = known
@@ -228,7 +251,7 @@ class Replica:
 
     def _look(self, shown: StoreView, now: float) -> bool:
         """Take in what consumers said of what is shown; return whether anything was said."""
-        changed = self._tracker.look(shown.rollout, self._everybody, now)
+        changed = self._tracker.look(shown.lanes, shown.desired_state, self._everybody, now)
         consumers = self._tracker.consumers(now, self.policy)
         own = Report(replica=self.name, heartbeat=now, version=shown.version, consumers=consumers)
         self._everybody = self._reports.merge(own, shown.version, self.policy)

@@ -16,10 +16,11 @@ from types import MappingProxyType
 from controlplane.replica.archive import Archive
 from controlplane.replica.reports import Reports
 from controlplane.replica.waiting import RETRY_SECONDS, when_reachable
-from controlplane.rollout.codec import rollout_from_bytes
+from controlplane.rollout.codec import lanes_from_bytes
 from controlplane.rollout.desired_state import DesiredState, Recent, desired_state
+from controlplane.rollout.lanes import NO_LANES, Lanes
 from controlplane.rollout.registry import Consumer
-from controlplane.rollout.state import Generation, Policy, Rollout
+from controlplane.rollout.state import Generation, Policy
 from controlplane.store.contract import Change, Head, Lease, Store, StoreError, WrongStore
 from lightbulb.resolution.codec import Malformed
 
@@ -38,7 +39,7 @@ class StoreView:
     """What is known of the store at one moment; `version` 0: nothing was ever published."""
 
     version: int = 0
-    rollout: Rollout | None = None
+    lanes: Lanes = NO_LANES
     generations: Mapping[int, Generation] = field(default_factory=lambda: NO_GENERATIONS)
     desired_state: DesiredState | None = None
 
@@ -205,17 +206,17 @@ class StoreWatcher:
             before = self.known
             if head.version <= before.version:
                 return
-            rollout = rollout_from_bytes(head.body)
-            generations = self._archive.keep(rollout.needed)
-            same = before.rollout is not None and before.rollout.desired_version == rollout.desired_version
+            lanes = lanes_from_bytes(head.body)
+            generations = self._archive.keep(lanes.needed)
+            same = bool(before.lanes.rollouts) and before.lanes.desired_version == lanes.desired_version
             shown = (
                 before.desired_state
                 if same
-                else desired_state(rollout, generations, self.store.identity, self._recent)
+                else desired_state(lanes, generations, self.store.identity, self._recent)
             )
             self._recent.forget(generations.values())
             self.known = StoreView(
-                version=head.version, rollout=rollout, generations=generations, desired_state=shown
+                version=head.version, lanes=lanes, generations=generations, desired_state=shown
             )
 
     async def _beat(self) -> bool:

@@ -6,6 +6,7 @@ Bytes are deterministic: the same value has the same content hash at every repli
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MappingProxyType
 
 from google.protobuf.message import DecodeError, Message
 
@@ -19,9 +20,10 @@ from controlplane.rollout.failure_codec import (
     refusal_from_proto,
     refusal_to_proto,
 )
-from controlplane.rollout.registry import Consumer, Report
+from controlplane.rollout.lanes import Lanes
+from controlplane.rollout.registry import Arrears, Consumer, Report
 from controlplane.rollout.state import Phase, Rollout
-from lightbulb.model import ObjectiveTable
+from lightbulb.model import DEFAULT_TENANT, ObjectiveTable
 from lightbulb.resolution.codec import (
     Malformed,
     assignment_from_bytes,
@@ -32,6 +34,8 @@ from lightbulb.resolution.codec import (
 from lightbulb.v1 import store_pb2 as pb
 
 FORMAT = 1
+LANES_FORMAT = 2
+"""Of a head with other tenants than the default one, whose lane alone is a rollout as it always was."""
 
 
 def plan_to_bytes(plan: Plan, source_hash: str) -> bytes:
@@ -87,8 +91,31 @@ def plan_from_bytes(
     )
 
 
+def lanes_to_bytes(lanes: Lanes) -> bytes:
+    """Return the store's head. While there is one tenant alone, older control planes can read it."""
+    if lanes.rollouts.keys() == {DEFAULT_TENANT}:
+        return rollout_to_bytes(lanes.rollouts[DEFAULT_TENANT])
+    return pb.StoredLanes(
+        format=LANES_FORMAT,
+        lanes=[pb.StoredLane(tenant=tenant, rollout=_rollout_to_proto(rollout)) for tenant, rollout in lanes],
+    ).SerializeToString(deterministic=True)
+
+
+def lanes_from_bytes(body: bytes) -> Lanes:
+    """Return what the store's head says; raises Malformed."""
+    message = pb.StoredLanes()
+    _parse(message, body)
+    if message.format != LANES_FORMAT:
+        return Lanes(MappingProxyType({DEFAULT_TENANT: rollout_from_bytes(body)}))
+    return Lanes(MappingProxyType({each.tenant: _rollout_from_proto(each.rollout) for each in message.lanes}))
+
+
 def rollout_to_bytes(rollout: Rollout) -> bytes:
-    """Return the rollout's state for the store."""
+    """Return a rollout's state for the store."""
+    return _rollout_to_proto(rollout).SerializeToString(deterministic=True)
+
+
+def _rollout_to_proto(rollout: Rollout) -> pb.StoredRollout:
     return pb.StoredRollout(
         format=FORMAT,
         active=rollout.active,
@@ -108,13 +135,17 @@ def rollout_to_bytes(rollout: Rollout) -> bytes:
         undone=rollout.undone,
         why_withdrawn=failure_to_proto(rollout.failure),
         passed_over=missing_to_proto(rollout.passed_over),
-    ).SerializeToString(deterministic=True)
+    )
 
 
 def rollout_from_bytes(body: bytes) -> Rollout:
-    """Return the rollout's state; raises Malformed."""
+    """Return a rollout's state; raises Malformed."""
     message = pb.StoredRollout()
     _parse(message, body)
+    return _rollout_from_proto(message)
+
+
+def _rollout_from_proto(message: pb.StoredRollout) -> Rollout:
     _check_format(message.format, "rollout")
     try:
         phase = Phase(message.phase)
@@ -181,6 +212,29 @@ def _consumer_to_proto(consumer: Consumer) -> pb.StoredConsumer:
         synced_since=consumer.synced_since,
         refused_of=consumer.refused_of,
         unsynced_since=consumer.unsynced_since,
+        by_tenant={tenant: _arrears_to_proto(each) for tenant, each in (consumer.by_tenant or {}).items()},
+        synced_by_tenant={
+            tenant: pb.StoredSynced(version=version, at=at)
+            for tenant, (version, at) in consumer.synced_by_tenant.items()
+        },
+    )
+
+
+def _arrears_to_proto(arrears: Arrears) -> pb.StoredArrears:
+    return pb.StoredArrears(
+        waiting_for=arrears.waiting_for,
+        refusals=map(refusal_to_proto, arrears.refusals),
+        refused_of=arrears.refused_of,
+        unsynced_since=arrears.unsynced_since,
+    )
+
+
+def _arrears_from_proto(message: pb.StoredArrears) -> Arrears:
+    return Arrears(
+        waiting_for=tuple(message.waiting_for),
+        refusals=tuple(map(refusal_from_proto, message.refusals)),
+        refused_of=message.refused_of,
+        unsynced_since=message.unsynced_since,
     )
 
 
@@ -201,6 +255,11 @@ def _consumer_from_proto(message: pb.StoredConsumer) -> Consumer:
         synced_since=message.synced_since,
         refused_of=message.refused_of,
         unsynced_since=message.unsynced_since,
+        by_tenant={tenant: _arrears_from_proto(each) for tenant, each in sorted(message.by_tenant.items())}
+        or None,
+        synced_by_tenant={
+            tenant: (each.version, each.at) for tenant, each in sorted(message.synced_by_tenant.items())
+        },
     )
 
 

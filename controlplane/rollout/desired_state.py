@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
+from operator import is_
 from sys import getsizeof
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from controlplane.model import RoutingRule
+from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.registry import Address, Consumer
 from controlplane.rollout.state import Generation, Policy, Rollout
 from lightbulb.memo import Memo
 from lightbulb.model import (
+    DEFAULT_TENANT,
     NO_GENERATION,
     ActiveGeneration,
     ModelAssignment,
@@ -23,6 +28,7 @@ from lightbulb.model import (
 from lightbulb.resolution.codec import table_to_bytes
 
 ModelsByShard = Mapping[str, tuple[ModelAssignment, ...]]
+Distinct = tuple[tuple[ModelAssignment, ...], ...]
 Generations = Mapping[int, Generation]
 
 MAX_COVERS_BYTES = 32 * 1024 * 1024
@@ -34,7 +40,7 @@ T = TypeVar("T")
 class Recent:
     """What was made of generations lately: each step of a rollout makes only what it changes.
 
-    Up to MAX products, and none of a generation that is needed no more. For one thread at a time.
+    Up to MAX products a tenant, and none of a generation that is needed no more. For one thread at a time.
     """
 
     MAX = 24
@@ -42,6 +48,7 @@ class Recent:
     def __init__(self) -> None:
         """Remember nothing yet."""
         self._made: dict[tuple[object, tuple[Generation, ...]], Any] = {}
+        self._merged: dict[str, tuple[Distinct, tuple[ModelAssignment, ...]]] = {}
 
     def made(self, make: Callable[[tuple[Generation, ...]], T], of: tuple[Generation, ...]) -> T:
         """Return what `make` returns, the same object as before while it is remembered."""
@@ -53,8 +60,21 @@ class Recent:
     def forget(self, needed: Collection[Generation]) -> None:
         """Drop what was made of others than `needed`, and what was asked for longest ago."""
         known = {id(each) for each in needed}
+        most = self.MAX * len({each.tenant for each in needed})
         kept = [each for each in self._made.items() if all(id(one) in known for one in each[0][1])]
-        self._made = dict(kept[-self.MAX :])
+        self._made = dict(kept[max(0, len(kept) - most) :])
+
+    def models_by_shard(self, generations: tuple[Generation, ...]) -> ModelsByShard:
+        """Return what `models_by_shard` does; of a shard that is as it was, the very same tuple.
+
+        Many tenants share a shard, and what one of them publishes is news to few shards.
+        """
+        before, self._merged = self._merged, {}
+        for shard, distinct in _distinct(generations).items():
+            held, models = before.get(shard, ((), ()))
+            same = len(held) == len(distinct) and all(map(is_, held, distinct))
+            self._merged[shard] = (held, models) if same else (distinct, _merged(distinct))
+        return {shard: models for shard, (_, models) in self._merged.items()}
 
 
 def routing_rules(generations: tuple[Generation, ...]) -> tuple[RoutingRule, ...]:
@@ -68,16 +88,21 @@ def models_by_shard(generations: tuple[Generation, ...]) -> ModelsByShard:
 
     Where generations share what a shard loads (`archive` sees to it), that very tuple is returned.
     """
+    return {shard: _merged(distinct) for shard, distinct in _distinct(generations).items()}
+
+
+def _distinct(generations: tuple[Generation, ...]) -> Mapping[str, Distinct]:
+    """Return shard -> what generations place on it, each object once; of several that are equal, the last."""
     placed: dict[str, dict[int, tuple[ModelAssignment, ...]]] = {}
     for generation in generations:
         for assignment in generation.plan.assignments:
             distinct = placed.setdefault(assignment.shard, {})
             distinct.pop(id(assignment.models), None)  # the last of several counts
             distinct[id(assignment.models)] = assignment.models
-    return {shard: _merged(tuple(distinct.values())) for shard, distinct in placed.items()}
+    return {shard: tuple(filter(None, distinct.values())) or ((),) for shard, distinct in placed.items()}
 
 
-def _merged(distinct: tuple[tuple[ModelAssignment, ...], ...]) -> tuple[ModelAssignment, ...]:
+def _merged(distinct: Distinct) -> tuple[ModelAssignment, ...]:
     if len(distinct) == 1:
         return distinct[0]
     by_id = {model.id: model for models in distinct for model in models}
@@ -94,7 +119,7 @@ def vips(generations: Iterable[Generation]) -> Mapping[str, str]:
 
 
 def tables(generations: tuple[Generation, ...]) -> tuple[ObjectiveTables, ...]:
-    """Return each objective's table in every one of `generations`, sorted by objective.
+    """Return each objective's table in every one of a tenant's `generations`, sorted by objective.
 
     A generation that doesn't change an objective adds nothing to it, and one that is retired takes only
     away what no other has. Where equal tables are one object (`archive` sees to it), both cost what changed.
@@ -107,7 +132,9 @@ def tables(generations: tuple[Generation, ...]) -> tuple[ObjectiveTables, ...]:
             entries = by_objective.setdefault(objective, [])
             _extend(entries, generation.number if position else 0, here.get(objective))
     return tuple(
-        ObjectiveTables(objective=objective, tables=tuple(by_objective[objective]))
+        ObjectiveTables(
+            objective=objective, tables=tuple(by_objective[objective]), tenant=generations[0].tenant
+        )
         for objective in sorted(by_objective)
     )
 
@@ -128,48 +155,69 @@ def _same(one: ObjectiveTable | None, other: ObjectiveTable | None) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredState:
-    """What a rollout shows in its state, whoever is connected.
+    """What all lanes show in their states, whoever is connected.
 
-    `routed` are the numbers of the generations that sidecars have the keys of; `vips` is VIP -> shard;
-    `required` are the ids of the models that a shard's hosts need to be sent requests; `models` is what they
-    should have, `target` what they need for what is on its way. `active` is None before the first generation
-    is. `version` of the rollout in `store` is when all this last changed.
+    By tenant: `routed`, the numbers of the generations that sidecars have the keys of; `rules` and `tables`
+    of these; `loaded`, what its generations have hosts load; `targets`, what hosts need for what is on its
+    way; `active`, without those of which nothing was ever active. Of all tenants together: `vips` is VIP ->
+    shard; `required` are the ids of the models that a shard's hosts need to be sent requests; `models` is
+    what they should have. `version` of the head in `store` is when all this last changed.
     """
 
-    routed: tuple[int, ...]
-    rules: tuple[RoutingRule, ...]
+    routed: Mapping[str, tuple[int, ...]]
+    rules: Mapping[str, tuple[RoutingRule, ...]]
     vips: Mapping[str, str]
     required: Mapping[str, frozenset[str]]
     models: ModelsByShard
-    target: ModelsByShard
-    tables: tuple[ObjectiveTables, ...]
-    active: ActiveGeneration | None
+    loaded: Mapping[str, ModelsByShard]
+    targets: Mapping[str, ModelsByShard]
+    tables: Mapping[str, tuple[ObjectiveTables, ...]]
+    active: Mapping[str, ActiveGeneration]
     store: str
     version: int
 
 
 def desired_state(
-    rollout: Rollout, generations: Generations, store: str, recent: Recent | None = None
+    lanes: Lanes, generations: Generations, store: str, recent: Recent | None = None
 ) -> DesiredState:
-    """Return what a rollout shows. What `recent` remembers is the very same object as it was."""
-    made = (recent or Recent()).made
+    """Return what all lanes show. What `recent` remembers is the very same object as it was."""
+    recent = recent or Recent()
+    made = recent.made
 
     def those(numbers: Iterable[int]) -> tuple[Generation, ...]:
         return tuple(generations[number] for number in numbers)
 
-    routable = those(rollout.routed)
+    routable = {tenant: those(rollout.routed) for tenant, rollout in lanes}
+    all_routable = tuple(chain.from_iterable(routable.values()))
+    all_loaded = those(number for _, rollout in lanes for number in rollout.loaded)
+    models = made(recent.models_by_shard, all_loaded)
     return DesiredState(
-        routed=rollout.routed,
-        rules=made(routing_rules, routable),
-        vips=vips(routable),
-        required=made(_required, routable),
-        models=made(models_by_shard, those(rollout.loaded)),
-        target=made(models_by_shard, those([rollout.target] if rollout.target else [])),
+        routed=lanes.routed,
+        rules={tenant: made(routing_rules, own) for tenant, own in routable.items()},
+        vips=vips(all_routable),
+        required=made(_required, all_routable),
+        models=models,
+        loaded={
+            tenant: models if len(routable) == 1 else made(models_by_shard, those(rollout.loaded))
+            for tenant, rollout in lanes
+        },
+        targets={
+            tenant: made(models_by_shard, those([rollout.target]))
+            for tenant, rollout in lanes
+            if rollout.target
+        },
         # What leaves, leaves Lightbulb last: until it has heard of another `oldest`, it may be asked for it.
-        tables=made(tables, those(sorted({*rollout.routed, *rollout.leaving}))),
-        active=_active(rollout, generations, store),
+        tables={
+            tenant: made(tables, those(sorted({*rollout.routed, *rollout.leaving})))
+            for tenant, rollout in lanes
+        },
+        active={
+            tenant: _active(tenant, rollout, generations, store)
+            for tenant, rollout in lanes
+            if rollout.active
+        },
         store=store,
-        version=rollout.desired_version,
+        version=lanes.desired_version,
     )
 
 
@@ -180,15 +228,14 @@ def _required(generations: tuple[Generation, ...]) -> Mapping[str, frozenset[str
     }
 
 
-def _active(rollout: Rollout, generations: Generations, store: str) -> ActiveGeneration | None:
-    if not rollout.active:
-        return None
+def _active(tenant: str, rollout: Rollout, generations: Generations, store: str) -> ActiveGeneration:
     return ActiveGeneration(
         number=rollout.active,
         content_hash=generations[rollout.active].content_hash,
         fence=rollout.fence,
         store=store,
         oldest=rollout.oldest,
+        tenant=tenant,
     )
 
 
@@ -235,7 +282,7 @@ def _addresses(hosts: Iterable[Consumer], now: float, policy: Policy) -> tuple[A
     return tuple(sorted({address for host, address in reachable if latest - host.since < policy.reconnect}))
 
 
-def sidecar_states(rollout: Rollout, consumers: Iterable[Consumer]) -> Mapping[str, SidecarState]:
+def sidecar_states(lanes: Lanes, consumers: Iterable[Consumer]) -> Mapping[str, SidecarState]:
     """Return what to answer each known sidecar's clients from; 0, the active generation, for most.
 
     0 is only for one that routes all that is live: a Lightbulb is told of it before it is told which
@@ -243,24 +290,50 @@ def sidecar_states(rollout: Rollout, consumers: Iterable[Consumer]) -> Mapping[s
     known yet. One with several streams is as far as the last. One that said goodbye may start again from disk
     with what it had: it is told of for as long as that is live, and less than all that is.
     """
-    states: dict[str, int] = {}
-    live = frozenset(rollout.live)
+    states: dict[str, dict[str, int]] = {}
+    live = {tenant: frozenset(rollout.live) for tenant, rollout in lanes}
+    everything = frozenset().union(*live.values())
     for consumer in consumers:
         name, routes = consumer.id, consumer.routes
         if consumer.kind != "sidecar" or not (routes or name in states):
             continue
-        if live and live.issubset(routes):
-            found = 0
+        if everything.issubset(routes):
+            found: Mapping[str, int] = NOTHING_BEHIND
         else:
-            found = next((each for each in reversed(rollout.live) if each in routes), NO_GENERATION)
-        if consumer.left and found in {0, NO_GENERATION}:
+            found = _behind(lanes, live, routes)
+        if consumer.left and set(found.values()) <= {0, NO_GENERATION}:
             continue
-        states[name] = _older(rollout, states[name], found) if name in states else found
-    return {name: SidecarState(generation=number) for name, number in states.items()}
+        states[name] = _older(lanes, states[name], found) if name in states else dict(found)
+    return {name: _state(own) for name, own in states.items()}
 
 
-def _older(rollout: Rollout, one: int, other: int) -> int:
+NOTHING_BEHIND: Mapping[str, int] = MappingProxyType({})
+
+
+def _behind(lanes: Lanes, live: Mapping[str, frozenset[int]], routes: tuple[int, ...]) -> Mapping[str, int]:
+    """Return tenant -> the newest live generation that a sidecar routes, where it doesn't route all."""
+    behind = {}
+    for tenant, rollout in lanes:
+        if not live[tenant].issubset(routes):
+            behind[tenant] = next((each for each in reversed(rollout.live) if each in routes), NO_GENERATION)
+    return behind
+
+
+def _older(lanes: Lanes, one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """Return by tenant what is the less of two."""
+    return {
+        tenant: _oldest(lanes.rollouts[tenant], one.get(tenant, 0), other.get(tenant, 0))
+        for tenant in sorted(one.keys() | other.keys())
+    }
+
+
+def _oldest(rollout: Rollout, one: int, other: int) -> int:
     if NO_GENERATION in {one, other}:
         return NO_GENERATION
     order = {number: position for position, number in enumerate(rollout.live)}
     return min(one, other, key=lambda number: (order.get(number or rollout.active, 0), not number))
+
+
+def _state(behind: Mapping[str, int]) -> SidecarState:
+    others = {tenant: number for tenant, number in behind.items() if tenant != DEFAULT_TENANT}
+    return SidecarState(generation=behind.get(DEFAULT_TENANT, 0), others=others)

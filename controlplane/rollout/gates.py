@@ -45,7 +45,9 @@ def progress(  # noqa: PLR0913 - a pure function of all that counts
     waited_for = [
         consumer
         for consumer in consumers
-        if consumer.kind in kinds and _counts(consumer, rollout, now, policy)
+        if consumer.kind in kinds
+        and (consumer.kind != "host" or target.get(consumer.shard))
+        and _counts(consumer, rollout, now, policy)
     ]
     lagging = [
         _laggard(consumer)

@@ -61,6 +61,10 @@ class NotPinned(Refused):
     """A release of a generation that isn't pinned."""
 
 
+class OfAnotherTenant(Refused):
+    """An operation on a generation of another tenant than the one that was named."""
+
+
 class NoRoom(Refused):
     """A reload of a generation that doesn't fit beside what stays loaded."""
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from controlplane.rollout.failure import Refusal
 from controlplane.rollout.state import Policy
@@ -23,6 +24,24 @@ HOST_LEASE = 86_400.0
 
 Address = tuple[str, int]
 """IP address and port."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrears:
+    """How a consumer is behind with what one tenant shows; each field as of Consumer."""
+
+    waiting_for: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    unsynced_since: float = 0.0
+    refused_of: int = 0
+
+
+IN_STEP = Arrears()
+
+Synced = tuple[int, float]
+"""The version of the head that a consumer came into step with, and when, in seconds of the store's clock."""
+
+NEVER_SYNCED: Mapping[str, Synced] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +73,32 @@ class Consumer:
     """It said goodbye, and serves nobody; it is `disconnected` too."""
     up_to_date: bool = True
     """Its replica shows it the newest version of the rollout."""
+    by_tenant: Mapping[str, Arrears] | None = None
+    """Tenant -> how it is behind with that one; None: there is one, or it isn't known whose it is."""
+    synced_by_tenant: Mapping[str, Synced] = field(default_factory=lambda: NEVER_SYNCED)
+    """Of several tenants, those whose rollout waits for it: what `synced_since` is for one."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+    def for_tenant(self, tenant: str) -> Consumer:
+        """Return it as one tenant's rollout sees it: what it owes and refuses of others doesn't matter."""
+        _, synced_since = self.synced_by_tenant.get(tenant, (0, self.synced_since))
+        split = self.by_tenant is not None and bool(self.waiting_for or self.refusals)
+        if not split and synced_since == self.synced_since:
+            return self
+        if not split:
+            return replace(self, synced_since=synced_since)
+        own = (self.by_tenant or {}).get(tenant, IN_STEP)
+        return replace(
+            self,
+            synced_since=synced_since,
+            waiting_for=own.waiting_for,
+            refusals=own.refusals,
+            unsynced_since=own.unsynced_since,
+            refused_of=own.refused_of,
+            by_tenant=None,
+        )
 
     def lost(self, at: float, *, orphaned: bool) -> Consumer:
         """Return what is left of it once its stream has ended."""
@@ -71,6 +113,7 @@ class Consumer:
             refusals=(),
             refused_of=0,
             unsynced_since=0.0,
+            by_tenant=None,
         )
 
     def departed(self, at: float) -> Consumer:
@@ -80,10 +123,12 @@ class Consumer:
         """
         lagged = self.disconnected or not self.up_to_date or bool(self.waiting_for or self.refusals)
         known = replace(self, disconnected=False).lost(at, orphaned=False)
-        return replace(known, left=True, synced_since=at if lagged else self.synced_since)
+        if not lagged:
+            return replace(known, left=True)
+        return replace(known, left=True, synced_since=at, synced_by_tenant=NEVER_SYNCED)
 
     def refusal_of(self, refusals: tuple[Refusal, ...], routed: tuple[int, ...]) -> int:
-        """Return `refused_of` when it refuses `refusals`, and `routed` is shown.
+        """Return `refused_of` when it refuses `refusals` of one tenant, whose `routed` are shown.
 
         What it refused before is refused of that generation still, for as long as it is routed.
         """

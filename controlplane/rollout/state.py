@@ -1,4 +1,4 @@
-"""Where the rollout of generations stands: one immutable value, kept in the store, shared by all replicas.
+"""Where a tenant's rollout stands: one immutable value, kept in the store, shared by all replicas.
 
     RELEASING   sidecars let go of old generations, to make room for the target       (only if it must be)
     LOADING     hosts load and validate the target's models beside the live ones
@@ -18,6 +18,7 @@ from enum import Enum
 
 from controlplane.model import Plan
 from controlplane.rollout.failure import NOBODY_MISSING, Failure, Missing
+from lightbulb.model import DEFAULT_TENANT
 
 
 class Phase(Enum):
@@ -37,11 +38,15 @@ UNDER_WAY = frozenset({Phase.RELEASING, Phase.LOADING, Phase.ROUTING})
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Generation:
-    """One published, immutable, numbered state of everything. Compared by identity: its plan is large."""
+    """One published, immutable, numbered state of all that is a tenant's.
+
+    Compared by identity: its plan is large.
+    """
 
     number: int
     content_hash: str
     plan: Plan
+    tenant: str = DEFAULT_TENANT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

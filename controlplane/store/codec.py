@@ -12,6 +12,7 @@ import zlib
 from google.protobuf.message import DecodeError, Message
 
 from controlplane.store.contract import MAX_BLOB_BYTES, Corrupt, Event, LogEntry, TooLarge
+from lightbulb.model import DEFAULT_TENANT
 from lightbulb.v1 import store_pb2 as pb
 
 _SEAL_BYTES = 4
@@ -41,6 +42,7 @@ def entry_to_bytes(entry: LogEntry) -> bytes:
             message=entry.message,
             source_revision=entry.source_revision,
             published_at=entry.published_at,
+            tenant=_to_proto(entry.tenant),
         )
     )
 
@@ -60,6 +62,7 @@ def entry_from_bytes(sealed: bytes, number: int) -> LogEntry:
         message=message.message,
         source_revision=message.source_revision,
         published_at=message.published_at,
+        tenant=message.tenant or DEFAULT_TENANT,
     )
 
 
@@ -74,6 +77,7 @@ def event_to_bytes(event: Event) -> bytes:
             detail=event.detail,
             kind=event.kind,
             cause=event.cause,
+            tenant=_to_proto(event.tenant),
         )
     )
 
@@ -90,6 +94,7 @@ def event_from_bytes(sealed: bytes) -> Event:
         detail=message.detail,
         kind=message.kind,
         cause=message.cause,
+        tenant=message.tenant or DEFAULT_TENANT,
     )
 
 
@@ -111,6 +116,11 @@ def verified(blob: bytes, content_hash: str) -> bytes:
             "restore a backup of the store, or publish it again"
         )
     return blob
+
+
+def _to_proto(tenant: str) -> str:
+    """Return a tenant's name; empty for the default one, as it was before there were others."""
+    return "" if tenant == DEFAULT_TENANT else tenant
 
 
 def _bytes(message: Message) -> bytes:

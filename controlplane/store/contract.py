@@ -2,7 +2,7 @@
 
     blobs      content hash -> bytes of a generation; immutable
     log        number -> LogEntry; append-only
-    head       the rollout's state, under a version that rises by one with every change
+    head       the rollouts' state, under a version that rises by one with every change
     audit      who did what, and what the system did; append-only, the oldest are dropped
     requests   request id -> outcome, so that a call may be repeated
     lease      which replica leads the rollout, and its fencing token
@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+from lightbulb.model import DEFAULT_TENANT
 
 MAX_BLOB_BYTES = 64 * 1024 * 1024
 """A larger generation is refused: TooLarge."""
@@ -79,6 +81,7 @@ class LogEntry:
     message: str
     source_revision: str
     published_at: float
+    tenant: str = DEFAULT_TENANT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,7 @@ class Event:
     detail: str = ""
     kind: str = ""
     cause: bytes = b""
+    tenant: str = DEFAULT_TENANT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

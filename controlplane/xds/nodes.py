@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lightbulb.ads.values import STAMP, BadNode, CommitStamp, Node
+from lightbulb.ads.values import STAMP, TENANTS, BadNode, CommitStamp, Node
 
 _NUMBER = re.compile(r"[0-9]{1,20}")
 """Of so many digits as a 64-bit number has: Python refuses to read one of thousands."""
@@ -35,7 +35,9 @@ class HostNode:
 
 @dataclass(frozen=True, slots=True)
 class LightbulbNode:
-    """A Lightbulb, or a client that resolves in its own process."""
+    """A Lightbulb, or a client that resolves in its own process; an older one knows no tenants."""
+
+    knows_tenants: bool = True
 
 
 Identity = SidecarNode | HostNode | LightbulbNode
@@ -57,7 +59,7 @@ def identify(node: Node) -> Identity:
                 raise BadNode(f"host {node.id} has no metadata key 'shard'")
             return HostNode(shard=shard, address=_address(node, "address"), port=_port(node, "port"))
         case "lightbulb":
-            return LightbulbNode()
+            return LightbulbNode(knows_tenants=TENANTS in node.metadata)
         case other:
             raise BadNode(f"node {node.id} is of kind {other!r}; it is one of sidecar, lightbulb, host")
 

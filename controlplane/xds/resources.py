@@ -34,7 +34,7 @@ from xds.type.matcher.v3 import matcher_pb2
 from controlplane.model import RoutingRule
 from controlplane.planning.routing import Target, targets_by_objective
 from lightbulb.ads.server.snapshot import make_resource
-from lightbulb.ads.values import Resource
+from lightbulb.ads.values import Resource, active_name
 from lightbulb.model import (
     ROUTING_KEY_HEADER,
     ActiveGeneration,
@@ -100,7 +100,7 @@ def sidecar_state(node_id: str, value: SidecarState) -> Resource:
 
 def generation(value: ActiveGeneration) -> Resource:
     """Return Lightbulb's generation."""
-    return make_resource("active", codec.generation_to_bytes(value))
+    return make_resource(active_name(value.tenant), codec.generation_to_bytes(value))
 
 
 def assignments(models: Iterable[ModelAssignment]) -> tuple[Resource, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 
-from controlplane.planning.routing import targets_by_objective
+from controlplane.planning.routing import Target, targets_by_objective
 from controlplane.rollout.desired_state import DesiredState
 from controlplane.rollout.registry import Address
 from controlplane.xds import resources
@@ -32,11 +32,13 @@ from lightbulb.ads.values import (
     SIDECAR_STATE,
     CommitStamp,
     Resource,
+    active_name,
 )
-from lightbulb.model import ModelAssignment, ObjectiveTables, SidecarState
+from lightbulb.model import DEFAULT_TENANT, ModelAssignment, ObjectiveTables, SidecarState
 
 MAX_LISTENERS = 20_000
 
+Targets = Mapping[str, tuple[Target, ...]]
 Addresses = Mapping[str, tuple[Address, ...]]
 States = Mapping[str, SidecarState]
 
@@ -70,6 +72,8 @@ class SnapshotCache:
         self._states: States = {}
         self._sidecar = EMPTY_SNAPSHOT
         self._lightbulb = EMPTY_SNAPSHOT
+        self._default = EMPTY_SNAPSHOT
+        self._default_of: Mapping[str, Resources] = {}
         self._hosts: Mapping[str, Snapshot] = {}
         self._no_models = EMPTY_SNAPSHOT
         self._clusters = ResourceMemo[None](lambda vip, _: resources.cluster(vip))
@@ -80,6 +84,7 @@ class SnapshotCache:
         self._tables = ResourceMemo[ObjectiveTables](
             lambda _, tables: resources.objective_tables(tables), _same
         )
+        self._targets: Mapping[str, Targets] = {}
         self._types_with_listener = lru_cache(maxsize=MAX_LISTENERS)(self._add_listener)
         self._with_listener = lru_cache(maxsize=MAX_LISTENERS)(self._add_stamp)
 
@@ -113,10 +118,30 @@ class SnapshotCache:
             case HostNode(shard=shard):
                 # A shard that the fleet doesn't have is a shard without models.
                 return self._hosts.get(shard, self._no_models)
+            case LightbulbNode(knows_tenants=True):
+                return self._lightbulb if any(desired_state.tables.values()) else None
             case LightbulbNode():
-                return self._lightbulb if desired_state.tables else None
+                return self._without_tenants() if desired_state.tables.get(DEFAULT_TENANT) else None
             case SidecarNode(address=address, port=port):
-                return self._with_listener(address, port) if desired_state.rules else None
+                return self._with_listener(address, port) if any(desired_state.rules.values()) else None
+
+    def _without_tenants(self) -> Snapshot:
+        """Return what a Lightbulb is shown that knows no tenants: it takes all for the default one's."""
+        desired_state, whole = self._desired, self._lightbulb
+        if desired_state is None or desired_state.tables.keys() <= {DEFAULT_TENANT}:
+            return whole
+        if self._default.stamp != whole.stamp or self._default_of is not whole.by_type:
+            own = {each.objective for each in desired_state.tables[DEFAULT_TENANT]}
+            active = whole.of(ACTIVE_GENERATION)
+            tables = [each for name, each in whole.of(OBJECTIVE_TABLES).items() if name in own]
+            self._default = _replace(self._default, OBJECTIVE_TABLES, tables)
+            self._default = _replace(self._default, SIDECAR_STATE, self._sidecar_states(self._states))
+            name = active_name(DEFAULT_TENANT)
+            self._default = _replace(
+                self._default, ACTIVE_GENERATION, [active[name]] if name in active else ()
+            )
+            self._default, self._default_of = _stamped(self._default, whole.stamp), whole.by_type
+        return self._default
 
     def _audience(
         self,
@@ -141,8 +166,12 @@ class SnapshotCache:
 
     def _next_sidecar(self, desired_state: DesiredState, addresses: Addresses) -> Snapshot:
         before, snapshot = self._desired, self._sidecar
-        if before is None or desired_state.rules is not before.rules or desired_state.vips != before.vips:
-            targets = targets_by_objective(desired_state.rules, desired_state.vips)
+        if (
+            before is None
+            or not _same_parts(desired_state.rules, before.rules)
+            or desired_state.vips != before.vips
+        ):
+            targets = self._all_targets(desired_state)
             snapshot = _replace(snapshot, CLUSTER, self._clusters(dict.fromkeys(desired_state.vips)))
             snapshot = _replace(snapshot, SCOPED_ROUTE, self._scopes(dict.fromkeys(targets)))
             snapshot = _replace(snapshot, ROUTE, self._routes(targets))
@@ -150,15 +179,29 @@ class SnapshotCache:
             snapshot = _replace(snapshot, ENDPOINTS, self._endpoints(addresses))
         return _stamped(snapshot, _stamp(desired_state))
 
+    def _all_targets(self, desired_state: DesiredState) -> Targets:
+        """Return objective -> where each of its keys goes. Of a tenant that is as it was, nothing is made."""
+        before, vips = self._desired, desired_state.vips
+        same = before is not None and vips.keys() == before.vips.keys()
+        targets = {
+            tenant: self._targets[tenant]
+            if same and before is not None and before.rules.get(tenant) is rules
+            else targets_by_objective(rules, vips)
+            for tenant, rules in desired_state.rules.items()
+        }
+        self._targets = targets
+        return {objective: keys for own in targets.values() for objective, keys in own.items()}
+
     def _next_lightbulb(self, desired_state: DesiredState, states: States) -> Snapshot:
         before, snapshot = self._desired, self._lightbulb
         if before is None or states != self._states:
             snapshot = _replace(snapshot, SIDECAR_STATE, self._sidecar_states(states))
-        if before is None or desired_state.tables is not before.tables:
-            tables = {each.objective: each for each in desired_state.tables}
+        if before is None or not _same_parts(desired_state.tables, before.tables):
+            tables = {each.objective: each for own in desired_state.tables.values() for each in own}
             snapshot = _replace(snapshot, OBJECTIVE_TABLES, self._tables(tables))
-        if desired_state.active is not None:
-            snapshot = _replace(snapshot, ACTIVE_GENERATION, (resources.generation(desired_state.active),))
+        if desired_state.active:
+            active = map(resources.generation, desired_state.active.values())
+            snapshot = _replace(snapshot, ACTIVE_GENERATION, active)
         return _stamped(snapshot, _stamp(desired_state))
 
     def _next_hosts(self, desired_state: DesiredState) -> Mapping[str, Snapshot]:
@@ -191,12 +234,18 @@ def _changed(old: Mapping[str, Snapshot], new: Mapping[str, Snapshot]) -> frozen
     )
 
 
+def _same_parts(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
+    """Say whether every tenant's part is the object that it was."""
+    return one.keys() == other.keys() and all(one[tenant] is other[tenant] for tenant in one)
+
+
 def _same(one: ObjectiveTables, other: ObjectiveTables) -> bool:
     """Compare by identity: to make a resource again costs less than to compare all tables of every objective.
 
     It is equal then, so nobody is sent it.
     """
-    return len(one.tables) == len(other.tables) and all(
+    same = one.tenant == other.tenant and len(one.tables) == len(other.tables)
+    return same and all(
         left.since == right.since and left.table is right.table
         for left, right in zip(one.tables, other.tables, strict=True)
     )

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from lightbulb.model import DEFAULT_TENANT
+
 _PREFIX = "type.googleapis.com/"
 
 CLUSTER = _PREFIX + "envoy.config.cluster.v3.Cluster"
@@ -17,6 +19,14 @@ MODEL_ASSIGNMENT = _PREFIX + "lightbulb.v1.ModelAssignment"
 OBJECTIVE_TABLES = _PREFIX + "lightbulb.v1.ObjectiveTables"
 SIDECAR_STATE = _PREFIX + "lightbulb.v1.SidecarState"
 ACTIVE_GENERATION = _PREFIX + "lightbulb.v1.ActiveGeneration"
+
+_ACTIVE = "active"
+
+
+def active_name(tenant: str) -> str:
+    """Return the name of the resource that says which generation of a tenant is active."""
+    return _ACTIVE if tenant == DEFAULT_TENANT else f"{_ACTIVE}/{tenant}"
+
 
 GOODBYE = _PREFIX + "lightbulb.v1.Goodbye"
 """No resource type: a consumer's last request has it in place of one, when it ends in order. A server can't
@@ -42,6 +52,9 @@ LISTENER_NAME = "lightbulb"
 
 STAMP = "fence"
 """Metadata key: the last stamp that a node was sent, as it was sent. A server that is behind it waits."""
+
+TENANTS = "tenants"
+"""Metadata key of a Lightbulb that knows of tenants. Others are shown what is the default one's."""
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Receive limit of both ends: `initial_resource_versions` of ~93k resources exceeds gRPC's 4 MiB."""

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError, Message
 
 from lightbulb.model import (
     BASIS_POINTS,
+    DEFAULT_TENANT,
     AbRule,
     ActiveGeneration,
     All,
@@ -424,6 +425,7 @@ def objective_tables_to_bytes(tables: ObjectiveTables) -> bytes:
                 )
                 for entry in tables.tables
             ),
+            tenant=_tenant_to_proto(tables.tenant),
         )
     )
 
@@ -441,7 +443,13 @@ def objective_tables_from_bytes(body: bytes) -> ObjectiveTables:
             )
             for entry in message.tables
         ),
+        tenant=message.tenant or DEFAULT_TENANT,
     )
+
+
+def _tenant_to_proto(tenant: str) -> str:
+    """Return a tenant's name; empty for the default one, as it was before there were others."""
+    return "" if tenant == DEFAULT_TENANT else tenant
 
 
 def _check_entries(message: pb.ObjectiveTables) -> None:
@@ -465,6 +473,7 @@ def generation_to_bytes(generation: ActiveGeneration) -> bytes:
             fence=generation.fence,
             store=generation.store,
             oldest=generation.oldest,
+            tenant=_tenant_to_proto(generation.tenant),
         )
     )
 
@@ -479,19 +488,20 @@ def generation_from_bytes(body: bytes) -> ActiveGeneration:
         fence=message.fence,
         store=message.store,
         oldest=message.oldest,
+        tenant=message.tenant or DEFAULT_TENANT,
     )
 
 
 def sidecar_state_to_bytes(state: SidecarState) -> bytes:
     """Return the wire form of what a sidecar routes."""
-    return _bytes(pb.SidecarState(generation=state.generation))
+    return _bytes(pb.SidecarState(generation=state.generation, others=state.others))
 
 
 def sidecar_state_from_bytes(body: bytes) -> SidecarState:
     """Return what a sidecar routes; raise Malformed when it doesn't decode."""
     message = pb.SidecarState()
     _parse(message, body)
-    return SidecarState(generation=message.generation)
+    return SidecarState(generation=message.generation, others=dict(message.others))
 
 
 def assignment_to_bytes(assignment: ModelAssignment) -> bytes:

@@ -19,7 +19,7 @@ from lightbulb.resolution.resolve import OverrideNotPermitted, Resolution, Resol
 from lightbulb.rpc.answer import make_answer
 from lightbulb.rpc.messages import MAX_BATCH, MAX_FIELD, answer_to_proto, context_from_proto
 from lightbulb.rpc.status import error_to_proto
-from lightbulb.tables.feed import EMPTY_TABLES, Tables
+from lightbulb.tables.feed import EMPTY_TABLES, IN_STEP, Tables
 from lightbulb.v1 import lightbulb_pb2 as pb
 
 NEIGHBOURS = 200
@@ -58,12 +58,21 @@ class _Page:
 
 @dataclass(frozen=True, slots=True)
 class _Desk:
-    """The tables, and a page for each generation that was asked for; `active` is that of the active one."""
+    """The tables, and a page for each generation that was asked for.
+
+    `active` is objective -> the page of its tenant's active generation, of those that were asked for.
+    """
 
     tables: Tables
-    active: _Page
+    active: dict[str, _Page]
     pages: dict[int, _Page]
     before: Mapping[int, _Page]
+
+    def active_page(self, objective: str) -> _Page:
+        page = self.page(self.tables.generation_for("", self.tables.tenant_of(objective)))
+        if objective in self.tables.objectives:  # of others there is no end
+            self.active[objective] = page
+        return page
 
     def page(self, number: int) -> _Page:
         page = self.pages.get(number)
@@ -78,10 +87,9 @@ def _make_page(number: int, before: Mapping[int, _Page]) -> _Page:
 
 
 def _make_desk(tables: Tables, last: _Desk) -> _Desk:
-    if last.tables.objectives is tables.objectives and last.tables.generation == tables.generation:
+    if last.tables.objectives is tables.objectives and last.tables.generations == tables.generations:
         return replace(last, tables=tables)  # only sidecars have changed
-    active = _make_page(tables.generation.number, last.pages)
-    return _Desk(tables, active, {active.number: active}, last.pages)
+    return _Desk(tables, {}, {}, last.pages)
 
 
 class Responder:
@@ -89,7 +97,7 @@ class Responder:
 
     def __init__(self, tables: Callable[[], Tables]) -> None:
         self._tables = tables
-        self._desk = _Desk(EMPTY_TABLES, _make_page(0, {}), {}, {})
+        self._desk = _Desk(EMPTY_TABLES, {}, {}, {})
 
     def resolve(self, data: bytes) -> bytes:
         """Return the ResolveResponse to a ResolveRequest; raise LightbulbError."""
@@ -119,16 +127,18 @@ class Responder:
         desk, tables = self._desk, self._tables()
         if desk.tables is not tables:
             desk = self._desk = _make_desk(tables, desk)
-        if not desk.active.number:
+        if not tables.generations:
             raise Unavailable("no configuration yet: the control plane hasn't sent a generation; retry")
         return desk
 
 
 def _answer(desk: _Desk, request: pb.ResolveRequest) -> _Encoded:
-    page, sidecar = desk.active, request.sidecar
-    if sidecar and desk.tables.sidecars.get(sidecar) != 0:  # 0: synced
-        page = desk.page(desk.tables.generation_for(sidecar))
-    resolver = page.resolvers.get(request.objective) or _look_up(desk.tables, page, request.objective)
+    objective, sidecar = request.objective, request.sidecar
+    if not sidecar or desk.tables.sidecars.get(sidecar) is IN_STEP:
+        page = desk.active.get(objective) or desk.active_page(objective)
+    else:
+        page = desk.page(desk.tables.generation_for(sidecar, desk.tables.tenant_of(objective)))
+    resolver = page.resolvers.get(objective) or _look_up(desk.tables, page, objective)
     context = context_from_proto(request.context)
     steps: list[Step] | None = [] if request.explain else None
     try:
@@ -149,7 +159,7 @@ def _answer(desk: _Desk, request: pb.ResolveRequest) -> _Encoded:
 
 
 def _look_up(tables: Tables, page: _Page, objective: str) -> Resolver:
-    resolver = tables.resolver(objective, page.number)
+    resolver = tables.resolver(objective, page.number) if page.number else None
     if resolver is None:
         if not objective:
             raise InvalidContext("objective is missing: name what to resolve", path="objective")
@@ -178,7 +188,9 @@ def _encode_answer(
 def _unknown(objective: str, tables: Tables, number: int) -> str:
     name = objective[:MAX_FIELD]
     there = [
-        other for other in _neighbours(name, sorted(tables.objectives)) if tables.resolver(other, number)
+        other
+        for other in _neighbours(name, sorted(tables.objectives))
+        if tables.resolver(other, number or tables.generation_for("", tables.tenant_of(other)))
     ]
     nearest = get_close_matches(name, there, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""

@@ -39,7 +39,7 @@ Envoy asks by name for the endpoints of a cluster and the routes of a scope, bef
 scope. So those must be synced too. Endpoints don't wait for clusters: a host that has gone must leave even
 while a cluster warms."""
 
-Lanes = Mapping[str, TypeState]
+Tracks = Mapping[str, TypeState]
 """Type -> what Envoy wants, has and owes of it. Empty when it isn't connected."""
 
 
@@ -52,23 +52,23 @@ def is_known(snapshot: Snapshot, type_url: str) -> bool:
     return bool(snapshot.of(type_url)) or (type_url in snapshot.by_type and type_url not in NEVER_EMPTIED)
 
 
-def has_arrived(type_url: str, lanes: Lanes, shown: Snapshot) -> bool:
+def has_arrived(type_url: str, tracks: Tracks, shown: Snapshot) -> bool:
     """Say whether Envoy has acknowledged, or refused, all that is shown of a type."""
-    given = all(other in lanes and shown.of(other) for other in GIVEN[type_url])
-    if not lanes or not given:
+    given = all(other in tracks and shown.of(other) for other in GIVEN[type_url])
+    if not tracks or not given:
         return False
     return all(
-        lanes[other].synced and not differs(lanes[other].current, shown.of(other))
+        tracks[other].synced and not differs(tracks[other].current, shown.of(other))
         for other in MUST_BE_SYNCED[type_url]
-        if other in lanes and other in shown.by_type
+        if other in tracks and other in shown.by_type
     )
 
 
-def is_complete(lanes: Lanes, held: Held) -> bool:
+def is_complete(tracks: Tracks, held: Held) -> bool:
     """Say whether `held` has all that Envoy asks for by name, such as the routes of its scopes.
 
     One that has just started hasn't asked for routes yet: then it can't be known.
     """
-    return ROUTE in lanes and all(
-        lane.names <= held.get(lane.type_url, NO_RESOURCES).keys() for lane in lanes.values()
+    return ROUTE in tracks and all(
+        track.names <= held.get(track.type_url, NO_RESOURCES).keys() for track in tracks.values()
     )

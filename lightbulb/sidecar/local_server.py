@@ -12,17 +12,17 @@ import grpc.aio
 from lightbulb.ads import wire
 from lightbulb.ads.server.delta import DeltaSession
 from lightbulb.ads.server.form import delta
-from lightbulb.ads.server.lanes import SessionLimits
 from lightbulb.ads.server.server import AdsServer
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
+from lightbulb.ads.server.tracks import SessionLimits
 from lightbulb.ads.values import BadNode, Node
-from lightbulb.sidecar.envoy_acks import Lanes, has_arrived, is_known
+from lightbulb.sidecar.envoy_acks import Tracks, has_arrived, is_known
 
 log = logging.getLogger(__name__)
 
 LIMITS = SessionLimits(ack_seconds=6.0)
 """Longer than a cluster waits for its endpoints. A cluster that never warms is named after the second
-time-out, before the control plane's own 15 s are over."""
+time-out, before the control ptrack's own 15 s are over."""
 
 LATE_SECONDS = 15.0
 
@@ -65,12 +65,12 @@ class LocalServer:
         text = "Envoy hasn't acknowledged %s within %g s; waiting on"
         late = loop.call_later(LATE_SECONDS, log.warning, text, type_url, LATE_SECONDS)
         try:
-            while not has_arrived(type_url, self.lanes(), self._shown):
+            while not has_arrived(type_url, self.tracks(), self._shown):
                 await self._changed.wait()
         finally:
             late.cancel()
-        lane = self.lanes().get(type_url)
-        return {} if lane is None else lane.refusals()
+        track = self.tracks().get(type_url)
+        return {} if track is None else track.refusals()
 
     async def has_ended(self, seconds: float) -> bool:
         """Say whether Envoy is gone, or goes within so many seconds."""
@@ -80,7 +80,7 @@ class LocalServer:
                     await self._changed.wait()
         return not self._ads.ids()
 
-    def lanes(self) -> Lanes:
+    def tracks(self) -> Tracks:
         """Return the types of Envoy's newest stream. An older stream belongs to a lost connection."""
         session = next((stream.session for stream in reversed(self._ads.streams())), None)
         return session.subscriptions if isinstance(session, DeltaSession) else {}

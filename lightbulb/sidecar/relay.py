@@ -150,7 +150,7 @@ class Relay:
         An Envoy with scopes but without their routes never gets ready. While those routes are on their way,
         or refused, what was kept before is better.
         """
-        if self._kept is not None and can_serve(accepted) and is_complete(self.local.lanes(), accepted):
+        if self._kept is not None and can_serve(accepted) and is_complete(self.local.tracks(), accepted):
             self._kept.keep(with_stamp(accepted, self._subscriber.stamp if self._subscriber else ""))
 
     async def _run(self) -> None:

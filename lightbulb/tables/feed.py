@@ -18,9 +18,15 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from lightbulb.ads.client.session import Update
-from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES, SIDECAR_STATE, Resource
+from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES, SIDECAR_STATE, Resource, active_name
 from lightbulb.errors import ReservedParameter, SidecarNotReady
-from lightbulb.model import NO_GENERATION, ActiveGeneration, ObjectiveTable
+from lightbulb.model import (
+    DEFAULT_TENANT,
+    NO_GENERATION,
+    ActiveGeneration,
+    ObjectiveTable,
+    SidecarState,
+)
 from lightbulb.resolution.codec import (
     generation_from_bytes,
     objective_tables_from_bytes,
@@ -48,23 +54,32 @@ _ON_PURPOSE = "on purpose, delete the state folder and restart this Lightbulb"
 class Timeline:
     """One objective's resolvers. Each holds from the generation at the same place in `since` on.
 
-    `since` ascends from 0. A resolver is None where the objective isn't in the generation.
+    `since` ascends from 0. A resolver is None where the objective isn't in the generation. These are
+    generations of `tenant`, whose the objective is.
     """
 
     since: tuple[int, ...]
     resolvers: tuple[Resolver | None, ...]
+    tenant: str = DEFAULT_TENANT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
-    """Everything that answers come from, at one moment. Generation 0: nothing has come yet.
+    """Everything that answers come from, at one moment.
 
-    `sidecars` is node id -> generation, as in SidecarState.
+    `sidecars` is by node id; one that is in step is IN_STEP itself. `generations` are the active ones by
+    tenant; empty: nothing has come yet.
     """
 
     objectives: Mapping[str, Timeline]
-    sidecars: Mapping[str, int]
-    generation: ActiveGeneration
+    sidecars: Mapping[str, SidecarState]
+    generations: Mapping[str, ActiveGeneration]
+
+    @property
+    def generation(self) -> ActiveGeneration:
+        """The default tenant's active generation, or else the newest of any; 0: none has come."""
+        own = self.generations.get(DEFAULT_TENANT)
+        return own or max(self.generations.values(), key=lambda each: each.number, default=NO_ACTIVE)
 
     def resolver(self, objective: str, generation: int) -> Resolver | None:
         """Return the resolver of `objective` in `generation`; None when the objective isn't in it."""
@@ -75,29 +90,37 @@ class Tables:
         place = 0 if len(since) == 1 else bisect_right(since, generation) - 1
         return timeline.resolvers[place]
 
-    def generation_for(self, sidecar: str) -> int:
-        """Return the generation to answer from. `sidecar` is the caller's sidecar, by node id, or empty.
+    def tenant_of(self, objective: str) -> str:
+        """Return whose an objective is; the default tenant for one that isn't known."""
+        timeline = self.objectives.get(objective)
+        return DEFAULT_TENANT if timeline is None else timeline.tenant
 
-        Raises SidecarNotReady when the sidecar routes no generation that is live.
+    def generation_for(self, sidecar: str, tenant: str = DEFAULT_TENANT) -> int:
+        """Return the generation to answer from for a tenant's objectives; 0 when it has none.
+
+        `sidecar` is the caller's sidecar, by node id, or empty. Raises SidecarNotReady when it routes no
+        generation of the tenant that is live.
         """
-        if not sidecar:
-            return self.generation.number
-        state = self.sidecars.get(sidecar)
-        if state is None:
-            return self.generation.oldest or self.generation.number
+        active = self.generations.get(tenant, NO_ACTIVE)
+        if not sidecar or not active.number:
+            return active.number
+        known = self.sidecars.get(sidecar)
+        if known is None:
+            return active.oldest or active.number
+        state = known.of(tenant)
         if state == NO_GENERATION:
             raise SidecarNotReady(
                 f"sidecar {sidecar!r} routes no live generation: it has no configuration yet, "
                 "or lags too far behind; retry",
                 sidecar=sidecar,
             )
-        return state or self.generation.number
+        return state or active.number
 
 
+NO_ACTIVE = ActiveGeneration(number=0, content_hash="")
+IN_STEP = SidecarState(generation=0)
 EMPTY_TABLES = Tables(
-    objectives=MappingProxyType({}),
-    sidecars=MappingProxyType({}),
-    generation=ActiveGeneration(number=0, content_hash=""),
+    objectives=MappingProxyType({}), sidecars=MappingProxyType({}), generations=MappingProxyType({})
 )
 
 
@@ -169,29 +192,48 @@ class Feed:
             sidecars.pop(name, None)
         for resource in update.added:
             try:
-                sidecars[resource.name] = sidecar_state_from_bytes(resource.body).generation
+                state = sidecar_state_from_bytes(resource.body)
+                sidecars[resource.name] = IN_STEP if state == IN_STEP else state
             except ValueError as error:
                 rejected[resource.name] = str(error)
         self._brought = replace(self._brought, sidecars=MappingProxyType(sidecars))
         return rejected
 
     def _apply_generation(self, update: Update, stream: int) -> Mapping[str, str]:
-        rejected = dict.fromkeys(update.removed, _WITHDRAWN)
+        seen, generations = self.tables.generations, dict(self._brought.generations)
+        rejected: dict[str, str] = {}
+        for name in update.removed:
+            tenant = next((each for each in generations if active_name(each) == name), "")
+            if len(generations) > 1 and not _has_objectives(self._brought, tenant):
+                generations.pop(tenant, None)  # that tenant is no more
+            else:
+                rejected[name] = _WITHDRAWN
+        accepted = False
         for resource in update.added:
             try:
                 generation = generation_from_bytes(resource.body)
-                _check_successor(generation, self.tables.generation)
+                _check_successor(resource.name, generation, seen.get(generation.tenant, NO_ACTIVE))
             except ValueError as error:
                 rejected[resource.name] = str(error)
                 continue
-            self.tables = self._brought = replace(self._brought, generation=generation)
-            self._trusted = stream
+            generations[generation.tenant], accepted = generation, True
+        self._brought = replace(self._brought, generations=MappingProxyType(generations))
+        if accepted and not rejected:
+            self._trusted = stream  # one that is behind in one tenant's is behind
+        if stream == self._trusted:
+            self.tables = self._brought
             self._ready.set()
         return rejected
 
 
-def _check_successor(generation: ActiveGeneration, seen: ActiveGeneration) -> None:
-    """Raise ValueError when `generation` may not replace the one that was seen."""
+def _has_objectives(tables: Tables, tenant: str) -> bool:
+    return any(timeline.tenant == tenant for timeline in tables.objectives.values())
+
+
+def _check_successor(name: str, generation: ActiveGeneration, seen: ActiveGeneration) -> None:
+    """Raise ValueError when `generation`, that came under a name, may not replace the one that was seen."""
+    if name != active_name(generation.tenant):
+        raise ValueError(f"holds the generation of tenant {generation.tenant!r}")
     if generation.number == 0:
         raise ValueError("generation 0 doesn't exist")
     if generation.store and seen.store and generation.store != seen.store:
@@ -227,7 +269,8 @@ def _make_timeline(resource: Resource, before: Timeline | None) -> Timeline:
             resolver = _make_resolver(entry.table)
             known.append(resolver)
         resolvers.append(resolver)
-    return Timeline(since=tuple(entry.since for entry in tables.tables), resolvers=tuple(resolvers))
+    since = tuple(entry.since for entry in tables.tables)
+    return Timeline(since=since, resolvers=tuple(resolvers), tenant=tables.tenant)
 
 
 def _find(table: ObjectiveTable, known: Iterable[Resolver]) -> Resolver | None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from lightbulb.ads.client.held import NOTHING_HELD, applied, stamp_of, versions, with_stamp
 from lightbulb.ads.client.last_known_good import LastKnownGood
 from lightbulb.ads.client.subscriber import Backoff, Subscriber, Update
-from lightbulb.ads.values import Node
+from lightbulb.ads.values import TENANTS, Node
 from lightbulb.model import Freshness
 from lightbulb.tables.feed import AFRESH, TYPES, Feed
 
@@ -56,7 +56,7 @@ class LiveTables:
         """Start with no tables."""
         self.feed = Feed()
         self._control_plane = control_plane
-        self._node = Node(id=node_id, cluster=cluster, metadata={"kind": "lightbulb"})
+        self._node = Node(id=node_id, cluster=cluster, metadata={"kind": "lightbulb", TENANTS: "1"})
         self._held = NOTHING_HELD
         self._kept = None if state is None else LastKnownGood(state, node_id)
         self._subscriber: Subscriber | None = None

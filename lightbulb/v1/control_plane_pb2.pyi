@@ -72,18 +72,20 @@ class WorkspaceFile(_message.Message):
     def __init__(self, path: _Optional[str] = ..., content: _Optional[bytes] = ...) -> None: ...
 
 class PublishRequest(_message.Message):
-    __slots__ = ("files", "author", "message", "source_revision", "request_id")
+    __slots__ = ("files", "author", "message", "source_revision", "request_id", "tenant")
     FILES_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     SOURCE_REVISION_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
     files: _containers.RepeatedCompositeFieldContainer[WorkspaceFile]
     author: str
     message: str
     source_revision: str
     request_id: str
-    def __init__(self, files: _Optional[_Iterable[_Union[WorkspaceFile, _Mapping]]] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., source_revision: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    tenant: str
+    def __init__(self, files: _Optional[_Iterable[_Union[WorkspaceFile, _Mapping]]] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., source_revision: _Optional[str] = ..., request_id: _Optional[str] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class Problem(_message.Message):
     __slots__ = ("file", "line", "rule", "code", "message", "remedy", "severity")
@@ -120,7 +122,7 @@ class PublishResponse(_message.Message):
     def __init__(self, generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., unchanged: _Optional[bool] = ..., version: _Optional[int] = ..., warnings: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ...) -> None: ...
 
 class RollbackRequest(_message.Message):
-    __slots__ = ("generation", "author", "message", "reload", "request_id", "dry_run", "expected_newest")
+    __slots__ = ("generation", "author", "message", "reload", "request_id", "dry_run", "expected_newest", "tenant")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
@@ -128,6 +130,7 @@ class RollbackRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_NEWEST_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
     generation: int
     author: str
     message: str
@@ -135,7 +138,8 @@ class RollbackRequest(_message.Message):
     request_id: str
     dry_run: bool
     expected_newest: int
-    def __init__(self, generation: _Optional[int] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., reload: _Optional[bool] = ..., request_id: _Optional[str] = ..., dry_run: _Optional[bool] = ..., expected_newest: _Optional[int] = ...) -> None: ...
+    tenant: str
+    def __init__(self, generation: _Optional[int] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., reload: _Optional[bool] = ..., request_id: _Optional[str] = ..., dry_run: _Optional[bool] = ..., expected_newest: _Optional[int] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class RollbackResponse(_message.Message):
     __slots__ = ("generation", "unchanged", "on_its_way", "version", "left")
@@ -152,16 +156,18 @@ class RollbackResponse(_message.Message):
     def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., version: _Optional[int] = ..., left: _Optional[int] = ...) -> None: ...
 
 class PinRequest(_message.Message):
-    __slots__ = ("generation", "release", "author", "request_id")
+    __slots__ = ("generation", "release", "author", "request_id", "tenant")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
     generation: int
     release: bool
     author: str
     request_id: str
-    def __init__(self, generation: _Optional[int] = ..., release: _Optional[bool] = ..., author: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    tenant: str
+    def __init__(self, generation: _Optional[int] = ..., release: _Optional[bool] = ..., author: _Optional[str] = ..., request_id: _Optional[str] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class PinResponse(_message.Message):
     __slots__ = ("pinned",)
@@ -170,12 +176,16 @@ class PinResponse(_message.Message):
     def __init__(self, pinned: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class GetStatusRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("tenant",)
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    def __init__(self, tenant: _Optional[str] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("tenant",)
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    def __init__(self, tenant: _Optional[str] = ...) -> None: ...
 
 class Consumer(_message.Message):
     __slots__ = ("node_id", "kind", "waiting_for", "rejected", "disconnected", "answered_from", "shard", "stale", "refusals", "more_refusals")
@@ -218,8 +228,32 @@ class Replica(_message.Message):
     silent: bool
     def __init__(self, name: _Optional[str] = ..., leading: _Optional[bool] = ..., silent: _Optional[bool] = ...) -> None: ...
 
+class Lane(_message.Message):
+    __slots__ = ("tenant", "active_generation", "target_generation", "phase", "detail", "failed_generation", "failure", "waiting_for", "live_generations", "pinned_generations")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_GENERATION_FIELD_NUMBER: _ClassVar[int]
+    TARGET_GENERATION_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    FAILED_GENERATION_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
+    LIVE_GENERATIONS_FIELD_NUMBER: _ClassVar[int]
+    PINNED_GENERATIONS_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    active_generation: int
+    target_generation: int
+    phase: Phase
+    detail: str
+    failed_generation: int
+    failure: str
+    waiting_for: _failure_pb2.Missing
+    live_generations: _containers.RepeatedScalarFieldContainer[int]
+    pinned_generations: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, tenant: _Optional[str] = ..., active_generation: _Optional[int] = ..., target_generation: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ...) -> None: ...
+
 class GetStatusResponse(_message.Message):
-    __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica", "why_failed", "waiting_for", "passed_over", "ends_at")
+    __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica", "why_failed", "waiting_for", "passed_over", "ends_at", "tenant", "lanes")
     ACTIVE_GENERATION_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -238,6 +272,8 @@ class GetStatusResponse(_message.Message):
     WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
     PASSED_OVER_FIELD_NUMBER: _ClassVar[int]
     ENDS_AT_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    LANES_FIELD_NUMBER: _ClassVar[int]
     active_generation: int
     content_hash: str
     phase: Phase
@@ -256,18 +292,22 @@ class GetStatusResponse(_message.Message):
     waiting_for: _failure_pb2.Missing
     passed_over: _failure_pb2.Missing
     ends_at: float
-    def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ..., why_failed: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., ends_at: _Optional[float] = ...) -> None: ...
+    tenant: str
+    lanes: _containers.RepeatedCompositeFieldContainer[Lane]
+    def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ..., why_failed: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., ends_at: _Optional[float] = ..., tenant: _Optional[str] = ..., lanes: _Optional[_Iterable[_Union[Lane, _Mapping]]] = ...) -> None: ...
 
 class GetHistoryRequest(_message.Message):
-    __slots__ = ("limit", "before")
+    __slots__ = ("limit", "before", "tenant")
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     BEFORE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
     limit: int
     before: int
-    def __init__(self, limit: _Optional[int] = ..., before: _Optional[int] = ...) -> None: ...
+    tenant: str
+    def __init__(self, limit: _Optional[int] = ..., before: _Optional[int] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class HistoryEntry(_message.Message):
-    __slots__ = ("generation", "content_hash", "author", "message", "source_revision", "published_at", "state", "rolled_back")
+    __slots__ = ("generation", "content_hash", "author", "message", "source_revision", "published_at", "state", "rolled_back", "tenant")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
@@ -276,6 +316,7 @@ class HistoryEntry(_message.Message):
     PUBLISHED_AT_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     ROLLED_BACK_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
     generation: int
     content_hash: str
     author: str
@@ -284,7 +325,8 @@ class HistoryEntry(_message.Message):
     published_at: float
     state: str
     rolled_back: bool
-    def __init__(self, generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., source_revision: _Optional[str] = ..., published_at: _Optional[float] = ..., state: _Optional[str] = ..., rolled_back: _Optional[bool] = ...) -> None: ...
+    tenant: str
+    def __init__(self, generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., source_revision: _Optional[str] = ..., published_at: _Optional[float] = ..., state: _Optional[str] = ..., rolled_back: _Optional[bool] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class GetHistoryResponse(_message.Message):
     __slots__ = ("entries",)
@@ -318,13 +360,15 @@ class DiffResponse(_message.Message):
     def __init__(self, differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ...) -> None: ...
 
 class GetEventsRequest(_message.Message):
-    __slots__ = ("limit",)
+    __slots__ = ("limit", "tenant")
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
     limit: int
-    def __init__(self, limit: _Optional[int] = ...) -> None: ...
+    tenant: str
+    def __init__(self, limit: _Optional[int] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("at", "author", "action", "generation", "detail", "kind", "failure", "passed_over")
+    __slots__ = ("at", "author", "action", "generation", "detail", "kind", "failure", "passed_over", "tenant")
     AT_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
@@ -333,6 +377,7 @@ class Event(_message.Message):
     KIND_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     PASSED_OVER_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
     at: float
     author: str
     action: str
@@ -341,7 +386,8 @@ class Event(_message.Message):
     kind: EventKind
     failure: _failure_pb2.Failure
     passed_over: _failure_pb2.Missing
-    def __init__(self, at: _Optional[float] = ..., author: _Optional[str] = ..., action: _Optional[str] = ..., generation: _Optional[int] = ..., detail: _Optional[str] = ..., kind: _Optional[_Union[EventKind, str]] = ..., failure: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ...) -> None: ...
+    tenant: str
+    def __init__(self, at: _Optional[float] = ..., author: _Optional[str] = ..., action: _Optional[str] = ..., generation: _Optional[int] = ..., detail: _Optional[str] = ..., kind: _Optional[_Union[EventKind, str]] = ..., failure: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class GetEventsResponse(_message.Message):
     __slots__ = ("events",)

@@ -45,7 +45,7 @@ class StoredGeneration(_message.Message):
     def __init__(self, format: _Optional[int] = ..., source_hash: _Optional[str] = ..., tables: _Optional[_Iterable[bytes]] = ..., routes: _Optional[_Iterable[_Union[StoredRoute, _Mapping]]] = ..., shards: _Optional[_Iterable[_Union[StoredShard, _Mapping]]] = ...) -> None: ...
 
 class StoredEntry(_message.Message):
-    __slots__ = ("number", "content_hash", "source_hash", "author", "message", "source_revision", "published_at")
+    __slots__ = ("number", "content_hash", "source_hash", "author", "message", "source_revision", "published_at", "tenant")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     SOURCE_HASH_FIELD_NUMBER: _ClassVar[int]
@@ -53,6 +53,7 @@ class StoredEntry(_message.Message):
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     SOURCE_REVISION_FIELD_NUMBER: _ClassVar[int]
     PUBLISHED_AT_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
     number: int
     content_hash: str
     source_hash: str
@@ -60,10 +61,11 @@ class StoredEntry(_message.Message):
     message: str
     source_revision: str
     published_at: float
-    def __init__(self, number: _Optional[int] = ..., content_hash: _Optional[str] = ..., source_hash: _Optional[str] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., source_revision: _Optional[str] = ..., published_at: _Optional[float] = ...) -> None: ...
+    tenant: str
+    def __init__(self, number: _Optional[int] = ..., content_hash: _Optional[str] = ..., source_hash: _Optional[str] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., source_revision: _Optional[str] = ..., published_at: _Optional[float] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class StoredEvent(_message.Message):
-    __slots__ = ("at", "author", "action", "generation", "detail", "kind", "cause")
+    __slots__ = ("at", "author", "action", "generation", "detail", "kind", "cause", "tenant")
     AT_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
@@ -71,6 +73,7 @@ class StoredEvent(_message.Message):
     DETAIL_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     CAUSE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
     at: float
     author: str
     action: str
@@ -78,7 +81,8 @@ class StoredEvent(_message.Message):
     detail: str
     kind: str
     cause: bytes
-    def __init__(self, at: _Optional[float] = ..., author: _Optional[str] = ..., action: _Optional[str] = ..., generation: _Optional[int] = ..., detail: _Optional[str] = ..., kind: _Optional[str] = ..., cause: _Optional[bytes] = ...) -> None: ...
+    tenant: str
+    def __init__(self, at: _Optional[float] = ..., author: _Optional[str] = ..., action: _Optional[str] = ..., generation: _Optional[int] = ..., detail: _Optional[str] = ..., kind: _Optional[str] = ..., cause: _Optional[bytes] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class StoredRollout(_message.Message):
     __slots__ = ("format", "active", "target", "phase", "entered", "live", "held", "leaving", "pinned", "note", "failure", "withdrawn", "fence", "desired_version", "oldest", "why_withdrawn", "passed_over", "undone")
@@ -120,8 +124,24 @@ class StoredRollout(_message.Message):
     undone: _containers.RepeatedScalarFieldContainer[int]
     def __init__(self, format: _Optional[int] = ..., active: _Optional[int] = ..., target: _Optional[int] = ..., phase: _Optional[str] = ..., entered: _Optional[float] = ..., live: _Optional[_Iterable[int]] = ..., held: _Optional[_Iterable[int]] = ..., leaving: _Optional[_Iterable[int]] = ..., pinned: _Optional[_Iterable[int]] = ..., note: _Optional[str] = ..., failure: _Optional[str] = ..., withdrawn: _Optional[int] = ..., fence: _Optional[int] = ..., desired_version: _Optional[int] = ..., oldest: _Optional[int] = ..., why_withdrawn: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., undone: _Optional[_Iterable[int]] = ...) -> None: ...
 
+class StoredLane(_message.Message):
+    __slots__ = ("tenant", "rollout")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    ROLLOUT_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    rollout: StoredRollout
+    def __init__(self, tenant: _Optional[str] = ..., rollout: _Optional[_Union[StoredRollout, _Mapping]] = ...) -> None: ...
+
+class StoredLanes(_message.Message):
+    __slots__ = ("format", "lanes")
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    LANES_FIELD_NUMBER: _ClassVar[int]
+    format: int
+    lanes: _containers.RepeatedCompositeFieldContainer[StoredLane]
+    def __init__(self, format: _Optional[int] = ..., lanes: _Optional[_Iterable[_Union[StoredLane, _Mapping]]] = ...) -> None: ...
+
 class StoredConsumer(_message.Message):
-    __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "disconnected", "orphaned", "synced_since", "refused_of", "unsynced_since", "refusals", "left")
+    __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "disconnected", "orphaned", "synced_since", "refused_of", "unsynced_since", "refusals", "left", "by_tenant", "synced_by_tenant")
     class RejectedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +149,20 @@ class StoredConsumer(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ByTenantEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: StoredArrears
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[StoredArrears, _Mapping]] = ...) -> None: ...
+    class SyncedByTenantEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: StoredSynced
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[StoredSynced, _Mapping]] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     SHARD_FIELD_NUMBER: _ClassVar[int]
@@ -146,6 +180,8 @@ class StoredConsumer(_message.Message):
     UNSYNCED_SINCE_FIELD_NUMBER: _ClassVar[int]
     REFUSALS_FIELD_NUMBER: _ClassVar[int]
     LEFT_FIELD_NUMBER: _ClassVar[int]
+    BY_TENANT_FIELD_NUMBER: _ClassVar[int]
+    SYNCED_BY_TENANT_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: str
     shard: str
@@ -163,7 +199,29 @@ class StoredConsumer(_message.Message):
     unsynced_since: float
     refusals: _containers.RepeatedCompositeFieldContainer[_failure_pb2.Refusal]
     left: bool
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., shard: _Optional[str] = ..., address: _Optional[str] = ..., port: _Optional[int] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., loaded: _Optional[_Iterable[str]] = ..., routes: _Optional[_Iterable[int]] = ..., since: _Optional[float] = ..., disconnected: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., synced_since: _Optional[float] = ..., refused_of: _Optional[int] = ..., unsynced_since: _Optional[float] = ..., refusals: _Optional[_Iterable[_Union[_failure_pb2.Refusal, _Mapping]]] = ..., left: _Optional[bool] = ...) -> None: ...
+    by_tenant: _containers.MessageMap[str, StoredArrears]
+    synced_by_tenant: _containers.MessageMap[str, StoredSynced]
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., shard: _Optional[str] = ..., address: _Optional[str] = ..., port: _Optional[int] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., loaded: _Optional[_Iterable[str]] = ..., routes: _Optional[_Iterable[int]] = ..., since: _Optional[float] = ..., disconnected: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., synced_since: _Optional[float] = ..., refused_of: _Optional[int] = ..., unsynced_since: _Optional[float] = ..., refusals: _Optional[_Iterable[_Union[_failure_pb2.Refusal, _Mapping]]] = ..., left: _Optional[bool] = ..., by_tenant: _Optional[_Mapping[str, StoredArrears]] = ..., synced_by_tenant: _Optional[_Mapping[str, StoredSynced]] = ...) -> None: ...
+
+class StoredArrears(_message.Message):
+    __slots__ = ("waiting_for", "refusals", "refused_of", "unsynced_since")
+    WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
+    REFUSALS_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_OF_FIELD_NUMBER: _ClassVar[int]
+    UNSYNCED_SINCE_FIELD_NUMBER: _ClassVar[int]
+    waiting_for: _containers.RepeatedScalarFieldContainer[str]
+    refusals: _containers.RepeatedCompositeFieldContainer[_failure_pb2.Refusal]
+    refused_of: int
+    unsynced_since: float
+    def __init__(self, waiting_for: _Optional[_Iterable[str]] = ..., refusals: _Optional[_Iterable[_Union[_failure_pb2.Refusal, _Mapping]]] = ..., refused_of: _Optional[int] = ..., unsynced_since: _Optional[float] = ...) -> None: ...
+
+class StoredSynced(_message.Message):
+    __slots__ = ("version", "at")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    at: float
+    def __init__(self, version: _Optional[int] = ..., at: _Optional[float] = ...) -> None: ...
 
 class StoredReport(_message.Message):
     __slots__ = ("replica", "heartbeat", "version", "consumers")

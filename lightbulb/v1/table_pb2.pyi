@@ -298,32 +298,45 @@ class TableSince(_message.Message):
     def __init__(self, since: _Optional[int] = ..., table: _Optional[_Union[ObjectiveTable, _Mapping]] = ...) -> None: ...
 
 class ObjectiveTables(_message.Message):
-    __slots__ = ("objective", "tables")
+    __slots__ = ("objective", "tables", "tenant")
     OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
     TABLES_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
     objective: str
     tables: _containers.RepeatedCompositeFieldContainer[TableSince]
-    def __init__(self, objective: _Optional[str] = ..., tables: _Optional[_Iterable[_Union[TableSince, _Mapping]]] = ...) -> None: ...
+    tenant: str
+    def __init__(self, objective: _Optional[str] = ..., tables: _Optional[_Iterable[_Union[TableSince, _Mapping]]] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class ActiveGeneration(_message.Message):
-    __slots__ = ("number", "content_hash", "fence", "store", "oldest")
+    __slots__ = ("number", "content_hash", "fence", "store", "oldest", "tenant")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
     STORE_FIELD_NUMBER: _ClassVar[int]
     OLDEST_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
     number: int
     content_hash: str
     fence: int
     store: str
     oldest: int
-    def __init__(self, number: _Optional[int] = ..., content_hash: _Optional[str] = ..., fence: _Optional[int] = ..., store: _Optional[str] = ..., oldest: _Optional[int] = ...) -> None: ...
+    tenant: str
+    def __init__(self, number: _Optional[int] = ..., content_hash: _Optional[str] = ..., fence: _Optional[int] = ..., store: _Optional[str] = ..., oldest: _Optional[int] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class SidecarState(_message.Message):
-    __slots__ = ("generation",)
+    __slots__ = ("generation", "others")
+    class OthersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     GENERATION_FIELD_NUMBER: _ClassVar[int]
+    OTHERS_FIELD_NUMBER: _ClassVar[int]
     generation: int
-    def __init__(self, generation: _Optional[int] = ...) -> None: ...
+    others: _containers.ScalarMap[str, int]
+    def __init__(self, generation: _Optional[int] = ..., others: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class ModelAssignment(_message.Message):
     __slots__ = ("name", "version", "memory_mib", "facts", "depends_on")

@@ -138,34 +138,34 @@ class Sidecar:
         self.to_server.append(DeltaRequest(type_url=kind, **parts))  # type: ignore[arg-type]
 
     def _note_request(self, request: DeltaRequest) -> None:
-        lane = self.session.subscriptions.get(request.type_url)
-        if lane is None or not request.nonce:
+        track = self.session.subscriptions.get(request.type_url)
+        if track is None or not request.nonce:
             return
-        answers = lane.pending is not None and lane.pending.nonce == request.nonce
+        answers = track.pending is not None and track.pending.nonce == request.nonce
         self.seen["a stale nonce"] += not answers
-        self.seen["an ACK that is late"] += answers and lane.late and request.error is None
+        self.seen["an ACK that is late"] += answers and track.late and request.error is None
         self.seen["a NACK"] += answers and request.error is not None
 
     def _note_response(self, response: DeltaResponse) -> None:
-        kind, lanes = response.type_url, self.session.subscriptions
+        kind, tracks = response.type_url, self.session.subscriptions
         wanted = self.snapshot.of(kind)
         if kind == CLUSTER:
             self.seen["a cluster taken back"] += any(name in wanted for name in response.removed)
             self.seen["clusters taken away"] += any(name not in wanted for name in response.removed)
-            older = [each for each in response.resources if each.name in lanes[kind].rejected]
+            older = [each for each in response.resources if each.name in tracks[kind].rejected]
             self.seen["an update taken back"] += any(each != wanted.get(each.name) for each in older)
-            self.seen["a search by halves"] += bool(lanes[kind].batch_limit)
+            self.seen["a search by halves"] += bool(tracks[kind].batch_limit)
 
     def _note_state(self) -> None:
-        lanes, clusters = self.session.subscriptions, self.snapshot.of(CLUSTER)
-        lane = lanes.get(CLUSTER)
-        if lane is not None and lane.pending is None:
-            self.seen["a removal held back"] += any(name not in clusters for name in lane.dirty)
-        for other in lanes.values():
+        tracks, clusters = self.session.subscriptions, self.snapshot.of(CLUSTER)
+        track = tracks.get(CLUSTER)
+        if track is not None and track.pending is None:
+            self.seen["a removal held back"] += any(name not in clusters for name in track.dirty)
+        for other in tracks.values():
             self.seen["news for a type that is under way"] += other.pending is not None and bool(other.dirty)
-        if ROUTE in lanes and lane is not None and lane.rejected:
-            self.seen["a route held back"] += lanes[ROUTE].pending is None and bool(lanes[ROUTE].dirty)
-            reasons = lane.refusals().values()
+        if ROUTE in tracks and track is not None and track.rejected:
+            self.seen["a route held back"] += tracks[ROUTE].pending is None and bool(tracks[ROUTE].dirty)
+            reasons = track.refusals().values()
             self.seen["a cluster given up"] += "not acknowledged in time" in reasons
 
     def _check(self) -> None:

@@ -40,8 +40,8 @@ from dataclasses import replace
 import pytest
 
 from lightbulb.ads.messages import DeltaRequest
-from lightbulb.ads.server.lanes import SessionLimits, TooManyNames
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT
+from lightbulb.ads.server.tracks import SessionLimits, TooManyNames
 from lightbulb.ads.values import (
     ACTIVE_GENERATION,
     CLUSTER,

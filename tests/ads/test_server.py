@@ -12,9 +12,9 @@ from envoy.service.discovery.v3 import discovery_pb2 as pb
 
 from lightbulb.ads.client.subscriber import Update
 from lightbulb.ads.server.form import both
-from lightbulb.ads.server.lanes import SessionLimits
 from lightbulb.ads.server.server import SERVER_OPTIONS, AdsServer
 from lightbulb.ads.server.snapshot import Snapshot
+from lightbulb.ads.server.tracks import SessionLimits
 from lightbulb.ads.values import CLUSTER, MAX_MESSAGE_BYTES, ROUTE, BadNode, Node
 from lightbulb.ads.wire import SERVICE
 from tests.ads.scripted_server import eventually, subscribed

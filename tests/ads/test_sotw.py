@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from lightbulb.ads.messages import SotwRequest, SotwResponse
-from lightbulb.ads.server.lanes import SessionLimits, TooManyNames
 from lightbulb.ads.server.refusals import EVERYTHING
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
 from lightbulb.ads.server.sotw import SotwSession
+from lightbulb.ads.server.tracks import SessionLimits, TooManyNames
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE
 from tests.ads.worlds import LIMITS, fleet, of, res
 

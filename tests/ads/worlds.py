@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from lightbulb.ads.messages import DeltaRequest, DeltaResponse
 from lightbulb.ads.server.delta import DeltaSession
-from lightbulb.ads.server.lanes import SessionLimits
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot, make_resource
+from lightbulb.ads.server.tracks import SessionLimits
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Resource
 
 LIMITS = SessionLimits(ack_seconds=15.0, asking_seconds=10.0)

@@ -17,6 +17,7 @@ from tests.cli.commands import ARGUMENTS, PATHS, command
 
 SHARED = {
     "LIGHTBULB_AUTHOR",
+    "LIGHTBULB_TENANT",
     "LIGHTBULB_CONTROL_PLANE",
     "LIGHTBULB_ENVOY",
     "LIGHTBULB_LIGHTBULB",

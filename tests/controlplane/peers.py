@@ -178,7 +178,9 @@ class Lightbulb(Peer):
     """Keeps what comes in a Feed, as the real one does."""
 
     def __init__(self, name: str = "l1", **metadata: str) -> None:
-        super().__init__(Node(id=name, metadata={"kind": "lightbulb", **metadata}), TYPES, AFRESH)
+        super().__init__(
+            Node(id=name, metadata={"kind": "lightbulb", "tenants": "1", **metadata}), TYPES, AFRESH
+        )
         self.feed = Feed()
 
     @property

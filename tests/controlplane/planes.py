@@ -19,6 +19,7 @@ from controlplane.replica.replica import Replica
 from controlplane.rollout.state import Phase, Policy, Rollout
 from controlplane.store.contract import Store
 from controlplane.store.open import open_store
+from lightbulb.model import DEFAULT_TENANT
 from lightbulb.rpc.details import TRAILER, ErrorInfo, error_info
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
@@ -104,8 +105,13 @@ class Plane:
 
     @property
     def rollout(self) -> Rollout:
-        assert self.replica.known.rollout is not None, "nothing was ever published"
-        return self.replica.known.rollout
+        return self.rollout_of(DEFAULT_TENANT)
+
+    def rollout_of(self, tenant: str) -> Rollout:
+        """Where a tenant's rollout stands, as far as this replica knows."""
+        rollout = self.replica.known.lanes.of(tenant)
+        assert rollout is not None, "nothing was ever published"
+        return rollout
 
     @property
     def version(self) -> int:
@@ -170,7 +176,7 @@ class Plane:
         return [(each.action, each.generation) for each in reversed(answer.events)]
 
     async def phase(self, *phases: Phase) -> None:
-        await eventually(f"{phases}, not {self.replica.known.rollout}", lambda: self.rollout.phase in phases)
+        await eventually(f"{phases}, not {self.replica.known.lanes}", lambda: self.rollout.phase in phases)
 
     async def active(self, number: int) -> None:
         await eventually(f"generation {number} to be active", lambda: self.rollout.active == number)

@@ -37,8 +37,10 @@ from controlplane.rollout.codec import plan_to_bytes
 from controlplane.rollout.state import Generation, Phase, Rollout
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import content_hash, read_workspace
+from lightbulb.model import DEFAULT_TENANT
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.planes import DEADLINE, eventually, plane, refused, run, told
+from tests.rollout.rollouts import alone
 from tests.rules.workspaces import rule, workspace
 
 PROBLEM = Problem(file="f", line=1, rule="r", code="C", message="m", remedy="x")
@@ -95,7 +97,7 @@ def test_a_compiler_gives_the_bytes_that_this_process_gives() -> None:
     rules, source_hash = compile_workspace(files), content_hash(files)
     first = Generation(number=1, content_hash="", plan=plan_beside(rules, Base())[0])
     rollout = Rollout(phase=Phase.SETTLED, entered=0.0, active=1, live=(1,), held=(1,))
-    bases = [Base(), base_of(rollout, {1: first})]
+    bases = [Base(), base_of(alone(rollout), DEFAULT_TENANT, {1: first})]
 
     async def scenario() -> None:
         async with compilers() as it, it.compiled(files) as compiled:

@@ -18,6 +18,7 @@ from lightbulb.ads.values import (
     ROUTE,
     SCOPED_ROUTE,
 )
+from lightbulb.tables.feed import IN_STEP
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import failure_pb2
 from tests.controlplane.peers import Peer, connected, endpoints, host, models, routes, sidecar, vips_of
@@ -485,7 +486,7 @@ def test_a_sidecar_out_of_sight_for_longer_than_its_lease_holds_nothing_up(store
             # it comes back with keys that are gone by now, and is told so
             await it.sidecars[1].connect(it.plane.target)
             await it.plane.synced(it.sidecars[1])
-            await eventually("word of it", lambda: it.tables.sidecars.get("s2") == 0)
+            await eventually("word of it", lambda: it.tables.sidecars.get("s2") is IN_STEP)
             assert not routes(it.sidecars[1], "Ranking|rank|1")
 
     run(scenario)
@@ -501,7 +502,7 @@ def test_a_cold_sidecars_clients_get_no_answer_until_it_routes_one(store: str) -
                 await it.plane.knows(cold)
                 assert it.tables.generation_for("cold") == 1  # the oldest: nothing is known of it
                 cold.release()
-                await eventually("word of it", lambda: it.tables.sidecars.get("cold") == 0)
+                await eventually("word of it", lambda: it.tables.sidecars.get("cold") is IN_STEP)
             finally:
                 await cold.disconnect()
 

@@ -13,6 +13,7 @@ from controlplane.replica.replica import Replica
 from controlplane.rollout.state import Phase, Policy
 from controlplane.store.open import open_store
 from lightbulb.ads.values import ACTIVE_GENERATION, SIDECAR_STATE
+from lightbulb.tables.feed import IN_STEP
 from tests.controlplane.peers import endpoints, host, sidecar
 from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, plane, run
 from tests.controlplane.test_replicas import snapshots
@@ -117,7 +118,7 @@ def test_who_came_a_moment_before_the_end_is_remembered(store: str) -> None:
         async with fixed(store) as it:
             newest = sidecar("s3")
             await newest.connect(it.plane.target)
-            await eventually("word of it", lambda: it.tables.sidecars.get("s3") == 0)
+            await eventually("word of it", lambda: it.tables.sidecars.get("s3") is IN_STEP)
             await it.plane.stop()
             assert it.plane.replica._reports.is_written
             await newest.disconnect()

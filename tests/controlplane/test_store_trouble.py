@@ -14,6 +14,7 @@ from controlplane.rollout.state import Phase
 from controlplane.store.contract import Change, Unreachable
 from controlplane.store.redis import RedisStore
 from controlplane.store.sqlite import SqliteStore
+from lightbulb.tables.feed import IN_STEP
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.peers import routes, sidecar
 from tests.controlplane.planes import DEADLINE, POLICY, eventually, refused, run, told
@@ -73,7 +74,7 @@ async def goes_down(server: RedisServer) -> None:
         late = sidecar("s3")
         await late.connect(it.plane.target)
         await it.plane.synced(late)
-        await eventually("Lightbulb to know it", lambda: it.tables.sidecars.get("s3") == 0)
+        await eventually("Lightbulb to know it", lambda: it.tables.sidecars.get("s3") is IN_STEP)
         assert it.plane.version == version
         await eventually("it to lead no more", lambda: not it.plane.replica.leading)
 

@@ -21,10 +21,10 @@ from controlplane.xds import resources
 from controlplane.xds.listener import listener
 from controlplane.xds.nodes import SidecarNode, identify
 from lightbulb.ads.server.form import both
-from lightbulb.ads.server.lanes import SessionLimits
 from lightbulb.ads.server.server import SERVER_OPTIONS, AdsServer
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
 from lightbulb.ads.server.stream_status import StreamStatus
+from lightbulb.ads.server.tracks import SessionLimits
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Node
 from lightbulb.model import ROUTING_KEY_HEADER
 from lightbulb.sidecar.bootstrap import SidecarSettings

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from controlplane.xds import resources
-from lightbulb.ads.server.lanes import SessionLimits
 from lightbulb.ads.server.snapshot import Snapshot
+from lightbulb.ads.server.tracks import SessionLimits
 from lightbulb.ads.values import CLUSTER, LISTENER, LISTENER_NAME, ROUTE, SCOPED_ROUTE, Resource
 from lightbulb.sidecar.process import Sidecar
 from tests.envoy import broken

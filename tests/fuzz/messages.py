@@ -12,9 +12,9 @@ from controlplane.xds.nodes import identify, is_behind
 from lightbulb.ads import wire
 from lightbulb.ads.messages import DeltaRequest, DeltaResponse
 from lightbulb.ads.server.delta import DeltaSession
-from lightbulb.ads.server.lanes import SessionLimits, TooManyNames
 from lightbulb.ads.server.snapshot import make_resource
 from lightbulb.ads.server.sotw import SotwSession
+from lightbulb.ads.server.tracks import SessionLimits, TooManyNames
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, OBJECTIVE_TABLES, BadNode, CommitStamp, Node
 from lightbulb.client.client import _answer_of, _outcomes
 from lightbulb.errors import LightbulbError
@@ -22,6 +22,7 @@ from lightbulb.host.errors import BadInput
 from lightbulb.host.tensors import inputs_of, outputs_wanted, parameters_of
 from lightbulb.host.workflow import DTYPES, TensorSpec
 from lightbulb.model import (
+    DEFAULT_TENANT,
     NO_GENERATION,
     ActiveGeneration,
     ModelAssignment,
@@ -209,8 +210,8 @@ def _take_table(data: bytes) -> None:
 def _resolving() -> Iterator[Decoder]:
     tables = Tables(
         objectives={OBJECTIVE: Timeline((0,), (Resolver(TABLE),))},
-        sidecars={"late": 3},
-        generation=ActiveGeneration(number=7, content_hash="h"),
+        sidecars={"late": SidecarState(generation=3)},
+        generations={DEFAULT_TENANT: ActiveGeneration(number=7, content_hash="h")},
     )
     respond = Responder(lambda: tables)
     queries = [

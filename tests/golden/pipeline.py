@@ -17,18 +17,22 @@ from controlplane.planning.beside import plan_beside
 from controlplane.problems import WorkspaceError
 from controlplane.rollout.codec import plan_from_bytes, plan_to_bytes, shard_from_bytes
 from controlplane.rollout.desired_state import models_by_shard, routing_rules, tables, vips
+from controlplane.rollout.lanes import NO_LANES
 from controlplane.rollout.state import Generation, Phase, Rollout
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import content_hash, read_workspace
 from controlplane.xds import resources
 from lightbulb.ads.values import Resource
+from lightbulb.model import DEFAULT_TENANT
 from lightbulb.resolution.codec import table_from_bytes
 from lightbulb.v1 import table_pb2
 
 Files = Mapping[str, str]
 """Name -> text."""
 
-WITH_ONE_LIVE = Rollout(phase=Phase.SETTLED, entered=0.0, active=1, oldest=1, live=(1,), held=(1,))
+WITH_ONE_LIVE = NO_LANES.after(
+    DEFAULT_TENANT, Rollout(phase=Phase.SETTLED, entered=0.0, active=1, oldest=1, live=(1,), held=(1,))
+)
 """What a second generation is planned beside."""
 
 
@@ -51,7 +55,7 @@ def show(case: Path) -> Files:
 def _publish(number: int, folder: Path, before: Mapping[int, Generation]) -> Generation:
     workspace = read_workspace(folder)
     plan, release = plan_beside(
-        compile_workspace(workspace), base_of(WITH_ONE_LIVE if before else None, before)
+        compile_workspace(workspace), base_of(WITH_ONE_LIVE if before else NO_LANES, DEFAULT_TENANT, before)
     )
     assert release is None, "the cases' shards have room for both generations"
     body = plan_to_bytes(plan, content_hash(workspace))

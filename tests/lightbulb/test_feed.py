@@ -29,7 +29,7 @@ from lightbulb.resolution.codec import (
     table_to_bytes,
 )
 from lightbulb.resolution.resolve import Resolver
-from lightbulb.tables.feed import EMPTY_TABLES, SLICE, Feed
+from lightbulb.tables.feed import EMPTY_TABLES, IN_STEP, SLICE, Feed
 from tests.lightbulb.tables import OBJECTIVE, TABLE, source, tables_to_bytes, target
 
 
@@ -83,7 +83,7 @@ def test_a_feed_is_ready_when_a_generation_has_come() -> None:
     assert feed.ready
     assert feed.tables.generation.number == 3
     assert resolver(feed).table == TABLE
-    assert feed.tables.sidecars == {"a": 0}
+    assert feed.tables.sidecars == {"a": IN_STEP}
 
 
 def test_readers_keep_the_tables_that_they_took() -> None:
@@ -211,7 +211,7 @@ def test_who_is_behind_or_another_takes_nobody_back(intruder: Update, reasons: t
 
     # caught up, or on to another one that isn't: only what differs from the intruder's is sent
     apply(feed, tables(TABLE, removed=("Theirs",)), generation(9, fence=5, store="ours"))
-    assert (list(feed.tables.objectives), dict(feed.tables.sidecars)) == ([OBJECTIVE], {"b": 0})
+    assert (list(feed.tables.objectives), dict(feed.tables.sidecars)) == ([OBJECTIVE], {"b": IN_STEP})
     assert feed.settled
 
 

@@ -9,13 +9,20 @@ import pytest
 from hypothesis import assume, given
 
 from lightbulb.errors import InvalidContext, LightbulbError, OverrideRefused, Unavailable, UnknownObjective
-from lightbulb.model import NO_GENERATION, ActiveGeneration, AttributeValue, RequestContext
+from lightbulb.model import (
+    DEFAULT_TENANT,
+    NO_GENERATION,
+    ActiveGeneration,
+    AttributeValue,
+    RequestContext,
+    SidecarState,
+)
 from lightbulb.resolution.resolve import Allocation, Reason, Resolver
 from lightbulb.rpc.answer import Query
 from lightbulb.rpc.messages import answer_from_proto, context_from_proto, request_to_proto
 from lightbulb.rpc.status import error_to_proto
 from lightbulb.service.responder import NEIGHBOURS, Responder
-from lightbulb.tables.feed import EMPTY_TABLES, Tables, Timeline
+from lightbulb.tables.feed import EMPTY_TABLES, IN_STEP, Tables, Timeline
 from lightbulb.v1 import lightbulb_pb2 as pb
 from lightbulb.v1 import table_pb2
 from tests.lightbulb import anything
@@ -25,7 +32,7 @@ OBJECTIVES = (OBJECTIVE, "PaymentFraudDetection", "SearchRanking")
 TABLES = Tables(
     objectives={name: Timeline((0,), (Resolver(replace(TABLE, objective=name)),)) for name in OBJECTIVES},
     sidecars={},
-    generation=ActiveGeneration(number=7, content_hash="h"),
+    generations={DEFAULT_TENANT: ActiveGeneration(number=7, content_hash="h")},
 )
 CELL_3 = {"12345": 3}
 
@@ -80,7 +87,7 @@ def test_the_same_answer_is_the_same_bytes_until_the_tables_change() -> None:
     one = responder.resolve(request(allocations=CELL_3, country="US").SerializeToString())
     other = responder.resolve(request("v", allocations=CELL_3, country="CA").SerializeToString())
     assert one is other
-    held.append(replace(TABLES, generation=ActiveGeneration(number=8, content_hash="h")))
+    held.append(replace(TABLES, generations={DEFAULT_TENANT: ActiveGeneration(number=8, content_hash="h")}))
     again = responder.resolve(request(allocations=CELL_3, country="US").SerializeToString())
     assert (
         pb.ResolveResponse.FromString(one).generation,
@@ -96,8 +103,12 @@ def lifetimes(objective: str, *seconds: float) -> Timeline:
 
 CHANGING = Tables(
     objectives={OBJECTIVE: lifetimes(OBJECTIVE, *range(10)), "Steady": lifetimes("Steady", 60.0)},
-    sidecars={"synced": 0, "behind": 6, "cold": NO_GENERATION},
-    generation=ActiveGeneration(number=7, content_hash="h", oldest=4),
+    sidecars={
+        "synced": IN_STEP,
+        "behind": SidecarState(generation=6),
+        "cold": SidecarState(generation=NO_GENERATION),
+    },
+    generations={DEFAULT_TENANT: ActiveGeneration(number=7, content_hash="h", oldest=4)},
 )
 
 
@@ -110,8 +121,8 @@ def test_an_answer_is_from_the_generation_that_the_callers_sidecar_routes(sideca
 
 
 def test_a_stranger_is_answered_from_the_active_generation_when_no_oldest_is_said() -> None:
-    generation = replace(CHANGING.generation, oldest=0)
-    assert respond(request(sidecar="stranger"), replace(CHANGING, generation=generation)).generation == 7
+    generations = {DEFAULT_TENANT: replace(CHANGING.generation, oldest=0)}
+    assert respond(request(sidecar="stranger"), replace(CHANGING, generations=generations)).generation == 7
 
 
 def test_a_sidecar_that_routes_nothing_is_a_refusal_that_names_it_and_fails_alone() -> None:
@@ -148,13 +159,13 @@ def test_an_answer_is_serialized_once_a_generation_whatever_else_changes() -> No
         ]
 
     first = answers()
-    held.append(replace(CHANGING, sidecars={"behind": 6}))
+    held.append(replace(CHANGING, sidecars={"behind": SidecarState(generation=6)}))
     assert all(map(operator.is_, answers(), first))
     # a publish that leaves this objective as it is
     objectives = {**CHANGING.objectives, OBJECTIVE: lifetimes(OBJECTIVE, *range(11))}
     held.append(replace(held[-1], objectives=objectives))
     assert all(map(operator.is_, answers(), first))
-    held.append(replace(held[-1], generation=replace(CHANGING.generation, number=8)))
+    held.append(replace(held[-1], generations={DEFAULT_TENANT: replace(CHANGING.generation, number=8)}))
     again = answers()
     assert all(map(operator.is_, again[1:], first[1:]))
     assert pb.ResolveResponse.FromString(again[0]).generation == 8
@@ -236,7 +247,7 @@ def test_bytes_that_are_no_request_are_refused(data: bytes) -> None:
 
 
 def test_nothing_is_answered_before_a_generation_has_come() -> None:
-    for tables in (EMPTY_TABLES, replace(TABLES, generation=EMPTY_TABLES.generation)):
+    for tables in (EMPTY_TABLES, replace(TABLES, generations={})):
         responder = Responder(lambda held=tables: held)
         with pytest.raises(Unavailable, match="no configuration yet"):
             responder.resolve(request().SerializeToString())

@@ -10,6 +10,8 @@ from controlplane.planning.beside import Base, plan_beside
 from controlplane.problems import WorkspaceError
 from controlplane.rollout.state import Generation, Phase, Rollout
 from controlplane.rules.compile import compile_workspace
+from lightbulb.model import DEFAULT_TENANT
+from tests.rollout.rollouts import alone
 from tests.rules.workspaces import workspace
 
 
@@ -54,37 +56,41 @@ def state(**changes) -> Rollout:
     return replace(Rollout(phase=Phase.SETTLED, entered=0.0, active=2, live=(1, 2), held=(2,)), **changes)
 
 
+def stands_on(state: Rollout) -> Base:
+    return base_of(alone(state), DEFAULT_TENANT, LIVE)
+
+
 def test_with_room_nothing_leaves() -> None:
     small = version(4, rules(fancy=10, plain=10))
-    assert plan_beside(small, base_of(state(), LIVE))[1] is None
+    assert plan_beside(small, stands_on(state()))[1] is None
 
 
 def test_the_oldest_that_nobody_holds_leaves_when_there_is_no_room() -> None:
-    assert plan_beside(version(4, rules()), base_of(state(), LIVE))[1] == (1,)
+    assert plan_beside(version(4, rules()), stands_on(state()))[1] == (1,)
 
 
 def test_what_is_leaving_already_is_waited_for_before_anything_else_must_go() -> None:
     unloading = state(live=(2,), leaving=(1,))
-    assert plan_beside(version(4, rules()), base_of(unloading, LIVE))[1] == ()
+    assert plan_beside(version(4, rules()), stands_on(unloading))[1] == ()
 
 
 @pytest.mark.parametrize("stays", [state(held=(1, 2)), state(pinned=(1,))])
 def test_what_may_not_leave_is_named(stays: Rollout) -> None:
     with pytest.raises(WorkspaceError) as caught:
-        plan_beside(version(4, rules()), base_of(stays, LIVE))
+        plan_beside(version(4, rules()), stands_on(stays))
     assert {problem.code for problem in caught.value.problems} == {"DOES_NOT_FIT"}
     assert all("generations 1, 2 stay loaded" in problem.remedy for problem in caught.value.problems)
 
 
 def test_a_plan_as_it_is_finds_room_in_the_same_way() -> None:
-    assert room_for(LIVE[3].plan, state(), LIVE) == (1,)
-    assert room_for(LIVE[1].plan, state(), LIVE) is None
+    assert room_for(LIVE[3].plan, stands_on(state())) == (1,)
+    assert room_for(LIVE[1].plan, stands_on(state())) is None
 
 
 def test_a_vip_that_old_keys_lead_to_at_another_shard_is_refused() -> None:
     taken = rules(shards="{name: b, vip: vip-a, memory: 8GiB}")
     with pytest.raises(WorkspaceError) as caught:
-        plan_beside(version(4, taken), base_of(state(), LIVE))
+        plan_beside(version(4, taken), stands_on(state()))
     (problem,) = caught.value.problems
     assert (problem.file, problem.line, problem.code) == ("fleet.yaml", 2, "VIP_IN_USE")
     assert "shard a in generation 2" in problem.message or "shard a in generation 1" in problem.message

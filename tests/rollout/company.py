@@ -1,26 +1,28 @@
-"""A company in small: one store, two replicas, hosts, sidecars and Lightbulbs, and clients that cache.
+"""A company of two tenants in small: a store, two replicas, hosts, sidecars, Lightbulbs, clients that cache.
 
 After every single thing that happens it checks what must always hold. `seen` counts what was reached.
 """
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from controlplane.rollout.advance import Progress, advance, kept, retire_after
 from controlplane.rollout.codec import (
+    lanes_from_bytes,
+    lanes_to_bytes,
     report_from_bytes,
     report_to_bytes,
-    rollout_from_bytes,
-    rollout_to_bytes,
 )
 from controlplane.rollout.desired_state import DesiredState, desired_state
 from controlplane.rollout.gates import progress
+from controlplane.rollout.lanes import NO_LANES, Lanes
 from controlplane.rollout.operations import publish, roll_back
 from controlplane.rollout.registry import Report
 from controlplane.rollout.state import MAX_LIVE, UNDER_WAY, Generation, Moment, Phase, Rollout
 from tests.lightbulb.tables import TABLE
 from tests.rollout.clients import POLICY, Clients
-from tests.rollout.consumers import PARTS, STORE, Fake, Replica, Sight
+from tests.rollout.consumers import PARTS, STORE, TENANTS, Fake, Replica, Sight
 from tests.rollout.rollouts import plan
 
 FOLLOWS = {
@@ -33,14 +35,17 @@ FOLLOWS = {
 }
 
 TABLES = {
-    content: replace(TABLE, objective="o", input_type=str(content), models=()) for content in range(1, 8)
+    (objective, content): replace(TABLE, objective=objective, input_type=str(content), models=())
+    for objective in TENANTS.values()
+    for content in range(1, 8)
 }
-"""Content -> its table; equal tables are one object."""
+"""Objective and content -> its table; equal tables are one object."""
 
 
-def content_of(number: int, content: int, vip: str) -> Generation:
-    whole = replace(plan(content, vip), tables=(TABLES[content],))
-    return Generation(number=number, content_hash=f"{content}{vip}", plan=whole)
+def content_of(number: int, content: int, vip: str, tenant: str) -> Generation:
+    objective = TENANTS[tenant]
+    whole = replace(plan(content, vip, objective), tables=(TABLES[objective, content],))
+    return Generation(number=number, content_hash=f"{content}{vip}", plan=whole, tenant=tenant)
 
 
 def fakes() -> dict[str, Fake]:
@@ -63,7 +68,7 @@ class Company:
         self.seen = seen
         self.now = 1_000.0
         self.version = 0
-        self.rollout: Rollout | None = None
+        self.lanes = NO_LANES
         self.generations: dict[int, Generation] = {}
         self.fakes = fakes()
         self.replicas = {name: Replica(name=name) for name in ("r1", "r2")}
@@ -79,11 +84,11 @@ class Company:
     def wait(self, seconds: float) -> None:
         self.beat()
         self.now += seconds
-        self.clients.ask(self.now, (self.version, self.rollout), self.generations)
+        self.clients.ask(self.now, (self.version, self.lanes), self.generations)
         self.beat()
 
     def read(self, replica: Replica) -> None:
-        head = (self.version, self.rollout)
+        head = (self.version, self.lanes)
         sight = Sight(fakes=self.fakes, reports=self.reports, now=self.now, policy=POLICY)
         replica.read(head, self.generations, sight)
         self.check()
@@ -126,7 +131,7 @@ class Company:
 
     def leave(self, fake: Fake) -> None:
         """It says goodbye and ends: its clients hold no answers for it; a Lightbulb's may hold its own."""
-        self.clients.ask(self.now, (self.version, self.rollout), self.generations)
+        self.clients.ask(self.now, (self.version, self.lanes), self.generations)
         replica = self.replicas[fake.replica]
         self.read(replica)
         replica.lose(fake, self.now, in_order=True)
@@ -155,35 +160,41 @@ class Company:
         for part in fake.acked.keys() & {"models"}:
             del fake.acked[part]
 
-    def progress(self) -> Progress:
+    def progress(self, tenant: str) -> Progress:
         leader = self.living()[0]
-        assert self.rollout is not None
         assert leader.desired is not None
         return progress(
-            self.rollout,
-            leader.desired.target,
-            leader.everybody,
+            self.lanes.rollouts[tenant],
+            leader.desired.targets.get(tenant, {}),
+            [each.for_tenant(tenant) for each in leader.everybody],
             self.now,
             POLICY,
             live=leader.desired.required,
         )
 
     def step(self) -> bool:
-        """The replica that leads looks at the phase's consumers; return whether it took a step."""
-        if self.rollout is None or not self.living():
+        """The replica that leads looks at the phases' consumers; return whether it took a step."""
+        if not self.lanes.rollouts or not self.living():
             return False
-        leader, before = self.living()[0], self.rollout
+        leader = self.living()[0]
         self.read(leader)
-        said = self.progress()
-        delay = retire_after([self.generations[each] for each in before.held], before.active, POLICY)
-        following = advance(before, said, POLICY, delay, self.moment())
-        self._note_waiting(before, following, said)
-        if following == before:
+        steps = {}
+        for tenant, before in self.lanes:
+            said = self.progress(tenant)
+            delay = retire_after([self.generations[each] for each in before.held], before.active, POLICY)
+            following = advance(before, said, POLICY, delay, self.moment())
+            self._note_waiting(before, following, said)
+            if following != before:
+                steps[tenant] = following
+                assert following.phase in FOLLOWS[before.phase], "a phase was skipped"
+        if not steps:
             return False
         self.write(leader)
-        assert following.phase in FOLLOWS[before.phase], "a phase was skipped"
-        self.commit(following)
-        self._note_step(before, following)
+        before = self.lanes
+        self.seen["two tenants' steps at once"] += len(steps) > 1
+        self.commit(steps)
+        for tenant, following in steps.items():
+            self._note_step(before.rollouts[tenant], following)
         return True
 
     def go_on(self, seconds: float, rounds: int) -> None:
@@ -197,19 +208,19 @@ class Company:
     def moment(self) -> Moment:
         return Moment(self.now, self.version + 1)
 
-    def publish(self, content: int, vip: str, release: tuple[int, ...] | None) -> None:
+    def publish(self, tenant: str, content: int, vip: str, release: tuple[int, ...] | None) -> None:
         number = max(self.generations, default=0) + 1
-        generations = {**self.generations, number: content_of(number, content, vip)}
-        following = publish(self.rollout, number, release, self.moment())
+        generations = {**self.generations, number: content_of(number, content, vip, tenant)}
+        following = publish(self.lanes.of(tenant), number, release, self.moment())
         self.generations = generations
-        self.commit(following)
+        self.commit({tenant: following})
 
-    def roll_back(self, number: int) -> None:
-        before = self.rollout
+    def roll_back(self, tenant: str, number: int) -> None:
+        before = self.lanes.of(tenant)
         following = roll_back(before, number, self.moment())
         assert before is not None
         if following != before:
-            self.commit(following)
+            self.commit({tenant: following})
             assert following.phase is Phase.RETIRING, "a rollback is one step"
             assert following.target == 0
             assert number in {0, following.active}
@@ -219,39 +230,58 @@ class Company:
             self.seen["a rollback"] += 1
             self.seen["a rollback that withdraws"] += bool(before.target)
 
-    def commit(self, following: Rollout) -> None:
-        """Take the next state, as it is read back wherever a crash comes."""
-        before, self.rollout = self.rollout, rollout_from_bytes(rollout_to_bytes(following))
-        assert self.rollout == following
+    def commit(self, steps: Mapping[str, Rollout]) -> None:
+        """Take the next states, as they are read back wherever a crash comes."""
+        before, lanes = self.lanes, self.lanes
+        for tenant, following in steps.items():
+            lanes = lanes.after(tenant, following)
+        self.lanes = lanes_from_bytes(lanes_to_bytes(lanes))
+        assert self.lanes == lanes
         self.version += 1
+        for tenant, following in steps.items():
+            self._note_commit(before.of(tenant), following)
+        for tenant, rollout in before:
+            if tenant not in steps:
+                assert self.lanes.of(tenant) == rollout, "another tenant's operation changed it"
+                under_way = rollout.phase in UNDER_WAY
+                self.seen["a tenant's change while another is under way"] += under_way
+        self._check_change(before, self.lanes, steps)
+        self.check()
+
+    def _note_commit(self, before: Rollout | None, following: Rollout) -> None:
         failure = following.failure
         if failure is not None and before is not None and following.withdrawn != before.withdrawn:
             self.seen[f"withdrawn: {failure.kind.name}"] += 1
         self.seen[following.phase.value] += 1
-        if before is not None:
-            self._check_change(before, following)
-        self.check()
 
     # What must hold
 
     def check(self) -> None:
-        self.clients.ask(self.now, (self.version, self.rollout), self.generations)
-        if self.rollout is not None:
-            _check_state(self.rollout)
-            self.clients.check(self.now, self.rollout, self.generations)
+        self.clients.ask(self.now, (self.version, self.lanes), self.generations)
+        for _, rollout in self.lanes:
+            _check_state(rollout)
+        self.clients.check(self.now, self.lanes, self.generations)
 
-    def desired(self, rollout: Rollout) -> DesiredState:
-        return desired_state(rollout, self.generations, STORE)
+    def desired(self, lanes: Lanes) -> DesiredState:
+        return desired_state(lanes, self.generations, STORE)
 
-    def _check_change(self, before: Rollout, after: Rollout) -> None:
-        assert after.fence >= before.fence
-        assert after.desired_version >= before.desired_version
-        if after.active != before.active:
-            assert after.fence > before.fence
-            assert after.active in before.routed, "handed out before everybody routes it"
-            assert after.active in before.loaded
-        one, other = self.desired(before), self.desired(after)
-        if replace(one, target={}, version=0) != replace(other, target={}, version=0):
+    def _check_change(self, before: Lanes, after: Lanes, tenants: Iterable[str]) -> None:
+        for tenant in tenants:
+            one, other = before.of(tenant), after.rollouts[tenant]
+            if one is None:
+                continue
+            assert other.fence >= one.fence
+            assert other.desired_version >= one.desired_version
+            if other.active != one.active:
+                assert other.fence > one.fence
+                assert other.active in one.routed, "handed out before everybody routes it"
+                assert other.active in one.loaded
+        shown = [
+            replace(self.desired(each), targets={}, loaded={}, version=0)
+            for each in (before, after)
+            if each.rollouts
+        ]
+        if len(shown) > 1 and shown[0] != shown[1]:
             assert after.desired_version > before.desired_version, "it changes what somebody should have"
 
     def _note_waiting(self, before: Rollout, following: Rollout, said: Progress) -> None:

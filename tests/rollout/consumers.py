@@ -4,10 +4,12 @@ In lockstep and without a protocol: a stream shows a consumer what its replica k
 consumer acknowledges or refuses what it takes. What a replica makes of that is what `ConsumerTracker` does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from controlplane.model import RoutingRule
+from controlplane.replica.standing import routes_of, synced_by_tenant
 from controlplane.rollout.desired_state import (
     DesiredState,
     Generations,
@@ -16,11 +18,24 @@ from controlplane.rollout.desired_state import (
     sidecar_states,
 )
 from controlplane.rollout.failure import Refusal
-from controlplane.rollout.registry import Address, Consumer, Report, adopt, merge
-from controlplane.rollout.state import Policy, Rollout
+from controlplane.rollout.lanes import NO_LANES, Lanes
+from controlplane.rollout.registry import Address, Arrears, Consumer, Report, adopt, merge
+from controlplane.rollout.state import Policy
+from lightbulb.model import DEFAULT_TENANT
 
 STORE = "store"
-PARTS = {"host": ("models",), "sidecar": ("routes",), "lightbulb": ("tables", "states", "active")}
+TENANTS = {DEFAULT_TENANT: "o", "other": "p"}
+"""Tenant -> its objective."""
+
+PARTS = {
+    "host": ("models",),
+    "sidecar": tuple(f"routes {tenant}" for tenant in TENANTS),
+    "lightbulb": (
+        *(f"tables {tenant}" for tenant in TENANTS),
+        "states",
+        *(f"active {tenant}" for tenant in TENANTS),
+    ),
+}
 """In the order in which they are sent; a Lightbulb is told what is active once it has what that needs."""
 
 Shown = Mapping[str, Any]
@@ -94,14 +109,15 @@ class Fake:
 
 def _named(part: str, value: Any, number: int) -> list[str]:
     """The resources of a part that have the content `number` in them."""
-    match part:
-        case "models":
+    match part.split():
+        case ["models"]:
             return [model.id for model in value if model.id == f"m@{number}"]
-        case "routes":
-            return ["o"] if any(rule.key == f"o|m|{number}" for rule in value[0]) else []
-        case "tables":
+        case ["routes", tenant]:
+            name = TENANTS[tenant]
+            return [name] if any(rule.key == f"{name}|m|{number}" for rule in value[0]) else []
+        case ["tables", tenant]:
             held = [entry.table for tables in value for entry in tables.tables if entry.table is not None]
-            return ["o"] if any(table.input_type == str(number) for table in held) else []
+            return [TENANTS[tenant]] if any(table.input_type == str(number) for table in held) else []
     return []
 
 
@@ -123,7 +139,7 @@ class Replica:
     ended: bool = False
     heartbeat: float = 0.0
     version: int = 0
-    rollout: Rollout | None = None
+    lanes: Lanes = NO_LANES
     desired: DesiredState | None = None
     addresses: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
     states: Mapping[str, object] = field(default_factory=dict)
@@ -150,17 +166,25 @@ class Replica:
         if fake.kind == "host":
             return {"models": desired.models.get(fake.shard, ())}
         if fake.kind == "sidecar":
-            return {"routes": (desired.rules, self.addresses)} if desired.rules else None
-        if not desired.tables:
+            routes = {
+                f"routes {tenant}": (rules, self._addresses(rules)) for tenant, rules in desired.rules.items()
+            }
+            return routes if any(desired.rules.values()) else None
+        if not any(desired.tables.values()):
             return None
-        active = {} if desired.active is None else {"active": desired.active}
-        return {"tables": desired.tables, "states": self.states} | active
+        tables = {f"tables {tenant}": own for tenant, own in desired.tables.items()}
+        active = {f"active {tenant}": own for tenant, own in desired.active.items()}
+        return tables | {"states": self.states} | active
+
+    def _addresses(self, rules: Iterable[RoutingRule]) -> Mapping[str, tuple[Address, ...]]:
+        return {rule.vip: self.addresses[rule.vip] for rule in rules}
 
     def may_take(self, fake: Fake, part: str) -> bool:
         """Say whether a part is on its way to a consumer: the generation waits for what comes before."""
         shown = self.shown(fake) or {}
         owed = fake.owed(shown)
-        return part in owed and (part != "active" or owed == ("active",))
+        before = [each for each in owed if not each.startswith("active")]
+        return part in owed and not (part.startswith("active") and before)
 
     def lose(self, fake: Fake, now: float, *, in_order: bool = False) -> None:
         """Note that a stream has ended; `in_order` with a goodbye."""
@@ -169,15 +193,15 @@ class Replica:
             stream = self.streams.pop(fake.id)
             self.gone[fake.id] = stream.departed(now) if in_order else stream.lost(now, orphaned=False)
 
-    def read(self, head: tuple[int, Rollout | None], generations: Generations, sight: Sight) -> None:
+    def read(self, head: tuple[int, Lanes], generations: Generations, sight: Sight) -> None:
         """Take the store's head, and show what follows from it and from what everybody said so far."""
         self._look(sight)
-        self.version, self.rollout = head
-        if self.rollout is None:
+        self.version, self.lanes = head
+        if not self.lanes.rollouts:
             return
-        self.desired = desired_state(self.rollout, generations, STORE)
+        self.desired = desired_state(self.lanes, generations, STORE)
         self.addresses = ready_addresses(self.desired, self.everybody, sight.now, sight.policy)
-        self.states = sidecar_states(self.rollout, self.everybody)
+        self.states = sidecar_states(self.lanes, self.everybody)
         self._look(sight)
 
     def report(self) -> Report:
@@ -204,22 +228,55 @@ class Replica:
         )
 
     def _consumer(self, fake: Fake, known: Consumer, now: float) -> Consumer:
-        shown = self.shown(fake)
-        routed = self.rollout.routed if self.rollout is not None else ()
+        shown, lanes = self.shown(fake), self.lanes
         waiting_for = fake.owed(shown) if shown is not None else ()
         refusals = fake.refusals(shown) if shown is not None else ()
         synced = shown is not None and not waiting_for
-        first = synced and self.synced.get(fake.id) != (shown, routed)
+        first = synced and self.synced.get(fake.id) != (shown, lanes.routed)
         if synced:
-            self.synced[fake.id] = (shown, routed)
-        routes = synced and fake.kind == "sidecar" and not refusals
-        return replace(
+            self.synced[fake.id] = (shown, lanes.routed)
+        seen = replace(
             known,
             waiting_for=waiting_for,
             refusals=refusals,
             loaded=frozenset(model.id for model in fake.has.get("models", ())),
-            routes=routed if routes else known.routes,
             synced_since=now if first else known.synced_since,
             unsynced_since=(known.unsynced_since or now) if waiting_for or refusals else 0.0,
-            refused_of=known.refusal_of(refusals, routed),
         )
+        behind = self._arrears(known, waiting_for, refusals, now) if shown is not None else {}
+        return replace(
+            seen,
+            routes=routes_of(known, lanes, behind)
+            if shown is not None and fake.kind == "sidecar"
+            else known.routes,
+            by_tenant=behind or None,
+            synced_by_tenant=synced_by_tenant(known, lanes, behind, now) if shown is not None else {},
+        )
+
+    def _arrears(
+        self, known: Consumer, owed: Iterable[str], refusals: Iterable[Refusal], now: float
+    ) -> Mapping[str, Arrears]:
+        """How a consumer is behind with each tenant; what is told by no name is each one's."""
+        found = {}
+        for tenant, rollout in self.lanes:
+            waiting = tuple(part for part in owed if tenant in _tenants_of(part))
+            refused = tuple(each for each in refusals if tenant in _tenants_of_resource(each.resource))
+            if waiting or refused:
+                before = known.for_tenant(tenant)
+                found[tenant] = Arrears(
+                    waiting_for=waiting,
+                    refusals=refused,
+                    unsynced_since=before.unsynced_since or now,
+                    refused_of=before.refusal_of(refused, rollout.routed),
+                )
+        return found
+
+
+def _tenants_of(part: str) -> tuple[str, ...]:
+    """Whose a part is. Sidecars' states are nobody's in particular; models may be everybody's."""
+    _, _, tenant = part.partition(" ")
+    return (tenant,) if tenant else tuple(TENANTS)
+
+
+def _tenants_of_resource(name: str) -> tuple[str, ...]:
+    return tuple(tenant for tenant, objective in TENANTS.items() if objective == name) or tuple(TENANTS)

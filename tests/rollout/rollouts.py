@@ -5,9 +5,10 @@ from dataclasses import replace
 from controlplane.model import Plan, RoutingRule, ShardAssignment
 from controlplane.rollout.advance import Progress
 from controlplane.rollout.failure import Laggard, Refusal
+from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.state import Generation, Moment, Phase, Policy, Rollout
 from lightbulb.ads.values import MODEL_ASSIGNMENT
-from lightbulb.model import ModelAssignment
+from lightbulb.model import DEFAULT_TENANT, ModelAssignment
 from tests.lightbulb.tables import TABLE
 
 POLICY = Policy(
@@ -38,8 +39,8 @@ def at(now: float, version: int = 1) -> Moment:
     return Moment(now, version)
 
 
-def plan(number: int, vip: str = "a") -> Plan:
-    """A key and a model of its own, and a key and a model that every plan has."""
+def plan(number: int, vip: str = "a", objective: str = "o") -> Plan:
+    """A key and a model of its own, and a key and a model that every plan of the objective has."""
     models = tuple(
         ModelAssignment(name=name, version=version, memory_mib=10)
         for name, version in (("m", str(number)), ("same", "1"))
@@ -47,8 +48,8 @@ def plan(number: int, vip: str = "a") -> Plan:
     return Plan(
         tables=(TABLE,),
         routes=(
-            RoutingRule(objective="o", key=f"o|m|{number}", vip=vip),
-            RoutingRule(objective="o", key="o|same|1", vip=vip),
+            RoutingRule(objective=objective, key=f"{objective}|m|{number}", vip=vip),
+            RoutingRule(objective=objective, key=f"{objective}|same|1", vip=vip),
         ),
         assignments=(ShardAssignment(shard=f"shard-{vip}", vip=vip, memory_mib=100, models=models),),
     )
@@ -56,6 +57,11 @@ def plan(number: int, vip: str = "a") -> Plan:
 
 def generation(number: int, vip: str = "a") -> Generation:
     return Generation(number=number, content_hash=f"hash-{number}", plan=plan(number, vip))
+
+
+def alone(state: Rollout) -> Lanes:
+    """The lanes of a company with one tenant."""
+    return Lanes({DEFAULT_TENANT: state})
 
 
 def rollout(phase: Phase = Phase.SETTLED, **changes: object) -> Rollout:

@@ -8,9 +8,10 @@ from controlplane.model import Plan
 from controlplane.rollout.codec import plan_from_bytes, plan_to_bytes, shard_from_bytes
 from controlplane.rollout.desired_state import Recent, desired_state, models_by_shard, tables
 from controlplane.rollout.state import Generation, Phase
+from lightbulb.model import DEFAULT_TENANT
 from lightbulb.resolution.codec import objective_tables_to_bytes, table_from_bytes
 from tests.lightbulb.tables import TABLE, target
-from tests.rollout.rollouts import plan, rollout
+from tests.rollout.rollouts import alone, plan, rollout
 
 
 def again(of: Plan) -> Plan:
@@ -30,7 +31,9 @@ def generations(*, shared: bool) -> dict[int, Generation]:
 
 @pytest.mark.parametrize("phase", list(Phase))
 def test_what_is_shown_is_the_same_whatever_the_generations_share(phase: Phase) -> None:
-    of = [desired_state(rollout(phase), generations(shared=shared), "store") for shared in (True, False)]
+    of = [
+        desired_state(alone(rollout(phase)), generations(shared=shared), "store") for shared in (True, False)
+    ]
     assert of[0] == of[1]
 
 
@@ -70,14 +73,17 @@ def test_a_shards_models_are_merged_alike_whether_or_not_generations_share_them(
 
 def test_recent_products_are_the_same_objects_and_nothing_that_left_is_held() -> None:
     recent, known = Recent(), generations(shared=True)
-    first = desired_state(rollout(), known, "store", recent)
-    desired_state(rollout(Phase.ROUTING), known, "store", recent)
-    again_ = desired_state(rollout(), known, "store", recent)
-    assert again_.rules is first.rules
-    assert again_.tables is first.tables
+    first = desired_state(alone(rollout()), known, "store", recent)
+    desired_state(alone(rollout(Phase.ROUTING)), known, "store", recent)
+    again_ = desired_state(alone(rollout()), known, "store", recent)
+    assert again_.rules[DEFAULT_TENANT] is first.rules[DEFAULT_TENANT]
+    assert again_.tables[DEFAULT_TENANT] is first.tables[DEFAULT_TENANT]
     recent.forget([known[1], known[2]])
     assert all(one is not known[3] for _, of in recent._made for one in of)
-    assert desired_state(rollout(), known, "store", recent).rules is first.rules
+    assert (
+        desired_state(alone(rollout()), known, "store", recent).rules[DEFAULT_TENANT]
+        is first.rules[DEFAULT_TENANT]
+    )
     for number in range(2 * Recent.MAX):
         recent.made(lambda of, number=number: number, (known[1],))
         recent.forget(known.values())

@@ -19,13 +19,14 @@ from controlplane.rollout.failure import superseded
 from controlplane.rollout.operations import Refused, pin, publish, releasable, unpin, withdraw
 from controlplane.rollout.state import UNDER_WAY, Phase
 from tests.rollout.company import POLICY, Company
-from tests.rollout.consumers import PARTS
+from tests.rollout.consumers import PARTS, TENANTS
 from tests.rollout.rollouts import LAGGING
 from tests.rollout.rollouts import at as moment
 
 SEEN: Counter[str] = Counter()
 
 contents = st.integers(1, 7)
+tenants = st.sampled_from(sorted(TENANTS))
 vips = st.sampled_from("ab")
 ids = st.sampled_from(["h1", "h2", "h3", "h4", "s1", "s2", "s3", "l1", "l2"])
 moments = st.sampled_from([0.0, 1.0, 3.0, 6.0, 11.0])
@@ -40,9 +41,9 @@ class Rollouts(RuleBasedStateMachine):
         super().__init__()
         self.company = Company(SEEN)
 
-    @initialize(content=contents, vip=vips)
-    def begin(self, content: int, vip: str) -> None:
-        self.company.publish(content, vip, None)
+    @initialize(content=contents, vip=vips, tenant=tenants)
+    def begin(self, content: int, vip: str, tenant: str) -> None:
+        self.company.publish(tenant, content, vip, None)
 
     # A system at work
 
@@ -80,75 +81,90 @@ class Rollouts(RuleBasedStateMachine):
 
     # People
 
-    @rule(content=contents, vip=vips, rounds=st.integers(0, 8), seconds=st.sampled_from([1.0, 3.0, 62.0]))
-    def publish(self, content: int, vip: str, rounds: int, seconds: float) -> None:
+    @rule(
+        tenant=tenants,
+        content=contents,
+        vip=vips,
+        rounds=st.integers(0, 8),
+        seconds=st.sampled_from([1.0, 3.0, 62.0]),
+    )
+    def publish(self, tenant: str, content: int, vip: str, rounds: int, seconds: float) -> None:
         with suppress(Refused):
-            self.company.publish(content, vip, None)
+            self.company.publish(tenant, content, vip, None)
         self.company.go_on(seconds, rounds)
 
-    @rule(content=contents, vip=vips, name=ids)
-    def publish_what_one_refuses(self, content: int, vip: str, name: str) -> None:
+    @rule(tenant=tenants, content=contents, vip=vips, name=ids)
+    def publish_what_one_refuses(self, tenant: str, content: int, vip: str, name: str) -> None:
         self.company.fakes[name].refuses.add(content)
-        self.publish(content, vip, 3, 1.0)
+        self.publish(tenant, content, vip, 3, 1.0)
 
-    @rule(content=contents, vip=vips, name=ids)
-    def publish_while_one_leaves(self, content: int, vip: str, name: str) -> None:
+    @rule(tenant=tenants, content=contents, vip=vips, name=ids)
+    def publish_while_one_leaves(self, tenant: str, content: int, vip: str, name: str) -> None:
         self.trouble("leave", name, "r1")
-        self.publish(content, vip, 8, 3.0)
+        self.publish(tenant, content, vip, 8, 3.0)
         self.trouble("come back", name, "r2")
 
-    @rule(content=contents, vip=vips, name=ids, away=st.booleans(), long=st.integers(0, 2))
-    def publish_while_one_lags(self, content: int, vip: str, name: str, away: bool, long: int) -> None:
+    @rule(tenant=tenants, content=contents, vip=vips, name=ids, away=st.booleans(), long=st.integers(0, 2))
+    def publish_while_one_lags(  # noqa: PLR0917 - what happens
+        self, tenant: str, content: int, vip: str, name: str, away: bool, long: int
+    ) -> None:
         self.trouble("go away" if away else "stall", name, "r1")
-        self.publish(content, vip, 6, 3.0)
+        self.publish(tenant, content, vip, 6, 3.0)
         if long == 0:
-            self.roll_back(len(self.company.rollout.live) % 4)
+            self.roll_back(tenant, len(self.live(tenant)) % 4)
             self.company.go_on(1.0, 2)
         self.company.go_on(62.0, long)
 
-    @rule(content=contents, vip=vips, count=st.integers(0, 2))
-    def publish_where_memory_is_short(self, content: int, vip: str, count: int) -> None:
-        rollout = self.company.rollout
-        base = withdraw(rollout, None, moment(0.0)) if rollout.target else rollout
+    @rule(tenant=tenants, content=contents, vip=vips, count=st.integers(0, 2))
+    def publish_where_memory_is_short(self, tenant: str, content: int, vip: str, count: int) -> None:
+        rollout = self.company.lanes.of(tenant)
+        base = withdraw(rollout, None, moment(0.0)) if rollout is not None and rollout.target else rollout
         with suppress(Refused):
-            self.company.publish(content, vip, releasable(base)[:count])
+            self.company.publish(tenant, content, vip, releasable(base)[:count])
         self.company.go_on(2.0, count)
 
-    @rule(back=st.integers(0, 3))
-    def roll_back(self, back: int) -> None:
-        live = self.company.rollout.live
+    @rule(tenant=tenants, back=st.integers(0, 3))
+    def roll_back(self, tenant: str, back: int) -> None:
+        live = self.live(tenant)
         with suppress(Refused):
-            self.company.roll_back(0 if back == 0 or back > len(live) else live[-back])
+            self.company.roll_back(tenant, 0 if back == 0 or back > len(live) else live[-back])
 
-    @rule(content=contents, vip=vips, rounds=st.integers(0, 2), back=st.booleans())
-    def change_ones_mind(self, content: int, vip: str, rounds: int, back: bool) -> None:
-        self.publish(content, vip, rounds, 1.0)
+    @rule(tenant=tenants, content=contents, vip=vips, rounds=st.integers(0, 2), back=st.booleans())
+    def change_ones_mind(self, tenant: str, content: int, vip: str, rounds: int, back: bool) -> None:
+        self.publish(tenant, content, vip, rounds, 1.0)
         if back:
-            self.roll_back(0)
+            self.roll_back(tenant, 0)
         else:
-            self.publish(content % 7 + 1, vip, 2, 3.0)
+            self.publish(tenant, content % 7 + 1, vip, 2, 3.0)
 
-    @rule(place=st.integers(0, 3), rounds=st.integers(0, 2))
-    def pin(self, place: int, rounds: int) -> None:
-        rollout = self.company.rollout
+    def live(self, tenant: str) -> tuple[int, ...]:
+        rollout = self.company.lanes.of(tenant)
+        return rollout.live if rollout is not None else ()
+
+    @rule(tenant=tenants, place=st.integers(0, 3), rounds=st.integers(0, 2))
+    def pin(self, tenant: str, place: int, rounds: int) -> None:
+        rollout = self.company.lanes.of(tenant)
+        if rollout is None:
+            return
         numbers = rollout.pinned if rounds and rollout.pinned else rollout.live
         if numbers:
             with suppress(Refused):
                 change = unpin if numbers is rollout.pinned else pin
-                self.company.commit(change(rollout, numbers[place % len(numbers)]))
+                self.company.commit({tenant: change(rollout, numbers[place % len(numbers)])})
                 SEEN["unpinned" if change is unpin else "pinned"] += 1
         self.company.go_on(62.0, rounds)
 
     # Trouble
 
-    @rule(content=contents, vip=vips)
-    def nobody_answers(self, content: int, vip: str) -> None:
+    @rule(tenant=tenants, content=contents, vip=vips)
+    def nobody_answers(self, tenant: str, content: int, vip: str) -> None:
         company = self.company
         for fake in company.fakes.values():
             fake.stalled = True
-        self.publish(content, vip, 4, 11.0)
-        if company.rollout.active and company.living():
-            assert company.rollout.phase not in UNDER_WAY
+        self.publish(tenant, content, vip, 4, 11.0)
+        rollout = company.lanes.rollouts[tenant]
+        if rollout.active and company.living():
+            assert rollout.phase not in UNDER_WAY
             SEEN["nobody answers, and a publish ends"] += 1
         self.recover()
 
@@ -199,19 +215,19 @@ class Rollouts(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Once everybody takes what there is and time passes, it ends, and everybody has what it should."""
         company = self.company
-        if company.rollout is None:
+        if not company.lanes.rollouts:
             return
         self.recover()
         company.go_on(70.0, 8)
         for _ in range(3):
             company.beat()
             company.take_all()
-        settled = company.rollout
-        assert settled.phase is Phase.SETTLED
-        assert (settled.leaving, settled.target) == ((), 0)
-        assert settled.held == (settled.active,)
-        assert settled.oldest == settled.active
-        assert settled.live == kept(settled, POLICY.window)
+        for _, settled in company.lanes:
+            assert settled.phase is Phase.SETTLED
+            assert (settled.leaving, settled.target) == ((), 0)
+            assert settled.held == (settled.active,)
+            assert settled.oldest == settled.active
+            assert settled.live == kept(settled, POLICY.window)
         for fake in company.fakes.values():
             shown = company.replicas[fake.replica].shown(fake)
             assert fake.has == shown
@@ -243,6 +259,8 @@ REACHED = (
     "a replica that adopts what it saw in its life before",
     "a step without a replica that ended",
     "nobody answers, and a publish ends",
+    "two tenants' steps at once",
+    "a tenant's change while another is under way",
 )
 """What a run must have come through, or it has shown nothing. Each is reached many times in a run."""
 

@@ -17,16 +17,16 @@ from controlplane.rollout.desired_state import (
 )
 from controlplane.rollout.registry import Consumer
 from controlplane.rollout.state import Generation, Phase, Rollout
-from lightbulb.model import NO_GENERATION, ObjectiveTable, SidecarState
+from lightbulb.model import DEFAULT_TENANT, NO_GENERATION, ObjectiveTable, SidecarState
 from tests.lightbulb.tables import TABLE
-from tests.rollout.rollouts import POLICY, generation, plan, rollout
+from tests.rollout.rollouts import POLICY, alone, generation, plan, rollout
 
 GENERATIONS = {1: generation(1, "a"), 2: generation(2, "b"), 3: generation(3, "b")}
 NOW = 100.0
 
 
 def desired(state: Rollout):
-    return desired_state(state, GENERATIONS, "store")
+    return desired_state(alone(state), GENERATIONS, "store")
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,12 @@ def desired(state: Rollout):
 def test_sidecars_are_shown_a_generation_once_its_models_are_loaded(
     phase: Phase, keys: dict[str, str]
 ) -> None:
-    assert {rule.key: rule.vip for rule in desired(rollout(phase)).rules} == keys
+    assert {rule.key: rule.vip for rule in desired(rollout(phase)).rules[DEFAULT_TENANT]} == keys
 
 
 def test_a_key_that_moved_goes_where_the_generation_that_was_active_last_has_it() -> None:
     rolled_back = rollout(Phase.RETIRING, active=1, live=(2, 1))
-    assert {rule.key: rule.vip for rule in desired(rolled_back).rules}["o|same|1"] == "a"
+    assert {rule.key: rule.vip for rule in desired(rolled_back).rules[DEFAULT_TENANT]}["o|same|1"] == "a"
 
 
 def test_hosts_keep_what_leaves_until_it_is_unloaded() -> None:
@@ -61,18 +61,20 @@ def test_lightbulb_keeps_the_tables_of_what_leaves_until_it_is_unloaded() -> Non
         for number, own in enumerate((table("o", 1), table("o", 2), table("o", 3)), 1)
     }
     unloading = rollout(Phase.UNLOADING, live=(2,), leaving=(1,))
-    (told,) = desired_state(unloading, generations, "store").tables
+    (told,) = desired_state(alone(unloading), generations, "store").tables[DEFAULT_TENANT]
     assert [(each.since, each.table) for each in told.tables] == [(0, table("o", 1)), (2, table("o", 2))]
-    (told,) = desired_state(replace(unloading, phase=Phase.SETTLED, leaving=()), generations, "s").tables
+    settled = replace(unloading, phase=Phase.SETTLED, leaving=())
+    (told,) = desired_state(alone(settled), generations, "s").tables[DEFAULT_TENANT]
     assert [(each.since, each.table) for each in told.tables] == [(0, table("o", 2))]
 
 
 def test_lightbulb_is_told_what_is_active_and_what_may_still_be_held() -> None:
-    active = desired(rollout(Phase.RETIRING, live=(1, 2), held=(1, 2), oldest=1, fence=7)).active
-    assert active is not None
+    active = desired(rollout(Phase.RETIRING, live=(1, 2), held=(1, 2), oldest=1, fence=7)).active[
+        DEFAULT_TENANT
+    ]
     assert (active.number, active.content_hash, active.fence, active.store) == (2, "hash-2", 7, "store")
     assert active.oldest == 1
-    assert desired(rollout(Phase.LOADING, active=0, live=(), held=())).active is None
+    assert desired(rollout(Phase.LOADING, active=0, live=(), held=())).active == {}
 
 
 def table(objective: str, lifetime: int) -> ObjectiveTable:
@@ -143,7 +145,7 @@ def test_a_shard_whose_vip_changed_is_reached_by_both() -> None:
         **GENERATIONS,
         2: Generation(number=2, content_hash="", plan=_renamed(GENERATIONS[2].plan, "c")),
     }
-    moved = desired_state(rollout(live=(1, 2, 3), active=3), {**renamed, 1: GENERATIONS[2]}, "store")
+    moved = desired_state(alone(rollout(live=(1, 2, 3), active=3)), {**renamed, 1: GENERATIONS[2]}, "store")
     assert moved.vips == {"b": "shard-b", "c": "shard-b"}
     all_of_it = host("h", "shard-b", 1, "m@2", "m@3", "same@1")
     assert ready_addresses(moved, [all_of_it], NOW, POLICY) == {
@@ -161,7 +163,7 @@ def _renamed(plan: Plan, vip: str) -> Plan:
 def states(*routes: tuple[str, tuple[int, ...]], active: int = 3) -> dict[str, int]:
     state = rollout(Phase.RETIRING, live=(1, 2, 3), active=active, held=(2, 3))
     consumers = [Consumer(id=name, kind="sidecar", routes=numbers) for name, numbers in routes]
-    found = sidecar_states(state, consumers)
+    found = sidecar_states(alone(state), consumers)
     assert all(isinstance(each, SidecarState) for each in found.values())
     return {name: each.generation for name, each in found.items()}
 
@@ -180,7 +182,7 @@ def test_what_is_told_of_a_sidecar_holds_before_and_after_a_rollback() -> None:
     published = rollout(Phase.RETIRING, live=(1, 2, 3), active=3, held=(2, 3))
     rolled_back = rollout(Phase.RETIRING, live=(1, 3, 2), active=2, held=(3, 2))
     for state in (published, rolled_back):
-        assert sidecar_states(state, [lags]) == {"lags": SidecarState(generation=2)}
+        assert sidecar_states(alone(state), [lags]) == {"lags": SidecarState(generation=2)}
 
 
 def test_a_sidecar_with_two_streams_is_as_far_as_the_last() -> None:

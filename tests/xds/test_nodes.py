@@ -21,7 +21,8 @@ def node(**metadata: str) -> Node:
             SidecarNode(address="::1", port=10_000),
         ),
         (HOST, HostNode(shard="s", address="10.0.0.1", port=80)),
-        ({"kind": "lightbulb"}, LightbulbNode()),
+        ({"kind": "lightbulb"}, LightbulbNode(knows_tenants=False)),
+        ({"kind": "lightbulb", "tenants": "1"}, LightbulbNode()),
     ],
 )
 def test_a_node_is_what_it_says(metadata: dict[str, str], expected: object) -> None:

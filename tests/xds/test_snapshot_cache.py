@@ -15,8 +15,9 @@ from controlplane.xds.resource_memo import ResourceMemo
 from controlplane.xds.snapshot_cache import EVERYBODY, NOBODY, SnapshotCache
 from lightbulb.ads.server.snapshot import make_resource
 from lightbulb.ads.values import ROUTE
-from lightbulb.model import ModelAssignment, SidecarState
+from lightbulb.model import DEFAULT_TENANT, ModelAssignment, SidecarState
 from tests.lightbulb.tables import TABLE
+from tests.rollout.rollouts import alone
 
 ADDRESSES = {"a": (("10.0.0.1", 1),), "b": ()}
 STATES = {"s1": SidecarState(generation=0), "s2": SidecarState(generation=1)}
@@ -39,7 +40,8 @@ def desired(version: int = 1, **vips: str) -> DesiredState:
     )
     plan = Plan(tables=(TABLE,), routes=routes, assignments=shards)
     state = Rollout(phase=Phase.SETTLED, entered=0.0, active=1, live=(1,), desired_version=version)
-    return desired_state(state, {1: Generation(number=1, content_hash="h", plan=deepcopy_(plan))}, "store")
+    generations = {1: Generation(number=1, content_hash="h", plan=deepcopy_(plan))}
+    return desired_state(alone(state), generations, "store")
 
 
 def deepcopy_(plan: Plan) -> Plan:
@@ -68,7 +70,7 @@ def test_equal_values_in_other_objects_are_news_to_nobody() -> None:
     assert cache.show(first, ADDRESSES, STATES) == EVERYBODY
     before, held = shown(cache), [cache.of(each) for each in EACH_KIND]
     second = desired(o="a", p="b")
-    assert second.rules is not first.rules
+    assert second.rules[DEFAULT_TENANT] is not first.rules[DEFAULT_TENANT]
     assert second.models["shard-a"] is not first.models["shard-a"]
     assert cache.show(second, dict(ADDRESSES), dict(STATES)) == NOBODY
     assert shown(cache) == before

@@ -28,9 +28,13 @@ EVERYWHERE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A rollback as it was typed; `generation` 0: undo the newest; `expect` 0: whichever that is."""
+    """A rollback as it was typed; `generation` 0: undo the newest; `expect` 0: whichever that is.
+
+    An empty `tenant` is the default one.
+    """
 
     generation: int
+    tenant: str
     message: str
     author: str
     reload: bool
@@ -62,9 +66,9 @@ def rollback(control_planes: Addresses, wanted: Wanted) -> None:
     response = call(control_planes, lambda stub: stub.Rollback(request, timeout=CALL_SECONDS))
     if response.on_its_way:
         click.echo(f"generation {wanted.generation} is loaded, as generation {response.generation}")
-        see_it_active(control_planes, response, 180.0)
+        see_it_active(control_planes, response, 180.0, tenant=wanted.tenant)
         return
-    status = when_at_lightbulbs(control_planes, response, EVERYWHERE_SECONDS)
+    status = when_at_lightbulbs(control_planes, response, EVERYWHERE_SECONDS, wanted.tenant)
     problem = not_everywhere(status, response.generation)
     if problem:
         click.echo(f"warning: {problem}", err=True)
@@ -91,6 +95,7 @@ def _previewed(control_planes: Addresses, wanted: Wanted) -> pb.RollbackResponse
 def _request(wanted: Wanted) -> pb.RollbackRequest:
     return pb.RollbackRequest(
         generation=wanted.generation,
+        tenant=wanted.tenant,
         author=wanted.author or user_name(),
         message=wanted.message,
         reload=wanted.reload,
@@ -98,16 +103,18 @@ def _request(wanted: Wanted) -> pb.RollbackRequest:
     )
 
 
-def history(control_planes: Addresses, limit: int, *, as_json: bool) -> None:
+def history(control_planes: Addresses, tenant: str, limit: int, *, as_json: bool) -> None:
     """Print the published generations, the newest first. Raises CallFailed."""
-    request = pb.GetHistoryRequest(limit=limit)
+    request = pb.GetHistoryRequest(limit=limit, tenant=tenant)
     response = call(control_planes, lambda stub: stub.GetHistory(request, timeout=CALL_SECONDS))
     if as_json:
         print_json(document_of(response))
         return
+    several = len({each.tenant for each in response.entries}) > 1
     rows = [
         (
             str(each.generation),
+            *_tenants(several, each.tenant),
             _state(each),
             _when(each.published_at),
             each.author,
@@ -116,7 +123,9 @@ def history(control_planes: Addresses, limit: int, *, as_json: bool) -> None:
         )
         for each in response.entries
     ]
-    _print_table(("generation", "state", "published", "by", "revision", "message"), rows)
+    _print_table(
+        ("generation", *_tenants(several, "tenant"), "state", "published", "by", "revision", "message"), rows
+    )
 
 
 def diff(control_planes: Addresses, one: int, other: int, *, as_json: bool) -> None:
@@ -137,27 +146,45 @@ def diff(control_planes: Addresses, one: int, other: int, *, as_json: bool) -> N
                 console.print(Text(f"  {sign} {printable(line)}", style=style))
 
 
-def pin(control_planes: Addresses, generation: int, *, author: str, release: bool) -> None:
+def pin(control_planes: Addresses, generation: int, *, tenant: str, author: str, release: bool) -> None:
     """Keep a generation loaded, or let it go, and print which are kept. Raises CallFailed."""
     request = pb.PinRequest(
-        generation=generation, release=release, author=author or user_name(), request_id=request_id()
+        generation=generation,
+        tenant=tenant,
+        release=release,
+        author=author or user_name(),
+        request_id=request_id(),
     )
     response = call(control_planes, lambda stub: stub.Pin(request, timeout=CALL_SECONDS))
     click.echo(f"pinned: {', '.join(map(str, response.pinned)) or 'none'}")
 
 
-def events(control_planes: Addresses, limit: int, *, as_json: bool) -> None:
+def events(control_planes: Addresses, tenant: str, limit: int, *, as_json: bool) -> None:
     """Print who did what, and what the system did. Raises CallFailed."""
-    request = pb.GetEventsRequest(limit=limit)
+    request = pb.GetEventsRequest(limit=limit, tenant=tenant)
     response = call(control_planes, lambda stub: stub.GetEvents(request, timeout=CALL_SECONDS))
     if as_json:
         print_json(document_of(response))
         return
+    several = len({each.tenant for each in response.events}) > 1
     rows = [
-        (_when(each.at), str(each.generation or ""), each.action, each.author or "-", each.detail)
+        (
+            _when(each.at),
+            str(each.generation or ""),
+            *_tenants(several, each.tenant),
+            each.action,
+            each.author or "-",
+            each.detail,
+        )
         for each in response.events
     ]
-    _print_table(("when", "generation", "what", "by", "detail"), rows)
+    columns = ("when", "generation", *_tenants(several, "tenant"), "what", "by", "detail")
+    _print_table(columns, rows)
+
+
+def _tenants(several: bool, cell: str) -> tuple[str, ...]:  # noqa: FBT001 - one use, in a row
+    """Return a cell of the tenants' column, which is only there where there are several."""
+    return (cell,) if several else ()
 
 
 def _state(entry: pb.HistoryEntry) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 from rich.console import Console
 from rich.table import Table
@@ -42,14 +44,18 @@ def publish(request: pb.PublishRequest, control_planes: Addresses, *, wait: floa
     else:
         click.echo(f"{generation} is on its way")
     if wait is not None:
-        see_it_active(control_planes, response, wait)
+        see_it_active(control_planes, response, wait, tenant=request.tenant)
 
 
 def see_it_active(
-    control_planes: Addresses, response: pb.PublishResponse | pb.RollbackResponse, seconds: float
+    control_planes: Addresses,
+    response: pb.PublishResponse | pb.RollbackResponse,
+    seconds: float,
+    *,
+    tenant: str = "",
 ) -> None:
-    """Wait until a generation is active, and say so. Raises Withdrawn and CallFailed."""
-    status = follow(control_planes, response, seconds, Console(highlight=False))
+    """Wait until a generation of `tenant` is active, and say so. Raises Withdrawn and CallFailed."""
+    status = follow(control_planes, response, seconds, Console(highlight=False), tenant=tenant)
     click.echo(f"generation {response.generation} is active{loaded_beside(status)}")
 
 
@@ -59,14 +65,17 @@ def loaded_beside(status: pb.GetStatusResponse) -> str:
     return f"; loaded for a rollback: {', '.join(others)}" if others else ""
 
 
-def show_status(control_planes: Addresses, *, as_json: bool) -> None:
-    """Print what is active, and who has acknowledged it. Raises CallFailed."""
-    response = call(control_planes, lambda stub: stub.GetStatus(pb.GetStatusRequest(), timeout=CALL_SECONDS))
+def show_status(control_planes: Addresses, tenant: str, *, as_json: bool) -> None:
+    """Print what is active, and who has acknowledged it; of `tenant`, or else of each. Raises CallFailed."""
+    request = pb.GetStatusRequest(tenant=tenant)
+    response = call(control_planes, lambda stub: stub.GetStatus(request, timeout=CALL_SECONDS))
     if as_json:
         print_json(document_of(response))
         return
     console = Console(width=max(Console().width, MIN_WIDTH), highlight=False)
-    for line in _headlines(response):
+    several = not tenant and len(response.lanes) > 1
+    lines = [*_lanes(response), *_of_the_store(response)] if several else _headlines(response)
+    for line in lines:
         console.print(Text(printable(line)), soft_wrap=True)
     console.print(_consumers(response))
 
@@ -87,6 +96,25 @@ def _headlines(response: pb.GetStatusResponse) -> list[str]:
         lines.append(f"generation {response.failed_generation} was withdrawn: {why_failed(response)}")
     if response.pinned_generations:
         lines.append(f"pinned: {', '.join(map(str, sorted(response.pinned_generations)))}")
+    return [*lines, *_of_the_store(response)]
+
+
+def _lanes(response: pb.GetStatusResponse) -> Iterator[str]:
+    """Yield a line for each tenant."""
+    for lane in response.lanes:
+        active = f"generation {lane.active_generation} active" if lane.active_generation else "nothing active"
+        parts = [active]
+        if lane.target_generation:
+            parts.append(f"generation {lane.target_generation} {phase_name(lane.phase)}")
+        if lane.detail:
+            parts.append(lane.detail)
+        if lane.failed_generation:
+            parts.append(f"generation {lane.failed_generation} was withdrawn: {lane.failure}")
+        yield f"{lane.tenant}: {'; '.join(parts)}"
+
+
+def _of_the_store(response: pb.GetStatusResponse) -> list[str]:
+    lines = []
     if response.store_problem:
         lines.append(f"nothing can be changed, for want of the store: {response.store_problem}")
     if len(response.replicas) > 1:

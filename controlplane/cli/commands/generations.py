@@ -5,7 +5,13 @@ from __future__ import annotations
 import click
 
 from controlplane.cli.extras import needs
-from controlplane.cli.options import Address, author_option, control_plane_option, limit_option
+from controlplane.cli.options import (
+    Address,
+    author_option,
+    control_plane_option,
+    limit_option,
+    tenant_option,
+)
 from controlplane.cli.output import output_option
 from controlplane.cli.variables import argument, option
 
@@ -13,6 +19,7 @@ from controlplane.cli.variables import argument, option
 @click.command()
 @argument("generation", type=click.IntRange(1), required=False)
 @control_plane_option
+@tenant_option
 @option("--message", "-m", default="", help="Why.")
 @author_option
 @option("--reload", is_flag=True, help="Load it, if it isn't loaded; as slow as a publish.")
@@ -26,6 +33,7 @@ def rollback(  # noqa: PLR0913 - one argument an option
     *,
     generation: int | None,
     control_plane: tuple[Address, ...],
+    tenant: str,
     message: str,
     author: str,
     reload: bool,
@@ -44,7 +52,12 @@ def rollback(  # noqa: PLR0913 - one argument an option
         from controlplane.cli.actions import generations as action
 
     wanted = action.Wanted(
-        generation=generation or 0, message=message, author=author, reload=reload, expect=expect or 0
+        generation=generation or 0,
+        tenant=tenant,
+        message=message,
+        author=author,
+        reload=reload,
+        expect=expect or 0,
     )
     if dry_run:
         action.preview(control_plane, wanted)
@@ -54,14 +67,15 @@ def rollback(  # noqa: PLR0913 - one argument an option
 
 @click.command()
 @control_plane_option
+@tenant_option
 @limit_option
 @output_option
-def history(*, control_plane: tuple[Address, ...], limit: int, output: bool) -> None:
+def history(*, control_plane: tuple[Address, ...], tenant: str, limit: int, output: bool) -> None:
     """List the published generations, the newest first."""
     with needs("cli"):
         from controlplane.cli.actions import generations as action
 
-    action.history(control_plane, limit, as_json=output)
+    action.history(control_plane, tenant, limit, as_json=output)
 
 
 @click.command()
@@ -83,23 +97,27 @@ def diff(*, one: int, other: int, control_plane: tuple[Address, ...], output: bo
 @click.command()
 @argument("generation", type=click.IntRange(1))
 @control_plane_option
+@tenant_option
 @author_option
 @option("--release", is_flag=True, help="Let it go instead.")
-def pin(*, generation: int, control_plane: tuple[Address, ...], author: str, release: bool) -> None:
+def pin(
+    *, generation: int, control_plane: tuple[Address, ...], tenant: str, author: str, release: bool
+) -> None:
     """Keep GENERATION loaded for a rollback, whatever is published."""
     with needs("cli"):
         from controlplane.cli.actions import generations as action
 
-    action.pin(control_plane, generation, author=author, release=release)
+    action.pin(control_plane, generation, tenant=tenant, author=author, release=release)
 
 
 @click.command()
 @control_plane_option
+@tenant_option
 @limit_option
 @output_option
-def events(*, control_plane: tuple[Address, ...], limit: int, output: bool) -> None:
+def events(*, control_plane: tuple[Address, ...], tenant: str, limit: int, output: bool) -> None:
     """List who did what, and what the system did."""
     with needs("cli"):
         from controlplane.cli.actions import generations as action
 
-    action.events(control_plane, limit, as_json=output)
+    action.events(control_plane, tenant, limit, as_json=output)

@@ -7,7 +7,13 @@ from pathlib import Path
 import click
 
 from controlplane.cli.extras import needs
-from controlplane.cli.options import Address, author_option, control_plane_option, rules_argument
+from controlplane.cli.options import (
+    Address,
+    author_option,
+    control_plane_option,
+    rules_argument,
+    tenant_option,
+)
 from controlplane.cli.output import output_option
 from controlplane.cli.variables import option
 
@@ -15,6 +21,7 @@ from controlplane.cli.variables import option
 @click.command()
 @rules_argument
 @control_plane_option
+@tenant_option
 @option("--message", "-m", default="", help="What this publish is for.")
 @option("--revision", default="", help="Your name for these files.  [default: the git commit]")
 @author_option
@@ -30,6 +37,7 @@ def publish(  # noqa: PLR0913 - one argument a flag
     *,
     folder: Path,
     control_plane: tuple[Address, ...],
+    tenant: str,
     message: str,
     revision: str,
     author: str,
@@ -44,15 +52,17 @@ def publish(  # noqa: PLR0913 - one argument a flag
 
     with problems_told(action.UNPUBLISHED):
         request = publish_request(folder, message, revision, author)
+        request.tenant = tenant
     action.publish(request, control_plane, wait=None if detach else wait)
 
 
 @click.command()
 @control_plane_option
+@tenant_option
 @output_option
-def status(*, control_plane: tuple[Address, ...], output: bool) -> None:
-    """Show what is active, and who has acknowledged it."""
+def status(*, control_plane: tuple[Address, ...], tenant: str, output: bool) -> None:
+    """Show what is active, and who has acknowledged it; where there are several tenants, a line for each."""
     with needs("cli"):
         from controlplane.cli.actions.publish import show_status
 
-    show_status(control_plane, as_json=output)
+    show_status(control_plane, tenant, as_json=output)

@@ -18,9 +18,9 @@ from collections.abc import Set as AbstractSet
 
 from lightbulb.ads.messages import NO_VERSIONS, WILDCARD, DeltaRequest, DeltaResponse
 from lightbulb.ads.server.batch import Batch
-from lightbulb.ads.server.lanes import Lanes, SessionLimits
 from lightbulb.ads.server.refusals import TypeAndName
 from lightbulb.ads.server.snapshot import Snapshot
+from lightbulb.ads.server.tracks import SessionLimits, Track, Tracks
 from lightbulb.ads.server.type_state import TypeState
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, MODEL_ASSIGNMENT, ROUTE
 
@@ -40,7 +40,7 @@ class DeltaSession:
         self, snapshot: Snapshot | None, limits: SessionLimits | None = None, *, knows: Knows = knows_all
     ) -> None:
         """With no snapshot the session notes what is asked for, and answers once there is one."""
-        self._lanes: Lanes[TypeState] = Lanes(snapshot, limits)
+        self._tracks: Tracks[TypeState] = Tracks(snapshot, limits)
         self._knows = knows
         self._retry_at: float | None = None
         self._cold: set[str] = set()
@@ -49,34 +49,34 @@ class DeltaSession:
     @property
     def snapshot(self) -> Snapshot | None:
         """What the stream should have."""
-        return self._lanes.snapshot
+        return self._tracks.snapshot
 
     @property
     def subscriptions(self) -> Mapping[str, TypeState]:
         """Type URL -> what the stream wants, has and owes; to read only."""
-        return self._lanes.by_type
+        return self._tracks.by_type
 
     def on_request(self, request: DeltaRequest, now: float) -> tuple[DeltaResponse, ...]:
         """Take a request; raises TooManyNames."""
-        if not self._lanes.hears(request.type_url, now):
+        if not self._tracks.hears(request.type_url, now):
             return ()
-        self._lanes.check_request(request.subscribe, request.variants, request.initial_versions)
+        self._tracks.check_request(request.subscribe, request.variants, request.initial_versions)
         subscription = self.subscriptions.get(request.type_url)
         if subscription is None:
             self._open(request)
         else:
             _take_answer(subscription, request)
             if request.type_url == MODEL_ASSIGNMENT and subscription.rejected and self._retry_at is None:
-                self._retry_at = now + self._lanes.limits.retry_seconds
+                self._retry_at = now + self._tracks.limits.retry_seconds
             subscription.subscribe(request.subscribe)
             subscription.unsubscribe(request.unsubscribe)
-        self._lanes.check_names()
+        self._tracks.check_names()
         return self._flush(now)
 
     def on_snapshot(self, snapshot: Snapshot, now: float) -> tuple[DeltaResponse, ...]:
         """Take what the stream should have from now on."""
         first = self.snapshot is None
-        if not self._lanes.shows(snapshot):
+        if not self._tracks.shows(snapshot):
             return ()
         for subscription in self.subscriptions.values():
             subscription.update(snapshot.of(subscription.type_url))
@@ -86,7 +86,7 @@ class DeltaSession:
 
     def on_tick(self, now: float) -> tuple[DeltaResponse, ...]:
         """Take the time: deal with ACKs that are overdue, and removals that were held back."""
-        self._lanes.expire(now)
+        self._tracks.expire(now)
         if self._retry_at is not None and now >= self._retry_at:
             self._retry_at = None
             self.subscriptions[MODEL_ASSIGNMENT].retry()
@@ -95,11 +95,15 @@ class DeltaSession:
     def next_deadline(self) -> float | None:
         """Return when `on_tick` has something to do, if ever."""
         retry = () if self._retry_at is None else (self._retry_at,)
-        return min((*retry, *self._lanes.deadlines()), default=None)
+        return min((*retry, *self._tracks.deadlines()), default=None)
 
     def unsynced(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Return the types of which the stream hasn't acknowledged all that `snapshot` has for it."""
-        return self._lanes.unsynced(snapshot)
+        return self._tracks.unsynced(snapshot)
+
+    def track(self, type_url: str) -> Track | None:
+        """Return what is asked for of a type; None when nothing is, yet."""
+        return self.subscriptions.get(type_url)
 
     def refusals(self, snapshot: Snapshot) -> Mapping[TypeAndName, str]:
         """Return the reason of each that is refused of `snapshot`: of the same version as was refused."""
@@ -117,7 +121,7 @@ class DeltaSession:
 
     def _open(self, request: DeltaRequest) -> None:
         subscription = TypeState(type_url=request.type_url)
-        self._lanes.add(subscription)
+        self._tracks.add(subscription)
         if self.snapshot is not None:
             subscription.current = self.snapshot.of(request.type_url)
         subscription.has.take_over(request.initial_versions, subscription.current)
@@ -137,11 +141,11 @@ class DeltaSession:
 
     def _flush(self, now: float) -> tuple[DeltaResponse, ...]:
         """Return every response that may go now, in the order in which they must."""
-        snapshot = self._lanes.snapshot
+        snapshot = self._tracks.snapshot
         return () if snapshot is None else tuple(self._responses(snapshot, now))
 
     def _responses(self, snapshot: Snapshot, now: float) -> Iterator[DeltaResponse]:
-        for subscription in self._lanes.in_order:
+        for subscription in self._tracks.in_order:
             if subscription.type_url == ENDPOINTS:
                 self._warm(subscription)
             if subscription.pending is not None:
@@ -149,7 +153,7 @@ class DeltaSession:
             batch = self._batch(subscription, snapshot, now)
             if batch is None:
                 continue
-            nonce = self._lanes.next_nonce()
+            nonce = self._tracks.next_nonce()
             subscription.sent(batch, nonce, now)
             if subscription.type_url == CLUSTER:
                 self._cold.update(resource.name for resource in batch.resources)
@@ -175,12 +179,12 @@ class DeltaSession:
                 return None
             if not self._knows(snapshot, subscription.type_url):
                 return None
-        if not self._lanes.may_update(subscription):
+        if not self._tracks.may_update(subscription):
             return None
         batch = subscription.next_batch(
-            removals=self._lanes.may_remove(subscription, now),
+            removals=self._tracks.may_remove(subscription, now),
             missing=self._missing_clusters(subscription.type_url),
-            byte_limit=self._lanes.limits.response_bytes,
+            byte_limit=self._tracks.limits.response_bytes,
         )
         return batch if batch or subscription.owes_answer else None
 

@@ -10,9 +10,9 @@ from typing import Any
 from lightbulb.ads import wire
 from lightbulb.ads.messages import DeltaResponse, Request
 from lightbulb.ads.server.delta import DeltaSession, Knows, knows_all
-from lightbulb.ads.server.lanes import SessionLimits
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.sotw import SotwSession
+from lightbulb.ads.server.tracks import SessionLimits
 
 Session = DeltaSession | SotwSession
 

@@ -43,7 +43,7 @@ NEVER_EMPTIED = frozenset({CLUSTER, LISTENER, SCOPED_ROUTE})
 """Types whose removal takes traffic down: should there be none at all, nothing is removed."""
 
 
-class Lane(Protocol):
+class Track(Protocol):
     """One type of a stream."""
 
     @property
@@ -55,16 +55,16 @@ class Lane(Protocol):
         """The client has acknowledged all that it should have, but what it refused."""
 
 
-def may_update(lanes: Mapping[str, Lane], type_url: str) -> bool:
+def may_update(tracks: Mapping[str, Track], type_url: str) -> bool:
     """Say whether updates of a type may go: those before it are there.
 
     A type that the stream doesn't ask for is not waited for. There is no deadline here: clusters have
     one of their own, and routes sent to a sidecar that may lack their clusters would fail requests.
     """
-    return all(lanes[other].settled for other in GATED_BY.get(type_url, ()) if other in lanes)
+    return all(tracks[other].settled for other in GATED_BY.get(type_url, ()) if other in tracks)
 
 
-def may_remove(lanes: Mapping[str, Lane], type_url: str, *, complete: bool) -> bool:
+def may_remove(tracks: Mapping[str, Track], type_url: str, *, complete: bool) -> bool:
     """Say whether resources of a type may be taken away now.
 
     `complete` says that the stream has had the time to ask for all that it wants. Before, a type that
@@ -72,5 +72,5 @@ def may_remove(lanes: Mapping[str, Lane], type_url: str, *, complete: bool) -> b
     routes to those by what it was sent long ago.
     """
     return all(
-        lanes[other].synced if other in lanes else complete for other in REMOVED_AFTER.get(type_url, ())
+        tracks[other].synced if other in tracks else complete for other in REMOVED_AFTER.get(type_url, ())
     )

@@ -18,9 +18,9 @@ from google.protobuf.message import DecodeError
 from lightbulb.ads import wire
 from lightbulb.ads.messages import DeltaRequest, DeltaResponse, Response
 from lightbulb.ads.server.form import Form, Session, both
-from lightbulb.ads.server.lanes import TooManyNames
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.stream_status import StreamStatus
+from lightbulb.ads.server.tracks import TooManyNames
 from lightbulb.ads.values import GOODBYE, MAX_MESSAGE_BYTES, BadNode, Node
 from lightbulb.rpc.keepalive import ADS_TO_SUBSCRIBER, TAKES_PINGS, pings
 

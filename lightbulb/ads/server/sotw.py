@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from lightbulb.ads.messages import NO_REASONS, WILDCARD, SotwRequest, SotwResponse
-from lightbulb.ads.server.lanes import Lanes, SessionLimits, length_of
 from lightbulb.ads.server.order import NEVER_EMPTIED
 from lightbulb.ads.server.refusals import EVERYTHING, MAX_REASON, TypeAndName, reasons_of
 from lightbulb.ads.server.snapshot import NO_RESOURCES, Resources, Snapshot
+from lightbulb.ads.server.tracks import SessionLimits, Track, Tracks, length_of
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, Resource
 
 World = tuple[Resource, ...]
@@ -124,6 +125,18 @@ class SotwTypeState:
         now = {content_version(self.wanted(removals=removals, of=of)) for removals in (True, False)}
         return self.reasons if self.rejected in now else NO_REASONS
 
+    def unacked(self, of: Resources) -> AbstractSet[str]:
+        """Return the names whose ACK is missing before the client has `of`; none if it refuses that."""
+        if self.refusals(of):
+            return frozenset()
+        world = {each.name: each.version for each in self.wanted(removals=True, of=of)}
+        old = {name for name, version in world.items() if self._lacks(name, version)}
+        return old | (self.held.keys() - world.keys())
+
+    def _lacks(self, name: str, version: str) -> bool:
+        held = self.held.get(name)
+        return held is None or held.version != version
+
     def expire(self) -> None:
         """Note that no ACK came in time; take back clusters, which may never warm."""
         if self.type_url == CLUSTER and self.held:
@@ -177,23 +190,23 @@ class SotwSession:
 
     def __init__(self, snapshot: Snapshot | None, limits: SessionLimits | None = None) -> None:
         """With no snapshot the session notes what is asked for, and answers once there is one."""
-        self._lanes: Lanes[SotwTypeState] = Lanes(snapshot, limits)
+        self._tracks: Tracks[SotwTypeState] = Tracks(snapshot, limits)
 
     @property
     def snapshot(self) -> Snapshot | None:
         """What the stream should have."""
-        return self._lanes.snapshot
+        return self._tracks.snapshot
 
     @property
     def watches(self) -> Mapping[str, SotwTypeState]:
         """Type URL -> what the stream asked for, has and owes; to read only."""
-        return self._lanes.by_type
+        return self._tracks.by_type
 
     def on_request(self, request: SotwRequest, now: float) -> tuple[SotwResponse, ...]:
         """Take a request; raises TooManyNames."""
-        if not self._lanes.hears(request.type_url, now):
+        if not self._tracks.hears(request.type_url, now):
             return ()
-        self._lanes.check_request(request.names, request.variants)
+        self._tracks.check_request(request.names, request.variants)
         watch = self.watches.get(request.type_url)
         if watch is None:
             self._open(request)
@@ -202,12 +215,12 @@ class SotwSession:
         else:
             _take_answer(watch, request)
             watch.take_names(request.names, request.variants)
-        self._lanes.check_names()
+        self._tracks.check_names()
         return self._flush(now)
 
     def on_snapshot(self, snapshot: Snapshot, now: float) -> tuple[SotwResponse, ...]:
         """Take what the stream should have from now on."""
-        if not self._lanes.shows(snapshot):
+        if not self._tracks.shows(snapshot):
             return ()
         for watch in self.watches.values():
             watch.update(snapshot.of(watch.type_url))
@@ -215,16 +228,20 @@ class SotwSession:
 
     def on_tick(self, now: float) -> tuple[SotwResponse, ...]:
         """Take the time: deal with ACKs that are overdue, and removals that were held back."""
-        self._lanes.expire(now)
+        self._tracks.expire(now)
         return self._flush(now)
 
     def next_deadline(self) -> float | None:
         """Return when `on_tick` has something to do, if ever."""
-        return min(self._lanes.deadlines(), default=None)
+        return min(self._tracks.deadlines(), default=None)
 
     def unsynced(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Return the types of which the stream hasn't acknowledged all that `snapshot` has for it."""
-        return self._lanes.unsynced(snapshot)
+        return self._tracks.unsynced(snapshot)
+
+    def track(self, type_url: str) -> Track | None:
+        """Return what is asked for of a type; None when nothing is, yet."""
+        return self.watches.get(type_url)
 
     def refusals(self, snapshot: Snapshot) -> Mapping[TypeAndName, str]:
         """Return the reason of each that is refused of `snapshot`: of the same content as was refused."""
@@ -245,20 +262,20 @@ class SotwSession:
         watch.asked = not request.version
         if self.snapshot is not None:
             watch.update(self.snapshot.of(request.type_url))
-        self._lanes.add(watch)
+        self._tracks.add(watch)
 
     def _flush(self, now: float) -> tuple[SotwResponse, ...]:
         """Return every response that may go now, in the order in which they must."""
         return () if self.snapshot is None else tuple(self._responses(now))
 
     def _responses(self, now: float) -> Iterator[SotwResponse]:
-        for watch in self._lanes.in_order:
+        for watch in self._tracks.in_order:
             world = self._next(watch, now)
             if world is None:
                 continue
             if watch.type_url == CLUSTER:
                 self._warm(watch, world)
-            watch.sent(world, self._lanes.next_nonce(), now)
+            watch.sent(world, self._tracks.next_nonce(), now)
             yield SotwResponse(
                 type_url=watch.type_url, nonce=watch.nonce, version=content_version(world), resources=world
             )
@@ -278,8 +295,8 @@ class SotwSession:
             return None
         if watch.repairing:
             return _sorted(watch.held)
-        world = watch.wanted(removals=self._lanes.may_remove(watch, now))
-        return world if watch.due(world) and self._lanes.may_update(watch) else None
+        world = watch.wanted(removals=self._tracks.may_remove(watch, now))
+        return world if watch.due(world) and self._tracks.may_update(watch) else None
 
 
 def _take_answer(watch: SotwTypeState, request: SotwRequest) -> None:

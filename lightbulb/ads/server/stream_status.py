@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from lightbulb.ads.server.form import Session
@@ -34,6 +35,16 @@ class StreamStatus:
     def unsynced(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Return the types of which not all of `snapshot` is acknowledged."""
         return self.session.unsynced(snapshot)
+
+    def asks_for_all(self, type_url: str) -> bool | None:
+        """Return whether the client wants all of a type; None when it hasn't asked for any of it yet."""
+        track = self.session.track(type_url)
+        return None if track is None else track.wildcard
+
+    def unacked(self, snapshot: Snapshot, type_url: str) -> AbstractSet[str]:
+        """Return the names of a type whose ACK is missing, of what was asked for and isn't refused."""
+        track = self.session.track(type_url)
+        return frozenset() if track is None else track.unacked(snapshot.of(type_url))
 
     def held(self, type_url: str) -> Mapping[str, str]:
         """Return name -> version of what the client may have of a type; "" for one that isn't known."""

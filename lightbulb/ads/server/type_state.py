@@ -10,10 +10,10 @@ from lightbulb.ads.messages import NO_REASONS, WILDCARD
 from lightbulb.ads.server.batch import Batch, Pending
 from lightbulb.ads.server.client_versions import ClientVersions
 from lightbulb.ads.server.diff import diff, versions
-from lightbulb.ads.server.lanes import length_of
 from lightbulb.ads.server.order import NEVER_EMPTIED
 from lightbulb.ads.server.refusals import Rejection, reasons_of
 from lightbulb.ads.server.snapshot import NO_RESOURCES, Resources
+from lightbulb.ads.server.tracks import length_of
 from lightbulb.ads.values import CLUSTER, Resource
 
 GONE = ""
@@ -255,6 +255,15 @@ class TypeState:
     def synced(self) -> bool:
         """True when the client has acknowledged all that it should have, but what it refused."""
         return self.pending is None and not self.repairs and not any(map(self._is_due, self.dirty))
+
+    def unacked(self, of: Resources) -> AbstractSet[str]:
+        """Return the names whose ACK is missing before the client has `of`, but for what it refuses of it."""
+        step = diff(self.current, of)
+        names = {*filter(self._is_due, self.dirty), *step.changed, *step.removed}
+        if self.pending is not None:
+            names |= {*self.pending.sent, *self.pending.removed}
+        asked = names if self.wildcard else names & (self.names | self.held.keys())
+        return asked - self.refusals(of).keys() if self.rejected else asked
 
     def refusals(self, of: Resources | None = None) -> Mapping[str, str]:
         """Return name -> reason of what is refused in its version in `of` (or else the current), or to go."""

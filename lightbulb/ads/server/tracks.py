@@ -1,6 +1,6 @@
-"""What delta and state-of-the-world sessions do alike with the types of a stream, its lanes. Pure.
+"""What delta and state-of-the-world sessions do alike with the types of a stream, its tracks. Pure.
 
-Limits and deadlines, names, the order in which types go out, and what is not synced. What a lane sends, and
+Limits and deadlines, names, the order in which types go out, and what is not synced. What a track sends, and
 what an answer to that means, is the session's.
 """
 
@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from lightbulb.ads.server.diff import differs
 from lightbulb.ads.server.order import REMOVED_AFTER, may_remove, may_update
-from lightbulb.ads.server.order import Lane as OrderedLane
+from lightbulb.ads.server.order import Track as OrderedTrack
 from lightbulb.ads.server.snapshot import Resources, Snapshot
 from lightbulb.ads.values import PUSH_ORDER
 
@@ -41,7 +41,7 @@ class TooManyNames(Exception):
     """A stream subscribes to more names than it may, or to longer ones."""
 
 
-class Lane(OrderedLane, Protocol):
+class Track(OrderedTrack, Protocol):
     """One type of a stream, whichever form of ADS that speaks."""
 
     @property
@@ -53,12 +53,16 @@ class Lane(OrderedLane, Protocol):
         """What the stream asks for by name."""
 
     @property
+    def wildcard(self) -> bool:
+        """Whether the stream asks for all that there is."""
+
+    @property
     def names_length(self) -> int:
         """How many characters these have."""
 
     @property
     def current(self) -> Resources:
-        """What the client should have, as far as the lane was told."""
+        """What the client should have, as far as the track was told."""
 
     @property
     def awaited_since(self) -> float | None:
@@ -71,26 +75,29 @@ class Lane(OrderedLane, Protocol):
     def expire(self) -> None:
         """Take that no ACK came in time."""
 
+    def unacked(self, of: Resources) -> AbstractSet[str]:
+        """Return the names whose ACK is missing before the client has `of`, but for what it refuses of it."""
+
 
 def length_of(names: Iterable[str]) -> int:
     """Return how many characters names have together; quick, since a stream may have 100,000."""
     return sum(map(len, names))
 
 
-L = TypeVar("L", bound=Lane)
+L = TypeVar("L", bound=Track)
 
 
-class Lanes(Generic[L]):
-    """The lanes of one stream, by type URL."""
+class Tracks(Generic[L]):
+    """The tracks of one stream, by type URL."""
 
     def __init__(self, snapshot: Snapshot | None, limits: SessionLimits | None) -> None:
         """With no snapshot there is nothing to be said yet."""
         self.snapshot = snapshot
         self.limits = limits or SessionLimits()
         self.by_type: dict[str, L] = {}
-        """Type URL -> lane; to read only."""
+        """Type URL -> track; to read only."""
         self.in_order: tuple[L, ...] = ()
-        """The lanes in the order in which they are served; to read only."""
+        """The tracks in the order in which they are served; to read only."""
         self._nonces = count(1)
         self._complete_at: float | None = None
 
@@ -116,8 +123,8 @@ class Lanes(Generic[L]):
 
     def check_names(self) -> None:
         """Raise TooManyNames when the stream asks for more of them than it may."""
-        lanes = self.by_type.values()
-        self._check(sum(len(lane.names) for lane in lanes), sum(lane.names_length for lane in lanes))
+        tracks = self.by_type.values()
+        self._check(sum(len(track.names) for track in tracks), sum(track.names_length for track in tracks))
 
     def _check(self, names: int, characters: int) -> None:
         limits = self.limits
@@ -126,43 +133,43 @@ class Lanes(Generic[L]):
         if characters > limits.names_length:
             raise TooManyNames(f"names of more than {limits.names_length} characters on one stream")
 
-    def add(self, lane: L) -> None:
+    def add(self, track: L) -> None:
         """Take a type that the stream asks for from now on."""
-        self.by_type[lane.type_url] = lane
+        self.by_type[track.type_url] = track
         self.in_order = tuple(self.by_type[each] for each in PUSH_ORDER if each in self.by_type)
 
     def next_nonce(self) -> str:
         """Return what the next response is to be answered with."""
         return str(next(self._nonces))
 
-    def may_update(self, lane: L) -> bool:
-        """Say whether updates of the lane's type may go now."""
-        return may_update(self.by_type, lane.type_url)
+    def may_update(self, track: L) -> bool:
+        """Say whether updates of the track's type may go now."""
+        return may_update(self.by_type, track.type_url)
 
-    def may_remove(self, lane: L, now: float) -> bool:
-        """Say whether resources of the lane's type may be taken away now."""
+    def may_remove(self, track: L, now: float) -> bool:
+        """Say whether resources of the track's type may be taken away now."""
         complete = self._complete_at is not None and now >= self._complete_at
-        return may_remove(self.by_type, lane.type_url, complete=complete)
+        return may_remove(self.by_type, track.type_url, complete=complete)
 
     def expire(self, now: float) -> None:
-        """Tell the lanes whose ACK is overdue."""
-        for lane in self.by_type.values():
-            since = lane.awaited_since
+        """Tell the tracks whose ACK is overdue."""
+        for track in self.by_type.values():
+            since = track.awaited_since
             if since is not None and now >= since + self.limits.ack_seconds:
-                lane.expire()
+                track.expire()
 
     def deadlines(self) -> Iterator[float]:
         """Yield when ACKs are overdue, and when removals that are held back may go."""
-        for lane in self.by_type.values():
-            if lane.awaited_since is not None:
-                yield lane.awaited_since + self.limits.ack_seconds
-            if self._complete_at is not None and lane.type_url in REMOVED_AFTER and lane.holds_back:
+        for track in self.by_type.values():
+            if track.awaited_since is not None:
+                yield track.awaited_since + self.limits.ack_seconds
+            if self._complete_at is not None and track.type_url in REMOVED_AFTER and track.holds_back:
                 yield self._complete_at
 
     def unsynced(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Return the types of which the stream hasn't acknowledged all that `snapshot` has for it."""
         return tuple(
             type_url
-            for type_url, lane in self.by_type.items()
-            if not lane.synced or differs(lane.current, snapshot.of(type_url))
+            for type_url, track in self.by_type.items()
+            if not track.synced or differs(track.current, snapshot.of(type_url))
         )

@@ -1,0 +1,145 @@
+"""How a stream stands: what its consumer owes and refuses of what is shown, as a whole and by tenant. Pure.
+
+While one tenant alone shows something, nobody looks at names: to go through those of ten thousand resources
+at a thousand streams would cost more than all else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from controlplane.rollout.failure import Refusal
+from controlplane.rollout.lanes import Lanes
+from controlplane.rollout.ownership import Ownership
+from controlplane.rollout.registry import Arrears, Consumer, Synced
+from controlplane.rollout.state import Phase
+from lightbulb.ads.server.snapshot import Snapshot
+from lightbulb.ads.server.stream_status import StreamStatus
+from lightbulb.ads.values import CLUSTER, LISTENER, OBJECTIVE_TABLES, SCOPED_ROUTE, SIDECAR_STATE
+
+WHOLE_TYPES = (CLUSTER, LISTENER, SCOPED_ROUTE, OBJECTIVE_TABLES)
+"""Types of which a consumer of everything asks for all. Who asks for some by name is a consumer of part."""
+
+
+Owed = Mapping[str, Collection[str]]
+"""Type -> names of resources whose ACK is missing."""
+
+
+def refusals_of(stream: StreamStatus, snapshot: Snapshot) -> tuple[Refusal, ...]:
+    """Return what the consumer refuses of a snapshot, in order."""
+    return tuple(
+        Refusal(
+            consumer_kind=stream.node.kind,
+            consumer_id=stream.node.id,
+            resource_type=type_url,
+            resource=name,
+            reason=reason,
+        )
+        for (type_url, name), reason in sorted(stream.refusals(snapshot).items())
+    )
+
+
+def types_owed(stream: StreamStatus, snapshot: Snapshot, refusals: Collection[Refusal]) -> tuple[str, ...]:
+    """Return the types of which the consumer hasn't acknowledged all, also if it hasn't asked for all yet.
+
+    An Envoy asks for the routes of a new scope a moment after it has acknowledged the scope; and one that
+    reconnects asks for its types one by one. But what a consumer of part never asked for it doesn't owe.
+    """
+    unsynced = stream.unsynced(snapshot)
+    if refusals or _wants_part(stream):
+        return unsynced
+    return (*unsynced, *(each for each in _not_all_held(stream, snapshot) if each not in unsynced))
+
+
+def _wants_part(stream: StreamStatus) -> bool:
+    return any(stream.asks_for_all(type_url) is False for type_url in WHOLE_TYPES)
+
+
+def _not_all_held(stream: StreamStatus, snapshot: Snapshot) -> Collection[str]:
+    return [
+        type_url
+        for type_url, resources in snapshot.by_type.items()
+        if type_url != SIDECAR_STATE  # a Lightbulb may do without
+        and len(stream.held(type_url)) < len(resources)
+    ]
+
+
+def arrears(
+    seen: Consumer, owed: Owed, ownership: Ownership, lanes: Lanes, now: float
+) -> Mapping[str, Arrears]:
+    """Return tenant -> how a consumer is behind with what that one shows; not of those it is in step with.
+
+    `seen` has what it refuses now, and its arrears as they were.
+    """
+    waiting: dict[str, set[str]] = {}
+    for type_url, names in owed.items():
+        for name in names:
+            for tenant in ownership.of(type_url, name):
+                waiting.setdefault(tenant, set()).add(type_url)
+    refused: dict[str, list[Refusal]] = {}
+    for refusal in seen.refusals:
+        for tenant in ownership.of(refusal.resource_type, refusal.resource):
+            refused.setdefault(tenant, []).append(refusal)
+    routed = lanes.routed
+    found: dict[str, Arrears] = {}
+    for tenant in sorted(waiting.keys() | refused.keys()):
+        before, own = seen.for_tenant(tenant), tuple(refused.get(tenant, ()))
+        found[tenant] = Arrears(
+            waiting_for=tuple(sorted(waiting.get(tenant, ()))),
+            refusals=own,
+            unsynced_since=before.unsynced_since or now,
+            refused_of=before.refusal_of(own, routed.get(tenant, ())),
+        )
+    return found
+
+
+def names_owed(stream: StreamStatus, snapshot: Snapshot) -> Owed:
+    """Return type -> names that the consumer owes an ACK of, whether or not it has asked for them."""
+    owed: dict[str, set[str]] = {
+        type_url: set(stream.unacked(snapshot, type_url)) for type_url in snapshot.by_type
+    }
+    if not _wants_part(stream):
+        refused = stream.refusals(snapshot)
+        for type_url in _not_all_held(stream, snapshot):
+            missing = snapshot.of(type_url).keys() - stream.held(type_url).keys()
+            owed[type_url] |= {name for name in missing if (type_url, name) not in refused}
+    return owed
+
+
+def routes_of(known: Consumer, lanes: Lanes, behind: Mapping[str, Arrears]) -> tuple[int, ...]:
+    """Return the generations that a sidecar routes: of a tenant that it is behind with, those that it did."""
+    routes: list[int] = []
+    for tenant, rollout in lanes:
+        arrears = behind.get(tenant)
+        # What it refuses, it doesn't route; that it can't listen is another matter.
+        if arrears is None or not (arrears.waiting_for or _of_more_than_the_listener(arrears.refusals)):
+            routes += rollout.routed
+        else:
+            routes += (number for number in known.routes if number in rollout.needed)
+    return tuple(routes)
+
+
+def _of_more_than_the_listener(refusals: Collection[Refusal]) -> bool:
+    return not all(each.of_listener for each in refusals)
+
+
+def synced_by_tenant(
+    known: Consumer, lanes: Lanes, behind: Mapping[str, Arrears], now: float
+) -> Mapping[str, Synced]:
+    """Return by tenant when the consumer first had what that one shows in the version that it has now.
+
+    Only of tenants whose rollout waits for that.
+    """
+    synced: dict[str, Synced] = {}
+    for tenant, rollout in lanes:
+        if rollout.phase is Phase.SETTLED:
+            continue
+        before = known.synced_by_tenant.get(tenant)
+        if tenant in behind and behind[tenant].waiting_for:
+            if before is not None:
+                synced[tenant] = before
+        elif before is None or before[0] != rollout.desired_version:
+            synced[tenant] = rollout.desired_version, now
+        else:
+            synced[tenant] = before
+    return synced

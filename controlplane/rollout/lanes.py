@@ -1,0 +1,57 @@
+"""Every tenant's rollout, side by side: what the store's head is. Pure.
+
+A lane is one tenant's rollout. Numbers of generations are one sequence over all lanes, and each is of one
+tenant, so what is keyed by number needs no tenant beside it. What a lane does changes nothing of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from controlplane.rollout.state import Rollout
+
+NO_ROLLOUTS: Mapping[str, Rollout] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Tenant -> its rollout, sorted by tenant. A tenant that never published has none."""
+
+    rollouts: Mapping[str, Rollout] = field(default_factory=lambda: NO_ROLLOUTS)
+
+    def __iter__(self) -> Iterator[tuple[str, Rollout]]:
+        """Yield each tenant and its rollout."""
+        return iter(self.rollouts.items())
+
+    def of(self, tenant: str) -> Rollout | None:
+        """Return a tenant's rollout; None when it never published."""
+        return self.rollouts.get(tenant)
+
+    def after(self, tenant: str, rollout: Rollout) -> Lanes:
+        """Return the lanes once `tenant` has come to `rollout`; the others are as they are."""
+        changed = {**self.rollouts, tenant: rollout}
+        return Lanes(MappingProxyType({name: changed[name] for name in sorted(changed)}))
+
+    @property
+    def needed(self) -> frozenset[int]:
+        """Generations whose plans are needed to show all this."""
+        return frozenset().union(*(rollout.needed for rollout in self.rollouts.values()))
+
+    @property
+    def desired_version(self) -> int:
+        """The version at which what any consumer should have last changed."""
+        return max((rollout.desired_version for rollout in self.rollouts.values()), default=0)
+
+    @property
+    def routed(self) -> Mapping[str, tuple[int, ...]]:
+        """Tenant -> generations whose keys sidecars have."""
+        return {tenant: rollout.routed for tenant, rollout in self.rollouts.items()}
+
+    def tenant_of(self, generation: int) -> str:
+        """Return whose a generation is that some lane needs; empty when none does."""
+        return next((name for name, rollout in self.rollouts.items() if generation in rollout.needed), "")
+
+
+NO_LANES = Lanes()
