@@ -9,7 +9,7 @@ from controlplane.problems import Problem
 from controlplane.rules.condition import check_users, read_condition
 from controlplane.rules.loops import find_loops
 from controlplane.rules.yaml_file import Misfit, YamlFile
-from controlplane.rules.yaml_tree import Node
+from controlplane.rules.yaml_tree import Node, inside
 from lightbulb.model import All, AnyOf, Condition, InSegment, Not, Segment
 from lightbulb.resolution.segments import needed, segments_of
 
@@ -35,10 +35,10 @@ def read_segment(file: YamlFile, node: Node) -> tuple[str, DefinedSegment]:
 
 
 def yaml_condition(file: YamlFile, node: Node, path: str) -> Condition:
-    """Return the condition that a node describes."""
+    """Return the condition that a node describes; what is wrong is told at its own line."""
 
-    def complain(path: str, message: str, remedy: str) -> Misfit:
-        return file.problem(node, "CONDITION", f"{path}: {message}", remedy)
+    def complain(place: str, message: str, remedy: str) -> Misfit:
+        return file.problem(inside(node, place[len(path) :]), "CONDITION", f"{place}: {message}", remedy)
 
     return read_condition(file.data(node, path), path, complain)
 

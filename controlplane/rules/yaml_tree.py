@@ -7,6 +7,7 @@ hundred thousand of them: Python's garbage collector would go through those agai
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -66,6 +67,26 @@ class MappingNode:
 
 
 Node = ScalarNode | SequenceNode | MappingNode
+
+
+_STEP = re.compile(r"\.([a-z]+)|\[([0-9]+)\]")
+
+
+def inside(node: Node, path: str) -> Node:
+    """Return what stands at a path in a node: `.all[1].values`; the last on the way that is there."""
+    for key, index in _STEP.findall(path):
+        match node:
+            case MappingNode():
+                pairs = node.pairs()
+                found = next((value for name, value in pairs if getattr(name, "value", None) == key), None)
+            case SequenceNode(items=items) if index and int(index) < len(items):
+                found = items[int(index)]
+            case _:
+                found = None
+        if found is None:
+            return node
+        node = found
+    return node
 
 
 def read_tree(text: str) -> Node | None:

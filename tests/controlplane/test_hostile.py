@@ -25,9 +25,9 @@ ANSWERS = 3
 
 
 def conditions(count: int, value: str) -> Workspace:
-    """Return a workspace with rules for a country each: `value` of a number."""
+    """Return a workspace with rules for a plan each: `value` of a number."""
     rules = (
-        rule(f"when: {{attribute: 'country', values: [`{value}`]}}, model: {{name: 'plain'}}", name)
+        rule(f"when: {{attribute: 'plan', values: [`{value}`]}}, model: {{name: 'plain'}}", name)
         for name, value in ((f"define{n}Rule", value.format(n)) for n in range(count))
     )
     return workspace(more_js="".join(rules))
@@ -54,7 +54,7 @@ WORKSPACES: Mapping[str, tuple[Workspace, set[str]]] = MappingProxyType(
                     for n in range(30)
                 )
             ),
-            {"UNKNOWN_MODEL", "DUPLICATE_DEFAULT"},
+            {"SHAPE"},
         ),
         "unknown keys": (
             workspace(models_yaml="models:\n" + "  - {nome: x}\n" * 3_000),

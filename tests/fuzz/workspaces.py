@@ -29,7 +29,10 @@ BODIES: tuple[Mapping[str, object], ...] = (
     {"abTestId": 12345, "priority": 2, "cellToModel": {"1": {"name": "plain"}, "2": {"name": "fancy"}}},
     {
         "when": {
-            "all": [{"attribute": "country", "op": "in", "values": ["US", 1, True]}, {"not": {"any": []}}]
+            "all": [
+                {"attribute": "plan", "op": "in", "values": ["US", 1, True]},
+                {"not": {"any": [{"attribute": "country", "op": "exists", "values": []}]}},
+            ]
         },
         "model": {"name": "fancy", "version": "1", "parameters": {"a": 1, "b": 0.5, "c": "x", "d": False}},
     },

@@ -137,6 +137,31 @@ def test_the_countries_are_those_of_iso_3166() -> None:
     assert not COUNTRIES & {"UK", "XK", "EU", "ZZ", "AN", "SU", "YU"}
 
 
+def test_what_is_wrong_in_a_condition_of_yaml_is_told_at_its_line() -> None:
+    problems: list[Problem] = []
+    test = """experiments:
+  - id: t
+    cells: {1: 100}
+    eligible:
+      all:
+        - {attribute: plan, values: [gold]}
+        - not:
+            attribute: country
+            values: [fr]
+        - attribute: age
+          op: ">"
+          values:
+            - true
+"""
+    files = {**GOOD, "experiments.yaml": test}
+    read_definitions({name: text.encode() for name, text in files.items()}, problems)
+    assert [problem.line for problem in problems] == [8]
+    problems.clear()
+    files["experiments.yaml"] = test.replace("[fr]", "[FR]")
+    read_definitions({name: text.encode() for name, text in files.items()}, problems)
+    assert [problem.line for problem in problems] == [13]
+
+
 @pytest.mark.parametrize("form", ["all", "any"])
 def test_a_condition_of_no_conditions_is_refused(form: str) -> None:
     assert in_yaml({form: []}) == [f"eligible.{form}: no conditions; write at least one"]
