@@ -12,10 +12,10 @@ from controlplane.problems import Problem, WorkspaceError
 from controlplane.rollout.codec import plan_from_bytes, plan_to_bytes
 from controlplane.rules import sandbox, sandbox_faults
 from controlplane.rules.definitions import Definitions, read_definitions
-from controlplane.rules.places import find_rules, find_variables
 from controlplane.rules.sandbox import RawRule
 from controlplane.rules.shapes import read_rules
 from controlplane.rules.tables import make_tables
+from controlplane.rules.texts import look_at
 from controlplane.rules.yaml_tree import BadYaml, read_tree
 from controlplane.xds import resources
 from lightbulb.model import Source
@@ -89,9 +89,7 @@ def _read_yaml(data: bytes) -> None:
 
 
 def _find(data: bytes) -> None:
-    sources = {"rules.js": data.decode()}
-    find_rules(sources)
-    find_variables(sources)
+    look_at({"rules.js": data.decode()})
 
 
 def _definitions_reader(file: str) -> Callable[[bytes], object]:

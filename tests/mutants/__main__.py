@@ -62,7 +62,7 @@ GROUPS = {
             f"lightbulb/ads/{each}.py"
             for each in (
                 *("client/held", "client/session", "server/client_versions", "server/delta", "server/diff"),
-                *("server/lanes", "server/order", "server/refusals", "server/sotw", "server/type_state"),
+                *("server/tracks", "server/order", "server/refusals", "server/sotw", "server/type_state"),
             )
         ),
         tuple(f"tests/ads/test_{each}.py" for each in ("cases", "convergence", "diff", "session", "sotw")),

@@ -74,7 +74,7 @@ class RelayLab(Lab):
         """Whether Envoy has asked the relay for something."""
 
         async def ask() -> bool:
-            return bool(self.relay.local.lanes())
+            return bool(self.relay.local.tracks())
 
         return self.loop.run(ask())
 
