@@ -25,6 +25,8 @@ from controlplane.admin.compiler_messages import (
     OutOfMemory,
     PlanBeside,
     Planned,
+    Remember,
+    Remembered,
     Request,
     Unservable,
     request_from,
@@ -37,6 +39,7 @@ from controlplane.planning.routing import Inconsistent
 from controlplane.problems import MAX_TEXT, WorkspaceError, shortened
 from controlplane.rollout.codec import plan_to_bytes
 from controlplane.rules.compile import compile_and_warn
+from controlplane.rules.memory import Memory
 
 PR_SET_PDEATHSIG = 1
 
@@ -48,6 +51,7 @@ class Compiler:
         """Write answers there."""
         self._answers = answers
         self._rules: RuleSet | None = None
+        self._memory = Memory()
 
     def say(self, answer: Answer) -> None:
         """Write one answer, at once."""
@@ -65,10 +69,14 @@ class Compiler:
 
     def _done(self, request: Request) -> Answer:
         match request:
-            case Compile(workspace=workspace):
-                compiled = compile_and_warn(workspace, self._begin)
+            case Compile(workspace=workspace, memory=memory):
+                if memory:
+                    self._memory = Memory(memory)
+                compiled = compile_and_warn(workspace, self._begin, self._memory)
                 self._rules = compiled.rules
                 return Compiled(warnings=compiled.warnings)
+            case Remember():
+                return Remembered(content=self._memory.to_bytes())
             case PlanBeside(base=base, source_hash=source_hash):
                 assert self._rules is not None
                 self._begin("planning where its models run")

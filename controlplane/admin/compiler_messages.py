@@ -28,9 +28,13 @@ class Strange(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compile:
-    """Asks to read and compile a workspace, which may then be planned."""
+    """Asks to read and compile a workspace, which may then be planned.
+
+    `memory` is what another compiler has `Remembered`; empty: what this one has.
+    """
 
     workspace: Workspace
+    memory: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,11 @@ class PlanBeside:
 
     base: Base
     source_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remember:
+    """Asks what was found in the files of what was compiled last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +73,13 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What was found in files, for another compiler; empty when that is too much."""
+
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Faulty:
     """The workspace has problems."""
 
@@ -82,22 +98,26 @@ class OutOfMemory:
     """The compiler has used up its memory."""
 
 
-Request = Compile | PlanBeside
-Answer = Doing | Compiled | Planned | Faulty | Unservable | OutOfMemory
+Request = Compile | PlanBeside | Remember
+Answer = Doing | Compiled | Planned | Remembered | Faulty | Unservable | OutOfMemory
 
 
-def to_frame(message: Request | Answer) -> bytes:
+def to_frame(message: Request | Answer) -> bytes:  # noqa: C901 - one case a message
     """Return a message as bytes."""
     body = b""
     said: Mapping[str, object]
     match message:
-        case Compile(workspace=workspace):
+        case Compile(workspace=workspace, memory=memory):
             said = {"compile": [(name, len(content)) for name, content in workspace.files.items()]}
-            body = b"".join(workspace.files.values())
+            body = b"".join((*workspace.files.values(), memory))
         case PlanBeside(base=base, source_hash=source_hash):
             said = {"plan": _said(base), "source_hash": source_hash}
         case Planned(content=content, release=release):
             said, body = {"planned": release}, content
+        case Remember():
+            said = {"remember": True}
+        case Remembered(content=content):
+            said, body = {"remembered": len(content)}, content
         case Faulty(problems=problems) | Compiled(warnings=problems):
             key = "problems" if isinstance(message, Faulty) else "compiled"
             said = {key: list(map(asdict, problems))}
@@ -123,17 +143,20 @@ def request_from(head: bytes, body: bytes) -> Request:
     """Return what a control plane asks. Raises Strange."""
     match json.loads(head):
         case {"compile": list(files)}:
-            ends = accumulate((size for _, size in files), initial=0)
+            ends = list(accumulate((size for _, size in files), initial=0))
             names = (name for name, _ in files)
             contents = (body[begin:end] for begin, end in pairwise(ends))
-            return Compile(workspace=Workspace(files=dict(zip(names, contents, strict=True))))
+            workspace = Workspace(files=dict(zip(names, contents, strict=True)))
+            return Compile(workspace=workspace, memory=body[ends[-1] :])
+        case {"remember": True}:
+            return Remember()
         case {"plan": dict(base), "source_hash": str(source_hash)}:
             return PlanBeside(base=_base(base), source_hash=source_hash)
         case _:
             raise Strange("no request")
 
 
-def answer_from(head: bytes, body: bytes) -> Answer:
+def answer_from(head: bytes, body: bytes) -> Answer:  # noqa: C901, PLR0911 - one case a message
     """Return what a compiler answers. Raises Strange."""
     try:
         said = json.loads(head)
@@ -144,6 +167,8 @@ def answer_from(head: bytes, body: bytes) -> Answer:
             return Doing(stage=stage)
         case {"planned": None | list() as release}:
             return Planned(content=body, release=_release(release))
+        case {"remembered": int()}:
+            return Remembered(content=body)
         case {"problems": list(problems)}:
             return Faulty(problems=tuple(map(_problem, problems)))
         case {"unservable": str(text)}:

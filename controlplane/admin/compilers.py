@@ -11,18 +11,28 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from controlplane.admin.compiler_messages import Compile, Compiled, PlanBeside, Planned, Request
+from controlplane.admin.compiler_messages import (
+    Compile,
+    Compiled,
+    PlanBeside,
+    Planned,
+    Remember,
+    Remembered,
+    Request,
+)
 from controlplane.admin.compiler_process import CompilerFailed, CompilerProcess, Limits
+from controlplane.admin.spare import Before, Spare
 from controlplane.model import Workspace
 from controlplane.planning.beside import Base
-from controlplane.problems import Problem
+from controlplane.planning.routing import Inconsistent
+from controlplane.problems import Problem, WorkspaceError
 
 
 class TooManyPublishes(Exception):
     """As many workspaces are being compiled, or wait for it, as may."""
 
 
-Wanted = TypeVar("Wanted", Compiled, Planned)
+Wanted = TypeVar("Wanted", Compiled, Planned, Remembered)
 
 
 class Stopping(Exception):
@@ -47,24 +57,27 @@ class Compilers:
         self._room = room or Room()
         self._free = asyncio.Semaphore(self._room.at_once)
         self._waiting = 0
-        self._spare: asyncio.Task[CompilerProcess] | None = None
+        self._spare: Spare | None = None
+        self._before: Before | None = None
         self._running: set[CompilerProcess] = set()
+        self._retiring: asyncio.Task[None] | None = None
         self._closed = False
 
     def make_ready(self) -> None:
         """Start the next compiler: a publish shouldn't wait for that."""
         if self._spare is None and not self._closed:
-            self._spare = asyncio.create_task(CompilerProcess.start(self._room.limits))
+            self._spare = Spare(self._room.limits, self._before)
 
     async def stop(self) -> None:
         """End all of them; whoever waits for one is told that it was ended."""
         self._closed = True
         spare, self._spare = self._spare, None
         if spare is not None:
-            with contextlib.suppress(OSError):
-                await (await spare).end()
+            await spare.end()
         for each in tuple(self._running):
             await each.kill()
+        if self._retiring is not None:
+            await asyncio.wait({self._retiring})
 
     @contextlib.asynccontextmanager
     async def compiled(self, workspace: Workspace) -> AsyncIterator[CompiledWorkspace]:
@@ -73,10 +86,12 @@ class Compilers:
         Raises TooManyPublishes, WorkspaceError, CompilerFailed, Stopping.
         """
         try:
-            async with self._turn(), self._process() as process:
-                compiled = await _answered(process, Compile(workspace=workspace), Compiled)
+            async with self._turn(), self._process(workspace) as (process, memory):
+                request = Compile(workspace=workspace, memory=memory)
+                compiled = await _answered(process, request, Compiled)
                 yield CompiledWorkspace(process, compiled.warnings)
         except CompilerFailed as error:
+            self._before = None  # it may be for what it was told
             if self._closed:
                 raise Stopping("this control plane is stopping, and nothing has changed; retry") from error
             raise
@@ -102,28 +117,49 @@ class Compilers:
             self._free.release()
 
     @contextlib.asynccontextmanager
-    async def _process(self) -> AsyncIterator[CompilerProcess]:
-        process = await self._take()
+    async def _process(self, workspace: Workspace) -> AsyncIterator[tuple[CompilerProcess, bytes]]:
+        """Give a compiler, and what it is to be told of what was found before."""
+        process, memory = await self._take()
         self._running.add(process)
+        good = False
         try:
-            yield process
+            yield process, memory
+            good = True
         finally:
-            await asyncio.shield(process.end())
-            self._running.discard(process)
-            self.make_ready()
+            if good and self._retiring is None:
+                self._retiring = asyncio.create_task(self._retire(process, workspace))
+            else:
+                await asyncio.shield(self._end(process))
 
-    async def _take(self) -> CompilerProcess:
-        """Return the one that is ready, or a new one when it has died meanwhile."""
+    async def _end(self, process: CompilerProcess) -> None:
+        await process.end()
+        self._running.discard(process)
+        self.make_ready()
+
+    async def _retire(self, process: CompilerProcess, workspace: Workspace) -> None:
+        """Keep what a compiler has found for the next one, while nobody waits for it; then end it."""
+        try:
+            found = await _answered(process, Remember(), Remembered)
+            self._before = Before(workspace=workspace, memory=found.content) if found.content else None
+        except (WorkspaceError, Inconsistent, CompilerFailed):
+            self._before = None
+        finally:
+            await asyncio.shield(self._end(process))
+            self._retiring = None
+
+    async def _take(self) -> tuple[CompilerProcess, bytes]:
+        """Return the one that is ready, or else a new one; and what it is to be told."""
         if self._closed:
             raise CompilerFailed("this control plane is ending")
+        memory = self._before.memory if self._before is not None else b""
         spare, self._spare = self._spare, None
         try:
             if spare is not None:
-                process = await spare
+                process, knows = await spare.take()
                 if process.alive:
-                    return process
+                    return process, b"" if knows else memory
                 await process.end()
-            return await CompilerProcess.start(self._room.limits)
+            return await CompilerProcess.start(self._room.limits), memory
         except OSError as error:
             raise CompilerFailed(f"no compiler can be started: {error.strerror}") from error
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from controlplane.admin import spare
 from controlplane.admin.compiler_messages import (
     SIZES,
     Compile,
@@ -27,9 +28,10 @@ from controlplane.admin.compiler_messages import (
     sizes_of,
     to_frame,
 )
-from controlplane.admin.compiler_process import Limits
+from controlplane.admin.compiler_process import CompilerFailed, Limits
 from controlplane.admin.compilers import Compilers, Room, Stopping, TooManyPublishes
 from controlplane.admin.planner import base_of
+from controlplane.admin.spare import Before
 from controlplane.model import Workspace
 from controlplane.planning.beside import Base, plan_beside
 from controlplane.problems import Problem, Severity, WorkspaceError
@@ -287,5 +289,69 @@ def test_a_compiler_that_cannot_be_started_is_said() -> None:
             await it.stop()
             with pytest.raises(Stopping, match="is stopping"):
                 await problems_of(it, workspace())
+
+    run(scenario)
+
+
+BODY = "when: context.country.eq('NO'), model: {name: 'fancy'}"
+EDITED = workspace(more_js=rule(BODY))
+
+
+async def planned(it: Compilers, files: Workspace) -> bytes:
+    """Compile and plan a workspace; return once what was found in it is kept, or isn't."""
+    async with it.compiled(files) as compiled:
+        content = (await compiled.plan(Base(), "")).content
+    await eventually("its compiler to end", lambda: it._retiring is None and not it._running)
+    return content
+
+
+def expected(files: Workspace) -> bytes:
+    return plan_to_bytes(plan_beside(compile_workspace(files), Base())[0], "")
+
+
+@pytest.mark.parametrize("rest", [0.0, 600.0], ids=["that knows it", "that is told in time"])
+def test_what_one_compiler_found_the_next_needn_t_look_for(
+    rest: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spare, "REST_SECONDS", rest)
+
+    async def scenario() -> None:
+        async with compilers() as it:
+            assert await planned(it, workspace()) == expected(workspace())
+            assert it._before is not None
+            assert it._before.memory
+            ready = it._spare
+            assert ready is not None
+            if not rest:
+                await eventually("the next one to know it", lambda: ready._knows)
+            assert await planned(it, EDITED) == expected(EDITED)
+            assert await problems_of(it, workspace(more_js=rule("x: 1")))
+            assert await planned(it, workspace()) == expected(workspace())
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("memory", [b"", b"nonsense", b"lightbulb memory 1 a b\n", b"\xff\n\n" * 99])
+def test_a_compiler_that_is_told_nonsense_finds_all_by_itself(memory: bytes) -> None:
+    async def scenario() -> None:
+        async with compilers() as it:
+            it._before = Before(workspace=workspace(), memory=memory)
+            assert await planned(it, EDITED) == expected(EDITED)
+
+    run(scenario)
+
+
+def test_a_compiler_that_fails_takes_with_it_what_it_was_told() -> None:
+    async def scenario() -> None:
+        async with compilers() as it:
+            await planned(it, workspace())
+            failing = asyncio.create_task(problems_of(it, ENDLESS))
+            await eventually("it to be busy", lambda: it._running)
+            for process in tuple(it._running):
+                os.kill(process.pid, signal.SIGKILL)
+            with pytest.raises(CompilerFailed):
+                await failing
+            assert it._before is None
+            assert await planned(it, EDITED) == expected(EDITED)
 
     run(scenario)
