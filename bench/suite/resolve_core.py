@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 import mmh3
@@ -19,7 +20,17 @@ from bench.result import Comparison
 from bench.system import RULES
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import read_workspace
-from lightbulb.model import AbRule, Cell, ModelTarget, ObjectiveTable, RequestContext, Source
+from lightbulb.model import (
+    AbRule,
+    AmongUsers,
+    Cell,
+    InSegment,
+    ModelTarget,
+    ObjectiveTable,
+    RequestContext,
+    Segment,
+    Source,
+)
 from lightbulb.resolution.resolve import Resolver
 
 TITLE = "An in-process resolve, against a bare murmur3 hash and a dictionary look-up"
@@ -74,7 +85,26 @@ def _resolvers() -> Mapping[str, Resolver]:
         "A/B test": Resolver(_test_only()),
         "layered test, conditions": Resolver(tables[RANKING]),
         "gradual shift": Resolver(tables[FRAUD]),
+        "A/B test by an attribute": Resolver(_by_attribute()),
+        "segment of 10,000 users, A/B test": Resolver(_with_segment()),
     }
+
+
+def _by_attribute() -> ObjectiveTable:
+    """Return the test alone, which goes by an attribute that every context has."""
+    table = _test_only()
+    return replace(table, ab_rules=tuple(replace(rule, unit="app_version") for rule in table.ab_rules))
+
+
+def _with_segment() -> ObjectiveTable:
+    """Return the test alone, for the users of a large segment: some of those who ask are in it."""
+    table = _test_only()
+    users = AmongUsers(frozenset(f"user-{number:06}" for number in range(0, 20_000, 2)))
+    return replace(
+        table,
+        ab_rules=tuple(replace(rule, eligible=InSegment("half")) for rule in table.ab_rules),
+        segments=(Segment(name="half", when=users),),
+    )
 
 
 def _test_only() -> ObjectiveTable:

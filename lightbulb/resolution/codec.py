@@ -178,7 +178,7 @@ def condition_from_proto(message: pb.Condition) -> Condition:
         case "segment":
             return InSegment(message.segment)
         case _:
-            raise Malformed("a condition without a kind")
+            raise Malformed("a condition without a kind, or of one that needs a newer Lightbulb")
 
 
 def _comparison(message: pb.Comparison) -> Comparison:
@@ -280,7 +280,7 @@ def _shift_field(table: ObjectiveTable) -> pb.ShiftRule | None:
 
 def _shifts_from_proto(message: pb.ObjectiveTable) -> tuple[ShiftRule, ...]:
     if message.HasField("shift") and (message.shift.model == NO_MODEL) is not bool(message.shifts):
-        raise Malformed(f"{message.objective} has a shift in shift, or in shifts, not in both")
+        raise Malformed("it has a shift in both shift and shifts, or in neither")
     if message.shifts:
         return tuple(map(_shift_from_proto, message.shifts))
     return (_shift_from_proto(message.shift),) if message.HasField("shift") else ()
@@ -401,17 +401,17 @@ def _check_segments(table: ObjectiveTable) -> None:
     known: set[str] = set()
     for segment in table.segments:
         if segment.name in known:
-            raise Malformed(f"{table.objective} has segment {segment.name} twice")
-        _check_known(table.objective, (segment.when,), known)
+            raise Malformed(f"it has segment {segment.name} twice")
+        _check_known((segment.when,), known)
         known.add(segment.name)
-    _check_known(table.objective, conditions_of(table), known)
+    _check_known(conditions_of(table), known)
 
 
-def _check_known(objective: str, conditions: Iterable[Condition], known: AbstractSet[str]) -> None:
+def _check_known(conditions: Iterable[Condition], known: AbstractSet[str]) -> None:
     for condition in conditions:
         for name in segments_of(condition):
             if name not in known:
-                raise Malformed(f"{objective} refers to segment {name}, which isn't there, or not yet")
+                raise Malformed(f"it refers to segment {name}, which isn't there, or not yet")
 
 
 def objective_tables_to_bytes(tables: ObjectiveTables) -> bytes:

@@ -114,34 +114,48 @@ def may_overlap(conditions: Sequence[Possible | None]) -> list[int]:
     `i` and `j` may overlap only if each is in the other's bits; then `apart` tells whether they do. Without a
     condition any request may be meant. To look at each pair would take the square of their number.
     """
-    finite, holders, excluders = _index(conditions)
+    having = _having(conditions)
+    finite, holders, excluders = _index(having)
+    without = {
+        (name, values): _without_common_value(values, name, finite, holders, excluders)
+        for name, values in having
+        if not values.complement
+    }
     everyone = (1 << len(conditions)) - 1
     overlap = []
     for each in conditions:
         mask = everyone if each is None or not each.never else 0
-        for name, values in each.sets.items() if each is not None else ():
-            if not values.complement:
-                mask &= ~_without_common_value(values, name, finite, holders, excluders)
+        for subject in each.sets.items() if each is not None else ():
+            mask &= ~without.get(subject, 0)
         overlap.append(mask)
     return overlap
+
+
+def _having(conditions: Sequence[Possible | None]) -> Mapping[tuple[Subject, ValueSet], int]:
+    """Return subject and set -> who has it. So a segment's ten thousand users are looked at once."""
+    having: dict[tuple[Subject, ValueSet], int] = {}
+    for position, each in enumerate(conditions):
+        for subject in each.sets.items() if each is not None else ():
+            having[subject] = having.get(subject, 0) | 1 << position
+    return having
 
 
 _Masks = Mapping[tuple[Subject, Typed], int]
 
 
-def _index(conditions: Sequence[Possible | None]) -> tuple[Mapping[Subject, int], _Masks, _Masks]:
+def _index(
+    having: Mapping[tuple[Subject, ValueSet], int],
+) -> tuple[Mapping[Subject, int], _Masks, _Masks]:
     """Return subject -> who allows only some values; subject and value -> who allows, who excludes it."""
     finite: dict[Subject, int] = {}
     holders: dict[tuple[Subject, Typed], int] = {}
     excluders: dict[tuple[Subject, Typed], int] = {}
-    for position, each in enumerate(conditions):
-        bit = 1 << position
-        for name, values in each.sets.items() if each is not None else ():
-            masks = excluders if values.complement else holders
-            if not values.complement:
-                finite[name] = finite.get(name, 0) | bit
-            for value in values.values:
-                masks[name, value] = masks.get((name, value), 0) | bit
+    for (name, values), bits in having.items():
+        masks = excluders if values.complement else holders
+        if not values.complement:
+            finite[name] = finite.get(name, 0) | bits
+        for value in values.values:
+            masks[name, value] = masks.get((name, value), 0) | bits
     return finite, holders, excluders
 
 

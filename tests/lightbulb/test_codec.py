@@ -7,13 +7,17 @@ import pytest
 from lightbulb.model import (
     NO_GENERATION,
     ActiveGeneration,
+    AmongUsers,
     Cell,
     Comparison,
     ContextRule,
+    InSegment,
     ModelAssignment,
     ObjectiveTable,
     ObjectiveTables,
     Operator,
+    Segment,
+    ShiftRule,
     SidecarState,
     TableSince,
 )
@@ -36,6 +40,11 @@ from lightbulb.v1 import table_pb2
 from tests.lightbulb.tables import AB_RULE, OBJECTIVE, TABLE, source, target
 
 CELL_1_OTHERWISE = (Cell(number=1, end=10_000, model=1),)
+SEGMENT = Segment(name="s", when=AmongUsers(frozenset({"u2", "u1"})))
+CONTEXT_OF_USERS = ContextRule(source=source("r"), when=SEGMENT.when, model=0)
+CONTEXT_OF_SEGMENT = ContextRule(source=source("r"), when=InSegment("s"), model=0)
+(SHIFT,) = TABLE.shifts
+NOT_THERE = rf"{OBJECTIVE}: it refers to models \[4294967295\] of 5"
 
 
 @pytest.mark.parametrize(
@@ -84,6 +93,60 @@ def test_the_first_operators_keep_their_numbers() -> None:
     assert [codec._OPERATORS[Operator[name]] for name in names] == list(range(1, 13))
 
 
+def old(message: table_pb2.ObjectiveTable) -> table_pb2.ObjectiveTable:
+    """Return a table as 0.1 reads it: without the fields that it doesn't know."""
+    for name in ("segments", "shifts"):
+        message.ClearField(name)
+    for test in message.ab_rules:
+        test.ClearField("unit")
+        test.ClearField("unit_cells")
+    for part in (*message.context_rules, *message.ab_rules):
+        condition = part.when if isinstance(part, table_pb2.ContextRule) else part.eligible
+        for name in ("users", "segment"):
+            condition.ClearField(name)
+    return message
+
+
+NEW = {
+    "a unit": (replace(TABLE, ab_rules=(replace(AB_RULE, unit="session_id"),)), "test 12345: its cells"),
+    "users": (replace(TABLE, context_rules=(CONTEXT_OF_USERS,)), "a condition without a kind"),
+    "a segment": (
+        replace(TABLE, context_rules=(CONTEXT_OF_SEGMENT,), segments=(SEGMENT,)),
+        "a condition without a kind",
+    ),
+    "a test for a segment": (
+        replace(TABLE, ab_rules=(replace(AB_RULE, eligible=InSegment("s")),), segments=(SEGMENT,)),
+        "a condition without a kind",
+    ),
+    "a shift for some": (
+        replace(TABLE, shifts=(replace(SHIFT, when=AmongUsers(frozenset("u"))),)),
+        NOT_THERE,
+    ),
+    "a shift by a unit": (replace(TABLE, shifts=(replace(SHIFT, unit="country"),)), NOT_THERE),
+    "two shifts": (replace(TABLE, shifts=(SHIFT, SHIFT)), NOT_THERE),
+}
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_who_doesnt_know_it_refuses_the_table(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    table, why = NEW[name]
+    body = table_to_bytes(table)
+    assert table_from_bytes(body) == table
+    monkeypatch.setattr(codec, "_shifts_from_proto", shift_of_0_1)
+    with pytest.raises(Malformed, match=why):
+        table_from_bytes(old(table_pb2.ObjectiveTable.FromString(body)).SerializeToString())
+
+
+def shift_of_0_1(message: table_pb2.ObjectiveTable) -> tuple[ShiftRule, ...]:
+    """Return what 0.1 makes of a table's shift; where its model isn't there, it refuses the table."""
+    return (codec._shift_from_proto(message.shift),) if message.HasField("shift") else ()
+
+
+def test_a_plain_shift_stands_where_it_stood() -> None:
+    message = table_pb2.ObjectiveTable.FromString(table_to_bytes(TABLE))
+    assert (message.shift.basis_points, message.shift.model, len(message.shifts)) == (2_500, 4, 0)
+
+
 def test_generations_sidecars_and_assignments_come_back_as_they_went() -> None:
     generation = ActiveGeneration(number=7, content_hash="abc", fence=9, store="s-1", oldest=5)
     assert generation_from_bytes(generation_to_bytes(generation)) == generation
@@ -122,11 +185,24 @@ def test_generations_sidecars_and_assignments_come_back_as_they_went() -> None:
             ),
             "compares with nothing",
         ),
+        (replace(TABLE, context_rules=(CONTEXT_OF_SEGMENT,)), "refers to segment s, which isn't there"),
+        (
+            replace(TABLE, segments=(Segment(name="r", when=InSegment("s")), SEGMENT)),
+            "refers to segment s, which isn't there, or not yet",
+        ),
+        (replace(TABLE, segments=(SEGMENT, SEGMENT)), "has segment s twice"),
     ],
 )
 def test_a_table_that_contradicts_itself_is_refused(broken, why: str) -> None:
     with pytest.raises(Malformed, match=why):
         table_from_bytes(table_to_bytes(broken))
+
+
+def test_a_table_has_its_shifts_in_one_place() -> None:
+    message = table_pb2.ObjectiveTable.FromString(table_to_bytes(TABLE))
+    message.shifts.add().CopyFrom(message.shift)
+    with pytest.raises(Malformed, match=f"{OBJECTIVE}: it has a shift in both"):
+        table_from_bytes(message.SerializeToString())
 
 
 def over_time(*entries: tuple[int, ObjectiveTable | None]) -> ObjectiveTables:

@@ -10,20 +10,23 @@ from hypothesis import strategies as st
 from lightbulb.model import (
     FIXED_ATTRIBUTES,
     All,
+    AmongUsers,
     AnyOf,
     Comparison,
     Condition,
+    InSegment,
     Not,
     Operator,
     RequestContext,
+    Segment,
     Value,
 )
 from lightbulb.resolution import patterns
 from lightbulb.resolution.bad_value import BadValue
-from lightbulb.resolution.conditions import attributes_of, compile_condition
+from lightbulb.resolution.conditions import attributes_of, compile_condition, compile_segments
 from lightbulb.resolution.dates import instant
 from lightbulb.resolution.operators import OPERATORS, Kind, Takes
-from lightbulb.resolution.overlap import disjoint
+from lightbulb.resolution.overlap import apart, disjoint, possible, possible_segments
 from lightbulb.resolution.versions import lenient_key, semver_key
 from tests.lightbulb import anything, naive
 
@@ -274,6 +277,53 @@ def test_disjoint_conditions_never_both_hold(one: Condition, other: Condition) -
     if disjoint(one, other):
         first, second = compile_condition(one), compile_condition(other)
         assert not any(first(context) and second(context) for context in contexts)
+
+
+@given(st.data())
+def test_disjoint_conditions_on_segments_and_users_never_both_hold(data: st.DataObject) -> None:
+    own = data.draw(anything.segments())
+    one, other = data.draw(st.tuples(*[anything.nested(anything.leaves_with(own), 5)] * 2))
+    sides, predicates = possible_segments(own), compile_segments(own)
+    if apart(possible(one, sides), possible(other, sides)):
+        first, second = compile_condition(one, predicates), compile_condition(other, predicates)
+        for context in data.draw(st.lists(anything.contexts, min_size=10, max_size=10)):
+            assert not (first(context) and second(context))
+
+
+IN, OUT = InSegment("s"), Not(InSegment("s"))
+USERS = [AmongUsers(frozenset(users)) for users in ({"u1", "u2"}, {"u2", "u3"}, {"u3"})]
+SEGMENTS = (
+    Segment(name="s", when=AnyOf((USERS[0], compare("age", Operator.GE, 40)))),
+    Segment(name="t", when=IN),
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (IN, OUT, True),
+        (IN, IN, False),
+        (InSegment("t"), OUT, True),
+        (Not(InSegment("t")), IN, True),
+        (OUT, USERS[0], True),
+        (OUT, USERS[1], False),
+        (USERS[0], USERS[2], True),
+        (USERS[0], USERS[1], False),
+        (USERS[0], Not(AnyOf((USERS[0], USERS[1]))), True),
+        (InSegment("unknown"), OUT, False),
+    ],
+)
+def test_segments_and_users_exclude_each_other_visibly(
+    one: Condition, other: Condition, expected: bool
+) -> None:
+    sides = possible_segments(SEGMENTS)
+    assert apart(possible(one, sides), possible(other, sides)) is expected
+    assert apart(possible(other, sides), possible(one, sides)) is expected
+
+
+def test_a_condition_on_a_segment_that_isnt_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="there is no segment s"):
+        compile_condition(IN)
 
 
 def test_attributes_are_found_wherever_they_stand() -> None:

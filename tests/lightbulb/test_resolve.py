@@ -4,14 +4,26 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from lightbulb.model import BASIS_POINTS, Cell, ObjectiveTable, RequestContext, ShiftRule
+from lightbulb.model import (
+    BASIS_POINTS,
+    AmongUsers,
+    AttributeValue,
+    Cell,
+    InSegment,
+    ObjectiveTable,
+    RequestContext,
+    Segment,
+    ShiftRule,
+)
 from lightbulb.resolution.allocate import bucket
 from lightbulb.resolution.codec import table_from_bytes, table_to_bytes
 from lightbulb.resolution.resolve import OverrideNotPermitted, Reason, Resolver, Step
+from lightbulb.resolution.segments import segments_of
 from tests.lightbulb import anything, naive
+from tests.lightbulb.anything import NAN
 from tests.lightbulb.tables import AB_RULE, MODELS, TABLE, source
 
 RESOLVER = Resolver(TABLE)
@@ -160,3 +172,63 @@ def test_a_permitted_override_comes_first(client: str, override: str, model: str
 def test_an_override_that_no_rule_permits_is_refused_by_name(client: str, override: str) -> None:
     with pytest.raises(OverrideNotPermitted, match=override):
         RESOLVER.resolve(RequestContext(user_id=INSIDE), override=override, client=client)
+
+
+REACHED = {
+    "a test by an attribute decides": lambda table, reason: (
+        reason is Reason.AB_TEST and table.ab_rules[0].unit
+    ),
+    "a shift with a condition decides": lambda table, reason: reason is Reason.SHIFT and table.shifts[0].when,
+    "a shift by an attribute decides": lambda table, reason: reason is Reason.SHIFT and table.shifts[0].unit,
+    "two shifts": lambda table, _: len(table.shifts) == 2,
+    "a segment of a segment": lambda table, _: any(any(segments_of(each.when)) for each in table.segments),
+    "a rule for a segment decides": lambda table, reason: (
+        reason is Reason.CONTEXT and any(segments_of(table.context_rules[0].when))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REACHED)
+def test_what_is_drawn_reaches(name: str) -> None:
+    """So that the property above says something of it."""
+
+    def reached(drawn: tuple[ObjectiveTable, RequestContext]) -> bool:
+        reason, _, _ = naive.resolve(*drawn)
+        return bool(REACHED[name](drawn[0], reason))
+
+    find(
+        st.tuples(anything.tables(), anything.contexts),
+        reached,
+        settings=settings(max_examples=5_000, phases=(Phase.generate,)),
+    )
+
+
+def test_an_explanation_says_why_a_shift_doesnt_apply() -> None:
+    shifts = tuple(
+        replace(TABLE.shifts[0], unit=unit, when=when)
+        for unit, when in [("account_id", None), ("", InSegment("beta"))]
+    )
+    beta = Segment(name="beta", when=AmongUsers(frozenset({"u1", "u2"})))
+    table = replace(TABLE, ab_rules=(), context_rules=(), shifts=shifts, segments=(beta,))
+    steps: list[Step] = []
+    Resolver(table).resolve(RequestContext(user_id="u3", attributes={"account_id": ("a", "b")}), steps=steps)
+    assert [step.detail for step in steps] == [
+        "it goes by account_id, which is ('a', 'b'), no text or whole number",
+        "its condition doesn't hold: segment beta: user is 'u3' (wanted: one of 2 users: 'u1', 'u2')",
+        "nothing before it applied",
+    ]
+    steps.clear()
+    Resolver(table).resolve(RequestContext(user_id="u3", attributes={"account_id": 7}), steps=steps)
+    assert steps[0].detail == f"bucket {bucket('shift:x', '7')} of 10000 by account_id, shifted below 2500"
+
+
+@given(user_ids, st.sampled_from(["", True, 1.5, (), ("a",), NAN]))
+def test_who_has_no_unit_is_never_in_a_bucket(user: str, value: AttributeValue) -> None:
+    rule = replace(AB_RULE, unit="session_id", layer_salt="", eligible=None)
+    shift = replace(TABLE.shifts[0], unit="session_id", basis_points=BASIS_POINTS)
+    table = replace(TABLE, ab_rules=(rule,), context_rules=(), shifts=(shift,))
+    resolver = Resolver(table)
+    for attributes in ({}, {"session_id": value}, {"session": "s", "device": "d"}):
+        assert resolver.resolve(RequestContext(user_id=user, attributes=attributes)).reason is Reason.DEFAULT
+    known = RequestContext(user_id=user, allocations={rule.test_id: 2})
+    assert resolver.resolve(known).reason is Reason.AB_TEST  # the caller's word needs no hash

@@ -5,14 +5,17 @@ from dataclasses import replace
 from controlplane.model import Plan, RoutingRule, ShardAssignment
 from controlplane.planning.difference import Difference, differences
 from lightbulb.model import (
+    AmongUsers,
     AnyOf,
     Cell,
     Comparison,
     ContextRule,
+    InSegment,
     ModelAssignment,
     ObjectiveTable,
     Operator,
     OverrideRule,
+    Segment,
 )
 from tests.lightbulb.tables import AB_RULE, MODELS, OBJECTIVE, TABLE, source
 
@@ -152,3 +155,27 @@ def test_cells_that_change_places_are_a_difference_though_they_are_as_large() ->
 def test_a_new_salt_is_no_move_between_cells() -> None:
     turned = replace(AB_RULE, salt="other", cells=(Cell(number=1, end=10_000, model=0),))
     assert not any("change their cell" in line for line in changed(replace(TABLE, ab_rules=(turned,))).added)
+
+
+def test_segments_units_and_whom_a_shift_is_for_are_told() -> None:
+    (shift,) = TABLE.shifts
+    staff = Segment(name="staff", when=AmongUsers(frozenset({"u2", "u1"})))
+    inside = replace(shift, when=InSegment("staff"), unit="account_id", basis_points=500)
+    table = replace(
+        TABLE, shifts=(inside,), segments=(staff,), ab_rules=(replace(AB_RULE, unit="device_id"),)
+    )
+    assert changed(table).added == (
+        "segment staff: user one of 2 users: 'u1', 'u2'",
+        f"{AB}: test 12345 by device_id in 0-50% of its layer of those with country in 'US', 'CA'",
+        "defineShiftRule.js defineShiftRule: 5% of those with segment staff get next@2 by account_id",
+    )
+
+
+def test_long_lists_of_users_differ_by_any_user() -> None:
+    def lines(last: str) -> tuple[str, ...]:
+        users = AmongUsers(frozenset({*map(str, range(10_000)), last}))
+        return changed(replace(TABLE, segments=(Segment(name="many", when=users),))).added
+
+    one, other = lines("x"), lines("y")
+    assert one != other
+    assert max(map(len, (*one, *other))) < 200

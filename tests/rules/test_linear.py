@@ -16,6 +16,7 @@ from controlplane.problems import Problem
 from controlplane.rules.definitions import read_definitions
 from controlplane.rules.overlaps import overlapping_contexts, overlapping_tests
 from controlplane.rules.sandbox_faults import read_error
+from controlplane.rules.segments import in_order
 from controlplane.rules.shapes import AbTest, ContextCondition, ModelRef
 from controlplane.rules.texts import look_at
 from controlplane.rules.workspace import check_workspace
@@ -25,19 +26,22 @@ from lightbulb.ads.server.refusals import reasons_of
 from lightbulb.model import (
     EMPTY,
     All,
+    AmongUsers,
     AnyOf,
     Comparison,
     Condition,
+    InSegment,
     ModelTarget,
     Not,
     ObjectiveTable,
     Operator,
     OverrideRule,
+    Segment,
     Source,
 )
 from lightbulb.resolution.dates import instant
 from lightbulb.resolution.networks import address
-from lightbulb.resolution.overlap import disjoint
+from lightbulb.resolution.overlap import disjoint, possible_segments
 from lightbulb.resolution.patterns import pattern_test
 from lightbulb.resolution.resolve import Resolver
 from lightbulb.resolution.versions import lenient_key, semver_key
@@ -108,6 +112,29 @@ def apart(conditions: list[Condition]) -> None:
     """Compare rules that exclude each other."""
     rules = [context(number, when) for number, when in enumerate(conditions)]
     assert not list(overlapping_contexts(rules))
+
+
+def segment_of_many(side: Callable[[Condition], Condition]) -> None:
+    """Compare rules of one large segment, or of those outside of it, that exclude each other by country."""
+    users = AmongUsers(frozenset(f"user-{number}" for number in range(10_000)))
+    sides = possible_segments([Segment(name="s", when=users)])
+    given = [All((side(InSegment("s")), isin("country", str(number)))) for number in range(2_000)]
+    rules = [context(number, when) for number, when in enumerate(given)]
+    assert not list(overlapping_contexts(rules, sides))
+
+
+def segments_of_segments() -> None:
+    """Read segments of which each uses the one before it twice, and explain to whom they don't apply."""
+    items = "".join(
+        f"  - {{name: s{n}, when: {{any: [{{segment: s{n - 1}}}, {{not: {{segment: s{n - 1}}}}}]}}}}\n"
+        for n in range(1, 60)
+    )
+    content = f"segments:\n  - {{name: s0, users: [u]}}\n{items}"
+    problems: list[Problem] = []
+    definitions = read_definitions(workspace(segments_yaml=content).files, problems)
+    segments = in_order(definitions.segments)
+    assert len(segments) == len(possible_segments(segments)) == 60
+    assert {problem.code for problem in problems} == {"TOO_DEEP", "TOO_LARGE"}
 
 
 def experiments_apart() -> None:
@@ -232,12 +259,15 @@ INPUTS: Mapping[str, Callable[[], object]] = MappingProxyType(
                 for one in range(150)
             ]
         ),
+        "a segment of many rules": lambda: segment_of_many(lambda segment: segment),
+        "outside of a segment, many rules": lambda: segment_of_many(Not),
         "many attributes": lambda: disjoint(wide("x"), wide("y")),
         "many values": lambda: disjoint(
             AnyOf(tuple(isin("a", str(number)) for number in range(20_000))),
             All(tuple(Not(isin("a", str(number))) for number in range(20_000))),
         ),
         "override clients": overrides,
+        "segments of segments": segments_of_segments,
         "a long problem": lambda: str(
             Problem(file=text("a"), rule=text("b"), code="X", message=text("c"), remedy=text("d"))
         ),
