@@ -11,7 +11,9 @@ from controlplane.planning.beside import Base, plan_beside
 from controlplane.problems import Problem, WorkspaceError
 from controlplane.rollout.codec import plan_from_bytes, plan_to_bytes
 from controlplane.rules import sandbox, sandbox_faults
-from controlplane.rules.definitions import Definitions, read_definitions
+from controlplane.rules.definitions import Definitions, read_definitions, read_experiments
+from controlplane.rules.lock_file import LOCK, write_lock
+from controlplane.rules.locked import lock
 from controlplane.rules.sandbox import RawRule
 from controlplane.rules.shapes import read_rules
 from controlplane.rules.tables import make_tables
@@ -54,7 +56,7 @@ def workspaces() -> Iterator[Decoder]:
     yield Decoder(
         name="yaml", samples=tuple(FILES.values()), read=refusing(_read_yaml, BadYaml, UnicodeDecodeError)
     )
-    for file, content in FILES.items():
+    for file, content in {**FILES, LOCK: _lock()}.items():
         yield Decoder(name=file, samples=(content,), read=_definitions_reader(file))
     samples = tuple(json.dumps([{**COMMON, **body}]).encode() for body in BODIES)
     every = json.dumps([{**COMMON, **body} for body in BODIES]).encode()
@@ -101,6 +103,11 @@ def _definitions_reader(file: str) -> Callable[[bytes], object]:
         _carry_on(raw, definitions, problems)
 
     return read
+
+
+def _lock() -> bytes:
+    tests, _ = lock(read_experiments(FILES, []).values(), {})
+    return write_lock(tests).encode()
 
 
 _definitions = read_definitions(FILES, [])

@@ -262,6 +262,20 @@ def test_too_many_regions_are_looked_at_in_part_and_that_is_said() -> None:
         assert whole.outcomes[outcome].least <= share.least <= share.most <= whole.outcomes[outcome].most
 
 
+def test_a_cell_of_several_ranges_is_one_outcome() -> None:
+    ranges = ((1, 1_000), (2, 4_000), (1, 6_000), (3, 9_000), (2, 10_000))
+    cells = tuple(Cell(number=number, end=end, model=number) for number, end in ranges)
+    rule = replace(TABLE.ab_rules[0], layer_salt="", eligible=None, cells=cells)
+    found = shares_of(replace(TABLE, ab_rules=(rule,), context_rules=(), shifts=()))
+    of_cells = {
+        outcome.cell: (outcome.weight, share.least, share.most)
+        for outcome, share in found.outcomes.items()
+        if outcome.cell
+    }
+    thirty, forty = Fraction(3, 10), Fraction(4, 10)
+    assert of_cells == {1: (3_000, thirty, thirty), 2: (4_000, forty, forty), 3: (3_000, thirty, thirty)}
+
+
 def test_a_unit_that_has_one_value_has_one_bucket() -> None:
     """All of a country is in one bucket by country: it is shifted as a whole, or not at all."""
     found = set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from controlplane.planning.shares.boxes import NO_PARTS, Space, Tree, grouped
 from lightbulb.model import BASIS_POINTS, AbRule, Condition, ObjectiveTable, ShiftRule, Source
@@ -81,18 +82,22 @@ def _when(condition: Condition | None, unit: str, segments: Mapping[str, Tree], 
 
 
 def _test(rule: AbRule, when: Tree) -> Step:
-    ranges, begin = [], 0
-    for cell in rule.cells:
-        outcome = Outcome(
+    cells = [(cell.number, cell.model) for cell in rule.cells]
+    weights = dict.fromkeys(cells, 0)
+    for key, (begin, end) in zip(cells, pairwise((0, *(cell.end for cell in rule.cells))), strict=True):
+        weights[key] += end - begin
+    outcomes = {
+        (number, model): Outcome(
             reason=Reason.AB_TEST,
             source=rule.source,
-            model=cell.model,
-            weight=cell.end - begin,
+            model=model,
+            weight=weight,
             test_id=rule.test_id,
-            cell=cell.number,
+            cell=number,
         )
-        ranges.append((cell.end, outcome))
-        begin = cell.end
+        for (number, model), weight in weights.items()
+    }
+    ranges = [(cell.end, outcomes[key]) for key, cell in zip(cells, rule.cells, strict=True)]
     layer = Salt(rule.layer_salt, rule.unit) if rule.layer_salt else None
     return Step(
         when=when,
