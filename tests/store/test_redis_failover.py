@@ -12,10 +12,14 @@ import pytest
 from controlplane.store.contract import Store, Unreachable
 from tests.store.places import LONG, opened_redis, step
 from tests.store.redis_pair import RedisPair, redis_pair
-from tests.store.redis_server import SECONDS, until
+from tests.store.redis_server import SECONDS, RedisServer, until
 
 NAME = "redis.test"
 THREADS = 8
+
+MANY_KEYS = "for i = 1, 100 do redis.call('SET', 'other:' .. i, string.rep('x', 2100000)) end return 1"
+LOADS_SLOWLY = ("--key-load-delay", "100000", "--rdbcompression", "no")
+"""Options of a server that takes ten seconds to read these keys. After every 2 MB it answers LOADING."""
 
 
 @pytest.fixture
@@ -105,3 +109,26 @@ def test_a_host_name_is_looked_up_for_each_connection(
         leads_to[0] = "127.0.0.2"
         assert store.commit(step(1)).version == 2
     assert pair.follower_version() == 2
+
+
+def test_while_a_server_reads_its_data_that_is_said_and_then_it_is_written_to(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path, *LOADS_SLOWLY)
+    with server, opened_redis(server.url) as store, ThreadPoolExecutor(1) as background:
+        store.commit(step(0))
+        assert server.call("EVAL", MANY_KEYS, "0") == b":1"
+        assert server.call("SAVE") == b"+OK"
+        server.kill()
+        starting = background.submit(server.start)
+        until("it to load", lambda: says(server, "PING").startswith(b"-LOADING"))
+        with pytest.raises(Unreachable, match="it is reading its data; wait until it has"):
+            store.commit(step(1))
+        starting.result(SECONDS)
+        assert store.head().version == 1
+        assert store.commit(step(1)).version == 2
+
+
+def says(server: RedisServer, *command: str) -> bytes:
+    """Return its answer; empty while it doesn't listen yet."""
+    with contextlib.suppress(OSError):
+        return server.call(*command)
+    return b""
