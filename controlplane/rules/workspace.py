@@ -9,6 +9,7 @@ from pathlib import Path
 
 from controlplane.model import Workspace
 from controlplane.problems import Problem, WorkspaceError
+from controlplane.rules.folder import MAX_DEPTH, SUFFIXES, find_files
 
 MAX_FILES = 2_000
 MAX_FILE_BYTES = 4 * 1024 * 1024
@@ -16,33 +17,37 @@ MAX_FILE_LINES = 50_000
 MAX_BYTES = 32 * 1024 * 1024
 """Of all files together: a publish is one message."""
 
-SUFFIXES = (".yaml", ".js")
+MAX_PATH = 160
+"""Characters of a file's name with its folders."""
 
-_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_FILE = re.compile(
+    rf"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}+/){{0,{MAX_DEPTH}}}[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}"
+)
 
 
 def read_workspace(folder: Path) -> Workspace:
-    """Return the *.yaml and *.js files of `folder` itself.
+    """Return the *.yaml and *.js files of `folder`, and of the folders in it.
 
-    Raises WorkspaceError when there are none, when one can't be read, or when they are too large.
+    Raises WorkspaceError when there are none, when one can't be read or would be lost, or when they are
+    too large.
     """
     if not folder.is_dir():
         what = "it is a file" if folder.exists() else "there is no such folder"
         raise _refuse(folder, "MISSING_FILE", what, "name the folder of the rules")
     try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
+        paths = find_files(folder)
         if not paths:
             remedy = "name the folder of the rules"
             raise _refuse(folder, "MISSING_FILE", "no *.yaml and no *.js in it", remedy)
         if len(paths) > MAX_FILES:
             raise _refuse(folder, "TOO_LARGE", f"{len(paths)} files", f"split it; {MAX_FILES} are allowed")
-        large = list(_too_large({path.name: path.stat().st_size for path in paths}.items()))
+        large = list(_too_large((name, path.stat().st_size) for name, path in paths.items()))
         if large:
             raise WorkspaceError(large)
-        return Workspace(files={path.name: path.read_bytes() for path in paths})
+        return Workspace(files={name: path.read_bytes() for name, path in paths.items()})
     except OSError as error:
         path = Path(error.filename or folder)
-        name = path if path == folder else path.name
+        name = path if path == folder else path.relative_to(folder).as_posix()
         raise _refuse(name, "UNREADABLE", f"{error.strerror}", "let yourself read it") from error
 
 
@@ -87,11 +92,11 @@ def _too_long(files: Iterable[tuple[str, bytes]]) -> Iterable[Problem]:
 
 
 def _is_bad_name(name: str) -> bool:
-    return not _FILE.fullmatch(name)
+    return len(name) > MAX_PATH or not _FILE.fullmatch(name)
 
 
 def _bad_name(name: str) -> Problem:
-    remedy = "use letters, digits, '.', '_' and '-'; a workspace has no folders"
+    remedy = "use letters, digits, '.', '_' and '-', and '/' between folders"
     return Problem(file=_shown(name), code="FILE_NAME", message="no name for a file here", remedy=remedy)
 
 
