@@ -25,6 +25,10 @@ from tests.fuzz.decoder import Decoder, refusing
 from tests.rules.workspaces import GOOD
 
 FILES = {name: text.encode() for name, text in GOOD.items() if name.endswith(".yaml")}
+FILES["segments.yaml"] = b"""segments:
+  - {name: staff, users: [u1, u2]}
+  - {name: abroad, users: [u3], when: {all: [{segment: staff}, {not: {attribute: country, values: [US]}}]}}
+"""
 COMMON = {"targetObjectives": ["Ranking"], "modelInputType": "TITLE_INPUT_TYPE", "modelType": "SCORER"}
 BODIES: tuple[Mapping[str, object], ...] = (
     {"defaultModel": {"name": "plain"}},
@@ -44,6 +48,15 @@ BODIES: tuple[Mapping[str, object], ...] = (
         "priority": 1,
     },
     {"shift": {"from": {"name": "plain"}, "to": {"name": "fancy"}, "percent": 12.5, "salt": "s"}},
+    {
+        "shift": {
+            "from": {"name": "plain"},
+            "to": {"name": "fancy"},
+            "percent": 1,
+            "unit": "session",
+            "when": {"any": [{"segment": "staff"}, {"not": {"users": ["u1", "u2"]}}]},
+        }
+    },
     {"permitOverrides": [{"name": "fancy"}, {"name": "fraud", "version": "2"}], "clients": ["lab"]},
 )
 
