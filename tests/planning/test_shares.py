@@ -40,7 +40,7 @@ from tests.planning import brute_shares
 
 POOL: Mapping[str, tuple[object, ...]] = {
     "country": ("", "a", "b", "another"),
-    "x": (None, "a", "b", "ab", "another", "", 0, 1, 1.0, 1.5, 2, 3, True, False, ()),
+    "x": (None, "a", "b", "ab", "another", "", 0, 0.5, 1, 1.0, 1.5, 2, 2.0, 2.5, 3, True, False, ()),
     "version": (None, "1.0.0-1", "1.0.0", "1.0.1", "1.5.0", "2.0.0", "2.0.1", "another", 1),
 }
 """A value of each class that the conditions below tell apart."""
@@ -257,9 +257,10 @@ def test_too_many_regions_are_looked_at_in_part_and_that_is_said() -> None:
     part = shares_of(table, looks=300)
     whole = shares_of(table)
     assert (part.exact, whole.exact) == (False, True)
-    assert part == shares_of(table, looks=300)
-    for outcome, share in part.outcomes.items():
-        assert whole.outcomes[outcome].least <= share.least <= share.most <= whole.outcomes[outcome].most
+    assert by_name(part) == by_name(shares_of(table, looks=300))
+    for key, share in by_name(part).items():
+        every = by_name(whole)[key]
+        assert every.least <= share.least <= share.most <= every.most
 
 
 def test_a_cell_of_several_ranges_is_one_outcome() -> None:
