@@ -20,6 +20,7 @@ from controlplane.rules.doubts import doubts
 from controlplane.rules.file_rules import Evaluation, Surroundings, evaluate_files, read_files
 from controlplane.rules.lookup import named_models
 from controlplane.rules.memory import Memory
+from controlplane.rules.never import never_apply
 from controlplane.rules.shapes import Rule
 from controlplane.rules.tables import make_tables
 from controlplane.rules.unused import unused
@@ -103,6 +104,8 @@ def compile_and_warn(
         raise WorkspaceError(problems)
     problems += unused(own.rules, definitions)
     problems += doubts(own.rules, definitions)
+    begin("looking for rules that can never apply")
+    problems += never_apply(tables)
     compiled = RuleSet(
         objectives=_sorted(definitions.objectives),
         models=_sorted(definitions.models),

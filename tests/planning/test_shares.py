@@ -14,6 +14,7 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controlplane.planning.shares.never import never_applied
 from controlplane.planning.shares.report import Share, TableShares, moves_between, shares_of
 from lightbulb.model import (
     BASIS_POINTS,
@@ -290,3 +291,11 @@ def test_a_unit_that_has_one_value_has_one_bucket() -> None:
         assert share == (bucket("s", country) < 5_000)
         found.add(share)
     assert found == {0, 1}
+
+
+def test_cells_beyond_a_layer_of_the_same_salt_are_for_nobody() -> None:
+    (rule,) = TABLE.ab_rules
+    rule = replace(rule, salt=rule.layer_salt, layer_begin=0, layer_end=3_400)
+    (never,) = never_applied([replace(TABLE, ab_rules=(rule,), shifts=(), context_rules=())])
+    assert (never.whole, never.instead) == (False, ())
+    assert [outcome.cell for outcome in never.outcomes] == [2, 3]

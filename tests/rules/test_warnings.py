@@ -75,3 +75,44 @@ def test_json_has_warnings_among_the_problems(
     assert (told, err) == (code, "")
     assert [each["severity"] for each in document["problems"]] == [severity] * 4
     assert bool(document["objectives"]) is (code == 0)
+
+
+def never(*rules: str, **changes: str) -> list[str]:
+    """Return the warnings about rules beside a test of everybody, 12345."""
+    sources = {f"more{n}_js": text for n, text in enumerate(rules)}
+    told = compile_and_warn(workspace(**sources, **changes)).warnings
+    return [str(each) for each in told if each.code.endswith("NEVER_APPLIES")]
+
+
+def test_a_rule_below_a_test_of_everybody_can_never_apply() -> None:
+    when = rule('when: context.country.eq("NO"), model: {name: "fancy"}')
+    (told,) = never(when)
+    assert told == (
+        "more0.js:2 defineMoreRule warning NEVER_APPLIES: on Ranking it can never apply: before it, everyone"
+        " that it is meant for gets what rules.js:4 defineAbRule says; take it out, or limit what comes"
+        " before it to fewer users"
+    )
+
+
+def test_a_shift_below_a_test_of_everybody_can_never_apply() -> None:
+    shift = rule('shift: {from: {name: "plain"}, to: {name: "fancy"}, percent: 50}')
+    (told,) = never(shift)
+    assert "NEVER_APPLIES: on Ranking it can never apply" in told
+
+
+def test_a_shift_that_is_written_as_nobody_is_as_its_author_wants_it() -> None:
+    shift = rule('shift: {from: {name: "plain"}, to: {name: "fancy"}, percent: 0}')
+    assert never(shift) == []
+
+
+def test_a_condition_that_nobody_meets_is_told() -> None:
+    contrary = 'all(context.country.eq("NO"), context.country.eq("US"))'
+    (told,) = never(rule(f'when: {contrary}, model: {{name: "fancy"}}'))
+    assert "its condition holds for nobody; take it out, or write another condition" in told
+
+
+def test_a_rule_that_applies_to_a_few_is_no_warning() -> None:
+    """The layer's other half is for the condition."""
+    ab = GOOD["rules.js"].replace("12345", "777")
+    when = rule('when: context.country.eq("NO"), model: {name: "fancy"}')
+    assert never(when, rules_js=ab) == []

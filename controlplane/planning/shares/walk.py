@@ -48,14 +48,14 @@ class Region:
 
 
 class Walk:
-    """Walks steps in one space. `looks` bounds how many comparisons are looked at."""
+    """Walks steps in one space. `looks` are what may still be looked at."""
 
     def __init__(self, space: Space, steps: Sequence[Step], looks: int = MAX_LOOKS) -> None:
         """Walk some of these steps later; their salts are told apart."""
         self.space = space
         self._salts = {salt: index for index, salt in enumerate(salts_of(steps))}
         self.start = (Piece(everybody(len(self._salts))),)
-        self._looks = looks
+        self.looks = looks
 
     def regions(
         self, steps: Sequence[Step], box: Box, pieces: Iterable[Piece], forget: int = 0
@@ -90,8 +90,8 @@ class Walk:
             yield Region(here, decided)
 
     def _spend(self, looks: int) -> None:
-        self._looks -= looks
-        if self._looks < 0:
+        self.looks -= looks
+        if self.looks < 0:
             raise TooManyRegions
 
     def _single(self, step: Step, box: Box) -> Leaf | None:
