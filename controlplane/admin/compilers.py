@@ -68,6 +68,13 @@ class Compilers:
         if self._spare is None and not self._closed:
             self._spare = Spare(self._room.limits, self._before)
 
+    async def prepared(self) -> None:
+        """Return once nothing is left to do for the next workspace, if none comes meanwhile."""
+        if self._retiring is not None:
+            await asyncio.wait({self._retiring})
+        if self._spare is not None:
+            await self._spare.prepared()
+
     async def stop(self) -> None:
         """End all of them; whoever waits for one is told that it was ended."""
         self._closed = True

@@ -41,6 +41,10 @@ class Spare:
         await asyncio.wait({self._prepared})
         return await self._started, self._knows
 
+    async def prepared(self) -> None:
+        """Return once it is ready, and knows what it can."""
+        await asyncio.wait({self._prepared})
+
     async def end(self) -> None:
         """End it, whatever it does."""
         self._prepared.cancel()

@@ -67,14 +67,19 @@ class Memory:
         Nothing when that is more than MAX_BYTES.
         """
         names = self._used | self._lines.keys() if everything else self._used
-        content = "".join(f"{name} {self._line(name)}\n" for name in sorted(names)).encode()
+        lines = ((name, self._line(name)) for name in sorted(names))
+        content = "".join(f"{name} {line}\n" for name, line in lines if line).encode()
         if len(content) <= MAX_BYTES:
             return _heading(content) + content
         return self.to_bytes() if everything else b""
 
     def _line(self, name: str) -> str:
+        """Return a value as JSON; empty when it can't be kept."""
         if name not in self._lines:
-            self._lines[name] = to_json(self._values[name])
+            try:
+                self._lines[name] = to_json(self._values[name])
+            except NotOurs:
+                return ""
         return self._lines[name]
 
 
@@ -93,7 +98,8 @@ def program() -> str:
     """Return a hash of the code that compiles, and of what it stands on."""
     digest = hashlib.sha256(f"{sys.version} {yaml.__version__} {list(map(_build, _ENGINES))}".encode())
     here, lightbulb = Path(__file__).parent, Path(__file__).parents[2] / "lightbulb"
-    for folder in (here, here.parent, lightbulb, lightbulb / "resolution"):
+    own = (here, here.parent, here.parent / "planning", lightbulb)
+    for folder in (*own, lightbulb / "resolution", lightbulb / "rpc"):
         for path in sorted(each for each in folder.iterdir() if each.suffix in {".py", ".js"}):
             digest.update(f"{path.name}\n".encode())
             digest.update(path.read_bytes())

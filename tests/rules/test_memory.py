@@ -183,6 +183,10 @@ def test_only_a_file_that_changed_is_evaluated(evaluated: list[str]) -> None:
 
 def test_the_repositorys_workspace_is_remembered_as_a_whole(evaluated: list[str]) -> None:
     files = read_workspace(RULES)
+    whole = Memory()
+    compile_workspace(files, memory=whole)
+    assert whole.to_bytes().count(b"\n") == 1 + len(whole._used)
+    evaluated.clear()
     assert compiled_again(files, lambda _: None) == compile_workspace(files)
     rules = [name for name in files.files if name.endswith(".js")]
     assert sorted(evaluated) == sorted(2 * rules)  # once before, and once without a memory
@@ -245,6 +249,13 @@ def test_what_is_not_whole_or_of_another_version_is_nothing(monkeypatch: pytest.
         assert again.to_bytes() == kept
     monkeypatch.setattr(memory, "program", lambda: "another")
     assert Memory(kept).to_bytes() == Memory().to_bytes()
+
+
+def test_what_can_not_be_kept_is_left_out() -> None:
+    some = Memory()
+    some.remember("0" * 64, object())
+    some.remember("1" * 64, 1)
+    assert some.to_bytes().count(b"\n") == 2
 
 
 def test_more_than_there_is_room_for_is_not_kept() -> None:
