@@ -117,6 +117,8 @@ def _add_consumers(response: pb.GetStatusResponse, replica: Replica, consumers: 
             waiting_for=consumer.waiting_for,
             disconnected=consumer.disconnected,
             answered_from=state.of(tenant) if state is not None and state.of(tenant) != active else 0,
+            tenants=sorted(consumer.tenants or ()),
+            unknown_objectives=consumer.unknown,
             stale=not consumer.disconnected and not (newest and consumer.up_to_date),
         )
         if consumer.refusals:

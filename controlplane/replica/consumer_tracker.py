@@ -22,12 +22,12 @@ from controlplane.rollout.lanes import NO_LANES, Lanes
 from controlplane.rollout.ownership import Ownership
 from controlplane.rollout.registry import NEVER_SYNCED, Address, Arrears, Consumer
 from controlplane.rollout.state import Policy
-from controlplane.xds.nodes import HostNode, identify
-from controlplane.xds.snapshot_cache import Audience
+from controlplane.xds.nodes import HostNode, identify, takes_of
+from controlplane.xds.snapshot_cache import Audience, SnapshotCache
 from lightbulb.ads.server.server import AdsServer
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.stream_status import StreamStatus
-from lightbulb.ads.values import MODEL_ASSIGNMENT, Node
+from lightbulb.ads.values import EVERYTHING, MODEL_ASSIGNMENT, Node
 
 Traces = Mapping[tuple[str, str], Consumer]
 """Kind and id -> the latest that is known of a consumer."""
@@ -37,10 +37,19 @@ MAX_GONE = 50_000
 
 
 class ConsumerTracker:
-    """Reads the state of streams. `view` is what a node should have; times are of the store's clock."""
+    """Reads the state of streams. `view` is what a node should have; times are of the store's clock.
 
-    def __init__(self, ads: AdsServer, view: Callable[[Node], Snapshot | None]) -> None:
+    `snapshots` says of whom that is which a consumer takes.
+    """
+
+    def __init__(
+        self,
+        ads: AdsServer,
+        view: Callable[[Node], Snapshot | None],
+        snapshots: SnapshotCache,
+    ) -> None:
         """Know nobody yet."""
+        self._snapshots = snapshots
         self._ads = ads
         self._ownership = Ownership()
         self._lanes = NO_LANES
@@ -158,8 +167,11 @@ class ConsumerTracker:
         first = synced and stream.id not in self._synced
         if synced:
             self._synced.add(stream.id)
+        takes = EVERYTHING if known.kind == "host" else takes_of(stream.node)
         seen = replace(
             known,
+            tenants=self._snapshots.tenants(takes),
+            unknown=self._snapshots.unknown(takes),
             waiting_for=waiting_for,
             refusals=refusals,
             synced_since=now if first else known.synced_since,

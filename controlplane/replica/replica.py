@@ -68,7 +68,7 @@ class Replica:
         self._reports = self._store_watcher.reports
         self._snapshots = SnapshotCache()
         self._served = self.known
-        self._tracker = ConsumerTracker(self.ads, self._view)
+        self._tracker = ConsumerTracker(self.ads, self._view, self._snapshots)
         self._news = asyncio.Event()
         self._told = 0
         self._looking = 0.0
@@ -208,7 +208,7 @@ class Replica:
             tenant: progress(
                 rollout,
                 desired.targets.get(tenant, {}),
-                [each.for_tenant(tenant) for each in self._everybody],
+                [each.for_tenant(tenant) for each in self._everybody if each.concerns(tenant)],
                 now,
                 self.policy,
                 live=desired.required,

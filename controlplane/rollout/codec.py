@@ -213,6 +213,9 @@ def _consumer_to_proto(consumer: Consumer) -> pb.StoredConsumer:
         refused_of=consumer.refused_of,
         unsynced_since=consumer.unsynced_since,
         by_tenant={tenant: _arrears_to_proto(each) for tenant, each in (consumer.by_tenant or {}).items()},
+        takes_part=consumer.tenants is not None,
+        tenants=sorted(consumer.tenants or ()),
+        unknown=consumer.unknown,
         synced_by_tenant={
             tenant: pb.StoredSynced(version=version, at=at)
             for tenant, (version, at) in consumer.synced_by_tenant.items()
@@ -257,6 +260,8 @@ def _consumer_from_proto(message: pb.StoredConsumer) -> Consumer:
         unsynced_since=message.unsynced_since,
         by_tenant={tenant: _arrears_from_proto(each) for tenant, each in sorted(message.by_tenant.items())}
         or None,
+        tenants=frozenset(message.tenants) if message.takes_part else None,
+        unknown=tuple(message.unknown),
         synced_by_tenant={
             tenant: (each.version, each.at) for tenant, each in sorted(message.synced_by_tenant.items())
         },

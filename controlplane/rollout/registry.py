@@ -75,11 +75,19 @@ class Consumer:
     """Its replica shows it the newest version of the rollout."""
     by_tenant: Mapping[str, Arrears] | None = None
     """Tenant -> how it is behind with that one; None: there is one, or it isn't known whose it is."""
+    tenants: frozenset[str] | None = None
+    """It takes what is of these alone, so that no others wait for it; None: everybody's."""
+    unknown: tuple[str, ...] = ()
+    """Objectives that it takes and that there aren't, maybe not yet."""
     synced_by_tenant: Mapping[str, Synced] = field(default_factory=lambda: NEVER_SYNCED)
     """Of several tenants, those whose rollout waits for it: what `synced_since` is for one."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+    def concerns(self, tenant: str) -> bool:
+        """Say whether it takes anything of a tenant."""
+        return self.tenants is None or tenant in self.tenants
 
     def for_tenant(self, tenant: str) -> Consumer:
         """Return it as one tenant's rollout sees it: what it owes and refuses of others doesn't matter."""

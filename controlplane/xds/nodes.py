@@ -7,7 +7,17 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lightbulb.ads.values import STAMP, TENANTS, BadNode, CommitStamp, Node
+from lightbulb.ads.values import (
+    EVERYTHING,
+    STAMP,
+    TAKES_OBJECTIVES,
+    TAKES_TENANTS,
+    TENANTS,
+    BadNode,
+    CommitStamp,
+    Node,
+    Takes,
+)
 
 _NUMBER = re.compile(r"[0-9]{1,20}")
 """Of so many digits as a 64-bit number has: Python refuses to read one of thousands."""
@@ -16,12 +26,20 @@ MAX_ADDRESSES, MAX_TEXT = 20_000, 64
 """Addresses that are remembered as they are written: a large fleet's; and the characters of one, at most."""
 
 
+MAX_TAKEN = 64 * 1024
+"""Characters of the names of what a consumer takes: those of a thousand objectives."""
+
+MAX_DECLARED = 2_000
+"""Declarations that are remembered as they are written: those of the clients of many services."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SidecarNode:
-    """An Envoy, and the IP address and port that its listener is to have."""
+    """An Envoy, the IP address and port that its listener is to have, and what it takes."""
 
     address: str
     port: int
+    takes: Takes = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +51,12 @@ class HostNode:
     port: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LightbulbNode:
     """A Lightbulb, or a client that resolves in its own process; an older one knows no tenants."""
 
     knows_tenants: bool = True
+    takes: Takes = EVERYTHING
 
 
 Identity = SidecarNode | HostNode | LightbulbNode
@@ -51,7 +70,9 @@ def identify(node: Node) -> Identity:
     match node.kind:
         case "sidecar":
             return SidecarNode(
-                address=_address(node, "listen_address", "127.0.0.1"), port=_port(node, "listen_port", "0")
+                address=_address(node, "listen_address", "127.0.0.1"),
+                port=_port(node, "listen_port", "0"),
+                takes=takes_of(node),
             )
         case "host":
             shard = node.metadata.get("shard", "")
@@ -59,9 +80,31 @@ def identify(node: Node) -> Identity:
                 raise BadNode(f"host {node.id} has no metadata key 'shard'")
             return HostNode(shard=shard, address=_address(node, "address"), port=_port(node, "port"))
         case "lightbulb":
-            return LightbulbNode(knows_tenants=TENANTS in node.metadata)
+            return LightbulbNode(knows_tenants=TENANTS in node.metadata, takes=takes_of(node))
         case other:
             raise BadNode(f"node {node.id} is of kind {other!r}; it is one of sidecar, lightbulb, host")
+
+
+def takes_of(node: Node) -> Takes:
+    """Return what a sidecar or Lightbulb says that it takes; raises BadNode."""
+    metadata = node.metadata
+    if TAKES_OBJECTIVES not in metadata and TAKES_TENANTS not in metadata:
+        return EVERYTHING
+    return Takes(
+        objectives=_names(node, TAKES_OBJECTIVES, metadata.get(TAKES_OBJECTIVES, "")),
+        tenants=_names(node, TAKES_TENANTS, metadata.get(TAKES_TENANTS, "")),
+    )
+
+
+def _names(node: Node, key: str, text: str) -> frozenset[str]:
+    if len(text) > MAX_TAKEN:
+        raise BadNode(f"{node.kind} {node.id}: metadata {key!r} has more than {MAX_TAKEN} characters")
+    return _split(text)
+
+
+@lru_cache(maxsize=MAX_DECLARED)
+def _split(text: str) -> frozenset[str]:
+    return frozenset(filter(None, map(str.strip, text.split(","))))
 
 
 def is_behind(stamp: CommitStamp, node: Node) -> bool:

@@ -17,6 +17,7 @@ from controlplane.rollout.registry import Address
 from controlplane.xds import resources
 from controlplane.xds.listener import listener
 from controlplane.xds.nodes import HostNode, Identity, LightbulbNode, SidecarNode
+from controlplane.xds.parts import Parts
 from controlplane.xds.resource_memo import ResourceMemo
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Resources, Snapshot
 from lightbulb.ads.values import (
@@ -32,11 +33,14 @@ from lightbulb.ads.values import (
     SIDECAR_STATE,
     CommitStamp,
     Resource,
+    Takes,
     active_name,
 )
 from lightbulb.model import DEFAULT_TENANT, ModelAssignment, ObjectiveTables, SidecarState
 
 MAX_LISTENERS = 20_000
+MAX_UNKNOWN = 20
+"""Objectives that somebody takes, and that there aren't, which are told."""
 
 Targets = Mapping[str, tuple[Target, ...]]
 Addresses = Mapping[str, tuple[Address, ...]]
@@ -85,6 +89,8 @@ class SnapshotCache:
             lambda _, tables: resources.objective_tables(tables), _same
         )
         self._targets: Mapping[str, Targets] = {}
+        self._owners: Mapping[str, str] = {}
+        self._parts = {"sidecar": Parts(), "lightbulb": Parts()}
         self._types_with_listener = lru_cache(maxsize=MAX_LISTENERS)(self._add_listener)
         self._with_listener = lru_cache(maxsize=MAX_LISTENERS)(self._add_stamp)
 
@@ -107,7 +113,19 @@ class SnapshotCache:
         self._desired, self._addresses, self._states = desired_state, addresses, states
         self._sidecar, self._lightbulb, self._hosts = sidecar, lightbulb, hosts
         self._no_models = _stamped(self._no_models, _stamp(desired_state))
+        if desired_state is not before:
+            self._owners = _owners(desired_state)
         return audience
+
+    def unknown(self, takes: Takes) -> tuple[str, ...]:
+        """Return the objectives that somebody takes and that there aren't, maybe not yet."""
+        return tuple(sorted(takes.objectives - self._owners.keys())[:MAX_UNKNOWN])
+
+    def tenants(self, takes: Takes) -> frozenset[str] | None:
+        """Return the tenants of what somebody takes; None for everybody's."""
+        if not takes:
+            return None
+        return takes.tenants | {self._owners[each] for each in takes.objectives if each in self._owners}
 
     def of(self, consumer: Identity) -> Snapshot | None:
         """Return what a consumer should have."""
@@ -118,12 +136,14 @@ class SnapshotCache:
             case HostNode(shard=shard):
                 # A shard that the fleet doesn't have is a shard without models.
                 return self._hosts.get(shard, self._no_models)
+            case LightbulbNode(knows_tenants=True, takes=takes) if takes:
+                return self._parts["lightbulb"].of(self._lightbulb, takes, self._owners)
             case LightbulbNode(knows_tenants=True):
                 return self._lightbulb if any(desired_state.tables.values()) else None
             case LightbulbNode():
                 return self._without_tenants() if desired_state.tables.get(DEFAULT_TENANT) else None
-            case SidecarNode(address=address, port=port):
-                return self._with_listener(address, port) if any(desired_state.rules.values()) else None
+            case SidecarNode():
+                return self._with_listener(consumer) if any(desired_state.rules.values()) else None
 
     def _without_tenants(self) -> Snapshot:
         """Return what a Lightbulb is shown that knows no tenants: it takes all for the default one's."""
@@ -218,11 +238,16 @@ class SnapshotCache:
         held = self._hosts.get(shard, EMPTY_SNAPSHOT)
         return _replace(held, MODEL_ASSIGNMENT, resources.assignments(models))
 
-    def _add_listener(self, address: str, port: int) -> Mapping[str, Resources]:
-        return MappingProxyType({**self._sidecar.by_type, LISTENER: _listener(address, port)})
+    def _add_listener(self, sidecar: SidecarNode) -> Mapping[str, Resources]:
+        by_type = self._taken_by(sidecar).by_type
+        return MappingProxyType({**by_type, LISTENER: _listener(sidecar.address, sidecar.port)})
 
-    def _add_stamp(self, address: str, port: int) -> Snapshot:
-        return Snapshot(self._types_with_listener(address, port), self._sidecar.stamp)
+    def _add_stamp(self, sidecar: SidecarNode) -> Snapshot:
+        return Snapshot(self._types_with_listener(sidecar), self._sidecar.stamp)
+
+    def _taken_by(self, sidecar: SidecarNode) -> Snapshot:
+        takes = sidecar.takes
+        return self._parts["sidecar"].of(self._sidecar, takes, self._owners) if takes else self._sidecar
 
 
 def _changed(old: Mapping[str, Snapshot], new: Mapping[str, Snapshot]) -> frozenset[str]:
@@ -232,6 +257,13 @@ def _changed(old: Mapping[str, Snapshot], new: Mapping[str, Snapshot]) -> frozen
         for shard in old.keys() | new.keys()
         if old.get(shard, EMPTY_SNAPSHOT).by_type is not new.get(shard, EMPTY_SNAPSHOT).by_type
     )
+
+
+def _owners(desired_state: DesiredState) -> Mapping[str, str]:
+    """Return objective -> its tenant, of all that is shown."""
+    return {each.objective: tenant for tenant, tables in desired_state.tables.items() for each in tables} | {
+        rule.objective: tenant for tenant, rules in desired_state.rules.items() for rule in rules
+    }
 
 
 def _same_parts(one: Mapping[str, object], other: Mapping[str, object]) -> bool:

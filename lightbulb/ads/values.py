@@ -56,6 +56,9 @@ STAMP = "fence"
 TENANTS = "tenants"
 """Metadata key of a Lightbulb that knows of tenants. Others are shown what is the default one's."""
 
+TAKES_OBJECTIVES, TAKES_TENANTS = "takes_objectives", "takes_tenants"
+"""Metadata keys of a sidecar or Lightbulb that takes a part alone: names, with commas between them."""
+
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Receive limit of both ends: `initial_resource_versions` of ~93k resources exceeds gRPC's 4 MiB."""
 
@@ -109,3 +112,24 @@ NO_STAMP = CommitStamp()
 
 class BadNode(ValueError):
     """A node that doesn't say what it must; the message names the key and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takes:
+    """What a consumer takes: these objectives, and all of these tenants. Both empty: everything there is."""
+
+    objectives: frozenset[str] = frozenset()
+    tenants: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        """Say whether it is a part."""
+        return bool(self.objectives or self.tenants)
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What its node says of it."""
+        said = {TAKES_OBJECTIVES: self.objectives, TAKES_TENANTS: self.tenants}
+        return {key: ",".join(sorted(names)) for key, names in said.items() if names}
+
+
+EVERYTHING = Takes()

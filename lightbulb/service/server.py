@@ -19,6 +19,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from lightbulb.ads.values import EVERYTHING, Takes
 from lightbulb.errors import InvalidContext, LightbulbError
 from lightbulb.model import Freshness
 from lightbulb.rpc.doors import Doors
@@ -69,6 +70,8 @@ class LightbulbSettings:
     cluster: str = ""
     grace: float = 5.0
     state: Path | None = None
+    takes: Takes = EVERYTHING
+    """What it answers; by default all there is."""
 
 
 class LightbulbServer:
@@ -80,6 +83,7 @@ class LightbulbServer:
             node_id=settings.node_id,
             cluster=settings.cluster,
             state=settings.state,
+            takes=settings.takes,
         )
         self.feed = self._live.feed
         self.port = 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightbulb.ads.values import Node
+from lightbulb.ads.values import EVERYTHING, Node, Takes
 from lightbulb.rpc.keepalive import ENVOY_TO_ADS
 
 RECONNECT_SECONDS = 2.0
@@ -21,7 +21,7 @@ Address = tuple[str, int]
 class SidecarSettings:
     """`control_plane` gives Envoy its configuration: a relay's UNIX socket, or the replicas themselves.
 
-    `delta` False asks for state-of-the-world ADS.
+    `delta` False asks for state-of-the-world ADS. `takes` is what it routes.
     """
 
     node_id: str
@@ -29,17 +29,20 @@ class SidecarSettings:
     listen: Address
     admin: Address
     delta: bool = True
+    takes: Takes = EVERYTHING
 
     @property
     def node(self) -> Node:
         """Who this sidecar is to the control plane."""
-        return sidecar_node(self.node_id, self.listen)
+        return sidecar_node(self.node_id, self.listen, self.takes)
 
 
-def sidecar_node(node_id: str, listen: Address) -> Node:
+def sidecar_node(node_id: str, listen: Address, takes: Takes = EVERYTHING) -> Node:
     """Return who a sidecar is to the control plane, whether Envoy or its relay says so."""
     address = {"listen_address": listen[0], "listen_port": str(listen[1])}
-    return Node(id=node_id, cluster="lightbulb-sidecar", metadata={"kind": "sidecar", **address})
+    return Node(
+        id=node_id, cluster="lightbulb-sidecar", metadata={"kind": "sidecar", **address, **takes.metadata}
+    )
 
 
 def make_bootstrap(settings: SidecarSettings) -> str:

@@ -18,6 +18,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
@@ -28,7 +29,7 @@ from lightbulb.ads.client.last_known_good import LastKnownGood
 from lightbulb.ads.client.session import UNKNOWN_VERSION, Update
 from lightbulb.ads.client.subscriber import Subscriber
 from lightbulb.ads.server.server import SERVER_OPTIONS
-from lightbulb.ads.values import Node
+from lightbulb.ads.values import TAKES_OBJECTIVES, TAKES_TENANTS, Node
 from lightbulb.sidecar.envoy_acks import is_complete
 from lightbulb.sidecar.holdings import (
     TYPES,
@@ -69,11 +70,13 @@ class RelaySettings:
     def kept_as(self) -> str:
         """The name under which the configuration is kept.
 
-        The configuration has a listener with an address. So a sidecar that listens elsewhere now must not
-        start from it.
+        The configuration has a listener with an address, and what was taken then. So a sidecar that listens
+        elsewhere now, or takes something else, must not start from it.
         """
         metadata = self.node.metadata
-        return f"{self.node.id}@{metadata['listen_address']}:{metadata['listen_port']}"
+        kept = f"{self.node.id}@{metadata['listen_address']}:{metadata['listen_port']}"
+        takes = [f"{key}={metadata[key]}" for key in (TAKES_OBJECTIVES, TAKES_TENANTS) if key in metadata]
+        return "@".join([kept, *([sha256(",".join(takes).encode()).hexdigest()[:16]] if takes else [])])
 
 
 class Relay:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lightbulb.ads.values import EVERYTHING, Takes
 from lightbulb.sidecar import parent_death
 from lightbulb.sidecar.bootstrap import SidecarSettings
 from lightbulb.sidecar.drain import drain
@@ -46,6 +47,8 @@ class RunSettings:
     state: Path | None = None
     concurrency: int = 1
     envoy: Path | None = None
+    takes: Takes = EVERYTHING
+    """What it routes; by default all there is."""
 
 
 async def run(settings: RunSettings) -> int:
@@ -56,7 +59,11 @@ async def run(settings: RunSettings) -> int:
     asked = stop_at_signals()
     with _socket(settings) as socket:
         sidecar = SidecarSettings(
-            node_id=settings.node_id, control_plane=socket, listen=settings.listen, admin=settings.admin
+            node_id=settings.node_id,
+            control_plane=socket,
+            listen=settings.listen,
+            admin=settings.admin,
+            takes=settings.takes,
         )
         command = make_command(sidecar, concurrency=settings.concurrency, binary=settings.envoy)
         relay_settings = RelaySettings(

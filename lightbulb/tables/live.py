@@ -21,7 +21,7 @@ from pathlib import Path
 from lightbulb.ads.client.held import NOTHING_HELD, applied, stamp_of, versions, with_stamp
 from lightbulb.ads.client.last_known_good import LastKnownGood
 from lightbulb.ads.client.subscriber import Backoff, Subscriber, Update
-from lightbulb.ads.values import TENANTS, Node
+from lightbulb.ads.values import EVERYTHING, TENANTS, Node, Takes
 from lightbulb.model import Freshness
 from lightbulb.tables.feed import AFRESH, TYPES, Feed
 
@@ -51,12 +51,20 @@ class LiveTables:
     running: asyncio.Task[None]
 
     def __init__(
-        self, *, control_plane: str, node_id: str, cluster: str = "", state: Path | None = None
+        self,
+        *,
+        control_plane: str,
+        node_id: str,
+        cluster: str = "",
+        state: Path | None = None,
+        takes: Takes = EVERYTHING,
     ) -> None:
         """Start with no tables."""
         self.feed = Feed()
         self._control_plane = control_plane
-        self._node = Node(id=node_id, cluster=cluster, metadata={"kind": "lightbulb", TENANTS: "1"})
+        self._node = Node(
+            id=node_id, cluster=cluster, metadata={"kind": "lightbulb", TENANTS: "1", **takes.metadata}
+        )
         self._held = NOTHING_HELD
         self._kept = None if state is None else LastKnownGood(state, node_id)
         self._subscriber: Subscriber | None = None

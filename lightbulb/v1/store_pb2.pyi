@@ -141,7 +141,7 @@ class StoredLanes(_message.Message):
     def __init__(self, format: _Optional[int] = ..., lanes: _Optional[_Iterable[_Union[StoredLane, _Mapping]]] = ...) -> None: ...
 
 class StoredConsumer(_message.Message):
-    __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "disconnected", "orphaned", "synced_since", "refused_of", "unsynced_since", "refusals", "left", "by_tenant", "synced_by_tenant")
+    __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "disconnected", "orphaned", "synced_since", "refused_of", "unsynced_since", "refusals", "left", "by_tenant", "synced_by_tenant", "takes_part", "tenants", "unknown")
     class RejectedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -182,6 +182,9 @@ class StoredConsumer(_message.Message):
     LEFT_FIELD_NUMBER: _ClassVar[int]
     BY_TENANT_FIELD_NUMBER: _ClassVar[int]
     SYNCED_BY_TENANT_FIELD_NUMBER: _ClassVar[int]
+    TAKES_PART_FIELD_NUMBER: _ClassVar[int]
+    TENANTS_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: str
     shard: str
@@ -201,7 +204,10 @@ class StoredConsumer(_message.Message):
     left: bool
     by_tenant: _containers.MessageMap[str, StoredArrears]
     synced_by_tenant: _containers.MessageMap[str, StoredSynced]
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., shard: _Optional[str] = ..., address: _Optional[str] = ..., port: _Optional[int] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., loaded: _Optional[_Iterable[str]] = ..., routes: _Optional[_Iterable[int]] = ..., since: _Optional[float] = ..., disconnected: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., synced_since: _Optional[float] = ..., refused_of: _Optional[int] = ..., unsynced_since: _Optional[float] = ..., refusals: _Optional[_Iterable[_Union[_failure_pb2.Refusal, _Mapping]]] = ..., left: _Optional[bool] = ..., by_tenant: _Optional[_Mapping[str, StoredArrears]] = ..., synced_by_tenant: _Optional[_Mapping[str, StoredSynced]] = ...) -> None: ...
+    takes_part: bool
+    tenants: _containers.RepeatedScalarFieldContainer[str]
+    unknown: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., shard: _Optional[str] = ..., address: _Optional[str] = ..., port: _Optional[int] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., loaded: _Optional[_Iterable[str]] = ..., routes: _Optional[_Iterable[int]] = ..., since: _Optional[float] = ..., disconnected: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., synced_since: _Optional[float] = ..., refused_of: _Optional[int] = ..., unsynced_since: _Optional[float] = ..., refusals: _Optional[_Iterable[_Union[_failure_pb2.Refusal, _Mapping]]] = ..., left: _Optional[bool] = ..., by_tenant: _Optional[_Mapping[str, StoredArrears]] = ..., synced_by_tenant: _Optional[_Mapping[str, StoredSynced]] = ..., takes_part: _Optional[bool] = ..., tenants: _Optional[_Iterable[str]] = ..., unknown: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StoredArrears(_message.Message):
     __slots__ = ("waiting_for", "refusals", "refused_of", "unsynced_since")

@@ -23,6 +23,7 @@ from controlplane.cli.options import (
     models_option,
     node_id_option,
     state_dir_option,
+    takes_options,
 )
 from controlplane.cli.variables import option
 
@@ -73,15 +74,28 @@ def control_plane(  # noqa: PLR0913, PLR0917 - one argument a flag
 @state_dir_option(
     "Keep here what the control plane sent, to start from while there is none.  [default: not kept]"
 )
-def serve(listen: Address, control_plane: tuple[Address, ...], node_id: str, state_dir: Path | None) -> None:
+@takes_options
+def serve(  # noqa: PLR0913, PLR0917 - one argument a flag
+    listen: Address,
+    control_plane: tuple[Address, ...],
+    node_id: str,
+    state_dir: Path | None,
+    objectives: tuple[str, ...],
+    tenants: tuple[str, ...],
+) -> None:
     """Run a Lightbulb: answers which model, and its routing key."""
     with needs("service"):
         from controlplane.cli.serving import run
+        from lightbulb.ads.values import Takes
         from lightbulb.service.server import LightbulbSettings
         from lightbulb.service.server import serve as serve_lightbulb
 
     settings = LightbulbSettings(
-        listen=str(listen), control_plane=joined(control_plane), node_id=node_id, state=state_dir
+        listen=str(listen),
+        control_plane=joined(control_plane),
+        node_id=node_id,
+        state=state_dir,
+        takes=Takes(objectives=frozenset(objectives), tenants=frozenset(tenants)),
     )
     run(serve_lightbulb(settings))
 

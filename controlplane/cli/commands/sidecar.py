@@ -21,6 +21,7 @@ from controlplane.cli.options import (
     envoy_option,
     node_id_option,
     state_dir_option,
+    takes_options,
 )
 from controlplane.cli.variables import option
 
@@ -53,6 +54,7 @@ _relay_socket_option = option(
 @envoy_option
 @option("--relay-only", is_flag=True, help="Run the relay alone, for an Envoy of your own.")
 @_relay_socket_option
+@takes_options
 @click.pass_context
 def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
     context: click.Context,
@@ -65,6 +67,8 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
     envoy: Path | None,
     relay_only: bool,  # noqa: FBT001 - click's way
     relay_socket: Path,
+    objectives: tuple[str, ...],
+    tenants: tuple[str, ...],
 ) -> None:
     """Run an Envoy sidecar, configured by the control plane.
 
@@ -80,14 +84,16 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
         "is Envoy's, which --relay-only doesn't run" if relay_only else "needs --relay-only",
     )
     with needs("sidecar"):
+        from lightbulb.ads.values import Takes
         from lightbulb.sidecar.bootstrap import sidecar_node
         from lightbulb.sidecar.relay import RelaySettings
         from lightbulb.sidecar.run import RunSettings, run, run_relay, starting_elsewhere
 
     replicas, address = tuple(map(str, control_plane)), (listen.host, listen.port)
+    takes = Takes(objectives=frozenset(objectives), tenants=frozenset(tenants))
     if relay_only:
         relay_settings = RelaySettings(
-            node=sidecar_node(node_id, address),
+            node=sidecar_node(node_id, address, takes),
             control_planes=starting_elsewhere(replicas, node_id),
             socket=relay_socket.absolute(),
             state=state_dir,
@@ -102,6 +108,7 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
             state=state_dir,
             concurrency=concurrency,
             envoy=envoy,
+            takes=takes,
         )
         _run(run(settings))
 
@@ -114,6 +121,7 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
 @_relay_socket_option
 @option("--without-relay", is_flag=True, help="Let Envoy take its configuration from the control plane.")
 @option("--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+@takes_options
 @click.pass_context
 def bootstrap(  # noqa: PLR0913, PLR0917 - one argument a flag
     context: click.Context,
@@ -124,6 +132,8 @@ def bootstrap(  # noqa: PLR0913, PLR0917 - one argument a flag
     relay_socket: Path,
     without_relay: bool,  # noqa: FBT001 - click's way
     output: str,
+    objectives: tuple[str, ...],
+    tenants: tuple[str, ...],
 ) -> None:
     """Print the bootstrap file for an Envoy of your own.
 
@@ -138,6 +148,7 @@ def bootstrap(  # noqa: PLR0913, PLR0917 - one argument a flag
         else "is the relay's, or needs --without-relay",
     )
     with needs("sidecar"):
+        from lightbulb.ads.values import Takes
         from lightbulb.sidecar.bootstrap import SidecarSettings, make_bootstrap
 
     replicas = tuple((each.host, each.port) for each in control_plane)
@@ -146,6 +157,7 @@ def bootstrap(  # noqa: PLR0913, PLR0917 - one argument a flag
         control_plane=replicas if without_relay else relay_socket.absolute(),
         listen=(listen.host, listen.port),
         admin=(admin.host, admin.port),
+        takes=Takes(objectives=frozenset(objectives), tenants=frozenset(tenants)),
     )
     if output == "json":
         click.echo(make_bootstrap(settings))
