@@ -195,9 +195,9 @@ def tenant_option(command: Command) -> Command:
 
 def takes_options(command: Command) -> Command:
     """Add --objective and --tenant of a process that takes a part alone; `make_takes` reads them."""
-    of = option("--tenant", "tenants", multiple=True, help="Take all of this tenant. Repeat it for others.")
+    of = option("--tenant", multiple=True, help="Take all of this tenant. Repeat it for others.")
     text = "Take this objective alone. Repeat it for others.  [default: everything]"
-    return option("--objective", "objectives", multiple=True, help=text)(of(command))
+    return option("--objective", multiple=True, help=text)(of(command))
 
 
 def author_option(command: Command) -> Command:

@@ -80,8 +80,8 @@ def serve(  # noqa: PLR0913, PLR0917 - one argument a flag
     control_plane: tuple[Address, ...],
     node_id: str,
     state_dir: Path | None,
-    objectives: tuple[str, ...],
-    tenants: tuple[str, ...],
+    objective: tuple[str, ...],
+    tenant: tuple[str, ...],
 ) -> None:
     """Run a Lightbulb: answers which model, and its routing key."""
     with needs("service"):
@@ -95,7 +95,7 @@ def serve(  # noqa: PLR0913, PLR0917 - one argument a flag
         control_plane=joined(control_plane),
         node_id=node_id,
         state=state_dir,
-        takes=Takes(objectives=frozenset(objectives), tenants=frozenset(tenants)),
+        takes=Takes(objectives=frozenset(objective), tenants=frozenset(tenant)),
     )
     run(serve_lightbulb(settings))
 

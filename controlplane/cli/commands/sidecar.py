@@ -67,8 +67,8 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
     envoy: Path | None,
     relay_only: bool,  # noqa: FBT001 - click's way
     relay_socket: Path,
-    objectives: tuple[str, ...],
-    tenants: tuple[str, ...],
+    objective: tuple[str, ...],
+    tenant: tuple[str, ...],
 ) -> None:
     """Run an Envoy sidecar, configured by the control plane.
 
@@ -90,7 +90,7 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
         from lightbulb.sidecar.run import RunSettings, run, run_relay, starting_elsewhere
 
     replicas, address = tuple(map(str, control_plane)), (listen.host, listen.port)
-    takes = Takes(objectives=frozenset(objectives), tenants=frozenset(tenants))
+    takes = Takes(objectives=frozenset(objective), tenants=frozenset(tenant))
     if relay_only:
         relay_settings = RelaySettings(
             node=sidecar_node(node_id, address, takes),
@@ -132,8 +132,8 @@ def bootstrap(  # noqa: PLR0913, PLR0917 - one argument a flag
     relay_socket: Path,
     without_relay: bool,  # noqa: FBT001 - click's way
     output: str,
-    objectives: tuple[str, ...],
-    tenants: tuple[str, ...],
+    objective: tuple[str, ...],
+    tenant: tuple[str, ...],
 ) -> None:
     """Print the bootstrap file for an Envoy of your own.
 
@@ -157,7 +157,7 @@ def bootstrap(  # noqa: PLR0913, PLR0917 - one argument a flag
         control_plane=replicas if without_relay else relay_socket.absolute(),
         listen=(listen.host, listen.port),
         admin=(admin.host, admin.port),
-        takes=Takes(objectives=frozenset(objectives), tenants=frozenset(tenants)),
+        takes=Takes(objectives=frozenset(objective), tenants=frozenset(tenant)),
     )
     if output == "json":
         click.echo(make_bootstrap(settings))
