@@ -1,9 +1,11 @@
-"""The log and the audit trail, as the API tells them."""
+"""The log, differences and the audit trail, as the API tells them."""
 
 from __future__ import annotations
 
 from collections.abc import Container
+from dataclasses import asdict
 
+from controlplane.planning.difference import Difference
 from controlplane.rollout.events import EventKind, kind_of
 from controlplane.rollout.failure_codec import parse_cause
 from controlplane.rollout.lanes import Lanes
@@ -61,3 +63,14 @@ def event(event: Event) -> pb.Event:
     elif event.cause and kind is EventKind.ACTIVATED:
         parse_cause(event.cause, told.passed_over)
     return told
+
+
+def difference(found: Difference) -> pb.Difference:
+    """Return how an objective or a shard differs."""
+    return pb.Difference(
+        kind=found.kind,
+        name=found.name,
+        added=found.added,
+        removed=found.removed,
+        moves=[pb.MovedUsers(**asdict(each)) for each in found.moves],
+    )

@@ -13,7 +13,7 @@ from controlplane.admin.compilers import Stopping
 from controlplane.admin.operator import MAX_NUMBER, Back, Caller, Operator
 from controlplane.admin.problem_codec import problem_to_message
 from controlplane.api.errors import Context, InvalidRequest, TooManyWatchers, abort, answered, status_of
-from controlplane.api.history import event, history_entry
+from controlplane.api.history import difference, event, history_entry
 from controlplane.api.status import status
 from controlplane.model import Workspace
 from controlplane.planning.difference import differences
@@ -142,10 +142,7 @@ class AdminService(pb_grpc.ControlPlaneServicer):
             for number in (getattr(request, "from"), request.to)
         ]
         return pb.DiffResponse(
-            differences=[
-                pb.Difference(kind=each.kind, name=each.name, added=each.added, removed=each.removed)
-                for each in await self._blocking(differences, one, other)
-            ]
+            differences=[difference(each) for each in await self._blocking(differences, one, other)]
         )
 
     @answered

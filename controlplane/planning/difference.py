@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from controlplane.model import Buckets, Plan
 from controlplane.planning.buckets import moved, shares_of
+from controlplane.planning.shares import walk
+from controlplane.planning.shares.never import MAX_LOOKS
+from controlplane.planning.shares.report import Move, Moves, moves_between
 from lightbulb.model import (
     AbRule,
     All,
@@ -28,13 +31,32 @@ from lightbulb.resolution.why_not import MAX_VALUES, users_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MovedUsers:
+    """Users who get another model, in percent: the least and the most over all classes of contexts.
+
+    `where` says for which contexts it is the most; empty: for all. Without `exact` only some were looked at.
+    """
+
+    before: str
+    after: str
+    least: float
+    most: float
+    where: str
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One thing that differs: lines that only the second has, and lines that only the first has."""
+    """One thing that differs: lines that only the second has, and lines that only the first has.
+
+    `moves`: of an objective, the users who get another model.
+    """
 
     kind: str
     name: str
     added: tuple[str, ...]
     removed: tuple[str, ...]
+    moves: tuple[MovedUsers, ...] = ()
 
 
 def differences(one: Plan, other: Plan) -> tuple[Difference, ...]:
@@ -45,7 +67,34 @@ def differences(one: Plan, other: Plan) -> tuple[Difference, ...]:
         *(_with_moves(each, *(named.get(each.name) for named in tables)) for each in objectives),
         *_by_name("shard", _shards(one), _shards(other)),
     )
-    return tuple(difference for difference in found if difference.added or difference.removed)
+    told = (difference for difference in found if difference.added or difference.removed)
+    return tuple(_with_moved_users(told, *tables))
+
+
+def _with_moved_users(
+    found: Iterable[Difference], one: Mapping[str, ObjectiveTable], other: Mapping[str, ObjectiveTable]
+) -> Iterator[Difference]:
+    """Yield what differs, and who gets another model by it; the work for all of them is bounded."""
+    looks = MAX_LOOKS
+    for each in found:
+        before, after = (named.get(each.name) if each.kind == "objective" else None for named in (one, other))
+        if before is None or after is None:
+            yield each
+            continue
+        moves = moves_between(before, after, min(looks, walk.MAX_LOOKS))
+        looks = max(0, looks - moves.looks)
+        yield replace(each, moves=tuple(_moved_users(move, moves) for move in moves.moves))
+
+
+def _moved_users(move: Move, moves: Moves) -> MovedUsers:
+    return MovedUsers(
+        before=_target(move.before),
+        after=_target(move.after),
+        least=float(move.share.least * 100),
+        most=float(move.share.most * 100),
+        where=moves.space.words(move.share.where),
+        exact=moves.exact,
+    )
 
 
 def _by_name(

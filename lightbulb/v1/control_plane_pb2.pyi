@@ -345,17 +345,35 @@ class DiffRequest(_message.Message):
     to: int
     def __init__(self, to: _Optional[int] = ..., **kwargs) -> None: ...
 
+class MovedUsers(_message.Message):
+    __slots__ = ("before", "after", "least", "most", "where", "exact")
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LEAST_FIELD_NUMBER: _ClassVar[int]
+    MOST_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    EXACT_FIELD_NUMBER: _ClassVar[int]
+    before: str
+    after: str
+    least: float
+    most: float
+    where: str
+    exact: bool
+    def __init__(self, before: _Optional[str] = ..., after: _Optional[str] = ..., least: _Optional[float] = ..., most: _Optional[float] = ..., where: _Optional[str] = ..., exact: _Optional[bool] = ...) -> None: ...
+
 class Difference(_message.Message):
-    __slots__ = ("kind", "name", "added", "removed")
+    __slots__ = ("kind", "name", "added", "removed", "moves")
     KIND_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     ADDED_FIELD_NUMBER: _ClassVar[int]
     REMOVED_FIELD_NUMBER: _ClassVar[int]
+    MOVES_FIELD_NUMBER: _ClassVar[int]
     kind: str
     name: str
     added: _containers.RepeatedScalarFieldContainer[str]
     removed: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ..., added: _Optional[_Iterable[str]] = ..., removed: _Optional[_Iterable[str]] = ...) -> None: ...
+    moves: _containers.RepeatedCompositeFieldContainer[MovedUsers]
+    def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ..., added: _Optional[_Iterable[str]] = ..., removed: _Optional[_Iterable[str]] = ..., moves: _Optional[_Iterable[_Union[MovedUsers, _Mapping]]] = ...) -> None: ...
 
 class DiffResponse(_message.Message):
     __slots__ = ("differences",)

@@ -179,3 +179,24 @@ def test_long_lists_of_users_differ_by_any_user() -> None:
     one, other = lines("x"), lines("y")
     assert one != other
     assert max(map(len, (*one, *other))) < 200
+
+
+def test_who_moves_is_told_exactly_and_where() -> None:
+    """A shift below a test of half a layer, for the countries that it is for, moves less than it says."""
+    rules = replace(TABLE, context_rules=())
+    before = replace(WHOLE, tables=(rules,))
+    (found,) = differences(before, replace(WHOLE, tables=(replace(rules, shifts=()),)))
+    assert "defineShiftRule.js defineShiftRule: 25% of users get next@2" in found.removed
+    (move,) = found.moves
+    assert (move.before, move.after, move.exact) == ("next@2", "default@1", True)
+    assert (move.least, move.most) == (12.5, 25)
+    assert move.where == "country absent or another text"
+
+
+def test_a_shift_below_a_test_of_everybody_moves_nobody() -> None:
+    (test,) = TABLE.ab_rules
+    rules = replace(TABLE, ab_rules=(replace(test, layer_salt="", eligible=None),), context_rules=())
+    one, other = (replace(WHOLE, tables=(replace(rules, shifts=shifts),)) for shifts in (TABLE.shifts, ()))
+    (found,) = differences(one, other)
+    assert found.removed
+    assert found.moves == ()

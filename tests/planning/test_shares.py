@@ -299,3 +299,13 @@ def test_cells_beyond_a_layer_of_the_same_salt_are_for_nobody() -> None:
     (never,) = never_applied([replace(TABLE, ab_rules=(rule,), shifts=(), context_rules=())])
     assert (never.whole, never.instead) == (False, ())
     assert [outcome.cell for outcome in never.outcomes] == [2, 3]
+
+
+def test_a_cell_with_several_ranges_of_buckets_is_one() -> None:
+    (rule,) = TABLE.ab_rules
+    cells = tuple(
+        Cell(number=n, end=end, model=n) for n, end in ((1, 2_000), (2, 4_000), (1, 5_000), (3, 10_000))
+    )
+    rule = replace(rule, salt=rule.layer_salt, layer_begin=2_000, layer_end=4_000, cells=cells, eligible=None)
+    (never,) = never_applied([replace(TABLE, ab_rules=(rule,), shifts=(), context_rules=())])
+    assert [outcome.cell for outcome in never.outcomes] == [1, 3]

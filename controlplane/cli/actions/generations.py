@@ -20,6 +20,7 @@ from controlplane.cli.documents import document_of
 from controlplane.cli.everywhere import not_everywhere, when_at_lightbulbs
 from controlplane.cli.output import print_json
 from controlplane.cli.problems import printable
+from controlplane.cli.shares import moved_users
 from lightbulb.v1 import control_plane_pb2 as pb
 
 EVERYWHERE_SECONDS = 5.0
@@ -144,6 +145,8 @@ def diff(control_planes: Addresses, one: int, other: int, *, as_json: bool) -> N
         for sign, style, lines in (("-", "red", each.removed), ("+", "green", each.added)):
             for line in lines:
                 console.print(Text(f"  {sign} {printable(line)}", style=style))
+        for move in each.moves:
+            console.print(Text(f"  > {printable(moved_users(move))}", style="yellow"))
 
 
 def pin(control_planes: Addresses, generation: int, *, tenant: str, author: str, release: bool) -> None:

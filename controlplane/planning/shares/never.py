@@ -48,7 +48,7 @@ def _of_table(table: ObjectiveTable, steps: Sequence[Step], walk: Walk) -> Itera
         for each in region.decided
     }
     for index, step in enumerate(steps[:-1]):
-        meant = [outcome for _, outcome in step.ranges if outcome.weight]
+        meant = list(dict.fromkeys(outcome for _, outcome in step.ranges if outcome.weight))
         never = tuple(outcome for outcome in meant if outcome not in deciding)
         if never:
             instead = _instead(steps[: index + 1], walk)

@@ -56,6 +56,7 @@ class Moves:
     moves: tuple[Move, ...]
     together: Share
     exact: bool
+    looks: int
     space: Space
 
 
@@ -69,7 +70,7 @@ def shares_of(table: ObjectiveTable, looks: int = MAX_LOOKS) -> TableShares:
     """Return the share of each outcome and each model of a table."""
     space = Space([table])
     steps = steps_of(table, space)
-    found, exact = _walked(space, steps, looks, lambda walk, box: walk.regions(steps, box, walk.start))
+    found, exact, _ = _walked(space, steps, looks, lambda walk, box: walk.regions(steps, box, walk.start))
     by_outcome, by_model = _Ranges[Outcome](), _Ranges[int]()
     for region in found:
         by_outcome.add(region, [(each.outcome, each.buckets.size) for each in region.decided])
@@ -92,7 +93,7 @@ def moves_between(one: ObjectiveTable, other: ObjectiveTable, looks: int = MAX_L
             pieces = [Piece(each.buckets, each.outcome) for each in region.decided]
             yield from walk.regions(after[same:], region.box, pieces)
 
-    found, exact = _walked(space, (*before, *after), looks, both)
+    found, exact, spent = _walked(space, (*before, *after), looks, both)
     moves, together = _Ranges[tuple[int, int]](), _Ranges[None]()
     for region in found:
         moved = [
@@ -108,6 +109,7 @@ def moves_between(one: ObjectiveTable, other: ObjectiveTable, looks: int = MAX_L
         moves=tuple(Move(one.models[a], other.models[b], share) for (a, b), share in largest),
         together=together.shares(whole).get(None, NOBODY),
         exact=exact,
+        looks=spent,
         space=space,
     )
 
@@ -128,16 +130,22 @@ def _common(one: Sequence[object], other: Sequence[object]) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _walked(space: Space, steps: Sequence[Step], looks: int, regions: Regions) -> tuple[list[Region], bool]:
-    """Return all regions, and True; if there are too many some, which are always the same, and False."""
+def _walked(
+    space: Space, steps: Sequence[Step], looks: int, regions: Regions
+) -> tuple[list[Region], bool, int]:
+    """Return all regions, and True; if there are too many some, which are always the same, and False.
+
+    And how much was looked at.
+    """
+    walk = Walk(space, steps, looks)
     try:
-        return list(regions(Walk(space, steps, looks), space.everyone)), True
+        return list(regions(walk, space.everyone)), True, looks - walk.looks
     except TooManyRegions:
         dice, found = random.Random(0), list[Region]()
-        for _ in range(SAMPLE):
+        for _ in range(SAMPLE if looks else 1):
             box = tuple(1 << dice.randrange(bits.bit_length()) for bits in space.everyone)
             found += regions(Walk(space, steps), box)
-        return found, False
+        return found, False, looks
 
 
 class _Ranges(Generic[K]):
