@@ -17,7 +17,7 @@ from lightbulb.resolution.bad_value import BadValue
 from lightbulb.resolution.dates import instant, strict_instant
 from lightbulb.resolution.networks import network_test
 from lightbulb.resolution.patterns import pattern_test
-from lightbulb.resolution.versions import VersionKey, lenient_key, semver_key
+from lightbulb.resolution.versions import VersionKey, completed, lenient_key, semver_key
 
 Test = Callable[[AttributeValue], bool]
 Order = Callable[[Any, Any], bool]
@@ -157,11 +157,16 @@ def _version_range(
 
 
 def _version_bound(values: tuple[Value, ...]) -> VersionKey:
-    limit = semver_key(str(values[0]))
+    text = str(values[0])
+    limit = semver_key(text)
     if limit is None:
-        raise BadValue(
-            f"{str(values[0])!r} is not a semantic version", 'write all three numbers, for example "5.1.0"'
+        whole = completed(text)
+        remedy = (
+            f"all three numbers, and nothing before them: {whole}"
+            if whole
+            else "all three numbers, for example 5.1.0"
         )
+        raise BadValue(f"{text!r} is not a semantic version", f"write {remedy}")
     return limit
 
 

@@ -44,6 +44,16 @@ def lenient_key(text: str) -> VersionKey | None:
     return _key(match, pre.split(".") if pre else [])
 
 
+def completed(text: str) -> str | None:
+    """Return a version as authors write it: "5.1.0" for "v5.1"; None when `text` is none."""
+    match = _LENIENT.fullmatch(text)
+    if match is None:
+        return None
+    begin = match.end(3) if match[3] else match.end(2) if match[2] else match.end(1)
+    whole = ".".join(str(int(number or 0)) for number in match.group(1, 2, 3)) + text[begin:]
+    return whole if semver_key(whole) else None
+
+
 def _key(match: re.Match[str], parts: list[str]) -> VersionKey | None:
     if not all(parts):
         return None

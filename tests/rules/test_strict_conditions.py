@@ -199,7 +199,8 @@ def test_the_context_is_what_it_was_whoever_looks_at_it() -> None:
         "function defineMoreRule() {\n"
         '  const names = "attribute,country,device,locale,surface,user";\n'
         '  if (Object.keys(context).join() !== names) throw new Error("keys");\n'
-        '  if (!("country" in context) || "contry" in context) throw new Error("in");\n'
+        "  const has = (name) => Reflect.has(context, name);\n"
+        '  if (!has("country") || has("contry")) throw new Error("in");\n'
         "  try { context.country = 1; } catch (error) {\n"
         '    try { context.country.eq = 1; } catch (inner) { throw new Error("kept"); }\n'
         "  }\n}\n"
