@@ -88,8 +88,8 @@ def _with_moved_users(
 
 def _moved_users(move: Move, moves: Moves) -> MovedUsers:
     return MovedUsers(
-        before=_target(move.before),
-        after=_target(move.after),
+        before=target_text(move.before),
+        after=target_text(move.after),
         least=float(move.share.least * 100),
         most=float(move.share.most * 100),
         where=moves.space.words(move.share.where),
@@ -130,11 +130,11 @@ def _table(table: ObjectiveTable, vips: Mapping[str, str]) -> Iterable[str]:
     """Yield a line a rule. Where a rule stands in its file is no difference."""
 
     def target(index: int) -> str:
-        return _target(table.models[index])
+        return target_text(table.models[index])
 
     yield f"takes {table.input_type}; cached {table.cache_lifetime:g} s; deadline {table.deadline:g} s"
     for model in table.models:
-        yield f"{_target(model)} is on {vips.get(model.routing_key, 'no VIP')}"
+        yield f"{target_text(model)} is on {vips.get(model.routing_key, 'no VIP')}"
     for override in table.overrides:
         clients = ", ".join(override.clients) or "every client"
         yield f"{_rule(override.source)}: {clients} may ask for {', '.join(map(target, override.models))}"
@@ -200,7 +200,8 @@ def _rule(source: Source) -> str:
     return f"{source.file} {source.rule}"
 
 
-def _target(model: ModelTarget) -> str:
+def target_text(model: ModelTarget) -> str:
+    """Return a model with its version and parameters."""
     parameters = ", ".join(f"{name}={value!r}" for name, value in sorted(model.parameters.items()))
     return (
         f"{model_id(model.name, model.version)} ({parameters})"

@@ -116,3 +116,14 @@ def test_a_rule_that_applies_to_a_few_is_no_warning() -> None:
     ab = GOOD["rules.js"].replace("12345", "777")
     when = rule('when: context.country.eq("NO"), model: {name: "fancy"}')
     assert never(when, rules_js=ab) == []
+
+
+def test_check_tells_what_is_so_in_effect(tmp_path: Path) -> None:
+    """Half of a shift is announced; a test of everybody comes before it."""
+    shift = rule('shift: {from: {name: "plain"}, to: {name: "fraud", version: "2"}, percent: 50}')
+    (tmp_path / "more.js").write_text(shift)
+    code, out, _ = check(tmp_path)
+    assert code == 0
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert lines[1] == "Ranking plain@1 12345 0 50% to fraud@2 0"
+    assert lines[2:-1] == ["objective users get", "Ranking 50% plain@1", "Ranking 50% fancy@1"]

@@ -37,6 +37,7 @@ class TableShares:
     outcomes: Mapping[Outcome, Share]
     models: Mapping[int, Share]
     exact: bool
+    looks: int
     space: Space
 
 
@@ -70,7 +71,7 @@ def shares_of(table: ObjectiveTable, looks: int = MAX_LOOKS) -> TableShares:
     """Return the share of each outcome and each model of a table."""
     space = Space([table])
     steps = steps_of(table, space)
-    found, exact, _ = _walked(space, steps, looks, lambda walk, box: walk.regions(steps, box, walk.start))
+    found, exact, spent = _walked(space, steps, looks, lambda walk, box: walk.regions(steps, box, walk.start))
     by_outcome, by_model = _Ranges[Outcome](), _Ranges[int]()
     for region in found:
         by_outcome.add(region, [(each.outcome, each.buckets.size) for each in region.decided])
@@ -78,7 +79,7 @@ def shares_of(table: ObjectiveTable, looks: int = MAX_LOOKS) -> TableShares:
     whole = everybody(len(salts_of(steps))).size
     outcomes = by_outcome.shares(whole)
     every = {outcome: outcomes.get(outcome, NOBODY) for step in steps for _, outcome in step.ranges}
-    return TableShares(outcomes=every, models=by_model.shares(whole), exact=exact, space=space)
+    return TableShares(outcomes=every, models=by_model.shares(whole), exact=exact, looks=spent, space=space)
 
 
 def moves_between(one: ObjectiveTable, other: ObjectiveTable, looks: int = MAX_LOOKS) -> Moves:
