@@ -55,7 +55,8 @@ def _model(number: int, version: str) -> str:
 
 
 def _experiment(number: int) -> str:
-    return f"id: {number}, cells: {{1: 50, 2: 30, 3: 20}}"
+    half = f"layer: {{name: layer-{number}, from: 0, to: 50}}"  # which leaves users to the rules below it
+    return f"id: {number}, cells: {{1: 50, 2: 30, 3: 20}}, {half}"
 
 
 def _shard(number: int) -> str:

@@ -12,7 +12,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO
 
 from controlplane.admin.compiler_messages import (
@@ -40,6 +40,7 @@ from controlplane.problems import MAX_TEXT, WorkspaceError, shortened
 from controlplane.rollout.codec import plan_to_bytes
 from controlplane.rules.compile import compile_and_warn
 from controlplane.rules.memory import Memory
+from lightbulb.model import ObjectiveTable
 
 PR_SET_PDEATHSIG = 1
 
@@ -51,6 +52,7 @@ class Compiler:
         """Write answers there."""
         self._answers = answers
         self._rules: RuleSet | None = None
+        self._bodies: Mapping[str, bytes] = {}
         self._memory = Memory()
 
     def say(self, answer: Answer) -> None:
@@ -73,7 +75,7 @@ class Compiler:
                 if memory:
                     self._memory = Memory(memory)
                 compiled = compile_and_warn(workspace, self._begin, self._memory)
-                self._rules = compiled.rules
+                self._rules, self._bodies = compiled.rules, compiled.bodies
                 return Compiled(warnings=compiled.warnings)
             case Remember():
                 return Remembered(content=self._memory.to_bytes())
@@ -81,7 +83,10 @@ class Compiler:
                 assert self._rules is not None
                 self._begin("planning where its models run")
                 plan, release = plan_beside(self._rules, base)
-                return Planned(content=plan_to_bytes(plan, source_hash), release=release)
+                return Planned(content=plan_to_bytes(plan, source_hash, self._body), release=release)
+
+    def _body(self, table: ObjectiveTable) -> bytes:
+        return self._bodies[table.objective]
 
     def _begin(self, stage: str) -> None:
         self.say(Doing(stage=stage))

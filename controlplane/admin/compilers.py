@@ -81,10 +81,11 @@ class Compilers:
         spare, self._spare = self._spare, None
         if spare is not None:
             await spare.end()
+        if self._retiring is not None:
+            self._retiring.cancel()
+            await asyncio.wait({self._retiring})
         for each in tuple(self._running):
             await each.kill()
-        if self._retiring is not None:
-            await asyncio.wait({self._retiring})
 
     @contextlib.asynccontextmanager
     async def compiled(self, workspace: Workspace) -> AsyncIterator[CompiledWorkspace]:

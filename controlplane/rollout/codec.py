@@ -38,12 +38,17 @@ LANES_FORMAT = 2
 """Of a head with other tenants than the default one, whose lane alone is a rollout as it always was."""
 
 
-def plan_to_bytes(plan: Plan, source_hash: str) -> bytes:
-    """Return a generation's content; `source_hash` is the workspace's."""
+def plan_to_bytes(
+    plan: Plan, source_hash: str, write_table: Callable[[ObjectiveTable], bytes] = table_to_bytes
+) -> bytes:
+    """Return a generation's content; `source_hash` is the workspace's.
+
+    `write_table` may know what `table_to_bytes` makes of a table.
+    """
     message = pb.StoredGeneration(
         format=FORMAT,
         source_hash=source_hash,
-        tables=[table_to_bytes(table) for table in plan.tables],
+        tables=[write_table(table) for table in plan.tables],
         routes=[pb.StoredRoute(objective=rule.objective, key=rule.key, vip=rule.vip) for rule in plan.routes],
         shards=[
             pb.StoredShard(

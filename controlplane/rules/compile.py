@@ -26,6 +26,7 @@ from controlplane.rules.tables import make_tables
 from controlplane.rules.unused import unused
 from controlplane.rules.workspace import check_workspace
 from controlplane.rules.yaml_file import suggest
+from lightbulb.resolution.codec import table_to_bytes
 
 T = TypeVar("T")
 
@@ -53,6 +54,8 @@ class Compiled:
     """A workspace that can be published, and what there is to say of it all the same."""
 
     rules: RuleSet
+    bodies: Mapping[str, bytes]
+    """Objective -> its table as bytes."""
     warnings: tuple[Problem, ...]
 
 
@@ -105,14 +108,15 @@ def compile_and_warn(
     problems += unused(own.rules, definitions)
     problems += doubts(own.rules, definitions)
     begin("looking for rules that can never apply")
-    problems += never_apply(tables)
+    bodies = {table.objective: table_to_bytes(table) for table in tables}
+    problems += never_apply(tables, bodies, memory)
     compiled = RuleSet(
         objectives=_sorted(definitions.objectives),
         models=_sorted(definitions.models),
         shards=_sorted(definitions.shards),
         tables=tables,
     )
-    return Compiled(rules=compiled, warnings=told(problems))
+    return Compiled(rules=compiled, bodies=bodies, warnings=told(problems))
 
 
 def _evaluate(

@@ -2,25 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from controlplane.planning.shares.never import Never, never_applied
+from controlplane.planning.shares.never import MAX_LOOKS, Never, never_of
 from controlplane.problems import Problem, Severity
 from controlplane.rules.lookup import problem_in
+from controlplane.rules.memory import Memory, name_of
 from lightbulb.model import ObjectiveTable
 
 MAX_NAMED = 3
 """Rules that are named as those that apply instead."""
 
 
-def never_apply(tables: Iterable[ObjectiveTable]) -> Iterator[Problem]:
-    """Yield a warning for each rule, and each cell of one that applies otherwise, that is for nobody."""
-    for never in never_applied(tables):
-        code, what = ("NEVER_APPLIES", "it") if never.whole else ("CELL_NEVER_APPLIES", _cells(never))
-        message = f"on {never.table.objective} {what} can never apply: {_why(never)}"
-        problem = problem_in(never.outcomes[0].source, code, message, _remedy(never))
-        yield replace(problem, severity=Severity.WARNING)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walked:
+    """What is to be said of one table, and how many looks it took to know."""
+
+    problems: tuple[Problem, ...]
+    looks: int
+
+
+def never_apply(
+    tables: Iterable[ObjectiveTable], bodies: Mapping[str, bytes], memory: Memory
+) -> Iterator[Problem]:
+    """Yield a warning for each rule, and each cell of one that applies otherwise, that is for nobody.
+
+    `bodies` is objective -> its table as bytes, from which all of it follows.
+    """
+    looks: int | None = MAX_LOOKS
+    for table in tables:
+        if looks is None:
+            return
+        name = name_of("never", bodies[table.objective])
+        known = memory.recall(Walked, name)
+        if known is not None and known.looks <= looks:
+            looks -= known.looks
+            yield from known.problems
+            continue
+        found, left = never_of(table, looks)
+        problems = tuple(map(_warning, found))
+        yield from problems
+        if left is not None:
+            memory.remember(name, Walked(problems=problems, looks=looks - left))
+        looks = left
+
+
+def _warning(never: Never) -> Problem:
+    code, what = ("NEVER_APPLIES", "it") if never.whole else ("CELL_NEVER_APPLIES", _cells(never))
+    message = f"on {never.table.objective} {what} can never apply: {_why(never)}"
+    problem = problem_in(never.outcomes[0].source, code, message, _remedy(never))
+    return replace(problem, severity=Severity.WARNING)
 
 
 def _cells(never: Never) -> str:

@@ -16,8 +16,10 @@ from typing import Any
 MODULES = (
     "lightbulb.model",
     "controlplane.model",
+    "controlplane.problems",
     "controlplane.rules.shapes",
     "controlplane.rules.file_rules",
+    "controlplane.rules.never",
 )
 
 _TUPLE, _MAPPING, _SET, _FIRST_CLASS = range(4)
@@ -53,6 +55,8 @@ class _Writer:
 
     def write(self, value: object) -> object:
         match value:
+            case Enum():
+                return self._ours(value)
             case None | bool() | int() | float() | str():
                 return value
             case tuple():
@@ -61,6 +65,9 @@ class _Writer:
                 return [_MAPPING, *(self.write(each) for pair in value.items() for each in pair)]
             case frozenset():
                 return [_SET, *map(self.write, sorted(value))]
+        return self._ours(value)
+
+    def _ours(self, value: object) -> object:
         kind: type = type(value)
         number, names = self._known.get(kind) or self._meet(kind)
         return [number, *(self.write(getattr(value, name)) for name in names)]

@@ -29,16 +29,27 @@ class Never:
 
 def never_applied(tables: Iterable[ObjectiveTable], looks: int = MAX_LOOKS) -> Iterator[Never]:
     """Yield what can never apply. A share of 0 that is written down as such isn't told."""
+    left: int | None = looks
     for table in tables:
-        if table.ab_rules or table.context_rules or table.shifts:
-            space = Space([table])
-            steps = steps_of(table, space)
-            walk = Walk(space, steps, looks)
-            try:
-                yield from _of_table(table, steps, walk)
-            except TooManyRegions:
-                return
-            looks = walk.looks
+        if left is None:
+            return
+        found, left = never_of(table, left)
+        yield from found
+
+
+def never_of(table: ObjectiveTable, looks: int) -> tuple[tuple[Never, ...], int | None]:
+    """Return what of one table can never apply, and the looks that are left; None: they weren't enough."""
+    if not (table.ab_rules or table.context_rules or table.shifts):
+        return (), looks
+    space = Space([table])
+    steps = steps_of(table, space)
+    walk = Walk(space, steps, looks)
+    found: list[Never] = []
+    try:
+        found.extend(_of_table(table, steps, walk))
+    except TooManyRegions:
+        return tuple(found), None
+    return tuple(found), walk.looks
 
 
 def _of_table(table: ObjectiveTable, steps: Sequence[Step], walk: Walk) -> Iterator[Never]:
