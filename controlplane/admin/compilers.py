@@ -60,6 +60,8 @@ class Compilers:
         self._spare: Spare | None = None
         self._before: Before | None = None
         self._running: set[CompilerProcess] = set()
+        self._idle: set[CompilerProcess] = set()
+        """Of those that run, which only tell what they have found."""
         self._retiring: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -82,8 +84,10 @@ class Compilers:
         if spare is not None:
             await spare.end()
         if self._retiring is not None:
-            self._retiring.cancel()
+            self._retiring.cancel()  # which may be before it has begun
             await asyncio.wait({self._retiring})
+        for each in tuple(self._idle):
+            await self._end(each)
         for each in tuple(self._running):
             await each.kill()
 
@@ -134,7 +138,8 @@ class Compilers:
             yield process, memory
             good = True
         finally:
-            if good and self._retiring is None:
+            if good and self._retiring is None and not self._closed:
+                self._idle.add(process)
                 self._retiring = asyncio.create_task(self._retire(process, workspace))
             else:
                 await asyncio.shield(self._end(process))
@@ -142,6 +147,7 @@ class Compilers:
     async def _end(self, process: CompilerProcess) -> None:
         await process.end()
         self._running.discard(process)
+        self._idle.discard(process)
         self.make_ready()
 
     async def _retire(self, process: CompilerProcess, workspace: Workspace) -> None:
