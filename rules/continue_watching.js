@@ -1,18 +1,15 @@
-// @ts-check
-/// <reference path="lightbulb.d.ts" />
-
 const ranking = {
   targetObjectives: [Objectives.ContinueWatchingRanking],
   modelInputType: constants.TITLE_INPUT_TYPE,
   modelType: "SCORER",
 };
 
-/** What everyone gets unless another rule says otherwise. */
+/** @returns {DefaultRule} What everyone gets unless another rule says otherwise. */
 function defineContinueWatchingDefaultRule() {
   return {...ranking, defaultModel: {name: "netflix-continue-watching-model-default"}};
 }
 
-/** Kids' rows, and large screens with a current app, get the genre-aware model. */
+/** @returns {ContextRule} Kids' rows, and large screens with a current app, get the genre-aware model. */
 function defineKidsAndTelevisionRule() {
   return {
     ...ranking,
@@ -24,7 +21,7 @@ function defineKidsAndTelevisionRule() {
   };
 }
 
-/** Engineers of the homepage may ask for any candidate by name. */
+/** @returns {OverridesRule} Engineers of the homepage may ask for any candidate by name. */
 function defineRankingOverridesRule() {
   return {
     ...ranking,

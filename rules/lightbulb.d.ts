@@ -1,51 +1,71 @@
-/**
- * What rule files find, and what they return: for editors. With these two lines at the top of a file,
- * misspelt objectives and constants are underlined as you type; with the third before a function,
- * models without a name and unknown keys too (AbRule, DefaultRule, ... are declared below):
- *
- *   // @ts-check
- *   /// <reference path="lightbulb.d.ts" />
- *   /** @returns {AbRule} *\/
- *
- * Every top-level function whose name is define...Rule is a rule (a function, not a variable); it is called once, when you publish,
- * and never for a request. It may use anything of JavaScript but what differs from run to run
- * (Date, Math.random, locale functions) and what is asynchronous.
- */
+// What rule files find, and what they return: for editors and TypeScript.
+// Written by `lightbulb rules types` from the YAML files. Commit it with them; nobody edits it.
 
-/** Objectives of objectives.yaml. Add yours here too, or your editor takes them for misspelt. */
+/** The objectives of objectives.yaml. */
 declare const Objectives: {
-  readonly ContinueWatchingRanking: Objective;
-  readonly PaymentFraudDetection: Objective;
+  readonly ContinueWatchingRanking: "ContinueWatchingRanking";
+  readonly PaymentFraudDetection: "PaymentFraudDetection";
 };
 
+/** The input types of objectives. */
 declare const constants: {
-  readonly TITLE_INPUT_TYPE: InputType;
-  readonly TRANSACTION_INPUT_TYPE: InputType;
-  readonly QUERY_INPUT_TYPE: InputType;
-  readonly USER_INPUT_TYPE: InputType;
+  readonly QUERY_INPUT_TYPE: "QUERY_INPUT_TYPE";
+  readonly TITLE_INPUT_TYPE: "TITLE_INPUT_TYPE";
+  readonly TRANSACTION_INPUT_TYPE: "TRANSACTION_INPUT_TYPE";
+  readonly USER_INPUT_TYPE: "USER_INPUT_TYPE";
 };
+
+/** Input type -> the objectives that have it. */
+interface ObjectivesByType {
+  TITLE_INPUT_TYPE: "ContinueWatchingRanking";
+  TRANSACTION_INPUT_TYPE: "PaymentFraudDetection";
+}
+
+/** The models of models.yaml and their versions. */
+interface Models {
+  "netflix-continue-watching-model-cell-2": {version?: "1"};
+  "netflix-continue-watching-model-cell-3": {version?: "1"};
+  "netflix-continue-watching-model-default": {version?: "1"};
+  "payment-fraud-model": {version: "1" | "2"};
+  "title-embeddings": {version?: "1"};
+}
+
+/** The A/B tests of experiments.yaml and their cells. */
+interface AbTests {
+  12345: 1 | 2 | 3;
+}
+
+/** The segments of segments.yaml. */
+type Segment = never;
+
+/** Attributes of your own: those that the YAML files name, and any other. */
+type OwnAttribute = (string & {});
 
 /** Attributes of the request's context. An attribute that a request doesn't have meets no comparison. */
-declare const context: {
-  /** ISO 3166-1 alpha-2, in capitals: "US". */
-  readonly country: Attribute;
-  /** "tv-roku". */
-  readonly device: Attribute;
-  /** BCP 47: "en-US". */
-  readonly locale: Attribute;
-  /** "home", "search", "kids". */
-  readonly surface: Attribute;
-  /** An attribute of your own, under the name that the client sends. */
-  attribute(name: string): Attribute;
+declare const context: Readonly<FixedAttributes> & {
   /** Who is asking. For more than a few users, make a segment. */
   readonly user: {
     /** One of these users, by their ids. */
     in(...users: string[]): Condition;
   };
+  attribute<Name extends keyof FixedAttributes>(name: Name): FixedAttributes[Name];
+  /** An attribute of your own, under the name that the client sends. */
+  attribute(name: OwnAttribute): Attribute;
 };
 
+interface FixedAttributes {
+  /** ISO 3166-1 alpha-2, in capitals: "US". */
+  country: CodeAttribute;
+  /** "tv-roku". */
+  device: TextAttribute;
+  /** BCP 47: "en-US". */
+  locale: CodeAttribute;
+  /** "home", "search", "kids". */
+  surface: TextAttribute;
+}
+
 /** Who is in a segment of segments.yaml. */
-declare function segment(name: string): Condition;
+declare function segment(name: Segment): Condition;
 
 /** True when every condition is. */
 declare function all(...conditions: Condition[]): Condition;
@@ -54,8 +74,6 @@ declare function any(...conditions: Condition[]): Condition;
 /** True when the condition is not. */
 declare function not(condition: Condition): Condition;
 
-type Objective = string & {readonly __objective: unique symbol};
-type InputType = string & {readonly __inputType: unique symbol};
 type Scalar = string | number | boolean;
 type Sign = "==" | "<" | "<=" | ">" | ">=";
 
@@ -73,19 +91,17 @@ interface Texts {
   contains(...values: string[]): Condition;
 }
 
-interface Attribute extends Omit<Texts, "in" | "eq"> {
-  /** Equal to one of the values. */
-  in(...values: Scalar[]): Condition;
-  /** Equal to the value. */
-  eq(value: Scalar): Condition;
+/** A text that is a code: a country, a locale. */
+interface CodeAttribute extends Texts {
   /** The same, with upper and lower case alike: `context.device.ignoringCase.prefix("tv-")`. */
   readonly ignoringCase: Texts;
   /** A text in which one of these regular expressions is found. RE2's syntax: "^tv-(roku|fire)". */
   matches(...patterns: string[]): Condition;
-  lt(bound: number): Condition;
-  le(bound: number): Condition;
-  gt(bound: number): Condition;
-  ge(bound: number): Condition;
+  /** Present at all. */
+  exists(): Condition;
+}
+
+interface TextAttribute extends CodeAttribute {
   /** A date earlier than this one: "2026-01-31" (its midnight, UTC) or "2026-01-31T09:00:00+01:00". */
   before(date: string): Condition;
   /** A date later than this one. */
@@ -98,14 +114,24 @@ interface Attribute extends Omit<Texts, "in" | "eq"> {
    * with `strict` it is no version.
    */
   semver(operator: Sign | "~" | "^", version: string, options?: {strict?: boolean}): Condition;
+}
+
+/** An attribute of your own: a text, a number, a boolean, or a list of them. */
+interface Attribute extends Omit<TextAttribute, "in" | "eq"> {
+  /** Equal to one of the values. */
+  in(...values: Scalar[]): Condition;
+  /** Equal to the value. */
+  eq(value: Scalar): Condition;
+  lt(bound: number): Condition;
+  le(bound: number): Condition;
+  gt(bound: number): Condition;
+  ge(bound: number): Condition;
   /** A list that has one of these in it. */
   hasAny(...values: Scalar[]): Condition;
   /** A list that has all of these in it. */
   hasAll(...values: Scalar[]): Condition;
   /** A list of so many elements. */
   size(operator: Sign, count: number): Condition;
-  /** Present at all. */
-  exists(): Condition;
 }
 
 type Condition =
@@ -116,45 +142,52 @@ type Condition =
   | {users: string[]}
   | {segment: string};
 
-/** A model of models.yaml; `version` may be left out while there is only one. */
-interface ModelRef {
-  name: string;
-  version?: string;
-  /** Settings that travel to the model in each request. */
-  parameters?: {[name: string]: Scalar};
-}
+/** A model of models.yaml; its version may be left out while there is only one. */
+type ModelRef = {[Name in keyof Models]: {name: Name; parameters?: ModelParameters} & Models[Name]}[keyof Models];
 
-interface CommonRule {
-  targetObjectives: Objective[];
-  /** Must be the objectives' input type. */
-  modelInputType: InputType;
-  /** For example "SCORER". */
-  modelType: string;
-}
+/** Settings that travel to the model in each request. */
+type ModelParameters = {[name: string]: Scalar};
+
+/** What every rule says, and what tells one kind from another. */
+type CommonRule = {
+  [Type in keyof ObjectivesByType]: {
+    targetObjectives: ObjectivesByType[Type][];
+    /** The input type of these objectives. */
+    modelInputType: Type;
+    /** For example "SCORER". */
+    modelType: string;
+  };
+}[keyof ObjectivesByType];
 
 /** The model of an objective when nothing else applies; each objective needs one. */
-interface DefaultRule extends CommonRule {
+type DefaultRule = CommonRule & {
   defaultModel: ModelRef;
-}
+};
 
 /** Cells of an A/B test of experiments.yaml -> models; every cell needs one. */
-interface AbRule extends CommonRule {
-  abTestId: number | string;
-  cellToModel: {[cell: number]: ModelRef};
-  /** Decides between tests that could both apply; the higher wins. 0 unless said otherwise. */
-  priority?: number;
-}
+type AbRule = CommonRule &
+  {
+    [Id in keyof AbTests]: {
+      abTestId: Id | `${Id}`;
+      cellToModel: CellToModel<Id>;
+      /** Decides between tests that could both apply; the higher wins. 0 unless said otherwise. */
+      priority?: number;
+    };
+  }[keyof AbTests];
+
+/** The models of a test's cells: `CellToModel<1001>`. */
+type CellToModel<Id extends keyof AbTests> = {[Cell in AbTests[Id]]: ModelRef};
 
 /** The model for contexts that meet a condition. */
-interface ContextRule extends CommonRule {
+type ContextRule = CommonRule & {
   when: Condition;
   model: ModelRef;
   /** Decides between conditions that could both hold; the higher wins. 0 unless said otherwise. */
   priority?: number;
-}
+};
 
 /** Moves `percent` of the users from the default model to another. Raising it only ever adds users. */
-interface ShiftRule extends CommonRule {
+type ShiftRule = CommonRule & {
   shift: {
     from: ModelRef;
     to: ModelRef;
@@ -162,16 +195,16 @@ interface ShiftRule extends CommonRule {
     /** Who is meant: `percent` is of those. Several shifts of an objective must exclude each other by it. */
     when?: Condition;
     /** What is shifted as one: the user, unless said otherwise. */
-    unit?: "user" | "session" | "device" | "account" | (string & {});
+    unit?: "user" | "session" | "device" | "account" | OwnAttribute;
     /** What is hashed with the user; by default "shift:", the objective, and the model that it shifts to. */
     salt?: string;
   };
-}
+};
 
 /** Models that clients may ask for by name; `clients` left out: every client may; empty: none. */
-interface OverridesRule extends CommonRule {
+type OverridesRule = CommonRule & {
   permitOverrides: ModelRef[];
   clients?: string[];
-}
+};
 
 type SwitchboardRule = DefaultRule | AbRule | ContextRule | ShiftRule | OverridesRule;

@@ -1,18 +1,15 @@
-// @ts-check
-/// <reference path="lightbulb.d.ts" />
-
 const fraud = {
   targetObjectives: [Objectives.PaymentFraudDetection],
   modelInputType: constants.TRANSACTION_INPUT_TYPE,
   modelType: "CLASSIFIER",
 };
 
-/** The model in production. */
+/** @returns {DefaultRule} The model in production. */
 function definePaymentFraudDefaultRule() {
   return {...fraud, defaultModel: {name: "payment-fraud-model", version: "1"}};
 }
 
-/** Raise `percent` step by step: users who have moved stay moved. */
+/** @returns {ShiftRule} Raise `percent` step by step: users who have moved stay moved. */
 function definePaymentFraudShiftRule() {
   return {
     ...fraud,

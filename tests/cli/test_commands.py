@@ -88,7 +88,7 @@ def test_explain_says_step_by_step_why() -> None:
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
     assert lines[0].startswith("1. no  shift")
-    assert "payment_fraud.js:16 definePaymentFraudShiftRule: bucket" in lines[0]
+    assert "payment_fraud.js:13 definePaymentFraudShiftRule: bucket" in lines[0]
     assert lines[1].startswith("2. yes default")
     assert lines[-2:] == [
         "payment-fraud-model version 1",

@@ -1,8 +1,5 @@
 """`lightbulb init`, and what is done where there is no workspace."""
 
-import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,9 +8,6 @@ from click.testing import CliRunner, Result
 from controlplane.cli import template
 from controlplane.cli.main import main
 from controlplane.cli.template import TEMPLATE, make_workspace, workspace_here
-
-ROOT = Path(__file__).resolve().parents[2]
-TSC = shutil.which("tsc")
 
 
 def run(*arguments: str) -> Result:
@@ -99,29 +93,3 @@ def test_a_start_that_fails_leaves_nothing_behind(here: Path, command: str) -> N
     assert "nowhere MISSING_FILE: there is no such folder" in missing.stderr
     assert run(command, "--hosts", "1").exit_code == 2
     assert names(here) == []
-
-
-def test_the_template_types_are_those_of_the_rules_here() -> None:
-    def without_objectives(folder: Path) -> str:
-        text = (folder / "lightbulb.d.ts").read_text()
-        changed, found = re.subn(
-            r"(?<=declare const Objectives: \{\n)(  readonly \w+: Objective;\n)+", "", text
-        )
-        assert found == 1
-        return changed
-
-    assert without_objectives(TEMPLATE) == without_objectives(ROOT / "rules")
-
-
-@pytest.mark.skipif(TSC is None, reason="no TypeScript here; with npm: npm install --global typescript")
-def test_an_editor_finds_nothing_wrong_with_the_template(here: Path) -> None:
-    make_workspace(here / "rules")
-    assert TSC is not None
-    done = subprocess.run(
-        [TSC, "--noEmit", "-p", "rules/jsconfig.json"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (0, "")

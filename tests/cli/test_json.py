@@ -26,7 +26,15 @@ ROOT = Path(__file__).resolve().parents[2]
 RULES = str(ROOT / "rules")
 TABLES = tables()
 PARTS = ("an error", "a problem", "a lane", "a failure", "a missing", "a refusal", "a laggard")
-OTHERS = ("`rules check`", "`rules lock`", "`resolve`", "`explain`", "`infer`", "`health`")
+OTHERS = (
+    "`rules check`",
+    "`rules lock`",
+    "`rules types`",
+    "`resolve`",
+    "`explain`",
+    "`infer`",
+    "`health`",
+)
 RESPONSES: Mapping[str, type[Message]] = {
     "`status`": pb.GetStatusResponse,
     "`history`": pb.GetHistoryResponse,
@@ -112,6 +120,12 @@ def test_what_lock_tells_is_as_documented(tmp_path: Path) -> None:
     experiments = folder / "experiments.yaml"
     experiments.write_text(experiments.read_text().replace("{1: 34, 2: 33, 3: 33}", "{1: 20, 2: 40, 3: 40}"))
     check(asked("rules", "lock", str(folder)), TABLES["`rules lock`"], whole=True)
+
+
+def test_what_types_tells_is_as_documented() -> None:
+    told = asked("rules", "types", RULES, "--check")
+    check(told, TABLES["`rules types`"], whole=True)
+    assert told == {"changed": False}
 
 
 def test_what_resolve_and_explain_tell_is_as_documented() -> None:

@@ -40,7 +40,7 @@ def test_a_publish_takes_effect_and_a_bad_one_changes_nothing(up: Up) -> None:
     file.write_text(source.replace("percent: 10", "percent: 101"))
     refused = up.run("publish", str(up.rules), "--control-plane", up.control_plane)
     assert refused.returncode == 1
-    assert "payment_fraud.js:16 definePaymentFraudShiftRule SHAPE" in refused.stderr
+    assert "payment_fraud.js:13 definePaymentFraudShiftRule SHAPE" in refused.stderr
     assert "version 2 in generation 2" in up.run(*explain).stdout
     file.write_text(source.replace("percent: 10", "percent: 100"))
     again = up.run("publish", str(up.rules), "--control-plane", up.control_plane)

@@ -140,7 +140,7 @@ BAD = {
         added(
             rule('when: context.country.in("CA"), model: {name: "netflix-continue-watching-model-cell-3"}')
         ),
-        "continue_watching.js:16 defineKidsAndTelevisionRule OVERLAPPING_RULES",
+        "continue_watching.js:13 defineKidsAndTelevisionRule OVERLAPPING_RULES",
         "can apply to the same request as bad.js:1",
         "give one a higher priority",
     ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import click
 from controlplane.cli.failed import Failed
 from controlplane.cli.output import print_json
 from controlplane.cli.problems import printable, problems_told
+from controlplane.cli.whole_file import write_whole
 from controlplane.problems import Problem, WorkspaceError
 from controlplane.rules.definitions import read_experiments
 from controlplane.rules.lock_file import LOCK, RUN, read_lock, write_lock
@@ -31,7 +30,7 @@ def lock_tests(folder: Path, *, check: bool, as_json: bool) -> None:
     data = text.encode()
     stale = files.get(LOCK) != data
     if stale and not check:
-        _write(folder / LOCK, data)
+        write_whole(folder / LOCK, data)
     if as_json:
         print_json({"changed": stale, "tests": [_document(each) for each in changes]})
     else:
@@ -69,20 +68,3 @@ def _document(change: LockChange) -> Mapping[str, Any]:
             {"from": move.source, "to": move.target, "percent": move.count / 100} for move in change.moves
         ],
     }
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Put `data` in the place of a file: the whole of it, or nothing. Raises Failed."""
-    path = path.resolve()
-    beside = path.with_name(f"{path.name}.new")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        message = f"can't write {path} ({error.strerror})"
-        raise Failed("CANNOT_WRITE", message, "let yourself write there") from error

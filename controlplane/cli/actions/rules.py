@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from controlplane.cli.actions.types import types_doubt
 from controlplane.cli.columns import print_columns
 from controlplane.cli.output import print_json
 from controlplane.cli.problems import BadWorkspace, counted, print_warnings, problem_document
@@ -54,10 +55,11 @@ def _compiled(folder: Path, *, strict: bool) -> Compiled:
     workspace = read_workspace(folder)
     with remembered(folder) as memory:
         compiled = compile_and_warn(workspace, memory=memory)
+    warnings = (*compiled.warnings, *types_doubt(folder, workspace, memory))
     make_plan(compiled.rules)
-    if strict and compiled.warnings:
-        raise WorkspaceError(replace(each, severity=Severity.ERROR) for each in compiled.warnings)
-    return compiled
+    if strict and warnings:
+        raise WorkspaceError(replace(each, severity=Severity.ERROR) for each in warnings)
+    return replace(compiled, warnings=warnings)
 
 
 def _shares(tables: Iterable[ObjectiveTable]) -> Iterator[tuple[ObjectiveTable, TableShares]]:

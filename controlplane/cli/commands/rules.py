@@ -1,4 +1,4 @@
-"""`lightbulb rules`: what is wrong with a workspace, and which users its tests' cells keep."""
+"""`lightbulb rules`: what is wrong with a workspace, which users its tests' cells keep, and its types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from controlplane.cli.variables import option
 
 @click.group()
 def rules() -> None:
-    """Check a workspace of rules, or change the weights of its tests."""
+    """Check a workspace of rules, and bring up to date what is written from it."""
 
 
 @rules.command()
@@ -47,3 +47,19 @@ def lock(*, folder: Path, check: bool, output: bool) -> None:
         from controlplane.cli.actions import lock as action
 
     action.lock_tests(folder, check=check, as_json=output)
+
+
+@rules.command()
+@rules_argument
+@option("--check", is_flag=True, help="Write nothing; fail if anything would be written.")
+@output_option
+def types(*, folder: Path, check: bool, output: bool) -> None:
+    """Write what editors and TypeScript know of a workspace.
+
+    Run it when you have changed the YAML files. Writes lightbulb.d.ts in FOLDER (default: rules): its
+    objectives, models and their versions, tests and their cells, segments. Commit it with them.
+    """
+    with needs("cli"):
+        from controlplane.cli.actions import types as action
+
+    action.write_types(folder, check=check, as_json=output)

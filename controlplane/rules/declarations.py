@@ -1,0 +1,164 @@
+"""lightbulb.d.ts: what editors and TypeScript know of a workspace. Pure.
+
+What the YAML files define comes first, as closed sets of names; then what every workspace has, from
+declarations.d.ts. The same definitions give the same text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+from controlplane.model import Experiment
+from controlplane.problems import Problem, Severity
+from controlplane.rules.compile import CONSTANTS
+from controlplane.rules.definitions import Definitions, read_definitions
+from controlplane.rules.doubts import comparisons
+from controlplane.rules.lock_file import LOCK
+from controlplane.rules.memory import Memory
+from controlplane.rules.unit import UNITS, unit_text
+from lightbulb.model import FIXED_ATTRIBUTES, Condition
+
+DECLARATIONS = "lightbulb.d.ts"
+
+RUN = "run `lightbulb rules types`, and commit"
+_MAX_EXACT = 2**53
+_ANY_OTHER = "(string & {})"
+"""A text that leaves the names beside it to be offered."""
+_HEAD = """\
+// What rule files find, and what they return: for editors and TypeScript.
+// Written by `lightbulb rules types` from the YAML files. Commit it with them; nobody edits it.
+"""
+
+
+def read_types(files: Mapping[str, bytes], problems: list[Problem], memory: Memory | None = None) -> str:
+    """Return the text of lightbulb.d.ts for these files; what is wrong with them is added to `problems`.
+
+    Which users a cell has is no matter here.
+    """
+    named = {file: content for file, content in files.items() if file != LOCK}
+    return _text(read_definitions(named, problems, memory))
+
+
+def _text(definitions: Definitions) -> str:
+    return "\n".join((_HEAD, *_blocks(definitions), _of_every_workspace()))
+
+
+@cache
+def _of_every_workspace() -> str:
+    return Path(__file__).with_suffix(".d.ts").read_text()
+
+
+def _blocks(definitions: Definitions) -> Iterator[str]:
+    """Yield the declarations that follow from a workspace."""
+    objectives = sorted(definitions.objectives)
+    yield _members(
+        "/** The objectives of objectives.yaml. */",
+        "declare const Objectives: {",
+        (f"readonly {_key(name)}: {_quoted(name)};" for name in objectives),
+    )
+    yield _members(
+        "/** The input types of objectives. */",
+        "declare const constants: {",
+        (f"readonly {_key(name)}: {_quoted(value)};" for name, value in sorted(CONSTANTS.items())),
+    )
+    yield _members(
+        "/** Input type -> the objectives that have it. */",
+        "interface ObjectivesByType {",
+        _by_type(definitions),
+    )
+    yield _members(
+        "/** The models of models.yaml and their versions. */",
+        "interface Models {",
+        (_model(name, versions) for name, versions in sorted(definitions.versions.items())),
+    )
+    yield _members(
+        "/** The A/B tests of experiments.yaml and their cells. */",
+        "interface AbTests {",
+        (_test(test) for _, test in sorted(definitions.experiments.items())),
+    )
+    yield f"/** The segments of segments.yaml. */\ntype Segment = {_union(definitions.segments)};\n"
+    yield (
+        "/** Attributes of your own: those that the YAML files name, and any other. */\n"
+        f"type OwnAttribute = {_either((*map(_quoted, _attributes(definitions)), _ANY_OTHER))};\n"
+    )
+
+
+def _members(comment: str, begin: str, members: Iterable[str]) -> str:
+    lines = "".join(f"  {member}\n" for member in members)
+    end = "};" if begin.startswith("declare") else "}"
+    return f"{comment}\n{begin}\n{lines}{end}\n"
+
+
+def _by_type(definitions: Definitions) -> Iterator[str]:
+    types: dict[str, list[str]] = {}
+    for objective in definitions.objectives.values():
+        types.setdefault(objective.input_type, []).append(objective.name)
+    for input_type, names in sorted(types.items()):
+        yield f"{_key(input_type)}: {_union(names)};"
+
+
+def _model(name: str, versions: Iterable[str]) -> str:
+    """Return a model's member: its version may be left out while there is one."""
+    known = tuple(versions)
+    return f"{_key(name)}: {{version{'?' if len(known) == 1 else ''}: {_union(known)}}};"
+
+
+def _test(test: Experiment) -> str:
+    cells = _either(str(cell.number) for cell in sorted(test.cells, key=lambda cell: cell.number))
+    return f"{test.id if _is_number(test.id) else _key(test.id)}: {cells};"
+
+
+def _is_number(text: str) -> bool:
+    """Say whether a text is what JavaScript makes of a number."""
+    return text.isdecimal() and text.isascii() and text == str(int(text)) and int(text) < _MAX_EXACT
+
+
+def _attributes(definitions: Definitions) -> Iterable[str]:
+    """Return the attributes beside the fixed ones that tests and segments name, sorted."""
+    tests = definitions.experiments.values()
+    conditions: list[Condition] = [test.eligible for test in tests if test.eligible is not None]
+    conditions += (segment.when for segment in definitions.segments.values())
+    named = {each.attribute for condition in conditions for each in comparisons(condition)}
+    named |= {test.unit for test in tests if unit_text(test.unit) not in UNITS}
+    return sorted(named - set(FIXED_ATTRIBUTES))
+
+
+def _union(names: Iterable[str]) -> str:
+    return _either(map(_quoted, sorted(names)))
+
+
+def _either(types: Iterable[str]) -> str:
+    return " | ".join(types) or "never"
+
+
+def _key(name: str) -> str:
+    return name if name.isidentifier() and name.isascii() else _quoted(name)
+
+
+def _quoted(name: str) -> str:
+    """Return a text as TypeScript says it, in ASCII."""
+    return json.dumps(name)
+
+
+def doubt_of(there: bytes | None, wanted: str, *, used: bool) -> Problem | None:
+    """Return the warning that a workspace's lightbulb.d.ts, if it has one, isn't what is `wanted`.
+
+    One that isn't there is missed where an editor's settings or a rule say that it is `used`.
+    """
+    if there is None and not used:
+        return None
+    if there is None:
+        code, message = "NO_TYPES", "it is not there, so that editors know no names"
+    elif is_as_wanted(there, wanted):
+        return None
+    else:
+        code, message = "STALE_TYPES", "it isn't what the YAML files say"
+    return Problem(file=DECLARATIONS, code=code, message=message, remedy=RUN, severity=Severity.WARNING)
+
+
+def is_as_wanted(there: bytes, wanted: str) -> bool:
+    """Say whether a file has this text; version control may have given its lines other ends."""
+    return there.replace(b"\r\n", b"\n") == wanted.encode()
