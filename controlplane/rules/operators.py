@@ -147,6 +147,8 @@ class _Operators:
         operator = tree.source(at)
         if operator == "=" or (operator in _EQUALITIES and self._asks_if_absent(left, right)):
             return None
+        if operator == "in" and self._is(right, Kind.CONTEXT) and not self._is_open(left):
+            return None  # which attributes there are is known
         if self._is_open(left):
             bad = left
         elif self._is_open(right) and not (operator in CHOOSING and self._is_ordinary(left)):

@@ -8,10 +8,45 @@
   const is = Object.is, prototypeOf = Object.getPrototypeOf, objectPrototype = Object.prototype;
   const assign = Object.assign, fromEntries = Object.fromEntries, hasOwn = Object.hasOwn, parse = JSON.parse;
   const freezeObject = Object.freeze;
-  const global = globalThis, MAX_ASKED = 1000;
+  const global = globalThis, Error = global.Error, MAX_ASKED = 1000;
 
-  // An error whose code the host understands: "\u0001CODE\u0001text". Of an unknown name the text is the name.
-  function fail(code, text) { throw new Error("\u0001" + code + "\u0001" + text); }
+  // An error whose code the host understands, which no error of a rule's can be. Of an unknown name the text is
+  // the name.
+  const codes = new WeakMap();
+  function fail(code, text) {
+    const error = new Error(text);
+    codes.set(error, code);
+    throw error;
+  }
+
+  // The engine calls this for whatever is thrown, with the places that it knows itself: no text can forge them.
+  // Of an error of syntax it gives one place, without a function.
+  let last = null;
+  const InternalError = global.InternalError, toText = String;
+  delete global.InternalError;
+  Error.prepareStackTrace = (thrown, sites) => {
+    const lines = sites.map((each) => each.getLineNumber());  // null where the engine's own functions are
+    const line = lines.find((each) => each !== null && each <= setup.last_line) ?? 0;
+    last = {thrown, line, syntax: sites.length === 1 && sites[0].getFunctionName() === null};
+    return "";
+  };
+
+  // What was thrown last, for the host; null when the engine threw nothing, but failed. A thrown object may
+  // throw in turn when it is looked at.
+  function why() {
+    if (last === null) return null;
+    const {thrown, line, syntax} = last;
+    const told = {said: "", line, syntax, code: codes.get(thrown) ?? "", engine: "", value: "an object"};
+    try {
+      if (thrown instanceof InternalError) told.engine = thrown.message;
+      if (thrown instanceof Error || typeof thrown === "string") told.value = "";
+      else told.value = typeof thrown === "object" ? canonical(thrown, "", 0, []) : toText(thrown);
+    } catch {}
+    try {
+      told.said = toText(thrown);
+    } catch {}
+    return told;
+  }
 
   // What there is under some names, and nothing else: `find` gives one value, `all` an object with every one.
   // A file names few of an organization's objectives. So they become properties only for who looks at the
@@ -82,7 +117,7 @@
   function attribute(...given) {
     const [name] = exactly(1, "attribute", given);
     if (typeof name !== "string" || !name) throw new TypeError("an attribute's name is a string");
-    const compare = (op, values) => ({attribute: name, op, values});
+    const compare = (op, values) => ({__proto__: open, attribute: name, op, values});
     const some = (method, op, kind) => (...values) => {
       if (!values.length) throw new TypeError(name + "." + method + "() needs at least one value");
       return compare(op, kind(name + "." + method, values));
@@ -106,6 +141,7 @@
       contains: some(method + "contains", "contains" + suffix, texts),
     });
     return freezeObject({
+      __proto__: open,
       in: some("in", "in", scalars),
       eq: one("eq", "in", scalars),
       ...parts("", ""),
@@ -132,6 +168,12 @@
     });
   }
 
+  // Conditions and attributes have no value before a request comes, so JavaScript can't make a text or a number
+  // of one. Nothing can be seen of `||` and the like: those are found in the text.
+  const open = freezeObject(Object.create(objectPrototype, {
+    [Symbol.toPrimitive]: {value() { fail("CONDITION_OPERATOR", "an operator can't tell what a request will be"); }},
+  }));
+
   function conditions(name, given) {
     if (!given.length) throw new TypeError(name + "() needs at least one condition");
     for (const condition of given)
@@ -147,14 +189,14 @@
       if (!users.length) throw new TypeError("user.in() needs at least one user");
       for (const user of users)
         if (typeof user !== "string") throw new TypeError("user.in() takes strings, not " + typeof user);
-      return {users};
+      return {__proto__: open, users};
     },
   });
 
   // Which segments there are, no rule can ask: what a file gives doesn't depend on segments.yaml.
   function segment(name) {
     if (typeof name !== "string" || !name) throw new TypeError("a segment's name is a string");
-    return {segment: name};
+    return {__proto__: open, segment: name};
   }
 
   const asked = new Set();
@@ -165,9 +207,9 @@
     constants: closedSet(constant, () => setup.constants, "UNKNOWN_CONSTANT", "constant", false, new Set()),
     context: closedSet((name) => hasOwn(context, name) ? context[name] : undefined, () => context,
       "UNKNOWN_ATTRIBUTE", "attribute", false, new Set()),
-    all: (...inner) => ({all: conditions("all", inner)}),
-    any: (...inner) => ({any: conditions("any", inner)}),
-    not: (...inner) => ({not: conditions("not", exactly(1, "not", inner))[0]}),
+    all: (...inner) => ({__proto__: open, all: conditions("all", inner)}),
+    any: (...inner) => ({__proto__: open, any: conditions("any", inner)}),
+    not: (...inner) => ({__proto__: open, not: conditions("not", exactly(1, "not", inner))[0]}),
   };
   for (const name of Object.keys(given))
     Object.defineProperty(global, name, {value: given[name], writable: false, configurable: false});
@@ -185,6 +227,14 @@
     "Intl", "setTimeout", "setInterval", "queueMicrotask", "console", "print", "os", "std", "bjson", "navigator"])
     forbid(global, name, name);
   forbid(Math, "random", "Math.random");
+  // Nor does code run that stands in no file: nobody could look at it before.
+  const hidden = () => fail("HIDDEN_CODE", "code that is made of a text is out of reach");
+  Object.defineProperty(global, "eval", {get: hidden, set: hidden, configurable: false});
+  function noFunction() { hidden(); }
+  noFunction.prototype = Function.prototype;
+  for (const sample of [function () {}, async function () {}, function* () {}, async function* () {}])
+    Object.defineProperty(prototypeOf(sample), "constructor", {value: noFunction});
+  Object.defineProperty(global, "Function", {value: noFunction});
   for (const [owner, label] of [[String, "String"], [Number, "Number"], [Array, "Array"], [Object, "Object"], [BigInt, "BigInt"]])
     for (const name of Object.getOwnPropertyNames(owner.prototype))
       if (name.includes("Locale") || name.startsWith("locale")) forbid(owner.prototype, name, label + "." + name);
@@ -238,7 +288,7 @@
       return "[" + parts.join(",") + "]";
     }
     const prototype = prototypeOf(value);
-    if (prototype !== objectPrototype && prototype !== null) bad("not a plain object");
+    if (prototype !== objectPrototype && prototype !== open && prototype !== null) bad("not a plain object");
     for (const key of keys(value)) if (typeof key === "symbol") bad("an object with a symbol for a key");
     for (const key of objectKeys(value).sort()) {
       wellFormed(key, place);
@@ -247,13 +297,15 @@
     return "{" + parts.join(",") + "}";
   }
 
-  // The host's way in, which no rule can reach: the names of the rules, what one of them returns, or (null) which
-  // objectives were asked for so far.
+  // The host's way in, which no rule can reach: the names of the rules, what one of them returns, (null) which
+  // objectives were asked for so far, or (false) why the last call failed.
   const RULE = /^define[^]*Rule$/;
   const isRule = (name) => typeof name === "string" && RULE.test(name) && typeof global[name] === "function";
   return (name) => {
     if (name === undefined) return stringify(keys(global).filter(isRule));
     if (name === null) return stringify([...asked]);
+    if (name === false) return stringify(why());
+    last = null;
     const value = global[name]();
     if (value === null || typeof value !== "object")
       fail("NOT_JSON", "the result is " + (value === null ? "null" : "no object but " + typeof value));

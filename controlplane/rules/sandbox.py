@@ -21,6 +21,7 @@ from controlplane.rules.sandbox_faults import (
     REMEDIES,
     UNKNOWN,
     Fault,
+    fault_of,
     is_rules_fault,
     read_end,
     read_error,
@@ -197,6 +198,7 @@ def _setup(
         "open": objectives is None,
         "constants": dict(constants),
         "depth": limits.depth,
+        "last_line": PRELUDE_LINE,
     }
 
 
@@ -282,8 +284,10 @@ def _take_line(state: _Evaluation, place: tuple[str, str], said: Mapping[str, ob
         case {"json": str(text)}:
             state.values[place] = _parse_value(text)
             state.done.add(place)
-        case {"error": str(text)}:
-            _blame(state, place, read_error(text, of_file=not rule))
+        case {"error": str(text), "why": why}:
+            _blame(state, place, read_error(text, why, of_file=not rule))
+        case {"fault": "OUTPUT_TOO_LARGE"}:
+            _blame(state, place, fault_of("OUTPUT_TOO_LARGE"))
         case _:
             raise _strange(str(said))
 

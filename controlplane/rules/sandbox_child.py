@@ -8,7 +8,8 @@ no environment, no site, no packages of ours. Each line of output is one of
                                        objectives, and for all if null is among them
     {"end": ""}                        nothing is left to do
     {"file": file, "rule": rule, "json": text}
-    {"file": file, "rule": rule, "error": text}
+    {"file": file, "rule": rule, "error": text, "why": what the prelude knows of it}
+    {"file": file, "rule": rule, "fault": "OUTPUT_TOO_LARGE"}
 
 so that whoever reads them knows what was running when the process was killed. The kernel kills it when one
 of them runs for too long: the engine ends most by itself, but not what loops inside of it.
@@ -28,6 +29,10 @@ sys.path.append(sys.argv[1])
 import _quickjs  # type: ignore[import-not-found]  # its folder is an argument
 
 OUT_OF_MEMORY = "out of memory"
+UNTOLD = "(Failed obtaining QuickJS error string"
+"""What the engine's module says of an exception that is no text."""
+
+CALL_STACK = "Maximum call stack size exceeded"
 PR_SET_PDEATHSIG = 1
 
 END = 10_000
@@ -81,8 +86,7 @@ def evaluate(file: str, source: str, done: set[Any], request: dict[str, Any]) ->
         context.eval('"use strict";' + source)
         names = json.loads(host())
     except _quickjs.JSException as error:
-        say(file=file, rule="", error=ends_of(str(error)))
-        leave_if_broken(error)
+        tell(file, "", error, host)
         return [None]
     for name in names:
         if (file, name) in done:
@@ -91,12 +95,11 @@ def evaluate(file: str, source: str, done: set[Any], request: dict[str, Any]) ->
         try:
             text = json.loads(host(name))
             if len(text) > request["result_bytes"]:
-                say(file=file, rule=name, error="\x01OUTPUT_TOO_LARGE\x01")
+                say(file=file, rule=name, fault="OUTPUT_TOO_LARGE")
             else:
                 say(file=file, rule=name, json=text)
         except _quickjs.JSException as error:
-            say(file=file, rule=name, error=ends_of(str(error)))
-            leave_if_broken(error)
+            tell(file, name, error, host)
     try:
         asked: list[Any] = json.loads(host(None))
     except _quickjs.JSException:
@@ -110,11 +113,46 @@ def begin(file: str, rule: str, request: dict[str, Any]) -> None:
     signal.setitimer(signal.ITIMER_PROF, request["cpu_seconds"] + GRACE_SECONDS)
 
 
-def leave_if_broken(error: Exception) -> None:
-    """End the process when the engine has run out of memory or time: its state can't be relied on."""
-    text = str(error).strip()
-    if not text or text == "null" or OUT_OF_MEMORY in text or "interrupted" in text:
+def tell(file: str, rule: str, error: Exception, host: Any) -> None:
+    """Say what went wrong, and end the process when that was the engine: its state can't be relied on.
+
+    Of what is thrown the prelude knows more than its text, which may be any; when the engine has run out of
+    memory it knows nothing.
+    """
+    text = str(error)
+    try:
+        why = json.loads(host(False))  # noqa: FBT003 - the prelude's own words
+    except _quickjs.JSException:
+        why = None
+    thrown = why is not None and was_thrown(text, why["said"])
+    if text.startswith(UNTOLD):  # to ask for its text has thrown something else
+        why |= {"line": 0, "code": "", "engine": "", "value": "what has no text"}
+    if thrown:
+        why["said"], why["value"] = "", ends_of(why["value"])
+    say(file=file, rule=rule, error=ends_of(text), why=why if thrown else None)
+    if why["engine"] in {"interrupted", OUT_OF_MEMORY} if thrown else CALL_STACK not in text:
         sys.exit(0)
+
+
+def was_thrown(text: str, said: str) -> bool:
+    """Say whether an exception's text is of what was thrown last, which says `said`; else the engine failed.
+
+    The engine throws null when it has no memory left for more, which shows in how much there was.
+    """
+    if text.startswith(UNTOLD):
+        return True
+    if said == "null":
+        return text.strip() == said and most_memory() < resource.getrlimit(resource.RLIMIT_AS)[0] // 4
+    return text.startswith(said) and (said != "" or text.strip() in {"", "undefined"})
+
+
+def most_memory() -> int:
+    """Return the bytes that this process had when it had the most."""
+    try:
+        with open("/proc/self/status") as status:  # noqa: PTH123 - pathlib is none of the light modules
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # which Linux would count from before exec
 
 
 def ends_of(text: str) -> str:

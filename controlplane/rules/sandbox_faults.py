@@ -5,7 +5,6 @@ An author's code may throw any text: what is taken from it is one short line, in
 
 from __future__ import annotations
 
-import re
 import signal
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -32,6 +31,8 @@ REMEDIES = MappingProxyType(
         "DUPLICATE_RULE": "rename one of them",
         "NO_RULES": "add a top-level function whose name is define...Rule, or remove the file",
         "NOT_EVALUATED": "mend what was stopped before them, then check again",
+        "HIDDEN_CODE": "write the code itself, so that it can be looked at",
+        "CONDITION_OPERATOR": "combine conditions by any(...), all(...) and not(...) alone",
         "CRASH": "simplify the rule; it crashes the engine",
     }
 )
@@ -51,19 +52,16 @@ _MESSAGES = MappingProxyType(
     }
 )
 
-_FRAME = re.compile(r"(?:<input>|<eval>):([0-9]{1,9})")
-_CODED = re.compile(r"\x01([A-Z_]+)\x01(.*)")
-_STACK = re.compile(r"\n[ \t]++at .*", re.DOTALL)
+_ENGINE = MappingProxyType({"interrupted": "TIME_LIMIT", "out of memory": "MEMORY_LIMIT"})
+"""What the engine throws of itself; the line at which it noticed says nothing."""
 
-_BY_TEXT = (
-    (re.compile(r"^(null)?$|out of memory"), "MEMORY_LIMIT"),
-    (re.compile(r"interrupted"), "TIME_LIMIT"),
-    (re.compile(r"call stack"), "TOO_DEEP"),
+_UNTHROWN = MappingProxyType(
+    {
+        "RangeError: Maximum call stack size exceeded": "TOO_DEEP",
+        "InternalError: interrupted": "TIME_LIMIT",
+    }
 )
-"""What the engine says of itself. The first that matches counts."""
-
-_NOWHERE = frozenset({"MEMORY_LIMIT", "TIME_LIMIT"})
-"""Faults of a whole rule: the line at which the engine noticed says nothing."""
+"""What the engine says without a throw; any other time it has no memory left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +73,37 @@ class Fault:
     line: int = 0
 
 
-def read_error(text: str, *, of_file: bool) -> Fault:
-    """Return what an exception's text says; `of_file` when it is of a file, before any rule is called."""
-    lines = [int(number) for number in _FRAME.findall(text)]
-    line = next((number for number in lines if number <= PRELUDE_LINE), 0)
-    coded = _CODED.search(text)
-    # An author's error may look like one of ours; what it says must still be something that we know.
-    if coded is not None and coded.group(1) in REMEDIES.keys() | UNKNOWN.keys():
-        code, message = coded.groups()
-        return Fault(code, _tidy(message) or _MESSAGES.get(code, ""), line)
-    message = _tidy(_STACK.sub("", text).removesuffix("\nundefined"))  # what isn't an Error has no stack
-    for pattern, code in _BY_TEXT:
-        if pattern.search(message):
-            return Fault(code, _MESSAGES[code], 0 if code in _NOWHERE else line)
-    if of_file and message.startswith("SyntaxError: "):
+def fault_of(code: str) -> Fault:
+    """Return a fault of which the code says it all."""
+    return Fault(code, _MESSAGES[code])
+
+
+def read_error(text: str, why: object, *, of_file: bool) -> Fault:
+    """Return what an exception says; `of_file` when it is of a file, before any rule is called.
+
+    `why` is what the prelude knows of it, which an author's text can't forge; None when it wasn't thrown, but
+    the engine failed.
+    """
+    message = _tidy(text.strip().removesuffix("\nundefined"))  # what isn't an Error has no stack
+    match why:
+        case {
+            "line": int(line),
+            "syntax": bool(syntax),
+            "code": str(code),
+            "engine": str(engine),
+            "value": str(value),
+        }:
+            pass
+        case _:
+            return fault_of(_UNTHROWN.get(text.partition("\n")[0], "MEMORY_LIMIT"))
+    if code in REMEDIES.keys() | UNKNOWN.keys():
+        said = message.removeprefix("Error:").strip()
+        return Fault(code, said or _MESSAGES.get(code, ""), line)
+    if engine in _ENGINE:
+        return fault_of(_ENGINE[engine])
+    if syntax and of_file:
         return Fault("SYNTAX", message.removeprefix("SyntaxError: "), line)
-    return Fault("EVALUATION", message, line)
+    return Fault("EVALUATION", f"it throws {_tidy(value)}, which is no Error" if value else message, line)
 
 
 def is_rules_fault(ended: Ended) -> bool:

@@ -64,7 +64,13 @@ def held_against(
     `held` is what functions named as rules there are once a file has run, of every file that has.
     """
     modules = {file for file, text in texts.items() if any(each.code == "MODULE" for each in text.problems)}
-    kept = [each for each in found if each.code != "SYNTAX" or each.file not in modules]
+    told = {(each.file, each.line, each.code) for text in texts.values() for each in text.problems}
+    kept = [
+        each
+        for each in found
+        if (each.code != "SYNTAX" or each.file not in modules)
+        and (each.code != "CONDITION_OPERATOR" or (each.file, each.line, each.code) not in told)
+    ]
     stopped = {each.file for each in found if not each.rule}
     broken = {each.file for each in found if each.code in _WITHOUT_RULES}
     yield from kept

@@ -184,7 +184,9 @@ def _take_output(data: bytes) -> None:
 
 
 def _read_error(data: bytes) -> None:
-    fault = sandbox_faults.read_error(data.decode(errors="replace"), of_file=True)
+    text = data.decode(errors="replace")
+    why = {"line": 1, "syntax": True, "code": text[:4], "engine": text[4:8], "value": text[8:]}
+    fault = sandbox_faults.read_error(text, why if data else None, of_file=True)
     assert fault.code in sandbox_faults.REMEDIES.keys() | sandbox_faults.UNKNOWN.keys()
     assert fault.message.isprintable()
     assert 0 <= fault.line <= sandbox_faults.PRELUDE_LINE

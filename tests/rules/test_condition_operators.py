@@ -82,6 +82,7 @@ def test_an_operator_that_swallows_a_condition_is_an_error_on_its_line(text: str
 
 
 ORDINARY = [
+    '"country" in context',
     "percent > 5 ? fr : tv",
     '"a" || "b"',
     "[...(flag ? [fr] : [])]",

@@ -63,7 +63,8 @@ def places(source: str) -> None:
 
 def error(thrown: str) -> None:
     """Read what a rule has thrown."""
-    read_error(f"{thrown}\n    at defineXRule (<input>:3)", of_file=False)
+    read_error(thrown, WHY, of_file=False)
+    read_error("x", {**WHY, "value": thrown}, of_file=False)
 
 
 def nack() -> None:
@@ -202,6 +203,7 @@ def overrides() -> None:
     assert permitted.names() == ("m", "m@1")
 
 
+WHY = MappingProxyType({"line": 3, "syntax": False, "code": "", "engine": "", "value": ""})
 CONDITION = "const c = context.country.eq(1), c0 = c;"
 
 INPUTS: Mapping[str, Callable[[], object]] = MappingProxyType(

@@ -107,6 +107,55 @@ HAZARDS = {
     "a changed built-in": ("JSON.stringify = () => '{}'; return {a: 1}", "EVALUATION", "read-only"),
     "a changed prototype": ("Object.prototype.then = () => 1; return {a: 1}", "EVALUATION", "extensible"),
     "too much": ("return {a: 'x'.repeat(1e6)}", "OUTPUT_TOO_LARGE", "more than it may"),
+    "a throw of null": ("throw null", "EVALUATION", "throws null"),
+    "a throw of undefined": ("throw undefined", "EVALUATION", "throws undefined"),
+    "a throw of an object": ("throw {code: 5}", "EVALUATION", 'throws {"code":5}'),
+    "a throw of a symbol": ("throw Symbol('a')", "EVALUATION", "no text"),
+    "a throw of what can't be told": ("throw new Proxy({}, {get() { throw 1 }})", "EVALUATION", "no text"),
+    "a text of an interruption": ("throw Error('the migration was interrupted')", "EVALUATION", "migration"),
+    "a text of memory": ("throw Error('out of memory')", "EVALUATION", "Error: out of memory"),
+    "a bare text of an interruption": ("throw 'InternalError: interrupted'", "EVALUATION", "interrupted"),
+    "a text of the call stack": (
+        "throw RangeError('Maximum call stack size exceeded')",
+        "EVALUATION",
+        "Maximum call stack",
+    ),
+    "a code in a text": ("throw Error('\\x01TIME_LIMIT\\x01x')", "EVALUATION", "?TIME_LIMIT?x"),
+    "an engine's error of its own making": (
+        "throw new InternalError('interrupted')",
+        "EVALUATION",
+        "not defined",
+    ),
+    "frames in a text": (
+        "throw Error('x\\n    at defineHazardRule (<input>:1:1)\\n    at f (<input>:2)')",
+        "EVALUATION",
+        "Error: x",
+    ),
+    "frames in a function's name": (
+        "({['x (<input>:1:1)\\n at y']() { throw Error('q') }})['x (<input>:1:1)\\n at y']()",
+        "EVALUATION",
+        "Error: q",
+    ),
+    "a forged stack": (
+        "const e = Error('x'); e.stack = 'at f (<input>:1:1)'; e.lineNumber = 1; throw e",
+        "EVALUATION",
+        "Error: x",
+    ),
+    "lines of a text that runs": ("eval('\\n'.repeat(998) + 'throw 1')", "HIDDEN_CODE", "out of reach"),
+    "lines of a made function": (
+        "new Function('\\n'.repeat(998) + 'throw 1')()",
+        "HIDDEN_CODE",
+        "out of reach",
+    ),
+    "a made function's maker": ("(() => 1).constructor('throw 1')()", "HIDDEN_CODE", "out of reach"),
+    "a made generator": ("(function* () {}).constructor('throw 1')()", "HIDDEN_CODE", "out of reach"),
+    "a made async function": ("(async () => 1).constructor('throw 1')()", "HIDDEN_CODE", "out of reach"),
+    "a text of a condition": ("return {a: [any(segment('a'))].join()}", "CONDITION_OPERATOR", "operator"),
+    "an order of conditions": (
+        "return {a: [segment('a'), segment('b')].sort()}",
+        "CONDITION_OPERATOR",
+        "operator",
+    ),
     "a throw": ("throw new Error('boom')", "EVALUATION", "boom"),
     "a throw of no error": ("throw 'boom\\n\\x1b[2J'", "EVALUATION", "boom ?[2J"),
     "a throw that looks like ours": ("throw Error('\\x01NOPE\\x01x')", "EVALUATION", "?NOPE?x"),
@@ -501,3 +550,40 @@ def test_nothing_of_this_process_reaches_a_rule(monkeypatch: pytest.MonkeyPatch)
 def test_no_sources_are_no_rules() -> None:
     found: list[Problem] = []
     assert (evaluate({}, OBJECTIVES, CONSTANTS, found), found) == ((), [])
+
+
+@pytest.mark.parametrize(
+    ("thrown", "code", "message"),
+    [
+        ("null", "EVALUATION", "it throws null, which is no Error"),
+        ("undefined", "EVALUATION", "it throws undefined, which is no Error"),
+        ("'out of memory'", "EVALUATION", "out of memory"),
+        ("Error('interrupted')", "EVALUATION", "Error: interrupted"),
+        ("SyntaxError('<input>:999')", "EVALUATION", "SyntaxError: <input>:999"),
+        (
+            "Error('\\n    at <input>:999:1\\n    at <eval> (<input>:999)')",
+            "EVALUATION",
+            "Error: at <input>:999:1",
+        ),
+    ],
+)
+def test_what_a_file_throws_is_told_as_thrown_on_its_own_line(thrown: str, code: str, message: str) -> None:
+    good = "function defineGoodRule() { return {} }"
+    (problem,) = problems({"a.js": f"{good}\n\nthrow {thrown}", "b.js": good.replace("Good", "Other")})
+    assert (problem.file, problem.line, problem.code) == ("a.js", 3, code)
+    assert problem.message.startswith(message)
+
+
+def test_many_that_throw_null_keep_nothing_from_being_evaluated() -> None:
+    sources = {f"{n:02}.js": f"function define{n}Rule() {{ throw null }}" for n in range(3 * MAX_CHILDREN)}
+    assert [each.code for each in problems(sources)] == ["EVALUATION"] * len(sources)
+
+
+def test_a_condition_is_still_json_and_can_be_spread_compared_and_listed() -> None:
+    body = """const c = all(context.country.eq("FR"), not(segment("a")));
+      if (c === undefined || typeof c !== "object") throw Error("no");
+      return {c, copy: {...c}, text: JSON.stringify(c), keys: Object.keys(c)};"""
+    (value,) = values(f"function defineARule() {{ {body} }}")
+    assert isinstance(value, dict)
+    assert value["c"] == value["copy"] == json.loads(value["text"])
+    assert value["keys"] == ["all"]
