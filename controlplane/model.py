@@ -43,13 +43,17 @@ class Objective:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A version of a model (models.yaml). `depends_on` holds "name@version"."""
+    """A version of a model (models.yaml). `depends_on` holds "name@version".
+
+    `load_timeout` is in seconds; 0.0: it doesn't say.
+    """
 
     name: str
     version: str
     memory_mib: int
     facts: tuple[str, ...]
     depends_on: tuple[str, ...]
+    load_timeout: float = 0.0
     location: Location
 
     @property

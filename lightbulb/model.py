@@ -329,13 +329,17 @@ class ActiveGeneration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelAssignment:
-    """A model that a serving host must load. `depends_on` has the ids of the models that it calls."""
+    """A model that a serving host must load. `depends_on` has the ids of the models that it calls.
+
+    `load_timeout` is how many seconds that may take; 0.0: it doesn't say.
+    """
 
     name: str
     version: str
     memory_mib: int
     facts: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
+    load_timeout: float = 0.0
 
     @property
     def id(self) -> str:

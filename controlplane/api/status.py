@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from controlplane.replica.replica import Replica
-from controlplane.rollout.advance import Progress, ends_at, retire_after
+from controlplane.rollout.advance import Progress, ends_at, loading_until, retire_after
 from controlplane.rollout.desired_state import sidecar_states
 from controlplane.rollout.failure import missing, without
 from controlplane.rollout.failure_codec import failure_to_proto, missing_to_proto, refusal_to_proto
@@ -54,7 +54,8 @@ def _of_lane(replica: Replica, tenant: str, rollout: Rollout) -> pb.GetStatusRes
     said = replica.progress.get(tenant, NOTHING_SAID)
     held = [replica.known.generations[number] for number in rollout.held]
     delay = retire_after(held, rollout.active, replica.policy)
-    part = _problems(rollout, said, ends_at(rollout, said, replica.policy, delay))
+    until = loading_until(rollout, said, replica.policy)
+    part = _problems(rollout, said, ends_at(rollout, said, replica.policy, delay), until)
     part.active_generation = rollout.active
     part.phase = _PHASES[rollout.phase]
     part.target_generation = rollout.target
@@ -76,10 +77,11 @@ def _lane(replica: Replica, tenant: str, rollout: Rollout) -> pb.Lane:
         waiting_for=part.waiting_for,
         live_generations=part.live_generations,
         pinned_generations=part.pinned_generations,
+        loading_until=part.loading_until,
     )
 
 
-def _problems(rollout: Rollout, progress: Progress, end: float) -> pb.GetStatusResponse:
+def _problems(rollout: Rollout, progress: Progress, end: float, until: float) -> pb.GetStatusResponse:
     """Return the part that tells who is waited for, and what became of the newest publish."""
     waited_for = progress.missing if rollout.phase in UNDER_WAY else missing((), progress.lagging)
     waiting = f"waiting for {waited_for}" if waited_for else _until(rollout.phase, end)
@@ -89,6 +91,7 @@ def _problems(rollout: Rollout, progress: Progress, end: float) -> pb.GetStatusR
         waiting_for=missing_to_proto(waited_for),
         passed_over=missing_to_proto(rollout.passed_over),
         ends_at=end,
+        loading_until=until,
         failed_generation=rollout.withdrawn if failure is not None else 0,
         failure=str(failure or ""),
         why_failed=failure_to_proto(failure),

@@ -50,7 +50,9 @@ NO_OTHERS = Others()
 
 def definition_of(model: Model | ModelAssignment) -> str:
     """Return what defines a version of a model, as one text."""
-    return f"{model.memory_mib}MiB facts={','.join(model.facts)} depends_on={','.join(model.depends_on)}"
+    timeout = f" load_timeout={model.load_timeout:g}s" if model.load_timeout else ""
+    needs = f"facts={','.join(model.facts)} depends_on={','.join(model.depends_on)}"
+    return f"{model.memory_mib}MiB {needs}{timeout}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

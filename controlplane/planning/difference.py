@@ -19,6 +19,7 @@ from lightbulb.model import (
     Comparison,
     Condition,
     InSegment,
+    ModelAssignment,
     ModelTarget,
     Not,
     ObjectiveTable,
@@ -120,10 +121,15 @@ def _shards(plan: Plan) -> Mapping[str, tuple[str, ...]]:
     return {
         each.shard: (
             f"{each.vip}, {each.memory_mib} MiB a host",
-            *(f"loads {model.id}, {model.memory_mib} MiB" for model in each.models),
+            *map(_loads, each.models),
         )
         for each in plan.assignments
     }
+
+
+def _loads(model: ModelAssignment) -> str:
+    within = f", within {model.load_timeout:g} s" if model.load_timeout else ""
+    return f"loads {model.id}, {model.memory_mib} MiB{within}"
 
 
 def _table(table: ObjectiveTable, vips: Mapping[str, str]) -> Iterable[str]:

@@ -97,6 +97,7 @@ def _assignment(model: Model) -> ModelAssignment:
         memory_mib=model.memory_mib,
         facts=model.facts,
         depends_on=model.depends_on,
+        load_timeout=model.load_timeout,
     )
 
 

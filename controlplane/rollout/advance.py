@@ -6,25 +6,28 @@ store; `desired_state` says what each consumer should have in each state.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from controlplane.rollout.failure import Failure, FailureKind, Laggard, Missing, Refusal, missing
 from controlplane.rollout.operations import activate, withdraw
 from controlplane.rollout.state import Generation, Moment, Phase, Policy, Rollout
+from lightbulb.model import ModelAssignment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """What a phase's consumers say: how many there are, who hasn't acknowledged yet, who refused, and why.
 
-    `since`: when the last of them came into step, in seconds of the store's clock.
+    `since`: when the last of them came into step, in seconds of the store's clock. `load_seconds`: how long
+    LOADING waits for what is new, as of `load_seconds`; 0.0: as long as the policy says.
     """
 
     total: int = 0
     lagging: tuple[Laggard, ...] = ()
     refused: tuple[Refusal, ...] = ()
     since: float = 0.0
+    load_seconds: float = 0.0
 
     @property
     def complete(self) -> bool:
@@ -67,6 +70,28 @@ def retire_after(held: Iterable[Generation], active: int, policy: Policy) -> flo
     return cache + request + policy.margin
 
 
+def load_seconds(
+    target: Mapping[str, tuple[ModelAssignment, ...]], live: Mapping[str, frozenset[str]], policy: Policy
+) -> float:
+    """Return how long LOADING waits: as the policy says, and what new models say that they take beside that.
+
+    A host loads one after the other, and what a model builds on before it, so what the new models of a shard
+    say adds up. The shard that takes longest counts. `live` is as of `gates.progress`.
+    """
+    said = (
+        sum(model.load_timeout for model in models if model.id not in live.get(shard, frozenset()))
+        for shard, models in target.items()
+    )
+    return policy.loading + max(said, default=0.0)
+
+
+def loading_until(rollout: Rollout, progress: Progress, policy: Policy) -> float:
+    """Return when a publish is withdrawn that loads still, by the store's clock; 0.0: none is."""
+    if rollout.phase is not Phase.LOADING or _first(rollout):
+        return 0.0
+    return rollout.entered + _load_within(progress, policy)
+
+
 def kept(rollout: Rollout, window: int) -> tuple[int, ...]:
     """Return the generations that stay live: the active one, `window` before it, and those pinned."""
     others = [number for number in rollout.live if number != rollout.active]
@@ -90,8 +115,9 @@ def _load(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> R
         return rollout
     if progress.refused:
         return withdraw(rollout, _refused(progress), at)
-    if at.now - rollout.entered >= policy.loading:
-        return withdraw(rollout, _late(progress, policy.loading), at)
+    within = _load_within(progress, policy)
+    if at.now - rollout.entered >= within:
+        return withdraw(rollout, _late(progress, within), at)
     return rollout
 
 
@@ -156,6 +182,10 @@ def ends_at(rollout: Rollout, progress: Progress, policy: Policy, delay: float) 
             return rollout.entered + policy.unload
         case _:
             return 0.0
+
+
+def _load_within(progress: Progress, policy: Policy) -> float:
+    return max(policy.loading, progress.load_seconds)
 
 
 def _refused(progress: Progress) -> Failure:

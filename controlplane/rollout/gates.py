@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
-from controlplane.rollout.advance import Progress
+from controlplane.rollout.advance import Progress, load_seconds
 from controlplane.rollout.desired_state import ModelsByShard
 from controlplane.rollout.failure import Laggard, Refusal
 from controlplane.rollout.registry import Consumer
@@ -69,6 +69,7 @@ def progress(  # noqa: PLR0913 - a pure function of all that counts
         lagging=tuple(sorted(lagging, key=str)),
         refused=tuple(sorted(refused, key=str)),
         since=max((consumer.synced_since for consumer in (*waited_for, *gone)), default=0.0),
+        load_seconds=load_seconds(target, live, policy) if rollout.phase is Phase.LOADING else 0.0,
     )
 
 

@@ -103,12 +103,12 @@ class Rollout:
 class Policy:
     """How long is waited, in seconds, for whom, and what is kept.
 
-    `loading`, `routing`: deadlines. `unload`: how long hosts keep models that nothing routes to any more.
-    `margin`: added to the longest client cache and the longest request before old keys go. `lease`: how
-    long a sidecar or Lightbulb that is disconnected is taken to be serving. `reconnect`: how long one is
-    waited for before a step goes on without it. `window`: generations that stay loaded for a rollback,
-    beside the active one. `max_unavailable`: the share of sidecars and Lightbulbs that ROUTING
-    may pass over once its deadline has passed.
+    `loading`, `routing`: deadlines; to the first is added what new models say that they take to load.
+    `unload`: how long hosts keep models that nothing routes to any more. `margin`: added to the longest
+    client cache and the longest request before old keys go. `lease`: how long a sidecar or Lightbulb that is
+    disconnected is taken to be serving. `reconnect`: how long one is waited for before a step goes on without
+    it. `window`: generations that stay loaded for a rollback, beside the active one. `max_unavailable`: the
+    share of sidecars and Lightbulbs that ROUTING may pass over once its deadline has passed.
     """
 
     loading: float = 60.0

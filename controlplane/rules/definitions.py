@@ -25,6 +25,8 @@ T = TypeVar("T", Objective, Model, Experiment, Shard, DefinedSegment)
 
 DEFAULT_CACHE_SECONDS = 60.0
 MAX_CELL = 999_999_999
+MAX_LOAD_SECONDS = 86_400
+"""Of a model: a publish that hangs is given up within a day."""
 MAX_SHOWN_CELLS = 8
 _NO_CELLS: tuple[CellWeight, ...] = ()
 FILES = ("objectives.yaml", "models.yaml", "experiments.yaml", "fleet.yaml", "segments.yaml", LOCK)
@@ -210,17 +212,28 @@ def _objective(file: YamlFile, node: Node) -> tuple[str, Objective]:
 
 
 def _model(file: YamlFile, node: Node) -> tuple[str, Model]:
-    fields = file.fields(node, "a model", ["name", "version", "memory"], ["facts", "depends_on"])
+    fields = file.fields(
+        node, "a model", ["name", "version", "memory"], ["facts", "depends_on", "load_timeout"]
+    )
     model = Model(
         name=fields.take("name", file.name),
         version=fields.take("version", file.name),
         memory_mib=fields.take("memory", file.size),
         facts=fields.take("facts", lambda facts, what: file.each(facts, what, file.name), ()),
         depends_on=fields.take("depends_on", lambda needed, what: file.each(needed, what, file.text), ()),
+        load_timeout=fields.take("load_timeout", lambda node, what: _load_timeout(file, node, what), 0.0),
         location=file.location(node),
     )
     fields.finish()
     return model.id, model
+
+
+def _load_timeout(file: YamlFile, node: Node, what: str) -> float:
+    seconds = file.time(node, what)
+    if seconds > MAX_LOAD_SECONDS:
+        message = f"{what} is more than a day"
+        raise file.problem(node, "DURATION", message, f"write at most {MAX_LOAD_SECONDS // 3600}h")
+    return seconds
 
 
 def _experiment(file: YamlFile, node: Node) -> tuple[str, Experiment]:

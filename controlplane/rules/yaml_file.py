@@ -38,11 +38,11 @@ MAX_HINTS = 50
 MAX_COMPARED = 200
 """Characters of a name that is compared with others: to compare takes the square of them."""
 
-_MICROSECONDS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000}
+_MICROSECONDS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
 """What the protocol counts in."""
 _SIZES = {"MiB": 1, "GiB": 1024}
 _SIZE = re.compile(r"([1-9][0-9]{0,8})[ ]?(MiB|GiB)")
-_TIME = re.compile(r"((?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?)[ ]?(ms|s|m)")
+_TIME = re.compile(r"((?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?)[ ]?(ms|s|m|h)")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """Names go into routing keys and headers."""
 
@@ -201,7 +201,7 @@ class YamlFile:
         text = self._plain(node, what)
         match = _TIME.fullmatch(text)
         if match is None:
-            remedy = "write for example 250ms, 60s or 5m"
+            remedy = "write for example 250ms, 60s, 5m or 2h"
             raise self.problem(node, "DURATION", f"{what} {_shown(node)} is no duration", remedy)
         exact = Decimal(match.group(1)) * _MICROSECONDS[match.group(2)]
         if not exact or exact % 1:

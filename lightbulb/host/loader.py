@@ -44,9 +44,9 @@ class _Attempt:
 class Loader:
     """Builds and validates models.
 
-    A caller waits for up to `seconds`. A load that takes longer, or whose caller is cancelled, goes on in its
-    thread; the next `build` of the same model waits for that one, and begins no second. Should it have ended
-    by then, its result was kept, for up to `kept` seconds.
+    A caller waits for up to `seconds`, or for as long as it says. A load that takes longer, or whose caller
+    is cancelled, goes on in its thread; the next `build` of the same model waits for that one, and begins no
+    second. Should it have ended by then, its result was kept, for up to `kept` seconds.
     """
 
     def __init__(self, seconds: float, *, kept: float = KEPT_SECONDS) -> None:
@@ -66,11 +66,14 @@ class Loader:
         """The models whose loads took too long, and run still."""
         return tuple(each.model for each in self._running())
 
-    async def build(self, model: str, factory: type[Workflow], supplies: Supplies) -> Workflow:
-        """Return a model that has passed its own check; raises CannotLoad."""
+    async def build(
+        self, model: str, factory: type[Workflow], supplies: Supplies, seconds: float = 0.0
+    ) -> Workflow:
+        """Return a model that has passed its own check; raises CannotLoad, after `seconds` if it says so."""
+        seconds = seconds or self._seconds
         attempt = next((each for each in self._late if each.gives(model, factory, supplies)), None)
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(seconds):
                 if attempt is None:
                     await self._wait_for_a_thread()
                     job = self._workers.submit(partial(_build, model, factory, supplies))
@@ -79,7 +82,7 @@ class Loader:
                     log.info("the load of %s that took too long is taken over", model)
                 return await asyncio.wrap_future(attempt.job)
         except TimeoutError as error:
-            raise CannotLoad(self._too_long(attempt)) from error
+            raise CannotLoad(self._too_long(attempt, seconds)) from error
         finally:
             self._settle(attempt)
 
@@ -96,11 +99,11 @@ class Loader:
     def _running(self) -> list[_Attempt]:
         return [each for each in self._late if not each.job.done()]
 
-    def _too_long(self, attempt: _Attempt | None) -> str:
+    def _too_long(self, attempt: _Attempt | None, seconds: float) -> str:
         if attempt is None:
             names = ", ".join(sorted({*self.running}))
             return brief(f"loads that took too long are still running: {names}", REASON_LIMIT)
-        return f"it didn't load within {self._seconds:g} s; it goes on, and the next attempt takes it over"
+        return f"it didn't load within {seconds:g} s; it goes on, and the next attempt takes it over"
 
     def _settle(self, attempt: _Attempt | None) -> None:
         """Forget an attempt that has ended; leave one that goes on to its thread, and have another thread."""

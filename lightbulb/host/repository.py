@@ -25,7 +25,8 @@ from lightbulb.model import ModelAssignment, model_id
 log = logging.getLogger(__name__)
 
 LOAD_SECONDS = 30.0
-"""Shorter than a control plane waits for an ACK (60 s), so that what hangs is refused by name."""
+"""For models that don't say how long they take. Shorter than a control plane waits for an ACK (60 s), so that
+what hangs is refused by name."""
 
 ROOM_SECONDS = 10.0
 
@@ -52,9 +53,9 @@ class Entry:
 class Repository:
     """What a host has. Readers take one immutable mapping; a change swaps it.
 
-    A load that takes more than `load_seconds` is refused; it goes on, and the next assignment of that model
-    takes it over. One that doesn't fit beside models that are being unloaded waits up to `room_seconds` for
-    them.
+    A load that takes more than its model's `load_timeout`, or else `load_seconds`, is refused; it goes on,
+    and the next assignment of that model takes it over. One that doesn't fit beside models that are being
+    unloaded waits up to `room_seconds` for them.
     """
 
     def __init__(
@@ -212,7 +213,7 @@ class Repository:
         await self._make_room(assignment)
         workflow = held.workflow
         if workflow is None or _needs(held.assignment) != _needs(assignment):
-            workflow = await self._loader.build(assignment.id, factory, supplies)
+            workflow = await self._loader.build(assignment.id, factory, supplies, assignment.load_timeout)
         self._put(Entry(assignment=assignment, state=State.READY, workflow=workflow))
         log.info("model %s is loaded and validated", assignment.id)
 

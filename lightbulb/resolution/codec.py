@@ -513,6 +513,7 @@ def assignment_to_bytes(assignment: ModelAssignment) -> bytes:
             memory_mib=assignment.memory_mib,
             facts=assignment.facts,
             depends_on=assignment.depends_on,
+            load_timeout=duration(assignment.load_timeout) if assignment.load_timeout else None,
         )
     )
 
@@ -527,6 +528,7 @@ def assignment_from_bytes(body: bytes) -> ModelAssignment:
         memory_mib=message.memory_mib,
         facts=tuple(message.facts),
         depends_on=tuple(message.depends_on),
+        load_timeout=seconds(message.load_timeout),
     )
 
 

@@ -233,7 +233,7 @@ class Replica(_message.Message):
     def __init__(self, name: _Optional[str] = ..., leading: _Optional[bool] = ..., silent: _Optional[bool] = ...) -> None: ...
 
 class Lane(_message.Message):
-    __slots__ = ("tenant", "active_generation", "target_generation", "phase", "detail", "failed_generation", "failure", "waiting_for", "live_generations", "pinned_generations")
+    __slots__ = ("tenant", "active_generation", "target_generation", "phase", "detail", "failed_generation", "failure", "waiting_for", "live_generations", "pinned_generations", "loading_until")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     ACTIVE_GENERATION_FIELD_NUMBER: _ClassVar[int]
     TARGET_GENERATION_FIELD_NUMBER: _ClassVar[int]
@@ -244,6 +244,7 @@ class Lane(_message.Message):
     WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
     LIVE_GENERATIONS_FIELD_NUMBER: _ClassVar[int]
     PINNED_GENERATIONS_FIELD_NUMBER: _ClassVar[int]
+    LOADING_UNTIL_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     active_generation: int
     target_generation: int
@@ -254,10 +255,11 @@ class Lane(_message.Message):
     waiting_for: _failure_pb2.Missing
     live_generations: _containers.RepeatedScalarFieldContainer[int]
     pinned_generations: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, tenant: _Optional[str] = ..., active_generation: _Optional[int] = ..., target_generation: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ...) -> None: ...
+    loading_until: float
+    def __init__(self, tenant: _Optional[str] = ..., active_generation: _Optional[int] = ..., target_generation: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., loading_until: _Optional[float] = ...) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica", "why_failed", "waiting_for", "passed_over", "ends_at", "tenant", "lanes")
+    __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica", "why_failed", "waiting_for", "passed_over", "ends_at", "tenant", "lanes", "loading_until")
     ACTIVE_GENERATION_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -278,6 +280,7 @@ class GetStatusResponse(_message.Message):
     ENDS_AT_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     LANES_FIELD_NUMBER: _ClassVar[int]
+    LOADING_UNTIL_FIELD_NUMBER: _ClassVar[int]
     active_generation: int
     content_hash: str
     phase: Phase
@@ -298,7 +301,8 @@ class GetStatusResponse(_message.Message):
     ends_at: float
     tenant: str
     lanes: _containers.RepeatedCompositeFieldContainer[Lane]
-    def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ..., why_failed: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., ends_at: _Optional[float] = ..., tenant: _Optional[str] = ..., lanes: _Optional[_Iterable[_Union[Lane, _Mapping]]] = ...) -> None: ...
+    loading_until: float
+    def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ..., why_failed: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., ends_at: _Optional[float] = ..., tenant: _Optional[str] = ..., lanes: _Optional[_Iterable[_Union[Lane, _Mapping]]] = ..., loading_until: _Optional[float] = ...) -> None: ...
 
 class GetHistoryRequest(_message.Message):
     __slots__ = ("limit", "before", "tenant")

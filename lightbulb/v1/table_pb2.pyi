@@ -339,15 +339,17 @@ class SidecarState(_message.Message):
     def __init__(self, generation: _Optional[int] = ..., others: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class ModelAssignment(_message.Message):
-    __slots__ = ("name", "version", "memory_mib", "facts", "depends_on")
+    __slots__ = ("name", "version", "memory_mib", "facts", "depends_on", "load_timeout")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     MEMORY_MIB_FIELD_NUMBER: _ClassVar[int]
     FACTS_FIELD_NUMBER: _ClassVar[int]
     DEPENDS_ON_FIELD_NUMBER: _ClassVar[int]
+    LOAD_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     memory_mib: int
     facts: _containers.RepeatedScalarFieldContainer[str]
     depends_on: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., memory_mib: _Optional[int] = ..., facts: _Optional[_Iterable[str]] = ..., depends_on: _Optional[_Iterable[str]] = ...) -> None: ...
+    load_timeout: _duration_pb2.Duration
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., memory_mib: _Optional[int] = ..., facts: _Optional[_Iterable[str]] = ..., depends_on: _Optional[_Iterable[str]] = ..., load_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...

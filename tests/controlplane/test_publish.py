@@ -348,6 +348,27 @@ def test_a_host_that_never_answers_ends_the_publish_at_the_deadline(store: str) 
     run(scenario)
 
 
+def test_a_host_that_never_answers_is_given_the_time_that_the_model_says(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, replace(POLICY, loading=0.3)) as it:
+            it.host.hold()
+            await it.plane.publish(2, load="2s")
+            await it.plane.phase(Phase.LOADING)
+            rollout = it.plane.rollout
+            seen = await it.plane.status()
+            assert [seen.loading_until] == [pytest.approx(rollout.entered + 2.3)]
+            assert [lane.loading_until for lane in seen.lanes] == [seen.loading_until]
+            await eventually("the end of it", lambda: it.plane.rollout.withdrawn == 2)
+            assert it.plane.rollout.entered >= rollout.entered + 2.3
+            now = await it.plane.status()
+            assert now.failure == "waiting for host h1 for more than 2.3 s"
+            assert (now.active_generation, now.target_generation, now.loading_until) == (1, 0, 0.0)
+            it.host.release()
+            await it.plane.settled()
+
+    run(scenario)
+
+
 def test_a_shard_without_a_host_ends_the_publish_at_the_deadline(store: str) -> None:
     async def scenario() -> None:
         async with world(store, replace(POLICY, loading=0.3)) as it:

@@ -14,24 +14,27 @@ def files(
     cache: str = "10ms",
     memory: str = "100MiB",
     room: str = "2GiB",
+    load: str = "",
     vips: Mapping[str, str] | None = None,
     places: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, bytes]:
     """Return files in which Ranking is answered by rank@`version`, and Fraud always by fraud@1.
 
-    `vips` is shard -> VIP; `places` is shard -> models that it is told to hold.
+    `load` is rank's load_timeout; `vips` is shard -> VIP; `places` is shard -> models that it is told to
+    hold.
     """
     shards = "".join(
         f"  - {{name: {shard}, vip: {vip}, memory: {room}, models: {list((places or {}).get(shard, ()))}}}\n"
         for shard, vip in (vips or {SHARD: "vip-a"}).items()
     )
+    timeout = f", load_timeout: {load}" if load else ""
     content = {
         "objectives.yaml": f"""objectives:
   - {{name: {RANKING}, input_type: TITLE, owner: home, deadline: 10ms, cache_lifetime: {cache}}}
   - {{name: {FRAUD}, input_type: PAYMENT, owner: risk, deadline: 10ms, cache_lifetime: {cache}}}
 """,
         "models.yaml": f"""models:
-  - {{name: rank, version: "{version}", memory: {memory}}}
+  - {{name: rank, version: "{version}", memory: {memory}{timeout}}}
   - {{name: fraud, version: "1", memory: 10MiB}}
 """,
         "experiments.yaml": "experiments: []\n",

@@ -181,9 +181,10 @@ def _resources() -> Iterator[Decoder]:
         read=round_trip(codec.sidecar_state_from_bytes, codec.sidecar_state_to_bytes, Malformed),
     )
     model = ModelAssignment(name="m", version="1", memory_mib=9, facts=("f", "g"), depends_on=("n@2",))
+    slow = ModelAssignment(name="m", version="1", memory_mib=9, load_timeout=90.5)
     yield Decoder(
         name="model-assignment",
-        samples=(codec.assignment_to_bytes(model),),
+        samples=tuple(map(codec.assignment_to_bytes, (model, slow))),
         read=round_trip(codec.assignment_from_bytes, codec.assignment_to_bytes, Malformed),
     )
 

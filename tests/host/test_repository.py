@@ -419,3 +419,27 @@ def test_a_repository_that_closes_gives_up_what_it_tries_again() -> None:
             assert host._retries == {}
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("own", "host_seconds", "waited"), [(0.1, DEADLINE, "0.1"), (0.0, 0.2, "0.2")])
+def test_a_load_is_waited_for_as_the_model_says_or_else_as_the_host_does(
+    own: float, host_seconds: float, waited: str
+) -> None:
+    async def scenario() -> None:
+        with gate() as held:
+            host = Repository(
+                catalogue={"slow@1": slow_to_load(held)},
+                facts=FACTS,
+                memory_mib=10,
+                load_seconds=host_seconds,
+            )
+            refused = await within_deadline(host.apply((assign("slow@1", load_timeout=own),)))
+            assert refused["slow@1"].startswith(f"it didn't load within {waited} s; it goes on")
+            patient = asyncio.create_task(host.apply((assign("slow@1", load_timeout=DEADLINE),)))
+            await eventually(lambda: states(host) == {"slow@1": "LOADING"}, "the next attempt")
+            held.open()
+            assert await within_deadline(patient) == {}
+            assert held.reached == 1
+            host.close()
+
+    asyncio.run(scenario())

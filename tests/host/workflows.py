@@ -125,10 +125,22 @@ def building_on(*models: str, facts: tuple[str, ...] = ()) -> type[Workflow]:
 
 
 def assign(
-    model: str, memory: int = 1, *, facts: tuple[str, ...] = (), depends_on: tuple[str, ...] = ()
+    model: str,
+    memory: int = 1,
+    *,
+    facts: tuple[str, ...] = (),
+    depends_on: tuple[str, ...] = (),
+    load_timeout: float = 0.0,
 ) -> ModelAssignment:
     name, _, version = model.partition("@")
-    return ModelAssignment(name=name, version=version, memory_mib=memory, facts=facts, depends_on=depends_on)
+    return ModelAssignment(
+        name=name,
+        version=version,
+        memory_mib=memory,
+        facts=facts,
+        depends_on=depends_on,
+        load_timeout=load_timeout,
+    )
 
 
 async def within_deadline(awaitable):

@@ -156,7 +156,20 @@ def test_generations_sidecars_and_assignments_come_back_as_they_went() -> None:
     assignment = ModelAssignment(
         name="m", version="2", memory_mib=512, facts=("viewing_history",), depends_on=("e@1",)
     )
-    assert assignment_from_bytes(assignment_to_bytes(assignment)) == assignment
+    for each in (assignment, replace(assignment, load_timeout=5_400.5)):
+        assert assignment_from_bytes(assignment_to_bytes(each)) == each
+
+
+def test_an_assignment_that_says_nothing_of_its_loading_has_the_bytes_that_it_had() -> None:
+    said, silent = (
+        table_pb2.ModelAssignment.FromString(
+            assignment_to_bytes(
+                ModelAssignment(name="m", version="2", memory_mib=512, load_timeout=load_timeout)
+            )
+        )
+        for load_timeout in (7_200.0, 0.0)
+    )
+    assert (said.load_timeout.seconds, silent.HasField("load_timeout")) == (7_200, False)
 
 
 @pytest.mark.parametrize(

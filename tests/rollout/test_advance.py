@@ -1,13 +1,23 @@
 """A rollout takes its steps in order, each gated on its consumers, and waits for nobody for ever."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
-from controlplane.rollout.advance import Progress, advance, ends_at, kept, retire_after
+from controlplane.rollout.advance import (
+    Progress,
+    advance,
+    ends_at,
+    kept,
+    load_seconds,
+    loading_until,
+    retire_after,
+)
 from controlplane.rollout.failure import Missing, without
 from controlplane.rollout.operations import publish
 from controlplane.rollout.state import Phase, Rollout
+from lightbulb.model import ModelAssignment
 from tests.rollout.rollouts import (
     DONE,
     KEEP_OLD,
@@ -74,6 +84,42 @@ def test_a_publish_is_withdrawn_and_what_was_active_stays_so(
     assert 3 not in withdrawn.routed
     # what some sidecar may already route stays loaded until all have let go
     assert (3 in withdrawn.loaded) is (phase is Phase.ROUTING)
+
+
+def test_a_publish_loads_for_as_long_as_its_models_say_and_no_longer() -> None:
+    waiting = replace(LAGGING, load_seconds=3_610.0)
+    assert after(rollout(Phase.LOADING), waiting, 3_609.9).phase is Phase.LOADING
+    withdrawn = after(rollout(Phase.LOADING), waiting, 3_610.0)
+    assert str(withdrawn.failure) == "waiting for sidecar s1 for more than 3610 s"
+    assert loading_until(rollout(Phase.LOADING, entered=5.0), waiting, POLICY) == 3_615.0
+    assert loading_until(rollout(Phase.LOADING, entered=5.0), LAGGING, POLICY) == 15.0
+    assert loading_until(publish(None, 1, None, at(5.0)), waiting, POLICY) == 0.0  # the first waits on
+    assert loading_until(rollout(Phase.ROUTING, entered=5.0), waiting, POLICY) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("target", "live", "seconds"),
+    [
+        ({"a": (0.0,)}, (), 10),
+        ({}, (), 10),
+        ({"a": (300.0, 0.0)}, (), 310),
+        ({"a": (300.0, 200.0)}, (), 510),  # a host loads one after the other
+        ({"a": (300.0, 200.0)}, ("m@0",), 210),  # what is live already isn't loaded anew
+        ({"a": (300.0,), "b": (400.0,)}, (), 410),  # hosts of two shards load side by side
+        ({"a": (300.0,), "b": (400.0,)}, ("m@0",), 410),  # live on shard a alone
+    ],
+)
+def test_the_new_models_of_a_shard_are_waited_for_together(
+    target: Mapping[str, tuple[float, ...]], live: tuple[str, ...], seconds: float
+) -> None:
+    placed = {
+        shard: tuple(
+            ModelAssignment(name="m", version=str(number), memory_mib=1, load_timeout=timeout)
+            for number, timeout in enumerate(timeouts)
+        )
+        for shard, timeouts in target.items()
+    }
+    assert load_seconds(placed, {"a": frozenset(live)}, POLICY) == seconds
 
 
 def test_a_few_laggards_are_passed_over_once_their_deadline_is_over_and_named() -> None:

@@ -53,6 +53,19 @@ def test_who_is_waited_for_is_told_with_what_it_owes() -> None:
     )
 
 
+def test_loading_waits_for_what_the_new_models_say_and_no_other_phase_does() -> None:
+    slow = replace(MODEL, load_timeout=600.0)
+    found = [
+        progress(rollout(phase), {"a": (slow,)}, (HOST,), NOW, POLICY, live={"a": live}).load_seconds
+        for phase, live in (
+            (Phase.LOADING, frozenset[str]()),
+            (Phase.LOADING, frozenset({"m@1"})),
+            (Phase.ROUTING, frozenset[str]()),
+        )
+    ]
+    assert found == [610.0, 10.0, 0.0]
+
+
 def test_a_shard_in_use_needs_a_host() -> None:
     assert lagging(Phase.LOADING) == ("a host for shard a",)
     assert progress(rollout(Phase.LOADING), {"a": ()}, (), NOW, POLICY).lagging == ()

@@ -136,6 +136,11 @@ BAD = {
         "models.yaml:7 SIZE: memory 12 is no size",
         "512MiB",
     ),
+    "a model that may load for more than a day": (
+        {"models_yaml": MODELS + '  - {name: m, version: "1", memory: 1MiB, load_timeout: 25h}\n'},
+        "models.yaml:7 DURATION: load_timeout is more than a day",
+        "24h",
+    ),
     "a bad duration": (
         {"objectives_yaml": OBJECTIVES.replace("250ms", "fast")},
         "objectives.yaml:2 DURATION: deadline fast is no duration",

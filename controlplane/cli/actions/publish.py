@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import click
 from rich.console import Console
@@ -91,7 +92,8 @@ def _headlines(response: pb.GetStatusResponse) -> list[str]:
         lines.append(response.detail or "no generation is active")
     if response.target_generation:
         detail = f": {how_far(response)}" if response.detail else ""
-        lines.append(f"generation {response.target_generation} {phase_name(response.phase)}{detail}")
+        doing = f"{phase_name(response.phase)}{_until(response.loading_until)}"
+        lines.append(f"generation {response.target_generation} {doing}{detail}")
     if response.failed_generation:
         lines.append(f"generation {response.failed_generation} was withdrawn: {why_failed(response)}")
     if response.pinned_generations:
@@ -105,12 +107,22 @@ def _lanes(response: pb.GetStatusResponse) -> Iterator[str]:
         active = f"generation {lane.active_generation} active" if lane.active_generation else "nothing active"
         parts = [active]
         if lane.target_generation:
-            parts.append(f"generation {lane.target_generation} {phase_name(lane.phase)}")
+            doing = f"{phase_name(lane.phase)}{_until(lane.loading_until)}"
+            parts.append(f"generation {lane.target_generation} {doing}")
         if lane.detail:
             parts.append(lane.detail)
         if lane.failed_generation:
             parts.append(f"generation {lane.failed_generation} was withdrawn: {lane.failure}")
         yield f"{lane.tenant}: {'; '.join(parts)}"
+
+
+def _until(seconds: float) -> str:
+    """Return until when a generation may load; the day too, where it isn't today."""
+    if not seconds:
+        return ""
+    until, today = datetime.fromtimestamp(seconds, UTC), datetime.now(UTC).date()
+    day = "" if until.date() == today else f"{until:%Y-%m-%d} "
+    return f" until {day}{until:%H:%M:%S} UTC"
 
 
 def _of_the_store(response: pb.GetStatusResponse) -> list[str]:
