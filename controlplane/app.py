@@ -13,8 +13,9 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from controlplane.admin.commits import Caller
 from controlplane.admin.compilers import Compilers
-from controlplane.admin.operator import Caller, Operator
+from controlplane.admin.operator import Operator
 from controlplane.api.errors import DOMAIN, KINDS, InvalidRequest
 from controlplane.api.service import AdminService
 from controlplane.model import Workspace

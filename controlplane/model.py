@@ -126,6 +126,38 @@ class Shard:
     location: Location
 
 
+PLATFORM = "platform"
+"""The name under which the platform's own workspace is published; no tenant's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """A team that publishes by itself (tenants.yaml).
+
+    `shards` that it may use; empty: all. `memory_mib` that it may have loaded, a rollback's included; 0: no
+    limit. `publishers` are the authors that may publish for it; empty: everybody.
+    """
+
+    name: str
+    owner: str
+    shards: tuple[str, ...] = ()
+    memory_mib: int = 0
+    publishers: tuple[str, ...] = ()
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """What all tenants share, and who they are; both sorted by name."""
+
+    shards: tuple[Shard, ...]
+    tenants: tuple[Tenant, ...]
+
+    def tenant(self, name: str) -> Tenant | None:
+        """Return a tenant by its name."""
+        return next((each for each in self.tenants if each.name == name), None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSet:
     """A compiled workspace: consistent, and complete for planning. All tuples are sorted by name."""

@@ -25,6 +25,7 @@ from controlplane.admin.compiler_messages import (
     OutOfMemory,
     PlanBeside,
     Planned,
+    ReadPlatform,
     Remember,
     Remembered,
     Request,
@@ -37,9 +38,10 @@ from controlplane.model import RuleSet
 from controlplane.planning.beside import plan_beside
 from controlplane.planning.routing import Inconsistent
 from controlplane.problems import MAX_TEXT, WorkspaceError, shortened
-from controlplane.rollout.codec import plan_to_bytes
+from controlplane.rollout.codec import plan_to_bytes, platform_to_bytes
 from controlplane.rules.compile import compile_and_warn
 from controlplane.rules.memory import Memory
+from controlplane.rules.platform import read_platform
 from lightbulb.model import ObjectiveTable
 
 PR_SET_PDEATHSIG = 1
@@ -77,6 +79,10 @@ class Compiler:
                 compiled = compile_and_warn(workspace, self._begin, self._memory)
                 self._rules, self._bodies = compiled.rules, compiled.bodies
                 return Compiled(warnings=compiled.warnings)
+            case ReadPlatform(workspace=workspace, source_hash=source_hash):
+                self._begin("reading the fleet and the tenants")
+                platform = read_platform(workspace)
+                return Planned(content=platform_to_bytes(platform, source_hash), release=None)
             case Remember():
                 return Remembered(content=self._memory.to_bytes())
             case PlanBeside(base=base, source_hash=source_hash):

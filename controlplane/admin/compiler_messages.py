@@ -46,6 +46,14 @@ class PlanBeside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPlatform:
+    """Asks to read the platform's own workspace."""
+
+    workspace: Workspace
+    source_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Remember:
     """Asks what was found in the files of what was compiled last."""
 
@@ -98,7 +106,7 @@ class OutOfMemory:
     """The compiler has used up its memory."""
 
 
-Request = Compile | PlanBeside | Remember
+Request = Compile | PlanBeside | ReadPlatform | Remember
 Answer = Doing | Compiled | Planned | Remembered | Faulty | Unservable | OutOfMemory
 
 
@@ -110,6 +118,10 @@ def to_frame(message: Request | Answer) -> bytes:  # noqa: C901 - one case a mes
         case Compile(workspace=workspace, memory=memory):
             said = {"compile": [(name, len(content)) for name, content in workspace.files.items()]}
             body = b"".join((*workspace.files.values(), memory))
+        case ReadPlatform(workspace=workspace, source_hash=source_hash):
+            files = [(name, len(content)) for name, content in workspace.files.items()]
+            said = {"platform": files, "source_hash": source_hash}
+            body = b"".join(workspace.files.values())
         case PlanBeside(base=base, source_hash=source_hash):
             said = {"plan": _said(base), "source_hash": source_hash}
         case Planned(content=content, release=release):
@@ -148,6 +160,11 @@ def request_from(head: bytes, body: bytes) -> Request:
             contents = (body[begin:end] for begin, end in pairwise(ends))
             workspace = Workspace(files=dict(zip(names, contents, strict=True)))
             return Compile(workspace=workspace, memory=body[ends[-1] :])
+        case {"platform": list(files), "source_hash": str(source_hash)}:
+            ends = list(accumulate((size for _, size in files), initial=0))
+            contents = (body[begin:end] for begin, end in pairwise(ends))
+            workspace = Workspace(files=dict(zip((name for name, _ in files), contents, strict=True)))
+            return ReadPlatform(workspace=workspace, source_hash=source_hash)
         case {"remember": True}:
             return Remember()
         case {"plan": dict(base), "source_hash": str(source_hash)}:
@@ -209,9 +226,16 @@ def _problem(said: object) -> Problem:
 
 
 def _said(base: Base) -> Mapping[str, object]:
-    rooms = [{"release": room.release, "loaded": room.loaded} for room in base.rooms]
+    rooms = [{"release": room.release, "loaded": room.loaded, "own": room.own} for room in base.rooms]
     others = asdict(base.others)
-    return {"rooms": rooms, "before": base.before, "vips": base.vips, "stay": base.stay, "others": others}
+    return {
+        "rooms": rooms,
+        "before": base.before,
+        "vips": base.vips,
+        "stay": base.stay,
+        "others": others,
+        "memory_mib": base.memory_mib,
+    }
 
 
 def _base(said: Mapping[str, object]) -> Base:
@@ -222,6 +246,7 @@ def _base(said: Mapping[str, object]) -> Base:
             "vips": dict(vips),
             "stay": list(stay),
             "others": dict(others),
+            "memory_mib": int(memory),
         }:
             return Base(
                 rooms=tuple(map(_room, rooms)),
@@ -229,6 +254,7 @@ def _base(said: Mapping[str, object]) -> Base:
                 vips={vip: (shard, number) for vip, (shard, number) in vips.items()},
                 stay=tuple(stay),
                 others=_others(others),
+                memory_mib=memory,
             )
         case _:
             raise Strange("no base")
@@ -248,7 +274,7 @@ def _others(said: Mapping[str, object]) -> Others:
 
 def _room(said: Mapping[str, object]) -> Room:
     match said:
-        case {"release": None | list() as release, "loaded": dict(loaded)}:
-            return Room(release=_release(release), loaded=loaded)
+        case {"release": None | list() as release, "loaded": dict(loaded), "own": dict(own)}:
+            return Room(release=_release(release), loaded=loaded, own=own)
         case _:
             raise Strange("no room")

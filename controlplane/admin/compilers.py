@@ -16,6 +16,7 @@ from controlplane.admin.compiler_messages import (
     Compiled,
     PlanBeside,
     Planned,
+    ReadPlatform,
     Remember,
     Remembered,
     Request,
@@ -107,6 +108,20 @@ class Compilers:
             if self._closed:
                 raise Stopping("this control plane is stopping, and nothing has changed; retry") from error
             raise
+
+    async def read_platform(self, workspace: Workspace, source_hash: str) -> bytes:
+        """Return the content of the platform's generation that a workspace makes.
+
+        Raises TooManyPublishes, WorkspaceError, CompilerFailed.
+        """
+        async with self._turn():
+            process, _ = await self._take()
+            self._running.add(process)
+            try:
+                request = ReadPlatform(workspace=workspace, source_hash=source_hash)
+                return (await _answered(process, request, Planned)).content
+            finally:
+                await asyncio.shield(self._end(process))
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

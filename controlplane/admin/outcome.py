@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from google.protobuf.message import DecodeError
 
 from controlplane.admin.problem_codec import problem_from_message, problem_to_message
+from controlplane.planning.replan import Moved
 from controlplane.problems import Problem
 from lightbulb.resolution.codec import Malformed
-from lightbulb.v1 import store_pb2
+from lightbulb.v1 import control_plane_pb2, store_pb2
 
 _OUTCOME = struct.Struct(">Q??")
 """How 0.1.0 wrote down what a request came to; then, for each that was pinned, `_PINNED`."""
 
 _PINNED = struct.Struct(">Q")
+
+
+Move = tuple[str, Moved]
+"""A tenant, and what of it moved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,10 @@ class Outcome:
     """The digest of the request that it answers; empty likewise."""
     warnings: tuple[Problem, ...] = ()
     """Of a publish: what there is to say of its workspace."""
+    moves: tuple[Move, ...] = ()
+    """Of the platform's publish: tenant, and what of it moved."""
+    replanned: tuple[str, ...] = ()
+    """Of the platform's publish: the tenants that were planned anew."""
 
 
 class RequestIdUsed(Exception):
@@ -64,6 +73,8 @@ def outcome_to_bytes(outcome: Outcome) -> bytes:
         content_hash=outcome.content_hash,
         request_digest=outcome.request_digest,
         warnings=map(problem_to_message, outcome.warnings),
+        moves=map(move_to_message, outcome.moves),
+        replanned=outcome.replanned,
     ).SerializeToString(deterministic=True)
 
 
@@ -87,4 +98,19 @@ def outcome_from_bytes(body: bytes) -> Outcome:
         content_hash=message.content_hash,
         request_digest=message.request_digest,
         warnings=tuple(map(problem_from_message, message.warnings)),
+        moves=tuple(map(_move_from_message, message.moves)),
+        replanned=tuple(message.replanned),
     )
+
+
+def move_to_message(move: Move) -> control_plane_pb2.Move:
+    """Return a move for the API, and for the store."""
+    tenant, moved = move
+    message = control_plane_pb2.Move(tenant=tenant, model=moved.model, to=moved.end)
+    setattr(message, "from", moved.start)  # "from" is a Python keyword
+    return message
+
+
+def _move_from_message(message: control_plane_pb2.Move) -> Move:
+    moved = Moved(model=message.model, start=getattr(message, "from"), end=message.to)
+    return message.tenant, moved

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from controlplane.model import Plan, ShardAssignment
-from controlplane.planning.beside import Base, Loaded, Others, Release, Room, definition_of
+from controlplane.planning.beside import Base, Loaded, Others, Release, Room, definition_of, loaded_mib
 from controlplane.planning.plan import led_to
 from controlplane.rollout.desired_state import Generations, ModelsByShard, models_by_shard, vips
 from controlplane.rollout.lanes import Lanes
@@ -17,11 +17,11 @@ class DoesNotFit(Exception):
     """There is no room for a plan as it is; the message says of what."""
 
 
-def base_of(lanes: Lanes, tenant: str, generations: Generations) -> Base:
+def base_of(lanes: Lanes, tenant: str, generations: Generations, memory_mib: int = 0) -> Base:
     """Return what a plan of `tenant` is made beside.
 
     What is active, or may still be held by clients, or is pinned, stays loaded whatever is published; and so
-    does all that other tenants have, what is on its way to them included.
+    does all that other tenants have, what is on its way to them included. `memory_mib` is the tenant's limit.
     """
     rollout, others = lanes.of(tenant), _of_others(lanes, tenant, generations)
     live = [generations[number] for _, each in lanes for number in each.live]
@@ -30,6 +30,7 @@ def base_of(lanes: Lanes, tenant: str, generations: Generations) -> Base:
             rooms=(Room(release=None, loaded=_sizes(models_by_shard(others))),),
             vips=_vips(live),
             others=_bind(others),
+            memory_mib=memory_mib,
         )
     may_leave = releasable(rollout)
     return Base(
@@ -38,6 +39,7 @@ def base_of(lanes: Lanes, tenant: str, generations: Generations) -> Base:
         vips=_vips(live),
         stay=tuple(number for number in sorted(rollout.live) if number not in may_leave),
         others=_bind(others),
+        memory_mib=memory_mib,
     )
 
 
@@ -52,7 +54,8 @@ def room_for(plan: Plan, base: Base) -> Release:
         if holder != assignment.shard:
             raise DoesNotFit(f"VIP {assignment.vip} is that of shard {holder} in generation {number}")
     for room in base.rooms:
-        if all(_free(each, room.loaded) >= 0 for each in plan.assignments):
+        beyond = base.memory_mib and loaded_mib(plan, room.own) > base.memory_mib
+        if not beyond and all(_free(each, room.loaded) >= 0 for each in plan.assignments):
             return room.release
     raise DoesNotFit("there isn't enough memory")
 
@@ -94,11 +97,19 @@ def _rooms(
     may_leave = releasable(rollout)
     stays = [generations[number] for number in rollout.live]
     leaving = [generations[number] for number in rollout.leaving]
-    yield Room(release=None, loaded=_sizes(models_by_shard((*others, *leaving, *stays))))
+    yield _room(None, others, (*leaving, *stays))
     for count in range(0 if leaving else 1, len(may_leave) + 1):
         release = may_leave[:count]
         remaining = tuple(each for each in stays if each.number not in release)
-        yield Room(release=release, loaded=_sizes(models_by_shard((*others, *remaining))))
+        yield _room(release, others, remaining)
+
+
+def _room(release: Release, others: tuple[Generation, ...], own: tuple[Generation, ...]) -> Room:
+    return Room(
+        release=release,
+        loaded=_sizes(models_by_shard((*others, *own))),
+        own=_sizes(models_by_shard(own)),
+    )
 
 
 def _sizes(models: ModelsByShard) -> Loaded:

@@ -10,9 +10,9 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 import grpc.aio
 
+from controlplane.admin.commits import UnknownGeneration
 from controlplane.admin.compiler_process import CompilerFailed
 from controlplane.admin.compilers import Stopping, TooManyPublishes
-from controlplane.admin.operator import UnknownGeneration
 from controlplane.admin.outcome import RequestIdUsed
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.archive import NotKept
@@ -20,6 +20,7 @@ from controlplane.rollout.operations import (
     Moved,
     NoOther,
     NoRoom,
+    NotAPublisher,
     NothingActive,
     NotLoaded,
     NotPinned,
@@ -28,6 +29,7 @@ from controlplane.rollout.operations import (
     Refused,
     TooManyLive,
     TooManyPinned,
+    UnknownTenant,
 )
 from controlplane.store.contract import (
     Conflict,
@@ -97,6 +99,8 @@ KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
         TooManyPinned: _refused("TOO_MANY_PINNED"),
         NotPinned: _refused("GENERATION_NOT_PINNED"),
         OfAnotherTenant: _refused("GENERATION_OF_ANOTHER_TENANT"),
+        UnknownTenant: ErrorKind(code=_CODE.NOT_FOUND, reason="UNKNOWN_TENANT"),
+        NotAPublisher: ErrorKind(code=_CODE.PERMISSION_DENIED, reason="NOT_A_PUBLISHER"),
         NoRoom: _refused("NO_ROOM"),
         Refused: _refused("REFUSED"),
         UnknownGeneration: ErrorKind(

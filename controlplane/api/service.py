@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
+from controlplane.admin.commits import MAX_NUMBER, Caller
 from controlplane.admin.compilers import Stopping
-from controlplane.admin.operator import MAX_NUMBER, Back, Caller, Operator
+from controlplane.admin.operator import Back, Operator
+from controlplane.admin.outcome import move_to_message
 from controlplane.admin.problem_codec import problem_to_message
 from controlplane.api.errors import Context, InvalidRequest, TooManyWatchers, abort, answered, status_of
 from controlplane.api.history import difference, event, history_entry
@@ -60,7 +62,7 @@ class AdminService(pb_grpc.ControlPlaneServicer):
             twice = Counter(file.path for file in request.files).most_common(1)[0][0]
             raise InvalidRequest(f"the file {twice!r} is there more than once", path="files")
         try:
-            outcome = await self._operator.publish(workspace, caller)
+            outcome = await self._operator.publish(workspace, caller, dry_run=request.dry_run)
         except WorkspaceError as error:
             return pb.PublishResponse(problems=map(problem_to_message, error.problems))
         return pb.PublishResponse(
@@ -69,6 +71,8 @@ class AdminService(pb_grpc.ControlPlaneServicer):
             unchanged=outcome.unchanged,
             version=outcome.version or self._replica.known.version,
             warnings=map(problem_to_message, outcome.warnings),
+            moves=map(move_to_message, outcome.moves),
+            replanned=outcome.replanned,
         )
 
     @answered

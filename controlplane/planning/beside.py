@@ -26,10 +26,11 @@ Loaded = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """What stays loaded once some generations have left."""
+    """What stays loaded once some generations have left; `own` is what of it is the tenant's."""
 
     release: Release
     loaded: Loaded
+    own: Loaded = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ class Base:
 
     `before` is model id -> shard that its requests go to in the newest generation, `vips` is each live VIP's
     shard and the generation that has it so, and `stay` are the generations that never leave for this.
-    `others` is what other tenants have.
+    `others` is what other tenants have. `memory_mib`: what the tenant may have loaded; 0: no limit.
     """
 
     rooms: tuple[Room, ...] = (Room(release=None, loaded={}),)
@@ -69,6 +70,7 @@ class Base:
     vips: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     stay: tuple[int, ...] = ()
     others: Others = field(default_factory=lambda: NO_OTHERS)
+    memory_mib: int = 0
 
 
 def plan_beside(rules: RuleSet, base: Base) -> tuple[Plan, Release]:
@@ -89,9 +91,29 @@ def plan_beside(rules: RuleSet, base: Base) -> tuple[Plan, Release]:
         except WorkspaceError as error:
             misfit = error
             continue
+        needs = loaded_mib(plan, room.own)
+        if base.memory_mib and needs > base.memory_mib:
+            misfit = WorkspaceError([_beyond_quota(needs, base.memory_mib)])
+            continue
         targets_by_objective(plan.routes, (assignment.vip for assignment in plan.assignments))
         return plan, room.release
     raise _beside(misfit, base)
+
+
+def loaded_mib(plan: Plan, own: Loaded) -> int:
+    """Return what a tenant has loaded with a plan beside its own that stays, in MiB."""
+    sizes = {(shard, model): mib for shard, models in own.items() for model, mib in models.items()}
+    sizes |= {(each.shard, model.id): model.memory_mib for each in plan.assignments for model in each.models}
+    return sum(sizes.values())
+
+
+def _beyond_quota(needs: int, quota: int) -> Problem:
+    return Problem(
+        file="models.yaml",
+        code="BEYOND_QUOTA",
+        message=f"it needs {needs} MiB with what stays loaded for a rollback; the tenant has {quota} MiB",
+        remedy="make models smaller, unpin a generation, or have tenants.yaml give more memory",
+    )
 
 
 def _taken_objectives(rules: RuleSet, others: Others) -> Iterator[Problem]:

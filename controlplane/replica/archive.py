@@ -7,8 +7,8 @@ from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
 
-from controlplane.model import Plan, ShardAssignment
-from controlplane.rollout.codec import plan_from_bytes, shard_from_bytes
+from controlplane.model import PLATFORM, Plan, ShardAssignment
+from controlplane.rollout.codec import plan_from_bytes, platform_from_bytes, shard_from_bytes
 from controlplane.rollout.state import Generation
 from controlplane.store.contract import NotFound, Store
 from lightbulb.model import ObjectiveTable
@@ -74,7 +74,12 @@ class Archive:
         plan = self._plans().get(content_hash)
         if plan is None:
             plan = self._decoded(self._blob(number, content_hash))
-        return Generation(number=number, content_hash=content_hash, plan=plan, tenant=entry.tenant)
+        platform = None
+        if entry.tenant == PLATFORM:
+            platform = platform_from_bytes(self._blob(number, content_hash))
+        return Generation(
+            number=number, content_hash=content_hash, plan=plan, tenant=entry.tenant, platform=platform
+        )
 
     def _plans(self) -> Mapping[str, Plan]:
         return self._prepared | {each.content_hash: each.plan for each in self._generations.values()}

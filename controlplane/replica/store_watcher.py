@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
+from controlplane.model import Platform
 from controlplane.replica.archive import Archive
 from controlplane.replica.reports import Reports
 from controlplane.replica.waiting import RETRY_SECONDS, when_reachable
@@ -42,6 +43,11 @@ class StoreView:
     lanes: Lanes = NO_LANES
     generations: Mapping[int, Generation] = field(default_factory=lambda: NO_GENERATIONS)
     desired_state: DesiredState | None = None
+
+    @property
+    def platform(self) -> Platform | None:
+        """The fleet and the tenants; None while there is one tenant alone, whose fleet is its workspace's."""
+        return self.generations[self.lanes.platform].platform if self.lanes.platform else None
 
 
 class StoreWatcher:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from google.protobuf.message import DecodeError, Message
 
-from controlplane.model import Plan, RoutingRule, ShardAssignment
+from controlplane.model import Location, Plan, Platform, RoutingRule, Shard, ShardAssignment, Tenant
 from controlplane.rollout.failure import WITHOUT, Failure, Missing, Refusal, without
 from controlplane.rollout.failure_codec import (
     failure_from_proto,
@@ -63,6 +63,56 @@ def plan_to_bytes(
     return message.SerializeToString(deterministic=True)
 
 
+def platform_to_bytes(platform: Platform, source_hash: str) -> bytes:
+    """Return the content of one of the platform's generations; `source_hash` is its workspace's."""
+    return pb.StoredGeneration(
+        format=FORMAT,
+        source_hash=source_hash,
+        platform=pb.StoredPlatform(
+            shards=[
+                pb.StoredShard(shard=each.name, vip=each.vip, memory_mib=each.memory_mib)
+                for each in platform.shards
+            ],
+            tenants=[
+                pb.StoredTenant(
+                    name=each.name,
+                    owner=each.owner,
+                    shards=each.shards,
+                    memory_mib=each.memory_mib,
+                    publishers=each.publishers,
+                )
+                for each in platform.tenants
+            ],
+        ),
+    ).SerializeToString(deterministic=True)
+
+
+def platform_from_bytes(body: bytes) -> Platform | None:
+    """Return the platform of one of its generations; None for a tenant's. Raises Malformed."""
+    message = pb.StoredGeneration()
+    _parse(message, body)
+    if not message.HasField("platform"):
+        return None
+    nowhere = Location(file="", line=0)
+    return Platform(
+        shards=tuple(
+            Shard(name=each.shard, vip=each.vip, memory_mib=each.memory_mib, location=nowhere)
+            for each in message.platform.shards
+        ),
+        tenants=tuple(
+            Tenant(
+                name=each.name,
+                owner=each.owner,
+                shards=tuple(each.shards),
+                memory_mib=each.memory_mib,
+                publishers=tuple(each.publishers),
+                location=nowhere,
+            )
+            for each in message.platform.tenants
+        ),
+    )
+
+
 def shard_from_bytes(body: bytes) -> ShardAssignment:
     """Return what a shard loads; raises Malformed."""
     message = pb.StoredShard()
@@ -98,11 +148,12 @@ def plan_from_bytes(
 
 def lanes_to_bytes(lanes: Lanes) -> bytes:
     """Return the store's head. While there is one tenant alone, older control planes can read it."""
-    if lanes.rollouts.keys() == {DEFAULT_TENANT}:
+    if lanes.rollouts.keys() == {DEFAULT_TENANT} and not lanes.platform:
         return rollout_to_bytes(lanes.rollouts[DEFAULT_TENANT])
     return pb.StoredLanes(
         format=LANES_FORMAT,
         lanes=[pb.StoredLane(tenant=tenant, rollout=_rollout_to_proto(rollout)) for tenant, rollout in lanes],
+        platform=lanes.platform,
     ).SerializeToString(deterministic=True)
 
 
@@ -112,7 +163,8 @@ def lanes_from_bytes(body: bytes) -> Lanes:
     _parse(message, body)
     if message.format != LANES_FORMAT:
         return Lanes(MappingProxyType({DEFAULT_TENANT: rollout_from_bytes(body)}))
-    return Lanes(MappingProxyType({each.tenant: _rollout_from_proto(each.rollout) for each in message.lanes}))
+    rollouts = {each.tenant: _rollout_from_proto(each.rollout) for each in message.lanes}
+    return Lanes(MappingProxyType(rollouts), platform=message.platform)
 
 
 def rollout_to_bytes(rollout: Rollout) -> bytes:

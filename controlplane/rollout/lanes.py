@@ -7,7 +7,7 @@ tenant, so what is keyed by number needs no tenant beside it. What a lane does c
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from controlplane.rollout.state import Rollout
@@ -17,9 +17,13 @@ NO_ROLLOUTS: Mapping[str, Rollout] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
-    """Tenant -> its rollout, sorted by tenant. A tenant that never published has none."""
+    """Tenant -> its rollout, sorted by tenant. A tenant that never published has none.
+
+    `platform` is the platform's generation that holds; 0: none was published, so there is one tenant alone.
+    """
 
     rollouts: Mapping[str, Rollout] = field(default_factory=lambda: NO_ROLLOUTS)
+    platform: int = 0
 
     def __iter__(self) -> Iterator[tuple[str, Rollout]]:
         """Yield each tenant and its rollout."""
@@ -32,12 +36,13 @@ class Lanes:
     def after(self, tenant: str, rollout: Rollout) -> Lanes:
         """Return the lanes once `tenant` has come to `rollout`; the others are as they are."""
         changed = {**self.rollouts, tenant: rollout}
-        return Lanes(MappingProxyType({name: changed[name] for name in sorted(changed)}))
+        return replace(self, rollouts=MappingProxyType({name: changed[name] for name in sorted(changed)}))
 
     @property
     def needed(self) -> frozenset[int]:
         """Generations whose plans are needed to show all this."""
-        return frozenset().union(*(rollout.needed for rollout in self.rollouts.values()))
+        needed = frozenset().union(*(rollout.needed for rollout in self.rollouts.values()))
+        return needed | {self.platform} - {0}
 
     @property
     def desired_version(self) -> int:

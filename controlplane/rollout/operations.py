@@ -65,6 +65,14 @@ class OfAnotherTenant(Refused):
     """An operation on a generation of another tenant than the one that was named."""
 
 
+class UnknownTenant(Refused):
+    """A publish for a tenant that isn't there."""
+
+
+class NotAPublisher(Refused):
+    """A publish by somebody who isn't among a tenant's publishers."""
+
+
 class NoRoom(Refused):
     """A reload of a generation that doesn't fit beside what stays loaded."""
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from controlplane.model import Plan
+from controlplane.model import Plan, Platform
 from controlplane.rollout.failure import NOBODY_MISSING, Failure, Missing
 from lightbulb.model import DEFAULT_TENANT
 
@@ -47,6 +47,8 @@ class Generation:
     content_hash: str
     plan: Plan
     tenant: str = DEFAULT_TENANT
+    platform: Platform | None = None
+    """Of the platform's own generations, which have an empty plan."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
-from controlplane.model import CellWeight, DefinedSegment, Experiment, Model, Objective, Shard
+from controlplane.model import CellWeight, DefinedSegment, Experiment, Model, Objective, Shard, Tenant
 from controlplane.planning.buckets import packed
 from controlplane.problems import Problem, has_errors
 from controlplane.rules.lock_file import LOCK
@@ -21,7 +21,7 @@ from controlplane.rules.yaml_file import Misfit, YamlFile, hint
 from controlplane.rules.yaml_tree import MappingNode, Node, ScalarNode
 from lightbulb.model import BASIS_POINTS, Condition
 
-T = TypeVar("T", Objective, Model, Experiment, Shard, DefinedSegment)
+T = TypeVar("T", Objective, Model, Experiment, Shard, DefinedSegment, Tenant)
 
 DEFAULT_CACHE_SECONDS = 60.0
 MAX_CELL = 999_999_999
@@ -81,7 +81,7 @@ def read_definitions(
         models=models,
         versions=_versions(models.values()),
         experiments=with_lock(experiments, files, problems, unread=unread["experiments"]),
-        shards=_read(files, "fleet.yaml", "shards", _shard, problems, unread, memory),
+        shards=_read(files, "fleet.yaml", "shards", read_shard, problems, unread, memory),
         segments=_read(files, "segments.yaml", "segments", read_segment, problems, unread, memory),
         unread=unread,
     )
@@ -90,7 +90,7 @@ def read_definitions(
     _check_layers(definitions.experiments, problems)
     check_nesting(definitions.segments, problems)
     _check_segments(definitions, problems)
-    _check_vips(definitions.shards, problems)
+    check_vips(definitions.shards, problems)
     _check_shard_models(definitions, problems)
     return definitions
 
@@ -98,6 +98,17 @@ def read_definitions(
 def read_experiments(files: Mapping[str, bytes], problems: list[Problem]) -> Mapping[str, Experiment]:
     """Return the tests as experiments.yaml alone says it, by id."""
     return _read(files, "experiments.yaml", "experiments", _experiment, problems, {}, Memory())
+
+
+def read_items(
+    files: Mapping[str, bytes],
+    file: str,
+    key: str,
+    read: Callable[[YamlFile, Node], tuple[str, T]],
+    problems: list[Problem],
+) -> Mapping[str, T]:
+    """Return the items of a file's one list, by name; whatever is wrong is added to `problems`."""
+    return _read_anew(files, file, key, read, problems, {})
 
 
 def _read(  # noqa: PLR0913, PLR0917 - one file
@@ -313,7 +324,8 @@ def _right_weights(cells: Sequence[CellWeight], total: int) -> str:
     return f"set cell {last.number} to {right / 100:g}" if right >= 0 else "lower the weights"
 
 
-def _shard(file: YamlFile, node: Node) -> tuple[str, Shard]:
+def read_shard(file: YamlFile, node: Node) -> tuple[str, Shard]:
+    """Return a shard of fleet.yaml; raises Misfit."""
     fields = file.fields(node, "a shard", ["name", "vip", "memory"], ["models"])
     shard = Shard(
         name=fields.take("name", file.name),
@@ -393,7 +405,8 @@ def _check_segments(definitions: Definitions, problems: list[Problem]) -> None:
                 problems.append(problem_at(place, "UNKNOWN_SEGMENT", message, hint(name, segments, problems)))
 
 
-def _check_vips(shards: Mapping[str, Shard], problems: list[Problem]) -> None:
+def check_vips(shards: Mapping[str, Shard], problems: list[Problem]) -> None:
+    """Note VIPs that several shards have."""
     counts = Counter(shard.vip for shard in shards.values())
     for shard in shards.values():
         if counts[shard.vip] > 1:

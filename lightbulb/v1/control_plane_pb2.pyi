@@ -72,20 +72,22 @@ class WorkspaceFile(_message.Message):
     def __init__(self, path: _Optional[str] = ..., content: _Optional[bytes] = ...) -> None: ...
 
 class PublishRequest(_message.Message):
-    __slots__ = ("files", "author", "message", "source_revision", "request_id", "tenant")
+    __slots__ = ("files", "author", "message", "source_revision", "request_id", "tenant", "dry_run")
     FILES_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     SOURCE_REVISION_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     files: _containers.RepeatedCompositeFieldContainer[WorkspaceFile]
     author: str
     message: str
     source_revision: str
     request_id: str
     tenant: str
-    def __init__(self, files: _Optional[_Iterable[_Union[WorkspaceFile, _Mapping]]] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., source_revision: _Optional[str] = ..., request_id: _Optional[str] = ..., tenant: _Optional[str] = ...) -> None: ...
+    dry_run: bool
+    def __init__(self, files: _Optional[_Iterable[_Union[WorkspaceFile, _Mapping]]] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., source_revision: _Optional[str] = ..., request_id: _Optional[str] = ..., tenant: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
 
 class Problem(_message.Message):
     __slots__ = ("file", "line", "rule", "code", "message", "remedy", "severity")
@@ -105,21 +107,36 @@ class Problem(_message.Message):
     severity: Severity
     def __init__(self, file: _Optional[str] = ..., line: _Optional[int] = ..., rule: _Optional[str] = ..., code: _Optional[str] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., severity: _Optional[_Union[Severity, str]] = ...) -> None: ...
 
+class Move(_message.Message):
+    __slots__ = ("tenant", "model", "to")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    model: str
+    to: str
+    def __init__(self, tenant: _Optional[str] = ..., model: _Optional[str] = ..., to: _Optional[str] = ..., **kwargs) -> None: ...
+
 class PublishResponse(_message.Message):
-    __slots__ = ("generation", "content_hash", "problems", "unchanged", "version", "warnings")
+    __slots__ = ("generation", "content_hash", "problems", "unchanged", "version", "warnings", "moves", "replanned")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    MOVES_FIELD_NUMBER: _ClassVar[int]
+    REPLANNED_FIELD_NUMBER: _ClassVar[int]
     generation: int
     content_hash: str
     problems: _containers.RepeatedCompositeFieldContainer[Problem]
     unchanged: bool
     version: int
     warnings: _containers.RepeatedCompositeFieldContainer[Problem]
-    def __init__(self, generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., unchanged: _Optional[bool] = ..., version: _Optional[int] = ..., warnings: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ...) -> None: ...
+    moves: _containers.RepeatedCompositeFieldContainer[Move]
+    replanned: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., unchanged: _Optional[bool] = ..., version: _Optional[int] = ..., warnings: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., moves: _Optional[_Iterable[_Union[Move, _Mapping]]] = ..., replanned: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RollbackRequest(_message.Message):
     __slots__ = ("generation", "author", "message", "reload", "request_id", "dry_run", "expected_newest", "tenant")

@@ -30,19 +30,43 @@ class StoredShard(_message.Message):
     memory_mib: int
     def __init__(self, shard: _Optional[str] = ..., vip: _Optional[str] = ..., models: _Optional[_Iterable[bytes]] = ..., memory_mib: _Optional[int] = ...) -> None: ...
 
+class StoredTenant(_message.Message):
+    __slots__ = ("name", "owner", "shards", "memory_mib", "publishers")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    SHARDS_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_MIB_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHERS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    owner: str
+    shards: _containers.RepeatedScalarFieldContainer[str]
+    memory_mib: int
+    publishers: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., owner: _Optional[str] = ..., shards: _Optional[_Iterable[str]] = ..., memory_mib: _Optional[int] = ..., publishers: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class StoredPlatform(_message.Message):
+    __slots__ = ("shards", "tenants")
+    SHARDS_FIELD_NUMBER: _ClassVar[int]
+    TENANTS_FIELD_NUMBER: _ClassVar[int]
+    shards: _containers.RepeatedCompositeFieldContainer[StoredShard]
+    tenants: _containers.RepeatedCompositeFieldContainer[StoredTenant]
+    def __init__(self, shards: _Optional[_Iterable[_Union[StoredShard, _Mapping]]] = ..., tenants: _Optional[_Iterable[_Union[StoredTenant, _Mapping]]] = ...) -> None: ...
+
 class StoredGeneration(_message.Message):
-    __slots__ = ("format", "source_hash", "tables", "routes", "shards")
+    __slots__ = ("format", "source_hash", "tables", "routes", "shards", "platform")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     SOURCE_HASH_FIELD_NUMBER: _ClassVar[int]
     TABLES_FIELD_NUMBER: _ClassVar[int]
     ROUTES_FIELD_NUMBER: _ClassVar[int]
     SHARDS_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
     format: int
     source_hash: str
     tables: _containers.RepeatedScalarFieldContainer[bytes]
     routes: _containers.RepeatedCompositeFieldContainer[StoredRoute]
     shards: _containers.RepeatedCompositeFieldContainer[StoredShard]
-    def __init__(self, format: _Optional[int] = ..., source_hash: _Optional[str] = ..., tables: _Optional[_Iterable[bytes]] = ..., routes: _Optional[_Iterable[_Union[StoredRoute, _Mapping]]] = ..., shards: _Optional[_Iterable[_Union[StoredShard, _Mapping]]] = ...) -> None: ...
+    platform: StoredPlatform
+    def __init__(self, format: _Optional[int] = ..., source_hash: _Optional[str] = ..., tables: _Optional[_Iterable[bytes]] = ..., routes: _Optional[_Iterable[_Union[StoredRoute, _Mapping]]] = ..., shards: _Optional[_Iterable[_Union[StoredShard, _Mapping]]] = ..., platform: _Optional[_Union[StoredPlatform, _Mapping]] = ...) -> None: ...
 
 class StoredEntry(_message.Message):
     __slots__ = ("number", "content_hash", "source_hash", "author", "message", "source_revision", "published_at", "tenant")
@@ -133,12 +157,14 @@ class StoredLane(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., rollout: _Optional[_Union[StoredRollout, _Mapping]] = ...) -> None: ...
 
 class StoredLanes(_message.Message):
-    __slots__ = ("format", "lanes")
+    __slots__ = ("format", "lanes", "platform")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     LANES_FIELD_NUMBER: _ClassVar[int]
+    PLATFORM_FIELD_NUMBER: _ClassVar[int]
     format: int
     lanes: _containers.RepeatedCompositeFieldContainer[StoredLane]
-    def __init__(self, format: _Optional[int] = ..., lanes: _Optional[_Iterable[_Union[StoredLane, _Mapping]]] = ...) -> None: ...
+    platform: int
+    def __init__(self, format: _Optional[int] = ..., lanes: _Optional[_Iterable[_Union[StoredLane, _Mapping]]] = ..., platform: _Optional[int] = ...) -> None: ...
 
 class StoredConsumer(_message.Message):
     __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "disconnected", "orphaned", "synced_since", "refused_of", "unsynced_since", "refusals", "left", "by_tenant", "synced_by_tenant", "takes_part", "tenants", "unknown")
@@ -242,7 +268,7 @@ class StoredReport(_message.Message):
     def __init__(self, replica: _Optional[str] = ..., heartbeat: _Optional[float] = ..., version: _Optional[int] = ..., consumers: _Optional[_Iterable[_Union[StoredConsumer, _Mapping]]] = ...) -> None: ...
 
 class StoredOutcome(_message.Message):
-    __slots__ = ("generation", "unchanged", "on_its_way", "pinned", "left", "version", "content_hash", "request_digest", "warnings")
+    __slots__ = ("generation", "unchanged", "on_its_way", "pinned", "left", "version", "content_hash", "request_digest", "warnings", "moves", "replanned")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
     ON_ITS_WAY_FIELD_NUMBER: _ClassVar[int]
@@ -252,6 +278,8 @@ class StoredOutcome(_message.Message):
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    MOVES_FIELD_NUMBER: _ClassVar[int]
+    REPLANNED_FIELD_NUMBER: _ClassVar[int]
     generation: int
     unchanged: bool
     on_its_way: bool
@@ -261,4 +289,6 @@ class StoredOutcome(_message.Message):
     content_hash: str
     request_digest: bytes
     warnings: _containers.RepeatedCompositeFieldContainer[_control_plane_pb2.Problem]
-    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., pinned: _Optional[_Iterable[int]] = ..., left: _Optional[int] = ..., version: _Optional[int] = ..., content_hash: _Optional[str] = ..., request_digest: _Optional[bytes] = ..., warnings: _Optional[_Iterable[_Union[_control_plane_pb2.Problem, _Mapping]]] = ...) -> None: ...
+    moves: _containers.RepeatedCompositeFieldContainer[_control_plane_pb2.Move]
+    replanned: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., pinned: _Optional[_Iterable[int]] = ..., left: _Optional[int] = ..., version: _Optional[int] = ..., content_hash: _Optional[str] = ..., request_digest: _Optional[bytes] = ..., warnings: _Optional[_Iterable[_Union[_control_plane_pb2.Problem, _Mapping]]] = ..., moves: _Optional[_Iterable[_Union[_control_plane_pb2.Move, _Mapping]]] = ..., replanned: _Optional[_Iterable[str]] = ...) -> None: ...

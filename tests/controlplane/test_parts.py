@@ -14,7 +14,7 @@ from lightbulb.ads.values import CLUSTER, OBJECTIVE_TABLES, ROUTE, SCOPED_ROUTE,
 from lightbulb.ads.wire import encode_delta_request
 from tests.controlplane.peers import Lightbulb, connected, sidecar
 from tests.controlplane.planes import POLICY, eventually, run
-from tests.controlplane.test_tenants import OTHER, active, both_active, publish
+from tests.controlplane.test_tenants import OTHER, active, both_active, platform, publish
 from tests.controlplane.worlds import World, world
 
 
@@ -28,11 +28,11 @@ def test_a_sidecar_that_takes_an_objective_is_sent_what_that_needs(store: str) -
                 assert set(part.resources[ROUTE]) == set(part.resources[SCOPED_ROUTE]) == {"Checkout"}
                 assert set(part.resources[CLUSTER]) == {"vip-a"}
                 part.sent.clear()
-                assert await it.plane.published(2) == 3
+                assert await it.plane.published(2, without=("fleet.yaml",)) == 4
                 await it.settled()
                 assert part.sent[ROUTE] == 0
-                assert await publish(it.plane, 2) == 4
-                await active(it.plane, 4)
+                assert await publish(it.plane, 2) == 5
+                await active(it.plane, 5)
                 await eventually("its routes", lambda: b"pay|2" in part.resources[ROUTE]["Checkout"].body)
 
     run(scenario)
@@ -49,16 +49,16 @@ def test_a_part_is_waited_for_by_whose_it_is_alone(store: str) -> None:
                 assert set(lightbulb.feed.tables.generations) == {OTHER}
                 part.hold()
                 lightbulb.hold()
-                assert await it.plane.published(2) == 3
+                assert await it.plane.published(2, without=("fleet.yaml",)) == 4
                 await it.plane.settled()
-                assert await publish(it.plane, 2) == 4
+                assert await publish(it.plane, 2) == 5
                 await eventually("routing", lambda: it.plane.rollout_of(OTHER).phase is Phase.ROUTING)
                 await eventually("both waited for, and nobody else", lambda: _lagging(it) == {"part", "lb"})
                 part.release()
                 lightbulb.release()
-                await active(it.plane, 4)
+                await active(it.plane, 5)
             # It is gone without a word: only the tenant whose it took waits, for as long as its lease.
-            assert await it.plane.published(3) == 5
+            assert await it.plane.published(3, without=("fleet.yaml",)) == 6
             await it.plane.settled()
 
     run(scenario)
@@ -78,8 +78,9 @@ def test_objectives_that_are_not_there_are_named_and_come_once_they_are(store: s
                 await eventually("what it lacks", lambda: _unknown(it) == ("Checkout", "Nonsense"))
                 assert (await it.plane.consumers())["part"].unknown_objectives == ["Checkout", "Nonsense"]
                 assert await it.plane.published(2) == 2
-                assert await publish(it.plane, 1) == 3
-                await active(it.plane, 3)
+                assert (await platform(it.plane)).generation == 3
+                assert await publish(it.plane, 1) == 4
+                await active(it.plane, 4)
                 await eventually("its routes", lambda: "Checkout" in part.resources[ROUTE])
                 await eventually("what it lacks", lambda: _unknown(it) == ("Nonsense",))
 

@@ -326,7 +326,7 @@ def test_one_that_was_withdrawn_is_told_apart_and_can_be_loaded_once_it_is_mende
 
 
 def test_nobody_is_told_to_reload_what_isnt_kept(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controlplane.admin.operator.KEPT_GENERATIONS", 2)
+    monkeypatch.setattr("controlplane.admin.commits.KEPT_GENERATIONS", 2)
 
     async def scenario() -> None:
         async with world(store, NO_WINDOW) as it:

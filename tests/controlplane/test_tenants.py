@@ -21,7 +21,6 @@ def request(version: int, tenant: str = OTHER, **changes: object) -> pb.PublishR
         " deadline: 10ms, cache_lifetime: 10ms}\n",
         "models.yaml": f'models:\n  - {{name: pay, version: "{version}", memory: 10MiB}}\n',
         "experiments.yaml": "experiments: []\n",
-        "fleet.yaml": "shards:\n  - {name: a, vip: vip-a, memory: 2GiB}\n",
         "rules.js": "function defineCheckoutRule() { return {\n"
         '  targetObjectives: ["Checkout"], modelInputType: "PAYMENT", modelType: "SCORER",\n'
         '  defaultModel: {name: "pay"}}; }\n',
@@ -42,10 +41,27 @@ async def active(plane: Plane, number: int) -> None:
     )
 
 
+FLEET = "shards:\n  - {name: a, vip: vip-a, memory: 2GiB}\n"
+TENANTS = "tenants:\n  - {name: default, owner: home}\n  - {name: payments, owner: pay}\n"
+
+
+async def platform(
+    plane: Plane, fleet: str = FLEET, tenants: str = TENANTS, **changes: object
+) -> pb.PublishResponse:
+    """Publish the platform's own workspace."""
+    files = [
+        pb.WorkspaceFile(path=path, content=text.encode())
+        for path, text in (("fleet.yaml", fleet), ("tenants.yaml", tenants))
+    ]
+    request = pb.PublishRequest(**{"files": files, "author": "ops", "tenant": "platform", **changes})
+    return await plane.stub.Publish(request, timeout=DEADLINE)
+
+
 async def both_active(it: World) -> None:
-    """Generation 1 is the default tenant's, and 2 the other's."""
-    assert await publish(it.plane, 1) == 2
-    await active(it.plane, 2)
+    """Generation 1 is the default tenant's, 2 the platform's, and 3 the other's."""
+    assert (await platform(it.plane)).generation == 2
+    assert await publish(it.plane, 1) == 3
+    await active(it.plane, 3)
     await it.settled()
     await eventually("the other to settle", lambda: it.plane.rollout_of(OTHER).phase is Phase.SETTLED)
 
@@ -59,17 +75,17 @@ def test_each_tenant_is_answered_from_its_own_generation(store: str) -> None:
                 routes(each, "Checkout|pay|1") and routes(each, "Ranking|rank|1") for each in it.sidecars
             )
             found = {tenant: each.number for tenant, each in it.tables.generations.items()}
-            assert found == {"default": 1, OTHER: 2}
+            assert found == {"default": 1, OTHER: 3}
             assert it.tables.tenant_of("Checkout") == OTHER
-            assert await it.plane.published(2) == 3
-            await eventually("the default's at Lightbulb", lambda: it.lightbulb.generation == 3)
-            assert it.plane.rollout_of(OTHER).active == 2
-            assert await publish(it.plane, 2) == 4
-            await active(it.plane, 4)
+            assert await it.plane.published(2, without=("fleet.yaml",)) == 4
+            await eventually("the default's at Lightbulb", lambda: it.lightbulb.generation == 4)
+            assert it.plane.rollout_of(OTHER).active == 3
+            assert await publish(it.plane, 2) == 5
+            await active(it.plane, 5)
             await it.plane.stub.Rollback(pb.RollbackRequest(tenant=OTHER, author="eve"), timeout=DEADLINE)
-            assert (it.plane.rollout_of(OTHER).active, it.plane.rollout.active) == (2, 3)
+            assert (it.plane.rollout_of(OTHER).active, it.plane.rollout.active) == (3, 4)
             await it.plane.roll_back()
-            assert (it.plane.rollout_of(OTHER).active, it.plane.rollout.active) == (2, 1)
+            assert (it.plane.rollout_of(OTHER).active, it.plane.rollout.active) == (3, 1)
 
     run(scenario)
 
@@ -81,8 +97,8 @@ def test_a_tenant_whose_host_loads_for_ever_holds_up_nobody_else(store: str) -> 
             it.host.refuses["pay@2"] = "still loading"
             stuck = await publish(it.plane, 2)
             await eventually("the refusal", lambda: it.plane.rollout_of(OTHER).withdrawn == stuck)
-            assert await it.plane.published(2) == stuck + 1
-            assert it.plane.rollout_of(OTHER).active == 2
+            assert await it.plane.published(2, without=("fleet.yaml",)) == stuck + 1
+            assert it.plane.rollout_of(OTHER).active == 3
 
     run(scenario)
 
@@ -103,7 +119,7 @@ def test_a_tenant_whose_routes_a_sidecar_never_takes_holds_up_nobody_else(store:
                 await eventually("routing", lambda: it.plane.rollout_of(OTHER).phase is Phase.ROUTING)
                 it.lightbulb.release()
             before = it.plane.rollout_of(OTHER)
-            number = await it.plane.published(2)
+            number = await it.plane.published(2, without=("fleet.yaml",))
             assert it.plane.rollout.active == number
             await it.plane.settled()
             if trouble == "refuses":
@@ -119,8 +135,8 @@ def test_what_a_laggard_of_one_tenant_is_told_is_right_for_both(store: str) -> N
             one = it.sidecars[0]
             one.refuses["Checkout"] = "no such filter"
             await publish(it.plane, 2)
-            await eventually("the refusal", lambda: it.plane.rollout_of(OTHER).withdrawn == 3)
-            await eventually("the answer", lambda: it.tables.generation_for("s1", OTHER) == 2)
+            await eventually("the refusal", lambda: it.plane.rollout_of(OTHER).withdrawn == 4)
+            await eventually("the answer", lambda: it.tables.generation_for("s1", OTHER) == 3)
             assert it.tables.generation_for("s1") == 1
 
     run(scenario)
@@ -131,13 +147,15 @@ def test_numbers_objectives_and_models_of_others_are_refused_by_name(store: str)
         async with world(store) as it:
             await both_active(it)
             for call in (
-                it.plane.stub.Rollback(pb.RollbackRequest(generation=2, author="a"), timeout=DEADLINE),
+                it.plane.stub.Rollback(pb.RollbackRequest(generation=3, author="a"), timeout=DEADLINE),
                 it.plane.stub.Pin(pb.PinRequest(generation=1, tenant=OTHER, author="a"), timeout=DEADLINE),
             ):
                 code, text = await refused(call)
                 assert code is grpc.StatusCode.FAILED_PRECONDITION
                 assert "tenant" in text
-            theirs = await it.plane.stub.Publish(publish_request(7, tenant=OTHER), timeout=DEADLINE)
+            theirs = await it.plane.stub.Publish(
+                publish_request(7, tenant=OTHER, without=("fleet.yaml",)), timeout=DEADLINE
+            )
             assert {each.code for each in theirs.problems} == {"OBJECTIVE_IN_USE"}
             assert all("tenant default's" in each.message for each in theirs.problems)
             changed = request(1)
@@ -148,7 +166,7 @@ def test_numbers_objectives_and_models_of_others_are_refused_by_name(store: str)
             ours = await it.plane.stub.Publish(changed, timeout=DEADLINE)
             assert {each.code for each in ours.problems} == {"OBJECTIVE_IN_USE", "OTHER_DEFINITION"}
             assert it.plane.rollout.active == 1
-            assert it.plane.rollout_of(OTHER).active == 2
+            assert it.plane.rollout_of(OTHER).active == 3
 
     run(scenario)
 
@@ -158,19 +176,19 @@ def test_status_history_and_events_tell_whose_they_are(store: str) -> None:
         async with world(store) as it:
             await both_active(it)
             status = await it.plane.stub.GetStatus(pb.GetStatusRequest(tenant=OTHER), timeout=DEADLINE)
-            assert (status.tenant, status.active_generation) == (OTHER, 2)
+            assert (status.tenant, status.active_generation) == (OTHER, 3)
             assert [(lane.tenant, lane.active_generation) for lane in status.lanes] == [
                 ("default", 1),
-                (OTHER, 2),
+                (OTHER, 3),
             ]
             history = await it.plane.stub.GetHistory(pb.GetHistoryRequest(tenant=OTHER), timeout=DEADLINE)
             assert [(each.generation, each.tenant, each.state) for each in history.entries] == [
-                (2, OTHER, "active")
+                (3, OTHER, "active")
             ]
             events = await it.plane.stub.GetEvents(
                 pb.GetEventsRequest(tenant=OTHER, limit=1000), timeout=DEADLINE
             )
-            assert {each.generation for each in events.events} == {2}
+            assert {each.generation for each in events.events} == {3}
 
     run(scenario)
 
@@ -186,10 +204,10 @@ def test_a_lightbulb_that_knows_no_tenants_is_shown_the_default_ones(store: str)
                 await eventually("its generation", lambda: old.generation == 1)
                 assert set(old.feed.tables.objectives) == {"Ranking", "Fraud"}
                 assert set(old.feed.tables.generations) == {"default"}
-                assert await it.plane.published(2) == 3  # which waits for it
-                await eventually("its generation", lambda: old.generation == 3)
-                assert await publish(it.plane, 2) == 4
-                await active(it.plane, 4)
+                assert await it.plane.published(2, without=("fleet.yaml",)) == 4  # which waits for it
+                await eventually("its generation", lambda: old.generation == 4)
+                assert await publish(it.plane, 2) == 5
+                await active(it.plane, 5)
                 assert old.sent[ROUTE] == 0
             finally:
                 await old.disconnect()

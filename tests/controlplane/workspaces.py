@@ -17,11 +17,12 @@ def files(
     load: str = "",
     vips: Mapping[str, str] | None = None,
     places: Mapping[str, Sequence[str]] | None = None,
+    without: Sequence[str] = (),
 ) -> dict[str, bytes]:
     """Return files in which Ranking is answered by rank@`version`, and Fraud always by fraud@1.
 
     `load` is rank's load_timeout; `vips` is shard -> VIP; `places` is shard -> models that it is told to
-    hold.
+    hold; files `without` these.
     """
     shards = "".join(
         f"  - {{name: {shard}, vip: {vip}, memory: {room}, models: {list((places or {}).get(shard, ()))}}}\n"
@@ -41,7 +42,7 @@ def files(
         "fleet.yaml": f"shards:\n{shards}",
         "rules.js": _rule("Ranking", "TITLE", "rank") + _rule("Fraud", "PAYMENT", "fraud"),
     }
-    return {name: text.encode() for name, text in content.items()}
+    return {name: text.encode() for name, text in content.items() if name not in without}
 
 
 def _rule(objective: str, input_type: str, model: str) -> str:

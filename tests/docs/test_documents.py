@@ -15,7 +15,7 @@ from controlplane.problems import WorkspaceError
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.docs.blocks import ROOT, Block, blocks_of, documents
 from tests.docs.reader import Reader, stable
-from tests.e2e.conftest import Up
+from tests.e2e.conftest import Up, running
 
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)")
 
@@ -46,8 +46,22 @@ def fresh(up: Up) -> Up:
     return up
 
 
+OWN_SYSTEM = ("docs/tenants.md",)
+"""Documents that change what all others stand on."""
+
+
 @pytest.mark.envoy
-@pytest.mark.parametrize("document", documents())
+@pytest.mark.parametrize("document", OWN_SYSTEM)
+def test_every_block_does_what_it_says_in_a_system_of_its_own(document: str, tmp_path: Path) -> None:
+    with running(tmp_path / "up") as system:
+        (tmp_path / "here").mkdir()
+        reader = Reader(tmp_path / "here", addresses(system))
+        for block in blocks_of(document):
+            reader.do(block)
+
+
+@pytest.mark.envoy
+@pytest.mark.parametrize("document", [each for each in documents() if each not in OWN_SYSTEM])
 def test_every_block_of_a_document_does_what_it_says(document: str, fresh: Up, tmp_path: Path) -> None:
     reader = Reader(tmp_path, addresses(fresh))
     for block in blocks_of(document):

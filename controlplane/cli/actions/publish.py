@@ -25,6 +25,7 @@ from controlplane.cli.failures import how_far, why_failed
 from controlplane.cli.follow import follow
 from controlplane.cli.output import print_json
 from controlplane.cli.problems import BadWorkspace, print_warnings, printable
+from controlplane.model import PLATFORM
 from controlplane.rollout.failure import MAX_NAME
 from lightbulb.v1 import control_plane_pb2 as pb
 
@@ -39,6 +40,9 @@ def publish(request: pb.PublishRequest, control_planes: Addresses, *, wait: floa
     if response.problems:
         raise BadWorkspace(problems_of(response), UNPUBLISHED)
     print_warnings(warnings_of(response))
+    if request.tenant == PLATFORM:
+        _say_what_moves(response, dry_run=request.dry_run)
+        return
     generation = f"generation {response.generation} ({response.content_hash[:12]})"
     if response.unchanged:
         click.echo(f"{generation} has these files already; it is active or on its way")
@@ -46,6 +50,21 @@ def publish(request: pb.PublishRequest, control_planes: Addresses, *, wait: floa
         click.echo(f"{generation} is on its way")
     if wait is not None:
         see_it_active(control_planes, response, wait, tenant=request.tenant)
+
+
+def _say_what_moves(response: pb.PublishResponse, *, dry_run: bool) -> None:
+    """Print what came, or would come, of a publish of the platform's own workspace."""
+    if response.unchanged:
+        click.echo(f"generation {response.generation} of the platform has these files already")
+    elif not dry_run:
+        click.echo(f"generation {response.generation} of the platform holds")
+    for move in response.moves:
+        click.echo(f"  {move.tenant}: {move.model} goes from {getattr(move, 'from')} to {move.to}")
+    if response.replanned:
+        what = "would be planned anew" if dry_run else "are planned anew, and on their way"
+        click.echo(f"{', '.join(response.replanned)} {what}; see `lightbulb status`")
+    elif dry_run and not response.unchanged:
+        click.echo("nothing would move")
 
 
 def see_it_active(

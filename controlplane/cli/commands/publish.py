@@ -25,6 +25,7 @@ from controlplane.cli.variables import option
 @option("--message", "-m", default="", help="What this publish is for.")
 @option("--revision", default="", help="Your name for these files.  [default: the git commit]")
 @author_option
+@option("--dry-run", is_flag=True, help="Of the platform's: say what would move, and change nothing.")
 @option("--detach", is_flag=True, help="Don't wait until it is active.")
 @option(
     "--wait",
@@ -41,10 +42,16 @@ def publish(  # noqa: PLR0913 - one argument a flag
     message: str,
     revision: str,
     author: str,
+    dry_run: bool,
     detach: bool,
     wait: float,
 ) -> None:
-    """Publish the workspace in FOLDER (default: rules), and see it become active."""
+    """Publish the workspace in FOLDER (default: rules), and see it become active.
+
+    With --tenant platform FOLDER has fleet.yaml and tenants.yaml, which all tenants stand on.
+    """
+    if dry_run and tenant != "platform":
+        raise click.UsageError("--dry-run is of --tenant platform; for rules see `lightbulb diff`")
     with needs("cli"):
         from controlplane.cli.actions import publish as action
         from controlplane.cli.control_plane import publish_request
@@ -52,7 +59,7 @@ def publish(  # noqa: PLR0913 - one argument a flag
 
     with problems_told(action.UNPUBLISHED):
         request = publish_request(folder, message, revision, author)
-        request.tenant = tenant
+        request.tenant, request.dry_run = tenant, dry_run
     action.publish(request, control_plane, wait=None if detach else wait)
 
 

@@ -1,0 +1,171 @@
+"""Decides on the newest state and commits it; again, when somebody else was first.
+
+Any replica commits; the store's compare-and-set sees to it that two at once don't undo each other. A request
+that is repeated with the same id is answered as the first was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from controlplane.admin.outcome import Outcome, RequestIdUsed, outcome_from_bytes, outcome_to_bytes
+from controlplane.replica.replica import Replica, StoreView
+from controlplane.rollout.codec import lanes_to_bytes
+from controlplane.rollout.events import EventKind, superseded
+from controlplane.rollout.lanes import Lanes
+from controlplane.rollout.state import Moment
+from controlplane.store.contract import Change, Conflict, Event, LogEntry, NotFound, StoreError
+from lightbulb.model import DEFAULT_TENANT
+
+ATTEMPTS = 8
+"""How often an operation is decided anew because somebody else changed the state first."""
+
+KEPT_GENERATIONS = 500
+"""Generations whose content is kept, the newest of the log; of those before them only the log's line is."""
+
+MAX_NUMBER = 2**63 - 1
+"""What a store can count to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks, why, and under which id; an empty id is nobody's. `digest` is that of the whole request.
+
+    `tenant` is whose rollout it is about.
+    """
+
+    author: str = ""
+    tenant: str = DEFAULT_TENANT
+    message: str = ""
+    source_revision: str = ""
+    request_id: str = ""
+    digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """An operation decided on: the lanes to commit, and what it came to.
+
+    `kind` is for programs, and for people `action`, if it says more than that. None: nothing happened.
+    """
+
+    following: Lanes
+    outcome: Outcome
+    kind: EventKind | None = None
+    action: str = ""
+    detail: str = ""
+    entry: LogEntry | None = None
+    forget: str = ""
+
+
+class UnknownGeneration(NotFound):
+    """There is no generation of that number."""
+
+    def __init__(self, number: int) -> None:
+        """Name the number."""
+        super().__init__(f"there is no generation {number}; see `lightbulb history`")
+        self.about = {"generation": str(number)}
+
+
+class Commits:
+    """Commits at one replica."""
+
+    def __init__(self, replica: Replica) -> None:
+        """Commit there."""
+        self._replica = replica
+
+    async def carry_out(self, decide: Callable[[StoreView], Awaitable[Step]], caller: Caller) -> Outcome:
+        """Decide on the newest state and commit, again when somebody else was first."""
+        last: StoreError | None = None
+        for _ in range(ATTEMPTS):
+            known = await self._replica.refresh()
+            done = await self.done(caller)
+            if done is not None:
+                return done
+            step = await decide(known)
+            if step.following == known.lanes and not caller.request_id:
+                return replace(step.outcome, version=known.version)
+            outcome = replace(step.outcome, version=known.version + 1, request_digest=caller.digest)
+            step = replace(step, outcome=outcome)
+            try:
+                await self._replica.commit(self._change(known, step, caller))
+            except Conflict as error:
+                last = error
+                continue
+            return step.outcome
+        raise Conflict(f"others changed the rollout {ATTEMPTS} times meanwhile; try again") from last
+
+    async def done(self, caller: Caller) -> Outcome | None:
+        """Return what a request came to before, if it did. Raises RequestIdUsed."""
+        if not caller.request_id:
+            return None
+        body = await asyncio.to_thread(self._replica.store.outcome, caller.request_id)
+        if body is None:
+            return None
+        outcome = outcome_from_bytes(body)
+        if outcome.request_digest not in {b"", caller.digest}:
+            raise RequestIdUsed(outcome)
+        return outcome
+
+    def one_too_many(self, known: StoreView, newest: int) -> str:
+        """Return the hash of the content that a new generation pushes out; empty when there is none."""
+        oldest = newest - KEPT_GENERATIONS
+        if oldest < 1:
+            return ""
+        used = {entry.content_hash for entry in self._replica.store.log(limit=KEPT_GENERATIONS - 1)}
+        used |= {each.content_hash for each in known.generations.values()}
+        pushed_out = self._replica.store.entry(oldest).content_hash
+        return "" if pushed_out in used else pushed_out
+
+    def _change(self, known: StoreView, step: Step, caller: Caller) -> Change:
+        outcome = step.outcome
+        return Change(
+            expected=known.version,
+            body=lanes_to_bytes(step.following),
+            events=() if outcome.unchanged else self._events(known, step, caller),
+            entry=step.entry,
+            request_id=caller.request_id,
+            outcome=outcome_to_bytes(outcome),
+            forget=step.forget,
+        )
+
+    def _events(self, known: StoreView, step: Step, caller: Caller) -> tuple[Event, ...]:
+        now = self._replica.now
+        after = step.following.of(caller.tenant)
+        ended: tuple[Event, ...] = ()
+        if after is not None:
+            ended = superseded(known.lanes.of(caller.tenant), after, now)
+        ended = tuple(replace(each, tenant=caller.tenant) for each in ended)
+        if step.kind is None:
+            return ended
+        event = Event(
+            at=now,
+            author=caller.author,
+            action=step.action or step.kind.value,
+            generation=step.outcome.generation,
+            detail=step.detail,
+            kind=step.kind.value,
+            tenant=caller.tenant,
+        )
+        return (*ended, event)
+
+    def at(self, known: StoreView) -> Moment:
+        """Return when a step on what is known is taken."""
+        return Moment(self._replica.now, known.version + 1)
+
+    def next_number(self) -> int:
+        """Return the number of the next line of the log. Blocking."""
+        newest = self._replica.store.log(limit=1)
+        return newest[0].number + 1 if newest else 1
+
+    def entry(self, number: int) -> LogEntry:
+        """Return a line of the log. Blocking. Raises UnknownGeneration."""
+        try:
+            if number <= MAX_NUMBER:
+                return self._replica.store.entry(number)
+            unknown = NotFound("no store counts that far")
+        except NotFound as error:
+            unknown = error
+        raise UnknownGeneration(number) from unknown

@@ -1,0 +1,218 @@
+"""Publishes the platform's own workspace: the fleet and the tenants; plans anew whose models that moves.
+
+The fleet itself is shown to nobody: a shard is what some tenant's plan has on it. So a change of it is a
+publish of each tenant that it touches, which loads before it routes, as every publish does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from controlplane.admin.commits import Caller, Commits, Step
+from controlplane.admin.compilers import Compilers
+from controlplane.admin.outcome import Outcome
+from controlplane.admin.planner import base_of
+from controlplane.model import PLATFORM, Plan, Platform, Workspace
+from controlplane.planning.beside import Release, loaded_mib, plan_beside
+from controlplane.planning.replan import Moved, is_touched, moves, rules_of
+from controlplane.problems import Problem, WorkspaceError
+from controlplane.replica.replica import Replica, StoreView
+from controlplane.rollout import operations
+from controlplane.rollout.codec import plan_to_bytes, platform_from_bytes
+from controlplane.rollout.desired_state import models_by_shard
+from controlplane.rollout.events import EventKind
+from controlplane.rollout.state import Generation, Moment
+from controlplane.rules.workspace import content_hash
+from controlplane.store.contract import LogEntry
+from lightbulb.resolution.codec import Malformed
+
+MAX_NAMED = 5
+"""Objectives that an error names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replanned:
+    """A tenant's plan on the new fleet, and what moves by it."""
+
+    tenant: str
+    plan: Plan
+    release: Release
+    moved: tuple[Moved, ...]
+
+
+class PlatformOperator:
+    """Of one replica."""
+
+    def __init__(self, replica: Replica, compilers: Compilers, commits: Commits) -> None:
+        """Let `compilers` read what was written, and commit with `commits`."""
+        self._replica = replica
+        self._compilers = compilers
+        self._commits = commits
+
+    async def publish(self, workspace: Workspace, caller: Caller, *, dry_run: bool) -> Outcome:
+        """Take a fleet and tenants, and set on their way whom they move. Say what moves.
+
+        With `dry_run`, say so and change nothing. Raises as Operator.publish does. Should it be interrupted
+        after the platform's part, publish the same again: tenants that still stand on the old fleet follow.
+        """
+        source_hash = await asyncio.to_thread(content_hash, workspace)
+        content = await self._compilers.read_platform(workspace, source_hash)
+        platform = platform_from_bytes(content)
+        if platform is None:
+            raise Malformed("the compiler gave no platform")
+
+        def decide(known: StoreView) -> Step:
+            _check(known, platform)
+            planned = _replan(known, platform, self._commits.at(known))
+            outcome = Outcome(
+                generation=known.lanes.platform,
+                moves=tuple((each.tenant, moved) for each in planned for moved in each.moved),
+                replanned=tuple(each.tenant for each in planned),
+            )
+            held = known.lanes.platform
+            if held and self._commits.entry(held).source_hash == source_hash:
+                return Step(following=known.lanes, outcome=replace(outcome, unchanged=True))
+            return self._taken(known, content, source_hash, caller, outcome)
+
+        if dry_run:
+            known = await self._replica.refresh()
+            return (await asyncio.to_thread(decide, known)).outcome
+        outcome = await self._commits.carry_out(lambda known: asyncio.to_thread(decide, known), caller)
+        for tenant in outcome.replanned:
+            await self._follow(tenant, platform, caller)
+        return outcome
+
+    async def _follow(self, tenant: str, platform: Platform, caller: Caller) -> None:
+        """Set a tenant on its way to its plan on the new fleet, unless it stands on that by now."""
+        own = replace(caller, tenant=tenant, request_id="", message=f"planned anew: {caller.message}".strip())
+
+        def decide(known: StoreView) -> Step:
+            planned = _replan(known, platform, self._commits.at(known))
+            found = next((each for each in planned if each.tenant == tenant), None)
+            if found is None:
+                rollout = known.lanes.of(tenant)
+                number = rollout.newest if rollout is not None else 0
+                return Step(following=known.lanes, outcome=Outcome(generation=number, unchanged=True))
+            return self._on_its_way(known, found, own)
+
+        await self._commits.carry_out(lambda known: asyncio.to_thread(decide, known), own)
+
+    def _taken(
+        self, known: StoreView, content: bytes, source_hash: str, caller: Caller, outcome: Outcome
+    ) -> Step:
+        stored = self._replica.store.put_blob(content)
+        self._replica.prepare(stored)
+        number = self._commits.next_number()
+        entry = _entry(number, stored, source_hash, caller, self._replica.now)
+        return Step(
+            following=replace(known.lanes, platform=number),
+            outcome=replace(outcome, generation=number, content_hash=stored),
+            kind=EventKind.PUBLISHED,
+            detail=caller.message,
+            entry=entry,
+        )
+
+    def _on_its_way(self, known: StoreView, found: Replanned, caller: Caller) -> Step:
+        before = known.lanes.rollouts[found.tenant]
+        # Of the same files: to publish those again changes nothing.
+        source_hash = self._commits.entry(before.newest).source_hash
+        stored = self._replica.store.put_blob(plan_to_bytes(found.plan, source_hash))
+        self._replica.prepare(stored)
+        number = self._commits.next_number()
+        at = self._commits.at(known)
+        following = operations.publish(before, number, found.release, at)
+        return Step(
+            following=known.lanes.after(found.tenant, following),
+            outcome=Outcome(generation=number, on_its_way=True, content_hash=stored),
+            kind=EventKind.PUBLISHED,
+            action="planned anew",
+            detail=caller.message,
+            entry=_entry(number, stored, source_hash, caller, at.now),
+        )
+
+
+def _entry(number: int, stored: str, source_hash: str, caller: Caller, now: float) -> LogEntry:
+    return LogEntry(
+        number=number,
+        content_hash=stored,
+        source_hash=source_hash,
+        author=caller.author,
+        message=caller.message,
+        source_revision=caller.source_revision,
+        published_at=now,
+        tenant=caller.tenant,
+    )
+
+
+def _replan(known: StoreView, platform: Platform, at: Moment) -> tuple[Replanned, ...]:
+    """Return the tenants whose newest plan can't stay as it is, each planned beside those before it.
+
+    Raises WorkspaceError when there is no room.
+    """
+    lanes, generations = known.lanes, dict(known.generations)
+    found: list[Replanned] = []
+    for tenant, rollout in known.lanes:
+        if not rollout.newest or not is_touched(generations[rollout.newest].plan, platform, tenant):
+            continue
+        before, own = generations[rollout.newest].plan, platform.tenant(tenant)
+        stands = operations.withdraw(rollout, None, at) if rollout.target else rollout
+        quota = own.memory_mib if own is not None else 0
+        base = base_of(lanes.after(tenant, stands), tenant, generations, quota)
+        try:
+            plan, release = plan_beside(rules_of(before, platform, tenant), base)
+        except WorkspaceError as error:
+            raise WorkspaceError(
+                replace(each, message=f"tenant {tenant}: {each.message}") for each in error.problems
+            ) from error
+        found.append(Replanned(tenant=tenant, plan=plan, release=release, moved=tuple(moves(before, plan))))
+        number = max(generations) + 1  # of no matter: it stands for what is about to be
+        generations[number] = Generation(number=number, content_hash="", plan=plan, tenant=tenant)
+        lanes = lanes.after(tenant, operations.publish(rollout, number, release, at))
+    return tuple(found)
+
+
+def _check(known: StoreView, platform: Platform) -> None:
+    """Raise WorkspaceError when a tenant would lose what it has, or has more than it may have."""
+    problems = [*_lost(known, platform), *_beyond(known, platform)]
+    if problems:
+        raise WorkspaceError(problems)
+
+
+def _lost(known: StoreView, platform: Platform) -> Iterator[Problem]:
+    for tenant, rollout in known.lanes:
+        if platform.tenant(tenant) is not None or not rollout.newest:
+            continue
+        tables = known.generations[rollout.newest].plan.tables
+        names = ", ".join(table.objective for table in tables[:MAX_NAMED])
+        more = f" and {len(tables) - MAX_NAMED} more" if len(tables) > MAX_NAMED else ""
+        yield Problem(
+            file="tenants.yaml",
+            code="TENANT_IN_USE",
+            message=f"tenant {tenant} isn't there, and it has objectives: {names}{more}",
+            remedy="leave it in, or give its objectives to another tenant first",
+        )
+
+
+def _beyond(known: StoreView, platform: Platform) -> Iterator[Problem]:
+    for tenant, rollout in known.lanes:
+        own = platform.tenant(tenant)
+        if own is None or not own.memory_mib:
+            continue
+        generations = tuple(known.generations[number] for number in rollout.loaded)
+        placed = models_by_shard(generations)
+        sizes = {shard: {model.id: model.memory_mib for model in models} for shard, models in placed.items()}
+        loaded = loaded_mib(Plan(tables=(), routes=(), assignments=()), sizes)
+        if loaded > own.memory_mib:
+            yield Problem(
+                file="tenants.yaml",
+                code="BELOW_LOADED",
+                message=f"tenant {tenant} has {loaded} MiB loaded, and is to have {own.memory_mib} MiB",
+                remedy="give it that much, until it has unpinned or published less",
+            )
+
+
+def is_platform(caller: Caller) -> bool:
+    """Say whether a caller publishes the platform's own workspace."""
+    return caller.tenant == PLATFORM
