@@ -21,14 +21,23 @@ interface ObjectivesByType {
   TRANSACTION_INPUT_TYPE: "PaymentFraudDetection";
 }
 
-/** The models of models.yaml and their versions. */
-interface Models {
-  "netflix-continue-watching-model-cell-2": {version?: "1"};
-  "netflix-continue-watching-model-cell-3": {version?: "1"};
-  "netflix-continue-watching-model-default": {version?: "1"};
-  "payment-fraud-model": {version: "1" | "2"};
-  "title-embeddings": {version?: "1"};
-}
+/** A model of models.yaml; its version may be left out while there is only one. */
+type ModelRef =
+  | {
+      name:
+        | "netflix-continue-watching-model-cell-2"
+        | "netflix-continue-watching-model-cell-3"
+        | "netflix-continue-watching-model-default"
+        | "title-embeddings";
+      version?: "1";
+      parameters?: ModelParameters;
+    }
+  | {
+      name:
+        | "payment-fraud-model";
+      version: "1" | "2";
+      parameters?: ModelParameters;
+    };
 
 /** The A/B tests of experiments.yaml and their cells. */
 interface AbTests {
@@ -141,9 +150,6 @@ type Condition =
   | {not: Condition}
   | {users: string[]}
   | {segment: string};
-
-/** A model of models.yaml; its version may be left out while there is only one. */
-type ModelRef = {[Name in keyof Models]: {name: Name; parameters?: ModelParameters} & Models[Name]}[keyof Models];
 
 /** Settings that travel to the model in each request. */
 type ModelParameters = {[name: string]: Scalar};

@@ -99,9 +99,6 @@ type Condition =
   | {users: string[]}
   | {segment: string};
 
-/** A model of models.yaml; its version may be left out while there is only one. */
-type ModelRef = {[Name in keyof Models]: {name: Name; parameters?: ModelParameters} & Models[Name]}[keyof Models];
-
 /** Settings that travel to the model in each request. */
 type ModelParameters = {[name: string]: Scalar};
 

@@ -69,10 +69,9 @@ def _blocks(definitions: Definitions) -> Iterator[str]:
         "interface ObjectivesByType {",
         _by_type(definitions),
     )
-    yield _members(
-        "/** The models of models.yaml and their versions. */",
-        "interface Models {",
-        (_model(name, versions) for name, versions in sorted(definitions.versions.items())),
+    yield (
+        "/** A model of models.yaml; its version may be left out while there is only one. */\n"
+        f"type ModelRef ={_models(definitions.versions)};\n"
     )
     yield _members(
         "/** The A/B tests of experiments.yaml and their cells. */",
@@ -100,10 +99,19 @@ def _by_type(definitions: Definitions) -> Iterator[str]:
         yield f"{_key(input_type)}: {_union(names)};"
 
 
-def _model(name: str, versions: Iterable[str]) -> str:
-    """Return a model's member: its version may be left out while there is one."""
-    known = tuple(versions)
-    return f"{_key(name)}: {{version{'?' if len(known) == 1 else ''}: {_union(known)}}};"
+def _models(versions: Mapping[str, tuple[str, ...]]) -> str:
+    """Return what names a model: one type for all with the same versions, since TypeScript tries each."""
+    names: dict[tuple[str, ...], list[str]] = {}
+    for name, own in versions.items():
+        names.setdefault(own, []).append(name)
+    return "".join(_models_alike(alike, own) for own, alike in sorted(names.items())) or " never"
+
+
+def _models_alike(names: Iterable[str], versions: tuple[str, ...]) -> str:
+    """Return the type of models with the same versions; a line a model, as version control likes it."""
+    lines = "".join(f"\n        | {_quoted(name)}" for name in sorted(names))
+    version = f"version{'?' if len(versions) == 1 else ''}: {_union(versions)}"
+    return f"\n  | {{\n      name:{lines};\n      {version};\n      parameters?: ModelParameters;\n    }}"
 
 
 def _test(test: Experiment) -> str:

@@ -45,7 +45,7 @@ def test_types_are_written_once_for_what_there_is(folder: Path) -> None:
     assert path.stat() == before
     add_model(folder)
     run("rules", "types", str(folder))
-    assert 'plain: {version: "1" | "2"};' in path.read_text()
+    assert '| "plain";\n      version: "1" | "2";\n' in path.read_text()
     assert not (folder / f"{DECLARATIONS}.new").exists()
 
 

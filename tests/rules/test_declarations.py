@@ -53,8 +53,11 @@ def test_names_of_yaml_are_closed_sets() -> None:
     for line in (
         '  readonly Ranking: "Ranking";',
         '  TITLE_INPUT_TYPE: "Ranking";',
-        '  base: {version?: "1"};',
-        '  fraud: {version: "1.10" | "2"};',
+        '        | "base"',
+        '        | "plain";',
+        '      version?: "1";',
+        '        | "fraud";',
+        '      version: "1.10" | "2";',
         "  777: 1 | 2;",
         "  778: 1;",
         'type Segment = "apple-1" | "zebra";',

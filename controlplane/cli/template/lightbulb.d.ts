@@ -19,10 +19,14 @@ interface ObjectivesByType {
   QUERY_INPUT_TYPE: "SearchRanking";
 }
 
-/** The models of models.yaml and their versions. */
-interface Models {
-  "search-ranker": {version: "1" | "2"};
-}
+/** A model of models.yaml; its version may be left out while there is only one. */
+type ModelRef =
+  | {
+      name:
+        | "search-ranker";
+      version: "1" | "2";
+      parameters?: ModelParameters;
+    };
 
 /** The A/B tests of experiments.yaml and their cells. */
 interface AbTests {
@@ -135,9 +139,6 @@ type Condition =
   | {not: Condition}
   | {users: string[]}
   | {segment: string};
-
-/** A model of models.yaml; its version may be left out while there is only one. */
-type ModelRef = {[Name in keyof Models]: {name: Name; parameters?: ModelParameters} & Models[Name]}[keyof Models];
 
 /** Settings that travel to the model in each request. */
 type ModelParameters = {[name: string]: Scalar};
