@@ -24,6 +24,7 @@ MODULES = frozenset(
         "grpc_reflection",
         "numpy",
         "quickjs",
+        "re2",
         "redis",
         "rich",
         "tree_sitter",
