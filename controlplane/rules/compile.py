@@ -21,6 +21,7 @@ from controlplane.rules.file_rules import Evaluation, Surroundings, evaluate_fil
 from controlplane.rules.lookup import named_models
 from controlplane.rules.memory import Memory
 from controlplane.rules.never import never_apply
+from controlplane.rules.oddities import misleading
 from controlplane.rules.shapes import Rule
 from controlplane.rules.tables import make_tables
 from controlplane.rules.unused import unused
@@ -126,14 +127,11 @@ def _evaluate(
     sources = {}
     for file, content in workspace.files.items():
         if file.endswith(".js"):
-            try:
-                sources[file] = content.decode()
-            except UnicodeDecodeError as error:
-                unreadable.append(_no_text(file, f"not UTF-8 at byte {error.start}"))
-                continue
-            if "\0" in sources[file]:
-                del sources[file]
-                unreadable.append(_no_text(file, f"a zero at byte {content.index(0)}"))
+            read = _text_of(file, content)
+            if isinstance(read, Problem):
+                unreadable.append(read)
+            else:
+                sources[file] = read
     problems += unreadable
     unread = definitions.unread["objectives"]
     objectives = None if unread.everything else (*definitions.objectives, *unread.names)
@@ -142,8 +140,23 @@ def _evaluate(
     return replace(evaluation, complete=False) if unreadable else evaluation
 
 
-def _no_text(file: str, message: str) -> Problem:
-    return Problem(file=file, code="SYNTAX", message=message, remedy="save it as UTF-8")
+def _text_of(file: str, content: bytes) -> str | Problem:
+    """Return a rule file's text, or why it has none that everybody reads alike."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        said = (
+            content.count(b"\n", 0, error.start) + 1,
+            f"not UTF-8 at byte {error.start}",
+            "save it as UTF-8",
+        )
+    else:
+        bad = misleading(text)
+        if bad is None:
+            return text
+        said = bad
+    line, message, remedy = said
+    return Problem(file=file, line=line, code="SYNTAX", message=message, remedy=remedy)
 
 
 def _too_large(rules: Iterable[Rule], definitions: Definitions) -> Iterable[Problem]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from controlplane.rules.fixed_values import never_true
+from controlplane.rules.oddities import unfit
 from controlplane.rules.yaml_file import suggest
 from lightbulb.model import All, AmongUsers, AnyOf, Comparison, Condition, InSegment, Not, Operator, Value
 from lightbulb.resolution.bad_value import BadValue
@@ -68,30 +69,29 @@ def _read_segment(name: object, path: str, complain: Complain) -> InSegment:
     return InSegment(name)
 
 
-def _read_users(users: object, path: str, complain: Complain) -> AmongUsers:
+def read_users(users: object, path: str, complain: Complain) -> AmongUsers:
+    """Return a condition that some users meet; raise when there are none, too many, or what is no user."""
     if not isinstance(users, list):
         raise complain(path, "not a list", "write a list of user ids")
-    for user in users:
-        if not isinstance(user, str):
-            raise complain(path, f"{user!r:.80} is no text", "quote it: user ids are texts")
-    return check_users(users, path, complain)
-
-
-def check_users(users: Sequence[str], path: str, complain: Complain) -> AmongUsers:
-    """Return a condition that some users meet; raise when there are none, too many, or what is no user."""
     if not users:
         raise complain(path, "no users", "add at least one")
     if len(users) > MAX_USERS:
         remedy = "let the client send an attribute in place of so many"
         raise complain(path, f"{len(users)} users; {MAX_USERS} are allowed", remedy)
-    for user in users:
-        if not 0 < len(user) <= MAX_USER_ID:
-            raise complain(path, f"{user!r:.80} is no user's id", f"write 1 to {MAX_USER_ID} characters")
+    for index, user in enumerate(users):
+        place = f"{path}[{index}]"
+        if not isinstance(user, str):
+            raise complain(place, f"{user!r:.80} is no text", "quote it: user ids are texts")
+        fault = "is no user's id" if not user else unfit(user, MAX_USER_ID)
+        if fault:
+            raise complain(
+                place, f"{user!r:.80} {fault}", f"write 1 to {MAX_USER_ID} characters that are seen"
+            )
     return AmongUsers(frozenset(users))
 
 
 _READERS: Mapping[str, Callable[[object, str, Complain], Condition]] = MappingProxyType(
-    {"all": _read_all, "any": _read_any, "not": _read_not, "users": _read_users, "segment": _read_segment}
+    {"all": _read_all, "any": _read_any, "not": _read_not, "users": read_users, "segment": _read_segment}
 )
 
 

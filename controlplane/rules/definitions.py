@@ -17,7 +17,7 @@ from controlplane.rules.loops import find_loops
 from controlplane.rules.memory import Memory, name_of
 from controlplane.rules.segments import check_nesting, read_segment, unknown_segments, yaml_condition
 from controlplane.rules.unit import read_unit, unit_text
-from controlplane.rules.yaml_file import Misfit, YamlFile, hint
+from controlplane.rules.yaml_file import NAME, Misfit, YamlFile, hint
 from controlplane.rules.yaml_tree import MappingNode, Node, ScalarNode
 from lightbulb.model import BASIS_POINTS, Condition
 
@@ -191,10 +191,10 @@ def _items(yaml_file: YamlFile, key: str, problems: list[Problem]) -> Sequence[N
 
 
 def _label(node: Node) -> str:
-    """Return the name or id of an item that couldn't be read; empty when it has none."""
+    """Return the name or id of an item that couldn't be read; empty when it has none that is one."""
     for key, value in node.pairs() if isinstance(node, MappingNode) else ():
         named = isinstance(key, ScalarNode) and key.value in {"name", "id"}
-        if named and isinstance(value, ScalarNode):
+        if named and isinstance(value, ScalarNode) and NAME.fullmatch(value.value):
             return value.value
     return ""
 

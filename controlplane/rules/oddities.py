@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 
@@ -9,6 +10,8 @@ MAX_LOOKED_AT = 1024
 """Characters of a text that are looked at; no good name is as long."""
 MAX_TEXT = 256
 """Characters of an owner, a salt, a model's type: more than a good one has."""
+
+_MISLEADING = re.compile("[\0\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]|\r(?!\n)")
 
 _CYRILLIC = "A:A VE:B IE:E KA:K EM:M EN:H O:O ER:P ES:C TE:T HA:X U:Y DZE:S BYELORUSSIAN-UKRAINIAN_I:I JE:J"
 _GREEK = (
@@ -56,6 +59,24 @@ def oddity(name: str, like: str = "") -> str:
         if not character.isprintable() or character.isspace() or unicodedata.combining(character):
             return what
     return ""
+
+
+def misleading(text: str) -> tuple[int, str, str] | None:
+    """Return the line, the message and the remedy for a character by which a file reads otherwise than it is.
+
+    Some readers begin a new line at it and others don't, or it turns around what follows, or it ends a text.
+    """
+    match = _MISLEADING.search(text)
+    if match is None:
+        return None
+    line = text.count("\n", 0, match.start()) + 1
+    if match.group() == "\r":
+        return line, "a carriage return stands without a line feed", "save it with line feeds"
+    if match.group() == "\0":
+        return line, "a zero byte is not allowed", "save it as UTF-8"
+    code = f"\\u{ord(match.group()):04x}"
+    remedy = f"take it out; a text in double quotes can have {code}"
+    return line, f"{_named(match.group())} is not allowed: few readers see it", remedy
 
 
 def unfit(text: str, most: int = MAX_TEXT) -> str:

@@ -6,13 +6,12 @@ So it is the text that is looked at, and each such place is a problem that says 
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from controlplane.problems import Problem
 from controlplane.rules.flow import CHOOSING, Values, is_open
 from controlplane.rules.kinds import Kind, held, own, returned
-from controlplane.rules.places import is_rule_name
+from controlplane.rules.places import RuleAt
 from controlplane.rules.scopes import inner, read_scopes
 from controlplane.rules.syntax import Tree
 
@@ -38,6 +37,8 @@ _LOOKING = _TESTS | {
     "switch_statement",
     "switch_case",
     "call_expression",
+    "object",
+    "expression_statement",
 }
 _JOINS = {"||": "any", "&&": "all", "||=": "any", "&&=": "all"}
 _COMPARISONS = {"==": "eq", "===": "eq", "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "in": "in"}
@@ -59,11 +60,7 @@ class _Operators:
         self._file = file
         self._tree = tree
         self._values = Values(tree, read_scopes(tree))
-        self._rules = deque(
-            (tree.ends[node], tree.name(tree.child(node, "name")), node)
-            for node in tree.children(0)
-            if tree.kind(node) in {"function_declaration", "generator_function_declaration"}
-        )
+        self._rule_at = RuleAt(tree)
 
     def find(self) -> Iterator[Problem]:
         """Yield what is found, in the order of the text."""
@@ -89,13 +86,6 @@ class _Operators:
             if found == MAX_FOUND:
                 return
 
-    def _rule_at(self, node: int) -> str:
-        while self._rules and self._rules[0][0] <= node:
-            self._rules.popleft()
-        if self._rules and self._rules[0][2] <= node and is_rule_name(self._rules[0][1]):
-            return self._rules[0][1]
-        return ""
-
     def _look(self, node: int, kind: str) -> tuple[int, str, str] | None:
         """Return where, what is wrong and what to write; None when nothing is."""
         match kind:
@@ -108,7 +98,14 @@ class _Operators:
             case "sequence_expression":
                 return self._look_at_comma(node)
             case _:
-                return self._look_at_test(node, kind) if kind in _TESTS else self._look_inside(node, kind)
+                return self._look_at_rest(node, kind)
+
+    def _look_at_rest(self, node: int, kind: str) -> tuple[int, str, str] | None:
+        if kind == "object":
+            return self._look_at_spreads(node)
+        if kind == "expression_statement":
+            return self._look_at_statement(next(inner(self._tree, node), -1))
+        return self._look_at_test(node, kind) if kind in _TESTS else self._look_inside(node, kind)
 
     def _look_at_comma(self, node: int) -> tuple[int, str, str] | None:
         *dropped, last = inner(self._tree, node)
@@ -117,6 +114,25 @@ class _Operators:
             return None
         remedy = f"write all({self._shown(dropped[0])}, {self._shown(last)}), or any(...)"
         return self._said(bad, "a comma drops its left side", bad, remedy)
+
+    def _look_at_spreads(self, node: int) -> tuple[int, str, str] | None:
+        """Look at conditions that are laid over each other: `{...a, ...b}`."""
+        tree = self._tree
+        parts = inner(tree, node)
+        spread = [next(inner(tree, each)) for each in parts if tree.kind(each) == "spread_element"]
+        return self._look_at_laid([each for each in spread if self._is(each, Kind.CONDITION)])
+
+    def _look_at_laid(self, laid: Sequence[int]) -> tuple[int, str, str] | None:
+        if len(laid) < 2:
+            return None
+        remedy = f"write all({', '.join(map(self._shown, laid[:MAX_OPERANDS]))}), or any(...)"
+        return self._said(laid[1], "of conditions in one object only the last counts", laid[1], remedy)
+
+    def _look_at_statement(self, node: int) -> tuple[int, str, str] | None:
+        """Look at a condition that is built and used for nothing."""
+        if node < 0 or self._tree.kind(node) != "call_expression" or not self._is(node, Kind.CONDITION):
+            return None
+        return self._said(node, "a condition that nothing takes", node, "return it in a rule, or take it out")
 
     def _look_inside(self, node: int, kind: str) -> tuple[int, str, str] | None:
         """Look at what has one operand."""
@@ -244,6 +260,9 @@ class _Operators:
             return None
         name = tree.name(tree.child(called, "property"))
         holder = tree.child(called, "object")
+        if name == "assign" and tree.source(holder) == "Object":
+            given = [each for each in inner(tree, arguments) if self._is(each, Kind.CONDITION)]
+            return self._look_at_laid(given)
         if name not in {"some", "every"} or not held(self._values.bits(holder)) & Kind.CONDITION:
             return None
         test = next(inner(tree, arguments), -1)

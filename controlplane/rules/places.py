@@ -7,7 +7,7 @@ or almost, wherever it stands, would be lost without a word: it is a problem her
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 
 from controlplane.problems import Problem
@@ -37,6 +37,23 @@ _REFERENCES = frozenset({"identifier", "shorthand_property_identifier"})
 def is_rule_name(name: str) -> bool:
     """Say whether a function of this name at the top of a file is a rule."""
     return _RULE.fullmatch(name) is not None
+
+
+class RuleAt:
+    """The rule that a node stands in, for nodes in the order of the text; "" outside of all."""
+
+    def __init__(self, tree: Tree) -> None:
+        """Note where the rules of a file stand."""
+        self._tree = tree
+        self._rules = deque(node for node in tree.children(0) if tree.kind(node) in _FUNCTIONS)
+
+    def __call__(self, node: int) -> str:
+        """Return the rule's name."""
+        tree, rules = self._tree, self._rules
+        while rules and tree.ends[rules[0]] <= node:
+            rules.popleft()
+        name = tree.name(tree.child(rules[0], "name")) if rules and rules[0] <= node else ""
+        return name if is_rule_name(name) else ""
 
 
 def find_rules(file: str, tree: Tree) -> tuple[Source, ...]:

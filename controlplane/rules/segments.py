@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from controlplane.model import DefinedSegment
 from controlplane.problems import Problem
-from controlplane.rules.condition import check_users, read_condition
+from controlplane.rules.condition import read_condition, read_users
 from controlplane.rules.loops import find_loops
 from controlplane.rules.yaml_file import Misfit, YamlFile
 from controlplane.rules.yaml_tree import Node, inside
@@ -43,11 +43,11 @@ def yaml_condition(file: YamlFile, node: Node, path: str) -> Condition:
     return read_condition(file.data(node, path), path, complain)
 
 
-def _users(file: YamlFile, node: Node, what: str) -> Condition:
-    def complain(path: str, message: str, remedy: str) -> Misfit:
-        return file.problem(node, "USERS", f"{path}: {message}", remedy)
+def _users(file: YamlFile, node: Node, path: str) -> Condition:
+    def complain(place: str, message: str, remedy: str) -> Misfit:
+        return file.problem(inside(node, place[len(path) :]), "USERS", f"{place}: {message}", remedy)
 
-    return check_users(file.each(node, what, file.text), what, complain)
+    return read_users(file.data(node, path), path, complain)
 
 
 def in_order(defined: Mapping[str, DefinedSegment]) -> tuple[Segment, ...]:

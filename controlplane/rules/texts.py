@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from controlplane.problems import Problem
+from controlplane.rules.literals import find_lost_parts
 from controlplane.rules.operators import find_operators
 from controlplane.rules.places import Places, find_lost, find_modules, find_rules
 from controlplane.rules.sandbox_faults import REMEDIES
@@ -38,7 +39,12 @@ def _look(file: str, source: str) -> Text:
         return Text(unread=tree.line)
     return Text(
         rules=find_rules(file, tree),
-        problems=(*find_modules(file, tree), *find_lost(file, tree), *find_operators(file, tree)),
+        problems=(
+            *find_modules(file, tree),
+            *find_lost(file, tree),
+            *find_operators(file, tree),
+            *find_lost_parts(file, tree),
+        ),
     )
 
 

@@ -82,7 +82,8 @@ class YamlFile:
         try:
             self.root = read_tree(content.decode())
         except UnicodeDecodeError as error:
-            self._add(1, "YAML", f"not UTF-8 at byte {error.start}", "save it as UTF-8")
+            line = content.count(b"\n", 0, error.start) + 1
+            self._add(line, "YAML", f"not UTF-8 at byte {error.start}", "save it as UTF-8")
         except BadYaml as error:
             self._add(error.line, "YAML", error.message, error.remedy)
 

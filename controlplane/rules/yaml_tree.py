@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from controlplane.rules.oddities import misleading
 from controlplane.rules.yaml_faults import explained
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -92,6 +93,9 @@ def inside(node: Node, path: str) -> Node:
 def read_tree(text: str) -> Node | None:
     """Return the one document in `text`; None when there is none. Raises BadYaml."""
     text = text.removeprefix("\ufeff")
+    bad = misleading(text)
+    if bad is not None:
+        raise BadYaml(*bad)
     try:
         return _read(yaml.parse(text, Loader=Loader))
     except yaml.YAMLError as error:

@@ -24,7 +24,7 @@ from tests.rules.workspaces import GOOD, rule, workspace
 EXPERIMENTS = GOOD["experiments.yaml"]
 SEGMENTS = """segments:
   - name: staff
-    users: [u1, 12, u2]
+    users: [u1, "12", u2]
     when: {attribute: staff, values: [true]}
   - name: french
     when: {attribute: country, values: [FR]}
@@ -210,7 +210,7 @@ BAD = {
     ),
     "a user without a name": (
         {"more_js": when('context.user.in("")')},
-        "more.js:2 defineMoreRule SHAPE: when.users: '' is no user's id",
+        "more.js:2 defineMoreRule SHAPE: when.users[0]: '' is no user's id",
         "1 to 256",
     ),
     "a user who is a number": (
@@ -220,8 +220,18 @@ BAD = {
     ),
     "a user who is a number in YAML": (
         {"segments_yaml": "segments:\n  - {name: x, when: {users: [7]}}\n"},
-        "segments.yaml:2 CONDITION: when.users: 7 is no text",
+        "segments.yaml:2 CONDITION: when.users[0]: 7 is no text",
         "quote it",
+    ),
+    "a user of a segment who is a number": (
+        {"segments_yaml": SEGMENTS + "  - name: x\n    users:\n      - u1\n      - 7\n"},
+        "segments.yaml:12 USERS: users[1]: 7 is no text",
+        "quote it",
+    ),
+    "a user whose id ends with a blank": (
+        {"more_js": when("context.user.in('u ')")},
+        "more.js:2 defineMoreRule SHAPE: when.users[0]: 'u ' can't have this: character 2 of it is a blank",
+        "characters that are seen",
     ),
     "two segments of one name": (
         {"segments_yaml": SEGMENTS + "  - {name: staff, users: [x]}\n"},
