@@ -59,6 +59,10 @@ TENANTS = "tenants"
 TAKES_OBJECTIVES, TAKES_TENANTS = "takes_objectives", "takes_tenants"
 """Metadata keys of a sidecar or Lightbulb that takes a part alone: names, with commas between them."""
 
+SIDE_BY_SIDE = "side_by_side"
+"""Metadata key of a node that takes a response while it is at earlier ones, of the type that it asks for
+first; it answers each once it is done with it. Others are sent one at a time."""
+
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Receive limit of both ends: `initial_resource_versions` of ~93k resources exceeds gRPC's 4 MiB."""
 

@@ -13,7 +13,7 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lightbulb.ads.client.subscriber import Subscriber, Update
-from lightbulb.ads.values import MODEL_ASSIGNMENT, Node
+from lightbulb.ads.values import MODEL_ASSIGNMENT, SIDE_BY_SIDE, Node
 from lightbulb.errors import CannotListen
 from lightbulb.host.errors import BadInput
 from lightbulb.host.inference import Origin
@@ -109,6 +109,7 @@ class ServingHost:
             target=settings.control_plane,
             node=_node(settings, advertised, self.port),
             types=(MODEL_ASSIGNMENT,),
+            side_by_side=(MODEL_ASSIGNMENT,),
             apply=self.apply,
         )
         self.running = asyncio.create_task(self._subscriber.run())
@@ -187,5 +188,6 @@ def _node(settings: HostSettings, address: str, port: int) -> Node:
         "address": address,
         "port": str(port),
         "memory_mib": str(settings.memory_mib),
+        SIDE_BY_SIDE: "1",
     }
     return Node(id=settings.node_id, cluster=settings.shard, metadata=metadata)

@@ -3,7 +3,9 @@
     assigned -> LOADING -> READY -> (no longer assigned) UNLOADING -> gone
                    '-----> UNAVAILABLE, with the reason
 
-Everything here happens in one event loop; only a model's own code runs in a thread, one model at a time.
+Everything here happens in one event loop; only a model's own code runs in a thread. What one `apply` brings
+is loaded one after the other; several go on side by side. What is assigned no longer is let go of at once,
+also while it loads.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from enum import Enum
 from functools import partial
 from types import MappingProxyType
 
+from lightbulb.host.dependencies import builds_on, in_order, needs
 from lightbulb.host.errors import BadInput, CannotLoad, NotAssigned, NotLoaded
 from lightbulb.host.loader import Loader
 from lightbulb.host.workflow import Catalogue, Fact, Supplies, Workflow
@@ -38,6 +41,19 @@ class State(Enum):
     READY = "READY"
     UNLOADING = "UNLOADING"
     UNAVAILABLE = "UNAVAILABLE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Load:
+    """A load that is under way; it raises CannotLoad, and is cancelled when it is let go of."""
+
+    assignment: ModelAssignment
+    task: asyncio.Task[None]
+
+    def is_of(self, assignment: ModelAssignment) -> bool:
+        """Say whether it does what another assignment of the model asks for."""
+        own = self.assignment
+        return (needs(own), own.load_timeout) == (needs(assignment), assignment.load_timeout)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +90,10 @@ class Repository:
         self._room_seconds = room_seconds
         self._entries: Mapping[str, Entry] = MappingProxyType({})
         self._in_flight: Counter[str] = Counter()
-        self._changing = asyncio.Lock()
+        self._assigned: dict[str, ModelAssignment] = {}
+        self._loads: dict[str, _Load] = {}
+        self._building: set[str] = set()
+        """Models whose memory is taken, though they aren't loaded yet."""
         self._dropped = asyncio.Event()
         self._retries: dict[str, asyncio.Task[Mapping[str, str]]] = {}
         self._loader = Loader(load_seconds)
@@ -83,6 +102,11 @@ class Repository:
     def entries(self) -> Mapping[str, Entry]:
         """Every model that is assigned, or on its way out, by id."""
         return self._entries
+
+    @property
+    def letting_go(self) -> tuple[str, ...]:
+        """Models that nobody waits for and whose loads still run."""
+        return self._loader.running
 
     def find(self, name: str, version: str) -> Entry:
         """Return a READY model; without a version, the only one of that name.
@@ -131,13 +155,13 @@ class Repository:
     async def apply(self, added: Sequence[ModelAssignment], removed: Sequence[str] = ()) -> Mapping[str, str]:
         """Let go of what is assigned no longer, then load what is; return id -> reason of what failed.
 
-        A model that is loaded already stays as it is, also when a new assignment of it is refused.
+        A model that is loaded already stays as it is, also when a new assignment of it is refused; one that
+        is being loaded goes on. Of a model that a later call tells of, that call says what becomes of it.
         """
-        async with self._changing:
-            for model in removed:
-                self._let_go(model)
-            self._drop_idle()
-            return await self._load_all(added)
+        for model in removed:
+            self._let_go(model)
+        self._drop_idle()
+        return await self._load_all(added)
 
     async def retry(self, name: str) -> Mapping[str, str]:
         """Try again to load what failed of an assigned model, and of those that it builds on.
@@ -156,7 +180,7 @@ class Repository:
 
     def close(self) -> None:
         """Load nothing more."""
-        for task in self._retries.values():
+        for task in (*self._retries.values(), *(load.task for load in self._loads.values())):
             task.cancel()
         self._loader.close()
 
@@ -175,23 +199,21 @@ class Repository:
         return entry
 
     async def _retry(self, name: str) -> Mapping[str, str]:
-        async with self._changing:
-            failed = {
-                model: entry.assignment
-                for model, entry in self._entries.items()
-                if entry.state is State.UNAVAILABLE
-            }
-            wanted = [model for model, assignment in failed.items() if assignment.name == name]
-            for model in wanted:  # grows while it is walked
-                wanted.extend(other for other in failed[model].depends_on if other in failed.keys() - wanted)
-            return await self._load_all([failed[model] for model in wanted])
+        failed = {
+            model: entry.assignment
+            for model, entry in self._entries.items()
+            if entry.state is State.UNAVAILABLE
+        }
+        wanted = [model for model, assignment in failed.items() if assignment.name == name]
+        for model in wanted:  # grows while it is walked
+            wanted.extend(other for other in failed[model].depends_on if other in failed.keys() - wanted)
+        return await self._load_all([failed[model] for model in wanted])
 
     async def _load_all(self, assignments: Sequence[ModelAssignment]) -> Mapping[str, str]:
         """Load one after the other; return id -> reason of what failed."""
-        ordered, circular = _in_order(assignments)
-        for assignment in ordered:
-            if assignment.id not in self._entries or self._entries[assignment.id].workflow is None:
-                self._put(Entry(assignment=assignment, state=State.LOADING))
+        ordered, circular = in_order(assignments)
+        for assignment in (*ordered, *circular):
+            self._assign(assignment)
         circle = ", ".join(sorted(assignment.id for assignment in circular))
         failed: dict[str, str] = {}
         for assignment in circular:
@@ -199,23 +221,94 @@ class Repository:
             self._refuse(assignment, failed[assignment.id])
         for assignment in ordered:
             try:
-                await self._load(assignment)
+                await self._loaded(assignment)
             except CannotLoad as error:
-                failed[assignment.id] = str(error)
-                self._refuse(assignment, failed[assignment.id])
+                if self._is_wanted(assignment):
+                    failed[assignment.id] = str(error)
         return failed
 
+    def _assign(self, assignment: ModelAssignment) -> None:
+        """Take an assignment; what it brings that isn't loaded yet is loaded later."""
+        self._assigned[assignment.id] = assignment
+        held = self._entries.get(assignment.id)
+        if held is None or held.workflow is None:
+            self._put(Entry(assignment=assignment, state=State.LOADING))
+        elif held.state is State.UNLOADING:  # it comes back while it is still in use
+            same = needs(held.assignment) == needs(assignment)
+            self._put(
+                replace(held, state=State.READY)
+                if same
+                else Entry(assignment=assignment, state=State.LOADING)
+            )
+
+    def _is_wanted(self, assignment: ModelAssignment) -> bool:
+        """Say whether this is the latest of its model, and that wasn't let go of since."""
+        return self._assigned.get(assignment.id) is assignment
+
+    async def _loaded(self, assignment: ModelAssignment) -> None:
+        """Return once a model is loaded, or isn't wanted as assigned here any more; raises CannotLoad."""
+        if not self._is_wanted(assignment):
+            return
+        entry = self._entries[assignment.id]
+        if entry.state is State.UNAVAILABLE:  # another that builds on it has had it loaded
+            raise CannotLoad(entry.reason)
+        load = self._start(assignment)
+        await asyncio.wait({load.task})
+        if not load.task.cancelled() and (error := load.task.exception()) is not None:
+            raise error
+
+    def _start(self, assignment: ModelAssignment) -> _Load:
+        """Return the load of a model, which may be under way already."""
+        under_way = self._loads.get(assignment.id)
+        if under_way is not None:
+            if under_way.is_of(assignment):
+                return under_way
+            under_way.task.cancel()
+        load = _Load(assignment=assignment, task=asyncio.create_task(self._load_or_refuse(assignment)))
+        self._loads[assignment.id] = load
+        load.task.add_done_callback(partial(self._ended, load))
+        return load
+
+    def _ended(self, load: _Load, task: asyncio.Task[None]) -> None:
+        if self._loads.get(load.assignment.id) is load:
+            del self._loads[load.assignment.id]
+        if not task.cancelled():
+            task.exception()  # whoever waits for it is told; there may be nobody
+
+    async def _load_or_refuse(self, assignment: ModelAssignment) -> None:
+        try:
+            await self._load(assignment)
+        except CannotLoad as error:
+            self._refuse(self._assigned[assignment.id], str(error))
+            raise
+
     async def _load(self, assignment: ModelAssignment) -> None:
-        held = self._entries[assignment.id]
+        model = assignment.id
+        held = self._entries[model]
         if held.state is State.READY and held.assignment == assignment:
             return
+        await self._dependencies(assignment)
         factory, supplies = self._supplies(assignment)
         await self._make_room(assignment)
-        workflow = held.workflow
-        if workflow is None or _needs(held.assignment) != _needs(assignment):
-            workflow = await self._loader.build(assignment.id, factory, supplies, assignment.load_timeout)
-        self._put(Entry(assignment=assignment, state=State.READY, workflow=workflow))
-        log.info("model %s is loaded and validated", assignment.id)
+        workflow = self._entries[model].workflow
+        if workflow is None or needs(held.assignment) != needs(assignment):
+            self._building.add(model)
+            try:
+                workflow = await self._loader.build(model, factory, supplies, assignment.load_timeout)
+            finally:
+                self._building.discard(model)
+        self._put(Entry(assignment=self._assigned[model], state=State.READY, workflow=workflow))
+        log.info("model %s is loaded and validated", model)
+
+    async def _dependencies(self, assignment: ModelAssignment) -> None:
+        """Return once no load of what a model builds on is under way; raises CannotLoad."""
+        for model in assignment.depends_on:
+            wanted, entry = self._assigned.get(model), self._entries.get(model)
+            if wanted is None or entry is None or entry.state is not State.LOADING:
+                continue
+            if builds_on(self._assigned, model, assignment.id):
+                raise CannotLoad(f"models depend on each other in a circle: {assignment.id}, {model}")
+            await asyncio.wait({self._start(wanted).task})
 
     def _refuse(self, assignment: ModelAssignment, reason: str) -> None:
         log.warning("model %s is refused: %s", assignment.id, reason)
@@ -263,10 +356,12 @@ class Repository:
 
     def _free(self, model: str) -> int:
         """Return the MiB that are free for a model, counting what it holds now."""
-        loaded = (entry for entry in self._entries.values() if entry.workflow is not None)
-        return self._memory_mib - sum(
-            entry.assignment.memory_mib for entry in loaded if entry.assignment.id != model
+        taken = (
+            entry.assignment
+            for entry in self._entries.values()
+            if entry.workflow is not None or entry.assignment.id in self._building
         )
+        return self._memory_mib - sum(each.memory_mib for each in taken if each.id != model)
 
     def _unloading(self, besides: str = "") -> tuple[str, ...]:
         return tuple(
@@ -276,6 +371,11 @@ class Repository:
         )
 
     def _let_go(self, model: str) -> None:
+        self._assigned.pop(model, None)
+        load = self._loads.pop(model, None)
+        if load is not None:
+            log.info("model %s is let go of while it loads", model)
+            load.task.cancel()
         entry = self._entries.get(model)
         if entry is not None:
             self._put(replace(entry, state=State.UNLOADING))
@@ -299,20 +399,3 @@ class Repository:
 
     def _put(self, entry: Entry) -> None:
         self._entries = MappingProxyType({**self._entries, entry.assignment.id: entry})
-
-
-def _in_order(
-    assignments: Sequence[ModelAssignment],
-) -> tuple[Sequence[ModelAssignment], Sequence[ModelAssignment]]:
-    """Return each after those that it depends on, and those for which there is no such order."""
-    waiting = {assignment.id: assignment for assignment in assignments}
-    ordered: list[ModelAssignment] = []
-    while ready := [each for each in waiting.values() if not waiting.keys() & set(each.depends_on)]:
-        ordered += ready
-        for assignment in ready:
-            del waiting[assignment.id]
-    return ordered, tuple(waiting.values())
-
-
-def _needs(assignment: ModelAssignment) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return assignment.facts, assignment.depends_on

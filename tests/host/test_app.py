@@ -95,6 +95,7 @@ def test_a_host_registers_with_all_that_the_control_plane_needs_to_know() -> Non
                 "address": "127.0.0.1",
                 "port": str(it.host.port),
                 "memory_mib": "1000",
+                "side_by_side": "1",
             }
             assert it.host.port > 0
 

@@ -60,7 +60,8 @@ class SubscriberSession:
         self._node = node
         self._afresh = frozenset(afresh)
         self._held: dict[str, dict[str, str]] = {type_url: dict(held.get(type_url, {})) for type_url in types}
-        self._pending: dict[str, frozenset[str]] = {}
+        self._pending: dict[str, dict[str, Update]] = {type_url: {} for type_url in types}
+        """Type -> name -> the newest update that tells of it, and that isn't finished."""
 
     def connect(self) -> tuple[DeltaRequest, ...]:
         """Return the first requests of a new stream: a server that agrees with them sends nothing."""
@@ -91,19 +92,22 @@ class SubscriberSession:
         """Return what of the response is news; the caller applies it and then calls `finish`.
 
         A resource at the version that is held is no news: a server repeats itself after a reconnect.
-        The update is empty (false) when there is nothing to apply.
+        The update is empty (false) when there is nothing to apply. Another may begin before it is finished;
+        of what both tell, the newer one counts.
         """
-        held = self._held[response.type_url]
+        held, pending = self._held[response.type_url], self._pending[response.type_url]
         self.stamp = response.stamp or self.stamp
         if _repeated(response):
             return Update(type_url=response.type_url, added=(), removed=())
         afresh = response.type_url in self._afresh
         update = Update(
             type_url=response.type_url,
-            added=tuple(r for r in response.resources if afresh or held.get(r.name) != r.version),
-            removed=tuple(name for name in response.removed if name in held),
+            added=tuple(
+                r for r in response.resources if afresh or r.name in pending or held.get(r.name) != r.version
+            ),
+            removed=tuple(name for name in response.removed if name in held or name in pending),
         )
-        self._pending[response.type_url] = frozenset((*(r.name for r in update.added), *update.removed))
+        pending.update(dict.fromkeys((*(r.name for r in update.added), *update.removed), update))
         return update
 
     def finish(self, response: DeltaResponse, update: Update, rejected: Mapping[str, str]) -> DeltaRequest:
@@ -111,12 +115,15 @@ class SubscriberSession:
 
         A rejected resource stays held at the version that it had, and so does a rejected removal.
         """
-        held = self._held[response.type_url]
-        self._pending.pop(response.type_url, None)
-        held.update({r.name: r.version for r in update.added if r.name not in rejected})
+        held, pending = self._held[response.type_url], self._pending[response.type_url]
+        own = {name for name, newest in pending.items() if newest is update}
+        for name in own:
+            del pending[name]
+        applied = own - rejected.keys()
+        held.update({r.name: r.version for r in update.added if r.name in applied})
         for name in update.removed:
-            if name not in rejected:
-                del held[name]
+            if name in applied:
+                held.pop(name, None)
         repeated = dict.fromkeys(_repeated(response), "named twice in one response")
         refused = _lines({**response.unreadable, **repeated, **rejected})
         return DeltaRequest(

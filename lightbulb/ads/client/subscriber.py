@@ -105,7 +105,8 @@ class Subscriber:
     commas. The first is tried first, and the next one whenever a stream ends or can't be opened.
 
     Updates of one type are applied one at a time, in order; a slow `apply` holds back neither the
-    other types nor the stream. An `apply` that raises counts as a refusal of the whole update.
+    other types nor the stream. Those of types `side_by_side` begin in order, and each is answered once it is
+    done. An `apply` that raises counts as a refusal of the whole update.
     What was applied is remembered across reconnects, so that a server that has nothing new sends
     nothing, but for the types that are asked for `afresh`. `held` is what was applied before (type ->
     name -> version), `stamp` what this was then. `opened` is called as a stream opens, before anything of it
@@ -123,6 +124,7 @@ class Subscriber:
         held: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
         stamp: str = "",
         afresh: Collection[str] = (),
+        side_by_side: Collection[str] = (),
         opened: Callable[[], None] = lambda: None,
         closed: Callable[[], None] = lambda: None,
         credentials: grpc.ChannelCredentials | None = None,
@@ -140,6 +142,7 @@ class Subscriber:
         self._random = random
         self._session = SubscriberSession(node, types, afresh, held, stamp)
         self._types = tuple(types)
+        self._side_by_side = frozenset(side_by_side)
         self._inboxes: dict[str, asyncio.Queue[tuple[_Stream, DeltaResponse]]] = {}
         self._stream: _Stream | None = None
         self._leaving = False
@@ -159,8 +162,11 @@ class Subscriber:
         """Keep a stream open until cancelled; an `apply` that is under way is cancelled too."""
         self._inboxes = {type_url: asyncio.Queue(INBOX) for type_url in self._types}
         async with asyncio.TaskGroup() as group:
-            for inbox in self._inboxes.values():
-                group.create_task(self._work(inbox))
+            for type_url, inbox in self._inboxes.items():
+                if type_url in self._side_by_side:
+                    group.create_task(self._work_side_by_side(inbox, group))
+                else:
+                    group.create_task(self._work(inbox))
             await self._reconnect_for_ever()
 
     async def leave(self) -> None:
@@ -275,13 +281,29 @@ class Subscriber:
             stream, response = await inbox.get()
             if stream is not self._stream:
                 continue  # its server is gone; the next one was told what is held
-            update = self._session.begin(response)
-            rejected = await self._guarded(update) if update else {}
-            request = self._session.finish(response, update, rejected)
-            if request.error is not None:
-                log.warning("refused %s: %s", response.type_url, request.error)
-            if stream is self._stream:
-                stream.send(request)
+            await self._take(stream, response, self._session.begin(response))
+
+    async def _work_side_by_side(
+        self, inbox: asyncio.Queue[tuple[_Stream, DeltaResponse]], group: asyncio.TaskGroup
+    ) -> None:
+        room = asyncio.Semaphore(INBOX)
+        while True:
+            await room.acquire()
+            stream, response = await inbox.get()
+            if stream is not self._stream:
+                room.release()
+                continue
+            taking = group.create_task(self._take(stream, response, self._session.begin(response)))
+            taking.add_done_callback(lambda _: room.release())
+
+    async def _take(self, stream: _Stream, response: DeltaResponse, update: Update) -> None:
+        """Apply an update that was begun, and answer it if its stream is there still."""
+        rejected = await self._guarded(update) if update else {}
+        request = self._session.finish(response, update, rejected)
+        if request.error is not None:
+            log.warning("refused %s: %s", response.type_url, request.error)
+        if stream is self._stream:
+            stream.send(request)
 
     async def _guarded(self, update: Update) -> Mapping[str, str]:
         try:

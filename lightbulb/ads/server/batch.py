@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 
 from lightbulb.ads.values import Resource
 
@@ -27,3 +28,16 @@ class Pending:
     sent: Mapping[str, Resource]
     removed: tuple[str, ...]
     since: float
+
+    def __bool__(self) -> bool:
+        return bool(self.sent or self.removed)
+
+    def without(self, names: AbstractSet[str]) -> Pending:
+        """Return what of it still counts once the client was told something newer of `names`."""
+        if names.isdisjoint(self.sent) and names.isdisjoint(self.removed):
+            return self
+        return replace(
+            self,
+            sent={name: each for name, each in self.sent.items() if name not in names},
+            removed=tuple(name for name in self.removed if name not in names),
+        )

@@ -3,7 +3,8 @@
 One session a stream. Never touches a socket, a clock or a protobuf.
 
 What it keeps (the protocol's cases, by number, are tests/ads/test_cases.py):
-- at most one un-ACKed response a type; what changes meanwhile coalesces to the latest;
+- at most one un-ACKed response a type; what changes meanwhile coalesces to the latest. A host that says so
+  is told of it at once: it may load for hours;
 - routes follow the clusters and endpoints that they name, once these are ACKed; the generation
   follows its tables;
 - clusters and endpoints are removed once everything that could name them is ACKed (`order`);
@@ -22,7 +23,7 @@ from lightbulb.ads.server.refusals import TypeAndName
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.tracks import SessionLimits, Track, Tracks
 from lightbulb.ads.server.type_state import TypeState
-from lightbulb.ads.values import CLUSTER, ENDPOINTS, MODEL_ASSIGNMENT, ROUTE
+from lightbulb.ads.values import CLUSTER, ENDPOINTS, MODEL_ASSIGNMENT, ROUTE, SIDE_BY_SIDE
 
 Knows = Callable[[Snapshot, str], bool]
 """Whether a snapshot knows what there is of a type. What it doesn't know, a stream isn't told of."""
@@ -120,7 +121,8 @@ class DeltaSession:
         return NO_VERSIONS if subscription is None else subscription.held
 
     def _open(self, request: DeltaRequest) -> None:
-        subscription = TypeState(type_url=request.type_url)
+        side_by_side = request.node is not None and SIDE_BY_SIDE in request.node.metadata
+        subscription = TypeState(type_url=request.type_url, side_by_side=side_by_side)
         self._tracks.add(subscription)
         if self.snapshot is not None:
             subscription.current = self.snapshot.of(request.type_url)
@@ -148,7 +150,7 @@ class DeltaSession:
         for subscription in self._tracks.in_order:
             if subscription.type_url == ENDPOINTS:
                 self._warm(subscription)
-            if subscription.pending is not None:
+            if not subscription.may_send:
                 continue
             batch = self._batch(subscription, snapshot, now)
             if batch is None:
@@ -198,9 +200,9 @@ class DeltaSession:
 
 def _take_answer(subscription: TypeState, request: DeltaRequest) -> None:
     """Take an ACK or a NACK of what is pending; a stale nonce is neither."""
-    if subscription.pending is None or request.nonce != subscription.pending.nonce:
+    if not subscription.awaits(request.nonce):
         return
     if request.error is None:
-        subscription.acknowledge()
+        subscription.acknowledge(request.nonce)
     else:
-        subscription.refuse(request.error, request.refused)
+        subscription.refuse(request.nonce, request.error, request.refused)

@@ -20,6 +20,8 @@ GONE = ""
 """The version of a resource that is to be removed."""
 UNKNOWN = ""
 """The version held of a resource that the client may have removed, or may be applying."""
+MAX_EARLIER = 7
+"""Responses that one which takes them side by side may be at, beside the newest; then changes coalesce."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,6 +43,11 @@ class TypeState:
     repairs: list[str] = field(default_factory=list)
     rejected: dict[str, Rejection] = field(default_factory=dict)
     pending: Pending | None = None
+    """The newest response that the client hasn't answered."""
+    side_by_side: bool = False
+    """The client takes a response while it is at earlier ones, and answers each when it is done with it."""
+    earlier: dict[str, Pending] = field(default_factory=dict)
+    """Nonce -> an earlier one, without the names of which newer ones tell."""
     owes_answer: bool = False
     """The first wildcard request is answered even with nothing, or a cold Envoy would wait."""
     batch_limit: int = 0
@@ -80,6 +87,8 @@ class TypeState:
                 del self.rejected[name]
         for changes in (step.changed, step.removed):
             self.dirty |= changes if self.wildcard else changes & self.names
+        if self.side_by_side:  # what it has matters less than what it was told since
+            self.forced |= self.dirty & self._names_under_way()
 
     def subscribe(self, names: Iterable[str]) -> None:
         """Add names; each is sent, held or refused as it may be, and one that doesn't exist is answered for.
@@ -158,8 +167,15 @@ class TypeState:
 
     def sent(self, batch: Batch, nonce: str, now: float) -> None:
         """Note that `batch` is on its way."""
-        for name in (*(resource.name for resource in batch.resources), *batch.removed):
+        names = {*(resource.name for resource in batch.resources), *batch.removed}
+        for name in names:
             self._clean(name)
+        if self.pending is not None:
+            before = self._take_pending()
+            self.earlier[before.nonce] = before
+        self.earlier = {
+            older: left for older, pending in self.earlier.items() if (left := pending.without(names))
+        }
         self.pending = Pending(
             nonce=nonce,
             sent={resource.name: resource for resource in batch.resources},
@@ -168,9 +184,18 @@ class TypeState:
         )
         self.owes_answer = False
 
-    def acknowledge(self) -> None:
-        """Note that the client applied what was pending."""
-        pending = self._take_pending()
+    @property
+    def may_send(self) -> bool:
+        """Whether another response may go before those under way are answered, or none is."""
+        return self.pending is None or (self.side_by_side and len(self.earlier) < MAX_EARLIER)
+
+    def awaits(self, nonce: str) -> bool:
+        """Say whether this is the nonce of a response whose answer counts."""
+        return nonce in self.earlier or (self.pending is not None and nonce == self.pending.nonce)
+
+    def acknowledge(self, nonce: str) -> None:
+        """Note that the client applied a response that is awaited."""
+        pending = self._take(nonce)
         self._note_held(pending)
         for name, resource in pending.sent.items():
             if self.wants(name):
@@ -193,9 +218,9 @@ class TypeState:
         if name not in self.current:
             self.dirty.add(name)  # a repair of what has left meanwhile
 
-    def refuse(self, error: str, refused: Mapping[str, str] = NO_REASONS) -> None:
-        """Find out which resource of what was pending the client refused; the others go again."""
-        pending = self._take_pending()
+    def refuse(self, nonce: str, error: str, refused: Mapping[str, str] = NO_REASONS) -> None:
+        """Find out which resource of a response that is awaited the client refused; the others go again."""
+        pending = self._take(nonce)
         reasons = reasons_of(error, refused, sent=pending.sent.keys(), removed=pending.removed)
         for name in pending.sent.keys() & reasons.keys():
             self._reject(pending.sent[name], reasons[name])
@@ -249,19 +274,17 @@ class TypeState:
     @property
     def settled(self) -> bool:
         """True when nothing is under way, and nothing is left to send but removals."""
-        return self.pending is None and not self.repairs and not self._has_additions()
+        return not self._is_under_way() and not self._has_additions()
 
     @property
     def synced(self) -> bool:
         """True when the client has acknowledged all that it should have, but what it refused."""
-        return self.pending is None and not self.repairs and not any(map(self._is_due, self.dirty))
+        return not self._is_under_way() and not any(map(self._is_due, self.dirty))
 
     def unacked(self, of: Resources) -> AbstractSet[str]:
         """Return the names whose ACK is missing before the client has `of`, but for what it refuses of it."""
         step = diff(self.current, of)
-        names = {*filter(self._is_due, self.dirty), *step.changed, *step.removed}
-        if self.pending is not None:
-            names |= {*self.pending.sent, *self.pending.removed}
+        names = {*filter(self._is_due, self.dirty), *step.changed, *step.removed, *self._names_under_way()}
         asked = names if self.wildcard else names & (self.names | self.held.keys())
         return asked - self.refusals(of).keys() if self.rejected else asked
 
@@ -325,6 +348,8 @@ class TypeState:
         """Say whether the client has all that it should have now, and nothing else."""
         if not self.wildcard or self.dirty or self.rejected or not self.current:
             return False
+        if self.pending is not None or self.earlier:
+            return False
         now = versions(self.current)
         as_current = all(now.get(name) == each.version for name, each in applied.sent.items())
         return as_current and not any(name in now for name in applied.removed)
@@ -342,6 +367,16 @@ class TypeState:
         for names in (self.dirty, self.forced):
             if not names:
                 names.clear()  # a set that is emptied one by one keeps its room, and is as slow to go through
+
+    def _is_under_way(self) -> bool:
+        return self.pending is not None or bool(self.earlier or self.repairs)
+
+    def _names_under_way(self) -> AbstractSet[str]:
+        under_way = (*self.earlier.values(), *([] if self.pending is None else [self.pending]))
+        return {name for pending in under_way for name in (*pending.sent, *pending.removed)}
+
+    def _take(self, nonce: str) -> Pending:
+        return self.earlier.pop(nonce) if nonce in self.earlier else self._take_pending()
 
     def _take_pending(self) -> Pending:
         assert self.pending is not None
