@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from controlplane.replica.replica import Replica
 from controlplane.rollout.advance import Progress, ends_at, loading_until, retire_after
+from controlplane.rollout.codec import loading_to_proto
 from controlplane.rollout.desired_state import sidecar_states
 from controlplane.rollout.failure import missing, without
 from controlplane.rollout.failure_codec import failure_to_proto, missing_to_proto, refusal_to_proto
@@ -122,6 +123,7 @@ def _add_consumers(response: pb.GetStatusResponse, replica: Replica, consumers: 
             answered_from=state.of(tenant) if state is not None and state.of(tenant) != active else 0,
             tenants=sorted(consumer.tenants or ()),
             unknown_objectives=consumer.unknown,
+            loading=map(loading_to_proto, consumer.loading),
             stale=not consumer.disconnected and not (newest and consumer.up_to_date),
         )
         if consumer.refusals:

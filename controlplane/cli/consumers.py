@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from controlplane.rollout.failure import Refusal, listed
+from controlplane.rollout.failure import MAX_LISTED, MAX_NAME, MAX_REASON, Refusal, listed, printable
 from controlplane.rollout.failure_codec import refusal_from_proto
 from lightbulb.ads.values import (
     ACTIVE_GENERATION,
@@ -66,8 +66,23 @@ def _refused(consumer: pb.Consumer) -> str:
     return listed(tuple(texts), consumer.more_refusals)
 
 
-def state_of(consumer: pb.Consumer) -> str:
-    """Return what a consumer has acknowledged, or what it lacks, as people read it."""
+def loads_of(consumer: pb.Consumer, now: float | None = None) -> str:
+    """Return what a host is loading, as people read it; with `now`, in Unix seconds, also since when."""
+    return ", ".join(f"loading {_load(each, now)}" for each in consumer.loading[:MAX_LISTED])
+
+
+def _load(load: pb.ModelLoading, now: float | None) -> str:
+    since = "" if now is None else f" since {max(0.0, now - load.since):.0f} s"
+    far = "" if load.fraction < 0.0 else f", {load.fraction:.0%}"
+    text = f" ({printable(load.text, MAX_REASON)})" if load.text else ""
+    return f"{printable(load.model, MAX_NAME)}{since}{far}{text}"
+
+
+def state_of(consumer: pb.Consumer, now: float | None = None) -> str:
+    """Return what a consumer has acknowledged, or what it lacks, as people read it.
+
+    With `now`, in Unix seconds, also since when it loads what it loads.
+    """
     refused = _refused(consumer)
     behind = ", ".join(map(short_type, consumer.waiting_for))
     state = (
@@ -79,6 +94,8 @@ def state_of(consumer: pb.Consumer) -> str:
         if behind
         else SYNCED
     )
+    if loads := loads_of(consumer, now):
+        state = f"{state}; {loads}"
     if consumer.answered_from == NO_GENERATION:
         return f"{state}; it routes nothing that is loaded"
     if consumer.answered_from:

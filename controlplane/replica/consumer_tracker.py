@@ -18,12 +18,14 @@ from controlplane.replica.standing import (
     types_owed,
 )
 from controlplane.rollout.desired_state import DesiredState
+from controlplane.rollout.failure import MAX_NAME, printable
 from controlplane.rollout.lanes import NO_LANES, Lanes
 from controlplane.rollout.ownership import Ownership
-from controlplane.rollout.registry import NEVER_SYNCED, Address, Arrears, Consumer
+from controlplane.rollout.registry import NEVER_SYNCED, Address, Arrears, Consumer, Loading
 from controlplane.rollout.state import Policy
 from controlplane.xds.nodes import HostNode, identify, takes_of
 from controlplane.xds.snapshot_cache import Audience, SnapshotCache
+from lightbulb.ads.loads import MAX_TEXT, ModelLoad
 from lightbulb.ads.server.server import AdsServer
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.stream_status import StreamStatus
@@ -31,6 +33,9 @@ from lightbulb.ads.values import EVERYTHING, MODEL_ASSIGNMENT, Node
 
 Traces = Mapping[tuple[str, str], Consumer]
 """Kind and id -> the latest that is known of a consumer."""
+
+SAME_SECONDS = 5.0
+"""What a host tells of one load may take so long to come: less tells no other load."""
 
 MAX_GONE = 50_000
 """Consumers disconnected that are remembered; the longest gone are forgotten first."""
@@ -57,6 +62,8 @@ class ConsumerTracker:
         self._touched: set[int] = set()
         self._goodbyes: dict[int, Node] = {}
         self._streams: dict[int, Consumer] = {}
+        self._loading: dict[int, tuple[Loading, ...]] = {}
+        """Stream -> what its host said last that it is loading."""
         self._gone: dict[tuple[str, str], Consumer] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
         self._served = 0
@@ -72,6 +79,14 @@ class ConsumerTracker:
     def goodbye(self, stream_id: int, node: Node) -> None:
         """Note that a stream's consumer ends in order; its stream is about to close."""
         self._goodbyes[stream_id] = node
+
+    def take_progress(self, stream_id: int, loads: Iterable[ModelLoad], now: float) -> None:
+        """Note what a host says that it is loading."""
+        before = {each.model: each.since for each in self._loading.pop(stream_id, ())}
+        told = tuple(_loading(each, before.get(each.model), now) for each in loads)
+        if told:
+            self._loading[stream_id] = told
+        self._touched.add(stream_id)
 
     def touch_all(self, audience: Audience) -> None:
         """Note that something new is shown to these: they owe an ACK, whether or not it was sent yet."""
@@ -126,6 +141,7 @@ class ConsumerTracker:
         consumer, leaving = self._streams.pop(stream_id, None), self._goodbyes.pop(stream_id, None)
         self._synced.discard(stream_id)
         self._unshown.discard(stream_id)
+        self._loading.pop(stream_id, None)
         if consumer is not None:
             key = consumer.kind, consumer.id
             self._counts[key] -= 1
@@ -157,7 +173,13 @@ class ConsumerTracker:
             seen = self._judged(known, stream, snapshot, now)
         if known.kind != "host":
             return seen
-        return replace(seen, loaded=frozenset(stream.acked(MODEL_ASSIGNMENT)))
+        told = self._loading.get(stream.id, ())
+        owed = stream.unacked(snapshot, MODEL_ASSIGNMENT) if told and snapshot is not None else ()
+        return replace(
+            seen,
+            loaded=frozenset(stream.acked(MODEL_ASSIGNMENT)),
+            loading=tuple(each for each in told if each.model in owed),
+        )
 
     def _judged(self, known: Consumer, stream: StreamStatus, snapshot: Snapshot, now: float) -> Consumer:
         """Return what has become of a consumer that is shown `snapshot`."""
@@ -228,6 +250,18 @@ def _latest(here: Consumer | None, anywhere: Consumer | None) -> Consumer | None
     if here is None or anywhere is None:
         return here or anywhere
     return here if anywhere.disconnected and here.since >= anywhere.since else anywhere
+
+
+def _loading(load: ModelLoad, before: float | None, now: float) -> Loading:
+    """Return a load; `before` is since when it was under way as the host said earlier."""
+    since = now - load.seconds
+    same = before is not None and abs(since - before) < SAME_SECONDS
+    return Loading(
+        model=printable(load.model, MAX_NAME),
+        since=before if before is not None and same else since,
+        fraction=load.fraction,
+        text=printable(load.text, MAX_TEXT),
+    )
 
 
 def _place(node: Node) -> tuple[str, Address | None]:

@@ -30,6 +30,7 @@ from controlplane.rollout.state import Generation, Moment, Phase, Policy
 from controlplane.store.contract import Change, Conflict, Event, Fenced, Store, StoreError
 from controlplane.xds.nodes import identify, is_behind
 from controlplane.xds.snapshot_cache import NOBODY, SnapshotCache
+from lightbulb.ads.loads import ModelLoad
 from lightbulb.ads.server.server import AdsServer
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.values import CommitStamp, Node
@@ -61,7 +62,13 @@ class Replica:
         self.progress: Mapping[str, Progress] = {}
         """By tenant, what the consumers of its phase say; without those whose rollout is settled."""
         self._everybody: tuple[Consumer, ...] = ()
-        self.ads = AdsServer(self._view, clock=clock, on_change=self._touch, on_goodbye=self._part)
+        self.ads = AdsServer(
+            self._view,
+            clock=clock,
+            on_change=self._touch,
+            on_goodbye=self._part,
+            on_progress=self._take_progress,
+        )
         self._changed = asyncio.Event()
         self._clock = clock
         self._store_watcher = StoreWatcher(store, name, self.policy, clock, self._changed.set)
@@ -271,6 +278,10 @@ class Replica:
 
     def _part(self, stream_id: int, node: Node) -> None:
         self._tracker.goodbye(stream_id, node)
+
+    def _take_progress(self, stream_id: int, loads: tuple[ModelLoad, ...]) -> None:
+        self._tracker.take_progress(stream_id, loads, self.now)
+        self._changed.set()
 
     def _touch(self, stream_id: int) -> None:
         self._tracker.touch(stream_id)

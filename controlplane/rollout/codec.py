@@ -21,7 +21,7 @@ from controlplane.rollout.failure_codec import (
     refusal_to_proto,
 )
 from controlplane.rollout.lanes import Lanes
-from controlplane.rollout.registry import Arrears, Consumer, Report
+from controlplane.rollout.registry import Arrears, Consumer, Loading, Report
 from controlplane.rollout.state import Phase, Rollout
 from lightbulb.model import DEFAULT_TENANT, ObjectiveTable
 from lightbulb.resolution.codec import (
@@ -32,6 +32,7 @@ from lightbulb.resolution.codec import (
     table_to_bytes,
 )
 from lightbulb.v1 import store_pb2 as pb
+from lightbulb.v1.control_plane_pb2 import ModelLoading
 
 FORMAT = 1
 LANES_FORMAT = 2
@@ -273,10 +274,31 @@ def _consumer_to_proto(consumer: Consumer) -> pb.StoredConsumer:
         takes_part=consumer.tenants is not None,
         tenants=sorted(consumer.tenants or ()),
         unknown=consumer.unknown,
+        loading=map(loading_to_proto, consumer.loading),
         synced_by_tenant={
             tenant: pb.StoredSynced(version=version, at=at)
             for tenant, (version, at) in consumer.synced_by_tenant.items()
         },
+    )
+
+
+def loading_to_proto(loading: Loading) -> ModelLoading:
+    """Return the wire form of what a host is loading."""
+    return ModelLoading(
+        model=loading.model,
+        since=loading.since,
+        fraction=-1.0 if loading.fraction is None else loading.fraction,
+        text=loading.text,
+    )
+
+
+def loading_from_proto(message: ModelLoading) -> Loading:
+    """Return what a host is loading."""
+    return Loading(
+        model=message.model,
+        since=message.since,
+        fraction=None if message.fraction < 0.0 else message.fraction,
+        text=message.text,
     )
 
 
@@ -319,6 +341,7 @@ def _consumer_from_proto(message: pb.StoredConsumer) -> Consumer:
         or None,
         tenants=frozenset(message.tenants) if message.takes_part else None,
         unknown=tuple(message.unknown),
+        loading=tuple(map(loading_from_proto, message.loading)),
         synced_by_tenant={
             tenant: (each.version, each.at) for tenant, each in sorted(message.synced_by_tenant.items())
         },

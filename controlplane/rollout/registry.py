@@ -36,6 +36,19 @@ class Arrears:
     refused_of: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loading:
+    """A model that a host is loading, `since` when in seconds of the store's clock.
+
+    `fraction`, from 0 to 1, and `text` are what its own code says; None and empty: it says nothing.
+    """
+
+    model: str
+    since: float
+    fraction: float | None = None
+    text: str = ""
+
+
 IN_STEP = Arrears()
 
 Synced = tuple[int, float]
@@ -79,6 +92,8 @@ class Consumer:
     """It takes what is of these alone, so that no others wait for it; None: everybody's."""
     unknown: tuple[str, ...] = ()
     """Objectives that it takes and that there aren't, maybe not yet."""
+    loading: tuple[Loading, ...] = ()
+    """What a host says that it is loading, of what it owes."""
     synced_by_tenant: Mapping[str, Synced] = field(default_factory=lambda: NEVER_SYNCED)
     """Of several tenants, those whose rollout waits for it: what `synced_since` is for one."""
 
@@ -105,6 +120,7 @@ class Consumer:
             refusals=own.refusals,
             unsynced_since=own.unsynced_since,
             refused_of=own.refused_of,
+            loading=self.loading if own.waiting_for else (),
             by_tenant=None,
         )
 
@@ -122,6 +138,7 @@ class Consumer:
             refused_of=0,
             unsynced_since=0.0,
             by_tenant=None,
+            loading=(),
         )
 
     def departed(self, at: float) -> Consumer:

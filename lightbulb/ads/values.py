@@ -32,6 +32,9 @@ GOODBYE = _PREFIX + "lightbulb.v1.Goodbye"
 """No resource type: a consumer's last request has it in place of one, when it ends in order. A server can't
 tell otherwise: it sees the same of a stream that its client closed and of a process that was killed."""
 
+LOAD_PROGRESS = _PREFIX + "lightbulb.v1.LoadProgress"
+"""No resource type either: a host tells by it how far it is with what it loads, and is answered nothing."""
+
 PUSH_ORDER = (
     CLUSTER,
     ENDPOINTS,

@@ -13,6 +13,7 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lightbulb.ads.client.subscriber import Subscriber, Update
+from lightbulb.ads.loads import progress_request
 from lightbulb.ads.values import MODEL_ASSIGNMENT, SIDE_BY_SIDE, Node
 from lightbulb.errors import CannotListen
 from lightbulb.host.errors import BadInput
@@ -44,7 +45,8 @@ class HostSettings:
 
     Addresses are IP addresses. Sidecars are told `advertise`, or `address` when that is empty. A host that
     leaves goes on taking requests for `withdraw` seconds after it has ended its registration, since sidecars
-    hear of it a little later; then requests under way get `grace` seconds.
+    hear of it a little later; then requests under way get `grace` seconds. Every `progress_seconds` it tells
+    the control plane how far it is with what it has been loading for longer than that.
     """
 
     node_id: str
@@ -57,6 +59,7 @@ class HostSettings:
     withdraw: float = 1.0
     grace: float = 5.0
     load_seconds: float = LOAD_SECONDS
+    progress_seconds: float = 2.0
     max_in_flight: int = 128
     max_request_bytes: int = 16 * 1024 * 1024
     catalogue: Catalogue
@@ -92,6 +95,8 @@ class ServingHost:
         )
         self._doors = Doors(self._server)
         self.port = 0
+        self._told: tuple[tuple[str, float, str], ...] = ()
+        """What the server of the stream was told of loads."""
 
     async def start(self) -> None:
         """Listen, then register with the control plane. Raises CannotListen."""
@@ -111,8 +116,9 @@ class ServingHost:
             types=(MODEL_ASSIGNMENT,),
             side_by_side=(MODEL_ASSIGNMENT,),
             apply=self.apply,
+            opened=self._forget_told,
         )
-        self.running = asyncio.create_task(self._subscriber.run())
+        self.running = asyncio.create_task(self._run())
         log.info("host %s of shard %s listens on port %d", settings.node_id, settings.shard, self.port)
 
     async def stop(self) -> None:
@@ -128,6 +134,25 @@ class ServingHost:
         self._service.close()
         self.repository.close()
         log.info("stopped")
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._subscriber.run())
+            group.create_task(self._tell_progress_for_ever())
+
+    async def _tell_progress_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.progress_seconds)
+            loads = [
+                each for each in self.repository.loads if each.seconds >= self._settings.progress_seconds
+            ]
+            # That time passes goes without saying.
+            news = tuple((each.model, round(each.fraction or 0.0, 2), each.text) for each in loads)
+            if news != self._told and self._subscriber.tell(progress_request(loads)):
+                self._told = news
+
+    def _forget_told(self) -> None:
+        self._told = ()
 
     async def apply(self, update: Update) -> Mapping[str, str]:
         """Load what is assigned, let go of what isn't any more; return id -> reason of what failed.

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
+from lightbulb.ads.loads import MAX_TEXT, ModelLoad
 from lightbulb.host.errors import REASON_LIMIT, CannotLoad, brief
 from lightbulb.host.workers import Workers
 from lightbulb.host.workflow import Supplies, Workflow
@@ -34,13 +36,14 @@ KEPT_SECONDS = 300.0
 class _Attempt:
     """A load that was begun. What it gives depends on nothing but its model, factory and supplies.
 
-    `waiting` counts those who wait for it.
+    `since` is when it was begun, in seconds of the loop's clock; `waiting` counts those who wait for it.
     """
 
     model: str
     factory: type[Workflow]
     supplies: Supplies
     job: Future[Workflow]
+    since: float
     waiting: int = 0
 
     def gives(self, model: str, factory: type[Workflow], supplies: Supplies) -> bool:
@@ -72,6 +75,12 @@ class Loader:
     def running(self) -> tuple[str, ...]:
         """The models whose loads nobody waits for, and that run still."""
         return tuple(each.model for each in self._late_and_running())
+
+    @property
+    def loads(self) -> tuple[ModelLoad, ...]:
+        """The loads that somebody waits for."""
+        now = asyncio.get_running_loop().time()
+        return tuple(_told(each, now) for each in self._attempts if each.waiting and not each.job.done())
 
     async def build(
         self, model: str, factory: type[Workflow], supplies: Supplies, seconds: float = 0.0
@@ -125,7 +134,13 @@ class Loader:
         worker = Workers("load", count=1, limit=1)
         job = worker.submit(partial(_build, model, factory, supplies))
         worker.close()
-        attempt = _Attempt(model=model, factory=factory, supplies=supplies, job=job)
+        attempt = _Attempt(
+            model=model,
+            factory=factory,
+            supplies=supplies,
+            job=job,
+            since=asyncio.get_running_loop().time(),
+        )
         self._attempts.append(attempt)
         ended = partial(self._ended, attempt)
         job.add_done_callback(partial(_tell, asyncio.get_running_loop(), ended))
@@ -152,6 +167,14 @@ class Loader:
     def _drop(self, attempt: _Attempt) -> None:
         if attempt in self._attempts:
             self._attempts.remove(attempt)
+
+
+def _told(attempt: _Attempt, now: float) -> ModelLoad:
+    fraction, text = attempt.supplies.progress.told
+    if fraction is not None and not math.isfinite(fraction):
+        fraction = None
+    line = brief(text, MAX_TEXT)
+    return ModelLoad(model=attempt.model, seconds=now - attempt.since, fraction=fraction, text=line)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, ended: Callable[[], None], _: Future[Workflow]) -> None:

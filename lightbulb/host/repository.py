@@ -19,6 +19,7 @@ from enum import Enum
 from functools import partial
 from types import MappingProxyType
 
+from lightbulb.ads.loads import ModelLoad
 from lightbulb.host.dependencies import builds_on, in_order, needs
 from lightbulb.host.errors import BadInput, CannotLoad, NotAssigned, NotLoaded
 from lightbulb.host.loader import Loader
@@ -102,6 +103,11 @@ class Repository:
     def entries(self) -> Mapping[str, Entry]:
         """Every model that is assigned, or on its way out, by id."""
         return self._entries
+
+    @property
+    def loads(self) -> tuple[ModelLoad, ...]:
+        """The loads that are under way, of what is assigned."""
+        return self._loader.loads
 
     @property
     def letting_go(self) -> tuple[str, ...]:

@@ -92,16 +92,30 @@ class Inference:
         return int(value)
 
 
+class LoadProgress:
+    """How far a load is, as the model's own code tells it from its thread; others read it at any time."""
+
+    def __init__(self) -> None:
+        """Nothing is told yet."""
+        self.told: tuple[float | None, str] = None, ""
+        """The fraction, from 0 to 1, and what it is at."""
+
+    def tell(self, fraction: float | None = None, text: str = "") -> None:
+        """Say how far the load is, from 0 to 1, and what it is at. Cheap: call it as often as you like."""
+        self.told = None if fraction is None else min(1.0, max(0.0, float(fraction))), str(text)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supplies:
     """What a host hands a model: its facts by name, and the models that it builds on by "name@version".
 
-    `model` is its own "name@version".
+    `model` is its own "name@version". A model that loads for long tells `progress` how far it is.
     """
 
     facts: Mapping[str, Fact]
     models: Mapping[str, Workflow]
     model: str = ""
+    progress: LoadProgress = field(default_factory=LoadProgress, compare=False)
 
 
 class Workflow(ABC):

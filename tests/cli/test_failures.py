@@ -9,7 +9,7 @@ from controlplane.cli.consumers import state_of
 from controlplane.cli.failures import MAX_TEXT, how_far, why_failed
 from controlplane.cli.output import print_json
 from controlplane.rollout.failure import MAX_NAME, MAX_REASON
-from lightbulb.ads.values import CLUSTER, ROUTE
+from lightbulb.ads.values import CLUSTER, MODEL_ASSIGNMENT, ROUTE
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import failure_pb2
 from tests.cli.test_rollouts import done
@@ -22,6 +22,16 @@ REFUSAL = failure_pb2.Refusal(
     consumer_kind="sidecar", consumer_id="s1", resource_type=ROUTE, resource="Ranking", reason="too long"
 )
 LAGGARD = failure_pb2.Laggard(consumer_kind="sidecar", consumer_id="s1", resource_types=[CLUSTER, ROUTE])
+LOADS = [
+    pb.ModelLoading(model="pay@2", since=960.0, fraction=0.35, text="part 7"),
+    pb.ModelLoading(model="pay@3", since=999.0, fraction=-1.0),
+]
+
+
+def test_what_a_host_loads_is_told_with_since_when_and_how_far() -> None:
+    consumer = pb.Consumer(kind="host", node_id="h1", waiting_for=[MODEL_ASSIGNMENT], loading=LOADS)
+    loads = "loading pay@2 since 40 s, 35% (part 7), loading pay@3 since 1 s"
+    assert state_of(consumer, 1_000.0) == f"not synced: models; {loads}"
 
 
 @pytest.mark.parametrize(
@@ -54,6 +64,15 @@ LAGGARD = failure_pb2.Laggard(consumer_kind="sidecar", consumer_id="s1", resourc
                 )
             ),
             "waiting for a host for shard a; sidecar s2 (disconnected)",
+        ),
+        (
+            pb.GetStatusResponse(
+                waiting_for=failure_pb2.Missing(
+                    laggards=[failure_pb2.Laggard(consumer_kind="host", consumer_id="h1")]
+                ),
+                consumers=[pb.Consumer(kind="host", node_id="h1", loading=LOADS)],
+            ),
+            "waiting for host h1 (loading pay@2, 35% (part 7), loading pay@3)",
         ),
         # an older control plane's
         (pb.GetStatusResponse(detail="waiting for host h1"), "waiting for host h1"),
@@ -105,6 +124,7 @@ def test_a_hostile_name_is_bounded_and_harmless_on_the_screen() -> None:
         why_failed(pb.GetStatusResponse(why_failed=failure)),
         why_failed(pb.GetStatusResponse(failure=HOSTILE)),
         state_of(pb.Consumer(refusals=[refusal] * 200)),
+        state_of(pb.Consumer(loading=[pb.ModelLoading(model=HOSTILE, text=HOSTILE)] * 200), 0.0),
         state_of(pb.Consumer(rejected={HOSTILE + str(number): HOSTILE for number in range(20)})),
     )
     for text in shown:

@@ -3,11 +3,14 @@
 import contextlib
 from collections.abc import AsyncIterator
 
+from controlplane.api.status import status
 from controlplane.rollout.state import Phase
 from lightbulb.host.app import ServingHost
+from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.peers import Lightbulb, sidecar
 from tests.controlplane.planes import Plane, eventually, run, system
-from tests.controlplane.test_tenants import OTHER, active, publish
+from tests.controlplane.planes import plane as plane_on
+from tests.controlplane.test_tenants import OTHER, active, platform, publish
 from tests.controlplane.workspaces import SHARD
 from tests.host.hosts import running
 from tests.host.workflows import Echo, Gate, gate, slow_to_load
@@ -26,7 +29,7 @@ async def loading(store: str) -> AsyncIterator[tuple[Plane, ServingHost, Gate]]:
         models = {**{f"{name}@{version}": Echo for name in ("rank", "fraud", "pay") for version in "123"}}
         models["rank@2"] = slow_to_load(held)
         async with system(store, (sidecar(), Lightbulb())) as plane:
-            own = {"shard": SHARD, "control_plane": plane.target}
+            own = {"shard": SHARD, "control_plane": plane.target, "progress_seconds": 0.05}
             async with running(models, **own) as it:
                 assert await plane.published(1) == 1
                 await plane.settled()
@@ -78,6 +81,7 @@ def test_what_nobody_wants_any_more_holds_up_no_publish(store: str) -> None:
 def test_another_tenants_model_is_loaded_by_the_same_host_meanwhile(store: str) -> None:
     async def scenario() -> None:
         async with loading(store) as (plane, host, held):
+            assert not (await platform(plane)).problems
             number = await publish(plane, 1)
             await active(plane, number)
             assert (plane.rollout.phase, states(host)["rank@2"]) == (Phase.LOADING, "LOADING")
@@ -85,5 +89,46 @@ def test_another_tenants_model_is_loaded_by_the_same_host_meanwhile(store: str) 
             held.open()
             await plane.active(2)
             assert held.reached == 1
+
+    run(scenario)
+
+
+def test_the_status_tells_what_a_host_loads_and_how_far_it_is(store: str) -> None:
+    async def scenario() -> None:
+        async with loading(store) as (plane, host, held):
+            began = plane.replica.now
+
+            def told() -> list[pb.ModelLoading]:
+                consumers = status(plane.replica).consumers
+                return [each for consumer in consumers for each in consumer.loading]
+
+            await eventually("what it loads", told)
+            (load,) = told()
+            assert (load.model, load.fraction, load.text) == ("rank@2", 0.35, "weights read")
+            assert load.since <= began
+            assert host.running.done() is False
+            held.open()
+            await plane.active(2)
+            await eventually("nothing to be loaded any more", lambda: not told())
+
+    run(scenario)
+
+
+def test_what_a_host_loads_is_told_at_every_replica_and_anew_after_a_reconnect(store: str) -> None:
+    async def scenario() -> None:
+        async with loading(store) as (plane, _, held), plane_on(store, name="two") as other:
+
+            def told(at: Plane) -> list[str]:
+                consumers = status(at.replica).consumers
+                return [each.model for consumer in consumers for each in consumer.loading]
+
+            await eventually("what it loads, at the other", lambda: told(other) == ["rank@2"])
+            before = plane.replica.ads.ids()
+            await plane.replica.ads.close()
+            plane.replica.ads._closing.clear()
+            await eventually("another stream", lambda: set(plane.replica.ads.ids()) - set(before))
+            await eventually("what it loads, told anew", lambda: told(plane) == ["rank@2"])
+            assert held.reached == 1
+            held.open()
 
     run(scenario)

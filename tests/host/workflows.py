@@ -65,8 +65,11 @@ def gate() -> Iterator[Gate]:
 
 
 def slow_to_load(gate: Gate) -> type[Workflow]:
+    """Give a model that tells how far it is, and loads until the gate opens."""
+
     class SlowToLoad(Echo):
         def __init__(self, supplies: Supplies) -> None:
+            supplies.progress.tell(0.35, "weights read")
             gate.wait()
             super().__init__(supplies)
 

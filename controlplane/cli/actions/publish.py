@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -162,12 +163,13 @@ def _consumers(response: pb.GetStatusResponse) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("kind", "node", "state"):
         table.add_column(column)
+    now = time.time()
     for consumer in sorted(response.consumers, key=lambda consumer: (consumer.kind, consumer.node_id)):
         # Text, not markup: what others wrote may look like it.
         table.add_row(
             *(
                 Text(printable(each))
-                for each in (consumer.kind, consumer.node_id[:MAX_NAME], state_of(consumer))
+                for each in (consumer.kind, consumer.node_id[:MAX_NAME], state_of(consumer, now))
             )
         )
     return table

@@ -29,7 +29,7 @@ from controlplane.cli.variables import option
 @option("--detach", is_flag=True, help="Don't wait until it is active.")
 @option(
     "--wait",
-    type=click.FloatRange(1.0, 3600.0),
+    type=click.FloatRange(1.0, 86_400.0),
     default=180.0,
     show_default=True,
     help="Seconds to wait until it is active.",

@@ -75,6 +75,11 @@ class _Stream:
     def send(self, request: DeltaRequest) -> None:
         self._outgoing.put_nowait(request)  # bounded: one request a type, and one a response received
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a server that reads nothing hasn't left too much unread."""
+        return self._outgoing.qsize() < INBOX
+
     async def requests(self) -> AsyncIterator[DeltaRequest]:
         while (request := await self._outgoing.get()) is not None:
             yield request
@@ -168,6 +173,13 @@ class Subscriber:
                 else:
                     group.create_task(self._work(inbox))
             await self._reconnect_for_ever()
+
+    def tell(self, request: DeltaRequest) -> bool:
+        """Say something that isn't answered, if a stream is open; return whether it was said."""
+        if self._stream is None or not self._stream.has_room:
+            return False
+        self._stream.send(request)
+        return True
 
     async def leave(self) -> None:
         """Say goodbye: the control plane waits for this consumer no more, and forgets it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +17,13 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from lightbulb.ads import wire
+from lightbulb.ads.loads import ModelLoad, loads_of
 from lightbulb.ads.messages import DeltaRequest, DeltaResponse, Response
 from lightbulb.ads.server.form import Form, Session, both
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.stream_status import StreamStatus
 from lightbulb.ads.server.tracks import TooManyNames
-from lightbulb.ads.values import GOODBYE, MAX_MESSAGE_BYTES, BadNode, Node
+from lightbulb.ads.values import GOODBYE, LOAD_PROGRESS, MAX_MESSAGE_BYTES, BadNode, Node
 from lightbulb.rpc.keepalive import ADS_TO_SUBSCRIBER, TAKES_PINGS, pings
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,8 @@ MAX_STREAMS = 20_000
 TICK_SECONDS = 1.0
 FIRST_REQUEST_SECONDS = 30.0
 LAST_WRITE_SECONDS = 5.0
+PROGRESS_SECONDS = 0.5
+"""A host is listened to once in so long while it loads; ours tell less often."""
 STREAMS_A_TURN = 32
 """Streams that a push serves before it lets others have the event loop."""
 
@@ -57,6 +61,8 @@ class _Stream:
     form: Form
     session: Session
     outgoing: asyncio.Queue[Response | None] = field(default_factory=asyncio.Queue)
+    told_at: float = -math.inf
+    """When it last told of its loads."""
     left: bool = False
     """Its client said goodbye, and is answered that it was heard, which ends the stream."""
 
@@ -86,7 +92,8 @@ class AdsServer:
 
     `view` may raise BadNode, which ends the stream with INVALID_ARGUMENT. `on_change` is called with a
     stream's id after it opened, closed, ACKed, NACKed or turned out to need nothing of what is new;
-    `on_goodbye` before a stream closes whose client says that it ends in order. Streams of the same node id
+    `on_goodbye` before a stream closes whose client says that it ends in order; `on_progress` when one tells
+    how far it is with what it loads. Streams of the same node id
     have each their own state. `forms` are the forms of ADS that it speaks.
     """
 
@@ -97,6 +104,7 @@ class AdsServer:
         clock: Callable[[], float] = time.monotonic,
         on_change: Callable[[int], None] = lambda _: None,
         on_goodbye: Callable[[int, Node], None] = lambda _, __: None,
+        on_progress: Callable[[int, tuple[ModelLoad, ...]], None] = lambda _, __: None,
         forms: Sequence[Form] = both(),
         max_streams: int = MAX_STREAMS,
     ) -> None:
@@ -104,6 +112,7 @@ class AdsServer:
         self._clock = clock
         self._on_change = on_change
         self._on_goodbye = on_goodbye
+        self._on_progress = on_progress
         self._forms = tuple(forms)
         self._max_streams = max_streams
         self._ids = count(1)
@@ -235,6 +244,9 @@ class AdsServer:
             stream.take_goodbye()
             self._on_goodbye(stream.id, stream.node)
             return
+        if isinstance(request, DeltaRequest) and request.type_url == LOAD_PROGRESS:
+            self._take_progress(stream, request)
+            return
         if request.error is not None:
             log.warning(
                 "%s %s refused %s: %s",
@@ -245,6 +257,13 @@ class AdsServer:
             )
         stream.send(stream.session.on_request(request, self._clock()))
         self._on_change(stream.id)
+
+    def _take_progress(self, stream: _Stream, request: DeltaRequest) -> None:
+        now = self._clock()
+        if now - stream.told_at < PROGRESS_SECONDS and request.initial_versions:
+            return
+        stream.told_at = now
+        self._on_progress(stream.id, loads_of(request))
 
     async def _push_for_ever(self) -> None:
         while True:
