@@ -24,6 +24,7 @@ from lightbulb.model import FIXED_ATTRIBUTES, Condition
 DECLARATIONS = "lightbulb.d.ts"
 
 RUN = "run `lightbulb rules types`, and commit"
+_FLEET = "fleet.yaml"
 _MAX_EXACT = 2**53
 _ANY_OTHER = "(string & {})"
 """A text that leaves the names beside it to be offered."""
@@ -36,10 +37,13 @@ _HEAD = """\
 def read_types(files: Mapping[str, bytes], problems: list[Problem], memory: Memory | None = None) -> str:
     """Return the text of lightbulb.d.ts for these files; what is wrong with them is added to `problems`.
 
-    Which users a cell has is no matter here.
+    Which users a cell has is no matter here, nor where models stand.
     """
-    named = {file: content for file, content in files.items() if file != LOCK}
-    return _text(read_definitions(named, problems, memory))
+    found: list[Problem] = []
+    named = {file: content for file, content in files.items() if file not in {LOCK, _FLEET}}
+    definitions = read_definitions({**named, _FLEET: b"shards: []"}, found, memory)
+    problems += (problem for problem in found if problem.file != _FLEET)
+    return _text(definitions)
 
 
 def _text(definitions: Definitions) -> str:

@@ -110,8 +110,9 @@ def test_yaml_that_cant_be_read_is_told_and_the_types_stay(folder: Path) -> None
     assert refused.stderr.splitlines()[-1].endswith("; nothing was written")
 
 
-def test_neither_rules_nor_the_lock_file_need_be_right(folder: Path) -> None:
-    """Types help to mend the rules; which users a cell has is nothing that they know."""
+def test_neither_rules_nor_lock_file_nor_fleet_need_be_right(folder: Path) -> None:
+    """Types help to mend the rules. They don't know which users a cell has; and a tenant has no fleet."""
+    (folder / "fleet.yaml").unlink()
     (folder / "rules.js").write_text("function (")
     (folder / LOCK).write_text("tests: [")
     assert run("rules", "types", str(folder)).exit_code == 0
