@@ -194,5 +194,7 @@ def test_every_rule_of_the_researchers_book_is_right(folder: Path, tsc: Check) -
             path.write_text(path.read_text() + block.text if match[2] else block.text)
             write_types(folder, check=False, as_json=False)
             assert tsc(folder) == [], str(block)
-            seen += block.info == "js"
+            rules = len(re.findall(r"^function define", block.text, re.MULTILINE))
+            assert block.text.count("/** @returns {") == rules, f"{block}: a rule without its type"
+            seen += rules
     assert seen > 5
