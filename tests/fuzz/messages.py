@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 
 from controlplane.xds.nodes import identify, is_behind
 from lightbulb.ads import wire
+from lightbulb.ads.loads import MAX_LOADS, ModelLoad, loads_of, progress_request
 from lightbulb.ads.messages import DeltaRequest, DeltaResponse
 from lightbulb.ads.server.delta import DeltaSession
 from lightbulb.ads.server.snapshot import make_resource
@@ -66,6 +67,8 @@ CONTEXTS = (
     ),
 )
 
+LOADS = (ModelLoad(model="m@1", seconds=40.5, fraction=0.35, text="part 7"),)
+
 
 def messages() -> Iterator[Decoder]:
     """Give the decoders."""
@@ -85,7 +88,7 @@ def _ads() -> Iterator[Decoder]:
     )
     yield Decoder(
         name="ads-delta-request",
-        samples=(*requests, wire.encode_delta_request(more)),
+        samples=(*requests, *map(wire.encode_delta_request, (more, progress_request(LOADS)))),
         read=refusing(_take_delta_request, DecodeError, BadNode, TooManyNames),
     )
     yield Decoder(
@@ -132,6 +135,7 @@ def _take_delta_request(data: bytes) -> None:
     """Do with a first request what a stream does with it, as it is and as its own answer to ours."""
     request = _read_request(data)
     assert isinstance(request, DeltaRequest)
+    assert len(loads_of(request)) <= MAX_LOADS
     session = DeltaSession(SNAPSHOT, LIMITS)
     sent = session.on_request(request, 0.0)
     for each in sent:

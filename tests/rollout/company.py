@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from controlplane.model import ShardAssignment
 from controlplane.rollout.advance import Progress, advance, kept, retire_after
 from controlplane.rollout.codec import (
     lanes_from_bytes,
@@ -24,6 +25,9 @@ from tests.lightbulb.tables import TABLE
 from tests.rollout.clients import POLICY, Clients
 from tests.rollout.consumers import PARTS, STORE, TENANTS, Fake, Replica, Sight
 from tests.rollout.rollouts import plan
+
+LOAD_TIMEOUT = 4.0
+"""Of each model of every other content; the policy gives others what it gives."""
 
 FOLLOWS = {
     Phase.RELEASING: {Phase.LOADING},
@@ -44,8 +48,18 @@ TABLES = {
 
 def content_of(number: int, content: int, vip: str, tenant: str) -> Generation:
     objective = TENANTS[tenant]
-    whole = replace(plan(content, vip, objective), tables=(TABLES[objective, content],))
+    placed = plan(content, vip, objective)
+    whole = replace(
+        placed,
+        tables=(TABLES[objective, content],),
+        assignments=tuple(map(_slow, placed.assignments)) if content % 2 else placed.assignments,
+    )
     return Generation(number=number, content_hash=f"{content}{vip}", plan=whole, tenant=tenant)
+
+
+def _slow(shard: ShardAssignment) -> ShardAssignment:
+    """Return a shard whose models say that they take long to load."""
+    return replace(shard, models=tuple(replace(each, load_timeout=LOAD_TIMEOUT) for each in shard.models))
 
 
 def fakes() -> dict[str, Fake]:
@@ -294,9 +308,27 @@ class Company:
             self.seen["`oldest` waits for one that lags"] += 1
         if before.phase is Phase.LOADING and gone:
             self.seen["loading waits for a host whose replica ended"] += 1
+        if before.phase is Phase.LOADING and self.now - before.entered >= POLICY.loading and before.live:
+            self._check_patience(before, following, said)
         if before.phase is Phase.RETIRING and said.lagging:
             assert following.live == before.live, "retired while one that serves lags"
             assert following.oldest == before.oldest
+
+    def _check_patience(self, before: Rollout, following: Rollout, said: Progress) -> None:
+        """What loads has the policy's time, and that of each new model that says how long it takes."""
+        routed = [self.generations[number] for _, rollout in self.lanes for number in rollout.routed]
+        live = {
+            (each.shard, model.id)
+            for generation in routed
+            for each in generation.plan.assignments
+            for model in each.models
+        }
+        (shard,) = self.generations[before.target].plan.assignments
+        new = [each for each in shard.models if (shard.shard, each.id) not in live]
+        late = self.now - before.entered >= POLICY.loading + sum(each.load_timeout for each in new)
+        if said.lagging and not said.refused:
+            assert (following.phase is Phase.RETIRING) is late
+            self.seen["a load that is given the time that its models say"] += not late
 
     def _note_step(self, before: Rollout, after: Rollout) -> None:
         self.seen["a step without a replica that ended"] += len(self.living()) == 1

@@ -261,6 +261,7 @@ REACHED = (
     "nobody answers, and a publish ends",
     "two tenants' steps at once",
     "a tenant's change while another is under way",
+    "a load that is given the time that its models say",
 )
 """What a run must have come through, or it has shown nothing. Each is reached many times in a run."""
 
