@@ -28,6 +28,7 @@ from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 
 LOCAL = "127.0.0.1"
 READY_SECONDS = 120.0
+ALL_SECONDS = 300.0
 CALL_SECONDS = 10.0
 LOOK_SECONDS = 0.2
 
@@ -41,11 +42,22 @@ class NotSynced(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How many models there are, and who is connected."""
+    """How many models there are, and who is connected.
+
+    With `tenants`, each of these has so many `models`, and a sidecar for each `part` takes those objectives
+    alone: the first is taken by the first sidecar, and so on, around.
+    """
 
     models: int
     sidecars: int
     lightbulbs: int
+    tenants: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+
+    @property
+    def shards(self) -> list[str]:
+        """The names of the shards."""
+        return shards_of(self.models * max(1, len(self.tenants)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +109,7 @@ class Deployment:
 
     def join(self) -> None:
         """Let hosts and Lightbulbs connect, for as long as all this runs."""
-        self._hosts.ask(target=self._target, shards=shards_of(self.size.models))
+        self._hosts.ask(target=self._target, shards=self.size.shards)
         self._lightbulbs.ask(do="start", target=self._target, count=self.size.lightbulbs)
 
     def connect(self, sidecars: int, *, warm: bool) -> dict[str, int]:
@@ -107,7 +119,9 @@ class Deployment:
         they are sent nothing, which saves a minute.
         """
         self.sent()
-        self._fleet.ask(do="connect", target=self._target, sidecars=sidecars, warm=warm)
+        self._fleet.ask(
+            do="connect", target=self._target, sidecars=sidecars, warm=warm, parts=self.size.parts
+        )
         self._connected += sidecars
         self.wait_synced()
         return self.sent()
@@ -117,12 +131,28 @@ class Deployment:
         counts: dict[str, int] = self._fleet.ask(do="count")
         return counts
 
-    def publish(self) -> dict[str, Any]:
+    def publish(self, tenant: str = "") -> dict[str, Any]:
         """Publish with one objective that differs from the last time; see bench.parts.lightbulbs."""
         self._revision += 1
         return self._lightbulbs.ask(
-            do="publish", pid=self.pid, models=self.size.models, revision=self._revision
+            do="publish", pid=self.pid, models=self.size.models, revision=self._revision, tenant=tenant
         )
+
+    def publish_all(self) -> dict[str, Any]:
+        """Publish for every tenant at once; see bench.parts.lightbulbs."""
+        self._revision += 1
+        return self._lightbulbs.ask(
+            do="publish all",
+            seconds=ALL_SECONDS,
+            pid=self.pid,
+            models=self.size.models,
+            revision=self._revision,
+            tenants=self.size.tenants,
+        )
+
+    def publish_platform(self) -> None:
+        """Say which tenants there are, and on which shards."""
+        self._lightbulbs.ask(do="publish platform", models=self.size.models, tenants=self.size.tenants)
 
     def roll_back(self, times: int) -> dict[str, Any]:
         """Roll back and forth; see bench.parts.lightbulbs."""
@@ -140,7 +170,7 @@ class Deployment:
         """Return once every sidecar, host and Lightbulb has acknowledged all; raise NotSynced."""
         expected = {
             "sidecar": self._connected,
-            "host": len(shards_of(self.size.models)),
+            "host": len(self.size.shards),
             "lightbulb": self.size.lightbulbs,
         }
         deadline = time.monotonic() + READY_SECONDS
@@ -196,7 +226,11 @@ def deployment(
         setting.tell(f"a control plane with {size.models:,} models")
         made.start()
         made.join()
-        made.publish()
+        if size.tenants:
+            made.publish_platform()
+            made.publish_all()
+        else:
+            made.publish()
         if connected:
             setting.tell(f"{size.sidecars:,} sidecars take {size.models:,} models")
             made.connect(1, warm=False)

@@ -1,8 +1,12 @@
-"""A researchers' workspace of any size: objectives with five models and four rules each. Pure."""
+"""A researchers' workspace of any size: objectives with five models and four rules each. Pure.
+
+Of one tenant, or of each of many: the same workspace under other names, and the platform's that they are on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from re import compile as pattern
 from textwrap import dedent
 
 from controlplane.model import Workspace
@@ -10,14 +14,16 @@ from controlplane.model import Workspace
 MODELS_AN_OBJECTIVE = 5
 MODELS_A_SHARD = 100
 OBJECTIVES_A_FILE = 8
+_NAMES = pattern(r"\bObjective(?=\d)|\bmodel-(?=\d)")
 CACHE_LIFETIME = "250ms"
 """Short, so that a generation which was replaced can soon leave."""
 
 
-def make_workspace(models: int, revision: int = 1) -> Workspace:
+def make_workspace(models: int, revision: int = 1, tenant: str = "") -> Workspace:
     """Return a workspace of `models` models; everything else grows with them.
 
     From one `revision` to the next, one objective in the middle gets another version of its default model.
+    That of a `tenant` has names of its own, and no fleet.
     """
     objectives = range(models // MODELS_AN_OBJECTIVE)
     changed = len(objectives) // 2 * MODELS_AN_OBJECTIVE
@@ -28,10 +34,35 @@ def make_workspace(models: int, revision: int = 1) -> Workspace:
         "experiments.yaml": _listed("experiments", map(_experiment, objectives)),
         "fleet.yaml": _listed("shards", map(_shard, range(len(shards_of(models))))),
     }
+    if tenant:
+        del files["fleet.yaml"]
     for begin in range(0, len(objectives), OBJECTIVES_A_FILE):
         rules = "\n".join(map(_rules, objectives[begin : begin + OBJECTIVES_A_FILE]))
         files[f"rules_{begin:05}.js"] = rules
+    return Workspace(files={name: _named(content, tenant).encode() for name, content in files.items()})
+
+
+def make_platform(models: int, tenants: Iterable[str]) -> Workspace:
+    """Return the platform's workspace: shards for so many models in all, and who the tenants are."""
+    files = {
+        "fleet.yaml": _listed("shards", map(_shard, range(len(shards_of(models))))),
+        "tenants.yaml": _listed("tenants", (f"name: {tenant}, owner: team" for tenant in tenants)),
+    }
     return Workspace(files={name: content.encode() for name, content in files.items()})
+
+
+def objective_of(number: int, tenant: str = "") -> str:
+    """Return the name of an objective."""
+    return _named(f"Objective{number}", tenant)
+
+
+def _named(text: str, tenant: str) -> str:
+    """Return a workspace's text with the tenant in each name of an objective and a model."""
+    if not tenant:
+        return text
+    return _NAMES.sub(
+        lambda name: f"{name[0]}_{tenant}_" if name[0] == "Objective" else f"{name[0]}{tenant}-", text
+    )
 
 
 def shards_of(models: int) -> list[str]:

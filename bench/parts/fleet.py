@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -23,7 +23,16 @@ from bench.worker import answer_async
 from bench.world import objective
 from lightbulb.ads.client.subscriber import CHANNEL_OPTIONS
 from lightbulb.ads.messages import WILDCARD, DeltaRequest
-from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, STAMP, Node
+from lightbulb.ads.values import (
+    CLUSTER,
+    ENDPOINTS,
+    LISTENER,
+    ROUTE,
+    SCOPED_ROUTE,
+    STAMP,
+    TAKES_OBJECTIVES,
+    Node,
+)
 from lightbulb.ads.wire import DELTA_METHOD, SERVICE, encode_delta_request
 from lightbulb.discovery import discovery_pb2
 
@@ -72,13 +81,16 @@ class Sidecar:
 
     id: str
     asks: Asks
+    takes: str = ""
+    """Objectives; empty: everything."""
     held: dict[str, Held] = field(default_factory=dict)
     stamp: str = ""
 
     def first_requests(self) -> list[bytes]:
         """Return what it asks for: a control plane that agrees with what it holds sends nothing."""
         seen = {STAMP: self.stamp} if self.stamp else {}
-        node = Node(id=self.id, metadata={"kind": "sidecar", "listen_port": "8080", **seen})
+        takes = {TAKES_OBJECTIVES: self.takes} if self.takes else {}
+        node = Node(id=self.id, metadata={"kind": "sidecar", "listen_port": "8080", **takes, **seen})
         first = encode_delta_request(DeltaRequest(type_url="", node=node))
         requests = [
             _ask(type_url, names, self.held.get(type_url, NOTHING)) for type_url, names in self.asks.items()
@@ -108,15 +120,26 @@ class Fleet:
         self._seen = -math.inf
         self._counts = {"bytes": 0, "messages": 0, "resources": 0, "streams": 0}
 
-    def connect(self, target: str, prefix: str, sidecars: int, asks: Asks, *, warm: bool = False) -> None:
+    def connect(  # noqa: PLR0913 - of which three are needed
+        self,
+        target: str,
+        prefix: str,
+        sidecars: int,
+        asks: Asks = EVERYTHING,
+        *,
+        parts: Sequence[str] = (),
+        warm: bool = False,
+    ) -> None:
         """Let so many more sidecars connect, and subscribe to what each `asks` for.
 
-        Those that are `warm` hold from the start what the first one of all holds. One whose stream ends
-        connects again, and says what it holds.
+        Those that are `warm` hold from the start what the first one of all holds. With `parts` each takes one
+        of these, the first sidecar the first, and so on, around. One whose stream ends connects again, and
+        says what it holds.
         """
         first = self._sidecars[0] if warm else NOBODY
         for number in range(len(self._sidecars), len(self._sidecars) + sidecars):
-            sidecar = Sidecar(f"{prefix}/{number}", asks, dict(first.held), first.stamp)
+            takes = parts[number % len(parts)] if parts else ""
+            sidecar = Sidecar(f"{prefix}/{number}", asks, takes, dict(first.held), first.stamp)
             self._sidecars.append(sidecar)
             self._running.append(asyncio.create_task(self._live(sidecar, target)))
 
@@ -232,7 +255,13 @@ async def main() -> None:
             asks = by_name(how["vips"], how["objectives"])
             fleet.connect(how["target"], how["world"], how["sidecars"], asks)
         elif do == "connect":
-            fleet.connect(how["target"], "sidecar", how["sidecars"], EVERYTHING, warm=how["warm"])
+            fleet.connect(
+                how["target"],
+                how.get("prefix", "sidecar"),
+                how["sidecars"],
+                warm=how["warm"],
+                parts=how["parts"],
+            )
         return fleet.take_counts() if do == "count" else {}
 
     await answer_async(handle)

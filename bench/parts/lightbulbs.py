@@ -16,10 +16,12 @@ import grpc.aio
 from bench.machine import Meter, allow_many_sockets, cpu_seconds
 from bench.parts.hosts import LONGEST_PAUSE
 from bench.worker import answer_async
-from bench.workspace import make_workspace
+from bench.workspace import make_platform, make_workspace
+from controlplane.model import PLATFORM, Workspace
 from lightbulb.ads.client.subscriber import Backoff, Subscriber, Update
-from lightbulb.ads.values import ACTIVE_GENERATION, Node
-from lightbulb.tables.feed import AFRESH, TYPES, Feed
+from lightbulb.ads.values import ACTIVE_GENERATION, TENANTS, Node
+from lightbulb.model import DEFAULT_TENANT
+from lightbulb.tables.feed import AFRESH, NO_ACTIVE, TYPES, Feed
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 
@@ -27,6 +29,9 @@ PUBLISH_SECONDS = 120.0
 SWITCH_SECONDS = 60.0
 SETTLE_SECONDS = 60.0
 LOOK_SECONDS = 0.1
+EVENTS = 500
+"""That are looked at: more than a publish of a hundred tenants makes."""
+
 REST_SECONDS = 2.0
 REST_SHARE = 0.1
 """Of a core."""
@@ -55,22 +60,21 @@ class Lightbulbs:
             self._feeds.append(feed)
             self._running.add(asyncio.create_task(self._subscriber(feed, number).run()))
 
-    async def publish(self, pid: int, models: int, revision: int) -> dict[str, Any]:
+    async def publish(self, pid: int, models: int, revision: int, tenant: str) -> dict[str, Any]:
         """Publish a workspace; return what it took the process `pid`, once nothing is left to be done.
 
         It is accepted when it is evaluated, compiled, planned and kept; "CPU" and "time" are from then until
         the last Lightbulb has switched, and "CPU afterwards" is until what is replaced has left.
         """
-        workspace = make_workspace(models, revision)
-        files = [pb.WorkspaceFile(path=path, content=body) for path, body in workspace.files.items()]
+        request = _request(make_workspace(models, revision, tenant), tenant)
         async with grpc.aio.insecure_channel(self._target, options=OPTIONS) as channel:
             stub = pb_grpc.ControlPlaneStub(channel)
             with Meter(pid) as meter:
                 asked = time.time()
-                answer = await stub.Publish(pb.PublishRequest(files=files), timeout=PUBLISH_SECONDS)
+                answer = await stub.Publish(request, timeout=PUBLISH_SECONDS)
                 if answer.problems or answer.unchanged:
                     raise Unexpected(f"publish: {answer}")
-                active = await self._all_at(answer.generation)
+                active = await self._all_at(answer.generation, tenant)
                 settled = await _settled(stub, answer.generation)
             entry = (await stub.GetHistory(pb.GetHistoryRequest(limit=1))).entries[0]
         accepted_cpu, active_cpu, settled_cpu = map(meter.cpu_at, (entry.published_at, active, settled))
@@ -81,6 +85,49 @@ class Lightbulbs:
             "time": active - entry.published_at,
             "CPU afterwards": settled_cpu - active_cpu,
         }
+
+    async def publish_platform(self, models: int, tenants: list[str]) -> dict[str, Any]:
+        """Publish the platform's part, for tenants of so many models each."""
+        workspace = make_platform(models * len(tenants), tenants)
+        async with grpc.aio.insecure_channel(self._target, options=OPTIONS) as channel:
+            stub = pb_grpc.ControlPlaneStub(channel)
+            answer = await stub.Publish(_request(workspace, PLATFORM), timeout=PUBLISH_SECONDS)
+        if answer.problems:
+            raise Unexpected(f"publish: {answer}")
+        return {}
+
+    async def publish_all(self, pid: int, models: int, revision: int, tenants: list[str]) -> dict[str, Any]:
+        """Publish for every tenant at once; return the seconds until the last is active, and the CPU time.
+
+        One that is refused for haste tries again, and `refused` counts that.
+        """
+        refused, began, cpu = 0, time.time(), cpu_seconds(pid)
+        async with grpc.aio.insecure_channel(self._target, options=OPTIONS) as channel:
+            stub = pb_grpc.ControlPlaneStub(channel)
+
+            async def publish(tenant: str) -> int:
+                nonlocal refused
+                request = _request(make_workspace(models, revision, tenant), tenant)
+                while True:
+                    try:
+                        answer = await stub.Publish(request, timeout=PUBLISH_SECONDS)
+                    except grpc.aio.AioRpcError as error:
+                        if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                            raise
+                        refused += 1
+                        await asyncio.sleep(LOOK_SECONDS)
+                        continue
+                    if answer.problems or answer.unchanged:
+                        raise Unexpected(f"publish: {answer}")
+                    return answer.generation
+
+            numbers = await asyncio.gather(*map(publish, tenants))
+            for tenant, number in zip(tenants, numbers, strict=True):
+                await self._all_at(number, tenant)
+            took = time.time() - began
+            for number in numbers:
+                await _settled(stub, number)
+        return {"time": took, "CPU": cpu_seconds(pid) - cpu, "refused": refused}
 
     async def roll_back(self, pid: int, times: int) -> dict[str, Any]:
         """Roll back and forth, `times` times, each once the process `pid` is at rest.
@@ -110,17 +157,20 @@ class Lightbulbs:
         status = await stub.GetStatus(pb.GetStatusRequest(), timeout=SWITCH_SECONDS)
         return next(each for each in reversed(status.live_generations) if each != status.active_generation)
 
-    async def _all_at(self, generation: int) -> float:
-        """Return when the last feed had switched to a generation."""
+    async def _all_at(self, generation: int, tenant: str = "") -> float:
+        """Return when the last feed had switched to a generation of a tenant."""
+
+        def number(feed: Feed) -> int:
+            return feed.tables.generations.get(tenant or DEFAULT_TENANT, NO_ACTIVE).number
 
         def there() -> bool:
-            return all(feed.tables.generation.number == generation for feed in self._feeds)
+            return all(number(feed) == generation for feed in self._feeds)
 
         try:
             async with asyncio.timeout(SWITCH_SECONDS), self._news:
                 await self._news.wait_for(there)
         except TimeoutError as error:
-            found = sorted({feed.tables.generation.number for feed in self._feeds})
+            found = sorted({number(feed) for feed in self._feeds})
             raise Unexpected(f"generation {generation}: Lightbulbs are at {found} instead") from error
         return max(self._switched.values())
 
@@ -135,13 +185,18 @@ class Lightbulbs:
 
         return Subscriber(
             target=self._target,
-            node=Node(id=f"lightbulb/{number}", metadata={"kind": "lightbulb"}),
+            node=Node(id=f"lightbulb/{number}", metadata={"kind": "lightbulb", TENANTS: ""}),
             types=TYPES,
             apply=apply,
             afresh=AFRESH,
             opened=feed.open_stream,
             backoff=Backoff(limit=LONGEST_PAUSE),
         )
+
+
+def _request(workspace: Workspace, tenant: str) -> pb.PublishRequest:
+    files = [pb.WorkspaceFile(path=path, content=body) for path, body in workspace.files.items()]
+    return pb.PublishRequest(files=files, tenant=tenant)
 
 
 async def _rest(pid: int) -> None:
@@ -158,7 +213,7 @@ async def _settled(stub: pb_grpc.ControlPlaneStub, generation: int) -> float:
     """Return when nothing was left to do; raise Unexpected when somebody was passed over."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline:
-        events = (await stub.GetEvents(pb.GetEventsRequest(limit=10))).events
+        events = (await stub.GetEvents(pb.GetEventsRequest(limit=EVENTS))).events
         own = {event.action: event for event in events if event.generation == generation}
         if "activated" in own and own["activated"].detail:
             raise Unexpected(f"generation {generation}: {own['activated'].detail}")
@@ -178,6 +233,10 @@ async def main() -> None:
             lightbulbs.start(**how)
         elif do == "publish":
             return await lightbulbs.publish(**how)
+        elif do == "publish all":
+            return await lightbulbs.publish_all(**how)
+        elif do == "publish platform":
+            return await lightbulbs.publish_platform(**how)
         elif do == "roll back":
             return await lightbulbs.roll_back(**how)
         return {}

@@ -1,12 +1,15 @@
 """Decides on the newest state and commits it; again, when somebody else was first.
 
-Any replica commits; the store's compare-and-set sees to it that two at once don't undo each other. A request
-that is repeated with the same id is answered as the first was.
+Any replica commits; the store's compare-and-set sees to it that two at once don't undo each other. Those of
+one replica, its own steps too, decide in turn (`Replica.deciding`), so that only other replicas can be first.
+What takes long, such as a plan, is prepared before one's turn, and stays good unless what it stands on has
+changed meanwhile. A request that is repeated with the same id is answered as the first was.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -19,8 +22,13 @@ from controlplane.rollout.state import Moment
 from controlplane.store.contract import Change, Conflict, Event, LogEntry, NotFound, StoreError
 from lightbulb.model import DEFAULT_TENANT
 
+log = logging.getLogger(__name__)
+
 ATTEMPTS = 8
 """How often an operation is decided anew because somebody else changed the state first."""
+
+PATIENCE = 3
+"""How often something is prepared in vain, before that is done in one's turn, while the others wait."""
 
 KEPT_GENERATIONS = 500
 """Generations whose content is kept, the newest of the log; of those before them only the log's line is."""
@@ -69,6 +77,10 @@ class UnknownGeneration(NotFound):
         self.about = {"generation": str(number)}
 
 
+Decide = Callable[[StoreView], Awaitable[Step]]
+Prepare = Callable[[StoreView], Awaitable[object]]
+
+
 class Commits:
     """Commits at one replica."""
 
@@ -76,26 +88,42 @@ class Commits:
         """Commit there."""
         self._replica = replica
 
-    async def carry_out(self, decide: Callable[[StoreView], Awaitable[Step]], caller: Caller) -> Outcome:
-        """Decide on the newest state and commit, again when somebody else was first."""
+    async def carry_out(self, decide: Decide, caller: Caller, prepare: Prepare | None = None) -> Outcome:
+        """Decide on the newest state and commit, again when somebody else was first.
+
+        `prepare` does what takes long. `decide` follows it, and raises Conflict if that is good no more.
+        """
         last: StoreError | None = None
-        for _ in range(ATTEMPTS):
-            known = await self._replica.refresh()
-            done = await self.done(caller)
-            if done is not None:
-                return done
-            step = await decide(known)
-            if step.following == known.lanes and not caller.request_id:
-                return replace(step.outcome, version=known.version)
-            outcome = replace(step.outcome, version=known.version + 1, request_digest=caller.digest)
-            step = replace(step, outcome=outcome)
+        for attempt in range(ATTEMPTS):
+            patient = attempt < PATIENCE
+            if prepare is not None and patient:
+                known = await self._replica.refresh()
+                done = await self.done(caller)
+                if done is not None:
+                    return done
+                await prepare(known)
             try:
-                await self._replica.commit(self._change(known, step, caller))
+                async with self._replica.deciding:
+                    return await self._in_turn(decide, caller, None if patient else prepare)
             except Conflict as error:
+                log.info("%s is decided anew: %s", caller.tenant, error)
                 last = error
-                continue
-            return step.outcome
         raise Conflict(f"others changed the rollout {ATTEMPTS} times meanwhile; try again") from last
+
+    async def _in_turn(self, decide: Decide, caller: Caller, prepare: Prepare | None) -> Outcome:
+        known = await self._replica.refresh()
+        done = await self.done(caller)
+        if done is not None:
+            return done
+        if prepare is not None:
+            await prepare(known)
+        step = await decide(known)
+        if step.following == known.lanes and not caller.request_id:
+            return replace(step.outcome, version=known.version)
+        outcome = replace(step.outcome, version=known.version + 1, request_digest=caller.digest)
+        step = replace(step, outcome=outcome)
+        await self._replica.commit(self._change(known, step, caller))
+        return step.outcome
 
     async def done(self, caller: Caller) -> Outcome | None:
         """Return what a request came to before, if it did. Raises RequestIdUsed."""
@@ -169,3 +197,22 @@ class Commits:
         except NotFound as error:
             unknown = error
         raise UnknownGeneration(number) from unknown
+
+
+def ahead(decide: Decide) -> tuple[Decide, Prepare]:
+    """Return what decides in one's turn, and prepares it, of a `decide` that takes long.
+
+    What it prepares stays good until the state is another.
+    """
+    prepared: tuple[int, Step] | None = None
+
+    async def prepare(known: StoreView) -> None:
+        nonlocal prepared
+        prepared = known.version, await decide(known)
+
+    async def take(known: StoreView) -> Step:
+        if prepared is None or prepared[0] != known.version:
+            raise Conflict("the state is another by now")
+        return prepared[1]
+
+    return take, prepare

@@ -14,23 +14,22 @@ from dataclasses import dataclass, replace
 
 from controlplane.admin.commits import Caller, Commits, Step
 from controlplane.admin.compiler_messages import Planned
-from controlplane.admin.compilers import CompiledWorkspace, Compilers
+from controlplane.admin.compilers import Compilers
 from controlplane.admin.outcome import Outcome
 from controlplane.admin.planner import DoesNotFit, base_of, room_for
 from controlplane.admin.platform import PlatformOperator
+from controlplane.admin.publishing import Publishing
 from controlplane.model import PLATFORM, Platform, Workspace
-from controlplane.planning.beside import Release
-from controlplane.problems import Problem, WorkspaceError, told
+from controlplane.planning.beside import Base, Release
+from controlplane.problems import told
 from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout import operations
 from controlplane.rollout.events import EventKind
-from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.operations import NoRoom, NotAPublisher, NotLoaded, OfAnotherTenant, UnknownTenant
 from controlplane.rollout.state import Generation
-from controlplane.rules.platform import FLEET, fleet_of
 from controlplane.rules.workspace import content_hash
 from controlplane.rules.yaml_file import suggest
-from controlplane.store.contract import LogEntry, NotFound
+from controlplane.store.contract import Conflict, LogEntry, NotFound
 from lightbulb.model import DEFAULT_TENANT
 
 log = logging.getLogger(__name__)
@@ -75,37 +74,36 @@ class Operator:
             return await self._platform.publish(workspace, caller, dry_run=dry_run)
         source_hash = await asyncio.to_thread(content_hash, workspace)
         async with contextlib.AsyncExitStack() as stack:
-            compiled: CompiledWorkspace | None = None
-            fleet: bytes | None = None
+            publishing = Publishing(
+                workspace,
+                caller.tenant,
+                self._compilers,
+                stack,
+                lambda known: self._base(known, caller.tenant),
+            )
 
-            async def compile_for(known: StoreView) -> CompiledWorkspace:
-                """Compile it with the fleet that it is to stand on, unless that is done."""
-                nonlocal compiled, fleet
-                whole = _with_fleet(workspace, known.platform, caller)
-                if compiled is None or fleet != whole.files.get(FLEET):
-                    compiled = await stack.enter_async_context(self._compilers.compiled(whole))
-                    fleet = whole.files.get(FLEET)
-                return compiled
+            async def prepare(known: StoreView) -> None:
+                if await self._newest_like(known, caller.tenant, source_hash) is None:
+                    await publishing.plan_for(known, source_hash)
 
             async def decide(known: StoreView) -> Step:
-                same = await asyncio.to_thread(self._newest_of, known, caller.tenant, source_hash)
+                same = await self._newest_like(known, caller.tenant, source_hash)
                 if same is not None:
                     return self._unchanged(known, same.number, same.content_hash)
-                ready = await compile_for(known)
-                lanes, quota = self._base(known, caller.tenant), _quota(known, caller.tenant)
-                base = await asyncio.to_thread(base_of, lanes, caller.tenant, known.generations, quota)
-                planned = await ready.plan(base, source_hash)
+                planned = await publishing.planned_for(known)
+                if planned is None:
+                    raise Conflict("what its plan stands on has changed")
                 step = await asyncio.to_thread(self._publish, known, planned, source_hash, caller)
-                warnings = told(ready.warnings, MAX_WARNINGS)
+                warnings = told(publishing.warnings, MAX_WARNINGS)
                 return replace(step, outcome=replace(step.outcome, warnings=warnings))
 
             # Before the state is read that it is to follow: it takes its time, and the state moves on.
             known = await self._replica.refresh()
             _check_publisher(known.platform, caller)
-            same_content = await asyncio.to_thread(self._newest_of, known, caller.tenant, source_hash)
+            same_content = await self._newest_like(known, caller.tenant, source_hash)
             if same_content is None and await self._commits.done(caller) is None:
-                await compile_for(known)
-            return await self._commits.carry_out(decide, caller)
+                await publishing.compile_for(known)
+            return await self._commits.carry_out(decide, caller, prepare)
 
     async def roll_back(self, back: Back, caller: Caller) -> Outcome:
         """Make a loaded generation active, or publish its content again.
@@ -154,6 +152,9 @@ class Operator:
         entry = self._commits.entry(newest) if newest else None
         return entry if entry is not None and entry.source_hash == source_hash else None
 
+    async def _newest_like(self, known: StoreView, tenant: str, source_hash: str) -> LogEntry | None:
+        return await asyncio.to_thread(self._newest_of, known, tenant, source_hash)
+
     def _publish(self, known: StoreView, planned: Planned, source_hash: str, caller: Caller) -> Step:
         stored = self._replica.store.put_blob(planned.content)
         return self._on_its_way(known, stored, source_hash, planned.release, caller, EventKind.PUBLISHED)
@@ -199,8 +200,7 @@ class Operator:
     def _reload(self, known: StoreView, number: int, caller: Caller) -> Step:
         generation = self.generation(number)
         try:
-            quota = _quota(known, caller.tenant)
-            base = base_of(self._base(known, caller.tenant), caller.tenant, known.generations, quota)
+            base = self._base(known, caller.tenant)
             release = room_for(generation.plan, base)
         except DoesNotFit as error:
             raise NoRoom(
@@ -221,12 +221,12 @@ class Operator:
             return "Its content isn't kept any more: publish its files anew"
         return f"To load it, which takes as long as a publish: lightbulb rollback {number} --reload"
 
-    def _base(self, known: StoreView, tenant: str) -> Lanes:
+    def _base(self, known: StoreView, tenant: str) -> Base:
         """Return what a publish comes beside: should another of the tenant be on its way, that goes first."""
-        rollout = known.lanes.of(tenant)
-        if rollout is None or not rollout.target:
-            return known.lanes
-        return known.lanes.after(tenant, operations.withdraw(rollout, None, self._commits.at(known)))
+        lanes, rollout = known.lanes, known.lanes.of(tenant)
+        if rollout is not None and rollout.target:
+            lanes = lanes.after(tenant, operations.withdraw(rollout, None, self._commits.at(known)))
+        return base_of(lanes, tenant, known.generations, _quota(known, tenant))
 
     def _on_its_way(  # noqa: PLR0913, PLR0917 - what a log entry holds
         self,
@@ -260,24 +260,6 @@ class Operator:
             entry=entry,
             forget="" if entry.content_hash == pushed_out else pushed_out,
         )
-
-
-def _with_fleet(workspace: Workspace, platform: Platform | None, caller: Caller) -> Workspace:
-    """Return a tenant's workspace with the platform's fleet in it; as it is where there is no platform."""
-    if platform is None:
-        return workspace
-    if FLEET in workspace.files:
-        raise WorkspaceError(
-            [
-                Problem(
-                    file=FLEET,
-                    code="FLEET_OF_PLATFORM",
-                    message="the fleet is the platform's here",
-                    remedy="take the file out; to change it: lightbulb publish FOLDER --tenant platform",
-                )
-            ]
-        )
-    return Workspace(files={**workspace.files, FLEET: fleet_of(platform, caller.tenant)})
 
 
 def _check_publisher(platform: Platform | None, caller: Caller) -> None:

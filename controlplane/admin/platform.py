@@ -7,10 +7,10 @@ publish of each tenant that it touches, which loads before it routes, as every p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from controlplane.admin.commits import Caller, Commits, Step
+from controlplane.admin.commits import Caller, Commits, Decide, Prepare, Step, ahead
 from controlplane.admin.compilers import Compilers
 from controlplane.admin.outcome import Outcome
 from controlplane.admin.planner import base_of
@@ -79,7 +79,7 @@ class PlatformOperator:
         if dry_run:
             known = await self._replica.refresh()
             return (await asyncio.to_thread(decide, known)).outcome
-        outcome = await self._commits.carry_out(lambda known: asyncio.to_thread(decide, known), caller)
+        outcome = await self._commits.carry_out(*_ahead(decide, caller))
         for tenant in outcome.replanned:
             await self._follow(tenant, platform, caller)
         return outcome
@@ -97,7 +97,7 @@ class PlatformOperator:
                 return Step(following=known.lanes, outcome=Outcome(generation=number, unchanged=True))
             return self._on_its_way(known, found, own)
 
-        await self._commits.carry_out(lambda known: asyncio.to_thread(decide, known), own)
+        await self._commits.carry_out(*_ahead(decide, own))
 
     def _taken(
         self, known: StoreView, content: bytes, source_hash: str, caller: Caller, outcome: Outcome
@@ -131,6 +131,12 @@ class PlatformOperator:
             detail=caller.message,
             entry=_entry(number, stored, source_hash, caller, at.now),
         )
+
+
+def _ahead(decide: Callable[[StoreView], Step], caller: Caller) -> tuple[Decide, Caller, Prepare]:
+    """Return how to carry out what takes as long as several plans."""
+    take, prepare = ahead(lambda known: asyncio.to_thread(decide, known))
+    return take, caller, prepare
 
 
 def _entry(number: int, stored: str, source_hash: str, caller: Caller, now: float) -> LogEntry:

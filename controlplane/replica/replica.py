@@ -61,6 +61,8 @@ class Replica:
         self.policy = policy or Policy()
         self.progress: Mapping[str, Progress] = {}
         """By tenant, what the consumers of its phase say; without those whose rollout is settled."""
+        self.deciding = asyncio.Lock()
+        """Held by whoever decides on what is known and commits it: of this replica, one at a time."""
         self._everybody: tuple[Consumer, ...] = ()
         self.ads = AdsServer(
             self._view,
@@ -195,16 +197,21 @@ class Replica:
             return False
         now = self.now
         self.progress = self._progress(known, known.desired_state, now)
-        lease = self._store_watcher.lease
-        if lease is None:
+        if self._store_watcher.lease is None:
             return False
         following, happened = self._next(known, Moment(now, known.version + 1))
         if following == known.lanes:
             return False
-        # Who reads the step must find what it was decided on.
-        await asyncio.to_thread(self._reports.write)
-        body = lanes_to_bytes(following)
-        await self.commit(Change(expected=known.version, body=body, token=lease.token, events=happened))
+        async with self.deciding:
+            lease = self._store_watcher.lease
+            if lease is None:
+                return False
+            if self.known is not known:
+                return True  # somebody was first: it is decided on what is shown
+            # Who reads the step must find what it was decided on.
+            await asyncio.to_thread(self._reports.write)
+            body = lanes_to_bytes(following)
+            await self.commit(Change(expected=known.version, body=body, token=lease.token, events=happened))
         for event in happened:
             log.info("%s: generation %d: %s %s", event.tenant, event.generation, event.action, event.detail)
         return True

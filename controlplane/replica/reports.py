@@ -108,7 +108,7 @@ class Reports:
         replica was there, it has seen who went. Raises Unreachable, also while another process of this
         name may be there.
         """
-        heard = self.read(now)
+        heard = self.read(now, own=True)
         if heard.is_taken:
             raise Unreachable(
                 f"another control plane is called {self._name}, or was until a moment ago; it is waited for "
@@ -120,14 +120,15 @@ class Reports:
         mine = [former] if former is not None else []
         return adopt([*ended, *mine], now, policy) if alone else adopt(mine, None, policy)
 
-    def read(self, now: float) -> Heard:
-        """Read what the others say. Raises Unreachable."""
+    def read(self, now: float, *, own: bool = False) -> Heard:
+        """Read what the others say; and what this one's `own` last life said. Raises Unreachable."""
         with self._reading:
             written = self._written
             raw = self._store.reports()
             bodies = {name: body for name, body in raw.items() if not name.endswith(_BEAT)}
             beats = _beats(raw)
-            parsed = _parsed(bodies, self.heard)
+            wanted = {name: body for name, body in bodies.items() if own or name != self._name}
+            parsed = _parsed(wanted, self.heard)
             self.heard = Heard(
                 at=now,
                 after=written,
