@@ -11,6 +11,7 @@ from controlplane.rules.definitions import Definitions
 from controlplane.rules.fixed_values import usual_case
 from controlplane.rules.oddities import unfit
 from controlplane.rules.shapes import ContextCondition, Overrides, Rule, Shift
+from controlplane.rules.unit import UNITS, unit_text
 from lightbulb.model import FIXED_ATTRIBUTES, All, AnyOf, Comparison, Condition, Not, Operator
 
 CLOSE = 0.85
@@ -23,6 +24,9 @@ def doubts(rules: Iterable[Rule], definitions: Definitions) -> Iterator[Problem]
         for code, message, remedy in _of_rule(rule):
             source = rule.source
             yield _warning(source.file, source.line, source.rule, (code, message, remedy))
+    for test in definitions.experiments.values():
+        for said in _of_unit(test.unit):
+            yield _warning(test.location.file, test.location.line, "", said)
     for place, condition in _defined(definitions):
         for said in _of_condition(condition):
             yield _warning(place.file, place.line, "", said)
@@ -48,6 +52,10 @@ def _warning(file: str, line: int, rule: str, said: _Said) -> Problem:
 
 
 def _of_rule(rule: Rule) -> Iterator[_Said]:
+    if isinstance(rule, Shift):
+        yield from _of_unit(rule.unit)
+        if rule.end == rule.start:
+            yield "SHIFT_TO_ITSELF", "it shifts to the model that it shifts from", "name another model in to"
     match rule:
         case Overrides(clients=()):
             yield (
@@ -59,6 +67,13 @@ def _of_rule(rule: Rule) -> Iterator[_Said]:
             yield "PERMITS_NOTHING", "permitOverrides is empty: nothing may be asked for", "add a model"
         case ContextCondition(when=when) | Shift(when=when) if when is not None:
             yield from _of_condition(when)
+
+
+def _of_unit(attribute: str) -> Iterator[_Said]:
+    close = [] if unit_text(attribute) in UNITS else get_close_matches(attribute.lower(), UNITS, 1, CLOSE)
+    if close:
+        message = f"the unit {attribute} is an attribute of your own, not {close[0]}"
+        yield "UNIT", message, f"did you mean {close[0]}?"
 
 
 def _of_condition(condition: Condition) -> Iterator[_Said]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from controlplane.rules.oddities import unfit
 from lightbulb.model import FIXED_ATTRIBUTES, Comparison, Operator
 from lightbulb.resolution.operators import OPERATORS, Kind
-from lightbulb.rpc.messages import MAX_ATTRIBUTE, MAX_FIELD
+from lightbulb.rpc.messages import MAX_ATTRIBUTE, MAX_FIELD, MAX_LIST
 
 _ASSIGNED = """
 AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY
@@ -51,6 +51,9 @@ _ANY_TEXT = frozenset(
         Operator.CONTAINS_IGNORING_CASE,
     }
 )
+_LONGER = {Operator.SIZE_EQ: MAX_LIST, Operator.SIZE_GE: MAX_LIST, Operator.SIZE_GT: MAX_LIST - 1}
+"""The largest bounds that a list can meet."""
+
 _LISTS = frozenset({Operator.HAS_ANY, Operator.HAS_ALL})
 
 
@@ -74,6 +77,9 @@ def never_true(comparison: Comparison) -> Never | None:
     if "semver" in comparison.operator.value and _has_gap(str(comparison.values[0])):
         remedy = "write letters and digits between its dots, after the +"
         return Never(f"{comparison.values[0]!r} is not a semantic version", remedy)
+    longest = _LONGER.get(comparison.operator)
+    if longest is not None and float(comparison.values[0]) > longest:
+        return Never(f"clients send lists of up to {MAX_LIST} elements", "write less")
     fixed = name in FIXED_ATTRIBUTES
     most = MAX_FIELD if fixed else MAX_ATTRIBUTE
     for value in comparison.values:

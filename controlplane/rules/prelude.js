@@ -130,6 +130,8 @@
       return method + " " + sign;
     };
     const strictly = (options) => {
+      if (options === null || typeof options !== "object")
+        throw new TypeError("semver() takes {strict: true} at its end, not " + stringify(options));
       for (const key of objectKeys(options))
         if (key !== "strict" || typeof options[key] !== "boolean")
           throw new TypeError("semver() takes {strict: true} at its end, not " + stringify(options));
@@ -159,7 +161,7 @@
       semver: (sign, version, ...options) => {
         const op = signed("semver", [...SIGNS, "~", "^"], sign);
         if (options.length) exactly(1, name + ".semver's options", options);
-        return compare(strictly(options[0] ?? {}) + op, texts(name + ".semver", [version]));
+        return compare((options.length ? strictly(options[0]) : "") + op, texts(name + ".semver", [version]));
       },
       hasAny: some("hasAny", "has any", scalars),
       hasAll: some("hasAll", "has all", scalars),
@@ -194,7 +196,8 @@
   });
 
   // Which segments there are, no rule can ask: what a file gives doesn't depend on segments.yaml.
-  function segment(name) {
+  function segment(...given) {
+    const [name] = exactly(1, "segment", given);
     if (typeof name !== "string" || !name) throw new TypeError("a segment's name is a string");
     return {__proto__: open, segment: name};
   }
@@ -279,16 +282,21 @@
       default: bad(typeof value === "undefined" ? "undefined" : "a " + typeof value);
     }
     if (value === null) return "null";
+    if (value === given.context) bad("context itself: write context.country.eq(...), say");
+    if (value === given.Objectives || value === given.constants) bad("all of a set: write one name of it");
     if (depth > setup.depth) bad("nested deeper than " + setup.depth + " levels", "TOO_DEEP");
     if (parents.includes(value)) bad("part of itself");
     if (typeof value.then === "function") bad("a promise or another thenable", "THENABLE");
     const inside = [...parents, value], parts = [];
     if (isArray(value)) {
+      if (objectKeys(value).length > value.length) bad("a list that has more than its elements");
       for (let i = 0; i < value.length; i++) parts.push(canonical(value[i], path + "[" + i + "]", depth + 1, inside));
       return "[" + parts.join(",") + "]";
     }
     const prototype = prototypeOf(value);
     if (prototype !== objectPrototype && prototype !== open && prototype !== null) bad("not a plain object");
+    if (prototype === open && typeof value.exists === "function")
+      bad("an attribute that is compared with nothing: write .eq(...) after it, say");
     for (const key of keys(value)) if (typeof key === "symbol") bad("an object with a symbol for a key");
     for (const key of objectKeys(value).sort()) {
       wellFormed(key, place);

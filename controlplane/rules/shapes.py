@@ -233,7 +233,7 @@ class _Reader:
             raise self.complain(path, "not a number from 0 to 100", "write for example 25")
         exact = Decimal(repr(percent)) * 100  # the shortest decimal that is this number: what was written
         if exact % 1:
-            nearest = f"{round(percent, 2):g}"
+            nearest = f"{min(max(round(percent, 2), 0.01), 99.99):g}"
             raise self.complain(path, f"{percent} has more than two decimals", f"write for example {nearest}")
         return int(exact)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from lightbulb.rpc.messages import MAX_FIELD
+
 USER = "user"
 
 _ATTRIBUTES: Mapping[str, str] = MappingProxyType(
@@ -19,6 +21,8 @@ def read_unit(text: str, complain: Callable[[str, str], Exception]) -> str:
     """Return the attribute whose value is hashed, empty for the user's id; raise what `complain` returns."""
     if text == "user_id":
         raise complain("user_id is no attribute", "write user")
+    if len(text) > MAX_FIELD:
+        raise complain(f"{len(text)} characters; an attribute's name has up to {MAX_FIELD}", "shorten it")
     return _ATTRIBUTES.get(text, text)
 
 

@@ -127,3 +127,20 @@ def test_check_tells_what_is_so_in_effect(tmp_path: Path) -> None:
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert lines[1] == "Ranking plain@1 12345 0 50% to fraud@2 0"
     assert lines[2:-1] == ["objective users get", "Ranking 50% plain@1", "Ranking 50% fancy@1"]
+
+
+def test_a_unit_that_is_almost_a_known_one_is_doubted() -> None:
+    tests = GOOD["experiments.yaml"] + "  - {id: 9, cells: {1: 100}, unit: Session}\n"
+    said = [
+        each for each in compile_and_warn(workspace(experiments_yaml=tests)).warnings if each.code == "UNIT"
+    ]
+    (problem,) = said
+    assert (problem.file, problem.line, problem.remedy) == ("experiments.yaml", 11, "did you mean session?")
+
+
+def test_a_shift_to_the_model_that_it_shifts_from_is_doubted() -> None:
+    more = rule('shift: {from: {name: "plain"}, to: {name: "plain"}, percent: 5}')
+    codes = [
+        each.code for each in compile_and_warn(workspace(more_js=more)).warnings if each.file == "more.js"
+    ]
+    assert "SHIFT_TO_ITSELF" in codes
