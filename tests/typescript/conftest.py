@@ -60,8 +60,11 @@ def _installed() -> Path:
         for file in files:
             shutil.copy(file, beside)
         _install(npm, Path(beside))
-        if not place.exists():  # another process may have been faster
+        try:
             Path(beside).rename(place)
+        except OSError:  # another process was faster
+            assert place.exists()
+        else:
             Path(beside).mkdir()  # for the end of this block
     return place
 
