@@ -196,6 +196,8 @@ class ConsumerTracker:
             unknown=self._snapshots.unknown(takes),
             waiting_for=waiting_for,
             refusals=refusals,
+            refused_before=() if refusals or synced else known.refused_before,
+            refused_numbers=() if refusals or synced else known.refused_numbers,
             synced_since=now if first else known.synced_since,
             unsynced_since=(known.unsynced_since or now) if waiting_for or refusals else 0.0,
         )
@@ -219,8 +221,10 @@ class ConsumerTracker:
         """Return what was seen of a consumer, told apart by tenant."""
         behind: Mapping[str, Arrears] = {}
         if seen.waiting_for or seen.refusals:
-            before = replace(known, refusals=seen.refusals, waiting_for=seen.waiting_for)
-            behind = arrears(before, names_owed(stream, snapshot), self._ownership, self._lanes, now)
+            before = replace(known, waiting_for=seen.waiting_for or known.waiting_for)
+            behind = arrears(
+                before, seen.refusals, names_owed(stream, snapshot), self._ownership, self._lanes, now
+            )
         return replace(
             seen,
             routes=routes_of(known, self._lanes, behind) if known.kind == "sidecar" else known.routes,
@@ -241,6 +245,8 @@ class ConsumerTracker:
             shard=shard,
             address=address,
             routes=trace.routes if trace is not None else (),
+            refused_before=trace.refused_before if trace is not None else (),
+            refused_numbers=trace.refused_numbers if trace is not None else (),
             since=now,
         )
 

@@ -64,12 +64,17 @@ def _not_all_held(stream: StreamStatus, snapshot: Snapshot) -> Collection[str]:
     ]
 
 
-def arrears(
-    seen: Consumer, owed: Owed, ownership: Ownership, lanes: Lanes, now: float
+def arrears(  # noqa: PLR0913, PLR0917 - a pure function of all that counts
+    known: Consumer,
+    refusals: Collection[Refusal],
+    owed: Owed,
+    ownership: Ownership,
+    lanes: Lanes,
+    now: float,
 ) -> Mapping[str, Arrears]:
     """Return tenant -> how a consumer is behind with what that one shows; not of those it is in step with.
 
-    `seen` has what it refuses now, and its arrears as they were.
+    `known` has its arrears as they were.
     """
     waiting: dict[str, set[str]] = {}
     for type_url, names in owed.items():
@@ -77,13 +82,13 @@ def arrears(
             for tenant in ownership.of(type_url, name):
                 waiting.setdefault(tenant, set()).add(type_url)
     refused: dict[str, list[Refusal]] = {}
-    for refusal in seen.refusals:
+    for refusal in refusals:
         for tenant in ownership.of(refusal.resource_type, refusal.resource):
             refused.setdefault(tenant, []).append(refusal)
     routed = lanes.routed
     found: dict[str, Arrears] = {}
     for tenant in sorted(waiting.keys() | refused.keys()):
-        before, own = seen.for_tenant(tenant), tuple(refused.get(tenant, ()))
+        before, own = known.for_tenant(tenant), tuple(refused.get(tenant, ()))
         found[tenant] = Arrears(
             waiting_for=tuple(sorted(waiting.get(tenant, ()))),
             refusals=own,

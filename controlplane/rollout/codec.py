@@ -275,6 +275,8 @@ def _consumer_to_proto(consumer: Consumer) -> pb.StoredConsumer:
         tenants=sorted(consumer.tenants or ()),
         unknown=consumer.unknown,
         loading=map(loading_to_proto, consumer.loading),
+        refused_before=map(refusal_to_proto, consumer.refused_before),
+        refused_numbers=consumer.refused_numbers,
         synced_by_tenant={
             tenant: pb.StoredSynced(version=version, at=at)
             for tenant, (version, at) in consumer.synced_by_tenant.items()
@@ -342,6 +344,8 @@ def _consumer_from_proto(message: pb.StoredConsumer) -> Consumer:
         tenants=frozenset(message.tenants) if message.takes_part else None,
         unknown=tuple(message.unknown),
         loading=tuple(map(loading_from_proto, message.loading)),
+        refused_before=tuple(map(refusal_from_proto, message.refused_before)),
+        refused_numbers=tuple(message.refused_numbers),
         synced_by_tenant={
             tenant: (each.version, each.at) for tenant, each in sorted(message.synced_by_tenant.items())
         },

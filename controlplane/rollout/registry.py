@@ -54,6 +54,9 @@ IN_STEP = Arrears()
 Synced = tuple[int, float]
 """The version of the head that a consumer came into step with, and when, in seconds of the store's clock."""
 
+MAX_REFUSED = 100
+"""Refusals of a stream that has ended which are remembered."""
+
 NEVER_SYNCED: Mapping[str, Synced] = MappingProxyType({})
 
 
@@ -88,6 +91,10 @@ class Consumer:
     """Its replica shows it the newest version of the rollout."""
     by_tenant: Mapping[str, Arrears] | None = None
     """Tenant -> how it is behind with that one; None: there is one, or it isn't known whose it is."""
+    refused_before: tuple[Refusal, ...] = ()
+    """What it refused on the stream before, until it has taken all, or refuses again."""
+    refused_numbers: tuple[int, ...] = ()
+    """The generations that it refused these of, as `refused_of`; of each tenant one."""
     tenants: frozenset[str] | None = None
     """It takes what is of these alone, so that no others wait for it; None: everybody's."""
     unknown: tuple[str, ...] = ()
@@ -121,6 +128,7 @@ class Consumer:
             unsynced_since=own.unsynced_since,
             refused_of=own.refused_of,
             loading=self.loading if own.waiting_for else (),
+            refused_before=() if own.refusals else self.refused_before,
             by_tenant=None,
         )
 
@@ -136,10 +144,16 @@ class Consumer:
             waiting_for=(),
             refusals=(),
             refused_of=0,
+            refused_before=self.refusals[:MAX_REFUSED] or self.refused_before,
+            refused_numbers=self._refused_numbers() or self.refused_numbers,
             unsynced_since=0.0,
             by_tenant=None,
             loading=(),
         )
+
+    def _refused_numbers(self) -> tuple[int, ...]:
+        behind = [each.refused_of for each in (self.by_tenant or {}).values()]
+        return tuple(sorted({self.refused_of, *behind} - {0}))
 
     def departed(self, at: float) -> Consumer:
         """Return what is left of it once it has said goodbye.
@@ -159,14 +173,16 @@ class Consumer:
         """
         if not refusals or not routed:
             return 0
+        # Also on the stream before: a broken sidecar that connects anew has nothing against what is new.
         # By name: who refuses an objective's scope refuses its routes too, in every version of them.
         # A port that is taken meanwhile has to do with no generation.
         now, before = (
             {(each.what, each.reason) for each in one if not each.of_listener}
-            for one in (refusals, self.refusals)
+            for one in (refusals, self.refusals or self.refused_before)
         )
-        same = now <= before and self.refused_of in routed
-        return self.refused_of if same else routed[-1]
+        numbers = (self.refused_of,) if self.refusals else self.refused_numbers
+        same = next((number for number in numbers if number in routed), 0)
+        return same if same and now <= before else routed[-1]
 
     def remembered(self, now: float, policy: Policy) -> bool:
         """Say whether it counts though it is gone; hosts do for a day, in case they are all there is."""

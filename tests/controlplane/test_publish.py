@@ -260,6 +260,23 @@ def test_a_sidecar_that_refuses_what_is_live_stops_no_publish(store: str, object
     run(scenario)
 
 
+def test_a_broken_sidecar_that_connects_anew_meanwhile_stops_no_publish(store: str) -> None:
+    async def scenario() -> None:
+        broken = sidecar("broken")
+        broken.refuses = {"Ranking": "unknown extension"}
+        async with world(store, replace(POLICY, routing=60)) as it, connected(it.plane.target, broken):
+            await eventually("the refusal", lambda: it.plane.refused() == {"broken": {"Ranking"}})
+            it.lightbulb.hold()
+            number = (await it.plane.publish(2)).generation
+            await it.plane.phase(Phase.ROUTING)
+            await broken.connect(it.plane.target)
+            await eventually("the refusal again", lambda: it.plane.refused() == {"broken": {"Ranking"}})
+            it.lightbulb.release()
+            await it.plane.active(number)
+
+    run(scenario)
+
+
 def test_a_host_that_its_replica_had_nothing_to_show_to_yet_is_waited_for(store: str) -> None:
     def places(version: int) -> dict[str, object]:
         vips = {"a": "vip-a", "b": "vip-b"}
