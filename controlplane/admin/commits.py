@@ -77,6 +77,15 @@ class UnknownGeneration(NotFound):
         self.about = {"generation": str(number)}
 
 
+class LostGeneration(NotFound):
+    """A number that was given up when the store had lost commits."""
+
+    def __init__(self, number: int) -> None:
+        """Name the number."""
+        super().__init__(f"generation {number} was lost with commits of the store; see `lightbulb history`")
+        self.about = {"generation": str(number)}
+
+
 Decide = Callable[[StoreView], Awaitable[Step]]
 Prepare = Callable[[StoreView], Awaitable[object]]
 
@@ -192,8 +201,10 @@ class Commits:
         """Return a line of the log. Blocking. Raises UnknownGeneration."""
         try:
             if number <= MAX_NUMBER:
-                return self._replica.store.entry(number)
+                return _kept(self._replica.store.entry(number))
             unknown = NotFound("no store counts that far")
+        except LostGeneration:
+            raise
         except NotFound as error:
             unknown = error
         raise UnknownGeneration(number) from unknown
@@ -216,3 +227,9 @@ def ahead(decide: Decide) -> tuple[Decide, Prepare]:
         return prepared[1]
 
     return take, prepare
+
+
+def _kept(entry: LogEntry) -> LogEntry:
+    if entry.is_lost:
+        raise LostGeneration(entry.number)
+    return entry

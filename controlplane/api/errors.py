@@ -10,12 +10,13 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 import grpc.aio
 
-from controlplane.admin.commits import UnknownGeneration
+from controlplane.admin.commits import LostGeneration, UnknownGeneration
 from controlplane.admin.compiler_process import CompilerFailed
 from controlplane.admin.compilers import Stopping, TooManyPublishes
 from controlplane.admin.outcome import RequestIdUsed
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.archive import NotKept
+from controlplane.rollout.loss import KnowsLess
 from controlplane.rollout.operations import (
     Moved,
     NoOther,
@@ -32,6 +33,7 @@ from controlplane.rollout.operations import (
     UnknownTenant,
 )
 from controlplane.store.contract import (
+    CommitsLost,
     Conflict,
     Corrupt,
     Fenced,
@@ -102,11 +104,13 @@ KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
         UnknownTenant: ErrorKind(code=_CODE.NOT_FOUND, reason="UNKNOWN_TENANT"),
         NotAPublisher: ErrorKind(code=_CODE.PERMISSION_DENIED, reason="NOT_A_PUBLISHER"),
         NoRoom: _refused("NO_ROOM"),
+        KnowsLess: _refused("REPLICA_KNOWS_LESS"),
         Refused: _refused("REFUSED"),
         UnknownGeneration: ErrorKind(
             code=_CODE.NOT_FOUND, reason="UNKNOWN_GENERATION", resource="generation"
         ),
         NotKept: ErrorKind(code=_CODE.NOT_FOUND, reason="CONTENT_NOT_KEPT", resource="generation"),
+        LostGeneration: ErrorKind(code=_CODE.NOT_FOUND, reason="GENERATION_LOST", resource="generation"),
         NotFound: ErrorKind(code=_CODE.NOT_FOUND, reason="NOT_FOUND"),
         Conflict: ErrorKind(code=_CODE.ABORTED, reason="CONFLICT", retry_after=0.1),
         TooLarge: ErrorKind(code=_CODE.RESOURCE_EXHAUSTED, reason="GENERATION_TOO_LARGE"),
@@ -114,6 +118,7 @@ KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
         Inconsistent: _internal("PLAN_INCONSISTENT"),
         Fenced: _internal("LEASE_LOST"),
         Corrupt: _internal("STORE_CORRUPT"),
+        CommitsLost: _refused("STORE_LOST_COMMITS"),
         WrongStore: _internal("STORE_WRONG"),
         Malformed: _internal("STORE_MALFORMED"),
         StoreError: _internal("STORE_FAILED"),

@@ -26,7 +26,7 @@ def history_entry(entry: LogEntry, lanes: Lanes, withdrawn: Container[int]) -> p
         message=entry.message,
         source_revision=entry.source_revision,
         published_at=entry.published_at,
-        state=_state(entry.number, rollout, withdrawn),
+        state="lost" if entry.is_lost else _state(entry.number, rollout, withdrawn),
         rolled_back=rollout is not None and entry.number in rollout.undone,
         tenant=entry.tenant,
     )

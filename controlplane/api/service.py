@@ -14,6 +14,7 @@ from controlplane.admin.compilers import Stopping
 from controlplane.admin.operator import Back, Operator
 from controlplane.admin.outcome import move_to_message
 from controlplane.admin.problem_codec import problem_to_message
+from controlplane.admin.resume import resume
 from controlplane.api.errors import Context, InvalidRequest, TooManyWatchers, abort, answered, status_of
 from controlplane.api.history import difference, event, history_entry
 from controlplane.api.status import status
@@ -29,6 +30,8 @@ from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 
 log = logging.getLogger(__name__)
+
+_Asked = pb.PublishRequest | pb.RollbackRequest | pb.PinRequest | pb.ResumeStoreRequest
 
 PAGE = 20
 MAX_PAGES = 50
@@ -158,6 +161,25 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         own = [each for each in events if request.tenant in {"", each.tenant}]
         return pb.GetEventsResponse(events=map(event, own[:limit]))
 
+    @answered
+    async def ResumeStore(self, request: pb.ResumeStoreRequest) -> pb.ResumeStoreResponse:  # noqa: N802 - gRPC's name
+        """Go on with a store that lost commits."""
+        done = await resume(self._replica, _caller(request), dry_run=request.dry_run)
+        lost = done.given_up
+        return pb.ResumeStoreResponse(
+            unchanged=done.unchanged,
+            was_at=done.was_at,
+            seen=done.seen.version,
+            seen_by=done.seen.by,
+            version=done.version,
+            restored=done.restored,
+            lost_from=lost[0] if lost else 0,
+            lost_to=lost[-1] if lost else 0,
+            begins_again=done.begins_again,
+            replica=self._replica.name,
+            known=done.known,
+        )
+
     def _log(self, before: int | None, limit: int, tenant: str) -> list[LogEntry]:
         """Return lines of the log, the newest first; of a tenant, or of all. Blocking."""
         found: list[LogEntry] = []
@@ -182,7 +204,7 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         return await asyncio.to_thread(work, *arguments, **named)
 
 
-def _caller(request: pb.PublishRequest | pb.RollbackRequest | pb.PinRequest) -> Caller:
+def _caller(request: _Asked) -> Caller:
     texts = {
         name: getattr(request, name, "") for name in ("author", "message", "source_revision", "request_id")
     }
@@ -191,12 +213,12 @@ def _caller(request: pb.PublishRequest | pb.RollbackRequest | pb.PinRequest) -> 
             raise InvalidRequest(f"{name} is longer than {MAX_TEXT} characters", path=name)
     return Caller(
         **texts,
-        tenant=request.tenant or DEFAULT_TENANT,
-        digest=_digest(request) if request.request_id else b"",
+        tenant=getattr(request, "tenant", "") or DEFAULT_TENANT,
+        digest=_digest(request) if texts["request_id"] else b"",
     )
 
 
-def _digest(request: pb.PublishRequest | pb.RollbackRequest | pb.PinRequest) -> bytes:
+def _digest(request: _Asked) -> bytes:
     """Return what tells a request from others; a workspace is the same in whichever order its files come."""
     if isinstance(request, pb.PublishRequest):
         files = sorted(request.files, key=lambda file: file.path)

@@ -34,6 +34,9 @@ def status(replica: Replica, wanted: str = "") -> pb.GetStatusResponse:
     response = pb.GetStatusResponse(
         version=known.version, store_problem=replica.store_problem, replica=replica.name, tenant=tenant
     )
+    if (loss := replica.store_loss) is not None:
+        lost = pb.StoreLoss(version=loss.version, seen=loss.seen.version, seen_by=loss.seen.by)
+        response.store_loss.CopyFrom(lost)
     for name, silent in sorted(replica.replicas().items()):
         response.replicas.add(name=name, silent=silent, leading=name == replica.leader)
     if rollout is None:
@@ -54,7 +57,7 @@ def _of_lane(replica: Replica, tenant: str, rollout: Rollout) -> pb.GetStatusRes
     """Return the part that tells where one rollout stands."""
     said = replica.progress.get(tenant, NOTHING_SAID)
     held = [replica.known.generations[number] for number in rollout.held]
-    delay = retire_after(held, rollout.active, replica.policy)
+    delay = retire_after(held, rollout.active, replica.policy, again=rollout.again)
     until = loading_until(rollout, said, replica.policy)
     part = _problems(rollout, said, ends_at(rollout, said, replica.policy, delay), until)
     part.active_generation = rollout.active

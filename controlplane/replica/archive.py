@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from hashlib import sha256
 from types import MappingProxyType
 from typing import TypeVar
 
 from controlplane.model import PLATFORM, Plan, ShardAssignment
-from controlplane.rollout.codec import plan_from_bytes, platform_from_bytes, shard_from_bytes
+from controlplane.rollout.codec import (
+    plan_from_bytes,
+    plan_to_bytes,
+    platform_from_bytes,
+    platform_to_bytes,
+    shard_from_bytes,
+)
 from controlplane.rollout.state import Generation
-from controlplane.store.contract import NotFound, Store
+from controlplane.store.contract import LogEntry, NotFound, Store
 from lightbulb.model import ObjectiveTable
 from lightbulb.resolution.codec import table_from_bytes
 
@@ -39,6 +46,7 @@ class Archive:
         self._tables: dict[bytes, ObjectiveTable] = {}
         self._shards: dict[bytes, ShardAssignment] = {}
         self._prepared: dict[str, Plan] = {}
+        self._entries: dict[int, LogEntry] = {}
 
     def keep(self, numbers: Iterable[int]) -> Mapping[int, Generation]:
         """Return the generations of these numbers, and forget all others.
@@ -48,6 +56,7 @@ class Archive:
         kept = {number: self._generations.get(number) or self._read(number) for number in sorted(numbers)}
         if kept.keys() != self._generations.keys():
             self._generations, self._prepared = MappingProxyType(kept), {}
+            self._entries = {number: self._entries[number] for number in kept}
             self._forget()
         return self._generations
 
@@ -65,11 +74,12 @@ class Archive:
         if held is not None:
             return held
         generation = self._read(number)
+        del self._entries[number]
         self._forget()
         return generation
 
     def _read(self, number: int) -> Generation:
-        entry = self._store.entry(number)
+        entry = self._entries[number] = self._store.entry(number)
         content_hash = entry.content_hash
         plan = self._plans().get(content_hash)
         if plan is None:
@@ -80,6 +90,18 @@ class Archive:
         return Generation(
             number=number, content_hash=content_hash, plan=plan, tenant=entry.tenant, platform=platform
         )
+
+    def line(self, number: int) -> tuple[LogEntry, bytes] | None:
+        """Return the line of the log and the content of a generation that is kept, without the store."""
+        generation, entry = self._generations.get(number), self._entries.get(number)
+        if generation is None or entry is None:
+            return None
+        content = (
+            plan_to_bytes(generation.plan, entry.source_hash)
+            if generation.platform is None
+            else platform_to_bytes(generation.platform, entry.source_hash)
+        )
+        return (entry, content) if sha256(content).hexdigest() == entry.content_hash else None
 
     def _plans(self) -> Mapping[str, Plan]:
         return self._prepared | {each.content_hash: each.plan for each in self._generations.values()}

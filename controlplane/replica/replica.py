@@ -25,10 +25,11 @@ from controlplane.rollout.desired_state import DesiredState, ready_addresses, si
 from controlplane.rollout.events import events
 from controlplane.rollout.gates import progress
 from controlplane.rollout.lanes import Lanes
+from controlplane.rollout.loss import Loss, Seen
 from controlplane.rollout.registry import Consumer, Report
 from controlplane.rollout.state import Generation, Moment, Phase, Policy
-from controlplane.store.contract import Change, Conflict, Event, Fenced, Store, StoreError
-from controlplane.xds.nodes import identify, is_behind
+from controlplane.store.contract import Change, Conflict, Event, Fenced, LogEntry, Store, StoreError
+from controlplane.xds.nodes import has_seen, identify
 from controlplane.xds.snapshot_cache import NOBODY, SnapshotCache
 from lightbulb.ads.loads import ModelLoad
 from lightbulb.ads.server.server import AdsServer
@@ -103,6 +104,33 @@ class Replica:
         return self._store_watcher.problem
 
     @property
+    def store_loss(self) -> Loss | None:
+        """What the store lost of what was seen; None when it lost nothing, as far as is known."""
+        return self._store_watcher.loss
+
+    @property
+    def seen(self) -> Seen:
+        """The highest version that anybody has seen, as far as is known."""
+        return self._store_watcher.losses.seen(self._reports.heard)
+
+    @property
+    def most_known(self) -> int:
+        """The highest version that a replica has known, as all of it: of a consumer's it knows the number."""
+        others = (report.version for report in self._reports.heard.parsed.values())
+        return max(self.known.version, *others, 0)
+
+    @property
+    def newest_number(self) -> int:
+        """The highest number of a generation that any replica knows of."""
+        return self._store_watcher.losses.newest_number(self._reports.heard)
+
+    def who_knows_more(self) -> str:
+        """Return a replica that is there, and knows more than this one; empty when none does."""
+        others = self._reports.heard.others.values()
+        there = [each for each in others if not each.ended(self.now) and each.version > self.known.version]
+        return max(there, key=lambda each: each.version).replica if there else ""
+
+    @property
     def shows_newest(self) -> bool:
         """Whether `consumers` were asked about the newest version that is `known`."""
         return self._served.version == self.known.version
@@ -147,8 +175,16 @@ class Replica:
         await self._store_watcher.leave()
 
     async def refresh(self) -> StoreView:
-        """Return what the store says now. Raises StoreError, Malformed."""
+        """Return what the store says now. Raises CommitsLost, StoreError, Malformed."""
         return await self._store_watcher.refresh()
+
+    async def look(self) -> None:
+        """Read the store, whatever it lost. Raises StoreError, Malformed."""
+        await self._store_watcher.look()
+
+    def line(self, number: int) -> tuple[LogEntry, bytes] | None:
+        """Return a generation's line of the log and its content, as far as this replica still knows it."""
+        return self._store_watcher.line(number)
 
     def read_generation(self, number: int) -> Generation:
         """Return any generation of the log. Blocking. Raises NotFound, Corrupt, Malformed, Unreachable."""
@@ -159,7 +195,7 @@ class Replica:
         self._store_watcher.prepare(content_hash)
 
     async def commit(self, change: Change) -> None:
-        """Take a change, and show what follows from it. Raises Conflict, Fenced, Unreachable."""
+        """Take a change, and show what follows from it. Raises Conflict, Fenced, CommitsLost, Unreachable."""
         await self._store_watcher.commit(change)
 
     async def wait_for_news(self, told: int, seconds: float) -> int:
@@ -237,7 +273,7 @@ class Replica:
         for tenant, said in self.progress.items():
             before = known.lanes.rollouts[tenant]
             held = [known.generations[number] for number in before.held]
-            delay = retire_after(held, before.active, self.policy)
+            delay = retire_after(held, before.active, self.policy, again=before.again)
             following = advance(before, said, self.policy, delay, at)
             if following != before:
                 lanes = lanes.after(tenant, following)
@@ -267,7 +303,16 @@ class Replica:
         """Take in what consumers said of what is shown; return whether anything was said."""
         changed = self._tracker.look(shown.lanes, shown.desired_state, self._everybody, now)
         consumers = self._tracker.consumers(now, self.policy)
-        own = Report(replica=self.name, heartbeat=now, version=shown.version, consumers=consumers)
+        losses = self._store_watcher.losses
+        own = Report(
+            replica=self.name,
+            heartbeat=now,
+            version=shown.version,
+            consumers=consumers,
+            seen=losses.own.version,
+            forked=losses.own.is_fork,
+            generation=losses.generation,
+        )
         self._everybody = self._reports.merge(own, shown.version, self.policy)
         return changed
 
@@ -279,9 +324,15 @@ class Replica:
 
     def _view(self, node: Node) -> Snapshot | None:
         snapshot = self._snapshots.of(identify(node))
-        stamp = snapshot.stamp if snapshot is not None else CommitStamp(self.store.identity, 0)
+        newest = CommitStamp(self.store.identity, self.known.version)
+        stamp = snapshot.stamp if snapshot is not None else newest
         # A node that has seen what this replica hasn't yet is taken forward, or not at all.
-        return None if is_behind(stamp, node) else snapshot
+        ahead = has_seen(stamp, node)
+        if ahead <= stamp.number:
+            return snapshot
+        if ahead > self.known.version:
+            self._store_watcher.losses.note(Seen(ahead, f"{node.kind} {node.id}"))
+        return None
 
     def _part(self, stream_id: int, node: Node) -> None:
         self._tracker.goodbye(stream_id, node)

@@ -15,14 +15,25 @@ from types import MappingProxyType
 
 from controlplane.model import Platform
 from controlplane.replica.archive import Archive
+from controlplane.replica.losses import Losses
 from controlplane.replica.reports import Reports
 from controlplane.replica.waiting import RETRY_SECONDS, when_reachable
 from controlplane.rollout.codec import lanes_from_bytes
 from controlplane.rollout.desired_state import DesiredState, Recent, desired_state
 from controlplane.rollout.lanes import NO_LANES, Lanes
+from controlplane.rollout.loss import Loss, most
 from controlplane.rollout.registry import Consumer
 from controlplane.rollout.state import Generation, Policy
-from controlplane.store.contract import Change, Head, Lease, Store, StoreError, WrongStore
+from controlplane.store.contract import (
+    Change,
+    CommitsLost,
+    Head,
+    Lease,
+    LogEntry,
+    NotFound,
+    Store,
+    StoreError,
+)
 from lightbulb.resolution.codec import Malformed
 
 log = logging.getLogger(__name__)
@@ -69,6 +80,7 @@ class StoreWatcher:
         self.store = store
         self.reports = Reports(store, name)
         self.known = StoreView()
+        self.losses = Losses(name)
         self._cant_read = "the store wasn't read yet"
         self._cant_write = ""
         self._name = name
@@ -79,12 +91,18 @@ class StoreWatcher:
         self._lease: Lease | None = None
         self._archive = Archive(store)
         self._recent = Recent()
+        self._body = b""
         self._lock = threading.RLock()
 
     @property
     def problem(self) -> str:
         """Why the store can't be read, or else written; empty when it can."""
-        return self._cant_read or self._cant_write
+        return self._cant_read or str(self.loss or "") or self._cant_write
+
+    @property
+    def loss(self) -> Loss | None:
+        """What the store lost of what was seen; None when it lost nothing, as far as is known."""
+        return self.losses.loss
 
     @property
     def now(self) -> float:
@@ -95,7 +113,7 @@ class StoreWatcher:
     def lease(self) -> Lease | None:
         """The lease, while it is this replica's."""
         lease = self._lease
-        return lease if lease is not None and self.now < lease.expires else None
+        return lease if lease is not None and self.loss is None and self.now < lease.expires else None
 
     async def start(self, stop: asyncio.Event | None = None) -> tuple[Consumer, ...]:
         """Read the store for the first time; return the consumers that this replica is to remember.
@@ -124,14 +142,48 @@ class StoreWatcher:
             before = self._clock()
             now = self.store.now()
             self._offset = now - (before + self._clock()) / 2
+            seen = self.losses.seen(self.reports.heard)
             head = self.store.head()
-            if head.version < self.known.version:
-                raise WrongStore(
-                    f"the store is at version {head.version}, and was at {self.known.version}: it was taken "
-                    "back, to a backup say. Start every control plane anew, once it is as it is to be"
-                )
             self.reports.read(now)
+            if self._is_another(head):
+                self.losses.judge(head.version, most(seen, self.losses.own))
+                return  # what is known is newer, or another: it is shown on
+            if self.losses.judge(head.version, seen):
+                self._forget()
             self._take(head)
+
+    def _is_another(self, head: Head) -> bool:
+        """Say whether a head didn't come of the one that is known."""
+        known = self.known
+        if head.version < known.version:
+            return True
+        if head.version == known.version:
+            same = head.body == self._body
+            if not same:
+                self.losses.fork(head.version)
+            return not same
+        if not known.version:
+            return False
+        return self.losses.is_another(
+            head.version, known.lanes, lanes_from_bytes(head.body), same=self._has_newest()
+        )
+
+    def _has_newest(self) -> bool:
+        """Say whether the store has the newest generation that is known."""
+        newest = self.known.generations.get(max(self.known.generations, default=0))
+        try:
+            return newest is None or self.store.entry(newest.number).content_hash == newest.content_hash
+        except NotFound:
+            return False
+
+    def _forget(self) -> None:
+        """Forget what was read of generations: the store may have others under their numbers."""
+        self._archive, self._recent = Archive(self.store), Recent()
+
+    def line(self, number: int) -> tuple[LogEntry, bytes] | None:
+        """Return a generation's line of the log and its content, as far as this replica still knows it."""
+        with self._lock:
+            return self._archive.line(number)
 
     def read_generation(self, number: int) -> Generation:
         """Return any generation of the log. Blocking. Raises NotFound, Corrupt, Malformed, Unreachable."""
@@ -144,14 +196,27 @@ class StoreWatcher:
             self._archive.prepare(content_hash)
 
     async def refresh(self) -> StoreView:
-        """Return what the store says now. Raises StoreError, Malformed."""
-        await asyncio.to_thread(self._read)
-        self._cant_read = ""
+        """Return what the store says now. Raises CommitsLost, StoreError, Malformed."""
+        await self.look()
+        if self.loss is not None:
+            raise CommitsLost(str(self.loss))
         return self.known
 
+    async def look(self) -> None:
+        """Read the store, whatever it lost. Raises StoreError, Malformed."""
+        await asyncio.to_thread(self._read)
+        self._cant_read = ""
+
     async def commit(self, change: Change) -> None:
-        """Take a change, and know what follows from it. Raises Conflict, Fenced, Unreachable."""
+        """Take a change, and know what follows from it. Raises Conflict, Fenced, CommitsLost, Unreachable.
+
+        A change that leaves versions out goes on with a store that lost commits; others wait for that one.
+        """
+        if self.loss is not None and not change.version:
+            raise CommitsLost(str(self.loss))
         head = await asyncio.to_thread(self.store.commit, change)
+        if change.version:
+            await asyncio.to_thread(self._resume, head)
         await self.attempt(lambda: self._take(head))  # it is done, whether or not it can be read back now
         self._on_change()
 
@@ -206,6 +271,11 @@ class StoreWatcher:
         await self._release()
         await self.attempt(self.reports.leave, writing=True)
 
+    def _resume(self, head: Head) -> None:
+        with self._lock:
+            self._forget()
+            self.losses.judge(head.version, self.losses.seen(self.reports.heard))
+
     def _take(self, head: Head) -> None:
         """Know a head from now on, unless it is older than what is known."""
         with self._lock:
@@ -221,6 +291,8 @@ class StoreWatcher:
                 else desired_state(lanes, generations, self.store.identity, self._recent)
             )
             self._recent.forget(generations.values())
+            self._body = head.body
+            self.losses.know(head.version, lanes)
             self.known = StoreView(
                 version=head.version, lanes=lanes, generations=generations, desired_state=shown
             )
@@ -230,15 +302,11 @@ class StoreWatcher:
         if self._cant_read:
             # Who can't read the store can't lead: somebody else may be able to.
             return await self._release()
-        had, lease = self.lease, None
-
-        def take_lease() -> None:
-            nonlocal lease
-            lease = self.store.lease(self.reports.instance, LEASE_SECONDS)
-
-        if not await self.attempt(take_lease, writing=True):
+        had = self.lease
+        # With a store that lost commits nobody leads; but who has seen more is to be heard of.
+        if not await (self._release() if self.loss is not None else self._take_lease()):
             return False
-        self._lease = lease
+        lease = self._lease
         beat = partial(self.reports.beat, self.now, leading=lease is not None)
         if not await self.attempt(beat, writing=True):
             return False
@@ -249,6 +317,19 @@ class StoreWatcher:
             log.info("%s leads the rollout from now on", self._name)
         drop_ended = partial(self.reports.drop_ended, self.now, self._policy)
         return await self.attempt(drop_ended, writing=True)
+
+    async def _take_lease(self) -> bool:
+        """Take the lease or keep it, if no other has it; return whether the store could be asked."""
+        lease: Lease | None = None
+
+        def take() -> None:
+            nonlocal lease
+            lease = self.store.lease(self.reports.instance, LEASE_SECONDS)
+
+        if not await self.attempt(take, writing=True):
+            return False
+        self._lease = lease
+        return True
 
     async def _release(self) -> bool:
         """Give the lease up, if it is held; return whether that could be done."""

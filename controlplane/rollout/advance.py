@@ -60,9 +60,12 @@ def advance(rollout: Rollout, progress: Progress, policy: Policy, retire_after: 
             return rollout
 
 
-def retire_after(held: Iterable[Generation], active: int, policy: Policy) -> float:
-    """Return how long old keys must live on: the longest that a client may cache and then use one."""
-    tables = [table for each in held if each.number != active for table in each.plan.tables]
+def retire_after(held: Iterable[Generation], active: int, policy: Policy, *, again: bool = False) -> float:
+    """Return how long old keys must live on: the longest that a client may cache and then use one.
+
+    Of what was lost, when all comes `again`, that isn't known: it is taken to be as in the active generation.
+    """
+    tables = [table for each in held if again or each.number != active for table in each.plan.tables]
     if not tables:
         return 0.0
     cache = max(table.cache_lifetime for table in tables)
@@ -143,6 +146,7 @@ def _retire(rollout: Rollout, progress: Progress, policy: Policy, delay: float, 
         return rollout
     stay = kept(rollout, policy.window)
     leaving = (*rollout.leaving, *(number for number in rollout.live if number not in stay))
+    same = stay == rollout.live and not rollout.again
     return replace(
         rollout,
         phase=Phase.UNLOADING if leaving else Phase.SETTLED,
@@ -150,7 +154,8 @@ def _retire(rollout: Rollout, progress: Progress, policy: Policy, delay: float, 
         live=stay,
         held=(rollout.active,) if rollout.active else (),
         leaving=leaving,
-        desired_version=rollout.desired_version if stay == rollout.live else at.version,
+        desired_version=rollout.desired_version if same else at.version,
+        again=False,
     )
 
 

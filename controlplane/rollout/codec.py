@@ -191,6 +191,7 @@ def _rollout_to_proto(rollout: Rollout) -> pb.StoredRollout:
         desired_version=rollout.desired_version,
         oldest=rollout.oldest,
         undone=rollout.undone,
+        again=rollout.again,
         why_withdrawn=failure_to_proto(rollout.failure),
         passed_over=missing_to_proto(rollout.passed_over),
     )
@@ -225,6 +226,7 @@ def _rollout_from_proto(message: pb.StoredRollout) -> Rollout:
         desired_version=message.desired_version,
         oldest=message.oldest,
         undone=tuple(message.undone),
+        again=message.again,
     )
 
 
@@ -235,6 +237,9 @@ def report_to_bytes(report: Report) -> bytes:
         heartbeat=report.heartbeat,
         version=report.version,
         consumers=map(_consumer_to_proto, report.consumers),
+        seen=report.seen,
+        generation=report.generation,
+        forked=report.forked,
     ).SerializeToString(deterministic=True)
 
 
@@ -247,6 +252,9 @@ def report_from_bytes(body: bytes) -> Report:
         heartbeat=message.heartbeat,
         version=message.version,
         consumers=tuple(map(_consumer_from_proto, message.consumers)),
+        seen=message.seen,
+        generation=message.generation,
+        forked=message.forked,
     )
 
 

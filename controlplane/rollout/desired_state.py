@@ -161,7 +161,8 @@ class DesiredState:
     of these; `loaded`, what its generations have hosts load; `targets`, what hosts need for what is on its
     way; `active`, without those of which nothing was ever active. Of all tenants together: `vips` is VIP ->
     shard; `required` are the ids of the models that a shard's hosts need to be sent requests; `models` is
-    what they should have. `version` of the head in `store` is when all this last changed.
+    what they should have. `version` of the head in `store` is when all this last changed. With `only_adds`
+    nobody knows all that is in use.
     """
 
     routed: Mapping[str, tuple[int, ...]]
@@ -175,6 +176,7 @@ class DesiredState:
     active: Mapping[str, ActiveGeneration]
     store: str
     version: int
+    only_adds: bool = False
 
 
 def desired_state(
@@ -218,6 +220,7 @@ def desired_state(
         },
         store=store,
         version=lanes.desired_version,
+        only_adds=lanes.begins_again,
     )
 
 

@@ -28,6 +28,7 @@ class EventKind(Enum):
     RETIRING = "retiring"
     UNLOADING = "unloading"
     SETTLED = "settled"
+    RESUMED = "resumed"
 
 
 _PHASES = MappingProxyType(

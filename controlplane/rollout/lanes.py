@@ -50,6 +50,11 @@ class Lanes:
         return max((rollout.desired_version for rollout in self.rollouts.values()), default=0)
 
     @property
+    def begins_again(self) -> bool:
+        """Whether some lane's generation is loaded and routed again, since the store lost others."""
+        return any(rollout.again for rollout in self.rollouts.values())
+
+    @property
     def routed(self) -> Mapping[str, tuple[int, ...]]:
         """Tenant -> generations whose keys sidecars have."""
         return {tenant: rollout.routed for tenant, rollout in self.rollouts.items()}

@@ -197,12 +197,20 @@ class Consumer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What one replica knows. `version` of the rollout is what it shows; `heartbeat` in seconds."""
+    """What one replica knows. `version` of the rollout is what it shows; `heartbeat` in seconds.
+
+    `seen` is the highest version that it or a consumer of its has seen; `generation` the highest number that
+    it knows of.
+    """
 
     replica: str
     heartbeat: float
     version: int
     consumers: tuple[Consumer, ...]
+    seen: int = 0
+    generation: int = 0
+    forked: bool = False
+    """It has seen other commits than the store has; `seen` is above all of these."""
 
     def ended(self, now: float) -> bool:
         """Say whether the replica is to be taken for dead."""

@@ -60,7 +60,8 @@ class Rollout:
     `leaving`: loaded still, routed no more. `fence`: the version at which `active` was last set;
     `desired_version`: the version at which what any consumer should have last changed. `failure` says why the
     newest publish was withdrawn; `passed_over`, whom it went on without. `undone`: generations that were
-    rolled back from, the newest mark last; a rollback without a number passes them over.
+    rolled back from, the newest mark last; a rollback without a number passes them over. `again`: the store
+    lost what nobody knows any more, and consumers may need it until the target is active and all old is gone.
     """
 
     phase: Phase
@@ -78,6 +79,7 @@ class Rollout:
     undone: tuple[int, ...] = ()
     fence: int = 0
     desired_version: int = 0
+    again: bool = False
 
     @property
     def newest(self) -> int:

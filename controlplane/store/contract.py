@@ -58,6 +58,10 @@ class WrongStore(StoreError):
     """A store of another cluster, of a newer format, or another than the one that was opened."""
 
 
+class CommitsLost(StoreError):
+    """A store that was taken back: somebody has seen commits that it doesn't have any more."""
+
+
 class TooLarge(StoreError):
     """A blob of more than MAX_BLOB_BYTES."""
 
@@ -72,7 +76,10 @@ class Unreachable(StoreError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogEntry:
-    """One published generation; `published_at` in Unix seconds by the store's clock."""
+    """One published generation; `published_at` in Unix seconds by the store's clock.
+
+    Without a `content_hash` it is a number that is taken and nothing else: its generation was lost.
+    """
 
     number: int
     content_hash: str
@@ -82,6 +89,11 @@ class LogEntry:
     source_revision: str
     published_at: float
     tenant: str = DEFAULT_TENANT
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether this is a number alone."""
+        return not self.content_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +141,21 @@ class Change:
     outcome: bytes = b""
     forget: str = ""
     """Hash of a blob that nothing needs any more, if there is one; it may be gone already."""
+    version: int = 0
+    """What the head's version is to be, above the expected one; 0: the next."""
+    restored: tuple[LogEntry, ...] = ()
+    """Lines that the log had lost, in order; they come before `entry`, and the first is the log's next."""
+
+    @property
+    def following(self) -> int:
+        """The version of the head after it."""
+        assert not self.version or self.version > self.expected
+        return self.version or self.expected + 1
+
+    @property
+    def lines(self) -> tuple[LogEntry, ...]:
+        """What is added to the log."""
+        return self.restored if self.entry is None else (*self.restored, self.entry)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,21 +107,24 @@ class RedisStore:
 
     def commit(self, change: Change) -> Head:
         """Take a change, and return the new head. Raises Conflict, Fenced."""
-        entry, request = change.entry, change.request_id
-        version = change.expected + 1
+        lines, request, version = change.lines, change.request_id, change.following
+        for number, entry in enumerate(lines, lines[0].number if lines else 0):
+            if entry.number != number:
+                raise not_next(entry.number, number)
         answer = self._run(
             scripts.COMMIT,
             str(change.expected),
             str(version),
             seal(change.body, str(version)),
             "" if change.token is None else str(change.token),
-            "" if entry is None else str(entry.number),
-            b"" if entry is None else entry_to_bytes(entry),
+            str(lines[0].number) if lines else "",
+            len(lines),
             request,
             seal(change.outcome, request) if request else b"",
             MAX_EVENTS,
             MAX_REQUESTS,
             self._blob(change.forget) if change.forget else "",
+            *map(entry_to_bytes, lines),
             *map(event_to_bytes, change.events),
         )
         match answer:
@@ -132,7 +135,7 @@ class RedisStore:
             case [b"conflict", found]:
                 raise conflict(change.expected, int(found))
             case [b"next", following]:
-                raise not_next(entry.number if entry else 0, int(following))
+                raise not_next(lines[0].number, int(following))
             case [b"repeated"]:
                 raise repeated(request)
         raise AssertionError(answer)

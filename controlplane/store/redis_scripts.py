@@ -59,7 +59,7 @@ return {'ok', identity, format, cluster}
 COMMIT = (
     _PRELUDE
     + """
-local _, expected, version, body, token, number, entry, request, outcome = unpack(ARGV, 1, 9)
+local _, expected, version, body, token, number, lines, request, outcome = unpack(ARGV, 1, 9)
 local max_events, max_requests, forget = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
 local lease = redis.call('HMGET', LEASE, 'holder', 'token')
 local holder, current = lease[1] or '', lease[2] or '0'
@@ -72,8 +72,10 @@ if number ~= '' and tonumber(number) ~= following then return {'next', following
 if request ~= '' and redis.call('HEXISTS', REQUESTS, request) == 1 then return {'repeated'} end
 
 redis.call('HSET', STATE, 'version', version, 'body', body)
-if number ~= '' then redis.call('HSET', LOG, number, entry) end
-for i = 13, #ARGV do redis.call('LPUSH', EVENTS, ARGV[i]) end
+for i = 1, tonumber(lines) do
+  redis.call('HSET', LOG, string.format('%d', following + i - 1), ARGV[12 + i])
+end
+for i = 13 + tonumber(lines), #ARGV do redis.call('LPUSH', EVENTS, ARGV[i]) end
 redis.call('LTRIM', EVENTS, 0, max_events - 1)
 if request ~= '' then
   redis.call('HSET', REQUESTS, request, outcome)
@@ -87,9 +89,9 @@ wake('head')
 return {'ok'}
 """
 )
-"""ARGV: identity; expected, new version, body; token or ''; number and entry or '', ''; request and outcome
-or '', ''; how many events and requests are kept; a blob's key to forget or ''; then the events, the oldest
-first."""
+"""ARGV: identity; expected, new version, body; token or ''; number of the first of the log's new lines or '',
+and how many there are; request and outcome or '', ''; how many events and requests are kept; a blob's key to
+forget or ''; then these lines; then the events, the oldest first."""
 
 LEASE = (
     _PRELUDE

@@ -88,11 +88,10 @@ class SqliteStore:
         """Take a change, and return the new head. Raises Conflict, Fenced."""
         with self._file.writing() as db:
             self._check(db, change)
-            version = change.expected + 1
+            version = change.following
             db.execute("UPDATE head SET version = ?, body = ?", (version, seal(change.body, str(version))))
-            if change.entry is not None:
-                line = (change.entry.number, entry_to_bytes(change.entry))
-                db.execute("INSERT INTO log VALUES (?, ?)", line)
+            lines = [(entry.number, entry_to_bytes(entry)) for entry in change.lines]
+            db.executemany("INSERT INTO log VALUES (?, ?)", lines)
             if change.events:
                 rows = [(event_to_bytes(event),) for event in change.events]
                 db.executemany("INSERT INTO events (event) VALUES (?)", rows)
@@ -218,8 +217,9 @@ class SqliteStore:
         if version != change.expected:
             raise conflict(change.expected, version)
         (following,) = self._row(db, "SELECT coalesce(max(number), 0) + 1 FROM log")
-        if change.entry is not None and change.entry.number != following:
-            raise not_next(change.entry.number, following)
+        for number, entry in enumerate(change.lines, following):
+            if entry.number != number:
+                raise not_next(entry.number, number)
         known = db.execute("SELECT 1 FROM requests WHERE request = ?", (change.request_id,)).fetchone()
         if change.request_id and known:
             raise repeated(change.request_id)

@@ -22,6 +22,9 @@ from lightbulb.ads.values import (
 _NUMBER = re.compile(r"[0-9]{1,20}")
 """Of so many digits as a 64-bit number has: Python refuses to read one of thousands."""
 
+MAX_AHEAD = 1_000_000
+"""Versions that a node may be ahead: no failover or backup loses more, so one that says so is mistaken."""
+
 MAX_ADDRESSES, MAX_TEXT = 20_000, 64
 """Addresses that are remembered as they are written: a large fleet's; and the characters of one, at most."""
 
@@ -107,12 +110,15 @@ def _split(text: str) -> frozenset[str]:
     return frozenset(filter(None, map(str.strip, text.split(","))))
 
 
-def is_behind(stamp: CommitStamp, node: Node) -> bool:
-    """Say whether a node has seen what is newer than `stamp`; raises BadNode when they don't compare."""
+def has_seen(stamp: CommitStamp, node: Node) -> int:
+    """Return the number of the last stamp that a node was sent; 0: none.
+
+    Raises BadNode when it doesn't compare with `stamp`, or is further ahead than any store can fall back.
+    """
     text = node.metadata.get(STAMP, "")
     store, _, number = text.rpartition(":")
     if not text:
-        return False
+        return 0
     if not _NUMBER.fullmatch(number):
         raise BadNode(f"{node.kind} {node.id}: metadata {STAMP!r} is {text!r}, not STORE:NUMBER")
     if store != stamp.store:
@@ -121,7 +127,12 @@ def is_behind(stamp: CommitStamp, node: Node) -> bool:
             "has another control plane's address, or the store was made anew, and the node is to be "
             "restarted with an empty state folder"
         )
-    return int(number) > stamp.number
+    if int(number) > stamp.number + MAX_AHEAD:
+        raise BadNode(
+            f"{node.kind} {node.id} says that it has seen version {number}, and this store shows "
+            f"{stamp.number}: restart the node with an empty state folder"
+        )
+    return int(number)
 
 
 # Each push asks for the same few again, once a stream: to parse them took a sixth of it.

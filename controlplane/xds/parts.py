@@ -48,7 +48,8 @@ class Parts:
         before = EMPTY_SNAPSHOT if made is None else made.part
         if made is None or made.whole is not whole.by_type:
             before = _part(before, whole, takes, owners)
-        part = before if before.stamp == whole.stamp else replace(before, stamp=whole.stamp)
+        same = before.stamp == whole.stamp and before.only_adds is whole.only_adds
+        part = before if same else replace(before, stamp=whole.stamp, only_adds=whole.only_adds)
         self._made[takes] = _Made(whole.by_type, part)
         if len(self._made) > MAX_PARTS:
             self._made.popitem(last=False)

@@ -112,7 +112,7 @@ class SnapshotCache:
             self._with_listener.cache_clear()
         self._desired, self._addresses, self._states = desired_state, addresses, states
         self._sidecar, self._lightbulb, self._hosts = sidecar, lightbulb, hosts
-        self._no_models = _stamped(self._no_models, _stamp(desired_state))
+        self._no_models = _stamped(self._no_models, desired_state)
         if desired_state is not before:
             self._owners = _owners(desired_state)
         return audience
@@ -150,7 +150,8 @@ class SnapshotCache:
         desired_state, whole = self._desired, self._lightbulb
         if desired_state is None or desired_state.tables.keys() <= {DEFAULT_TENANT}:
             return whole
-        if self._default.stamp != whole.stamp or self._default_of is not whole.by_type:
+        same = (self._default.stamp, self._default.only_adds) == (whole.stamp, whole.only_adds)
+        if not same or self._default_of is not whole.by_type:
             own = {each.objective for each in desired_state.tables[DEFAULT_TENANT]}
             active = whole.of(ACTIVE_GENERATION)
             tables = [each for name, each in whole.of(OBJECTIVE_TABLES).items() if name in own]
@@ -160,7 +161,7 @@ class SnapshotCache:
             self._default = _replace(
                 self._default, ACTIVE_GENERATION, [active[name]] if name in active else ()
             )
-            self._default, self._default_of = _stamped(self._default, whole.stamp), whole.by_type
+            self._default, self._default_of = _stamped(self._default, desired_state), whole.by_type
         return self._default
 
     def _audience(
@@ -172,7 +173,7 @@ class SnapshotCache:
     ) -> Audience:
         """Return for whom these are new, after what is shown now."""
         before = self._desired
-        if before is None:
+        if before is None or desired_state.only_adds is not before.only_adds:
             return EVERYBODY
         # Which generations a sidecar routes is news of it even if they need no other routes.
         news = {
@@ -197,7 +198,7 @@ class SnapshotCache:
             snapshot = _replace(snapshot, ROUTE, self._routes(targets))
         if before is None or addresses != self._addresses:
             snapshot = _replace(snapshot, ENDPOINTS, self._endpoints(addresses))
-        return _stamped(snapshot, _stamp(desired_state))
+        return _stamped(snapshot, desired_state)
 
     def _all_targets(self, desired_state: DesiredState) -> Targets:
         """Return objective -> where each of its keys goes. Of a tenant that is as it was, nothing is made."""
@@ -219,17 +220,17 @@ class SnapshotCache:
         if before is None or not _same_parts(desired_state.tables, before.tables):
             tables = {each.objective: each for own in desired_state.tables.values() for each in own}
             snapshot = _replace(snapshot, OBJECTIVE_TABLES, self._tables(tables))
-        if desired_state.active:
+        if desired_state.active or ACTIVE_GENERATION in snapshot.by_type:
             active = map(resources.generation, desired_state.active.values())
             snapshot = _replace(snapshot, ACTIVE_GENERATION, active)
-        return _stamped(snapshot, _stamp(desired_state))
+        return _stamped(snapshot, desired_state)
 
     def _next_hosts(self, desired_state: DesiredState) -> Mapping[str, Snapshot]:
-        stamp = _stamp(desired_state)
         shown = self._desired.models if self._desired is not None else {}
         return {
             shard: _stamped(
-                self._hosts[shard] if shown.get(shard) is models else self._next_host(shard, models), stamp
+                self._hosts[shard] if shown.get(shard) is models else self._next_host(shard, models),
+                desired_state,
             )
             for shard, models in desired_state.models.items()
         }
@@ -243,7 +244,7 @@ class SnapshotCache:
         return MappingProxyType({**by_type, LISTENER: _listener(sidecar.address, sidecar.port)})
 
     def _add_stamp(self, sidecar: SidecarNode) -> Snapshot:
-        return Snapshot(self._types_with_listener(sidecar), self._sidecar.stamp)
+        return replace(self._sidecar, by_type=self._types_with_listener(sidecar))
 
     def _taken_by(self, sidecar: SidecarNode) -> Snapshot:
         takes = sidecar.takes
@@ -288,12 +289,11 @@ def _listener(address: str, port: int) -> Resources:
     return MappingProxyType({LISTENER_NAME: listener(address, port)})
 
 
-def _stamp(desired_state: DesiredState) -> CommitStamp:
-    return CommitStamp(desired_state.store, desired_state.version)
-
-
-def _stamped(snapshot: Snapshot, stamp: CommitStamp) -> Snapshot:
-    return snapshot if snapshot.stamp == stamp else replace(snapshot, stamp=stamp)
+def _stamped(snapshot: Snapshot, desired_state: DesiredState) -> Snapshot:
+    stamp, only_adds = CommitStamp(desired_state.store, desired_state.version), desired_state.only_adds
+    if snapshot.stamp == stamp and snapshot.only_adds is only_adds:
+        return snapshot
+    return replace(snapshot, stamp=stamp, only_adds=only_adds)
 
 
 def _replace(snapshot: Snapshot, type_url: str, values: Iterable[Resource]) -> Snapshot:

@@ -39,6 +39,7 @@ class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_KIND_RETIRING: _ClassVar[EventKind]
     EVENT_KIND_UNLOADING: _ClassVar[EventKind]
     EVENT_KIND_SETTLED: _ClassVar[EventKind]
+    EVENT_KIND_RESUMED: _ClassVar[EventKind]
 SEVERITY_UNSPECIFIED: Severity
 SEVERITY_ERROR: Severity
 SEVERITY_WARNING: Severity
@@ -62,6 +63,7 @@ EVENT_KIND_ROUTING: EventKind
 EVENT_KIND_RETIRING: EventKind
 EVENT_KIND_UNLOADING: EventKind
 EVENT_KIND_SETTLED: EventKind
+EVENT_KIND_RESUMED: EventKind
 
 class WorkspaceFile(_message.Message):
     __slots__ = ("path", "content")
@@ -263,6 +265,52 @@ class Replica(_message.Message):
     silent: bool
     def __init__(self, name: _Optional[str] = ..., leading: _Optional[bool] = ..., silent: _Optional[bool] = ...) -> None: ...
 
+class StoreLoss(_message.Message):
+    __slots__ = ("version", "seen", "seen_by")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SEEN_FIELD_NUMBER: _ClassVar[int]
+    SEEN_BY_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    seen: int
+    seen_by: str
+    def __init__(self, version: _Optional[int] = ..., seen: _Optional[int] = ..., seen_by: _Optional[str] = ...) -> None: ...
+
+class ResumeStoreRequest(_message.Message):
+    __slots__ = ("author", "message", "dry_run")
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    author: str
+    message: str
+    dry_run: bool
+    def __init__(self, author: _Optional[str] = ..., message: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+
+class ResumeStoreResponse(_message.Message):
+    __slots__ = ("unchanged", "was_at", "seen", "seen_by", "version", "restored", "lost_from", "lost_to", "begins_again", "replica", "known")
+    UNCHANGED_FIELD_NUMBER: _ClassVar[int]
+    WAS_AT_FIELD_NUMBER: _ClassVar[int]
+    SEEN_FIELD_NUMBER: _ClassVar[int]
+    SEEN_BY_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    RESTORED_FIELD_NUMBER: _ClassVar[int]
+    LOST_FROM_FIELD_NUMBER: _ClassVar[int]
+    LOST_TO_FIELD_NUMBER: _ClassVar[int]
+    BEGINS_AGAIN_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_FIELD_NUMBER: _ClassVar[int]
+    unchanged: bool
+    was_at: int
+    seen: int
+    seen_by: str
+    version: int
+    restored: _containers.RepeatedScalarFieldContainer[int]
+    lost_from: int
+    lost_to: int
+    begins_again: bool
+    replica: str
+    known: int
+    def __init__(self, unchanged: _Optional[bool] = ..., was_at: _Optional[int] = ..., seen: _Optional[int] = ..., seen_by: _Optional[str] = ..., version: _Optional[int] = ..., restored: _Optional[_Iterable[int]] = ..., lost_from: _Optional[int] = ..., lost_to: _Optional[int] = ..., begins_again: _Optional[bool] = ..., replica: _Optional[str] = ..., known: _Optional[int] = ...) -> None: ...
+
 class Lane(_message.Message):
     __slots__ = ("tenant", "active_generation", "target_generation", "phase", "detail", "failed_generation", "failure", "waiting_for", "live_generations", "pinned_generations", "loading_until")
     TENANT_FIELD_NUMBER: _ClassVar[int]
@@ -290,7 +338,7 @@ class Lane(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., active_generation: _Optional[int] = ..., target_generation: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., loading_until: _Optional[float] = ...) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica", "why_failed", "waiting_for", "passed_over", "ends_at", "tenant", "lanes", "loading_until")
+    __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica", "why_failed", "waiting_for", "passed_over", "ends_at", "tenant", "lanes", "loading_until", "store_loss", "store_warning")
     ACTIVE_GENERATION_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -312,6 +360,8 @@ class GetStatusResponse(_message.Message):
     TENANT_FIELD_NUMBER: _ClassVar[int]
     LANES_FIELD_NUMBER: _ClassVar[int]
     LOADING_UNTIL_FIELD_NUMBER: _ClassVar[int]
+    STORE_LOSS_FIELD_NUMBER: _ClassVar[int]
+    STORE_WARNING_FIELD_NUMBER: _ClassVar[int]
     active_generation: int
     content_hash: str
     phase: Phase
@@ -333,7 +383,9 @@ class GetStatusResponse(_message.Message):
     tenant: str
     lanes: _containers.RepeatedCompositeFieldContainer[Lane]
     loading_until: float
-    def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ..., why_failed: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., ends_at: _Optional[float] = ..., tenant: _Optional[str] = ..., lanes: _Optional[_Iterable[_Union[Lane, _Mapping]]] = ..., loading_until: _Optional[float] = ...) -> None: ...
+    store_loss: StoreLoss
+    store_warning: str
+    def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ..., why_failed: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., ends_at: _Optional[float] = ..., tenant: _Optional[str] = ..., lanes: _Optional[_Iterable[_Union[Lane, _Mapping]]] = ..., loading_until: _Optional[float] = ..., store_loss: _Optional[_Union[StoreLoss, _Mapping]] = ..., store_warning: _Optional[str] = ...) -> None: ...
 
 class GetHistoryRequest(_message.Message):
     __slots__ = ("limit", "before", "tenant")

@@ -55,6 +55,11 @@ class ControlPlaneStub:
                 request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.GetEventsRequest.SerializeToString,
                 response_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.GetEventsResponse.FromString,
                 _registered_method=True)
+        self.ResumeStore = channel.unary_unary(
+                '/lightbulb.v1.ControlPlane/ResumeStore',
+                request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.ResumeStoreRequest.SerializeToString,
+                response_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.ResumeStoreResponse.FromString,
+                _registered_method=True)
 
 
 class ControlPlaneServicer:
@@ -120,6 +125,14 @@ class ControlPlaneServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResumeStore(self, request, context):
+        """Goes on with a store that lost commits: above everything that anybody has seen, with all of it that is still
+        known. Where nothing was lost it changes nothing, so it may be repeated.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlPlaneServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -162,6 +175,11 @@ def add_ControlPlaneServicer_to_server(servicer, server):
                     servicer.GetEvents,
                     request_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.GetEventsRequest.FromString,
                     response_serializer=lightbulb_dot_v1_dot_control__plane__pb2.GetEventsResponse.SerializeToString,
+            ),
+            'ResumeStore': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeStore,
+                    request_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.ResumeStoreRequest.FromString,
+                    response_serializer=lightbulb_dot_v1_dot_control__plane__pb2.ResumeStoreResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -381,6 +399,33 @@ class ControlPlane:
             '/lightbulb.v1.ControlPlane/GetEvents',
             lightbulb_dot_v1_dot_control__plane__pb2.GetEventsRequest.SerializeToString,
             lightbulb_dot_v1_dot_control__plane__pb2.GetEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeStore(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lightbulb.v1.ControlPlane/ResumeStore',
+            lightbulb_dot_v1_dot_control__plane__pb2.ResumeStoreRequest.SerializeToString,
+            lightbulb_dot_v1_dot_control__plane__pb2.ResumeStoreResponse.FromString,
             options,
             channel_credentials,
             insecure,

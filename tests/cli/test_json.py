@@ -40,6 +40,7 @@ RESPONSES: Mapping[str, type[Message]] = {
     "`history`": pb.GetHistoryResponse,
     "`diff`": pb.DiffResponse,
     "`events`": pb.GetEventsResponse,
+    "`store resume`": pb.ResumeStoreResponse,
 }
 
 
@@ -80,7 +81,9 @@ def test_what_a_control_plane_tells_is_as_documented(tmp_path: Path) -> None:
             await it.says("waiting for host h1")
             for command in RESPONSES:
                 name = command.strip("`")
-                told = await done(it.plane, name, *(("1", "2") if name == "diff" else ()), "--output", "json")
+                told = await done(
+                    it.plane, *name.split(), *(("1", "2") if name == "diff" else ()), "--output", "json"
+                )
                 assert (told.code, told.err) == (0, "")
                 document = json.loads(told.out)
                 check(document, TABLES[command])

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from google.protobuf.message import DecodeError
 
-from controlplane.xds.nodes import identify, is_behind
+from controlplane.xds.nodes import has_seen, identify
 from lightbulb.ads import wire
 from lightbulb.ads.loads import MAX_LOADS, ModelLoad, loads_of, progress_request
 from lightbulb.ads.messages import DeltaRequest, DeltaResponse
@@ -158,7 +158,7 @@ def _check_node(node: Node | None) -> None:
     if node is not None:
         with suppress(BadNode):
             identify(node)
-        is_behind(STAMP, node)
+        has_seen(STAMP, node)
 
 
 def _resources() -> Iterator[Decoder]:

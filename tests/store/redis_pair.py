@@ -37,6 +37,11 @@ class RedisPair:
         assert self.replica.call("REPLICAOF", "NO", "ONE") == b"+OK"
         assert self.primary.call("REPLICAOF", "127.0.0.2", str(self.primary.port)) == b"+OK"
 
+    def part(self) -> None:
+        """Have the replica take nothing more from the primary, as one that lags; it is a primary then."""
+        self.synced()
+        assert self.replica.call("REPLICAOF", "NO", "ONE") == b"+OK"
+
     def move(self, *, back: bool = False) -> None:
         """Let the path lead to the replica, or `back` to the primary."""
         lead(self.path, self.primary if back else self.replica)

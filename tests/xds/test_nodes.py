@@ -2,7 +2,7 @@
 
 import pytest
 
-from controlplane.xds.nodes import HostNode, LightbulbNode, SidecarNode, identify, is_behind
+from controlplane.xds.nodes import HostNode, LightbulbNode, SidecarNode, has_seen, identify
 from lightbulb.ads.values import STAMP, BadNode, CommitStamp, Node
 
 HOST = {"kind": "host", "shard": "s", "address": "10.0.0.1", "port": "80"}
@@ -57,7 +57,7 @@ def test_a_node_that_says_nonsense_is_told_what(metadata: dict[str, str], words:
 )
 def test_a_node_that_has_seen_newer_is_known(seen: str, behind: bool) -> None:
     metadata = {STAMP: seen} if seen else {}
-    assert is_behind(CommitStamp("one", 7), node(**metadata)) is behind
+    assert (has_seen(CommitStamp("one", 7), node(**metadata)) > 7) is behind
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,9 @@ def test_a_node_that_has_seen_newer_is_known(seen: str, behind: bool) -> None:
         ("one:x", "not STORE:NUMBER"),
         ("7", "made anew"),
         ("one:" + "9" * 5_000, "not STORE"),
+        ("one:1000008", "has seen version 1000008, and this store shows 7"),
     ],
 )
 def test_a_node_of_another_store_is_told_so(seen: str, words: str) -> None:
     with pytest.raises(BadNode, match=words):
-        is_behind(CommitStamp("one", 7), node(**{STAMP: seen}))
+        has_seen(CommitStamp("one", 7), node(**{STAMP: seen}))

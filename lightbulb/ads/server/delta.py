@@ -80,7 +80,7 @@ class DeltaSession:
         if not self._tracks.shows(snapshot):
             return ()
         for subscription in self.subscriptions.values():
-            subscription.update(snapshot.of(subscription.type_url))
+            subscription.update(snapshot.of(subscription.type_url), only_adds=snapshot.only_adds)
             if first:
                 subscription.mark_all()
         return self._flush(now)
@@ -126,6 +126,7 @@ class DeltaSession:
         self._tracks.add(subscription)
         if self.snapshot is not None:
             subscription.current = self.snapshot.of(request.type_url)
+            subscription.only_adds = self.snapshot.only_adds
         subscription.has.take_over(request.initial_versions, subscription.current)
         if WILDCARD in request.subscribe or not (
             request.subscribe or request.unsubscribe or request.variants

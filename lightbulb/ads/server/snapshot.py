@@ -23,11 +23,14 @@ def make_resource(name: str, body: bytes, refers: Iterable[str] = ()) -> Resourc
 class Snapshot:
     """Type URL -> name -> Resource. Unchanged mappings are shared between snapshots.
 
-    `stamp` tells how new it is, at all replicas alike: who has seen a higher one isn't taken back.
+    `stamp` tells how new it is, at all replicas alike: who has seen a higher one isn't taken back. One that
+    `only_adds` doesn't know all that may be in use: what it lacks isn't taken away. (Over delta ADS: each
+    response of state-of-the-world ADS is all there is.)
     """
 
     by_type: Mapping[str, Resources]
     stamp: CommitStamp = NO_STAMP
+    only_adds: bool = False
 
     def of(self, type_url: str) -> Resources:
         """Return the resources of a type; empty for a type that there are none of."""

@@ -112,7 +112,9 @@ class Tracks(Generic[L]):
     def shows(self, snapshot: Snapshot) -> bool:
         """Take what the stream should have from now on; say whether more than its stamp may be new."""
         before, self.snapshot = self.snapshot, snapshot
-        return before is None or before.by_type is not snapshot.by_type
+        if before is None or before.by_type is not snapshot.by_type:
+            return True
+        return before.only_adds is not snapshot.only_adds
 
     def check_request(self, *named: Collection[str]) -> None:
         """Raise TooManyNames when a request alone names more than a stream may, before anything is kept."""

@@ -37,6 +37,8 @@ class TypeState:
     accepted: dict[str, Resource] = field(default_factory=dict)
     """Clusters that were ACKed: what a refused update is repaired with."""
     current: Resources = field(default_factory=lambda: NO_RESOURCES)
+    only_adds: bool = False
+    """What the client has beyond `current` stays, for now."""
     dirty: set[str] = field(default_factory=set)
     forced: set[str] = field(default_factory=set)
     """Names to answer for even if the client should have them."""
@@ -71,11 +73,12 @@ class TypeState:
         self.dirty |= self.forced
         self.dirty |= different if self.wildcard else different & self.names
 
-    def update(self, new: Resources) -> None:
+    def update(self, new: Resources, *, only_adds: bool = False) -> None:
         """Take what the client should have from now on."""
         step = diff(self.current, new)
-        if not self.current:
-            # What should have gone when there was nothing was kept then.
+        kept, self.only_adds = not self.current or self.only_adds, only_adds
+        if kept:
+            # What should have gone when there was nothing, or when nothing was taken away, was kept then.
             self.dirty |= self.held.keys()
         self.current = new
         for name in [each for each, refused in self.rejected.items() if refused.version == GONE]:
@@ -322,6 +325,8 @@ class TypeState:
         if rejection is not None and rejection.version == GONE:
             return False
         if name in self.held:
+            if self.only_adds:
+                return False
             return bool(self.current) or self.type_url not in NEVER_EMPTIED
         return name in self.forced
 
@@ -346,7 +351,7 @@ class TypeState:
 
     def _holds_all_with(self, applied: Pending) -> bool:
         """Say whether the client has all that it should have now, and nothing else."""
-        if not self.wildcard or self.dirty or self.rejected or not self.current:
+        if not self.wildcard or self.dirty or self.rejected or not self.current or self.only_adds:
             return False
         if self.pending is not None or self.earlier:
             return False
