@@ -81,15 +81,18 @@ class PlatformOperator:
             return (await asyncio.to_thread(decide, known)).outcome
         outcome = await self._commits.carry_out(*_ahead(decide, caller))
         for tenant in outcome.replanned:
-            await self._follow(tenant, platform, caller)
+            await self._follow(tenant, caller)
         return outcome
 
-    async def _follow(self, tenant: str, platform: Platform, caller: Caller) -> None:
-        """Set a tenant on its way to its plan on the new fleet, unless it stands on that by now."""
+    async def _follow(self, tenant: str, caller: Caller) -> None:
+        """Set a tenant on its way to its plan on the fleet that there is now, unless it stands on that.
+
+        That may be a newer one than was published here: to plan on that one would bring the older back.
+        """
         own = replace(caller, tenant=tenant, request_id="", message=f"planned anew: {caller.message}".strip())
 
         def decide(known: StoreView) -> Step:
-            planned = _replan(known, platform, self._commits.at(known))
+            planned = _replan(known, known.platform, self._commits.at(known)) if known.platform else ()
             found = next((each for each in planned if each.tenant == tenant), None)
             if found is None:
                 rollout = known.lanes.of(tenant)

@@ -54,6 +54,7 @@ def rules_of(plan: Plan, platform: Platform, tenant: str) -> RuleSet:
                 memory_mib=each.memory_mib,
                 facts=each.facts,
                 depends_on=each.depends_on,
+                load_timeout=each.load_timeout,
                 location=NOWHERE,
             )
             for _, each in sorted(models.items())

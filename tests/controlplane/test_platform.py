@@ -2,6 +2,7 @@
 
 import pytest
 
+from controlplane.admin.platform import PlatformOperator
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.peers import connected, host, models, routes, vips_of
 from tests.controlplane.planes import DEADLINE, eventually, run, told
@@ -64,6 +65,31 @@ def test_a_tenant_that_gets_other_shards_moves_before_it_leaves(store: str) -> N
                 await platform(it.plane, FLEET, TENANTS)
                 await active(it.plane, 8)
                 await eventually("it to be back", lambda: "pay@2" in models(it.host))
+
+    run(scenario)
+
+
+def test_a_publish_that_a_newer_one_overtakes_brings_nobody_back_to_its_fleet(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow = PlatformOperator._follow
+
+    async def scenario() -> None:
+        async with world(store) as it:
+            await both_active(it)
+            overtaken: list[int] = []
+
+            async def overtake(*arguments: object) -> None:
+                if not overtaken:
+                    newer = OWN.replace("shards: [b]", "shards: [a]")
+                    overtaken.append((await platform(it.plane, TWO, newer)).generation)
+                await follow(*arguments)
+
+            monkeypatch.setattr(PlatformOperator, "_follow", overtake)
+            said = await platform(it.plane, TWO, OWN)
+            assert (list(said.replanned), said.generation, overtaken) == ([OTHER], 4, [5])
+            assert it.plane.replica.known.lanes.platform == 5
+            assert it.plane.rollout_of(OTHER).newest == 3  # which is on shard a, as it is to be
 
     run(scenario)
 
