@@ -147,6 +147,8 @@ def _read_anew(  # noqa: PLR0913, PLR0917 - one file
     unread[key] = Unread(everything=True)
     if file not in files:
         remedy = f"write it: {key}: [...]"
+        if file == "fleet.yaml":
+            remedy += "; or, where the fleet is the platform's, check with --fleet FILE"
         problems.append(Problem(file=file, code="MISSING_FILE", message="it is not there", remedy=remedy))
         return {}
     yaml_file = YamlFile(file, files[file], problems)

@@ -315,3 +315,15 @@ def test_a_policy_is_what_its_settings_say_and_the_default_otherwise() -> None:
     changed = make_policy(["max_unavailable=1", "window=0", "loading=1.5"])
     assert changed == replace(Policy(), max_unavailable=1.0, window=0, loading=1.5)
     assert make_policy([]) == Policy()
+
+
+def test_a_tenants_workspace_is_checked_on_the_platforms_fleet(tmp_path: Path) -> None:
+    shutil.copytree(RULES, tmp_path / "rules")
+    fleet = (tmp_path / "rules" / "fleet.yaml").rename(tmp_path / "fleet.yaml")
+    alone = run("rules", "check", str(tmp_path / "rules"))
+    assert alone.exit_code == 1
+    assert "where the fleet is the platform's, check with --fleet FILE" in alone.output
+    assert run("rules", "check", str(tmp_path / "rules"), "--fleet", str(fleet)).exit_code == 0
+    twice = run("rules", "check", str(RULES), "--fleet", str(fleet))
+    assert twice.exit_code == 1
+    assert "FLEET_OF_PLATFORM" in twice.output

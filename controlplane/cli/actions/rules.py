@@ -16,13 +16,15 @@ from controlplane.cli.output import print_json
 from controlplane.cli.problems import BadWorkspace, counted, print_warnings, problem_document
 from controlplane.cli.remembered import remembered
 from controlplane.cli.shares import percents
+from controlplane.model import Workspace
 from controlplane.planning.difference import target_text
 from controlplane.planning.plan import make_plan
 from controlplane.planning.shares.never import MAX_LOOKS as WORKSPACE_LOOKS
 from controlplane.planning.shares.report import Share, TableShares, shares_of
 from controlplane.planning.shares.walk import MAX_LOOKS
-from controlplane.problems import Severity, WorkspaceError
+from controlplane.problems import Problem, Severity, WorkspaceError
 from controlplane.rules.compile import Compiled, compile_and_warn, without_collector
+from controlplane.rules.platform import FLEET
 from controlplane.rules.workspace import read_workspace
 from lightbulb.model import ObjectiveTable, model_id
 
@@ -31,13 +33,13 @@ MIN_WIDTH = 140
 
 
 @without_collector()
-def check(folder: Path, *, strict: bool, as_json: bool) -> None:
+def check(folder: Path, *, strict: bool, as_json: bool, fleet: Path | None = None) -> None:
     """Print the problems of a workspace, or what it holds when there is no error. Raises BadWorkspace.
 
-    With `strict`, its warnings are errors.
+    With `strict`, its warnings are errors. `fleet` is the file that it stands on, where it has none.
     """
     try:
-        compiled = _compiled(folder, strict=strict)
+        compiled = _compiled(folder, fleet, strict=strict)
     except WorkspaceError as error:
         if not as_json:
             raise BadWorkspace(error.problems) from error
@@ -51,8 +53,10 @@ def check(folder: Path, *, strict: bool, as_json: bool) -> None:
         _print_summary(compiled)
 
 
-def _compiled(folder: Path, *, strict: bool) -> Compiled:
+def _compiled(folder: Path, fleet: Path | None, *, strict: bool) -> Compiled:
     workspace = read_workspace(folder)
+    if fleet is not None:
+        workspace = _standing_on(workspace, fleet)
     with remembered(folder) as memory:
         compiled = compile_and_warn(workspace, memory=memory)
     warnings = (*compiled.warnings, *types_doubt(folder, workspace, memory))
@@ -60,6 +64,15 @@ def _compiled(folder: Path, *, strict: bool) -> Compiled:
     if strict and warnings:
         raise WorkspaceError(replace(each, severity=Severity.ERROR) for each in warnings)
     return replace(compiled, warnings=warnings)
+
+
+def _standing_on(workspace: Workspace, fleet: Path) -> Workspace:
+    """Return a tenant's workspace with the platform's fleet in it. Raises WorkspaceError."""
+    if FLEET in workspace.files:
+        remedy = "leave out --fleet, or take the file out"
+        twice = Problem(file=FLEET, code="FLEET_OF_PLATFORM", message="it has one of its own", remedy=remedy)
+        raise WorkspaceError([twice])
+    return Workspace(files={**workspace.files, FLEET: fleet.read_bytes()})
 
 
 def _shares(tables: Iterable[ObjectiveTable]) -> Iterator[tuple[ObjectiveTable, TableShares]]:

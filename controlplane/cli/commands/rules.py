@@ -20,8 +20,13 @@ def rules() -> None:
 @rules.command()
 @rules_argument
 @option("--strict", is_flag=True, help="Take warnings for errors.")
+@option(
+    "--fleet",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The platform's fleet.yaml, for a tenant's workspace, which has none.",
+)
 @output_option
-def check(*, folder: Path, strict: bool, output: bool) -> None:
+def check(*, folder: Path, strict: bool, fleet: Path | None, output: bool) -> None:
     """Say all that is wrong with a workspace; publish nothing.
 
     Evaluates, compiles and plans the workspace in FOLDER (default: rules).
@@ -30,7 +35,7 @@ def check(*, folder: Path, strict: bool, output: bool) -> None:
         from controlplane.cli.actions import rules as action
     require("cli", "quickjs")
 
-    action.check(folder, strict=strict, as_json=output)
+    action.check(folder, strict=strict, as_json=output, fleet=fleet)
 
 
 @rules.command()
