@@ -56,14 +56,16 @@ _SERVICES = (control_plane_pb2.DESCRIPTOR.services_by_name["ControlPlane"].full_
 class ControlPlaneSettings:
     """Where to listen ("host:port"; port 0 lets the system choose), and what to keep where.
 
-    `store` is "sqlite:PATH" or a Redis URL; `cluster` names what it belongs to. `replica` tells this control
-    plane from others on the same store. `grace` is in seconds.
+    `store` is "sqlite:PATH" or a Redis URL, of which `store_replicas` are to have each commit; `cluster`
+    names what it belongs to. `replica` tells this control plane from others on the same store. `grace` is in
+    seconds.
     """
 
     address: str
     store: str
     cluster: str = "default"
     replica: str = "control-plane"
+    store_replicas: int = 0
     policy: Policy = field(default_factory=Policy)
     grace: float = 5.0
 
@@ -138,7 +140,9 @@ async def serve(settings: ControlPlaneSettings, workspace: Workspace | None = No
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
     stop = stop_at_signals()
     with contextlib.suppress(StoppedWaiting):
-        store = await when_reachable(partial(open_store, settings.store, settings.cluster), stop)
+        store = await when_reachable(
+            partial(open_store, settings.store, settings.cluster, settings.store_replicas), stop
+        )
         try:
             await _serve(settings, store, workspace, stop)
         finally:

@@ -34,6 +34,7 @@ def status(replica: Replica, wanted: str = "") -> pb.GetStatusResponse:
     response = pb.GetStatusResponse(
         version=known.version, store_problem=replica.store_problem, replica=replica.name, tenant=tenant
     )
+    response.store_warning = replica.store.warning
     if (loss := replica.store_loss) is not None:
         lost = pb.StoreLoss(version=loss.version, seen=loss.seen.version, seen_by=loss.seen.by)
         response.store_loss.CopyFrom(lost)

@@ -177,6 +177,10 @@ class Store(Protocol):
     def identity(self) -> str:
         """What tells this store from every other; made when it was created."""
 
+    @property
+    def warning(self) -> str:
+        """What is to be said of a store that can be read and written; empty: nothing."""
+
     def now(self) -> float:
         """Return Unix seconds, by the one clock that all replicas share."""
 

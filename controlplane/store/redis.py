@@ -66,14 +66,18 @@ _SLICE_SECONDS = 0.5
 class RedisStore:
     """A Store in one Redis database; see the contract."""
 
-    def __init__(self, url: str, cluster: str, *, timeout: float = TIMEOUT_SECONDS) -> None:
-        """Open the store at `url`, or make it.
+    def __init__(
+        self, url: str, cluster: str, *, timeout: float = TIMEOUT_SECONDS, replicas: int = 0
+    ) -> None:
+        """Open the store at `url`, or make it; a commit waits a moment for `replicas` to have it.
 
         Raises Corrupt, WrongStore, Unreachable; and ValueError for a URL or a cluster's name that can't be
         one. The password in the URL is never shown.
         """
         check_cluster(cluster)
         self._link = RedisLink(url, timeout)
+        self._replicas = replicas
+        self.warning = ""
         self._prefix = f"lightbulb:{{{cluster}}}:"  # in braces: all keys in one slot
         self._keys = [self._prefix + name for name in scripts.KEYS]
         self._state, _, self._log, self._events, self._requests, _, self._reports, self._changes = self._keys
@@ -111,8 +115,7 @@ class RedisStore:
         for number, entry in enumerate(lines, lines[0].number if lines else 0):
             if entry.number != number:
                 raise not_next(entry.number, number)
-        answer = self._run(
-            scripts.COMMIT,
+        answer = self._commit(
             str(change.expected),
             str(version),
             seal(change.body, str(version)),
@@ -139,6 +142,23 @@ class RedisStore:
             case [b"repeated"]:
                 raise repeated(request)
         raise AssertionError(answer)
+
+    def _commit(self, *arguments: str | bytes | float) -> Any:
+        """Run the script of a commit; say so when too few replicas have it, since then it may get lost."""
+        if not self._replicas:
+            return self._run(scripts.COMMIT, *arguments)
+        found, have = self._link.run_and_wait(
+            scripts.COMMIT, self._keys, (self._identity, *arguments), self._replicas
+        )
+        before, self.warning = self.warning, ""
+        if have < self._replicas and found == [b"ok"]:
+            self.warning = (
+                f"{have} of {self._replicas} replicas of {self._link.place} had the newest commit in time: "
+                "it is taken, and a failover now may lose it; see that they run, and follow their primary"
+            )
+            if self.warning != before:
+                log.warning("%s", self.warning)
+        return self._checked(found)
 
     def put_blob(self, blob: bytes) -> str:
         """Keep bytes, and return their hash. Raises TooLarge."""
@@ -258,7 +278,10 @@ class RedisStore:
         return self._answer(script, self._identity, *arguments)
 
     def _answer(self, script: str, *arguments: str | bytes | float) -> Any:
-        match self._link.run(script, self._keys, arguments):
+        return self._checked(self._link.run(script, self._keys, arguments))
+
+    def _checked(self, found: Any) -> Any:
+        match found:
             case [b"replaced"]:
                 raise self._replaced()
             case [b"corrupt", key]:

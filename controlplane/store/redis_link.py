@@ -20,9 +20,13 @@ from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
 from controlplane.store.contract import Corrupt, StoreError, Unreachable
+from controlplane.store.sentinel_url import SentinelUrl, is_sentinel_url, sentinel_url
 
 MAX_CONNECTIONS = 64
 """More threads than that wait for each other."""
+
+WAIT_SECONDS = 1.0
+"""How long a commit waits for replicas, at most."""
 
 _RETRIES = 3
 
@@ -79,7 +83,8 @@ class RedisLink:
 
         Raises ValueError for a URL that can't be understood, without showing its password.
         """
-        self.place = place_of(url)
+        self._sentinels = sentinel_url(url) if is_sentinel_url(url) else None
+        self.place = place_of(url) if self._sentinels is None else self._sentinels.place
         self.timeout = timeout
         self._url = url
         self._retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), _RETRIES, (redis.ConnectionError,))
@@ -104,6 +109,21 @@ class RedisLink:
         """Run a script, once."""
         with self._in_use():
             return self._attempt(lambda client: client.register_script(script)(keys=keys, args=arguments))
+
+    def run_and_wait(
+        self, script: str, keys: Sequence[str], arguments: Sequence[str | bytes | float], replicas: int
+    ) -> tuple[Any, int]:
+        """Run a script, once, and wait a moment for replicas to have what it wrote; return how many have."""
+
+        def work(client: Any) -> Any:
+            both = client.pipeline(transaction=False)  # over one connection: it is that one's writes
+            client.register_script(script)(keys=keys, args=arguments, client=both)
+            both.execute_command("WAIT", replicas, int(1000 * min(WAIT_SECONDS, self.timeout / 2)))
+            return both.execute()
+
+        with self._in_use():
+            answer, have = self._attempt(work)
+        return answer, int(have)
 
     def close(self) -> None:
         """Let the calls under way end, and disconnect."""
@@ -146,6 +166,8 @@ class RedisLink:
                 self._pool = self._new_pool()
 
     def _new_pool(self) -> _Pool:
+        if self._sentinels is not None:
+            return _Pool(client=self._primary(self._sentinels))
         try:
             connections = redis.BlockingConnectionPool.from_url(
                 self._url,
@@ -159,6 +181,24 @@ class RedisLink:
         except (TypeError, ValueError):  # their texts may quote the URL
             raise self._not_understood() from None
         return _Pool(client=redis.Redis(connection_pool=connections))
+
+    def _primary(self, url: SentinelUrl) -> Any:
+        """Return a client of the primary: for each connection the Sentinels are asked where it is."""
+        patience = {"socket_timeout": self.timeout, "socket_connect_timeout": self.timeout}
+        retry = Retry(NoBackoff(), 0)  # a write isn't repeated: its answer may have been lost
+        asked = {"username": url.sentinel_username or None, "password": url.sentinel_password or None}
+        make: Any = redis.Sentinel  # which has no types
+        sentinel = make(url.sentinels, sentinel_kwargs={**asked, **patience, "retry": retry})
+        return sentinel.master_for(
+            url.service,
+            db=url.database,
+            username=url.username or None,
+            password=url.password or None,
+            max_connections=MAX_CONNECTIONS,
+            retry=retry,
+            protocol=2,
+            **patience,
+        )
 
     def _not_understood(self) -> ValueError:
         return ValueError(f"the options in the URL of {self.place} aren't understood; correct them")

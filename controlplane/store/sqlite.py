@@ -72,6 +72,11 @@ class SqliteStore:
         """What tells this store from every other."""
         return self._identity
 
+    @property
+    def warning(self) -> str:
+        """A commit is durable when it returns: there is nothing to be said."""
+        return ""
+
     def now(self) -> float:
         """Return Unix seconds by the machine's clock."""
         return self._clock()

@@ -47,15 +47,19 @@ class RedisServer:
 
     It listens on a Unix socket, and with `tcp` or CLUSTERED on a free port of 127.0.0.1 too. Its files are in
     `folder`.
+    A Sentinel needs a `configuration`, which it writes to.
     By default it keeps nothing over a restart; `options` are those of its command line, such as DURABLE.
     """
 
-    def __init__(self, folder: Path, *options: str, tcp: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *options: str, tcp: bool = False, configuration: Path | None = None
+    ) -> None:
         self.folder = folder
         self.port = _cluster_port() if CLUSTERED in options else free_ports(1)[0] if tcp else 0
         self._sockets = Path(tempfile.mkdtemp(prefix="redis-"))  # short: a socket's path has 107 bytes
         self.socket = self._sockets / "socket"
         self._options = options
+        self._configuration = () if configuration is None else (str(configuration),)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -79,7 +83,7 @@ class RedisServer:
         files = ("--dir", str(self.folder), "--save", "", "--unixsocket", str(self.socket))
         with (self.folder / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [find_redis(), *listen, *files, *self._options],
+                [find_redis(), *self._configuration, *listen, *files, *self._options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -149,6 +149,8 @@ def _of_the_store(response: pb.GetStatusResponse) -> list[str]:
     lines = []
     if response.store_problem:
         lines.append(f"nothing can be changed, for want of the store: {response.store_problem}")
+    if response.store_warning:
+        lines.append(f"warning: {response.store_warning}")
     if len(response.replicas) > 1:
         lines.append(f"replicas: {', '.join(map(_replica, response.replicas))}")
     return lines

@@ -36,7 +36,15 @@ STORE = "sqlite:.lightbulb/store.db"
     "--store",
     default=STORE,
     show_default=True,
-    help="What is published is kept here: sqlite:PATH, or for several replicas redis://HOST:PORT.",
+    help="What is published is kept here: sqlite:PATH, or for several replicas redis://HOST:PORT, "
+    "redis+sentinel://HOST:PORT,HOST:PORT/SERVICE.",
+)
+@option(
+    "--store-replicas",
+    type=click.IntRange(0, 16),
+    default=0,
+    show_default=True,
+    help="Of Redis: how many of its replicas a commit waits for, up to 1 s; if fewer have it, that is said.",
 )
 @option("--cluster", type=TEXT, default="default", show_default=True, help="Name of what this store is for.")
 @option("--replica", type=TEXT, default="control-plane", show_default=True, help="This replica's own name.")
@@ -48,7 +56,13 @@ STORE = "sqlite:.lightbulb/store.db"
 )
 @option("--rules", type=WORKSPACE, help="Publish this workspace at the start, if nothing was ever published.")
 def control_plane(  # noqa: PLR0913, PLR0917 - one argument a flag
-    listen: Address, store: str, cluster: str, replica: str, policy: tuple[str, ...], rules: Path | None
+    listen: Address,
+    store: str,
+    store_replicas: int,
+    cluster: str,
+    replica: str,
+    policy: tuple[str, ...],
+    rules: Path | None,
 ) -> None:
     """Run a control plane: publishes in, configuration out."""
     with needs("control-plane"):
@@ -62,7 +76,12 @@ def control_plane(  # noqa: PLR0913, PLR0917 - one argument a flag
         require("redis", "redis")  # the store imports it later, where its absence would say less
 
     settings = ControlPlaneSettings(
-        address=str(listen), store=store, cluster=cluster, replica=replica, policy=make_policy(policy)
+        address=str(listen),
+        store=store,
+        store_replicas=store_replicas,
+        cluster=cluster,
+        replica=replica,
+        policy=make_policy(policy),
     )
     action.control_plane(settings, rules)
 
