@@ -12,7 +12,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO
 
 from controlplane.admin.compiler_messages import (
@@ -43,6 +43,7 @@ from controlplane.rules.compile import compile_and_warn
 from controlplane.rules.memory import Memory
 from controlplane.rules.platform import read_platform
 from lightbulb.model import ObjectiveTable
+from lightbulb.resolution.codec import table_to_bytes
 
 PR_SET_PDEATHSIG = 1
 
@@ -54,7 +55,8 @@ class Compiler:
         """Write answers there."""
         self._answers = answers
         self._rules: RuleSet | None = None
-        self._bodies: Mapping[str, bytes] = {}
+        self._bodies: dict[str, tuple[ObjectiveTable, bytes]] = {}
+        """Objective -> its table, and what it is as bytes."""
         self._memory = Memory()
 
     def say(self, answer: Answer) -> None:
@@ -77,7 +79,8 @@ class Compiler:
                 if memory:
                     self._memory = Memory(memory)
                 compiled = compile_and_warn(workspace, self._begin, self._memory)
-                self._rules, self._bodies = compiled.rules, compiled.bodies
+                self._rules = compiled.rules
+                self._keep(compiled.rules.tables, compiled.bodies)
                 return Compiled(warnings=compiled.warnings)
             case ReadPlatform(workspace=workspace, source_hash=source_hash):
                 self._begin("reading the fleet and the tenants")
@@ -91,8 +94,17 @@ class Compiler:
                 plan, release = plan_beside(self._rules, base)
                 return Planned(content=plan_to_bytes(plan, source_hash, self._body), release=release)
 
+    def _keep(self, tables: Iterable[ObjectiveTable], made: Mapping[str, bytes]) -> None:
+        """Keep what tables are as bytes. Of one that is the same object as before it is known."""
+        before, self._bodies = self._bodies, {}
+        for table in tables:
+            known, body = before.get(table.objective, (None, b""))
+            if known is not table:
+                body = made.get(table.objective) or table_to_bytes(table)
+            self._bodies[table.objective] = table, body
+
     def _body(self, table: ObjectiveTable) -> bytes:
-        return self._bodies[table.objective]
+        return self._bodies[table.objective][1]
 
     def _begin(self, stage: str) -> None:
         self.say(Doing(stage=stage))

@@ -16,18 +16,18 @@ from controlplane.planning.placement import closure
 from controlplane.planning.plan import does_not_fit
 from controlplane.problems import Problem, WorkspaceError, has_errors, told
 from controlplane.rules.definitions import FILES, Definitions, read_definitions
-from controlplane.rules.doubts import doubts
+from controlplane.rules.doubts import doubts_about_definitions
 from controlplane.rules.file_rules import Evaluation, Surroundings, evaluate_files, read_files
-from controlplane.rules.lookup import named_models
-from controlplane.rules.memory import Memory
+from controlplane.rules.file_tables import find_tables
+from controlplane.rules.lookup import all_named, named_models
+from controlplane.rules.memory import Memory, name_of
 from controlplane.rules.never import never_apply
 from controlplane.rules.oddities import misleading
 from controlplane.rules.shapes import Rule
-from controlplane.rules.tables import make_tables
 from controlplane.rules.unused import unused
 from controlplane.rules.workspace import check_workspace
 from controlplane.rules.yaml_file import suggest
-from lightbulb.resolution.codec import table_to_bytes
+from lightbulb.model import ObjectiveTable
 
 T = TypeVar("T")
 
@@ -56,7 +56,9 @@ class Compiled:
 
     rules: RuleSet
     bodies: Mapping[str, bytes]
-    """Objective -> its table as bytes."""
+    """Objective -> its table as bytes, of tables that were made anew."""
+    digests: Mapping[str, str]
+    """Objective -> hash of those bytes, of all tables."""
     warnings: tuple[Problem, ...]
 
 
@@ -102,22 +104,38 @@ def compile_and_warn(
     begin("reading what its rules return")
     own = read_files(evaluation, problems, memory)
     begin("comparing its rules")
-    tables = make_tables(own.rules, definitions, problems, complete=own.complete)
-    if has_errors(problems):
-        problems += _too_large(own.rules, definitions)
+    found = find_tables(own, definitions, _yaml(workspace), problems, memory)
+    if found is None:
+        problems += _too_large(own.rules_of(own.names), definitions)
         raise WorkspaceError(problems)
-    problems += unused(own.rules, definitions)
-    problems += doubts(own.rules, definitions)
+    problems += unused(all_named(each.named for each in found.parts), definitions)
+    problems += (problem for part in found.parts for problem in part.warnings)
+    problems += doubts_about_definitions(definitions)
     begin("looking for rules that can never apply")
-    bodies = {table.objective: table_to_bytes(table) for table in tables}
-    problems += never_apply(tables, bodies, memory)
+    tables = tuple(sorted((table for part in found.parts for table in part.tables), key=_objective))
+    digests = {
+        table.objective: digest
+        for part in found.parts
+        for table, digest in zip(part.tables, part.digests, strict=True)
+    }
+    problems += never_apply(tables, digests, memory)
     compiled = RuleSet(
         objectives=_sorted(definitions.objectives),
         models=_sorted(definitions.models),
         shards=_sorted(definitions.shards),
         tables=tables,
     )
-    return Compiled(rules=compiled, bodies=bodies, warnings=told(problems))
+    return Compiled(rules=compiled, bodies=found.bodies, digests=digests, warnings=told(problems))
+
+
+def _yaml(workspace: Workspace) -> str:
+    """Return a name of all that tables follow from beside rules: the YAML files but for the fleet."""
+    files = sorted(set(FILES) & workspace.files.keys() - {"fleet.yaml"})
+    return name_of(*(part for file in files for part in (file, workspace.files[file])))
+
+
+def _objective(table: ObjectiveTable) -> str:
+    return table.objective
 
 
 def _evaluate(

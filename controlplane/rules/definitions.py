@@ -80,11 +80,44 @@ def read_definitions(
         objectives=objectives,
         models=models,
         versions=_versions(models.values()),
-        experiments=with_lock(experiments, files, problems, unread=unread["experiments"]),
+        experiments=_with_lock(experiments, files, problems, unread["experiments"], memory),
         shards=_read(files, "fleet.yaml", "shards", read_shard, problems, unread, memory),
         segments=_read(files, "segments.yaml", "segments", read_segment, problems, unread, memory),
         unread=unread,
     )
+    there = (part for file in FILES if file in files for part in (file, files[file]))
+    fits_together = name_of("fits together", *there)
+    if not memory.knows(fits_together):
+        before = len(problems)
+        _check(definitions, problems)
+        if len(problems) == before:
+            memory.remember(fits_together, value=True)
+    return definitions
+
+
+def _with_lock(
+    experiments: Mapping[str, Experiment],
+    files: Mapping[str, bytes],
+    problems: list[Problem],
+    unread: Unread,
+    memory: Memory,
+) -> Mapping[str, Experiment]:
+    """Return the tests as `with_lock` does; the result is remembered if there is nothing to say."""
+    if LOCK not in files:
+        return experiments
+    name = name_of("locked", files.get("experiments.yaml", b""), files[LOCK])
+    known = memory.recall(dict, name)
+    if known is not None:
+        return known
+    before = len(problems)
+    found = with_lock(experiments, files, problems, unread=unread)
+    if len(problems) == before and not unread:
+        memory.remember(name, found)
+    return found
+
+
+def _check(definitions: Definitions, problems: list[Problem]) -> None:
+    """Note what doesn't fit together."""
     _check_fleet(definitions, problems)
     _check_dependencies(definitions, problems)
     _check_layers(definitions.experiments, problems)
@@ -92,7 +125,6 @@ def read_definitions(
     _check_segments(definitions, problems)
     check_vips(definitions.shards, problems)
     _check_shard_models(definitions, problems)
-    return definitions
 
 
 def read_experiments(files: Mapping[str, bytes], problems: list[Problem]) -> Mapping[str, Experiment]:

@@ -18,12 +18,16 @@ CLOSE = 0.85
 """How alike two names are of which one is probably the other, misspelt."""
 
 
-def doubts(rules: Iterable[Rule], definitions: Definitions) -> Iterator[Problem]:
-    """Yield a warning for each thing that an author most likely didn't mean."""
+def doubts_about(rules: Iterable[Rule]) -> Iterator[Problem]:
+    """Yield a warning for each thing in rules that an author most likely didn't mean."""
     for rule in rules:
         for code, message, remedy in _of_rule(rule):
             source = rule.source
             yield _warning(source.file, source.line, source.rule, (code, message, remedy))
+
+
+def doubts_about_definitions(definitions: Definitions) -> Iterator[Problem]:
+    """Yield a warning for each thing in YAML files that an author most likely didn't mean."""
     for test in definitions.experiments.values():
         for said in _of_unit(test.unit):
             yield _warning(test.location.file, test.location.line, "", said)

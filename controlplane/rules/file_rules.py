@@ -6,7 +6,7 @@ its text and from the objectives that it asked for. Only what nothing is to be s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -19,23 +19,36 @@ from lightbulb.model import Source
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRules:
-    """What one file gives.
+    """What one file gives, without its rules, which are remembered beside it.
 
     `asked` has each objective that it asked for, and whether there was one; `every` is the hash of all their
-    names, if it looked at all.
+    names, if it looked at all. `objectives` are those that its rules are for.
     """
 
-    rules: tuple[Rule, ...]
+    objectives: tuple[str, ...]
     places: tuple[Source, ...]
     asked: Mapping[str, bool]
     every: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkspaceRules:
-    """Every rule that has a rule's shape; `complete` when none is missing."""
+class OwnRules:
+    """The rules of one file, by line."""
 
     rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceRules:
+    """The files that have rules, and what is known of each; `complete` when no rule is missing.
+
+    `names` are names of a file's text, and `objectives` those that its rules are for. `rules_of` gives the
+    rules of some files, in the order of file and line: of a file that didn't change they may not be needed.
+    """
+
+    names: Mapping[str, str]
+    objectives: Mapping[str, tuple[str, ...]]
+    rules_of: Callable[[Iterable[str]], tuple[Rule, ...]]
     complete: bool
 
 
@@ -76,15 +89,33 @@ def evaluate_files(
 
 
 def read_files(evaluation: Evaluation, problems: list[Problem], memory: Memory) -> WorkspaceRules:
-    """Return the rules, in the order of file and line; what is wrong is added to `problems`, and left out."""
-    raw = evaluation.evaluated.rules
+    """Return the rules; what is wrong is added to `problems`, and left out."""
+    raw, sources = evaluation.evaluated.rules, evaluation.sources
     read = {file: read_rules(own, problems) for file, own in _by_file(raw)}
     _remember(evaluation, read, problems, memory)
-    rules = {**{file: own.rules for file, own in evaluation.known.items()}, **read}
+    objectives = {file: own.objectives for file, own in evaluation.known.items()}
+    objectives |= {file: _targets(own) for file, own in read.items()}
+
+    def rules_of(files: Iterable[str]) -> tuple[Rule, ...]:
+        own = (read[file] if file in read else _recall(memory, file, sources[file]) for file in sorted(files))
+        return tuple(rule for rules in own for rule in rules)
+
     return WorkspaceRules(
-        rules=tuple(rule for file in sorted(rules) for rule in rules[file]),
+        names={file: _name(file, sources[file]) for file in objectives},
+        objectives=objectives,
+        rules_of=rules_of,
         complete=evaluation.complete and sum(map(len, read.values())) == len(raw),
     )
+
+
+def _targets(rules: Iterable[Rule]) -> tuple[str, ...]:
+    return tuple(sorted({name for rule in rules for name in rule.objectives}))
+
+
+def _recall(memory: Memory, file: str, text: str) -> tuple[Rule, ...]:
+    own = memory.recall(OwnRules, _rules_name(file, text))
+    assert own is not None, "it is remembered with what else is known of the file"
+    return own.rules
 
 
 def _evaluate(
@@ -114,7 +145,7 @@ def _recalled(sources: Mapping[str, str], around: Surroundings, memory: Memory) 
     found = {}
     for file, text in sources.items():
         own = memory.recall(FileRules, _name(file, text))
-        if own is None or own.every not in {"", every}:
+        if own is None or own.every not in {"", every} or not memory.knows(_rules_name(file, text)):
             continue
         if all((name in there) is known for name, known in own.asked.items()):
             found[file] = own
@@ -133,16 +164,22 @@ def _remember(
     for file in (read.keys() & evaluated.asked.keys()) - faulty:
         asked = evaluated.asked[file]
         own = FileRules(
-            rules=read[file],
+            objectives=_targets(read[file]),
             places=evaluated.places.get(file, ()),
             asked={name: name in there for name in sorted(asked or ())},
             every=every if asked is None else "",
         )
-        memory.remember(_name(file, evaluation.sources[file]), own)
+        text = evaluation.sources[file]
+        memory.remember(_name(file, text), own)
+        memory.remember(_rules_name(file, text), OwnRules(rules=read[file]))
 
 
 def _name(file: str, text: str) -> str:
     return name_of("rules", file, text)
+
+
+def _rules_name(file: str, text: str) -> str:
+    return name_of("own rules", file, text)
 
 
 def _every(objectives: Iterable[str]) -> str:

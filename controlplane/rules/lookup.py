@@ -7,6 +7,7 @@ said where it stands.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from controlplane.problems import Problem
 from controlplane.rules.definitions import Definitions
@@ -22,6 +23,38 @@ from controlplane.rules.shapes import (
 )
 from controlplane.rules.yaml_file import hint
 from lightbulb.model import Condition, Source, model_id
+from lightbulb.resolution.segments import segments_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What rules name, of what there is: ids of models, tests, segments."""
+
+    models: frozenset[str]
+    tests: frozenset[str]
+    segments: frozenset[str]
+
+
+def names_in(rules: Iterable[Rule], definitions: Definitions) -> Named:
+    """Return what some rules name."""
+    rules = tuple(rules)
+    return Named(
+        models=frozenset(name for rule in rules for name in named_models(rule, definitions)),
+        tests=frozenset(rule.test_id for rule in rules if isinstance(rule, AbTest)),
+        segments=frozenset(
+            name for rule in rules for condition in condition_of(rule) for name in segments_of(condition)
+        ),
+    )
+
+
+def all_named(parts: Iterable[Named]) -> Named:
+    """Return what is named in any of the parts."""
+    parts = tuple(parts)
+    return Named(
+        models=frozenset().union(*(each.models for each in parts)),
+        tests=frozenset().union(*(each.tests for each in parts)),
+        segments=frozenset().union(*(each.segments for each in parts)),
+    )
 
 
 def problem_in(source: Source, code: str, message: str, remedy: str) -> Problem:

@@ -51,6 +51,13 @@ class Memory:
         self._used.add(name)
         return value
 
+    def knows(self, name: str) -> bool:
+        """Say whether a value is remembered by that name, and keep it: it may be wanted later."""
+        known = name in self._values or name in self._lines
+        if known:
+            self._used.add(name)
+        return known
+
     def remember(self, name: str, value: object) -> None:
         """Remember a value."""
         self._values[name] = value

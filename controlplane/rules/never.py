@@ -24,17 +24,17 @@ class Walked:
 
 
 def never_apply(
-    tables: Iterable[ObjectiveTable], bodies: Mapping[str, bytes], memory: Memory
+    tables: Iterable[ObjectiveTable], digests: Mapping[str, str], memory: Memory
 ) -> Iterator[Problem]:
     """Yield a warning for each rule, and each cell of one that applies otherwise, that is for nobody.
 
-    `bodies` is objective -> its table as bytes, from which all of it follows.
+    `digests` is objective -> hash of its table's bytes, from which all of it follows.
     """
     looks: int | None = MAX_LOOKS
     for table in tables:
         if looks is None:
             return
-        name = name_of("never", bodies[table.objective])
+        name = name_of("never", digests[table.objective])
         known = memory.recall(Walked, name)
         if known is not None and known.looks <= looks:
             looks -= known.looks

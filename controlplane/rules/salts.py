@@ -6,7 +6,7 @@ model that it shifts to; tests and shifts may set their own, outside of the othe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from controlplane.model import Location
@@ -64,6 +64,18 @@ def check_salts(rules: Iterable[Rule], definitions: Definitions, problems: list[
             problems.append(
                 _problem(use.place, "DUPLICATE_SALT", message, "give each its own, or leave it out")
             )
+
+
+def salts_of(rules: Iterable[Rule], definitions: Definitions) -> Mapping[str, tuple[str, ...]]:
+    """Return each salt that rules hash themselves, and what it decides on."""
+    return {use.salt: use.decision for use in _of_shifts(rules, definitions)}
+
+
+def are_apart(parts: Iterable[Mapping[str, tuple[str, ...]]]) -> bool:
+    """Say whether no two parts share a salt; each is salts of rules that `check_salts` takes."""
+    first: dict[str, tuple[str, ...]] = {}
+    decisions = (item for part in parts for item in part.items())
+    return all(first.setdefault(salt, decision) == decision for salt, decision in decisions)
 
 
 def _of_definitions(definitions: Definitions) -> Iterator[_Use]:

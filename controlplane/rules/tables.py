@@ -8,6 +8,7 @@ apart.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -62,11 +63,22 @@ def make_tables(
     """
     check_names(rules, definitions, problems)
     check_salts(rules, definitions, problems)
+    if complete:
+        ruled = {name for rule in rules for name in rule.objectives}
+        problems += map(_without_rules, unruled(ruled, definitions))
+    return tables_beside(rules, definitions, problems, complete=complete)
+
+
+def tables_beside(
+    rules: Iterable[Rule], definitions: Definitions, problems: list[Problem], *, complete: bool
+) -> tuple[ObjectiveTable, ...]:
+    """Return the tables of the objectives that some rules target, as `make_tables` does.
+
+    It looks at nothing that rules of other objectives say.
+    """
     own = _by_objective(rules)
     segments = in_order(definitions.segments)
     sides = possible_segments(segments)
-    if complete:
-        problems += map(_without_rules, _unruled(own, definitions))
     tables = []
     for name in sorted(own.keys() & definitions.objectives.keys()):
         maker = _TableMaker(definitions.objectives[name], definitions, segments, sides, problems)
@@ -76,8 +88,9 @@ def make_tables(
     return tuple(tables)
 
 
-def _unruled(own: Mapping[str, Sequence[Rule]], definitions: Definitions) -> list[Objective]:
-    return [definitions.objectives[name] for name in sorted(definitions.objectives.keys() - own.keys())]
+def unruled(ruled: AbstractSet[str], definitions: Definitions) -> list[Objective]:
+    """Return the objectives that no rule is for; `ruled` are those that rules are for."""
+    return [definitions.objectives[name] for name in sorted(definitions.objectives.keys() - ruled)]
 
 
 def _without_rules(objective: Objective) -> Problem:

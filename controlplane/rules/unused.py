@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from controlplane.planning.placement import closure
 from controlplane.problems import Problem, Severity
 from controlplane.rules.definitions import Definitions, problem_at
-from controlplane.rules.lookup import condition_of, named_models
+from controlplane.rules.lookup import Named
 from controlplane.rules.segments import in_order
-from controlplane.rules.shapes import AbTest, Rule
-from lightbulb.model import Condition
+from lightbulb.model import Condition, InSegment
 from lightbulb.resolution.segments import needed
 
 
-def unused(rules: Sequence[Rule], definitions: Definitions) -> Iterator[Problem]:
-    """Yield a warning for each model, test and segment that nothing names.
+def unused(named: Named, definitions: Definitions) -> Iterator[Problem]:
+    """Yield a warning for each model, test and segment that nothing names; `named` is what rules name.
 
     What a named model depends on is named, and so are segments that tests and named segments use.
     """
     models = definitions.models
-    named = {name for rule in rules for name in named_models(rule, definitions)}
-    for name in models.keys() - closure(named, models):
+    for name in models.keys() - closure(named.models, models):
         message = f"no rule names model {name}: no host loads it"
         yield _warning(problem_at(models[name], "UNUSED_MODEL", message, "name it in a rule, or take it out"))
     tests = definitions.experiments
-    for test in tests.keys() - {rule.test_id for rule in rules if isinstance(rule, AbTest)}:
+    for test in tests.keys() - named.tests:
         message = f"no rule names test {test}: nobody is in it"
         yield _warning(problem_at(tests[test], "UNUSED_TEST", message, "name it in a rule, or take it out"))
     segments = definitions.segments
     known = {each.name: each for each in in_order(segments)}
-    for segment in segments.keys() - {each.name for each in needed(_conditions(rules, definitions), known)}:
+    for segment in segments.keys() - {each.name for each in needed(_conditions(named, definitions), known)}:
         message = f"no rule, test or other segment in use names segment {segment}"
         remedy = "name it in one, or take it out"
         yield _warning(problem_at(segments[segment], "UNUSED_SEGMENT", message, remedy))
 
 
-def _conditions(rules: Sequence[Rule], definitions: Definitions) -> Iterator[Condition]:
-    for rule in rules:
-        yield from condition_of(rule)
+def _conditions(named: Named, definitions: Definitions) -> Iterator[Condition]:
+    yield from map(InSegment, named.segments)
     for test in definitions.experiments.values():
         if test.eligible is not None:
             yield test.eligible

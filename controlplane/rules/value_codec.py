@@ -19,7 +19,10 @@ MODULES = (
     "controlplane.problems",
     "controlplane.rules.shapes",
     "controlplane.rules.file_rules",
+    "controlplane.rules.file_tables",
+    "controlplane.rules.lookup",
     "controlplane.rules.never",
+    "controlplane.rules.effective",
 )
 
 _TUPLE, _MAPPING, _SET, _FIRST_CLASS = range(4)

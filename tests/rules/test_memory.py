@@ -1,9 +1,11 @@
 """A workspace that is compiled with a memory of earlier ones comes to what it comes to from scratch."""
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, is_dataclass
+from enum import Enum
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import given, settings
@@ -13,12 +15,21 @@ from controlplane.model import RuleSet, Workspace
 from controlplane.planning.plan import make_plan
 from controlplane.problems import Problem, WorkspaceError
 from controlplane.rollout.codec import plan_to_bytes
-from controlplane.rules import file_rules, memory, sandbox
+from controlplane.rules import file_rules, file_tables, memory, sandbox
 from controlplane.rules.compile import compile_and_warn, compile_workspace
+from controlplane.rules.definitions import Definitions, read_experiments
+from controlplane.rules.effective import EffectiveShares, effective_shares
+from controlplane.rules.file_rules import FileRules, OwnRules
+from controlplane.rules.file_tables import FileTables
+from controlplane.rules.lock_file import LOCK, write_lock
+from controlplane.rules.locked import lock
 from controlplane.rules.memory import MAX_BYTES, Memory
+from controlplane.rules.never import Walked
 from controlplane.rules.sandbox import Evaluated, evaluate_beside
-from controlplane.rules.value_codec import NotOurs, from_json, to_json
+from controlplane.rules.value_codec import MODULES, NotOurs, from_json, to_json
 from controlplane.rules.workspace import read_workspace
+from lightbulb.model import ObjectiveTable
+from lightbulb.resolution.codec import table_to_bytes
 from tests.rules.workspaces import rule
 
 RULES = Path(__file__).parents[2] / "rules"
@@ -52,9 +63,33 @@ TEXTS = {
     "fleet.yaml": (
         "shards:\n  - {name: s, vip: v, memory: 1GiB}\n",
         "shards:\n  - {name: s, vip: v, memory: 1GiB, models: [m1@1]}\n",
+        "shards:\n  - {name: s, vip: v, memory: 300MiB}\n  - {name: t, vip: w, memory: 300MiB}\n",
+        "shards:\n  - {name: s, vip: v, memory: 50MiB}\n",
+        "shards: []\n",
+    ),
+    "segments.yaml": (
+        "segments:\n  - {name: north, when: {attribute: country, values: [NO, SE]}}\n",
+        """segments:
+  - {name: north, when: {any: [{attribute: country, values: [NO]}, {segment: staff}]}}
+  - {name: staff, users: [ann, bob]}
+""",
+        "segments:\n  - {name: north, when: {segment: north}}\n",
+        "segments:\n  - {name: south}\n",
+        "",
     ),
 }
 """What each YAML file may hold; the first ones fit together."""
+
+
+def lock_of(experiments: str) -> str:
+    """Return the lock file of what experiments.yaml says."""
+    problems: list[Problem] = []
+    tests, _ = lock(read_experiments({"experiments.yaml": experiments.encode()}, problems).values(), {})
+    assert not problems
+    return write_lock(tests)
+
+
+TEXTS[LOCK] = (*map(lock_of, TEXTS["experiments.yaml"][:2]), "tests: {\n", "")
 
 BODIES = (
     "defaultModel: {name: 'm0'}",
@@ -64,6 +99,9 @@ BODIES = (
     "abTestId: 1, cellToModel: {1: {name: 'm0'}, 2: {name: 'm1'}}",
     "abTestId: 2, cellToModel: {1: {name: 'm3'}}",
     "shift: {from: {name: 'm0'}, to: {name: 'm1'}, percent: 10, salt: 'x'}",
+    "shift: {from: {name: 'm0'}, to: {name: 'm2'}, percent: 5, unit: 'session', when: segment('north')}",
+    "when: segment('north'), model: {name: 'm3'}, priority: 1",
+    "when: context.attribute('contry').eq('NO'), model: {name: 'm3'}, priority: 2",
     "permitOverrides: [{name: 'm1'}], clients: ['a']",
     "wenn: 1",
     "defaultModel: {name: 7, versoin: ''}",
@@ -109,22 +147,50 @@ FIRST = Workspace(
         "c.js": rule(BODIES[4], "defineThreeRule").encode(),
     }
 )
+APART = """objectives:
+  - {name: Ranking, input_type: TITLE_INPUT_TYPE, owner: home, deadline: 250ms}
+  - {name: Search, input_type: TITLE_INPUT_TYPE, owner: home, deadline: 1s}
+  - {name: Kids, input_type: TITLE_INPUT_TYPE, owner: home, deadline: 1s, cache_lifetime: 5s}
+"""
+
+
+def rule_of(objective: str, body: str, name: str) -> str:
+    return rule(body, name).replace("Ranking", objective)
+
+
+SEVERAL = Workspace(
+    files={
+        **FIRST.files,
+        **{file: TEXTS[file][0].encode() for file in ("segments.yaml", LOCK)},
+        "objectives.yaml": APART.encode(),
+        "c.js": (
+            rule_of("Search", BODIES[0], "defineThreeRule") + rule(BODIES[4], "defineTestRule")
+        ).encode(),
+        "d.js": (
+            rule_of("Search", BODIES[6], "defineEightRule") + rule(BODIES[8], "defineOtherRule")
+        ).encode(),
+        "e.js": (rule_of("Kids", BODIES[0], "defineFourRule")).encode(),
+        "f.js": (rule_of("Kids", BODIES[7], "defineFiveRule")).encode(),
+        "g.js": (rule_of("Kids", BODIES[9], "defineSixRule")).encode(),
+    }
+)
+"""Files of which some have to do with each other, and a lock file and segments."""
 EDITS = st.one_of(
-    st.tuples(st.sampled_from("abcd"), js_files()).map(lambda edit: (f"{edit[0]}.js", edit[1])),
+    st.tuples(st.sampled_from("abcdefg"), js_files()).map(lambda edit: (f"{edit[0]}.js", edit[1])),
     st.sampled_from([(file, text) for file, texts in TEXTS.items() for text in texts]),
-    st.tuples(st.sampled_from([*FIRST.files, "d.js", "other.yaml"]), st.none()),
+    st.tuples(st.sampled_from([*SEVERAL.files, "other.yaml"]), st.none()),
     st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd")).map(lambda names: (f"{names[0]}.js", names)),
     st.just(("", "as it was")),
 )
 
 
-def edited(files: Workspace, edit: tuple[str, object]) -> Workspace:
-    """Return a workspace after a file was written, removed (None) or renamed (a pair)."""
+def edited(files: Workspace, edit: tuple[str, object], first: Workspace) -> Workspace:
+    """Return a workspace after a file was written, removed (None) or renamed (a pair), or all undone."""
     name, change = edit
     changed = dict(files.files)
     match change:
         case "as it was":
-            changed = dict(FIRST.files)
+            changed = dict(first.files)
         case str():
             changed[name] = change.encode()
         case None:
@@ -135,21 +201,24 @@ def edited(files: Workspace, edit: tuple[str, object]) -> Workspace:
 
 
 def outcome(files: Workspace, memory: Memory | None) -> bytes | tuple[Problem, ...]:
-    """Return the bytes of a workspace's plan and its warnings, or its problems."""
+    """Return the bytes of a workspace's plan with its warnings and shares, or its problems."""
     try:
         compiled = compile_and_warn(files, memory=memory)
-        return plan_to_bytes(make_plan(compiled.rules), repr(compiled.warnings))
+        shares = list(effective_shares(compiled.rules.tables, compiled.digests, memory or Memory()))
+        return plan_to_bytes(make_plan(compiled.rules), repr((compiled.warnings, compiled.digests, shares)))
     except WorkspaceError as error:
         return error.problems
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.lists(EDITS, min_size=1, max_size=6), st.booleans())
-def test_edits_come_to_what_they_come_to_from_scratch(edits: list[tuple[str, object]], kept: bool) -> None:
-    files, memory = FIRST, Memory()
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from((FIRST, SEVERAL)), st.lists(EDITS, min_size=1, max_size=6), st.booleans())
+def test_edits_come_to_what_they_come_to_from_scratch(
+    first: Workspace, edits: list[tuple[str, object]], kept: bool
+) -> None:
+    files, memory = first, Memory()
     assert isinstance(outcome(files, memory), bytes)
     for edit in edits:
-        files = edited(files, edit)
+        files = edited(files, edit, first)
         assert outcome(files, memory) == outcome(files, None), edit
         memory = Memory(memory.to_bytes()) if kept else memory
 
@@ -192,6 +261,93 @@ def test_the_repositorys_workspace_is_remembered_as_a_whole(evaluated: list[str]
     assert sorted(evaluated) == sorted(2 * rules)  # once before, and once without a memory
 
 
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The objectives whose tables were made."""
+    names: list[str] = []
+
+    def noting(table: ObjectiveTable) -> bytes:
+        names.append(table.objective)
+        return table_to_bytes(table)
+
+    monkeypatch.setattr(file_tables, "table_to_bytes", noting)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "made"),
+    [
+        ("e.js", b"\n", ["Kids"]),
+        ("c.js", b"\n", ["Ranking", "Search"]),
+        ("fleet.yaml", b"  - {name: more, vip: more, memory: 1GiB}\n", []),
+        ("segments.yaml", b"# more\n", ["Kids", "Ranking", "Search"]),
+        (LOCK, b"", []),
+    ],
+)
+def test_only_tables_of_files_that_changed_are_made(
+    file: str, change: bytes, made: list[str], compared: list[str]
+) -> None:
+    compiled_again(SEVERAL, lambda files: files.update({file: files[file] + change}))
+    assert compared == ["Kids", "Ranking", "Search", *made]
+
+
+def parts_of(kind: object) -> Iterator[type]:
+    """Yield the classes that values of a type are made of."""
+    seen: set[object] = set()
+    stack = [kind]
+    while stack:
+        one: Any = stack.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        stack += get_args(one)
+        if isinstance(one, type) and is_dataclass(one):
+            stack += get_type_hints(one).values()
+        if isinstance(one, type) and (is_dataclass(one) or issubclass(one, Enum)):
+            yield one
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [FileRules, OwnRules, FileTables, Walked, EffectiveShares, Definitions],
+    ids=lambda kind: kind.__name__,
+)
+def test_all_that_is_remembered_can_be_kept(kind: type) -> None:
+    found = [part for part in parts_of(kind) if part is not Definitions and part.__name__ != "Unread"]
+    assert kind is Definitions or kind in found
+    assert {part.__qualname__ for part in found if part.__module__ not in MODULES} == set()
+
+
+@pytest.mark.parametrize("files", [FIRST, SEVERAL], ids=["first", "several"])
+def test_nothing_that_is_remembered_is_left_out(files: Workspace) -> None:
+    memory = Memory()
+    outcome(files, memory)
+    assert memory.to_bytes().count(b"\n") == 1 + len(memory._used)
+    again = Memory(memory.to_bytes())
+    outcome(files, again)
+    assert not again.changed
+
+
+def test_a_file_without_segments_is_not_one_that_is_missing() -> None:
+    test = "experiments: [{id: 1, cells: {1: 100}, eligible: {segment: north}}]\n"
+    memory = Memory()
+    for segments in ({"segments.yaml": b""}, {}):
+        files = Workspace(files={**FIRST.files, "experiments.yaml": test.encode(), **segments})
+        assert outcome(files, memory) == outcome(files, None)
+
+
+def test_a_salt_that_two_files_use_is_found_when_one_of_them_changes() -> None:
+    shift = BODIES[6]
+    memory = Memory()
+    files = Workspace(files={**SEVERAL.files, "d.js": rule_of("Search", shift, "defineThreeRule").encode()})
+    other = Workspace(files={**files.files, "h.js": rule_of("Kids", shift, "defineEightRule").encode()})
+    for each in (files, other, files):
+        found = outcome(each, memory)
+        assert found == outcome(each, None)
+        codes = [problem.code for problem in found] if isinstance(found, tuple) else []
+        assert ("DUPLICATE_SALT" in codes) == (each is other)
+
+
 def test_files_that_were_not_come_to_are_the_same_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "MAX_CHILDREN", 1)
     memory = Memory()
@@ -232,7 +388,7 @@ def test_a_file_is_evaluated_again_when_what_it_asked_for_changed(
 
 def test_what_is_not_whole_or_of_another_version_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     first = Memory()
-    compile_workspace(FIRST, memory=first)
+    outcome(FIRST, first)
     kept = first.to_bytes()
     assert first.to_bytes() == kept
     assert Memory(kept).to_bytes() != kept  # nothing of it was used

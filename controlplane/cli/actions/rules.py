@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,27 @@ from controlplane.cli.output import print_json
 from controlplane.cli.problems import BadWorkspace, counted, print_warnings, problem_document
 from controlplane.cli.remembered import remembered
 from controlplane.cli.shares import percents
-from controlplane.model import Workspace
+from controlplane.model import RuleSet, Workspace
 from controlplane.planning.difference import target_text
 from controlplane.planning.plan import make_plan
-from controlplane.planning.shares.never import MAX_LOOKS as WORKSPACE_LOOKS
-from controlplane.planning.shares.report import Share, TableShares, shares_of
-from controlplane.planning.shares.walk import MAX_LOOKS
 from controlplane.problems import Problem, Severity, WorkspaceError
-from controlplane.rules.compile import Compiled, compile_and_warn, without_collector
+from controlplane.rules.compile import compile_and_warn, without_collector
+from controlplane.rules.effective import EffectiveShares, effective_shares
+from controlplane.rules.memory import Memory, name_of
 from controlplane.rules.platform import FLEET
 from controlplane.rules.workspace import read_workspace
 from lightbulb.model import ObjectiveTable, model_id
 
 MIN_WIDTH = 140
 """A narrower terminal wraps the table's lines; better than cutting names short."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    """The tables of a workspace that can be published, with who gets which model; and its warnings."""
+
+    tables: Sequence[tuple[ObjectiveTable, EffectiveShares]]
+    warnings: tuple[Problem, ...]
 
 
 @without_collector()
@@ -39,31 +46,33 @@ def check(folder: Path, *, strict: bool, as_json: bool, fleet: Path | None = Non
     With `strict`, its warnings are errors. `fleet` is the file that it stands on, where it has none.
     """
     try:
-        compiled = _compiled(folder, fleet, strict=strict)
+        checked = _checked(folder, fleet, strict=strict)
     except WorkspaceError as error:
         if not as_json:
             raise BadWorkspace(error.problems) from error
         print_json({"objectives": [], "problems": [problem_document(each) for each in error.problems]})
         sys.exit(1)
     if as_json:
-        objectives = [_document(*each) for each in _shares(compiled.rules.tables)]
-        print_json({"objectives": objectives, "problems": list(map(problem_document, compiled.warnings))})
+        objectives = [_document(*each) for each in checked.tables]
+        print_json({"objectives": objectives, "problems": list(map(problem_document, checked.warnings))})
     else:
-        print_warnings(compiled.warnings)
-        _print_summary(compiled)
+        print_warnings(checked.warnings)
+        _print_summary(checked)
 
 
-def _compiled(folder: Path, fleet: Path | None, *, strict: bool) -> Compiled:
+def _checked(folder: Path, fleet: Path | None, *, strict: bool) -> _Checked:
     workspace = read_workspace(folder)
     if fleet is not None:
         workspace = _standing_on(workspace, fleet)
     with remembered(folder) as memory:
         compiled = compile_and_warn(workspace, memory=memory)
-    warnings = (*compiled.warnings, *types_doubt(folder, workspace, memory))
-    make_plan(compiled.rules)
+        warnings = (*compiled.warnings, *types_doubt(folder, workspace, memory))
+        _check_room(compiled.rules, workspace, memory)
+        tables = compiled.rules.tables
+        shares = tuple(effective_shares(tables, compiled.digests, memory))
     if strict and warnings:
         raise WorkspaceError(replace(each, severity=Severity.ERROR) for each in warnings)
-    return replace(compiled, warnings=warnings)
+    return _Checked(tables=tuple(zip(tables, shares, strict=True)), warnings=warnings)
 
 
 def _standing_on(workspace: Workspace, fleet: Path) -> Workspace:
@@ -75,16 +84,17 @@ def _standing_on(workspace: Workspace, fleet: Path) -> Workspace:
     return Workspace(files={**workspace.files, FLEET: fleet.read_bytes()})
 
 
-def _shares(tables: Iterable[ObjectiveTable]) -> Iterator[tuple[ObjectiveTable, TableShares]]:
-    """Yield each table with who gets which model in effect; the work for all of them is bounded."""
-    looks = WORKSPACE_LOOKS
-    for table in tables:
-        shares = shares_of(table, min(looks, MAX_LOOKS))
-        looks = max(0, looks - shares.looks)
-        yield table, shares
+def _check_room(rules: RuleSet, workspace: Workspace, memory: Memory) -> None:
+    """Raise WorkspaceError if the fleet has no room for what rules name."""
+    wanted = {model_id(each.name, each.version) for table in rules.tables for each in table.models}
+    files = (workspace.files["models.yaml"], workspace.files["fleet.yaml"])
+    name = name_of("room", *files, *sorted(wanted))
+    if not memory.knows(name):
+        make_plan(rules)
+        memory.remember(name, value=True)
 
 
-def _document(table: ObjectiveTable, shares: TableShares) -> Mapping[str, Any]:
+def _document(table: ObjectiveTable, shares: EffectiveShares) -> Mapping[str, Any]:
     return {
         "objective": table.objective,
         "default_model": table.models[table.default_model].name,
@@ -102,36 +112,32 @@ def _document(table: ObjectiveTable, shares: TableShares) -> Mapping[str, Any]:
         "overrides": sum(len(rule.models) for rule in table.overrides),
         "users": [
             {
-                "model": target_text(table.models[index]),
-                "least": float(share.least * 100),
-                "most": float(share.most * 100),
+                "model": target_text(table.models[share.model]),
+                "least": share.least,
+                "most": share.most,
                 "exact": shares.exact,
             }
-            for index, share in _largest_first(shares)
+            for share in shares.models
         ],
     }
 
 
-def _largest_first(shares: TableShares) -> list[tuple[int, Share]]:
-    return sorted(shares.models.items(), key=lambda each: (-each[1].most, each[0]))
-
-
-def _print_summary(compiled: Compiled) -> None:
+def _print_summary(checked: _Checked) -> None:
     header = ("objective", "default", "A/B tests", "conditions", "shift", "overrides")
     console = Console(width=max(Console().width, MIN_WIDTH))
-    print_columns(console, header, list(map(_summary, compiled.rules.tables)))
-    users = [line for each in _shares(compiled.rules.tables) for line in _users(*each)]
+    print_columns(console, header, [_summary(table) for table, _ in checked.tables])
+    users = [line for each in checked.tables for line in _users(*each)]
     print_columns(console, ("objective", "users", "get"), users)
-    count = len(compiled.rules.tables)
-    found = counted(compiled.warnings) or "no problems"
+    count = len(checked.tables)
+    found = counted(checked.warnings) or "no problems"
     console.print(f"[green]ok[/]: {count} objective{'' if count == 1 else 's'}, {found}")
 
 
-def _users(table: ObjectiveTable, shares: TableShares) -> Iterator[tuple[str, ...]]:
+def _users(table: ObjectiveTable, shares: EffectiveShares) -> Iterator[tuple[str, ...]]:
     """Yield which share of an objective's users gets each model."""
-    for index, share in _largest_first(shares):
-        told = percents(float(share.least * 100), float(share.most * 100), exact=shares.exact)
-        yield table.objective, told, target_text(table.models[index])
+    for share in shares.models:
+        told = percents(share.least, share.most, exact=shares.exact)
+        yield table.objective, told, target_text(table.models[share.model])
 
 
 def _summary(table: ObjectiveTable) -> tuple[str, ...]:
