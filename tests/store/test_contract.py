@@ -4,6 +4,7 @@ import itertools
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -59,6 +60,31 @@ class TestHead:
         )
         head = store.commit(change)
         assert snapshot(store) == (head, (entry(1),), (event("second"), event("first")), b"\0\xff", {})
+
+    def test_a_commit_may_leave_versions_out_and_bring_back_lines_of_the_log(self, place: Place) -> None:
+        store = place.open()
+        store.commit(step(0, entry=entry(1)))
+        lost = replace(entry(2), content_hash="")
+        head = store.commit(
+            step(1, b"on", version=900, restored=(lost, entry(3)), entry=entry(4), events=(event("it"),))
+        )
+        assert head == Head(version=900, body=b"on")
+        for each in (store, place.open()):
+            assert each.head() == head
+            assert each.log() == (entry(4), entry(3), lost, entry(1))
+            assert [line.is_lost for line in each.log()] == [False, False, True, False]
+            assert each.events() == (event("it"),)
+        with pytest.raises(Conflict):
+            store.commit(step(1, version=901))
+        assert store.commit(step(900, entry=entry(5))).version == 901
+
+    @pytest.mark.parametrize("restored", [(entry(3),), (entry(2), entry(4)), (entry(1), entry(2))], ids=str)
+    def test_lines_that_leave_a_gap_or_are_there_are_refused(self, store: Store, restored) -> None:
+        store.commit(step(0, entry=entry(1)))
+        before = snapshot(store)
+        with pytest.raises(Conflict):
+            store.commit(step(1, version=9, restored=restored))
+        assert snapshot(store) == before
 
     @pytest.mark.parametrize(
         ("error", "expected", "more"),
