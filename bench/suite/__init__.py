@@ -19,6 +19,7 @@ from bench.suite import (
     resolve_core,
     restart,
     rollback,
+    walk,
 )
 
 
@@ -38,6 +39,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         batch_resolve,
         compile_and_plan,
         incremental,
+        walk,
         envoy_lookup,
         ads_push,
         relay,
