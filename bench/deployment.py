@@ -7,7 +7,9 @@ plane can tell they are real.
 from __future__ import annotations
 
 import contextlib
+import re
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +29,14 @@ from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 
 LOCAL = "127.0.0.1"
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0
 ALL_SECONDS = 300.0
-CALL_SECONDS = 10.0
+_DECIDED_ANEW = re.compile(r"(\S+) is decided anew")
+CALL_SECONDS = 60.0
+ANY_LENGTH = (("grpc.max_receive_message_length", -1),)
 LOOK_SECONDS = 0.2
+AT_A_LOOK = 1_000
+"""Consumers that so many seconds are for: to tell of more takes the control plane longer."""
 
 AT_ONCE = {"margin": 0, "unload": 0}
 """A policy under which a generation leaves as soon as no client can hold it, so that rounds are short."""
@@ -92,6 +98,7 @@ class Deployment:
         self._lives = 0
         self._revision = 0
         self._connected = 0
+        self._log = setting.folder
         self.pid = 0
 
     def start(self) -> None:
@@ -100,7 +107,8 @@ class Deployment:
         processes = self._processes.enter_context(Processes(self._setting.folder))
         name = f"control-plane-{self._target.rpartition(':')[2]}-{self._lives}"
         with pinned(self._setting.cores.server):
-            self.pid = processes.start(name, self._command).process.pid
+            child = processes.start(name, self._command)
+        self.pid, self._log = child.process.pid, child.log
         processes.wait_for("the control plane to answer", self._answers, READY_SECONDS)
 
     def stop(self) -> None:
@@ -138,17 +146,25 @@ class Deployment:
             do="publish", pid=self.pid, models=self.size.models, revision=self._revision, tenant=tenant
         )
 
-    def publish_all(self) -> dict[str, Any]:
-        """Publish for every tenant at once; see bench.parts.lightbulbs."""
+    def publish_all(self, tenants: Sequence[str]) -> dict[str, Any]:
+        """Publish for many tenants at once; see bench.parts.lightbulbs.
+
+        "anew" is how often the unluckiest of them was decided anew.
+        """
         self._revision += 1
-        return self._lightbulbs.ask(
+        logged = self._log.stat().st_size
+        spent = self._lightbulbs.ask(
+            ALL_SECONDS,
             do="publish all",
-            seconds=ALL_SECONDS,
             pid=self.pid,
             models=self.size.models,
             revision=self._revision,
-            tenants=self.size.tenants,
+            tenants=tenants,
         )
+        with self._log.open() as log:
+            log.seek(logged)
+            again = Counter(found[1] for line in log if (found := _DECIDED_ANEW.search(line)) is not None)
+        return {**spent, "anew": max(again.values(), default=0)}
 
     def publish_platform(self) -> None:
         """Say which tenants there are, and on which shards."""
@@ -177,10 +193,10 @@ class Deployment:
         while (found := self._synced()) != expected:
             if time.monotonic() > deadline:
                 raise NotSynced(f"synced are {found}, and should be {expected}")
-            time.sleep(LOOK_SECONDS)
+            time.sleep(LOOK_SECONDS * max(1.0, self._connected / AT_A_LOOK))
 
     def _synced(self) -> dict[str, int]:
-        with grpc.insecure_channel(self._target) as channel:
+        with grpc.insecure_channel(self._target, options=ANY_LENGTH) as channel:
             status = pb_grpc.ControlPlaneStub(channel).GetStatus(pb.GetStatusRequest(), timeout=CALL_SECONDS)
         found = dict.fromkeys(("sidecar", "host", "lightbulb"), 0)
         for each in status.consumers:
@@ -228,7 +244,7 @@ def deployment(
         made.join()
         if size.tenants:
             made.publish_platform()
-            made.publish_all()
+            made.publish_all(size.tenants)
         else:
             made.publish()
         if connected:

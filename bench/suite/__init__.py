@@ -11,6 +11,7 @@ from bench.suite import (
     ads_push,
     batch_resolve,
     compile_and_plan,
+    crowd,
     envoy_lookup,
     incremental,
     lightbulb_unary,
@@ -19,6 +20,7 @@ from bench.suite import (
     resolve_core,
     restart,
     rollback,
+    tenants,
     walk,
 )
 
@@ -46,5 +48,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         publish_to_active,
         rollback,
         restart,
+        tenants,
+        crowd,
     )
 }

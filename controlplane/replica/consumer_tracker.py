@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from controlplane.replica.standing import (
+    LanesShown,
     arrears,
     names_owed,
     refusals_of,
-    routes_of,
     synced_by_tenant,
     types_owed,
 )
@@ -58,6 +58,7 @@ class ConsumerTracker:
         self._ads = ads
         self._ownership = Ownership()
         self._lanes = NO_LANES
+        self._shown = LanesShown(NO_LANES)
         self._view = view
         self._touched: set[int] = set()
         self._goodbyes: dict[int, Node] = {}
@@ -113,7 +114,9 @@ class ConsumerTracker:
 
         `lanes` are shown, as `desired`; `everybody` is the latest that is known at whichever replica.
         """
-        self._lanes, shown = lanes, lanes.desired_version
+        if lanes is not self._lanes:
+            self._lanes, self._shown = lanes, LanesShown(lanes)
+        shown = lanes.desired_version
         if desired is not None:
             self._ownership.show(desired)
         if shown != self._served:
@@ -201,7 +204,7 @@ class ConsumerTracker:
             synced_since=now if first else known.synced_since,
             unsynced_since=(known.unsynced_since or now) if waiting_for or refusals else 0.0,
         )
-        routed = self._lanes.routed
+        routed = self._shown.routed
         if len(routed) > 1:
             return self._judged_by_tenant(known, seen, stream, snapshot, now)
         numbers = next(iter(routed.values()), ())
@@ -223,14 +226,14 @@ class ConsumerTracker:
         if seen.waiting_for or seen.refusals:
             before = replace(known, waiting_for=seen.waiting_for or known.waiting_for)
             behind = arrears(
-                before, seen.refusals, names_owed(stream, snapshot), self._ownership, self._lanes, now
+                before, seen.refusals, names_owed(stream, snapshot), self._ownership, self._shown, now
             )
         return replace(
             seen,
-            routes=routes_of(known, self._lanes, behind) if known.kind == "sidecar" else known.routes,
+            routes=self._shown.routes_of(known, behind) if known.kind == "sidecar" else known.routes,
             refused_of=max((each.refused_of for each in behind.values()), default=0),
             by_tenant=behind or None,
-            synced_by_tenant=synced_by_tenant(known, self._lanes, behind, now),
+            synced_by_tenant=synced_by_tenant(known, self._shown, behind, now),
         )
 
     def _newcomer(self, stream: StreamStatus, traces: Traces, now: float) -> Consumer:

@@ -7,12 +7,13 @@ at a thousand streams would cost more than all else.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from itertools import chain
 
 from controlplane.rollout.failure import Refusal
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.ownership import Ownership
 from controlplane.rollout.registry import Arrears, Consumer, Synced
-from controlplane.rollout.state import Phase
+from controlplane.rollout.state import Phase, Rollout
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.stream_status import StreamStatus
 from lightbulb.ads.values import CLUSTER, LISTENER, OBJECTIVE_TABLES, SCOPED_ROUTE, SIDECAR_STATE
@@ -64,12 +65,42 @@ def _not_all_held(stream: StreamStatus, snapshot: Snapshot) -> Collection[str]:
     ]
 
 
+class LanesShown:
+    """What is asked of the lanes that are shown at every stream: found once for all of them."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        """Look at each lane once."""
+        self.routed: Mapping[str, tuple[int, ...]] = lanes.routed
+        self.moving: tuple[tuple[str, Rollout], ...] = tuple(
+            (tenant, rollout) for tenant, rollout in lanes if rollout.phase is not Phase.SETTLED
+        )
+        self._lanes = lanes
+        self._routes: dict[frozenset[str], tuple[int, ...]] = {}
+
+    def routes_of(self, known: Consumer, behind: Mapping[str, Arrears]) -> tuple[int, ...]:
+        """Return what a sidecar routes: of a tenant that it is behind with, the generations that it did."""
+        # What it refuses, it doesn't route; that it can't listen is another matter.
+        lagging = frozenset(
+            tenant
+            for tenant, own in behind.items()
+            if tenant in self.routed and (own.waiting_for or _of_more_than_the_listener(own.refusals))
+        )
+        routes = self._routes.get(lagging)
+        if routes is None:
+            others = (own for tenant, own in self.routed.items() if tenant not in lagging)
+            routes = self._routes[lagging] = tuple(chain.from_iterable(others))
+        if not lagging:
+            return routes
+        needed = frozenset().union(*(self._lanes.rollouts[tenant].needed for tenant in lagging))
+        return (*routes, *(number for number in known.routes if number in needed))
+
+
 def arrears(  # noqa: PLR0913, PLR0917 - a pure function of all that counts
     known: Consumer,
     refusals: Collection[Refusal],
     owed: Owed,
     ownership: Ownership,
-    lanes: Lanes,
+    shown: LanesShown,
     now: float,
 ) -> Mapping[str, Arrears]:
     """Return tenant -> how a consumer is behind with what that one shows; not of those it is in step with.
@@ -85,7 +116,6 @@ def arrears(  # noqa: PLR0913, PLR0917 - a pure function of all that counts
     for refusal in refusals:
         for tenant in ownership.of(refusal.resource_type, refusal.resource):
             refused.setdefault(tenant, []).append(refusal)
-    routed = lanes.routed
     found: dict[str, Arrears] = {}
     for tenant in sorted(waiting.keys() | refused.keys()):
         before, own = known.for_tenant(tenant), tuple(refused.get(tenant, ()))
@@ -93,7 +123,7 @@ def arrears(  # noqa: PLR0913, PLR0917 - a pure function of all that counts
             waiting_for=tuple(sorted(waiting.get(tenant, ()))),
             refusals=own,
             unsynced_since=before.unsynced_since or now,
-            refused_of=before.refusal_of(own, routed.get(tenant, ())),
+            refused_of=before.refusal_of(own, shown.routed.get(tenant, ())),
         )
     return found
 
@@ -111,34 +141,19 @@ def names_owed(stream: StreamStatus, snapshot: Snapshot) -> Owed:
     return owed
 
 
-def routes_of(known: Consumer, lanes: Lanes, behind: Mapping[str, Arrears]) -> tuple[int, ...]:
-    """Return the generations that a sidecar routes: of a tenant that it is behind with, those that it did."""
-    routes: list[int] = []
-    for tenant, rollout in lanes:
-        arrears = behind.get(tenant)
-        # What it refuses, it doesn't route; that it can't listen is another matter.
-        if arrears is None or not (arrears.waiting_for or _of_more_than_the_listener(arrears.refusals)):
-            routes += rollout.routed
-        else:
-            routes += (number for number in known.routes if number in rollout.needed)
-    return tuple(routes)
-
-
 def _of_more_than_the_listener(refusals: Collection[Refusal]) -> bool:
     return not all(each.of_listener for each in refusals)
 
 
 def synced_by_tenant(
-    known: Consumer, lanes: Lanes, behind: Mapping[str, Arrears], now: float
+    known: Consumer, shown: LanesShown, behind: Mapping[str, Arrears], now: float
 ) -> Mapping[str, Synced]:
     """Return by tenant when the consumer first had what that one shows in the version that it has now.
 
     Only of tenants whose rollout waits for that.
     """
     synced: dict[str, Synced] = {}
-    for tenant, rollout in lanes:
-        if rollout.phase is Phase.SETTLED:
-            continue
+    for tenant, rollout in shown.moving:
         before = known.synced_by_tenant.get(tenant)
         if tenant in behind and behind[tenant].waiting_for:
             if before is not None:

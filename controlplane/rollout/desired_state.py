@@ -49,6 +49,7 @@ class Recent:
         """Remember nothing yet."""
         self._made: dict[tuple[object, tuple[Generation, ...]], Any] = {}
         self._merged: dict[str, tuple[Distinct, tuple[ModelAssignment, ...]]] = {}
+        self._needed: dict[str, tuple[Distinct, frozenset[str]]] = {}
 
     def made(self, make: Callable[[tuple[Generation, ...]], T], of: tuple[Generation, ...]) -> T:
         """Return what `make` returns, the same object as before while it is remembered."""
@@ -69,12 +70,31 @@ class Recent:
 
         Many tenants share a shard, and what one of them publishes is news to few shards.
         """
-        before, self._merged = self._merged, {}
-        for shard, distinct in _distinct(generations).items():
-            held, models = before.get(shard, ((), ()))
-            same = len(held) == len(distinct) and all(map(is_, held, distinct))
-            self._merged[shard] = (held, models) if same else (distinct, _merged(distinct))
+        self._merged = _made_by_shard(self._merged, generations, _merged)
         return {shard: models for shard, (_, models) in self._merged.items()}
+
+    def required(self, generations: tuple[Generation, ...]) -> Mapping[str, frozenset[str]]:
+        """Return shard -> ids of the models that hosts need for `generations`; as quick as the other."""
+        self._needed = _made_by_shard(self._needed, generations, _ids)
+        return {shard: names for shard, (_, names) in self._needed.items()}
+
+
+def _made_by_shard(
+    before: Mapping[str, tuple[Distinct, T]],
+    generations: tuple[Generation, ...],
+    make: Callable[[Distinct], T],
+) -> dict[str, tuple[Distinct, T]]:
+    """Return what `make` makes of each shard's models; of a shard that is as it was, what was made before."""
+    made = {}
+    for shard, distinct in _distinct(generations).items():
+        held = before.get(shard)
+        same = held is not None and len(held[0]) == len(distinct) and all(map(is_, held[0], distinct))
+        made[shard] = held if held is not None and same else (distinct, make(distinct))
+    return made
+
+
+def _ids(distinct: Distinct) -> frozenset[str]:
+    return frozenset(model.id for models in distinct for model in models)
 
 
 def routing_rules(generations: tuple[Generation, ...]) -> tuple[RoutingRule, ...]:
@@ -178,6 +198,11 @@ class DesiredState:
     version: int
     only_adds: bool = False
 
+    def objectives_of(self, tenant: str) -> frozenset[str]:
+        """Return the objectives of which a tenant shows routes or tables."""
+        routed = {rule.objective for rule in self.rules.get(tenant, ())}
+        return frozenset(routed.union(each.objective for each in self.tables.get(tenant, ())))
+
 
 def desired_state(
     lanes: Lanes, generations: Generations, store: str, recent: Recent | None = None
@@ -196,8 +221,8 @@ def desired_state(
     return DesiredState(
         routed=lanes.routed,
         rules={tenant: made(routing_rules, own) for tenant, own in routable.items()},
-        vips=vips(all_routable),
-        required=made(_required, all_routable),
+        vips=made(vips, all_routable),
+        required=made(recent.required, all_routable),
         models=models,
         loaded={
             tenant: models if len(routable) == 1 else made(models_by_shard, those(rollout.loaded))
@@ -222,13 +247,6 @@ def desired_state(
         version=lanes.desired_version,
         only_adds=lanes.begins_again,
     )
-
-
-def _required(generations: tuple[Generation, ...]) -> Mapping[str, frozenset[str]]:
-    return {
-        shard: frozenset(model.id for model in models)
-        for shard, models in models_by_shard(generations).items()
-    }
 
 
 def _active(tenant: str, rollout: Rollout, generations: Generations, store: str) -> ActiveGeneration:
@@ -294,13 +312,17 @@ def sidecar_states(lanes: Lanes, consumers: Iterable[Consumer]) -> Mapping[str, 
     with what it had: it is told of for as long as that is live, and less than all that is.
     """
     states: dict[str, dict[str, int]] = {}
+    in_step: dict[int, tuple[tuple[int, ...], bool]] = {}
     live = {tenant: frozenset(rollout.live) for tenant, rollout in lanes}
     everything = frozenset().union(*live.values())
     for consumer in consumers:
         name, routes = consumer.id, consumer.routes
         if consumer.kind != "sidecar" or not (routes or name in states):
             continue
-        if everything.issubset(routes):
+        # Those that are in step have the very same routes.
+        if id(routes) not in in_step:
+            in_step[id(routes)] = routes, everything.issubset(routes)
+        if in_step[id(routes)][1]:
             found: Mapping[str, int] = NOTHING_BEHIND
         else:
             found = _behind(lanes, live, routes)

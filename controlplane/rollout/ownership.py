@@ -2,12 +2,14 @@
 
 An objective's routes and tables are its tenant's. A VIP and a model are those of all whose keys lead there,
 or who have it loaded. What nobody is known to own, say a listener, is everybody's matter.
+
+What a tenant shows that is as it was isn't looked at again, so that news of one costs what that one has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Final
+from dataclasses import dataclass, field
 
 from controlplane.rollout.desired_state import DesiredState
 from lightbulb.ads.values import (
@@ -20,13 +22,41 @@ from lightbulb.ads.values import (
     SCOPED_ROUTE,
     active_name,
 )
-from lightbulb.model import ModelAssignment
 
 MAX_FORMER = 100_000
-"""Names that are shown no more, and whose owner is remembered; then all of them are forgotten."""
+"""Names of a kind that are shown no more, and whose owner is remembered; then all of them are forgotten."""
 
-Owners = Mapping[str, frozenset[str]]
-"""Name of a resource -> the tenants that it is of."""
+NOBODY: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class _Kind:
+    """Names of one kind: tenant -> its own, and whose those were last that are nobody's now."""
+
+    shown: dict[str, frozenset[str]] = field(default_factory=dict)
+    former: dict[str, frozenset[str]] = field(default_factory=dict)
+    found: dict[str, frozenset[str]] = field(default_factory=dict)
+    """What was asked since something changed."""
+
+    def learn(self, changed: Mapping[str, frozenset[str]]) -> None:
+        """Take what some tenants show from now on."""
+        lost: dict[str, frozenset[str]] = {}
+        for tenant, names in changed.items():
+            for name in self.shown.get(tenant, NOBODY) - names:
+                lost[name] = lost.get(name, NOBODY) | {tenant}
+            self.shown[tenant] = names
+        if len(self.former) + len(lost) > MAX_FORMER:
+            self.former.clear()
+        self.former.update(lost)
+        self.found.clear()
+
+    def of(self, name: str) -> frozenset[str]:
+        """Return whose a name is, or else was; nobody's when that isn't known."""
+        found = self.found.get(name)
+        if found is None:
+            now = frozenset(tenant for tenant, names in self.shown.items() if name in names)
+            found = self.found[name] = now or self.former.get(name, NOBODY)
+        return found
 
 
 class Ownership:
@@ -35,7 +65,14 @@ class Ownership:
     def __init__(self) -> None:
         """Know nothing yet."""
         self._shown: DesiredState | None = None
-        self._by_type: Final[dict[str, dict[str, frozenset[str]]]] = {}
+        self._parts: dict[str, tuple[object, ...]] = {}
+        self._objectives, self._vips, self._models, self._actives = (_Kind() for _ in range(4))
+        self._by_type: Mapping[str, _Kind] = {
+            **dict.fromkeys((OBJECTIVE_TABLES, SCOPED_ROUTE, ROUTE), self._objectives),
+            **dict.fromkeys((CLUSTER, ENDPOINTS), self._vips),
+            MODEL_ASSIGNMENT: self._models,
+            ACTIVE_GENERATION: self._actives,
+        }
         self.tenants: tuple[str, ...] = ()
         """Those of which something is shown, sorted."""
 
@@ -47,45 +84,36 @@ class Ownership:
         self.tenants = tuple(desired.routed)
         if len(self.tenants) < 2:
             return
-        objectives, vips, models = _owners(desired)
-        for type_url in (OBJECTIVE_TABLES, SCOPED_ROUTE, ROUTE):
-            self._learn(type_url, objectives)
-        for type_url in (CLUSTER, ENDPOINTS):
-            self._learn(type_url, vips)
-        self._learn(MODEL_ASSIGNMENT, models)
-        self._learn(ACTIVE_GENERATION, {active_name(each): frozenset({each}) for each in self.tenants})
+        changed = [tenant for tenant in {*self._parts, *self.tenants} if self._is_new(desired, tenant)]
+        if not changed:
+            return
+        self._objectives.learn({tenant: desired.objectives_of(tenant) for tenant in changed})
+        self._vips.learn(
+            {tenant: frozenset(rule.vip for rule in desired.rules.get(tenant, ())) for tenant in changed}
+        )
+        self._models.learn({tenant: _models(desired, tenant) for tenant in changed})
+        self._actives.learn(
+            {
+                tenant: frozenset({active_name(tenant)} if tenant in desired.routed else ())
+                for tenant in changed
+            }
+        )
 
     def of(self, type_url: str, name: str) -> Collection[str]:
         """Return the tenants that a resource is of."""
-        return self._by_type.get(type_url, {}).get(name) or self.tenants
+        kind = self._by_type.get(type_url)
+        return (kind.of(name) if kind is not None else NOBODY) or self.tenants
 
-    def _learn(self, type_url: str, owners: Owners) -> None:
-        known = self._by_type.setdefault(type_url, {})
-        if len(known) > len(owners) + MAX_FORMER:
-            known.clear()
-        known.update(owners)
-
-
-def _owners(desired: DesiredState) -> tuple[Owners, Owners, Owners]:
-    """Return whose each objective, VIP and model is."""
-    objectives: dict[str, frozenset[str]] = {}
-    vips: dict[str, frozenset[str]] = {}
-    for tenant, rules in desired.rules.items():
-        own = frozenset({tenant})
-        objectives.update({rule.objective: own for rule in rules})
-        _join(vips, {rule.vip for rule in rules}, own)
-    for tenant, tables in desired.tables.items():
-        objectives.update({each.objective: frozenset({tenant}) for each in tables})
-    models: dict[str, frozenset[str]] = {}
-    for tenant, placed in desired.loaded.items():
-        _join(models, _ids(placed), frozenset({tenant}))
-    return objectives, vips, models
+    def _is_new(self, desired: DesiredState, tenant: str) -> bool:
+        """Say whether a tenant's part is another object than it was, and take it."""
+        part = tuple(each.get(tenant) for each in (desired.rules, desired.tables, desired.loaded))
+        before = self._parts.get(tenant)
+        if before is not None and all(one is other for one, other in zip(before, part, strict=True)):
+            return False
+        self._parts[tenant] = part
+        return True
 
 
-def _join(owners: dict[str, frozenset[str]], names: Collection[str], own: frozenset[str]) -> None:
-    for name in names:
-        owners[name] = owners.get(name, frozenset()) | own
-
-
-def _ids(placed: Mapping[str, tuple[ModelAssignment, ...]]) -> Collection[str]:
-    return {model.id for models in placed.values() for model in models}
+def _models(desired: DesiredState, tenant: str) -> frozenset[str]:
+    placed = desired.loaded.get(tenant, {})
+    return frozenset(model.id for models in placed.values() for model in models)

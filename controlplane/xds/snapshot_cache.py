@@ -90,6 +90,7 @@ class SnapshotCache:
         )
         self._targets: Mapping[str, Targets] = {}
         self._owners: Mapping[str, str] = {}
+        self._owned: Mapping[str, frozenset[str]] = {}
         self._parts = {"sidecar": Parts(), "lightbulb": Parts()}
         self._types_with_listener = lru_cache(maxsize=MAX_LISTENERS)(self._add_listener)
         self._with_listener = lru_cache(maxsize=MAX_LISTENERS)(self._add_stamp)
@@ -114,12 +115,28 @@ class SnapshotCache:
         self._sidecar, self._lightbulb, self._hosts = sidecar, lightbulb, hosts
         self._no_models = _stamped(self._no_models, desired_state)
         if desired_state is not before:
-            self._owners = _owners(desired_state)
+            self._owners = self._next_owners(before, desired_state)
         return audience
+
+    def _next_owners(self, before: DesiredState | None, desired: DesiredState) -> Mapping[str, str]:
+        """Return objective -> its tenant, of all that is shown; only what changed is looked at."""
+        if before is not None and all(
+            _same_parts(*each) for each in ((before.tables, desired.tables), (before.rules, desired.rules))
+        ):
+            return self._owners
+        self._owned = {
+            tenant: self._owned[tenant]
+            if before is not None and _is_same_part(before, desired, tenant)
+            else desired.objectives_of(tenant)
+            for tenant in desired.rules.keys() | desired.tables.keys()
+        }
+        return {objective: tenant for tenant, own in self._owned.items() for objective in own}
 
     def unknown(self, takes: Takes) -> tuple[str, ...]:
         """Return the objectives that somebody takes and that there aren't, maybe not yet."""
-        return tuple(sorted(takes.objectives - self._owners.keys())[:MAX_UNKNOWN])
+        # Taken from the keys, as sets are, it would copy all of these.
+        missing = (each for each in takes.objectives if each not in self._owners)
+        return tuple(sorted(missing)[:MAX_UNKNOWN])
 
     def tenants(self, takes: Takes) -> frozenset[str] | None:
         """Return the tenants of what somebody takes; None for everybody's."""
@@ -260,11 +277,11 @@ def _changed(old: Mapping[str, Snapshot], new: Mapping[str, Snapshot]) -> frozen
     )
 
 
-def _owners(desired_state: DesiredState) -> Mapping[str, str]:
-    """Return objective -> its tenant, of all that is shown."""
-    return {each.objective: tenant for tenant, tables in desired_state.tables.items() for each in tables} | {
-        rule.objective: tenant for tenant, rules in desired_state.rules.items() for rule in rules
-    }
+def _is_same_part(one: DesiredState, other: DesiredState, tenant: str) -> bool:
+    return all(
+        tenant in before and before[tenant] is now.get(tenant)
+        for before, now in ((one.tables, other.tables), (one.rules, other.rules))
+    )
 
 
 def _same_parts(one: Mapping[str, object], other: Mapping[str, object]) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from controlplane.model import RoutingRule
-from controlplane.replica.standing import routes_of, synced_by_tenant
+from controlplane.replica.standing import LanesShown, synced_by_tenant
 from controlplane.rollout.desired_state import (
     DesiredState,
     Generations,
@@ -228,7 +228,7 @@ class Replica:
         )
 
     def _consumer(self, fake: Fake, known: Consumer, now: float) -> Consumer:
-        shown, lanes = self.shown(fake), self.lanes
+        shown, lanes = self.shown(fake), LanesShown(self.lanes)
         waiting_for = fake.owed(shown) if shown is not None else ()
         refusals = fake.refusals(shown) if shown is not None else ()
         synced = shown is not None and not waiting_for
@@ -246,7 +246,7 @@ class Replica:
         behind = self._arrears(known, waiting_for, refusals, now) if shown is not None else {}
         return replace(
             seen,
-            routes=routes_of(known, lanes, behind)
+            routes=lanes.routes_of(known, behind)
             if shown is not None and fake.kind == "sidecar"
             else known.routes,
             by_tenant=behind or None,
