@@ -226,7 +226,8 @@ class Operator:
         lanes, rollout = known.lanes, known.lanes.of(tenant)
         if rollout is not None and rollout.target:
             lanes = lanes.after(tenant, operations.withdraw(rollout, None, self._commits.at(known)))
-        return base_of(lanes, tenant, known.generations, _quota(known, tenant))
+        window = self._replica.policy.window
+        return base_of(lanes, tenant, known.generations, _quota(known, tenant), window)
 
     def _on_its_way(  # noqa: PLR0913, PLR0917 - what a log entry holds
         self,

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from controlplane.model import Plan, ShardAssignment
 from controlplane.planning.beside import Base, Loaded, Others, Release, Room, definition_of, loaded_mib
 from controlplane.planning.plan import led_to
+from controlplane.rollout.bounds import too_much
 from controlplane.rollout.desired_state import Generations, ModelsByShard, models_by_shard, vips
 from controlplane.rollout.lanes import Lanes
-from controlplane.rollout.operations import releasable
+from controlplane.rollout.operations import outlived, releasable
 from controlplane.rollout.state import Generation, Rollout
 
 
@@ -17,11 +18,14 @@ class DoesNotFit(Exception):
     """There is no room for a plan as it is; the message says of what."""
 
 
-def base_of(lanes: Lanes, tenant: str, generations: Generations, memory_mib: int = 0) -> Base:
+def base_of(
+    lanes: Lanes, tenant: str, generations: Generations, memory_mib: int = 0, window: int = 0
+) -> Base:
     """Return what a plan of `tenant` is made beside.
 
-    What is active, or may still be held by clients, or is pinned, stays loaded whatever is published; and so
-    does all that other tenants have, what is on its way to them included. `memory_mib` is the tenant's limit.
+    What is active or pinned stays loaded whatever is published; and so does all that other tenants have, what
+    is on its way to them included. A publish that waits until clients can't hold what was active before
+    leaves `window` generations beside the active one, if it can. `memory_mib` is the tenant's limit.
     """
     rollout, others = lanes.of(tenant), _of_others(lanes, tenant, generations)
     live = [generations[number] for _, each in lanes for number in each.live]
@@ -32,9 +36,9 @@ def base_of(lanes: Lanes, tenant: str, generations: Generations, memory_mib: int
             others=_bind(others),
             memory_mib=memory_mib,
         )
-    may_leave = releasable(rollout)
+    may_leave = outlived(rollout)
     return Base(
-        rooms=tuple(_rooms(rollout, others, generations)),
+        rooms=tuple(_rooms(rollout, others, generations, window)),
         before=led_to(generations[rollout.newest].plan) if rollout.newest else {},
         vips=_vips(live),
         stay=tuple(number for number in sorted(rollout.live) if number not in may_leave),
@@ -91,17 +95,33 @@ def _vips(live: Iterable[Generation]) -> Mapping[str, tuple[str, int]]:
 
 
 def _rooms(
-    rollout: Rollout, others: tuple[Generation, ...], generations: Mapping[int, Generation]
+    rollout: Rollout, others: tuple[Generation, ...], generations: Mapping[int, Generation], window: int
 ) -> Iterator[Room]:
-    """Yield what may be released, from nothing to all that may, and what stays loaded then."""
-    may_leave = releasable(rollout)
-    stays = [generations[number] for number in rollout.live]
+    """Yield what may be released, from nothing to all that may, and what stays loaded then.
+
+    What may leave at once comes first. Then what clients may still hold: a publish waits for that, so that
+    no more than `window` of them stay. What is more than may be live is none of the rooms; what is active and
+    pinned, and no more, never is.
+    """
     leaving = [generations[number] for number in rollout.leaving]
-    yield _room(None, others, (*leaving, *stays))
-    for count in range(0 if leaving else 1, len(may_leave) + 1):
-        release = may_leave[:count]
-        remaining = tuple(each for each in stays if each.number not in release)
-        yield _room(release, others, remaining)
+    for release in _releases(rollout, window):
+        gone = release or ()
+        stays = [generations[number] for number in rollout.live if number not in gone]
+        beside = stays if release is not None else [*leaving, *stays]
+        if not too_much(beside):
+            yield _room(release, others, tuple(beside))
+
+
+def _releases(rollout: Rollout, window: int) -> Iterator[Release]:
+    """Yield what may leave, each time more."""
+    at_once, in_the_end = releasable(rollout), outlived(rollout)
+    yield None
+    for count in range(0 if rollout.leaving else 1, len(at_once) + 1):
+        yield at_once[:count]
+    for stay in range(window, -1, -1):
+        release = in_the_end[: max(0, len(in_the_end) - stay)]
+        if not set(at_once).issuperset(release):
+            yield release
 
 
 def _room(release: Release, others: tuple[Generation, ...], own: tuple[Generation, ...]) -> Room:

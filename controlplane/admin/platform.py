@@ -65,7 +65,7 @@ class PlatformOperator:
 
         def decide(known: StoreView) -> Step:
             _check(known, platform)
-            planned = _replan(known, platform, self._commits.at(known))
+            planned = self._replan(known, platform)
             outcome = Outcome(
                 generation=known.lanes.platform,
                 moves=tuple((each.tenant, moved) for each in planned for moved in each.moved),
@@ -92,7 +92,7 @@ class PlatformOperator:
         own = replace(caller, tenant=tenant, request_id="", message=f"planned anew: {caller.message}".strip())
 
         def decide(known: StoreView) -> Step:
-            planned = _replan(known, known.platform, self._commits.at(known)) if known.platform else ()
+            planned = self._replan(known, known.platform) if known.platform else ()
             found = next((each for each in planned if each.tenant == tenant), None)
             if found is None:
                 rollout = known.lanes.of(tenant)
@@ -101,6 +101,9 @@ class PlatformOperator:
             return self._on_its_way(known, found, own)
 
         await self._commits.carry_out(*_ahead(decide, own))
+
+    def _replan(self, known: StoreView, platform: Platform) -> tuple[Replanned, ...]:
+        return _replan(known, platform, self._commits.at(known), self._replica.policy.window)
 
     def _taken(
         self, known: StoreView, content: bytes, source_hash: str, caller: Caller, outcome: Outcome
@@ -155,7 +158,7 @@ def _entry(number: int, stored: str, source_hash: str, caller: Caller, now: floa
     )
 
 
-def _replan(known: StoreView, platform: Platform, at: Moment) -> tuple[Replanned, ...]:
+def _replan(known: StoreView, platform: Platform, at: Moment, window: int) -> tuple[Replanned, ...]:
     """Return the tenants whose newest plan can't stay as it is, each planned beside those before it.
 
     Raises WorkspaceError when there is no room.
@@ -168,7 +171,7 @@ def _replan(known: StoreView, platform: Platform, at: Moment) -> tuple[Replanned
         before, own = generations[rollout.newest].plan, platform.tenant(tenant)
         stands = operations.withdraw(rollout, None, at) if rollout.target else rollout
         quota = own.memory_mib if own is not None else 0
-        base = base_of(lanes.after(tenant, stands), tenant, generations, quota)
+        base = base_of(lanes.after(tenant, stands), tenant, generations, quota, window)
         try:
             plan, release = plan_beside(rules_of(before, platform, tenant), base)
         except WorkspaceError as error:

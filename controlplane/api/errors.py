@@ -18,6 +18,7 @@ from controlplane.planning.routing import Inconsistent
 from controlplane.replica.archive import NotKept
 from controlplane.rollout.loss import KnowsLess
 from controlplane.rollout.operations import (
+    MakesRoom,
     Moved,
     NoOther,
     NoRoom,
@@ -28,7 +29,6 @@ from controlplane.rollout.operations import (
     OfAnotherTenant,
     OnItsWay,
     Refused,
-    TooManyLive,
     TooManyPinned,
     UnknownTenant,
 )
@@ -97,8 +97,8 @@ KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
         OnItsWay: _refused("GENERATION_ON_ITS_WAY"),
         NoOther: _refused("NO_OTHER_GENERATION"),
         Moved: _refused("NEWEST_MOVED"),
-        TooManyLive: _refused("TOO_MANY_LIVE", retry_after=60.0),
         TooManyPinned: _refused("TOO_MANY_PINNED"),
+        MakesRoom: _refused("GENERATION_MAKES_ROOM"),
         NotPinned: _refused("GENERATION_NOT_PINNED"),
         OfAnotherTenant: _refused("GENERATION_OF_ANOTHER_TENANT"),
         UnknownTenant: ErrorKind(code=_CODE.NOT_FOUND, reason="UNKNOWN_TENANT"),

@@ -106,7 +106,13 @@ def _problems(rollout: Rollout, progress: Progress, end: float, until: float) ->
 def _until(phase: Phase, end: float) -> str:
     if not end:
         return ""
-    what = "clients may hold old keys" if phase is Phase.RETIRING else "requests may be under way"
+    match phase:
+        case Phase.WAITING:
+            what = "no room yet: clients may hold old keys"
+        case Phase.RETIRING:
+            what = "clients may hold old keys"
+        case _:
+            what = "requests may be under way"
     return f"{what} until {datetime.fromtimestamp(end, UTC):%H:%M:%S} UTC"
 
 

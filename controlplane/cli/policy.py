@@ -8,12 +8,12 @@ from dataclasses import fields, replace
 from types import MappingProxyType
 
 from controlplane.cli.variables import bad_value
-from controlplane.rollout.state import MAX_LIVE, Policy
+from controlplane.rollout.state import MAX_WINDOW, Policy
 
 _SECONDS = (math.inf, "a number of seconds, for example 15")
 _ALLOWED: Mapping[str, tuple[float, str]] = MappingProxyType(
     {
-        "window": (MAX_LIVE - 1, f"a whole number of generations, 0 to {MAX_LIVE - 1}"),
+        "window": (MAX_WINDOW, f"a whole number of generations, 0 to {MAX_WINDOW}"),
         "max_unavailable": (1.0, "a share, 0 to 1, for example 0.1"),
     }
 )

@@ -163,9 +163,7 @@ def _beside(misfit: WorkspaceError, base: Base) -> WorkspaceError:
     hint = ""
     if base.stay:
         stay = ", ".join(map(str, base.stay))
-        hint = (
-            f"; or wait: generations {stay} stay loaded, as clients may hold their answers or they are pinned"
-        )
+        hint = f"; generations {stay} stay loaded, being active or pinned"
     if base.others.memory_mib:
         memory = sorted(base.others.memory_mib.items(), key=lambda item: (-item[1], item[0]))
         hint += "; others have: " + ", ".join(f"{tenant} {mib} MiB" for tenant, mib in memory[:MAX_TENANTS])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from hashlib import sha256
 from types import MappingProxyType
 from typing import TypeVar
 
-from controlplane.model import PLATFORM, Plan, ShardAssignment
+from controlplane.model import PLATFORM, Plan, RoutingRule, ShardAssignment
 from controlplane.rollout.codec import (
     plan_from_bytes,
     plan_to_bytes,
@@ -34,7 +35,7 @@ class NotKept(NotFound):
 
 
 class Archive:
-    """Reads generations. What two of them share of tables and shards is one object, so that it costs nothing.
+    """Reads generations. Tables, routes and shards that two of them share are one object, and cost nothing.
 
     Blocking, and for one thread at a time.
     """
@@ -45,6 +46,7 @@ class Archive:
         self._generations: Mapping[int, Generation] = {}
         self._tables: dict[bytes, ObjectiveTable] = {}
         self._shards: dict[bytes, ShardAssignment] = {}
+        self._routes: dict[str, RoutingRule] = {}
         self._prepared: dict[str, Plan] = {}
         self._entries: dict[int, LogEntry] = {}
 
@@ -87,8 +89,14 @@ class Archive:
         platform = None
         if entry.tenant == PLATFORM:
             platform = platform_from_bytes(self._blob(number, content_hash))
+        sizes = {id(table): len(body) for body, table in self._tables.items()}
         return Generation(
-            number=number, content_hash=content_hash, plan=plan, tenant=entry.tenant, platform=platform
+            number=number,
+            content_hash=content_hash,
+            plan=plan,
+            tenant=entry.tenant,
+            platform=platform,
+            table_bytes=array("L", [sizes[id(table)] for table in plan.tables]),
         )
 
     def line(self, number: int) -> tuple[LogEntry, bytes] | None:
@@ -111,6 +119,7 @@ class Archive:
         plans = self._plans().values()
         self._tables = _used(self._tables, (each for plan in plans for each in plan.tables))
         self._shards = _used(self._shards, (each for plan in plans for each in plan.assignments))
+        self._routes = {rule.key: rule for plan in plans for rule in plan.routes}
 
     def _blob(self, number: int, content_hash: str) -> bytes:
         try:
@@ -123,7 +132,13 @@ class Archive:
             body,
             partial(_once, self._tables, table_from_bytes),
             partial(_once, self._shards, shard_from_bytes),
+            self._shared,
         )
+
+    def _shared(self, rule: RoutingRule) -> RoutingRule:
+        """Return the route that is known for a key, if it leads to the same VIP."""
+        known = self._routes.setdefault(rule.key, rule)
+        return known if known == rule else rule
 
 
 def _once(known: dict[bytes, T], decode: Callable[[bytes], T], body: bytes) -> T:

@@ -16,6 +16,7 @@ from controlplane.replica.standing import (
     refusals_of,
     synced_by_tenant,
     types_owed,
+    was_late,
 )
 from controlplane.rollout.desired_state import DesiredState
 from controlplane.rollout.failure import MAX_NAME, printable
@@ -189,7 +190,7 @@ class ConsumerTracker:
         refusals = refusals_of(stream, snapshot)
         waiting_for = types_owed(stream, snapshot, refusals)
         synced = not waiting_for
-        first = synced and stream.id not in self._synced
+        first = synced and (stream.id not in self._synced or was_late(known, now))
         if synced:
             self._synced.add(stream.id)
         takes = EVERYTHING if known.kind == "host" else takes_of(stream.node)

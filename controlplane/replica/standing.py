@@ -22,6 +22,9 @@ WHOLE_TYPES = (CLUSTER, LISTENER, SCOPED_ROUTE, OBJECTIVE_TABLES)
 """Types of which a consumer of everything asks for all. Who asks for some by name is a consumer of part."""
 
 
+LATE_SECONDS = 1.0
+"""A Lightbulb that takes longer to acknowledge something is counted as in step from then on."""
+
 Owed = Mapping[str, Collection[str]]
 """Type -> names of resources whose ACK is missing."""
 
@@ -145,6 +148,15 @@ def _of_more_than_the_listener(refusals: Collection[Refusal]) -> bool:
     return not all(each.of_listener for each in refusals)
 
 
+def was_late(known: Consumer, now: float) -> bool:
+    """Say whether a Lightbulb that is in step now wasn't for so long that the margin doesn't cover it.
+
+    A sidecar that it hadn't heard of yet may have come back: till now its clients were told something old.
+    """
+    since = known.unsynced_since
+    return known.kind == "lightbulb" and 0.0 < since < now - LATE_SECONDS
+
+
 def synced_by_tenant(
     known: Consumer, shown: LanesShown, behind: Mapping[str, Arrears], now: float
 ) -> Mapping[str, Synced]:
@@ -158,7 +170,9 @@ def synced_by_tenant(
         if tenant in behind and behind[tenant].waiting_for:
             if before is not None:
                 synced[tenant] = before
-        elif before is None or before[0] != rollout.desired_version:
+        elif (
+            before is None or before[0] != rollout.desired_version or was_late(known.for_tenant(tenant), now)
+        ):
             synced[tenant] = rollout.desired_version, now
         else:
             synced[tenant] = before

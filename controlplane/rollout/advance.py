@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from controlplane.rollout.failure import Failure, FailureKind, Laggard, Missing, Refusal, missing
-from controlplane.rollout.operations import activate, withdraw
+from controlplane.rollout.operations import activate, make_room, withdraw
 from controlplane.rollout.state import Generation, Moment, Phase, Policy, Rollout
 from lightbulb.model import ModelAssignment
 
@@ -46,18 +46,21 @@ def advance(rollout: Rollout, progress: Progress, policy: Policy, retire_after: 
     `retire_after` is in seconds.
     """
     match rollout.phase:
+        case Phase.WAITING:
+            following = _wait(rollout, progress, retire_after, at)
         case Phase.RELEASING:
-            return _release(rollout, progress, policy, at)
+            following = _release(rollout, progress, policy, at)
         case Phase.LOADING:
-            return _load(rollout, progress, policy, at)
+            following = _load(rollout, progress, policy, at)
         case Phase.ROUTING:
-            return _route(rollout, progress, policy, at)
+            following = _route(rollout, progress, policy, at)
         case Phase.RETIRING:
-            return _retire(rollout, progress, policy, retire_after, at)
+            following = _retire(rollout, progress, policy, retire_after, at)
         case Phase.UNLOADING:
-            return _unload(rollout, progress, policy, at)
+            following = _unload(rollout, progress, policy, at)
         case Phase.SETTLED:
-            return rollout
+            following = rollout
+    return following
 
 
 def retire_after(held: Iterable[Generation], active: int, policy: Policy, *, again: bool = False) -> float:
@@ -103,6 +106,15 @@ def kept(rollout: Rollout, window: int) -> tuple[int, ...]:
     return tuple(number for number in rollout.live if number in stay)
 
 
+def _wait(rollout: Rollout, progress: Progress, delay: float, at: Moment) -> Rollout:
+    """Retire as ever; then what must make room leaves, instead of what is beyond the window."""
+    if _told_of_older(rollout, progress):
+        return _told_of_active(rollout, at)
+    if not _over(rollout, progress, delay, at.now):
+        return rollout
+    return make_room(replace(rollout, held=(rollout.active,)), rollout.release, at)
+
+
 def _release(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> Rollout:
     # Nobody holds what is released: a sidecar that lags routes keys that nobody sends it.
     waited = at.now - rollout.entered
@@ -139,9 +151,8 @@ def _route(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> 
 
 
 def _retire(rollout: Rollout, progress: Progress, policy: Policy, delay: float, at: Moment) -> Rollout:
-    if rollout.oldest != rollout.active and not progress.lagging:
-        # Everybody known has come this far: from now on nobody is told of anything older.
-        return replace(rollout, oldest=rollout.active, entered=at.now, desired_version=at.version)
+    if _told_of_older(rollout, progress):
+        return _told_of_active(rollout, at)
     if not _over(rollout, progress, delay, at.now):
         return rollout
     stay = kept(rollout, policy.window)
@@ -157,6 +168,16 @@ def _retire(rollout: Rollout, progress: Progress, policy: Policy, delay: float, 
         desired_version=rollout.desired_version if same else at.version,
         again=False,
     )
+
+
+def _told_of_older(rollout: Rollout, progress: Progress) -> bool:
+    """Say whether somebody may be told of what isn't active any more, though everybody has come this far."""
+    return rollout.oldest != rollout.active and not progress.lagging
+
+
+def _told_of_active(rollout: Rollout, at: Moment) -> Rollout:
+    """Return the rollout from which on nobody is told of anything older than what is active."""
+    return replace(rollout, oldest=rollout.active, entered=at.now, desired_version=at.version)
 
 
 def _unload(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> Rollout:
@@ -179,7 +200,7 @@ def ends_at(rollout: Rollout, progress: Progress, policy: Policy, delay: float) 
         return 0.0
     since = max(rollout.entered, progress.since)
     match rollout.phase:
-        case Phase.RETIRING if rollout.oldest == rollout.active:
+        case Phase.RETIRING | Phase.WAITING if rollout.oldest == rollout.active:
             return since + delay
         case Phase.UNLOADING:
             return since + policy.unload

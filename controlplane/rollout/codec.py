@@ -130,10 +130,12 @@ def plan_from_bytes(
     body: bytes,
     read_table: Callable[[bytes], ObjectiveTable] = table_from_bytes,
     read_shard: Callable[[bytes], ShardAssignment] = shard_from_bytes,
+    share_route: Callable[[RoutingRule], RoutingRule] = lambda rule: rule,
 ) -> Plan:
     """Return a generation's plan; raises Malformed.
 
-    `read_table` and `read_shard` may know tables and shards (as `shard_from_bytes`) by their bytes.
+    `read_table` and `read_shard` may know tables and shards (as `shard_from_bytes`) by their bytes, and
+    `share_route` an equal route.
     """
     message = pb.StoredGeneration()
     _parse(message, body)
@@ -141,7 +143,8 @@ def plan_from_bytes(
     return Plan(
         tables=tuple(map(read_table, message.tables)),
         routes=tuple(
-            RoutingRule(objective=each.objective, key=each.key, vip=each.vip) for each in message.routes
+            share_route(RoutingRule(objective=each.objective, key=each.key, vip=each.vip))
+            for each in message.routes
         ),
         assignments=tuple(read_shard(each.SerializeToString(deterministic=True)) for each in message.shards),
     )
@@ -192,6 +195,7 @@ def _rollout_to_proto(rollout: Rollout) -> pb.StoredRollout:
         oldest=rollout.oldest,
         undone=rollout.undone,
         again=rollout.again,
+        release=rollout.release,
         why_withdrawn=failure_to_proto(rollout.failure),
         passed_over=missing_to_proto(rollout.passed_over),
     )
@@ -227,6 +231,7 @@ def _rollout_from_proto(message: pb.StoredRollout) -> Rollout:
         oldest=message.oldest,
         undone=tuple(message.undone),
         again=message.again,
+        release=tuple(message.release),
     )
 
 

@@ -23,6 +23,8 @@ class EventKind(Enum):
     UNPINNED = "unpinned"
     ACTIVATED = "activated"
     WITHDRAWN = "withdrawn"
+    WAITING = "waiting"
+    RELEASING = "releasing"
     LOADING = "loading"
     ROUTING = "routing"
     RETIRING = "retiring"
@@ -33,6 +35,8 @@ class EventKind(Enum):
 
 _PHASES = MappingProxyType(
     {
+        Phase.WAITING: EventKind.WAITING,
+        Phase.RELEASING: EventKind.RELEASING,
         Phase.LOADING: EventKind.LOADING,
         Phase.ROUTING: EventKind.ROUTING,
         Phase.RETIRING: EventKind.RETIRING,

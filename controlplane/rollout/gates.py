@@ -10,7 +10,7 @@ from controlplane.rollout.advance import Progress, load_seconds
 from controlplane.rollout.desired_state import ModelsByShard
 from controlplane.rollout.failure import Laggard, Refusal
 from controlplane.rollout.registry import Consumer
-from controlplane.rollout.state import Phase, Policy, Rollout
+from controlplane.rollout.state import OUTLIVING, Phase, Policy, Rollout
 
 _WAITED_FOR = MappingProxyType(
     {
@@ -20,6 +20,7 @@ _WAITED_FOR = MappingProxyType(
         Phase.ROUTING: frozenset({"sidecar", "lightbulb"}),
         # A Lightbulb that lags still hands out old keys.
         Phase.RETIRING: frozenset({"sidecar", "lightbulb"}),
+        Phase.WAITING: frozenset({"sidecar", "lightbulb"}),
         Phase.UNLOADING: frozenset({"sidecar", "lightbulb"}),
     }
 )
@@ -125,7 +126,7 @@ def _counts(consumer: Consumer, rollout: Rollout, now: float, policy: Policy) ->
     match rollout.phase:
         case Phase.ROUTING:
             return now - consumer.since < policy.reconnect
-        case Phase.RETIRING:
+        case Phase.RETIRING | Phase.WAITING:
             return True  # within its lease, or it wouldn't be here
         case Phase.LOADING:
             return consumer.there(now, policy)
@@ -148,7 +149,7 @@ def _leads_astray(consumer: Consumer, rollout: Rollout) -> bool:
 
 
 def _lags(consumer: Consumer, rollout: Rollout) -> bool:
-    if rollout.phase is Phase.RETIRING and consumer.kind == "sidecar":
+    if rollout.phase in OUTLIVING and consumer.kind == "sidecar":
         # Its clients are answered from what it routes: only that it routes what is active counts.
         return bool(rollout.active) and rollout.active not in consumer.routes
     return consumer.disconnected or not consumer.up_to_date or bool(consumer.waiting_for)
@@ -157,7 +158,7 @@ def _lags(consumer: Consumer, rollout: Rollout) -> bool:
 def _given_up(consumer: Consumer, rollout: Rollout, now: float, policy: Policy) -> bool:
     """Say whether one that is connected, and takes nothing, has done so for longer than its lease."""
     since = consumer.unsynced_since
-    return rollout.phase in {Phase.RETIRING, Phase.UNLOADING} and 0.0 < since <= now - policy.lease
+    return rollout.phase in {*OUTLIVING, Phase.UNLOADING} and 0.0 < since <= now - policy.lease
 
 
 def _laggard(consumer: Consumer) -> Laggard:

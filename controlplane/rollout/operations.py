@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controlplane.rollout.failure import NOBODY_MISSING, Failure, superseded
-from controlplane.rollout.state import MAX_LIVE, MAX_PINNED, MAX_UNDONE, UNDER_WAY, Moment, Phase, Rollout
+from controlplane.rollout.state import MAX_PINNED, MAX_UNDONE, UNDER_WAY, Moment, Phase, Rollout
 
 
 class Refused(Exception):
@@ -49,12 +49,12 @@ class Moved(Refused):
     """An operation on a generation that was the newest, and isn't any more."""
 
 
-class TooManyLive(Refused):
-    """A publish when as many generations as there may be are live."""
-
-
 class TooManyPinned(Refused):
     """A pin when as many generations as there may be are pinned."""
+
+
+class MakesRoom(Refused):
+    """A pin of a generation that leaves to make room for one that waits for that."""
 
 
 class NotPinned(Refused):
@@ -80,27 +80,33 @@ class NoRoom(Refused):
 def publish(rollout: Rollout | None, target: int, release: tuple[int, ...] | None, at: Moment) -> Rollout:
     """Return the rollout with `target` on its way.
 
-    With `release` (of `releasable`; maybe none of them) the target isn't loaded before these, and all that is
-    leaving, have made room. Raises Refused when as many generations as there may be are live.
+    With `release` (of `releasable` or `outlived`; maybe none of them) the target isn't loaded before these,
+    and all that is leaving, have made room. Those that clients may hold it waits for. One publish after the
+    other may supersede the one that waits: what is waited for goes on being counted from when it began.
     """
     if rollout is None:
         return Rollout(phase=Phase.LOADING, entered=at.now, target=target, desired_version=at.version)
     before = withdraw(rollout, superseded(target), at) if rollout.target else rollout
-    live = tuple(number for number in before.live if number not in (release or ()))
-    if len(live) >= MAX_LIVE:
-        raise TooManyLive(
-            f"{len(live)} generations are live ({_listed(live)}), {len(before.held)} of them since clients "
-            "may still hold their answers: try again in a minute, or unpin some"
-        )
+    started = replace(before, target=target, passed_over=NOBODY_MISSING, failure=None)
+    if release is None:
+        return replace(started, phase=Phase.LOADING, entered=at.now, desired_version=at.version)
+    if not before.held_back.isdisjoint(release):
+        assert before.phase is Phase.RETIRING
+        return replace(started, phase=Phase.WAITING, release=release)  # nothing else is shown to anybody
+    # Who comes while room is made already waits no longer than the first.
+    began = rollout.entered if rollout.phase is Phase.RELEASING and not release else at.now
+    return make_room(started, release, replace(at, now=began))
+
+
+def make_room(rollout: Rollout, release: tuple[int, ...], at: Moment) -> Rollout:
+    """Return the rollout once generations that nobody can hold leave for the target, with what leaves."""
     return replace(
-        before,
-        phase=Phase.LOADING if release is None else Phase.RELEASING,
+        rollout,
+        phase=Phase.RELEASING,
         entered=at.now,
-        target=target,
-        live=live,
-        leaving=(*before.leaving, *(release or ())),
-        passed_over=NOBODY_MISSING,
-        failure=None,
+        live=tuple(number for number in rollout.live if number not in release),
+        leaving=(*rollout.leaving, *release),
+        release=(),
         desired_version=at.version,
     )
 
@@ -112,6 +118,14 @@ def releasable(rollout: Rollout | None) -> tuple[int, ...]:
     return tuple(
         number for number in rollout.live if number not in rollout.held and number not in rollout.pinned
     )
+
+
+def outlived(rollout: Rollout | None) -> tuple[int, ...]:
+    """Return the generations that may leave once clients can't hold them any more, the first to go first."""
+    if rollout is None:
+        return ()
+    stay = {rollout.active, *rollout.pinned}
+    return tuple(number for number in rollout.live if number not in stay)
 
 
 def roll_back(rollout: Rollout | None, number: int, at: Moment) -> Rollout:
@@ -169,7 +183,14 @@ def _marked(rollout: Rollout, wanted: int) -> tuple[int, ...]:
         return rollout.undone
     after = rollout.live[rollout.live.index(wanted) + 1 :]
     kept = tuple(each for each in rollout.undone if each not in after)
-    return (*kept, *after)[-MAX_UNDONE:]
+    return _bounded((*kept, *after), rollout.live)
+
+
+def _bounded(undone: tuple[int, ...], live: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the marks without the oldest of what isn't live, where there are too many."""
+    spare = [each for each in undone if each not in live]
+    dropped = spare[: max(0, len(undone) - MAX_UNDONE)]
+    return tuple(each for each in undone if each not in dropped)
 
 
 def pin(rollout: Rollout | None, number: int) -> Rollout:
@@ -179,6 +200,12 @@ def pin(rollout: Rollout | None, number: int) -> Rollout:
         raise NotLoaded(f"generation {number} is not loaded; loaded are {loaded}", generation=number)
     if number in rollout.pinned:
         return rollout
+    if number in rollout.release:
+        raise MakesRoom(
+            f"generation {number} leaves to make room for generation {rollout.target}, which waits for that; "
+            "withdraw that one first: lightbulb rollback",
+            generation=number,
+        )
     if len(rollout.pinned) >= MAX_PINNED:
         raise TooManyPinned(
             f"{_listed(rollout.pinned)} are pinned already; unpin one: lightbulb pin --release N"
@@ -218,18 +245,14 @@ def activate(rollout: Rollout, number: int, at: Moment) -> Rollout:
 def withdraw(rollout: Rollout, failure: Failure | None, at: Moment) -> Rollout:
     """Return the rollout without its target, which nobody was told of; what was active stays so."""
     assert rollout.phase in UNDER_WAY
+    ended = replace(
+        rollout, phase=Phase.RETIRING, target=0, release=(), failure=failure, withdrawn=rollout.target
+    )
+    if rollout.phase is Phase.WAITING:
+        return ended  # nothing was shown to anybody: what was waited for goes on
     # Once it is routed somewhere, hosts keep its models until the sidecars have let go.
     routed = (rollout.target,) if rollout.phase is Phase.ROUTING else ()
-    return replace(
-        rollout,
-        phase=Phase.RETIRING,
-        entered=at.now,
-        target=0,
-        leaving=(*rollout.leaving, *routed),
-        failure=failure,
-        withdrawn=rollout.target,
-        desired_version=at.version,
-    )
+    return replace(ended, entered=at.now, leaving=(*rollout.leaving, *routed), desired_version=at.version)
 
 
 def _previous(rollout: Rollout) -> int:

@@ -1,5 +1,6 @@
 """Where a tenant's rollout stands: one immutable value, kept in the store, shared by all replicas.
 
+    WAITING     clients may still hold what must make room for the target              (only if it must be)
     RELEASING   sidecars let go of old generations, to make room for the target       (only if it must be)
     LOADING     hosts load and validate the target's models beside the live ones
     ROUTING     sidecars get the target's clusters, endpoints and routes, Lightbulbs its tables
@@ -7,12 +8,13 @@
     UNLOADING   sidecars let go of what leaves; hosts keep its models while requests end
     SETTLED     hosts let go too
 
-A publish is withdrawn from RELEASING, LOADING or ROUTING: what was active stays so, and what was added goes
-the way of RETIRING and UNLOADING.
+A publish is withdrawn from WAITING, RELEASING, LOADING or ROUTING: what was active stays so, and what was
+added goes the way of RETIRING and UNLOADING.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -24,6 +26,7 @@ from lightbulb.model import DEFAULT_TENANT
 class Phase(Enum):
     """A step; each waits for the acknowledgements of its consumers."""
 
+    WAITING = "waiting"
     RELEASING = "releasing"
     LOADING = "loading"
     ROUTING = "routing"
@@ -32,8 +35,11 @@ class Phase(Enum):
     SETTLED = "settled"
 
 
-UNDER_WAY = frozenset({Phase.RELEASING, Phase.LOADING, Phase.ROUTING})
+UNDER_WAY = frozenset({Phase.WAITING, Phase.RELEASING, Phase.LOADING, Phase.ROUTING})
 """Phases with a target."""
+
+OUTLIVING = frozenset({Phase.RETIRING, Phase.WAITING})
+"""Phases that last until clients can't hold what was active before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,6 +55,8 @@ class Generation:
     tenant: str = DEFAULT_TENANT
     platform: Platform | None = None
     """Of the platform's own generations, which have an empty plan."""
+    table_bytes: Sequence[int] = ()
+    """Of each of the plan's tables, in that order; empty where nobody has measured them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +68,10 @@ class Rollout:
     `leaving`: loaded still, routed no more. `fence`: the version at which `active` was last set;
     `desired_version`: the version at which what any consumer should have last changed. `failure` says why the
     newest publish was withdrawn; `passed_over`, whom it went on without. `undone`: generations that were
-    rolled back from, the newest mark last; a rollback without a number passes them over. `again`: the store
-    lost what nobody knows any more, and consumers may need it until the target is active and all old is gone.
+    rolled back from, the newest mark last; a rollback without a number passes them over. `release`: those of
+    `live` that leave to make room for the target once nobody can hold them; of WAITING alone. `again`: the
+    store lost what nobody knows any more, and consumers may need it until the target is active and all old is
+    gone.
     """
 
     phase: Phase
@@ -77,6 +87,7 @@ class Rollout:
     failure: Failure | None = None
     withdrawn: int = 0
     undone: tuple[int, ...] = ()
+    release: tuple[int, ...] = ()
     fence: int = 0
     desired_version: int = 0
     again: bool = False
@@ -85,6 +96,11 @@ class Rollout:
     def newest(self) -> int:
         """The generation that a publish is compared with: the one on its way, else the active one."""
         return self.target or self.active
+
+    @property
+    def held_back(self) -> frozenset[int]:
+        """Generations that clients may hold answers from, though others have replaced them."""
+        return frozenset(self.held) - {self.active}
 
     @property
     def routed(self) -> tuple[int, ...]:
@@ -133,11 +149,18 @@ class Moment:
     version: int
 
 
-MAX_LIVE = 8
-"""Generations that are live at once; each keeps models loaded."""
+MAX_LIVE = 256
+"""Generations of a tenant that are live or leaving when a publish sets out; what comes then waits.
 
-MAX_UNDONE = 100
-"""Marks of a rollback that are kept, the newest; far more than are ever live at once."""
+The store's head, reports and what sidecars are told of have so many numbers and no more. How much is in these
+generations `bounds` bounds.
+"""
+
+MAX_WINDOW = 7
+"""Generations that a window may keep: they stay loaded for good."""
+
+MAX_UNDONE = MAX_LIVE
+"""Marks of a rollback that are kept: those of what is live, then the newest."""
 
 MAX_PINNED = 3
 """Pinned generations at once."""

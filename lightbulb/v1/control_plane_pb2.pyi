@@ -23,6 +23,7 @@ class Phase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PHASE_UNLOADING: _ClassVar[Phase]
     PHASE_SETTLED: _ClassVar[Phase]
     PHASE_RELEASING: _ClassVar[Phase]
+    PHASE_WAITING: _ClassVar[Phase]
 
 class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -40,6 +41,8 @@ class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_KIND_UNLOADING: _ClassVar[EventKind]
     EVENT_KIND_SETTLED: _ClassVar[EventKind]
     EVENT_KIND_RESUMED: _ClassVar[EventKind]
+    EVENT_KIND_WAITING: _ClassVar[EventKind]
+    EVENT_KIND_RELEASING: _ClassVar[EventKind]
 SEVERITY_UNSPECIFIED: Severity
 SEVERITY_ERROR: Severity
 SEVERITY_WARNING: Severity
@@ -50,6 +53,7 @@ PHASE_RETIRING: Phase
 PHASE_UNLOADING: Phase
 PHASE_SETTLED: Phase
 PHASE_RELEASING: Phase
+PHASE_WAITING: Phase
 EVENT_KIND_UNSPECIFIED: EventKind
 EVENT_KIND_PUBLISHED: EventKind
 EVENT_KIND_RELOADED: EventKind
@@ -64,6 +68,8 @@ EVENT_KIND_RETIRING: EventKind
 EVENT_KIND_UNLOADING: EventKind
 EVENT_KIND_SETTLED: EventKind
 EVENT_KIND_RESUMED: EventKind
+EVENT_KIND_WAITING: EventKind
+EVENT_KIND_RELEASING: EventKind
 
 class WorkspaceFile(_message.Message):
     __slots__ = ("path", "content")

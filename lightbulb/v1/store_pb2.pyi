@@ -109,7 +109,7 @@ class StoredEvent(_message.Message):
     def __init__(self, at: _Optional[float] = ..., author: _Optional[str] = ..., action: _Optional[str] = ..., generation: _Optional[int] = ..., detail: _Optional[str] = ..., kind: _Optional[str] = ..., cause: _Optional[bytes] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class StoredRollout(_message.Message):
-    __slots__ = ("format", "active", "target", "phase", "entered", "live", "held", "leaving", "pinned", "note", "failure", "withdrawn", "fence", "desired_version", "oldest", "why_withdrawn", "passed_over", "undone", "again")
+    __slots__ = ("format", "active", "target", "phase", "entered", "live", "held", "leaving", "pinned", "note", "failure", "withdrawn", "fence", "desired_version", "oldest", "why_withdrawn", "passed_over", "undone", "again", "release")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     ACTIVE_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +129,7 @@ class StoredRollout(_message.Message):
     PASSED_OVER_FIELD_NUMBER: _ClassVar[int]
     UNDONE_FIELD_NUMBER: _ClassVar[int]
     AGAIN_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
     format: int
     active: int
     target: int
@@ -148,7 +149,8 @@ class StoredRollout(_message.Message):
     passed_over: _failure_pb2.Missing
     undone: _containers.RepeatedScalarFieldContainer[int]
     again: bool
-    def __init__(self, format: _Optional[int] = ..., active: _Optional[int] = ..., target: _Optional[int] = ..., phase: _Optional[str] = ..., entered: _Optional[float] = ..., live: _Optional[_Iterable[int]] = ..., held: _Optional[_Iterable[int]] = ..., leaving: _Optional[_Iterable[int]] = ..., pinned: _Optional[_Iterable[int]] = ..., note: _Optional[str] = ..., failure: _Optional[str] = ..., withdrawn: _Optional[int] = ..., fence: _Optional[int] = ..., desired_version: _Optional[int] = ..., oldest: _Optional[int] = ..., why_withdrawn: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., undone: _Optional[_Iterable[int]] = ..., again: _Optional[bool] = ...) -> None: ...
+    release: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, format: _Optional[int] = ..., active: _Optional[int] = ..., target: _Optional[int] = ..., phase: _Optional[str] = ..., entered: _Optional[float] = ..., live: _Optional[_Iterable[int]] = ..., held: _Optional[_Iterable[int]] = ..., leaving: _Optional[_Iterable[int]] = ..., pinned: _Optional[_Iterable[int]] = ..., note: _Optional[str] = ..., failure: _Optional[str] = ..., withdrawn: _Optional[int] = ..., fence: _Optional[int] = ..., desired_version: _Optional[int] = ..., oldest: _Optional[int] = ..., why_withdrawn: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., undone: _Optional[_Iterable[int]] = ..., again: _Optional[bool] = ..., release: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class StoredLane(_message.Message):
     __slots__ = ("tenant", "rollout")

@@ -11,6 +11,7 @@ from controlplane.replica.archive import Archive
 from controlplane.rollout.codec import plan_to_bytes
 from controlplane.store.contract import Change, LogEntry, Store
 from controlplane.store.open import open_store
+from lightbulb.resolution.codec import table_to_bytes
 from tests.lightbulb.tables import TABLE
 from tests.rollout.rollouts import plan
 
@@ -53,6 +54,19 @@ def test_equal_tables_and_shards_of_two_generations_are_the_same_objects(filled:
     own_shards, shared_shards = zip(one.plan.assignments, other.plan.assignments, strict=True)
     assert own_shards[0] != own_shards[1]
     assert shared_shards[0] is shared_shards[1]
+
+
+def test_equal_routes_are_the_same_objects_and_one_that_leads_elsewhere_is_another(filled: Store) -> None:
+    one, other = Archive(filled).keep([1, 2]).values()
+    routes = {each.number: {rule.key: rule for rule in each.plan.routes} for each in (one, other)}
+    assert routes[1]["o|same|1"] is routes[2]["o|same|1"]
+    moved = replace(routes[1]["o|same|1"], vip="elsewhere")
+    assert Archive(filled)._shared(moved) is moved
+
+
+def test_how_large_each_table_is_is_known(filled: Store) -> None:
+    (kept,) = Archive(filled).keep([1]).values()
+    assert list(kept.table_bytes) == [len(table_to_bytes(table)) for table in kept.plan.tables]
 
 
 def test_what_is_kept_is_read_once_and_what_was_prepared_isnt_read_again(filled: Store) -> None:

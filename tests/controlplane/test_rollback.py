@@ -277,16 +277,40 @@ def test_the_oldest_generations_leave_first_when_memory_is_short(store: str) -> 
     run(scenario)
 
 
-def test_what_clients_may_hold_never_leaves_to_make_room(store: str) -> None:
+def test_what_clients_may_hold_never_leaves_to_make_room_and_a_publish_waits(store: str) -> None:
     async def scenario() -> None:
         async with world(store, generation=0) as it:
             for number in (1, 2, 3):
                 await it.plane.published(number, cache="10m", **SMALL)
-            (problem,) = (await it.plane.publish(4, cache="10m", **SMALL)).problems
-            assert problem.code == "DOES_NOT_FIT"
-            assert "generations 1, 2, 3 stay loaded" in problem.remedy
+            for number in (4, 5):
+                response = await it.plane.publish(number, cache="10m", **SMALL)
+                assert response.generation == number
+                await it.says_that_begins("no room yet: clients may hold old keys until ")
+                status = await it.plane.status()
+                assert (status.phase, status.target_generation) == (pb.PHASE_WAITING, number)
+                assert list(status.live_generations) == [1, 2, 3]
+            assert (await it.plane.roll_back()).generation == 3
             assert it.plane.rollout.live == (1, 2, 3)
-            assert len(await it.plane.history()) == 3
+
+    run(scenario)
+
+
+def test_a_publish_that_waits_for_room_goes_on_by_itself(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, replace(POLICY, lease=600), generation=0) as it:
+            await it.published(1, **SMALL)
+            await it.lightbulb.disconnect()  # for all that is known, it goes on answering from 1
+            for number in (2, 3):
+                await it.plane.published(number, **SMALL)
+            await it.plane.publish(4, **SMALL)
+            await it.says("waiting for lightbulb l1 (disconnected)")
+            assert (it.plane.rollout.phase, it.plane.rollout.release) == (Phase.WAITING, (1,))
+            await it.lightbulb.connect(it.plane.target)
+            await it.plane.active(4)
+            assert it.plane.rollout.live == (2, 3, 4)
+            assert ("releasing", 4) in await it.plane.events()
+            await it.settled()
+            await it.loaded("rank@2", "rank@3", "rank@4", "fraud@1")
 
     run(scenario)
 

@@ -51,6 +51,11 @@ class World:
     async def loaded(self, *names: str) -> None:
         await eventually(f"{names} to be loaded, and nothing else", lambda: models(self.host) == set(names))
 
+    async def says_that_begins(self, detail: str) -> None:
+        await eventually(
+            f"{detail!r} in the status", lambda: status(self.plane.replica).detail.startswith(detail)
+        )
+
     async def says(self, detail: str) -> None:
         await eventually(f"{detail!r} in the status", lambda: status(self.plane.replica).detail == detail)
 

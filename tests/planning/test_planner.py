@@ -8,7 +8,8 @@ from controlplane.admin.planner import base_of, room_for
 from controlplane.model import RuleSet
 from controlplane.planning.beside import Base, plan_beside
 from controlplane.problems import WorkspaceError
-from controlplane.rollout.state import Generation, Phase, Rollout
+from controlplane.rollout import bounds
+from controlplane.rollout.state import MAX_LIVE, Generation, Phase, Rollout
 from controlplane.rules.compile import compile_workspace
 from lightbulb.model import DEFAULT_TENANT
 from tests.rollout.rollouts import alone
@@ -74,10 +75,18 @@ def test_what_is_leaving_already_is_waited_for_before_anything_else_must_go() ->
     assert plan_beside(version(4, rules()), stands_on(unloading))[1] == ()
 
 
-@pytest.mark.parametrize("stays", [state(held=(1, 2)), state(pinned=(1,))])
-def test_what_may_not_leave_is_named(stays: Rollout) -> None:
+def test_what_clients_may_hold_leaves_when_they_cant_and_no_more_than_must() -> None:
+    assert plan_beside(version(4, rules()), stands_on(state(held=(1, 2))))[1] == (1,)
+    retiring = state(active=3, live=(1, 2, 3), held=(2, 3))
+    assert plan_beside(version(4, rules()), base_of(alone(retiring), DEFAULT_TENANT, LIVE, window=2))[1] == (
+        1,
+        2,
+    )
+
+
+def test_what_may_not_leave_is_named() -> None:
     with pytest.raises(WorkspaceError) as caught:
-        plan_beside(version(4, rules()), stands_on(stays))
+        plan_beside(version(4, rules()), stands_on(state(pinned=(1,))))
     assert {problem.code for problem in caught.value.problems} == {"DOES_NOT_FIT"}
     assert all("generations 1, 2 stay loaded" in problem.remedy for problem in caught.value.problems)
 
@@ -85,6 +94,37 @@ def test_what_may_not_leave_is_named(stays: Rollout) -> None:
 def test_a_plan_as_it_is_finds_room_in_the_same_way() -> None:
     assert room_for(LIVE[3].plan, stands_on(state())) == (1,)
     assert room_for(LIVE[1].plan, stands_on(state())) is None
+
+
+def many(count: int) -> tuple[Rollout, dict[int, Generation]]:
+    """Generations that share all, each of them still held."""
+    plan = LIVE[1].plan
+    live = tuple(range(1, count + 1))
+    found = {number: Generation(number=number, content_hash="", plan=plan) for number in live}
+    return state(active=count, live=live, held=live), found
+
+
+def test_generations_that_share_all_may_be_many_and_then_a_publish_waits() -> None:
+    for count, release in ((100, None), (MAX_LIVE, None), (MAX_LIVE + 1, tuple(range(1, MAX_LIVE - 1)))):
+        retiring, found = many(count)
+        assert base_of(alone(retiring), DEFAULT_TENANT, found, window=2).rooms[0].release == release
+
+
+@pytest.mark.parametrize(("bound", "count"), [("MAX_APART_KEYS", 40), ("MAX_APART_BYTES", 2_000)])
+def test_of_generations_with_much_of_their_own_a_few_may_be_live(
+    monkeypatch: pytest.MonkeyPatch, bound: str, count: int
+) -> None:
+    """Each has two keys and a table of a hundred bytes of its own."""
+    retiring, found = many(30)
+    own = {
+        number: replace(each, plan=generations(number)[number].plan, table_bytes=(100,))
+        for number, each in found.items()
+    }
+    assert base_of(alone(retiring), DEFAULT_TENANT, own, window=2).rooms[0].release is None
+    monkeypatch.setattr(bounds, bound, count)
+    assert base_of(alone(retiring), DEFAULT_TENANT, own, window=2).rooms[0].release == tuple(range(1, 28))
+    shared = replace(retiring, live=(29, 30), active=30, held=(29, 30))
+    assert base_of(alone(shared), DEFAULT_TENANT, own, window=2).rooms[0].release is None
 
 
 def test_a_vip_that_old_keys_lead_to_at_another_shard_is_refused() -> None:

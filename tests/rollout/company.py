@@ -20,7 +20,7 @@ from controlplane.rollout.gates import progress
 from controlplane.rollout.lanes import NO_LANES, Lanes
 from controlplane.rollout.operations import publish, roll_back
 from controlplane.rollout.registry import Report
-from controlplane.rollout.state import MAX_LIVE, UNDER_WAY, Generation, Moment, Phase, Rollout
+from controlplane.rollout.state import MAX_LIVE, OUTLIVING, UNDER_WAY, Generation, Moment, Phase, Rollout
 from tests.lightbulb.tables import TABLE
 from tests.rollout.clients import POLICY, Clients
 from tests.rollout.consumers import PARTS, STORE, TENANTS, Fake, Replica, Sight
@@ -30,6 +30,7 @@ LOAD_TIMEOUT = 4.0
 """Of each model of every other content; the policy gives others what it gives."""
 
 FOLLOWS = {
+    Phase.WAITING: {Phase.WAITING, Phase.RELEASING},
     Phase.RELEASING: {Phase.LOADING},
     Phase.LOADING: {Phase.ROUTING, Phase.RETIRING},
     Phase.ROUTING: {Phase.RETIRING},
@@ -37,6 +38,11 @@ FOLLOWS = {
     Phase.UNLOADING: {Phase.SETTLED},
     Phase.SETTLED: set(),
 }
+
+MAKES_ROOM = Phase.WAITING, Phase.RELEASING
+
+MANY_LIVE = 8
+"""More than the window and the pins keep."""
 
 TABLES = {
     (objective, content): replace(TABLE, objective=objective, input_type=str(content), models=())
@@ -227,7 +233,17 @@ class Company:
         generations = {**self.generations, number: content_of(number, content, vip, tenant)}
         following = publish(self.lanes.of(tenant), number, release, self.moment())
         self.generations = generations
+        self._note_publish(self.lanes.of(tenant), following)
         self.commit({tenant: following})
+
+    def _note_publish(self, before: Rollout | None, following: Rollout) -> None:
+        assert following.target == max(self.generations)
+        if following.phase is Phase.WAITING and before is not None:
+            assert following.routed == before.live, "it waits, and nothing changes"
+            if before.phase is Phase.WAITING:
+                assert following.entered == before.entered, "who comes last doesn't wait from anew"
+                self.seen["a publish that waits is superseded by one that waits"] += 1
+        self.seen["more are live than a window and pins keep"] += len(following.live) > MANY_LIVE
 
     def roll_back(self, tenant: str, number: int) -> None:
         before = self.lanes.of(tenant)
@@ -310,7 +326,7 @@ class Company:
             self.seen["loading waits for a host whose replica ended"] += 1
         if before.phase is Phase.LOADING and self.now - before.entered >= POLICY.loading and before.live:
             self._check_patience(before, following, said)
-        if before.phase is Phase.RETIRING and said.lagging:
+        if before.phase in OUTLIVING and said.lagging:
             assert following.live == before.live, "retired while one that serves lags"
             assert following.oldest == before.oldest
 
@@ -334,6 +350,7 @@ class Company:
         self.seen["a step without a replica that ended"] += len(self.living()) == 1
         self.seen["a laggard passed over"] += bool(after.passed_over)
         self.seen["the first generation"] += not before.active and bool(after.active)
+        self.seen["what a publish waited for makes room"] += (before.phase, after.phase) == MAKES_ROOM
         if before.phase is Phase.RELEASING and after.phase is Phase.LOADING:
             self.seen["a release"] += bool(before.leaving)
             for fake in self.fakes.values():  # who lags isn't waited for here: nothing is promised to it
@@ -356,6 +373,8 @@ def _check_state(state: Rollout) -> None:
     assert set(state.pinned) <= live
     assert len(state.live) == len(live) <= MAX_LIVE + 1
     assert not live & set(state.leaving)
+    assert set(state.release) <= live - {state.active} - set(state.pinned)
+    assert bool(state.release) is (state.phase is Phase.WAITING)
     assert state.active in state.held or not state.active
     assert state.oldest in state.held or not state.active
     assert state.oldest not in state.undone, "answered from what was rolled back"

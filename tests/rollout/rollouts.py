@@ -6,7 +6,7 @@ from controlplane.model import Plan, RoutingRule, ShardAssignment
 from controlplane.rollout.advance import Progress
 from controlplane.rollout.failure import Laggard, Refusal
 from controlplane.rollout.lanes import Lanes
-from controlplane.rollout.state import Generation, Moment, Phase, Policy, Rollout
+from controlplane.rollout.state import UNDER_WAY, Generation, Moment, Phase, Policy, Rollout
 from lightbulb.ads.values import MODEL_ASSIGNMENT
 from lightbulb.model import DEFAULT_TENANT, ModelAssignment
 from tests.lightbulb.tables import TABLE
@@ -66,6 +66,6 @@ def alone(state: Rollout) -> Lanes:
 
 def rollout(phase: Phase = Phase.SETTLED, **changes: object) -> Rollout:
     """Generations 1 and 2 are live, 2 is active; with a target, 3."""
-    target = 3 if phase in {Phase.RELEASING, Phase.LOADING, Phase.ROUTING} else 0
+    target = 3 if phase in UNDER_WAY else 0
     start = Rollout(phase=phase, entered=0.0, active=2, oldest=2, target=target, live=(1, 2), held=(2,))
     return replace(start, **changes)

@@ -38,6 +38,9 @@ def after(state: Rollout, progress: Progress, now: float, delay: float = KEEP_OL
 @pytest.mark.parametrize(
     ("phase", "progress", "now", "expected"),
     [
+        (Phase.WAITING, DONE, KEEP_OLD - 0.1, Phase.WAITING),
+        (Phase.WAITING, LAGGING, KEEP_OLD + 100, Phase.WAITING),
+        (Phase.WAITING, DONE, KEEP_OLD, Phase.RELEASING),
         (Phase.RELEASING, DONE, 1.9, Phase.RELEASING),
         (Phase.RELEASING, DONE, 2.0, Phase.LOADING),
         (Phase.RELEASING, LAGGING, 4.9, Phase.RELEASING),
@@ -62,6 +65,16 @@ def test_a_step_is_taken_when_its_gate_opens(
     phase: Phase, progress: Progress, now: float, expected: Phase
 ) -> None:
     assert after(rollout(phase), progress, now).phase is expected
+
+
+def test_what_waits_makes_room_once_nobody_is_told_of_what_must_leave() -> None:
+    waiting = rollout(Phase.WAITING, held=(1, 2), oldest=1, release=(1,))
+    told = after(waiting, DONE, 1.0)
+    assert (told.phase, told.oldest, told.entered) == (Phase.WAITING, 2, 1.0)
+    assert after(told, DONE, KEEP_OLD).phase is Phase.WAITING
+    room = after(told, DONE, 1.0 + KEEP_OLD)
+    assert (room.phase, room.live, room.held, room.leaving) == (Phase.RELEASING, (2,), (2,), (1,))
+    assert room.release == ()
 
 
 @pytest.mark.parametrize(
@@ -207,6 +220,7 @@ def test_old_keys_live_for_a_cache_lifetime_a_request_and_a_margin() -> None:
         (rollout(Phase.RETIRING, held=(1, 2), oldest=2, entered=10.0), LAGGING, 0.0),
         (rollout(Phase.UNLOADING, leaving=(1,), entered=10.0), DONE, 10.0 + POLICY.unload),
         (rollout(Phase.RELEASING, leaving=(1,), entered=10.0), DONE, 10.0 + POLICY.unload),
+        (rollout(Phase.WAITING, held=(1, 2), oldest=2, entered=10.0), DONE, 10.0 + KEEP_OLD),
         (rollout(Phase.ROUTING, entered=10.0), DONE, 0.0),
         (rollout(Phase.SETTLED, entered=10.0), DONE, 0.0),
     ],

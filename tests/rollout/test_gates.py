@@ -33,6 +33,7 @@ def lagging(phase: Phase, *consumers: Consumer, now: float = NOW) -> tuple[str, 
 @pytest.mark.parametrize(
     ("phase", "names"),
     [
+        (Phase.WAITING, ("lightbulb l", "sidecar s")),
         (Phase.RELEASING, ("sidecar s",)),
         (Phase.LOADING, ("host h",)),
         (Phase.ROUTING, ("lightbulb l", "sidecar s")),
@@ -135,6 +136,7 @@ def test_one_whose_replica_hasnt_shown_it_the_newest_state_lags() -> None:
 @pytest.mark.parametrize(
     ("phase", "soon", "late"),
     [
+        (Phase.WAITING, ("sidecar s (disconnected)",), ("sidecar s (disconnected)",)),
         (Phase.RELEASING, (), ()),
         (Phase.ROUTING, ("sidecar s (disconnected)",), ()),
         (Phase.RETIRING, ("sidecar s (disconnected)",), ("sidecar s (disconnected)",)),

@@ -9,13 +9,15 @@ from controlplane.rollout.operations import (
     Refused,
     activate,
     check_newest,
+    make_room,
+    outlived,
     pin,
     publish,
     releasable,
     roll_back,
     unpin,
 )
-from controlplane.rollout.state import MAX_LIVE, MAX_PINNED, Phase, Rollout
+from controlplane.rollout.state import MAX_LIVE, MAX_PINNED, MAX_UNDONE, Phase, Rollout
 from tests.rollout.rollouts import at, rollout
 
 
@@ -51,10 +53,43 @@ def test_a_second_publish_supersedes_the_first(phase: Phase) -> None:
     assert (3 in following.leaving) is (phase is Phase.ROUTING)
 
 
-def test_generations_that_are_live_at_once_are_bounded() -> None:
-    live = tuple(range(1, MAX_LIVE + 1))
-    with pytest.raises(Refused, match="try again in a minute, or unpin some"):
-        publish(rollout(live=live, active=MAX_LIVE, held=live), 99, None, at(0.0))
+RETIRING = rollout(Phase.RETIRING, live=(1, 2, 3), active=3, held=(2, 3), oldest=2, desired_version=4)
+
+
+def test_a_publish_waits_for_what_clients_may_hold_and_must_make_room() -> None:
+    waiting = publish(RETIRING, 4, (1, 2), at(5.0, 9))
+    assert waiting == replace(RETIRING, phase=Phase.WAITING, target=4, release=(1, 2))
+    assert 4 in waiting.needed
+    assert 4 not in waiting.loaded
+    assert outlived(RETIRING) == (1, 2)
+    assert outlived(replace(RETIRING, pinned=(2,))) == (1,)
+    assert outlived(None) == ()
+
+
+def test_who_comes_after_one_that_waits_doesnt_wait_from_anew() -> None:
+    waiting = publish(RETIRING, 4, (1, 2), at(5.0, 9))
+    following = publish(waiting, 5, (1, 2), at(6.0, 10))
+    assert following == replace(waiting, target=5, withdrawn=4)
+    releasing = make_room(following, (1, 2), at(70.0, 11))
+    assert (releasing.phase, releasing.live, releasing.leaving) == (Phase.RELEASING, (3,), (1, 2))
+    assert publish(releasing, 6, (), at(75.0, 12)).entered == 70.0
+
+
+def test_one_that_waits_is_withdrawn_by_a_rollback_and_a_pin_is_told_of_it() -> None:
+    waiting = publish(RETIRING, 4, (1, 2), at(5.0, 9))
+    assert roll_back(waiting, 2, at(6.0, 10)).live == (1, 3, 2)
+    assert roll_back(waiting, 0, at(6.0, 10)).release == ()
+    assert pin(waiting, 3).pinned == (3,)
+    with pytest.raises(Refused, match="2 leaves to make room for generation 4, which waits"):
+        pin(waiting, 2)
+
+
+def test_marks_of_what_is_live_are_kept() -> None:
+    live = tuple(range(MAX_LIVE, 0, -1))
+    gone = tuple(range(1000, 1000 + MAX_UNDONE))
+    back = roll_back(rollout(live=live, active=1, held=(1,), undone=gone), MAX_LIVE, at(5.0))
+    assert set(back.undone) >= set(live) - {MAX_LIVE}
+    assert len(back.undone) == MAX_UNDONE
 
 
 def test_a_rollback_is_one_pointer() -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -16,8 +16,9 @@ from hypothesis.stateful import (
 from controlplane.rollout.advance import kept
 from controlplane.rollout.codec import rollout_from_bytes, rollout_to_bytes
 from controlplane.rollout.failure import superseded
-from controlplane.rollout.operations import Refused, pin, publish, releasable, unpin, withdraw
-from controlplane.rollout.state import UNDER_WAY, Phase
+from controlplane.rollout.operations import Refused, outlived, pin, publish, releasable, unpin, withdraw
+from controlplane.rollout.state import UNDER_WAY, Phase, Rollout
+from lightbulb.model import DEFAULT_TENANT
 from tests.rollout.company import POLICY, Company
 from tests.rollout.consumers import PARTS, TENANTS
 from tests.rollout.rollouts import LAGGING
@@ -89,9 +90,25 @@ class Rollouts(RuleBasedStateMachine):
         seconds=st.sampled_from([1.0, 3.0, 62.0]),
     )
     def publish(self, tenant: str, content: int, vip: str, rounds: int, seconds: float) -> None:
-        with suppress(Refused):
-            self.company.publish(tenant, content, vip, None)
+        self.company.publish(tenant, content, vip, None)
         self.company.go_on(seconds, rounds)
+
+    @rule(
+        tenant=tenants, content=contents, vip=vips, count=st.sampled_from([3, 11]), rounds=st.integers(0, 2)
+    )
+    def publish_in_a_burst(self, tenant: str, content: int, vip: str, count: int, rounds: int) -> None:
+        for place in range(count):
+            self.publish(tenant, (content + place) % 7 + 1, vip, rounds, 0.3)
+
+    @rule(tenant=tenants, content=contents, vip=vips, count=st.integers(1, 5), again=st.booleans())
+    def publish_where_there_is_no_room_yet(
+        self, tenant: str, content: int, vip: str, count: int, again: bool
+    ) -> None:
+        for place in range(1 + again):
+            release = outlived(self.without_target(tenant))[: count + place]
+            self.company.publish(tenant, content + place if content < 7 else 1, vip, release)
+            self.company.go_on(2.0, count)
+        self.company.go_on(62.0, count - 1)
 
     @rule(tenant=tenants, content=contents, vip=vips, name=ids)
     def publish_what_one_refuses(self, tenant: str, content: int, vip: str, name: str) -> None:
@@ -117,11 +134,12 @@ class Rollouts(RuleBasedStateMachine):
 
     @rule(tenant=tenants, content=contents, vip=vips, count=st.integers(0, 2))
     def publish_where_memory_is_short(self, tenant: str, content: int, vip: str, count: int) -> None:
-        rollout = self.company.lanes.of(tenant)
-        base = withdraw(rollout, None, moment(0.0)) if rollout is not None and rollout.target else rollout
-        with suppress(Refused):
-            self.company.publish(tenant, content, vip, releasable(base)[:count])
+        self.company.publish(tenant, content, vip, releasable(self.without_target(tenant))[:count])
         self.company.go_on(2.0, count)
+
+    def without_target(self, tenant: str) -> Rollout | None:
+        rollout = self.company.lanes.of(tenant)
+        return withdraw(rollout, None, moment(0.0)) if rollout is not None and rollout.target else rollout
 
     @rule(tenant=tenants, back=st.integers(0, 3))
     def roll_back(self, tenant: str, back: int) -> None:
@@ -218,7 +236,7 @@ class Rollouts(RuleBasedStateMachine):
         if not company.lanes.rollouts:
             return
         self.recover()
-        company.go_on(70.0, 8)
+        company.go_on(70.0, 12)
         for _ in range(3):
             company.beat()
             company.take_all()
@@ -242,6 +260,9 @@ REACHED = (
     "a rollback",
     "a rollback that withdraws",
     "a release",
+    "more are live than a window and pins keep",
+    "a publish that waits is superseded by one that waits",
+    "what a publish waited for makes room",
     "a laggard passed over",
     "`oldest` waits for one that lags",
     "`oldest` comes to be the active one",
@@ -269,15 +290,39 @@ REACHED = (
 def test_what_clients_may_hold_is_routed_and_loaded_and_it_always_ends() -> None:
     SEEN.clear()
     run_state_machine_as_test(
-        Rollouts, settings=settings(max_examples=120, stateful_step_count=25, derandomize=True, deadline=None)
+        Rollouts,
+        settings=settings(
+            max_examples=120,
+            stateful_step_count=25,
+            derandomize=True,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],  # of a machine that is busy
+        ),
     )
     missed = [what for what in REACHED if not SEEN[what]]
     assert not missed, SEEN
 
 
+def test_what_a_lightbulb_says_of_a_sidecar_that_came_back_late_is_held_for_as_long_as_ever() -> None:
+    """A Lightbulb that hears late of it tells its clients of an older generation until then."""
+    world = Rollouts()
+    world.begin(content=1, vip="a", tenant=DEFAULT_TENANT)
+    for name, content, away, long in (("l2", 4, True, 0), ("s1", 1, False, 0)):
+        world.publish_while_one_lags(DEFAULT_TENANT, content, "a", name, away, long)
+    world.change_ones_mind(DEFAULT_TENANT, 1, "a", 0, False)
+    world.publish_while_one_lags(DEFAULT_TENANT, 1, "a", "h1", False, 2)
+    world.teardown()
+
+
 def test_a_state_survives_its_bytes() -> None:
     state = publish(None, 1, None, moment(1.5, 3))
     state = replace(
-        state, passed_over=LAGGING.missing, failure=superseded(2), withdrawn=2, pinned=(1,), leaving=(4,)
+        state,
+        passed_over=LAGGING.missing,
+        failure=superseded(2),
+        withdrawn=2,
+        pinned=(1,),
+        leaving=(4,),
+        release=(5, 6),
     )
     assert rollout_from_bytes(rollout_to_bytes(state)) == state
