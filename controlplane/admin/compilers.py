@@ -42,11 +42,15 @@ class Stopping(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """How many workspaces are compiled at once, how many may wait for that, and for how many seconds."""
+    """How many workspaces are compiled at once, how many may wait for that, and for how many seconds.
+
+    `waiting_bytes` bounds what those that wait have in memory together.
+    """
 
     at_once: int = 2
-    waiting: int = 8
-    seconds: float = 120.0
+    waiting: int = 200
+    waiting_bytes: int = 256 * 1024 * 1024
+    seconds: float = 600.0
     limits: Limits = field(default_factory=Limits)
 
 
@@ -58,6 +62,7 @@ class Compilers:
         self._room = room or Room()
         self._free = asyncio.Semaphore(self._room.at_once)
         self._waiting = 0
+        self._waiting_bytes = 0
         self._spare: Spare | None = None
         self._before: Before | None = None
         self._running: set[CompilerProcess] = set()
@@ -99,7 +104,7 @@ class Compilers:
         Raises TooManyPublishes, WorkspaceError, CompilerFailed, Stopping.
         """
         try:
-            async with self._turn(), self._process(workspace) as (process, memory):
+            async with self._turn(workspace), self._process(workspace) as (process, memory):
                 request = Compile(workspace=workspace, memory=memory)
                 compiled = await _answered(process, request, Compiled)
                 yield CompiledWorkspace(process, compiled.warnings)
@@ -114,7 +119,7 @@ class Compilers:
 
         Raises TooManyPublishes, WorkspaceError, CompilerFailed.
         """
-        async with self._turn():
+        async with self._turn(workspace):
             process, _ = await self._take()
             self._running.add(process)
             try:
@@ -124,12 +129,14 @@ class Compilers:
                 await asyncio.shield(self._end(process))
 
     @contextlib.asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """Wait for one's turn, not for long, and not among many."""
-        room = self._room
-        if self._free.locked() and self._waiting >= room.waiting:
-            raise TooManyPublishes(f"{room.waiting} publishes wait for their turn already; try later")
+    async def _turn(self, workspace: Workspace) -> AsyncIterator[None]:
+        """Wait for one's turn, among no more than can be held."""
+        room, size = self._room, sum(map(len, workspace.files.values()))
+        full = self._waiting >= room.waiting or self._waiting_bytes + size > room.waiting_bytes
+        if self._free.locked() and full:
+            raise TooManyPublishes(f"{self._waiting} publishes wait for their turn already; try later")
         self._waiting += 1
+        self._waiting_bytes += size
         try:
             async with asyncio.timeout(room.seconds):
                 await self._free.acquire()
@@ -138,6 +145,7 @@ class Compilers:
             raise TooManyPublishes(message) from error
         finally:
             self._waiting -= 1
+            self._waiting_bytes -= size
         try:
             yield
         finally:
