@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -13,11 +14,20 @@ from rich.text import Text
 
 from chaos.faults import FAULTS, Fault
 from chaos.pace import measured_pace
-from chaos.scenarios import MOMENTS, Row, naive, operations, refused, stage, strike
+from chaos.pairs import pairs
+from chaos.scenarios import MOMENTS, Row, Stage, naive, operations, refused, stage, strike
+from chaos.teams import at_once, teams
+from chaos.upgrade import BEFORE, NoRelease, checked_out, refuses_newer, upgrade
 from lightbulb.signals import exiting_at_signals
 
 MIN_WIDTH = 140
 """A narrower terminal wraps the table's lines; better than cutting names short."""
+
+SHORT_COUNT = 12
+"""Operations of a short run."""
+
+SHORT_EVERY = 6
+"""Of the pairs of phases, a short run has one in so many: each phase of one tenant once."""
 
 COLUMNS = ("fault", "moment", "requests", "failed", "misrouted", "down", "slow", "publish", "converged in")
 
@@ -26,11 +36,14 @@ COLUMNS = ("fault", "moment", "requests", "failed", "misrouted", "down", "slow",
 @click.option("--short", is_flag=True, help="A few operations, and the faults at one moment each.")
 @click.option("--operations", "count", type=click.IntRange(1), default=200, show_default=True)
 @click.option("--only", default="", help="Faults whose name contains this.")
+@click.option("--tenants", "several", is_flag=True, help="The rows with several tenants alone.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option(
     "--folder", type=click.Path(path_type=Path), default=Path(".lightbulb/chaos"), show_default=True
 )
-def main(short: bool, count: int, only: str, seed: int, folder: Path) -> None:
+def main(  # noqa: PLR0913, PLR0917 - the options of a command
+    short: bool, count: int, only: str, several: bool, seed: int, folder: Path
+) -> None:
     """Break parts of a running system under load, and count what its users notice."""
     click.get_current_context().with_resource(exiting_at_signals())  # so that no child is left behind
     faults = matching(only)
@@ -42,22 +55,58 @@ def main(short: bool, count: int, only: str, seed: int, folder: Path) -> None:
         rows.append(row)
         console.print(f"{row.outcome}: {row.fault}, {row.when}: {row.verdict}", soft_wrap=True)
 
+    before = _release(folder.absolute().parent / "releases") if several or not only else folder
     pace = measured_pace()
     console.print(f"everything is waited for {pace:.1f} times as long as on an idle machine")
-    if not only:
+    count = SHORT_COUNT if short else count
+    if not (only or several):
         with stage(folder / "naive", seed, naive=True, pace=pace) as made:
             tell(naive(made, 8))
     with stage(folder / "real", seed, pace=pace) as made:
-        if not only:
-            tell(operations(made, 12 if short else count))
-            tell(refused(made, "9", "a model that hosts refuse"))
-            tell(refused(made, "hangs", "a model that never loads"))
-        for number, fault in enumerate(faults):
-            names = list(MOMENTS)
-            for moment in [names[number % len(names)]] if short else names:
-                tell(strike(made, fault, moment))
+        if not several:
+            _of_one_tenant(made, faults, count, tell, short=short, alone=bool(only))
+        if several or not only:
+            _of_several(made, before, count, tell, short=short)
+    if several or not only:
+        with stage(folder / "upgrade", seed, pace=pace, release=before) as made:
+            tell(upgrade(made))
     Console(width=max(console.width, MIN_WIDTH), highlight=False).print(_table(rows))
     sys.exit(_exit_code(rows))
+
+
+def _of_one_tenant(  # noqa: PLR0913 - what the command line says
+    made: Stage,
+    faults: tuple[Fault, ...],
+    count: int,
+    tell: Callable[[Row], None],
+    *,
+    short: bool,
+    alone: bool,
+) -> None:
+    if not alone:
+        tell(operations(made, count))
+        tell(refused(made, "9", "a model that hosts refuse"))
+        tell(refused(made, "hangs", "a model that never loads"))
+    for number, fault in enumerate(faults):
+        names = list(MOMENTS)
+        for moment in [names[number % len(names)]] if short else names:
+            tell(strike(made, fault, moment))
+
+
+def _of_several(made: Stage, before: Path, count: int, tell: Callable[[Row], None], *, short: bool) -> None:
+    with teams(made) as four:
+        tell(at_once(four, count))
+        for row in pairs(four, every=SHORT_EVERY if short else 1):
+            tell(row)
+        tell(refuses_newer(made, before))
+
+
+def _release(cache: Path) -> Path:
+    """Return a folder with the release before."""
+    try:
+        return checked_out(BEFORE, cache)
+    except NoRelease as error:
+        raise click.ClickException(str(error)) from error
 
 
 def matching(only: str) -> tuple[Fault, ...]:

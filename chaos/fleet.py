@@ -74,11 +74,13 @@ class Fleet:
     """Two control planes on a Redis (or one naive one), two Lightbulbs, two sidecars, hosts on two shards.
 
     `ways`: where the link listens, for each control plane. `pace`: how many times as long as usual is waited.
+    `release`: a folder with the code of the control planes, if that is another than this.
     """
 
     folder: Path
     naive: bool = False
     pace: float = 1.0
+    release: Path | None = None
     layout: Layout = field(init=False)
     ways: tuple[Address, ...] = field(init=False)
     parts: dict[str, Part] = field(init=False)
@@ -181,7 +183,10 @@ class Fleet:
                 if self.naive and name != "control-plane-1":
                     continue
                 module = [*python, "chaos.naive"] if self.naive else [*python, "controlplane"]
-                parts.append(Part(name, [*module, *arguments, *policy]))
+                command = [*module, *arguments, *policy]
+                parts.append(
+                    Part(name, command if self.release is None else of_release(command, self.release))
+                )
             elif name.startswith("host"):
                 parts.append(Part(name, [*python, "chaos.host", *_host(arguments), *host_times]))
             else:
@@ -195,6 +200,11 @@ def _beside(layout: Layout) -> tuple[Address, ...]:
     taken = {address.port for address, _ in layout.flags()}
     free = [port for port in free_ports(len(taken) + REPLICAS) if port not in taken]
     return tuple(Address("127.0.0.1", port) for port in free[:REPLICAS])
+
+
+def of_release(command: Sequence[str], folder: Path) -> list[str]:
+    """Return a command that runs, with all its children, the code in a folder, wherever it is started."""
+    return ["env", f"PYTHONPATH={folder}", "PYTHONSAFEPATH=1", *command]
 
 
 def changed(arguments: Sequence[str], values: Mapping[str, str]) -> list[str]:

@@ -1,6 +1,7 @@
 """A serving host whose models take a while to load, so that a fault can come while they do.
 
-It also has a model that never finishes loading, and of course none that nobody has.
+It also has a model that never finishes loading, versions of one for each tenant, and of course none that
+nobody has.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 
+from chaos.tenants import ALL_OWN
 from examples.models.catalogue import CATALOGUE
 from examples.models.facts import FACTS
 from lightbulb.host.app import HostSettings, serve
@@ -18,6 +20,9 @@ from lightbulb.host.workflow import Supplies, Workflow
 
 GIVE_UP_SECONDS = 10.0
 """How long the host waits for a model at the usual pace: less than the control plane waits for the host."""
+
+OWN_SECONDS = 1.5
+"""How long the versions that are a tenant's own take to load, so that others can be on their way too."""
 
 HANGS = "payment-fraud-model@hangs"
 
@@ -47,6 +52,8 @@ def main() -> None:
     node_id, shard, address, control_planes, memory, seconds, pace = sys.argv[1:]
     host, _, port = address.rpartition(":")
     catalogue = {name: slow(workflow, float(seconds)) for name, workflow in CATALOGUE.items()}
+    own = slow(CATALOGUE["payment-fraud-model@2"], OWN_SECONDS)
+    catalogue |= {f"payment-fraud-model@{version}": own for version in ALL_OWN}
     settings = HostSettings(
         node_id=node_id,
         shard=shard,

@@ -1,6 +1,7 @@
 """Steady load, in a process of its own: asks, calls, and writes down what came of each request, a line each.
 
-Each worker is a client service of its own, beside one of the sidecars, and knows the sidecar's name.
+Each worker is a client service of its own, beside one of the sidecars, and knows the sidecar's name. They ask
+for the objectives that the command line names, or for those of the repository's rules.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Outcome:
 def request_for(objective: str, user: RequestContext) -> pb.ModelInferRequest:
     """Return what a client service would send: it knows its use case, and no model."""
     request = pb.ModelInferRequest()
-    if objective == "PaymentFraudDetection":
+    if "Fraud" in objective:
         tensor = request.inputs.add(name="transaction", datatype="FP64", shape=[1, TRANSACTION])
         start = sum(user.user_id.encode())
         tensor.contents.fp64_contents.extend((start * (column + 1)) % 97 / 7 for column in range(TRANSACTION))
@@ -71,6 +72,7 @@ class Place:
     sidecar: str
     address: str
     seconds: float
+    objectives: tuple[str, ...]
 
 
 async def work(number: int, place: Place, out: Any, stop: asyncio.Event) -> None:
@@ -101,7 +103,7 @@ async def work(number: int, place: Place, out: Any, stop: asyncio.Event) -> None
 async def _ask(
     stub: pb_grpc.GRPCInferenceServiceStub, turn: int, place: Place, answers: list[Answer]
 ) -> Outcome:
-    objective = OBJECTIVES[turn % len(OBJECTIVES)]
+    objective = place.objectives[turn % len(place.objectives)]
     user = RequestContext(user_id=f"user-{turn * 7 % USERS}", country="US", device="web", surface="home")
     began, answered_by, shard, error = time.time(), "", "", ""
     try:
@@ -129,10 +131,16 @@ async def _ask(
 
 
 async def main() -> None:
-    lightbulbs, sidecars, path, workers, pace = sys.argv[1:]
+    lightbulbs, sidecars, path, workers, pace, *objectives = sys.argv[1:]
     stop = stop_at_signals()
     places = [
-        Place(lightbulbs=lightbulbs, sidecar=name, address=address, seconds=CALL_SECONDS * float(pace))
+        Place(
+            lightbulbs=lightbulbs,
+            sidecar=name,
+            address=address,
+            seconds=CALL_SECONDS * float(pace),
+            objectives=tuple(objectives) or OBJECTIVES,
+        )
         for name, address in (each.split("=") for each in sidecars.split(","))
     ]
     with Path(path).open("w", buffering=1) as out:

@@ -11,6 +11,7 @@ from uuid import uuid4
 import grpc
 
 from chaos.fleet import Fleet, NotInTime
+from chaos.workspaces import without_fleet
 from controlplane.cli.consumers import is_synced
 from controlplane.cli.expectation import Expectations
 from controlplane.cli.options import Address
@@ -29,37 +30,55 @@ MISSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 class Plane:
     """Calls, what every generation's rules call for, and the rollout's version that it was last told of.
 
-    A replica whose status has a lower version hasn't heard of the newest publish yet.
+    A replica whose status has a lower version hasn't heard of the newest publish yet. `tenant` is whose
+    rollout it is about; empty: the default's. `fleetless`: the fleet is the platform's matter.
     """
 
     fleet: Fleet
     version: int = 0
     rules: dict[int, Expectations] = field(default_factory=dict)
+    tenant: str = ""
+    fleetless: bool = False
 
     def publish(self, workspace: Workspace, seconds: float = 120.0) -> int:
         """Publish, again while it can't be done now; return the generation's number."""
         expectations = Expectations(make_plan(compile_workspace(workspace)))
+        number = self.publish_files(without_fleet(workspace) if self.fleetless else workspace, seconds)
+        self.rules.setdefault(number, expectations)
+        return number
+
+    def publish_files(self, workspace: Workspace, seconds: float = 120.0) -> int:
+        """Publish what nobody needs to expect anything of, say the platform's; return its number."""
         request = pb.PublishRequest(
             files=[pb.WorkspaceFile(path=path, content=body) for path, body in workspace.files.items()],
             author="chaos",
+            tenant=self.tenant,
             request_id=uuid4().hex,
         )
         response = self._insist("Publish", request, seconds)
         assert not response.problems, response.problems
-        self.rules.setdefault(response.generation, expectations)
         self.version = max(self.version, response.version)
         return int(response.generation)
 
     def roll_back(self, number: int, seconds: float = 120.0) -> int:
         """Roll back to a live generation; return the number that is active then."""
-        request = pb.RollbackRequest(generation=number, author="chaos", request_id=uuid4().hex)
+        request = pb.RollbackRequest(
+            generation=number, author="chaos", request_id=uuid4().hex, tenant=self.tenant
+        )
         response = self._insist("Rollback", request, seconds)
         self.version = max(self.version, response.version)
         return int(response.generation)
 
+    def pin(self, number: int, seconds: float = 120.0, *, release: bool = False) -> None:
+        """Pin a live generation, or release it."""
+        request = pb.PinRequest(
+            generation=number, author="chaos", request_id=uuid4().hex, tenant=self.tenant, release=release
+        )
+        self._insist("Pin", request, seconds)
+
     def status(self) -> pb.GetStatusResponse:
         """Return the status as a replica that can be reached has it. Raises grpc.RpcError."""
-        return self._call("GetStatus", pb.GetStatusRequest())
+        return self._call("GetStatus", pb.GetStatusRequest(tenant=self.tenant))
 
     def newest(self) -> pb.GetStatusResponse:
         """Return the newest status that any replica has: of two, one follows. Raises grpc.RpcError."""
@@ -67,7 +86,7 @@ class Plane:
         last: grpc.RpcError | None = None
         for address in self.fleet.layout.control_planes:
             try:
-                found.append(_called(address, "GetStatus", pb.GetStatusRequest()))
+                found.append(_called(address, "GetStatus", pb.GetStatusRequest(tenant=self.tenant)))
             except grpc.RpcError as error:
                 last = error
         if not found and last is not None:
@@ -82,7 +101,8 @@ class Plane:
         for address in self.fleet.layout.control_planes:
             with open_channel(str(address)) as channel:
                 try:
-                    for status in pb_grpc.ControlPlaneStub(channel).Watch(pb.WatchRequest(), timeout=seconds):
+                    stub = pb_grpc.ControlPlaneStub(channel)
+                    for status in stub.Watch(pb.WatchRequest(tenant=self.tenant), timeout=seconds):
                         if status.version >= self.version:
                             yield status
                 except grpc.RpcError:

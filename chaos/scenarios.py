@@ -18,8 +18,9 @@ from chaos.fleet import Fleet, NotInTime, wait_for
 from chaos.load import Outcome
 from chaos.plane import Plane
 from chaos.verdict import Verdict, judge, lines_since, outcomes
-from chaos.workspaces import variant, with_fraud_model
+from chaos.workspaces import RULES, for_the_release_before, variant, with_fraud_model
 from controlplane.cli.control_plane import phase_name
+from controlplane.model import Workspace
 from lightbulb.v1 import control_plane_pb2 as pb
 
 READY_SECONDS = 600.0
@@ -87,6 +88,12 @@ class Stage:
     plane: Plane
     load: Path
     dice: random.Random
+    rules: Path = RULES
+
+    def variant(self) -> Workspace:
+        """Return a workspace to publish, of the folder that all of them are made of."""
+        made = variant(self.dice, self.rules)
+        return made if self.rules == RULES else for_the_release_before(made)
 
     def taken(self) -> int:
         return self.load.stat().st_size
@@ -109,38 +116,41 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path, seed: int, *, naive: bool = False, pace: float = 1.0) -> Iterator[Stage]:
-    """Start a system, publish a first generation, and put it under load until the end of the block."""
-    with Fleet(folder, naive=naive, pace=pace) as fleet:
+def stage(
+    folder: Path, seed: int, *, naive: bool = False, pace: float = 1.0, release: Path | None = None
+) -> Iterator[Stage]:
+    """Start a system, publish a first generation, and put it under load until the end of the block.
+
+    With a `release`, the control planes are of that folder, and so are the rules that are published.
+    """
+    with Fleet(folder, naive=naive, pace=pace, release=release) as fleet:
         plane = Plane(fleet)
-        dice = random.Random(seed)
-        first = plane.publish(variant(dice), READY_SECONDS)
-        path = folder / f"load-{seed}.jsonl"
-        path.touch()
-        made = Stage(fleet, plane, path, dice)
+        rules = RULES if release is None else release / "rules"
+        made = Stage(fleet, plane, folder / f"load-{seed}.jsonl", random.Random(seed), rules)
+        first = plane.publish(made.variant(), READY_SECONDS)
         wait_for(
             "the first generation", lambda: plane.outcome(first, READY_SECONDS) == "active", READY_SECONDS
         )
         made.settle(first)
-        command = [
-            sys.executable,
-            "-m",
-            "chaos.load",
-            fleet.lightbulbs,
-            fleet.sidecars,
-            str(path),
-            str(WORKERS),
-            str(pace),
-        ]
-        with (folder / "load.log").open("wb") as log:
-            load = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
+        with under_load(fleet, made.load):
             made.wait_for_requests(50)
             yield made
-            assert load.poll() is None, "the load has ended by itself"
-        finally:
-            load.terminate()
-            load.wait(30)
+
+
+@contextmanager
+def under_load(fleet: Fleet, path: Path, *objectives: str) -> Iterator[None]:
+    """Have clients ask for some objectives, or for the default tenant's, and write down what came of it."""
+    path.touch()
+    command = [sys.executable, "-m", "chaos.load", fleet.lightbulbs, fleet.sidecars, str(path)]
+    command += [str(WORKERS), str(fleet.pace), *objectives]
+    with path.with_suffix(".log").open("wb") as log:
+        load = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        yield
+        assert load.poll() is None, "the load has ended by itself"
+    finally:
+        load.terminate()
+        load.wait(30)
 
 
 def operations(made: Stage, count: int, on_done: Callable[[], None] = lambda: None) -> Row:
@@ -153,7 +163,7 @@ def operations(made: Stage, count: int, on_done: Callable[[], None] = lambda: No
         if made.dice.random() < 0.3 and len(live) > 1:
             active = plane.roll_back(made.dice.choice(live))
         else:
-            active = plane.publish(variant(made.dice))
+            active = plane.publish(made.variant())
             became = plane.outcome(active, CONVERGE_SECONDS)
             if became != "active":
                 wrong.append(f"{active} {became}: {plane.status().failure}")
@@ -173,7 +183,7 @@ def naive(made: Stage, count: int) -> Row:
     """The same in the naive order."""
     mark, plane = made.taken(), made.plane
     for _ in range(count):
-        plane.publish(variant(made.dice))
+        plane.publish(made.variant())
         made.wait_for_requests(60)
     verdict = judge(made.since(mark), plane.rules, lambda _: False)
     return Row(
@@ -190,7 +200,7 @@ def naive(made: Stage, count: int) -> Row:
 def strike(made: Stage, fault: Fault, moment: str) -> Row:
     """Break something at a moment of an activation, mend it, and wait until everybody is synced again."""
     mark, plane, pace = made.taken(), made.plane, made.fleet.pace
-    generation = plane.publish(variant(made.dice))
+    generation = plane.publish(made.variant())
     _wait_for_phase(plane, generation, MOMENTS[moment])
     hit = phase_name(plane.newest().phase)
     begin = time.time()
@@ -204,7 +214,7 @@ def strike(made: Stage, fault: Fault, moment: str) -> Row:
         back = time.time()
         became = plane.outcome(generation, CONVERGE_SECONDS)
         # What went under has left nothing behind: the next publish goes through.
-        following = plane.publish(variant(made.dice), CONVERGE_SECONDS)
+        following = plane.publish(made.variant(), CONVERGE_SECONDS)
         if plane.outcome(following, CONVERGE_SECONDS) != "active":
             became += f", the next one withdrawn: {plane.status().failure}"
         made.settle(following)
@@ -219,9 +229,9 @@ def refused(made: Stage, version: str, name: str) -> Row:
     """Publish what a host refuses, or never answers for; it is withdrawn, and the next one goes through."""
     mark, plane = made.taken(), made.plane
     began = time.time()
-    generation = plane.publish(with_fraud_model(variant(made.dice), version))
+    generation = plane.publish(with_fraud_model(made.variant(), version))
     became = plane.outcome(generation, CONVERGE_SECONDS)
-    following = plane.publish(variant(made.dice))
+    following = plane.publish(made.variant())
     if plane.outcome(following, CONVERGE_SECONDS) != "active":
         became += f", the next one withdrawn: {plane.status().failure}"
     made.settle(following)

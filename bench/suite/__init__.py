@@ -21,6 +21,7 @@ from bench.suite import (
     restart,
     rollback,
     tenants,
+    tenants_apart,
     walk,
 )
 
@@ -50,5 +51,6 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         restart,
         tenants,
         crowd,
+        tenants_apart,
     )
 }

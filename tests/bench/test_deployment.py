@@ -9,15 +9,18 @@ from bench.contest import A_SECOND, Measured, Setting
 from bench.deployment import AT_ONCE, Size, deployment
 from bench.machine import Meter, cpu_seconds, find_cores, resident_bytes
 from bench.parts.fleet import EVERYTHING, TYPES, Sidecar
+from bench.parts.tenants import ASIDE, FLEET, MODELS, workspace_of
 from bench.plot import save
 from bench.result import Report
 from bench.show import cost_text, ratio_text
 from bench.workspace import make_workspace
+from controlplane.model import Workspace
 from controlplane.rules.compile import compile_workspace
 from lightbulb.ads.messages import DeltaResponse
 from lightbulb.ads.server.snapshot import make_resource
 from lightbulb.ads.values import CLUSTER, STAMP
 from lightbulb.ads.wire import decode_delta_request, encode_delta_response
+from lightbulb.model import DEFAULT_TENANT
 
 
 def test_a_small_deployment_publishes_rolls_back_and_starts_again_on_its_store(tmp_path: Path) -> None:
@@ -104,3 +107,16 @@ def test_a_cost_may_be_compared_with_one_that_never_changes_and_be_nothing(tmp_p
     assert cost_text(nothing.baseline_cost, nothing.unit) == "40"
     report = Report(name="zero", title="Nothing", comparisons=(nothing,), seconds=1.0)
     assert save(report, tmp_path).read_bytes().startswith(b"\x89PNG")
+
+
+def test_two_tenants_of_the_benchmark_share_no_name() -> None:
+    fleet = {"fleet.yaml": FLEET.encode()}
+    own, others = (
+        compile_workspace(Workspace(files={**workspace_of(tenant, 1), **fleet}))
+        for tenant in (DEFAULT_TENANT, ASIDE)
+    )
+    assert len(own.models) == len(others.models) == MODELS
+    assert not {model.name for model in own.models} & {model.name for model in others.models}
+    assert not {table.objective for table in own.tables} & {table.objective for table in others.tables}
+    assert all(model.name.startswith("aside-") for model in others.models)
+    assert all(table.objective.startswith("Aside") for table in others.tables)

@@ -7,7 +7,9 @@ import pytest
 
 from chaos.faults import FAULTS
 from chaos.pace import measured_pace
+from chaos.pairs import Middles, strike_pair
 from chaos.scenarios import Row, Stage, naive, operations, refused, stage, strike
+from chaos.teams import OthersChanged, Teams, at_once, teams
 
 pytestmark = pytest.mark.envoy
 
@@ -58,3 +60,33 @@ def test_a_model_that_hosts_refuse_is_noticed_by_nobody(made: Stage) -> None:
 )
 def test_what_is_down_is_down_and_nobody_else_notices(made: Stage, fault: str, moment: str) -> None:
     assert_nobody_noticed(strike(made, BY_NAME[fault], moment))
+
+
+@pytest.fixture(scope="module")
+def four(made: Stage) -> Iterator[Teams]:
+    """The same fleet, with four tenants from now on."""
+    with teams(made) as running:
+        yield running
+
+
+def test_four_tenants_at_once_are_noticed_by_nobody(four: Teams) -> None:
+    row = at_once(four, 16)
+    assert_nobody_noticed(row)
+    assert row.publish == "active"
+
+
+def test_two_tenants_each_in_a_phase_of_its_own_when_a_control_plane_ends(four: Teams) -> None:
+    row = strike_pair(four, BY_NAME["kill -9: leading control plane"], ("loading", "retiring"), Middles())
+    assert_nobody_noticed(row)
+    assert row.publish == "active"
+
+
+def test_the_harness_sees_that_somebody_else_changed_what_is_active(four: Teams) -> None:
+    four.adopt()
+    team = four.teams[1]
+    team.publish()
+    team.check()
+    live = team.plane.status().live_generations
+    team.plane.roll_back(next(each for each in live if four.sources.of(each) != team.asked))
+    with pytest.raises(OthersChanged, match=team.tenant):
+        team.check()
