@@ -7,11 +7,17 @@ Frozen, ordered, and free of time and randomness: the same files give the same v
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from lightbulb.model import Condition, ModelAssignment, ObjectiveTable
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""Names go into routing keys, headers and names of resources."""
+
+NAME_RULE = "use up to 128 letters, digits, '.', '_' and '-'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +134,18 @@ class Shard:
 
 PLATFORM = "platform"
 """The name under which the platform's own workspace is published; no tenant's."""
+
+MAX_SHOWN = 40
+"""Characters of a name that an error shows."""
+
+
+def misnamed(what: str, name: str) -> str:
+    """Return why something can't have a name, such as "a tenant"; empty when it can."""
+    if NAME.fullmatch(name):
+        return ""
+    # Escaped, so that one sees what looks like another letter, or like none.
+    shown = ascii(name[:MAX_SHOWN]) + ("…" if len(name) > MAX_SHOWN else "")
+    return f"{shown} is no name of {what}: {NAME_RULE}, a letter or digit first"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

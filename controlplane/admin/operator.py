@@ -19,18 +19,17 @@ from controlplane.admin.outcome import Outcome
 from controlplane.admin.planner import DoesNotFit, base_of, room_for
 from controlplane.admin.platform import PlatformOperator
 from controlplane.admin.publishing import Publishing
-from controlplane.model import PLATFORM, Platform, Workspace
+from controlplane.admin.tenants import check_comparable, check_publisher, check_tenant, quota
+from controlplane.model import PLATFORM, Workspace
 from controlplane.planning.beside import Base, Release
 from controlplane.problems import told
 from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout import operations
 from controlplane.rollout.events import EventKind
-from controlplane.rollout.operations import NoRoom, NotAPublisher, NotLoaded, OfAnotherTenant, UnknownTenant
+from controlplane.rollout.operations import NoRoom, NotLoaded, OfAnotherTenant
 from controlplane.rollout.state import Generation
 from controlplane.rules.workspace import content_hash
-from controlplane.rules.yaml_file import suggest
 from controlplane.store.contract import Conflict, LogEntry, NotFound
-from lightbulb.model import DEFAULT_TENANT
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +86,7 @@ class Operator:
                     await publishing.plan_for(known, source_hash)
 
             async def decide(known: StoreView) -> Step:
+                check_publisher(known.platform, caller)  # it may have been left out meanwhile
                 same = await self._newest_like(known, caller.tenant, source_hash)
                 if same is not None:
                     return self._unchanged(known, same.number, same.content_hash)
@@ -99,7 +99,7 @@ class Operator:
 
             # Before the state is read that it is to follow: it takes its time, and the state moves on.
             known = await self._replica.refresh()
-            _check_publisher(known.platform, caller)
+            check_publisher(known.platform, caller)
             same_content = await self._newest_like(known, caller.tenant, source_hash)
             if same_content is None and await self._commits.done(caller) is None:
                 await publishing.compile_for(known)
@@ -112,6 +112,7 @@ class Operator:
         """
 
         def decide(known: StoreView) -> Step:
+            check_tenant(known.platform, caller.tenant)
             if back.number:
                 self._own_entry(back.number, caller.tenant)
             if back.expected_newest:
@@ -130,6 +131,7 @@ class Operator:
         """
 
         def decide(known: StoreView) -> Step:
+            check_tenant(known.platform, caller.tenant)
             self._own_entry(number, caller.tenant)
             change = operations.unpin if release else operations.pin
             rollout = known.lanes.of(caller.tenant)
@@ -144,6 +146,12 @@ class Operator:
         """Return a generation, loaded or not. Blocking. Raises NotFound, StoreError, Malformed."""
         self._commits.entry(number)
         return self._replica.read_generation(number)
+
+    def pair(self, one: int, other: int) -> tuple[Generation, Generation]:
+        """Return two generations of one tenant. Blocking. Raises as `generation`, and OfAnotherTenant."""
+        pair = self.generation(one), self.generation(other)
+        check_comparable(*pair)
+        return pair
 
     def _newest_of(self, known: StoreView, tenant: str, source_hash: str) -> LogEntry | None:
         """Return the log's line of a tenant's newest generation if it was made of these files."""
@@ -165,6 +173,8 @@ class Operator:
         Both say more than "not loaded" or "not pinned".
         """
         entry = self._commits.entry(number)
+        if entry.tenant == PLATFORM:
+            check_tenant(None, PLATFORM)
         if entry.tenant != tenant:
             raise OfAnotherTenant(
                 f"generation {number} is tenant {entry.tenant}'s, not {tenant}'s; say --tenant {entry.tenant}"
@@ -227,7 +237,7 @@ class Operator:
         if rollout is not None and rollout.target:
             lanes = lanes.after(tenant, operations.withdraw(rollout, None, self._commits.at(known)))
         window = self._replica.policy.window
-        return base_of(lanes, tenant, known.generations, _quota(known, tenant), window)
+        return base_of(lanes, tenant, known.generations, quota(known, tenant), window)
 
     def _on_its_way(  # noqa: PLR0913, PLR0917 - what a log entry holds
         self,
@@ -261,30 +271,6 @@ class Operator:
             entry=entry,
             forget="" if entry.content_hash == pushed_out else pushed_out,
         )
-
-
-def _check_publisher(platform: Platform | None, caller: Caller) -> None:
-    """Raise UnknownTenant or NotAPublisher."""
-    if platform is None:
-        if caller.tenant != DEFAULT_TENANT:
-            raise UnknownTenant(
-                f"there is no tenant {caller.tenant}: publish the platform's fleet.yaml and tenants.yaml "
-                "first, with --tenant platform"
-            )
-        return
-    tenant = platform.tenant(caller.tenant)
-    if tenant is None:
-        hint = suggest(caller.tenant, (each.name for each in platform.tenants))
-        raise UnknownTenant(f"there is no tenant {caller.tenant}; {hint}")
-    if tenant.publishers and caller.author not in tenant.publishers:
-        raise NotAPublisher(
-            f"{caller.author or 'nobody'} isn't among the publishers of {tenant.name}; ask {tenant.owner}"
-        )
-
-
-def _quota(known: StoreView, tenant: str) -> int:
-    own = known.platform.tenant(tenant) if known.platform is not None else None
-    return own.memory_mib if own is not None else 0
 
 
 def _in_thread(decide: Callable[[StoreView], Step]) -> Callable[[StoreView], Awaitable[Step]]:

@@ -14,6 +14,7 @@ from controlplane.admin.commits import LostGeneration, UnknownGeneration
 from controlplane.admin.compiler_process import CompilerFailed
 from controlplane.admin.compilers import Stopping, TooManyPublishes
 from controlplane.admin.outcome import RequestIdUsed
+from controlplane.admin.tenants import NoRolloutOfPlatform
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.archive import NotKept
 from controlplane.rollout.loss import KnowsLess
@@ -102,6 +103,7 @@ KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
         NotPinned: _refused("GENERATION_NOT_PINNED"),
         OfAnotherTenant: _refused("GENERATION_OF_ANOTHER_TENANT"),
         UnknownTenant: ErrorKind(code=_CODE.NOT_FOUND, reason="UNKNOWN_TENANT"),
+        NoRolloutOfPlatform: _refused("NO_ROLLOUT_OF_PLATFORM"),
         NotAPublisher: ErrorKind(code=_CODE.PERMISSION_DENIED, reason="NOT_A_PUBLISHER"),
         NoRoom: _refused("NO_ROOM"),
         KnowsLess: _refused("REPLICA_KNOWS_LESS"),

@@ -15,10 +15,19 @@ from controlplane.admin.operator import Back, Operator
 from controlplane.admin.outcome import move_to_message
 from controlplane.admin.problem_codec import problem_to_message
 from controlplane.admin.resume import resume
-from controlplane.api.errors import Context, InvalidRequest, TooManyWatchers, abort, answered, status_of
+from controlplane.admin.tenants import check_tenant, is_known
+from controlplane.api.errors import (
+    KINDS,
+    Context,
+    InvalidRequest,
+    TooManyWatchers,
+    abort,
+    answered,
+    status_of,
+)
 from controlplane.api.history import difference, event, history_entry
 from controlplane.api.status import status
-from controlplane.model import Workspace
+from controlplane.model import PLATFORM, Workspace, misnamed
 from controlplane.planning.difference import differences
 from controlplane.problems import WorkspaceError
 from controlplane.replica.replica import Replica
@@ -60,6 +69,8 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         if len(request.files) > MAX_FILES:
             raise InvalidRequest(f"{len(request.files)} files; at most {MAX_FILES}", path="files")
         caller = _caller(request)
+        if request.dry_run and caller.tenant != PLATFORM:
+            raise InvalidRequest("dry_run is of the platform's own workspace alone", path="dry_run")
         workspace = Workspace(files={file.path: file.content for file in request.files})
         if len(workspace.files) < len(request.files):
             twice = Counter(file.path for file in request.files).most_common(1)[0][0]
@@ -104,12 +115,18 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         pinned = await self._operator.pin(request.generation, caller, release=request.release)
         return pb.PinResponse(pinned=sorted(pinned))
 
-    async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:  # noqa: ARG002, N802 - gRPC's signature
+    @answered
+    async def GetStatus(self, request: pb.GetStatusRequest) -> pb.GetStatusResponse:  # noqa: N802 - gRPC's name
         """Return where the rollout stands, and what each consumer has acknowledged."""
+        await self._check_tenant(request.tenant)
         return status(self._replica, request.tenant)
 
     async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.GetStatusResponse]:  # noqa: N802 - gRPC's signature
         """Yield the status now and after every change."""
+        try:
+            await self._check_tenant(request.tenant)
+        except tuple(KINDS) as error:
+            await abort(context, status_of(error))
         if self._watchers >= MAX_WATCHERS:
             await abort(context, status_of(TooManyWatchers(f"{MAX_WATCHERS} watch already; try later")))
         self._watchers += 1
@@ -136,7 +153,10 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         """Return lines of the log, the newest first."""
         limit = min(request.limit or PAGE, MAX_PAGE)
         before = min(request.before, MAX_NUMBER) or None
+        _check_name(request.tenant)
         entries = await self._blocking(self._log, before, limit, request.tenant)
+        if not entries and request.tenant != PLATFORM:
+            await self._check_tenant(request.tenant)
         events = await self._blocking(self._replica.store.events)
         lanes, withdrawn = self._replica.known.lanes, withdrawn_of(events)
         return pb.GetHistoryResponse(entries=[history_entry(entry, lanes, withdrawn) for entry in entries])
@@ -144,21 +164,20 @@ class AdminService(pb_grpc.ControlPlaneServicer):
     @answered
     async def Diff(self, request: pb.DiffRequest) -> pb.DiffResponse:  # noqa: N802 - gRPC's name
         """Return what differs between two generations."""
-        one, other = [
-            (await self._blocking(self._operator.generation, number)).plan
-            for number in (getattr(request, "from"), request.to)
-        ]
-        return pb.DiffResponse(
-            differences=[difference(each) for each in await self._blocking(differences, one, other)]
-        )
+        one, other = await self._blocking(self._operator.pair, getattr(request, "from"), request.to)
+        found = await self._blocking(differences, one.plan, other.plan)
+        return pb.DiffResponse(differences=map(difference, found))
 
     @answered
     async def GetEvents(self, request: pb.GetEventsRequest) -> pb.GetEventsResponse:  # noqa: N802 - gRPC's name
         """Return lines of the audit trail, the newest first."""
         limit = min(request.limit or PAGE, MAX_PAGE)
+        _check_name(request.tenant)
         wanted = MAX_PAGE if request.tenant else limit
         events = await self._blocking(self._replica.store.events, limit=wanted)
         own = [each for each in events if request.tenant in {"", each.tenant}]
+        if not own and request.tenant != PLATFORM:
+            await self._check_tenant(request.tenant)
         return pb.GetEventsResponse(events=map(event, own[:limit]))
 
     @answered
@@ -179,6 +198,15 @@ class AdminService(pb_grpc.ControlPlaneServicer):
             replica=self._replica.name,
             known=done.known,
         )
+
+    async def _check_tenant(self, tenant: str) -> None:
+        """Raise InvalidRequest, UnknownTenant or NoRolloutOfPlatform unless there is a tenant; empty: any."""
+        _check_name(tenant)
+        # Another replica may have heard of it first.
+        if tenant and not is_known(self._replica.known, tenant):
+            known = await self._replica.refresh()
+            if not is_known(known, tenant):
+                check_tenant(known.platform, tenant)
 
     def _log(self, before: int | None, limit: int, tenant: str) -> list[LogEntry]:
         """Return lines of the log, the newest first; of a tenant, or of all. Blocking."""
@@ -211,11 +239,20 @@ def _caller(request: _Asked) -> Caller:
     for name, text in texts.items():
         if len(text) > MAX_TEXT:
             raise InvalidRequest(f"{name} is longer than {MAX_TEXT} characters", path=name)
+    tenant = getattr(request, "tenant", "")
+    _check_name(tenant)
     return Caller(
         **texts,
-        tenant=getattr(request, "tenant", "") or DEFAULT_TENANT,
+        tenant=tenant or DEFAULT_TENANT,
         digest=_digest(request) if texts["request_id"] else b"",
     )
+
+
+def _check_name(tenant: str) -> None:
+    """Raise InvalidRequest for what can be no tenant's name; empty: none is named."""
+    wrong = misnamed("a tenant", tenant) if tenant else ""
+    if wrong:
+        raise InvalidRequest(wrong, path="tenant")
 
 
 def _digest(request: _Asked) -> bytes:

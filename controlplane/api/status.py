@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from controlplane.admin.tenants import is_known
 from controlplane.replica.replica import Replica
 from controlplane.rollout.advance import Progress, ends_at, loading_until, retire_after
 from controlplane.rollout.codec import loading_to_proto
@@ -133,6 +134,9 @@ def _add_consumers(response: pb.GetStatusResponse, replica: Replica, consumers: 
             answered_from=state.of(tenant) if state is not None and state.of(tenant) != active else 0,
             tenants=sorted(consumer.tenants or ()),
             unknown_objectives=consumer.unknown,
+            unknown_tenants=sorted(
+                each for each in consumer.tenants or () if not is_known(replica.known, each)
+            ),
             loading=map(loading_to_proto, consumer.loading),
             stale=not consumer.disconnected and not (newest and consumer.up_to_date),
         )

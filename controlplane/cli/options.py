@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from controlplane.cli.variables import Command, argument, option
+from controlplane.model import misnamed
 
 CONTROL_PLANE = "127.0.0.1:7700"
 LIGHTBULB = "127.0.0.1:7701"
@@ -94,6 +95,25 @@ class TextType(click.ParamType):  # type: ignore[type-arg] # generic from click 
         if not value:
             self.fail("empty", param, ctx)
         return str(value)
+
+
+class NameType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
+    """A name of `what`; with `optional` an empty one too, which stands for none."""
+
+    name = "name"
+
+    def __init__(self, what: str, *, optional: bool = False) -> None:
+        """Take names of `what`, such as "a tenant"."""
+        self._what = what
+        self._optional = optional
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return it."""
+        name = str(value)
+        wrong = "" if self._optional and not name else misnamed(self._what, name)
+        if wrong:
+            self.fail(wrong, param, ctx)
+        return name
 
 
 class IpType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
@@ -190,14 +210,16 @@ def models_option(command: Command) -> Command:
 def tenant_option(command: Command) -> Command:
     """Add --tenant."""
     text = "Whose rollout, where there are several tenants.  [default: default; in lists: everybody's]"
-    return option("--tenant", shared=True, default="", help=text)(command)
+    named = NameType("a tenant", optional=True)
+    return option("--tenant", shared=True, type=named, default="", help=text)(command)
 
 
 def takes_options(command: Command) -> Command:
     """Add --objective and --tenant of a process that takes a part alone; `make_takes` reads them."""
-    of = option("--tenant", multiple=True, help="Take all of this tenant. Repeat it for others.")
+    tenant, objective = NameType("a tenant"), NameType("an objective")
+    of = option("--tenant", type=tenant, multiple=True, help="Take all of this tenant. Repeat it for others.")
     text = "Take this objective alone. Repeat it for others.  [default: everything]"
-    return option("--objective", multiple=True, help=text)(of(command))
+    return option("--objective", type=objective, multiple=True, help=text)(of(command))
 
 
 def author_option(command: Command) -> Command:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
-from controlplane.model import CellWeight, DefinedSegment, Experiment, Model, Objective, Shard, Tenant
+from controlplane.model import NAME, CellWeight, DefinedSegment, Experiment, Model, Objective, Shard, Tenant
 from controlplane.planning.buckets import packed
 from controlplane.problems import Problem, has_errors
 from controlplane.rules.lock_file import LOCK
@@ -17,7 +17,7 @@ from controlplane.rules.loops import find_loops
 from controlplane.rules.memory import Memory, name_of
 from controlplane.rules.segments import check_nesting, read_segment, unknown_segments, yaml_condition
 from controlplane.rules.unit import read_unit, unit_text
-from controlplane.rules.yaml_file import NAME, Misfit, YamlFile, hint
+from controlplane.rules.yaml_file import Misfit, YamlFile, hint
 from controlplane.rules.yaml_tree import MappingNode, Node, ScalarNode
 from lightbulb.model import BASIS_POINTS, Condition
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import TypeVar, cast
 
-from controlplane.model import Location
+from controlplane.model import NAME, NAME_RULE, Location
 from controlplane.problems import Problem
 from controlplane.rules.oddities import oddity, unfit
 from controlplane.rules.scalars import INTEGER, MAX_EXACT, NUMBER, Doubt, doubt_about, plain_number, value_of
@@ -43,8 +43,6 @@ _MICROSECONDS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_00
 _SIZES = {"MiB": 1, "GiB": 1024}
 _SIZE = re.compile(r"([1-9][0-9]{0,8})[ ]?(MiB|GiB)")
 _TIME = re.compile(r"((?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?)[ ]?(ms|s|m|h)")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-"""Names go into routing keys and headers."""
 
 
 class Misfit(Exception):
@@ -171,7 +169,7 @@ class YamlFile:
         if not NAME.fullmatch(text):
             odd = oddity(text)
             message = f"{what} {text!r} is no name" + (f": {odd}" if odd else "")
-            raise self.problem(node, "NAME", message, "use up to 128 letters, digits, '.', '_' and '-'")
+            raise self.problem(node, "NAME", message, NAME_RULE)
         return text
 
     def basis_points(self, node: Node, what: str) -> int:
