@@ -194,16 +194,17 @@ def _check(known: StoreView, platform: Platform) -> None:
 
 def _lost(known: StoreView, platform: Platform) -> Iterator[Problem]:
     for tenant, rollout in known.lanes:
-        if platform.tenant(tenant) is not None or not rollout.newest:
+        numbers = (rollout.target, rollout.active)
+        tables = tuple(table for each in numbers if each for table in known.generations[each].plan.tables)
+        if platform.tenant(tenant) is not None or not tables:
             continue
-        tables = known.generations[rollout.newest].plan.tables
         names = ", ".join(table.objective for table in tables[:MAX_NAMED])
         more = f" and {len(tables) - MAX_NAMED} more" if len(tables) > MAX_NAMED else ""
         yield Problem(
             file="tenants.yaml",
             code="TENANT_IN_USE",
             message=f"tenant {tenant} isn't there, and it has objectives: {names}{more}",
-            remedy="leave it in, or give its objectives to another tenant first",
+            remedy="leave it in, or publish it without objectives first, and wait until that is active",
         )
 
 

@@ -22,6 +22,7 @@ from controlplane.replica.store_watcher import StoreView, StoreWatcher
 from controlplane.rollout.advance import Progress, advance, retire_after
 from controlplane.rollout.codec import lanes_to_bytes
 from controlplane.rollout.desired_state import DesiredState, ready_addresses, sidecar_states
+from controlplane.rollout.ending import end
 from controlplane.rollout.events import events
 from controlplane.rollout.gates import progress
 from controlplane.rollout.lanes import Lanes
@@ -270,14 +271,18 @@ class Replica:
     def _next(self, known: StoreView, at: Moment) -> tuple[Lanes, tuple[Event, ...]]:
         """Return the lanes once each has taken the step that it can take, and what happened."""
         lanes, happened = known.lanes, []
+        left_out = known.left_out
         for tenant, said in self.progress.items():
             before = known.lanes.rollouts[tenant]
             held = [known.generations[number] for number in before.held]
             delay = retire_after(held, before.active, self.policy, again=before.again)
-            following = advance(before, said, self.policy, delay, at)
+            policy = replace(self.policy, window=0) if tenant in left_out else self.policy
+            following = advance(before, said, policy, delay, at)
             if following != before:
                 lanes = lanes.after(tenant, following)
                 happened += [replace(each, tenant=tenant) for each in events(before, following, at.now)]
+        for tenant in left_out:
+            lanes = end(lanes, tenant, known.generations, at)
         return lanes, tuple(happened)
 
     def _show(self, known: StoreView) -> None:

@@ -60,6 +60,12 @@ class StoreView:
         """The fleet and the tenants; None while there is one tenant alone, whose fleet is its workspace's."""
         return self.generations[self.lanes.platform].platform if self.lanes.platform else None
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Tenants that the platform names no more, and whose rollout is still ending."""
+        platform = self.platform
+        return tuple(name for name, _ in self.lanes if platform is not None and platform.tenant(name) is None)
+
 
 class StoreWatcher:
     """`on_change` is called in the event loop whenever something may be new.
