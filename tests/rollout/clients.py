@@ -57,7 +57,7 @@ class Clients:
     def check(self, now: float, lanes: Lanes, generations: Generations) -> None:
         """What a client may hold works: its sidecar routes it, to hosts that have it loaded."""
         for (name, number), last in self.answered.items():
-            if now - last > CACHED:
+            if now - last >= CACHED:
                 continue
             sidecar = self.fakes[name]
             rollout = lanes.of(generations[number].tenant)
