@@ -164,7 +164,7 @@ def by_name(shares: TableShares) -> Mapping[object, Share]:
 
 
 @given(tables())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_shares_are_those_of_all_ranges_of_buckets_and_all_classes(table: ObjectiveTable) -> None:
     found = [brute_shares.shares(table, each, named(table)) for each in classes(table)]
     shares = shares_of(table)
@@ -174,7 +174,7 @@ def test_shares_are_those_of_all_ranges_of_buckets_and_all_classes(table: Object
 
 
 @given(tables(), tables(), st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_moves_are_those_of_all_ranges_and_classes(
     one: ObjectiveTable, other: ObjectiveTable, alike: bool
 ) -> None:
@@ -193,7 +193,7 @@ def test_moves_are_those_of_all_ranges_and_classes(
 
 
 @given(anything.tables(), anything.contexts)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_whoever_is_decided_on_was_said_to_be_possible(table: ObjectiveTable, asked: RequestContext) -> None:
     """With every operator there is, on values of every type."""
     asked = replace(asked, allocations={})

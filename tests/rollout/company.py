@@ -174,7 +174,8 @@ class Company:
                 self.take(fake, part)
 
     def mend(self, fake: Fake) -> None:
-        """What it refused can be used now; it is asked again."""
+        """What it refused can be used now; it is asked again, and answers for nothing before it has that."""
+        fake.lapsed |= bool(fake.refused)
         fake.refuses.clear()
         fake.refused.clear()
         for part in fake.acked.keys() & {"models"}:

@@ -210,7 +210,7 @@ def outcome(files: Workspace, memory: Memory | None) -> bytes | tuple[Problem, .
         return error.problems
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.sampled_from((FIRST, SEVERAL)), st.lists(EDITS, min_size=1, max_size=6), st.booleans())
 def test_edits_come_to_what_they_come_to_from_scratch(
     first: Workspace, edits: list[tuple[str, object]], kept: bool
