@@ -41,6 +41,8 @@ def test_a_quick_run_writes_ratios_a_table_and_a_plot(tmp_path: Path) -> None:
         "A/B test",
         "layered test, conditions",
         "gradual shift",
+        "A/B test by an attribute",
+        "segment of 10,000 users, A/B test",
         *operators.resolvers(),
     }
     for each in comparisons:
