@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc.aio
@@ -13,19 +13,11 @@ from envoy.service.discovery.v3 import discovery_pb2 as pb
 
 from lightbulb.ads.client.subscriber import Apply, Backoff, Subscriber
 from lightbulb.ads.values import MAX_MESSAGE_BYTES, Node, Resource
+from tests.waiting import eventually
 
 DEADLINE = 60.0
 SOON = Backoff(first=0.01, limit=0.05)
 NODE = Node(id="node-1", cluster="tests", metadata={"kind": "host", "shard": "s1"})
-
-
-async def eventually(condition: Callable[[], object], what: str) -> None:
-    """Return when `condition` holds; fail, saying what was waited for, when it doesn't in time."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + DEADLINE
-    while not condition():
-        assert loop.time() < end, f"waited {DEADLINE:.0f} s for {what}"
-        await asyncio.sleep(0.002)
 
 
 def resource(name: str, body: bytes) -> Resource:
@@ -81,7 +73,7 @@ class ScriptedServer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
     async def acked(self, type_url: str, count: int) -> pb.DeltaDiscoveryRequest:
         """Return the `count`th answer (ACK or NACK) of the newest stream."""
         await eventually(
-            lambda: self.streams and len(self.stream.acks(type_url)) >= count, f"answer {count} of {type_url}"
+            f"answer {count} of {type_url}", lambda: self.streams and len(self.stream.acks(type_url)) >= count
         )
         return self.stream.acks(type_url)[count - 1]
 

@@ -18,7 +18,8 @@ from lightbulb.ads.client.held import NOTHING_HELD, Held, applied, versions
 from lightbulb.ads.client.last_known_good import MAGIC, LastKnownGood, Unusable, decode, encode
 from lightbulb.ads.client.session import Update
 from lightbulb.ads.values import Resource
-from tests.ads.scripted_server import eventually, resource
+from tests.ads.scripted_server import resource
+from tests.waiting import eventually
 
 A, B = "type.googleapis.com/test.A", "type.googleapis.com/test.B"
 NAME = "lightbulb-1"
@@ -122,7 +123,7 @@ def test_a_storm_is_one_write_and_the_newest_is_written_at_the_end(tmp_path: Pat
         kept = LastKnownGood(tmp_path, NAME, every=NEVER)
         async with running(kept):
             kept.keep(SOME)
-            await eventually(lambda: stored(kept) == SOME, "the first write")
+            await eventually("the first write", lambda: stored(kept) == SOME)
             inode = kept.path.stat().st_ino
             for number in range(1000):
                 kept.keep(held(resource("x", b"%d" % number)))
@@ -142,7 +143,7 @@ def test_what_comes_while_it_writes_is_written_next(tmp_path: Path) -> None:
                 last = held(resource("x", bytes(10_000)), resource("y", b"%d" % number))
                 kept.keep(last)
                 await asyncio.sleep(0)
-            await eventually(lambda: stored(kept) == last, "the last one")
+            await eventually("the last one", lambda: stored(kept) == last)
 
     asyncio.run(scenario())
 
@@ -183,7 +184,7 @@ def test_a_full_disk_is_logged_once_and_what_it_holds_stays_until_there_is_room_
         kept = LastKnownGood(tmp_path, NAME, every=0.0, retry=0.001)
         async with running(kept):
             kept.keep(SOME)
-            await eventually(lambda: stored(kept) == SOME, "the first write")
+            await eventually("the first write", lambda: stored(kept) == SOME)
             with no_file_beyond(64 * 1024):
                 for number in range(20):
                     last = held(resource("x", bytes(200_000)), resource("y", b"%d" % number))
@@ -191,8 +192,8 @@ def test_a_full_disk_is_logged_once_and_what_it_holds_stays_until_there_is_room_
                     await kept.flush()
                 assert stored(kept) == SOME
                 assert files(tmp_path) == [kept.path.name]
-            await eventually(lambda: stored(kept) == last, "a write once there is room")
-            await eventually(lambda: len(caplog.records) == 2, "word of it")
+            await eventually("a write once there is room", lambda: stored(kept) == last)
+            await eventually("word of it", lambda: len(caplog.records) == 2)
         failed, works = (record.getMessage() for record in caplog.records)
         assert f"{kept.path} can't be written ([Errno 27] File too large" in failed
         assert "written again" in works

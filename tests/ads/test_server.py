@@ -17,8 +17,9 @@ from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.tracks import SessionLimits
 from lightbulb.ads.values import CLUSTER, MAX_MESSAGE_BYTES, ROUTE, BadNode, Node
 from lightbulb.ads.wire import SERVICE
-from tests.ads.scripted_server import eventually, subscribed
+from tests.ads.scripted_server import subscribed
 from tests.ads.worlds import of, res
+from tests.waiting import eventually
 
 DEADLINE = 60.0
 OPTIONS = [("grpc.max_send_message_length", MAX_MESSAGE_BYTES), ("grpc.use_local_subchannel_pool", 1)]
@@ -105,7 +106,7 @@ def test_a_change_reaches_every_stream_and_only_what_changed() -> None:
                 await call.write(first())
                 await call.write(answer(await read(call)))
             await eventually(
-                lambda: all(s.acked(ROUTE).keys() == {"a", "b"} for s in plane.ads.streams()), "the ACKs"
+                "the ACKs", lambda: all(s.acked(ROUTE).keys() == {"a", "b"} for s in plane.ads.streams())
             )
             assert [stream.node.id for stream in plane.ads.streams()] == ["n", "n", "n"]
             plane.publish(of(ROUTE, a=1, b=2))
@@ -126,12 +127,12 @@ def test_what_one_stream_refuses_is_known_by_name_and_serves_the_others() -> Non
             await good.write(answer(await read(good)))
             await bad.write(answer(await read(bad), "a: I don't like it"))
             await eventually(
+                "an ACK and a NACK",
                 lambda: (
                     {s.node.id: dict(s.rejected) for s in plane.ads.streams()}
                     == {"good": {}, "bad": {"a": "I don't like it"}}
                     and next(s for s in plane.ads.streams() if s.node.id == "good").acked(ROUTE)
                 ),
-                "an ACK and a NACK",
             )
 
     run(scenario)
@@ -161,7 +162,7 @@ def test_before_there_is_anything_to_show_a_stream_waits() -> None:
         async with serving(None) as plane, connected(plane) as open_stream:
             call = open_stream()
             await call.write(first())
-            await eventually(plane.ads.streams, "the stream")
+            await eventually("the stream", plane.ads.streams)
             plane.publish(of(ROUTE, a=1))
             assert [r.name for r in (await read(call)).resources] == ["a"]
 
@@ -202,7 +203,7 @@ def test_bytes_that_are_no_request_end_their_stream_with_a_reason_and_no_other(a
                     await read(raw)
                 await raw.write(b"\xff\xff\xff")
                 assert (await refused(raw))[0] is grpc.StatusCode.INVALID_ARGUMENT
-            await eventually(lambda: len(plane.ads.streams()) == 1, "the stream to be forgotten")
+            await eventually("the stream to be forgotten", lambda: len(plane.ads.streams()) == 1)
             plane.publish(of(ROUTE, a=2))
             assert (await read(bystander)).resources[0].name == "a"
 
@@ -229,7 +230,7 @@ def test_more_streams_than_allowed_are_refused_until_one_ends() -> None:
             code, details = await refused(open_stream())
             assert (code, "takes 1 streams" in details) == (grpc.StatusCode.RESOURCE_EXHAUSTED, True)
             one.cancel()
-            await eventually(lambda: not plane.ads.streams(), "the first stream to end")
+            await eventually("the first stream to end", lambda: not plane.ads.streams())
             again = open_stream()
             await again.write(first())
             await read(again)
@@ -308,12 +309,12 @@ def test_24_a_reader_that_stands_still_costs_one_response_and_gets_the_latest() 
         async with serving(of(ROUTE, a=BIG)) as plane, connected(plane) as open_stream:
             call = open_stream()
             await call.write(first())
-            await eventually(plane.ads.streams, "the stream")
+            await eventually("the stream", plane.ads.streams)
             (stream,) = plane.ads._streams.values()
             for version in range(50):
                 before = len(plane.changes)
                 plane.publish(of(ROUTE, a=f"{version}{BIG}"))
-                await eventually(lambda n=before: len(plane.changes) > n, "the push")
+                await eventually("the push", lambda n=before: len(plane.changes) > n)
                 assert stream.outgoing.qsize() <= 1
             await call.write(answer(await read(call)))
             latest = await read(call)
@@ -331,10 +332,10 @@ def test_the_end_of_a_stream_and_of_the_server_are_noticed() -> None:
                 await read(call)
             ids = plane.ads.ids()
             leaving.cancel()
-            await eventually(lambda: len(plane.ads.ids()) == 1, "the stream to go")
+            await eventually("the stream to go", lambda: len(plane.ads.ids()) == 1)
             (gone,) = set(ids) - set(plane.ads.ids())
             assert plane.ads.stream(gone) is None
-            await eventually(lambda: plane.changes.count(gone) >= 2, "word of it")
+            await eventually("word of it", lambda: plane.changes.count(gone) >= 2)
             await plane.ads.close()
             assert await asyncio.wait_for(staying.read(), DEADLINE) is grpc.aio.EOF
 
@@ -349,7 +350,7 @@ def test_a_fault_that_ends_the_pushes_is_raised_where_the_server_is_watched() ->
             await read(call)
             watching = asyncio.create_task(plane.ads.watch())
             plane.publish(None)
-            await eventually(lambda: not plane.ads._push_wanted.is_set(), "a push of nothing")
+            await eventually("a push of nothing", lambda: not plane.ads._push_wanted.is_set())
             assert not watching.done()
             plane.publish("no snapshot")
             with pytest.raises(AttributeError):
@@ -364,9 +365,9 @@ def test_what_a_subscriber_of_ours_refuses_arrives_by_name_whatever_the_reason_s
 
     async def scenario() -> None:
         async with serving(of(ROUTE, a=1, b=1, c=1)) as plane, subscribed(plane.target, refuse_a, ROUTE):
-            await eventually(lambda: any(each.rejected for each in plane.ads.streams()), "the refusal")
+            await eventually("the refusal", lambda: any(each.rejected for each in plane.ads.streams()))
             (stream,) = plane.ads.streams()
-            await eventually(lambda: stream.acked(ROUTE).keys() == {"b", "c"}, "the others to be taken")
+            await eventually("the others to be taken", lambda: stream.acked(ROUTE).keys() == {"b", "c"})
             assert stream.rejected == {"a": "it needs b: 2, and c"}
 
     asyncio.run(scenario())

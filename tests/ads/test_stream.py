@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from lightbulb.ads.client.subscriber import Backoff, Subscriber, Update
 from lightbulb.ads.wire import DELTA_METHOD, SERVICE
-from tests.ads.scripted_server import NODE, ScriptedServer, eventually, resource, scripted_server, subscribed
+from tests.ads.scripted_server import NODE, ScriptedServer, resource, scripted_server, subscribed
+from tests.waiting import eventually
 
 A, B = "type.googleapis.com/test.A", "type.googleapis.com/test.B"
 
@@ -70,7 +71,7 @@ def test_a_refusal_is_a_nack_by_name_and_the_old_version_stays_held() -> None:
             nack = await server.acked(A, 2)
             assert (nack.error_detail.code, nack.error_detail.message) == (3, "x: too big")
             server.break_streams()
-            await eventually(lambda: len(server.streams) == 2 and server.stream.requests, "a reconnect")
+            await eventually("a reconnect", lambda: len(server.streams) == 2 and server.stream.requests)
             told = dict(server.stream.first(A).initial_resource_versions)
             assert told == {"x": old.version, "y": resource("y", b"1").version}
 
@@ -84,7 +85,7 @@ def test_a_server_that_comes_back_the_same_sends_nothing() -> None:
             server.set(A, resource("x", b"1"))
             await server.acked(A, 1)
             server.break_streams()
-            await eventually(lambda: len(server.streams) == 2 and server.stream.known, "a reconnect")
+            await eventually("a reconnect", lambda: len(server.streams) == 2 and server.stream.known)
             server.set(A, resource("x", b"1"), resource("y", b"1"))
             await server.acked(A, 1)
             assert [[r.name for r in response.resources] for response in server.sent] == [["x"], ["y"]]
@@ -104,10 +105,10 @@ def test_a_server_that_starts_later_or_again_is_found() -> None:
             port = int(target.rpartition(":")[2])
             async with scripted_server(script, port):
                 await script.acked(A, 1)
-            await eventually(lambda: not subscriber.connected, "the loss of the server")
+            await eventually("the loss of the server", lambda: not subscriber.connected)
             script.set(A, resource("x", b"2"))
             async with scripted_server(script, port):
-                await eventually(lambda: len(apply.updates) == 2, "the update of the second server")
+                await eventually("the update of the second server", lambda: len(apply.updates) == 2)
 
     asyncio.run(scenario())
 
@@ -139,7 +140,7 @@ def test_what_is_asked_for_afresh_is_sent_and_applied_on_every_stream_after_it_h
             server.set(B, resource("y", b"1"))
             await server.acked(B, 1)
             server.break_streams()
-            await eventually(lambda: len(apply.names(B)) == 2, "the same again")
+            await eventually("the same again", lambda: len(apply.names(B)) == 2)
             assert (apply.names(A), apply.names(B)) == ([(["x"], [])], [(["y"], [])] * 2)
             assert opened == [0, 2]
 
@@ -165,7 +166,7 @@ def test_of_several_servers_the_next_one_is_tried_whenever_a_stream_ends_or_cant
                 await third.acked(A, 1)
                 assert dict(third.stream.first(A).initial_resource_versions).keys() == {"x"}
                 third.break_streams()
-                await eventually(lambda: len(second.streams) == 2, "the second, past the one that is gone")
+                await eventually("the second, past the one that is gone", lambda: len(second.streams) == 2)
 
     asyncio.run(scenario())
 
@@ -180,7 +181,7 @@ def test_a_slow_apply_holds_back_neither_other_types_nor_the_stream() -> None:
         apply = Applier(held=A)
         async with scripted_server() as server, subscribed(server.target, apply, A, B):
             server.set(A, resource("x", b"1"))
-            await eventually(lambda: apply.running == 1, "the slow apply to begin")
+            await eventually("the slow apply to begin", lambda: apply.running == 1)
             server.set(B, resource("y", b"1"))
             await server.acked(B, 1)
             assert server.stream.acks(A) == []
@@ -198,14 +199,14 @@ def test_an_apply_that_outlives_its_stream_counts_and_its_nonce_is_not_sent_on_t
         apply = Applier(held=A)
         async with scripted_server() as server, subscribed(server.target, apply, A):
             server.set(A, resource("x", b"1"), resource("gone", b"1"))
-            await eventually(lambda: apply.running == 1, "the slow apply to begin")
+            await eventually("the slow apply to begin", lambda: apply.running == 1)
             old_nonces = {response.nonce for response in server.sent}
             server.break_streams()
-            await eventually(lambda: len(server.streams) == 2 and server.stream.known, "a reconnect")
+            await eventually("a reconnect", lambda: len(server.streams) == 2 and server.stream.known)
             assert dict(server.stream.first(A).initial_resource_versions) == {"x": "", "gone": ""}
             server.set(A, resource("x", b"1"))
             apply.gate.set()
-            await eventually(lambda: ([], ["gone"]) in apply.names(A), "the removal")
+            await eventually("the removal", lambda: ([], ["gone"]) in apply.names(A))
             assert apply.names(A) == [(["x", "gone"], []), ([], ["gone"])]
             assert old_nonces.isdisjoint(r.response_nonce for r in server.stream.requests)
 
@@ -231,7 +232,7 @@ def test_a_type_that_was_not_asked_for_is_ignored() -> None:
         apply = Applier()
         async with scripted_server() as server, subscribed(server.target, apply, A):
             server.set(B, resource("y", b"1"))
-            await eventually(lambda: server.streams and server.stream.known, "the subscription")
+            await eventually("the subscription", lambda: server.streams and server.stream.known)
             server.stream.known[B] = {}
             server.set(A, resource("x", b"1"))
             await server.acked(A, 1)
@@ -245,7 +246,7 @@ def test_a_resource_of_another_type_than_its_response_is_refused_by_name() -> No
     async def scenario() -> None:
         apply = Applier()
         async with scripted_server() as server, subscribed(server.target, apply, A):
-            await eventually(lambda: server.streams and server.stream.known, "the subscription")
+            await eventually("the subscription", lambda: server.streams and server.stream.known)
             original = server._difference
 
             def mistyped(stream, type_url):
@@ -307,13 +308,13 @@ def test_what_waits_to_be_applied_when_its_stream_breaks_is_dropped() -> None:
         async with scripted_server() as server, subscribed(server.target, apply, A, B):
             server.eager = True
             server.set(A, resource("x", b"1"))
-            await eventually(lambda: apply.running == 1, "the slow apply to begin")
+            await eventually("the slow apply to begin", lambda: apply.running == 1)
             server.set(A, resource("x", b"1"), resource("waiting", b"1"))
             server.set(B, resource("y", b"1"))
             await server.acked(B, 1)  # so that what was sent before it has come, too
             server.set(A, resource("x", b"1"))
             server.break_streams()
-            await eventually(lambda: len(server.streams) == 2 and server.stream.known, "a reconnect")
+            await eventually("a reconnect", lambda: len(server.streams) == 2 and server.stream.known)
             apply.gate.set()
             await server.acked(A, 1)
             assert apply.names(A) == [(["x"], [])]
@@ -338,7 +339,7 @@ def test_a_response_that_cant_be_read_ends_the_stream_and_not_the_subscriber() -
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         async with subscribed(f"127.0.0.1:{port}", Applier(), A):
-            await eventually(lambda: len(calls) == 2, "another stream")
+            await eventually("another stream", lambda: len(calls) == 2)
         await server.stop(None)
 
     asyncio.run(scenario())

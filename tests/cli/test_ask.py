@@ -8,9 +8,10 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from controlplane.cli.main import main
-from tests.ads.scripted_server import eventually, scripted_server
+from tests.ads.scripted_server import scripted_server
 from tests.lightbulb.lightbulb_server import lightbulb, publish, serving, sidecars
 from tests.lightbulb.tables import OBJECTIVE, TABLE
+from tests.waiting import eventually
 
 
 async def ask(command: str, port: int, *arguments: str, objective: str = OBJECTIVE) -> Result:
@@ -25,7 +26,7 @@ def test_with_a_sidecar_the_answer_is_what_its_clients_get() -> None:
             sidecars(script, behind=6)
             publish(script, 7, TABLE, oldest=4)
             await asyncio.wait_for(server.feed.wait_ready(), 60)
-            await eventually(lambda: bool(server.feed.tables.sidecars), "the sidecars")
+            await eventually("the sidecars", lambda: bool(server.feed.tables.sidecars))
             for sidecar, generation in (("", 7), ("behind", 6), ("stranger", 4)):
                 named = ("--sidecar", sidecar) if sidecar else ()
                 resolved = await ask("resolve", server.port, *named)

@@ -6,8 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +22,7 @@ from controlplane.cli.processes import free_ports
 from controlplane.problems import Problem
 from controlplane.rollout.state import Policy
 from lightbulb.ports import holder_of
+from tests.waiting import until
 
 SECONDS = 60.0
 ROOT = Path(__file__).resolve().parents[2]
@@ -296,19 +295,12 @@ def test_ending_it_while_it_starts_leaves_nothing_behind(tmp_path: Path, number:
     command = [sys.executable, "-m", "controlplane", "up", "--rules", RULES, "--state-dir", str(tmp_path)]
     process = subprocess.Popen([*command, *flags], cwd=ROOT, stderr=subprocess.PIPE, text=True)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    wait_for("six children", lambda: len(children.read_text().split()) == 6)
+    until("six children", lambda: len(children.read_text().split()) == 6)
     pids = children.read_text().split()
     process.send_signal(number)
     _, stderr = process.communicate(timeout=SECONDS)
     assert (process.returncode, stderr) == (128 + number, "")
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
-
-
-def wait_for(what: str, condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {SECONDS:g} s"
-        time.sleep(0.02)
 
 
 def test_a_policy_is_what_its_settings_say_and_the_default_otherwise() -> None:

@@ -20,7 +20,7 @@ from controlplane.cli.main import main
 from controlplane.cli.processes import Processes, free_ports
 from controlplane.cli.variables import is_text
 from tests.cli.commands import ARGUMENTS, PATHS, command
-from tests.store.redis_server import until
+from tests.waiting import until
 
 SECONDS = 60.0
 RULES = str(Path(__file__).resolve().parents[2] / "rules")

@@ -14,8 +14,9 @@ from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import failure_pb2
 from tests.cli.test_rollouts import done
 from tests.controlplane.peers import connected, sidecar
-from tests.controlplane.planes import eventually, run
+from tests.controlplane.planes import run
 from tests.controlplane.worlds import world
+from tests.waiting import eventually
 
 HOSTILE = "\x1b[2J\r\n\u202e" + "x" * 200_000
 REFUSAL = failure_pb2.Refusal(

@@ -17,10 +17,11 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from controlplane.cli.main import main
 from controlplane.cli.processes import free_ports
 from lightbulb.service.server import LightbulbServer
-from tests.ads.scripted_server import eventually, scripted_server
+from tests.ads.scripted_server import scripted_server
 from tests.cli.documented import check, tables
 from tests.lightbulb.lightbulb_server import lightbulb, publish
 from tests.lightbulb.tables import TABLE
+from tests.waiting import eventually
 
 TABLE_OF_HEALTH = tables()["`health`"]
 
@@ -79,7 +80,7 @@ def test_of_a_lightbulb_it_says_the_generation_and_for_how_long_no_control_plane
             assert (fresh.exit_code, fresh.output) == (0, f"{address} serves from generation 7\n")
             assert await document_of(address) == {"generation": 7, "connected": True, "age_seconds": 0.0}
             await control_plane.aclose()
-            await eventually(lambda: not lonely.freshness.connected, "the stream to end")
+            await eventually("the stream to end", lambda: not lonely.freshness.connected)
             stale = await asyncio.to_thread(asked, address)
             assert stale.exit_code == 0
             told = rf"{re.escape(address)} serves from generation 7; no control plane for \d+ s\n"

@@ -20,9 +20,10 @@ from controlplane.cli.options import Address
 from lightbulb.ads.values import PUSH_ORDER
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.peers import host, sidecar
-from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, run, system
+from tests.controlplane.planes import DEADLINE, POLICY, Plane, run, system
 from tests.controlplane.workspaces import files
 from tests.controlplane.worlds import world
+from tests.waiting import eventually
 
 
 @dataclass(frozen=True)

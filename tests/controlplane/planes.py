@@ -25,21 +25,13 @@ from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 from tests.controlplane.peers import Peer
 from tests.controlplane.workspaces import publish_request
+from tests.waiting import eventually
 
 DEADLINE = 60.0
 """Seconds that anything may take that is waited for; hardly any of it is ever needed."""
 
 POLICY = Policy(loading=30, routing=30, unload=0.01, margin=0.01, reconnect=1, lease=5)
 """Nothing is withdrawn because this machine is busy; what is old goes soon."""
-
-
-async def eventually(what: str, condition: Callable[[], object], seconds: float = DEADLINE) -> None:
-    """Return when `condition` holds; fail, saying what was waited for, when it doesn't in time."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
-    while not condition():
-        assert loop.time() < end, f"waited {seconds:g} s for {what}"
-        await asyncio.sleep(0.005)
 
 
 async def refused(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str]:

@@ -8,9 +8,10 @@ import pytest
 
 from controlplane.admin.commits import PATIENCE
 from lightbulb.v1 import control_plane_pb2 as pb
-from tests.controlplane.planes import DEADLINE, eventually, run
+from tests.controlplane.planes import DEADLINE, run
 from tests.controlplane.test_tenants import platform, request
 from tests.controlplane.worlds import world
+from tests.waiting import eventually
 
 TENANTS = tuple(f"team-{number}" for number in range(9))
 """As many as may wait for a compiler, and be compiled."""

@@ -5,10 +5,11 @@ import asyncio
 from controlplane.rollout.state import Phase
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.peers import models, routes
-from tests.controlplane.planes import DEADLINE, eventually, run
+from tests.controlplane.planes import DEADLINE, run
 from tests.controlplane.test_tenants import OTHER, both_active, request
 from tests.controlplane.workspaces import publish_request
 from tests.controlplane.worlds import world
+from tests.waiting import eventually
 
 COUNT = 50
 """Publishes of each tenant at once: far more than are compiled, or were live, at a time."""

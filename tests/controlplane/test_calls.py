@@ -11,10 +11,11 @@ from controlplane.api.service import MAX_TEXT, MAX_WATCHERS
 from controlplane.rules.workspace import MAX_FILES
 from controlplane.store.contract import Change
 from lightbulb.v1 import control_plane_pb2 as pb
-from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, plane, refused, run, told
+from tests.controlplane.planes import DEADLINE, POLICY, Plane, plane, refused, run, told
 from tests.controlplane.workspaces import publish_request
 from tests.controlplane.worlds import world
 from tests.store.redis_server import RedisServer
+from tests.waiting import eventually
 
 
 async def twice(first: Plane, second: Plane) -> None:

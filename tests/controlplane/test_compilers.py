@@ -41,9 +41,10 @@ from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import content_hash, read_workspace
 from lightbulb.model import DEFAULT_TENANT
 from lightbulb.v1 import control_plane_pb2 as pb
-from tests.controlplane.planes import DEADLINE, eventually, plane, refused, run, told
+from tests.controlplane.planes import DEADLINE, plane, refused, run, told
 from tests.rollout.rollouts import alone
 from tests.rules.workspaces import rule, workspace
+from tests.waiting import eventually
 
 PROBLEM = Problem(file="f", line=1, rule="r", code="C", message="m", remedy="x")
 RULES = Path(__file__).parents[2] / "rules"

@@ -14,8 +14,9 @@ from pathlib import Path
 from controlplane.cli.processes import free_ports
 from lightbulb.ads.values import ACTIVE_GENERATION
 from tests.controlplane import crowd
-from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, plane, run
+from tests.controlplane.planes import DEADLINE, POLICY, Plane, plane, run
 from tests.controlplane.worlds import world
+from tests.waiting import eventually
 
 COUNT = 1_000
 

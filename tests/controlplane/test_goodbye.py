@@ -11,9 +11,10 @@ import pytest
 
 from controlplane.rollout.state import Phase
 from tests.controlplane.peers import Lightbulb, endpoints, host, sidecar
-from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, plane, run
+from tests.controlplane.planes import DEADLINE, POLICY, Plane, plane, run
 from tests.controlplane.workspaces import SHARD
 from tests.controlplane.worlds import World, world
+from tests.waiting import eventually
 
 LONG = replace(POLICY, lease=100 * DEADLINE)
 """Who counts as disconnected counts for as long as a test runs."""

@@ -9,8 +9,9 @@ from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 from controlplane.rollout.state import Phase
 from lightbulb.ads.values import LISTENER, LISTENER_NAME
 from tests.controlplane.peers import SIDECAR_TYPES, connected, sidecar
-from tests.controlplane.planes import Plane, eventually, run
+from tests.controlplane.planes import Plane, run
 from tests.controlplane.worlds import world
+from tests.waiting import eventually
 
 REASON = "cannot bind '127.0.0.1:7710': Address already in use"
 SAYS = f"Error adding/updating listener(s) {LISTENER_NAME}: {REASON}"

@@ -8,12 +8,13 @@ from controlplane.rollout.state import Phase
 from lightbulb.host.app import ServingHost
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.peers import Lightbulb, sidecar
-from tests.controlplane.planes import Plane, eventually, run, system
+from tests.controlplane.planes import Plane, run, system
 from tests.controlplane.planes import plane as plane_on
 from tests.controlplane.test_tenants import OTHER, active, platform, publish
 from tests.controlplane.workspaces import SHARD
 from tests.host.hosts import running
 from tests.host.workflows import Echo, Gate, gate, slow_to_load
+from tests.waiting import eventually
 
 PATIENT = "10m"
 

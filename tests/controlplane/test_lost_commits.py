@@ -11,9 +11,10 @@ from controlplane.store.redis import RedisStore
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.cli.test_rollouts import done
 from tests.controlplane.peers import models
-from tests.controlplane.planes import DEADLINE, Plane, eventually, plane, refused, run, told
+from tests.controlplane.planes import DEADLINE, Plane, plane, refused, run, told
 from tests.controlplane.worlds import World, world
 from tests.store.redis_pair import RedisPair, redis_pair
+from tests.waiting import eventually
 
 OLD = {"rank@3", "rank@4", "rank@5", "fraud@1"}
 

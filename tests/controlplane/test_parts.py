@@ -13,9 +13,10 @@ from lightbulb.ads.messages import DeltaRequest
 from lightbulb.ads.values import CLUSTER, OBJECTIVE_TABLES, ROUTE, SCOPED_ROUTE, Node
 from lightbulb.ads.wire import encode_delta_request
 from tests.controlplane.peers import Lightbulb, connected, sidecar
-from tests.controlplane.planes import POLICY, eventually, run
+from tests.controlplane.planes import POLICY, run
 from tests.controlplane.test_tenants import OTHER, active, both_active, platform, publish
 from tests.controlplane.worlds import World, world
+from tests.waiting import eventually
 
 
 def test_a_sidecar_that_takes_an_objective_is_sent_what_that_needs(store: str) -> None:

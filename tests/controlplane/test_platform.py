@@ -5,7 +5,7 @@ import pytest
 from controlplane.admin.platform import PlatformOperator
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.peers import connected, host, models, routes, vips_of
-from tests.controlplane.planes import DEADLINE, eventually, run, told
+from tests.controlplane.planes import DEADLINE, run, told
 from tests.controlplane.test_tenants import (
     FLEET,
     OTHER,
@@ -17,6 +17,7 @@ from tests.controlplane.test_tenants import (
     request,
 )
 from tests.controlplane.worlds import world
+from tests.waiting import eventually
 
 TWO = "shards:\n  - {name: a, vip: vip-a, memory: 2GiB}\n  - {name: b, vip: vip-b, memory: 2GiB}\n"
 OWN = "tenants:\n  - {name: default, owner: home}\n  - {name: payments, owner: pay, shards: [b]}\n"

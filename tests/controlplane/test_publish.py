@@ -22,9 +22,10 @@ from lightbulb.tables.feed import IN_STEP
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import failure_pb2
 from tests.controlplane.peers import Peer, connected, endpoints, host, models, routes, sidecar, vips_of
-from tests.controlplane.planes import DEADLINE, POLICY, eventually, refused, run
+from tests.controlplane.planes import DEADLINE, POLICY, refused, run
 from tests.controlplane.watcher import watching
 from tests.controlplane.worlds import world
+from tests.waiting import eventually
 
 HASTY = replace(POLICY, routing=0.3, max_unavailable=0.6)
 """Soon goes on without a sidecar, if there are two and a Lightbulb."""

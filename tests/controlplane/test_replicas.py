@@ -16,10 +16,11 @@ from controlplane.store.redis import RedisStore
 from lightbulb.ads.values import ACTIVE_GENERATION, ENDPOINTS, OBJECTIVE_TABLES
 from lightbulb.tables.live import LiveTables
 from tests.controlplane.peers import Lightbulb, Peer, host, refusal, routes, sidecar
-from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, plane, refused, run
+from tests.controlplane.planes import DEADLINE, POLICY, Plane, plane, refused, run
 from tests.controlplane.slow_proxy import SlowProxy
 from tests.controlplane.worlds import world
 from tests.store.redis_server import RedisServer
+from tests.waiting import eventually
 
 
 class Pair:

@@ -15,9 +15,10 @@ from controlplane.store.open import open_store
 from lightbulb.ads.values import ACTIVE_GENERATION, SIDECAR_STATE
 from lightbulb.tables.feed import IN_STEP
 from tests.controlplane.peers import endpoints, host, sidecar
-from tests.controlplane.planes import DEADLINE, POLICY, Plane, eventually, plane, run
+from tests.controlplane.planes import DEADLINE, POLICY, Plane, plane, run
 from tests.controlplane.test_replicas import snapshots
 from tests.controlplane.worlds import World, world
+from tests.waiting import eventually
 
 PATIENT = replace(POLICY, reconnect=30, lease=60)
 """Consumers that are to be missing for a while are waited for."""

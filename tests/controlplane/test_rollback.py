@@ -9,9 +9,10 @@ import pytest
 from controlplane.rollout.state import Phase
 from lightbulb.ads.values import ACTIVE_GENERATION
 from lightbulb.v1 import control_plane_pb2 as pb
-from tests.controlplane.planes import POLICY, eventually, refused, run
+from tests.controlplane.planes import POLICY, refused, run
 from tests.controlplane.watcher import watching
 from tests.controlplane.worlds import World, world
+from tests.waiting import eventually
 
 NO_WINDOW = replace(POLICY, window=0)
 

@@ -17,13 +17,14 @@ from controlplane.store.sqlite import SqliteStore
 from lightbulb.tables.feed import IN_STEP
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.peers import routes, sidecar
-from tests.controlplane.planes import DEADLINE, POLICY, eventually, refused, run, told
+from tests.controlplane.planes import DEADLINE, POLICY, refused, run, told
 from tests.controlplane.slow_proxy import SlowProxy
 from tests.controlplane.watcher import watching
 from tests.controlplane.workspaces import publish_request
 from tests.controlplane.worlds import World, world
 from tests.store.redis_pair import redis_pair
 from tests.store.redis_server import DURABLE, RedisServer
+from tests.waiting import eventually
 
 PATIENT = replace(POLICY, reconnect=30, lease=60)
 

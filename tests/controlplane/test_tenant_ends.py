@@ -3,9 +3,10 @@
 from controlplane.rollout.state import Phase
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.peers import models
-from tests.controlplane.planes import DEADLINE, Plane, eventually, run, told
+from tests.controlplane.planes import DEADLINE, Plane, run, told
 from tests.controlplane.test_tenants import FLEET, OTHER, active, both_active, platform, publish, request
 from tests.controlplane.worlds import world
+from tests.waiting import eventually
 
 ALONE = "tenants:\n  - {name: default, owner: home}\n"
 

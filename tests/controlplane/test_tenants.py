@@ -7,9 +7,10 @@ from controlplane.rollout.state import Phase
 from lightbulb.ads.values import OBJECTIVE_TABLES, ROUTE
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.peers import Lightbulb, models, routes
-from tests.controlplane.planes import DEADLINE, Plane, eventually, refused, run
+from tests.controlplane.planes import DEADLINE, Plane, refused, run
 from tests.controlplane.workspaces import publish_request
 from tests.controlplane.worlds import World, world
+from tests.waiting import eventually
 
 OTHER = "payments"
 

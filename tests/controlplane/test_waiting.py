@@ -10,7 +10,7 @@ from controlplane.app import ControlPlaneSettings, serve
 from controlplane.replica.waiting import StoppedWaiting, when_reachable
 from controlplane.store.contract import Corrupt, Store
 from controlplane.store.open import open_store
-from tests.controlplane.planes import eventually
+from tests.waiting import eventually
 
 DEADLINE = 20.0
 

@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 from controlplane.rollout.state import Policy
 from lightbulb.service.server import LightbulbServer
 from lightbulb.v1 import control_plane_pb2 as pb
-from tests.controlplane.planes import DEADLINE, Plane, eventually, plane, run
+from tests.controlplane.planes import DEADLINE, Plane, plane, run
 from tests.controlplane.test_compilers import request_of, running
 from tests.controlplane.worlds import world
 from tests.lightbulb.lightbulb_server import settings
 from tests.rules.workspaces import rule, workspace
 from tests.store.redis_server import RedisServer
+from tests.waiting import eventually
 
 LARGE = 400_000
 BLANKS = f"/*\nfunction{' ' * LARGE}\n*/" + "//" + "/* " * (LARGE // 3) + "\n"

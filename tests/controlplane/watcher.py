@@ -5,7 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 from lightbulb.v1 import control_plane_pb2 as pb
-from tests.controlplane.planes import Plane, eventually
+from tests.controlplane.planes import Plane
+from tests.waiting import eventually
 
 
 class Watcher:

@@ -8,7 +8,8 @@ from controlplane.rollout.state import Policy
 from controlplane.store.contract import Store
 from lightbulb.tables.feed import Tables
 from tests.controlplane.peers import Lightbulb, Peer, host, models, sidecar
-from tests.controlplane.planes import POLICY, Plane, eventually, system
+from tests.controlplane.planes import POLICY, Plane, system
+from tests.waiting import eventually
 
 
 class World:

@@ -14,7 +14,7 @@ import pytest
 
 from controlplane.cli.processes import free_ports
 from tests.e2e.conftest import SECONDS, Up
-from tests.store.redis_server import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.envoy
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import http.client
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent import futures
@@ -29,16 +28,10 @@ from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROU
 from lightbulb.model import ROUTING_KEY_HEADER
 from lightbulb.sidecar.bootstrap import SidecarSettings
 from lightbulb.sidecar.process import Sidecar
+from tests.waiting import until
 
 SECONDS = 60.0
 METHOD = "/test.Echo/Say"
-
-
-def wait_for(what: str, condition: Callable[[], object], seconds: float = SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s"
-        time.sleep(0.01)
 
 
 class Loop:
@@ -114,7 +107,7 @@ class Plane:
     def settle(self, snapshot: Snapshot) -> None:
         """Show a snapshot, and wait until the sidecar has acknowledged all of it."""
         self.show(snapshot)
-        wait_for("the sidecar to acknowledge everything", lambda: self.unsynced() == ())
+        until("the sidecar to acknowledge everything", lambda: self.unsynced() == ())
 
     def rejected(self) -> Mapping[str, str]:
         async def ask() -> Mapping[str, str]:
@@ -252,7 +245,7 @@ class Lab:
         if snapshot is not None:
             self.plane.show(snapshot)
             self.sidecar.wait_ready(SECONDS)
-            wait_for("the sidecar to acknowledge everything", lambda: self.plane.unsynced() == ())
+            until("the sidecar to acknowledge everything", lambda: self.plane.unsynced() == ())
 
     def call(self, key: str = "", *more: tuple[str, str], body: bytes = b"", seconds: float = 5.0) -> Answer:
         metadata = (((ROUTING_KEY_HEADER, key),) if key else ()) + more
@@ -307,10 +300,10 @@ def load(lab: Lab, *keys: str) -> Iterator[Counter[str]]:
     for thread in threads:
         thread.start()
     try:
-        wait_for("the first answers", lambda: counts.total() >= 50)
+        until("the first answers", lambda: counts.total() >= 50)
         yield counts
         already = counts.total()
-        wait_for("answers after the last change", lambda: counts.total() >= already + 50)
+        until("answers after the last change", lambda: counts.total() >= already + 50)
     finally:
         stop.set()
         for thread in threads:

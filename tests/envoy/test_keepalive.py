@@ -20,8 +20,9 @@ from google.protobuf.duration_pb2 import Duration
 from controlplane.xds.listener import listener
 from lightbulb.ads.server.snapshot import Snapshot, make_resource
 from lightbulb.ads.values import CLUSTER, Resource
-from tests.envoy.lab import METHOD, Lab, Upstream, wait_for
+from tests.envoy.lab import METHOD, Lab, Upstream
 from tests.http2 import HEADERS, PING, SilentServer, pings_answered
+from tests.waiting import until
 
 pytestmark = pytest.mark.envoy
 
@@ -127,7 +128,7 @@ def test_a_connection_without_calls_is_closed_before_it_has_been_pinged_too_ofte
     silent.stop = silent.close
     begin(hurried, silent)
     assert hurried.call(KEY, seconds=0.5).code is grpc.StatusCode.DEADLINE_EXCEEDED
-    wait_for("the idle connection to be closed", lambda: silent.ended == silent.connections > 0)
+    until("the idle connection to be closed", lambda: silent.ended == silent.connections > 0)
     assert silent.seen[HEADERS] == 1
     assert silent.seen[PING] <= 1
 
@@ -159,8 +160,8 @@ def test_the_kernel_watches_a_quiet_connection_to_a_host(lab: Lab) -> None:
     silent.stop = silent.close
     begin(lab, silent, lambda ours: ours)
     threading.Thread(target=lab.call, args=(KEY,), kwargs={"seconds": 10.0}).start()
-    wait_for("the call to arrive", lambda: silent.seen[HEADERS])
-    wait_for("a timer of TCP's keepalive", lambda: 2 in timers(silent.port), 8)
+    until("the call to arrive", lambda: silent.seen[HEADERS])
+    until("a timer of TCP's keepalive", lambda: 2 in timers(silent.port), 8)
 
 
 def test_a_client_may_ping_its_sidecar_as_often_as_it_likes(lab: Lab) -> None:

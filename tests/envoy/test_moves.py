@@ -5,7 +5,8 @@ import pytest
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, ROUTE
 from lightbulb.sidecar.process import is_ready
-from tests.envoy.lab import Lab, failures, load, wait_for
+from tests.envoy.lab import Lab, failures, load
+from tests.waiting import until
 
 pytestmark = pytest.mark.envoy
 
@@ -29,7 +30,7 @@ def test_18_and_23_moves_between_vips_under_load_fail_nothing(either_lab: Lab) -
     with load(lab, KEY, OTHER) as counts:
         for vip in ("vip-b", "vip-a") * 5:
             lab.plane.settle(on(lab, vip))
-            wait_for(f"answers by {vip}", lambda v=vip: lab.call(KEY).text == v)
+            until(f"answers by {vip}", lambda v=vip: lab.call(KEY).text == v)
     assert failures(counts) == {}
     assert {"vip-a", "vip-b"} <= {said.rpartition(" ")[2] for said in counts}
 
@@ -39,7 +40,7 @@ def test_18_a_cluster_removed_before_its_routes_fails_requests(lab: Lab) -> None
     with load(lab, KEY) as counts:
         routes = on(lab, "vip-a").of(ROUTE).values()
         lab.plane.settle(on(lab, "vip-b").replace(ROUTE, routes))  # the clusters first: the naive order
-        wait_for("failures", lambda: failures(counts))
+        until("failures", lambda: failures(counts))
         lab.plane.settle(on(lab, "vip-b"))
     assert set(failures(counts)) == {
         f"{KEY} -> NOT_FOUND: routing key '{KEY}' isn't known here; resolve again"
@@ -56,7 +57,7 @@ def test_17_routes_and_endpoints_that_vanish_change_nothing(lab: Lab) -> None:
 def test_19_a_control_plane_that_knows_nothing_takes_nothing_down(either_lab: Lab) -> None:
     lab = two_upstreams(either_lab)
     lab.plane.show(EMPTY_SNAPSHOT)
-    wait_for("the push", lambda: lab.plane.stream() is not None)
+    until("the push", lambda: lab.plane.stream() is not None)
     assert {lab.call(KEY).text for _ in range(20)} == {"vip-a"}
     lab.plane.settle(on(lab, "vip-b"))
     assert lab.call(KEY).text == "vip-b"
@@ -86,7 +87,7 @@ def test_1_a_cold_sidecar_is_not_ready_before_it_has_routes(either_lab: Lab) -> 
     lab = either_lab
     lab.upstream("vip-a")
     lab.start()
-    wait_for("the sidecar to connect", lambda: lab.plane.stream() is not None)
+    until("the sidecar to connect", lambda: lab.plane.stream() is not None)
     assert not is_ready(lab.admin)
     lab.plane.settle(on(lab, "vip-a"))
     lab.sidecar.wait_ready(20)
@@ -99,12 +100,12 @@ def test_an_outage_of_the_control_plane_fails_nothing_and_its_return_changes_not
     with load(lab, KEY, OTHER) as counts:
         before = lab.stats(*updates)
         lab.plane.stop()
-        wait_for(
+        until(
             "the sidecar to notice",
             lambda: lab.stats("control_plane.connected_state") == {"control_plane.connected_state": 0},
         )
         lab.plane.start()
-        wait_for("the sidecar to come back", lambda: lab.plane.unsynced() == (), 60)
+        until("the sidecar to come back", lambda: lab.plane.unsynced() == (), 60)
         assert lab.stats(*updates) == before  # 16, 21: nothing was sent
         lab.plane.settle(on(lab, "vip-b"))
     assert failures(counts) == {}
@@ -116,7 +117,7 @@ def test_16_what_changed_during_an_outage_is_made_up_for_without_a_failure(lab: 
         lab.plane.stop()
         lab.plane.snapshot = on(lab, "vip-b")
         lab.plane.start()
-        wait_for("the sidecar to make up for it", lambda: lab.plane.unsynced() == (), 60)
+        until("the sidecar to make up for it", lambda: lab.plane.unsynced() == (), 60)
         stream = lab.plane.stream()
         assert stream is not None
         assert stream.acked(CLUSTER).keys() == {"vip-b"}

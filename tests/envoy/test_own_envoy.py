@@ -23,7 +23,8 @@ from lightbulb.oip import open_inference_pb2_grpc as oip_grpc
 from lightbulb.sidecar.process import find_envoy, is_ready
 from lightbulb.v1 import lightbulb_pb2, lightbulb_pb2_grpc
 from tests.e2e.conftest import Up
-from tests.envoy.lab import SECONDS, wait_for
+from tests.envoy.lab import SECONDS
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = {"with-relay.yaml": (), "without-relay.yaml": ("--without-relay",)}
@@ -123,7 +124,7 @@ class Own:
     def envoy(self, bootstrap: Path) -> Iterator[None]:
         command = [str(find_envoy()), "-c", str(bootstrap), "--concurrency", "1", "--disable-hot-restart"]
         with self.process("envoy", command) as process:
-            wait_for("Envoy to be ready", lambda: process.poll() is not None or is_ready(self.admin))
+            until("Envoy to be ready", lambda: process.poll() is not None or is_ready(self.admin))
             yield
 
     @contextlib.contextmanager
@@ -132,7 +133,7 @@ class Own:
         flags += ["--control-plane", control_plane, "--state-dir", str(self.folder / "state")]
         command = [sys.executable, "-m", "controlplane", "sidecar", "--relay-only", *flags]
         with self.process("relay", command) as process:
-            wait_for("the relay's socket", lambda: process.poll() is not None or self.socket.is_socket())
+            until("the relay's socket", lambda: process.poll() is not None or self.socket.is_socket())
             yield process
 
     @contextlib.contextmanager
@@ -197,7 +198,7 @@ def test_an_own_envoy_routes_behind_a_relay_and_starts_again_without_a_control_p
         wanted, answered = routed(up.lightbulb, own.sidecar, "with-relay")
         assert wanted == answered
         kept = own.folder / "state"
-        wait_for("the state to be kept", lambda: any(kept.glob("*.last-known-good")))
+        until("the state to be kept", lambda: any(kept.glob("*.last-known-good")))
     (down,) = free_ports(1)
     with own.relay("with-relay", f"{LOCAL}:{down}"), own.envoy(file):
         assert routed(up.lightbulb, own.sidecar, "with-relay") == (wanted, answered)

@@ -14,7 +14,8 @@ from lightbulb.ads.server.tracks import SessionLimits
 from lightbulb.ads.values import CLUSTER, LISTENER, LISTENER_NAME, ROUTE, SCOPED_ROUTE, Resource
 from lightbulb.sidecar.process import Sidecar
 from tests.envoy import broken
-from tests.envoy.lab import Lab, failures, load, wait_for
+from tests.envoy.lab import Lab, failures, load
+from tests.waiting import until
 
 pytestmark = pytest.mark.envoy
 
@@ -38,7 +39,7 @@ def changed(snapshot: Snapshot, kind: str, *resources: Resource) -> Snapshot:
 def refused(lab: Lab, snapshot: Snapshot, names: Iterable[str]) -> dict[str, str]:
     """Show a snapshot; return what is refused of it once exactly `names` are, and the rest is there."""
     lab.plane.show(snapshot)
-    wait_for(f"refusals of {names}", lambda: lab.plane.rejected().keys() == set(names))
+    until(f"refusals of {names}", lambda: lab.plane.rejected().keys() == set(names))
     return dict(lab.plane.rejected())
 
 
@@ -58,8 +59,8 @@ def test_12_a_new_cluster_that_is_refused_stops_neither_others_nor_later_ones(
         world = lab.world({KEY: "vip-b", OTHER: "vip-a", "New|m|1": "vip-b"})
         reasons = refused(lab, changed(world, CLUSTER, make("bad")), {"bad"})
         assert reason in reasons["bad"]
-        wait_for("the others' change", lambda: lab.call(KEY).text == "vip-b")
-        wait_for("the new key", lambda: lab.call("New|m|1").text == "vip-b")
+        until("the others' change", lambda: lab.call(KEY).text == "vip-b")
+        until("the new key", lambda: lab.call("New|m|1").text == "vip-b")
         lab.upstream("vip-c")
         later = changed(lab.world({KEY: "vip-c", OTHER: "vip-a"}), CLUSTER, make("bad"))
         lab.plane.settle(later)
@@ -75,7 +76,7 @@ def test_12_a_cluster_that_is_mended_is_taken_and_then_routed_to(lab: Lab) -> No
     lab.upstream("vip-c")
     good = lab.world({KEY: "vip-c", OTHER: "vip-b"})
     refused(lab, changed(good, CLUSTER, broken.not_built("vip-c")), {"vip-c"})
-    wait_for("the others' change", lambda: lab.call(OTHER).text == "vip-b")
+    until("the others' change", lambda: lab.call(OTHER).text == "vip-b")
     assert lab.call(KEY).text == "vip-a"  # its new routes wait for the cluster, and the old cluster for them
     lab.plane.settle(good)
     assert (lab.plane.rejected(), lab.call(KEY).text) == ({}, "vip-c")
@@ -86,7 +87,7 @@ def test_12_a_refused_update_of_a_cluster_leaves_the_old_one_and_holds_nothing_b
     good = lab.world({KEY: "vip-a", OTHER: "vip-a"})
     with load(lab, KEY) as counts:
         lab.plane.show(changed(good, CLUSTER, broken.not_built("vip-a")))
-        wait_for("the refusal", lab.plane.rejected)
+        until("the refusal", lab.plane.rejected)
         assert "maglev must be prime" in " ".join(lab.plane.rejected().values())
         lab.plane.settle(good)
         lab.plane.settle(lab.world({KEY: "vip-b", OTHER: "vip-b"}))
@@ -116,7 +117,7 @@ def test_refused_routes_on_state_of_the_world_are_known_and_mended(tmp_path: Pat
         started(lab)
         good = lab.world({KEY: "vip-b", OTHER: "vip-b"}, {"vip-a": ("vip-a",), "vip-b": ("vip-b",)})
         lab.plane.show(changed(good, ROUTE, broken.without_match("Rank")))
-        wait_for("the refusal", lab.plane.rejected)
+        until("the refusal", lab.plane.rejected)
         assert lab.call(KEY).text == "vip-a"
         lab.plane.settle(good)
         assert (lab.plane.rejected(), lab.call(KEY).text) == ({}, "vip-b")
@@ -178,7 +179,7 @@ def test_5_a_scope_whose_routes_come_late_serves_once_they_have_come(lab: Lab) -
     lab.plane.settle(without)
     assert lab.call("Late|m|1", seconds=1.0).text.endswith("isn't known here; resolve again")
     lab.plane.settle(world)
-    wait_for("an answer", lambda: lab.call("Late|m|1").text == "vip-b")
+    until("an answer", lambda: lab.call("Late|m|1").text == "vip-b")
 
 
 def test_22_two_sidecars_of_one_name_have_each_their_own_state(lab: Lab, tmp_path: Path) -> None:
@@ -203,11 +204,11 @@ def test_24_a_sidecar_that_stands_still_is_owed_one_response_and_gets_the_latest
         for number in range(50):
             lab.plane.show(lab.world({KEY: "vip-a", OTHER: "vip-a", f"Rank|m|{number}": "vip-a"}))
         lab.plane.show(lab.world({KEY: "vip-b", OTHER: "vip-a"}))
-        wait_for("the push", lambda: lab.plane.unsynced() != ())
+        until("the push", lambda: lab.plane.unsynced() != ())
         assert lab.plane.outgoing() <= 4  # one response a type at most
     finally:
         stop(lab.sidecar, signal.SIGCONT)
-    wait_for("the sidecar to catch up", lambda: lab.plane.unsynced() == ())
+    until("the sidecar to catch up", lambda: lab.plane.unsynced() == ())
     assert lab.call(KEY).text == "vip-b"
 
 
@@ -238,4 +239,4 @@ def test_a_port_that_is_taken_is_refused_by_name_in_either_form(either_lab: Lab)
         other.listen()
         reasons = refused(either_lab, either_lab.world({KEY: "vip-a"}), {LISTENER_NAME})
         assert "Address already in use" in reasons[LISTENER_NAME]
-        wait_for("all but the listener", lambda: either_lab.plane.unsynced() == ())
+        until("all but the listener", lambda: either_lab.plane.unsynced() == ())

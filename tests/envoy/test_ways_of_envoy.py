@@ -14,8 +14,9 @@ from controlplane.xds.listener import listener
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE
 from tests.envoy import broken
-from tests.envoy.lab import Lab, wait_for
+from tests.envoy.lab import Lab
 from tests.envoy.raw import Unmannered
+from tests.waiting import until
 
 pytestmark = pytest.mark.envoy
 
@@ -58,7 +59,7 @@ def serve(lab: Lab, raw: Unmannered, world: Snapshot) -> None:
     raw.subscription(ROUTE, "Rank")
     assert is_ack(raw.send(ROUTE, world.of(ROUTE).values()))
     assert is_ack(raw.answer(listening))
-    wait_for("an answer", lambda: lab.call(KEY).text == "vip-a")
+    until("an answer", lambda: lab.call(KEY).text == "vip-a")
 
 
 def is_ack(request) -> bool:
@@ -125,7 +126,7 @@ def test_18_and_19_a_removed_cluster_listener_or_scope_bites_at_once(
     assert is_ack(raw.send(kind, [], [name]))
     expected = grpc.StatusCode.UNAVAILABLE if kind == LISTENER else grpc.StatusCode.NOT_FOUND
     lab.reconnect()
-    wait_for("the removal to bite", lambda: lab.call(KEY, seconds=1.0).code is expected)
+    until("the removal to bite", lambda: lab.call(KEY, seconds=1.0).code is expected)
 
 
 def test_20_an_older_version_is_taken_like_a_newer(lab: Lab, raw: Unmannered) -> None:
@@ -134,7 +135,7 @@ def test_20_an_older_version_is_taken_like_a_newer(lab: Lab, raw: Unmannered) ->
     raw.send(ENDPOINTS, lab.world({KEY: "vip-b"}).of(ENDPOINTS).values())
     for vip in ("vip-b", "vip-a", "vip-b"):
         assert is_ack(raw.send(ROUTE, lab.world({KEY: vip}).of(ROUTE).values()))
-        wait_for(f"an answer by {vip}", lambda v=vip: lab.call(KEY).text == v)
+        until(f"an answer by {vip}", lambda v=vip: lab.call(KEY).text == v)
 
 
 def test_an_empty_map_of_keys_is_refused_and_the_old_serves_on(lab: Lab, raw: Unmannered) -> None:

@@ -24,7 +24,7 @@ from lightbulb.host.status import DOMAIN
 from lightbulb.host.workflow import Workflow
 from lightbulb.model import ModelAssignment
 from lightbulb.oip import open_inference_pb2 as pb
-from tests.ads.scripted_server import ScriptedServer, Stream, eventually, resource, scripted_server
+from tests.ads.scripted_server import ScriptedServer, Stream, resource, scripted_server
 from tests.host.hosts import NOBODY, Running, assigned, infer, running, settings
 from tests.host.workflows import (
     DEADLINE,
@@ -37,6 +37,7 @@ from tests.host.workflows import (
     within_deadline,
 )
 from tests.lightbulb.garbage import refuses_garbage
+from tests.waiting import eventually
 
 MODELS: Mapping[str, type[Workflow]] = {
     "echo@1": Echo,
@@ -68,7 +69,7 @@ class ControlPlane(ScriptedServer):
         return (await self.acked(MODEL_ASSIGNMENT, count)).error_detail.message
 
     async def registered(self) -> Stream:
-        await eventually(lambda: self.streams and self.stream.known, "the host to register")
+        await eventually("the host to register", lambda: self.streams and self.stream.known)
         return self.stream
 
 
@@ -156,7 +157,7 @@ def test_health_says_serving_once_the_first_assignment_was_tried_even_if_it_fail
         with gate() as held:
             async with registered({"slow@1": slow_to_load(held), **MODELS}) as (script, it):
                 script.assign(assign("slow@1"), assign("broken@1"))
-                await eventually(lambda: held.reached, "the load to begin")
+                await eventually("the load to begin", lambda: held.reached)
                 assert [await it.health(service) for service in ("", SERVICE)] == ["NOT_SERVING"] * 2
                 assert (await it.stub.ServerLive(pb.ServerLiveRequest())).live  # a load holds nothing up
                 held.open()
@@ -173,7 +174,7 @@ def test_a_host_goes_on_serving_what_it_has_when_its_stream_breaks() -> None:
             await script.answer(1)
             loaded = it.host.repository.find("echo", "1")
             script.break_streams()
-            await eventually(lambda: len(script.streams) == 2 and script.stream.known, "a reconnect")
+            await eventually("a reconnect", lambda: len(script.streams) == 2 and script.stream.known)
             assert list(script.stream.first(MODEL_ASSIGNMENT).initial_resource_versions) == ["echo@1"]
             assert it.host.repository.find("echo", "1") is loaded
             assert await it.health() == "SERVING"
@@ -189,14 +190,14 @@ def test_a_host_that_leaves_ends_its_registration_first_and_loses_no_request() -
                 script.assign(assign("echo@1"), assign("slow@1"))
                 await script.answer(1)
                 under_way = it.stub.ModelInfer(infer("slow@1", 7))
-                await eventually(lambda: held.reached, "the request to be under way")
+                await eventually("the request to be under way", lambda: held.reached)
                 leaving = asyncio.create_task(it.host.stop())
-                await eventually(lambda: script.open == 0, "the end of the registration")
+                await eventually("the end of the registration", lambda: script.open == 0)
                 # sidecars that haven't heard of it yet still send requests
                 assert await it.stub.ModelInfer(infer("echo@1", 1))
                 assert await it.health() == "NOT_SERVING"
                 assert not (await it.stub.ServerReady(pb.ServerReadyRequest())).ready
-                await eventually(lambda: _refuses(it.host.port), "the end of the withdrawal")
+                await eventually("the end of the withdrawal", lambda: _refuses(it.host.port))
                 assert not leaving.done()
                 held.open()
                 answer = await within_deadline(under_way)
@@ -217,7 +218,7 @@ def test_a_host_leaves_in_the_middle_of_a_load() -> None:
         with gate() as held:
             async with registered({"slow@1": slow_to_load(held)}) as (script, it):
                 script.assign(assign("slow@1"))
-                await eventually(lambda: held.reached, "the load to begin")
+                await eventually("the load to begin", lambda: held.reached)
                 await within_deadline(it.host.stop())
                 assert script.stream.acks(MODEL_ASSIGNMENT) == []
 
@@ -230,7 +231,7 @@ def test_a_request_that_hangs_holds_a_host_that_leaves_no_longer_than_the_grace(
             async with running({"slow@1": slow_to_answer(held)}, grace=0.1) as it:
                 await it.assign(assign("slow@1"))
                 call = it.stub.ModelInfer(infer("slow@1", 1))
-                await eventually(lambda: held.reached, "the request to be under way")
+                await eventually("the request to be under way", lambda: held.reached)
                 await within_deadline(it.host.stop())
                 assert await call.code() is not grpc.StatusCode.OK
 

@@ -9,7 +9,6 @@ from lightbulb.host.errors import REASON_LIMIT, CannotLoad
 from lightbulb.host.loader import MAX_LATE, Loader
 from lightbulb.host.workflow import Inference, Supplies
 from lightbulb.model import RequestContext
-from tests.ads.scripted_server import eventually
 from tests.host.workflows import (
     DEADLINE,
     Echo,
@@ -19,6 +18,7 @@ from tests.host.workflows import (
     slow_to_load,
     within_deadline,
 )
+from tests.waiting import eventually
 
 NOTHING = Supplies(facts={}, models={})
 SHORT = 1.0
@@ -93,7 +93,7 @@ def test_what_was_loaded_too_late_is_kept_for_the_next_attempt_and_not_for_ever(
             with pytest.raises(CannotLoad):
                 await loader.build("slow@1", slow, NOTHING)
             held.open()
-            await eventually(lambda: loader.late == (), "it to be let go of")
+            await eventually("it to be let go of", lambda: loader.late == ())
             assert isinstance(await loader.build("slow@1", slow, NOTHING), slow)
             assert held.reached == 2
         loader.close()
@@ -115,7 +115,7 @@ def test_a_load_that_failed_too_late_is_begun_anew() -> None:
             with pytest.raises(CannotLoad, match="it goes on"):
                 await loader.build("slow@1", Fails, NOTHING)
             held.open()
-            await eventually(lambda: loader.late == (), "it to fail")
+            await eventually("it to fail", lambda: loader.late == ())
             assert isinstance(await loader.build("slow@1", Fails, NOTHING), Fails)
         loader.close()
 
@@ -130,7 +130,7 @@ def test_a_load_with_other_supplies_is_not_taken_over() -> None:
             with pytest.raises(CannotLoad):
                 await loader.build("slow@1", slow, NOTHING)
             other = asyncio.create_task(loader.build("slow@1", slow, Supplies(facts={"f": int}, models={})))
-            await eventually(lambda: held.reached == 2, "a load of its own")
+            await eventually("a load of its own", lambda: held.reached == 2)
             held.open()
             assert isinstance(await within_deadline(other), slow)
         loader.close()
@@ -150,7 +150,7 @@ def test_loads_that_never_end_hold_a_bounded_number_of_threads_and_others_wait_f
             with pytest.raises(CannotLoad, match=f"loads that took too long are still running: {names}"):
                 await loader.build("echo@1", Echo, NOTHING)
             assert held.reached == MAX_LATE
-        await eventually(lambda: not loader.running, "one to end")
+        await eventually("one to end", lambda: not loader.running)
         assert isinstance(await loader.build("echo@1", Echo, NOTHING), Echo)
         loader.close()
 
@@ -163,7 +163,7 @@ def test_a_build_whose_caller_is_cancelled_is_taken_over_too() -> None:
         with gate() as held:
             slow = slow_to_load(held)
             build = asyncio.create_task(loader.build("slow@1", slow, NOTHING))
-            await eventually(lambda: held.reached, "the load to begin")
+            await eventually("the load to begin", lambda: held.reached)
             build.cancel()
             assert isinstance(await within_deadline(loader.build("echo@1", Echo, NOTHING)), Echo)
             assert build.cancelled()

@@ -9,7 +9,6 @@ from lightbulb.host.errors import BadInput, NotAssigned, NotLoaded
 from lightbulb.host.repository import Repository, State
 from lightbulb.host.workflow import Workflow
 from lightbulb.model import ModelAssignment
-from tests.ads.scripted_server import eventually
 from tests.host.workflows import (
     DEADLINE,
     Echo,
@@ -20,6 +19,7 @@ from tests.host.workflows import (
     slow_to_load,
     within_deadline,
 )
+from tests.waiting import eventually
 
 FACTS = {"history": lambda user: (user,), "titles": dict}
 CATALOGUE: Mapping[str, type[Workflow]] = {
@@ -201,7 +201,7 @@ def test_a_load_waits_for_the_room_of_a_model_that_is_still_in_use() -> None:
         await host.apply((assign("echo@1", 600),))
         held = host.hold("echo", "1")
         change = asyncio.create_task(host.apply((assign("large@1", 500),), ("echo@1",)))
-        await eventually(lambda: states(host).get("large@1") == "LOADING", "the change to begin")
+        await eventually("the change to begin", lambda: states(host).get("large@1") == "LOADING")
         assert states(host)["echo@1"] == "UNLOADING"
         host.release(held)
         assert await within_deadline(change) == {}
@@ -364,7 +364,7 @@ def test_retries_of_one_model_share_an_attempt_that_outlives_who_asked_for_it() 
             host = repository(slow=Slow)
             await host.apply((assign("slow@1"),))
             asked = [asyncio.create_task(host.retry("slow")) for _ in range(3)]
-            await eventually(lambda: held.reached, "the attempt to begin")
+            await eventually("the attempt to begin", lambda: held.reached)
             asked[0].cancel()
             held.open()
             again = [await within_deadline(each) for each in asked[1:]]
@@ -387,7 +387,7 @@ def test_a_model_that_hangs_is_refused_while_loaded_ones_go_on_serving() -> None
             )
             await host.apply((assign("echo@1"),))
             change = asyncio.create_task(host.apply((assign("slow@1"),)))
-            await eventually(lambda: held.reached, "the load to begin")
+            await eventually("the load to begin", lambda: held.reached)
             assert states(host) == {"echo@1": "READY", "slow@1": "LOADING"}
             assert host.find("echo", "1").state is State.READY
             refused = await within_deadline(change)
@@ -412,7 +412,7 @@ def test_a_repository_that_closes_gives_up_what_it_tries_again() -> None:
             host = repository(slow=Slow)
             await host.apply((assign("slow@1"),))
             asked = asyncio.create_task(host.retry("slow"))
-            await eventually(lambda: held.reached, "the attempt to begin")
+            await eventually("the attempt to begin", lambda: held.reached)
             host.close()
             with pytest.raises(asyncio.CancelledError):
                 await within_deadline(asked)
@@ -436,7 +436,7 @@ def test_a_load_is_waited_for_as_the_model_says_or_else_as_the_host_does(
             refused = await within_deadline(host.apply((assign("slow@1", load_timeout=own),)))
             assert refused["slow@1"].startswith(f"it didn't load within {waited} s; it goes on")
             patient = asyncio.create_task(host.apply((assign("slow@1", load_timeout=DEADLINE),)))
-            await eventually(lambda: states(host) == {"slow@1": "LOADING"}, "the next attempt")
+            await eventually("the next attempt", lambda: states(host) == {"slow@1": "LOADING"})
             held.open()
             assert await within_deadline(patient) == {}
             assert held.reached == 1

@@ -17,7 +17,6 @@ from lightbulb.host.status import DOMAIN, KINDS
 from lightbulb.host.workflow import Array, Inference, Workflow
 from lightbulb.oip import open_inference_pb2 as pb
 from lightbulb.rpc.details import MESSAGE_BYTES, error_info
-from tests.ads.scripted_server import eventually
 from tests.host.hosts import Running, infer, running
 from tests.host.workflows import (
     VALIDATION,
@@ -29,6 +28,7 @@ from tests.host.workflows import (
     slow_to_answer,
     within_deadline,
 )
+from tests.waiting import eventually
 
 MODELS: Mapping[str, type[Workflow]] = {
     "echo@1": Echo,
@@ -297,7 +297,7 @@ def test_nothing_of_a_refused_request_outlives_it() -> None:
             try:
                 said = await refusal(it.stub.ModelInfer(infer("refusing@1", 1)))
                 assert said == ("INVALID_ARGUMENT", "refusing@1: no")
-                await eventually(gone.is_set, "the request to be forgotten")
+                await eventually("the request to be forgotten", gone.is_set)
             finally:
                 gc.enable()
 
@@ -321,9 +321,9 @@ def test_requests_beyond_the_limit_are_refused_while_everything_else_is_answered
             async with running({"slow@1": slow_to_answer(held), **MODELS}, max_in_flight=3) as it:
                 await it.assign(assign("slow@1"), assign("echo@1"))
                 calls = [it.stub.ModelInfer(infer("slow@1", number)) for number in range(3)]
-                await eventually(lambda: held.reached == 2, "both threads to be at work")
+                await eventually("both threads to be at work", lambda: held.reached == 2)
                 in_flight = it.host.repository._in_flight
-                await eventually(lambda: in_flight["slow@1"] == 3, "the third to have come")
+                await eventually("the third to have come", lambda: in_flight["slow@1"] == 3)
                 said = await refusal(it.stub.ModelInfer(infer("echo@1", 1)))
                 assert said == ("RESOURCE_EXHAUSTED", "3 requests are under way; try another host")
                 assert (await it.stub.ServerLive(pb.ServerLiveRequest())).live
@@ -343,14 +343,14 @@ def test_a_model_stays_until_the_work_of_a_caller_who_gave_up_is_done() -> None:
             async with running({"slow@1": slow_to_answer(held)}) as it:
                 await it.assign(assign("slow@1"))
                 call = it.stub.ModelInfer(infer("slow@1", 1))
-                await eventually(lambda: held.reached, "the work to begin")
+                await eventually("the work to begin", lambda: held.reached)
                 call.cancel()
                 await it.assign(removed=("slow@1",))
                 (entry,) = it.host.repository.entries.values()
                 assert entry.state.value == "UNLOADING"
                 assert not (await it.stub.ModelReady(pb.ModelReadyRequest(name="slow"))).ready
                 held.open()
-                await eventually(lambda: not it.host.repository.entries, "the model to go")
+                await eventually("the model to go", lambda: not it.host.repository.entries)
 
     asyncio.run(scenario())
 

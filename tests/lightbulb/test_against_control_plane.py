@@ -14,9 +14,9 @@ from lightbulb.client.client import LightbulbClient
 from lightbulb.model import ActiveGeneration, ObjectiveTable, RequestContext
 from lightbulb.resolution.codec import generation_to_bytes
 from lightbulb.service.server import LightbulbServer
-from tests.ads.scripted_server import eventually
 from tests.lightbulb.lightbulb_server import settings
 from tests.lightbulb.tables import OBJECTIVE, TABLE, tables_to_bytes
+from tests.waiting import eventually
 
 USER = RequestContext(user_id="u")
 OTHERS = tuple(replace(TABLE, objective=f"Objective{number}") for number in range(50))
@@ -73,9 +73,9 @@ def test_a_publish_a_change_and_a_refusal_reach_the_lightbulb_and_a_restart_chan
             last = plane.snapshot
         taken = lightbulb.feed.tables
         async with control_plane(int(plane.target.rpartition(":")[2]), last) as again:
-            await eventually(again.ads.streams, "the Lightbulb to come back")
+            await eventually("the Lightbulb to come back", again.ads.streams)
             again.publish(snapshot(4, *OTHERS, TABLE))
-            await eventually(lambda: lightbulb.feed.tables.generation.number == 4, "generation 4")
+            await eventually("generation 4", lambda: lightbulb.feed.tables.generation.number == 4)
             # nothing but the number was applied: each table is the object that it was
             now = lightbulb.feed.tables.objectives
             assert all(now[name] is timeline for name, timeline in taken.objectives.items())
@@ -94,12 +94,12 @@ async def _publish_and_change(
     assert (answer.generation, answer.cache_lifetime) == (1, 60.0)
 
     plane.publish(snapshot(2, *OTHERS, replace(TABLE, cache_lifetime=5.0)))
-    await eventually(lambda: lightbulb.feed.tables.generation.number == 2, "generation 2")
+    await eventually("generation 2", lambda: lightbulb.feed.tables.generation.number == 2)
     answer = await client.resolve(OBJECTIVE, USER)
     assert (answer.generation, answer.cache_lifetime) == (2, 5.0)
 
     plane.publish(snapshot(3, *OTHERS, TABLE, broken="Broken"))
-    await eventually(lambda: lightbulb.feed.tables.generation.number == 3, "generation 3")
+    await eventually("generation 3", lambda: lightbulb.feed.tables.generation.number == 3)
     assert (await client.resolve(OBJECTIVE, USER)).cache_lifetime == 60.0
     (stream,) = plane.ads.streams()
     assert stream.rejected.keys() == {"Broken"}

@@ -13,9 +13,10 @@ from lightbulb.tables import live
 from lightbulb.tables.live import LiveTables
 from lightbulb.v1 import lightbulb_pb2 as pb
 from lightbulb.v1 import lightbulb_pb2_grpc
-from tests.ads.scripted_server import eventually, scripted_server
+from tests.ads.scripted_server import scripted_server
 from tests.lightbulb.lightbulb_server import lightbulb, publish, settings
 from tests.lightbulb.tables import TABLE
+from tests.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +74,7 @@ def test_the_log_says_how_old_the_tables_are_while_no_control_plane_is_there(
     async def scenario() -> None:
         tables = LiveTables(control_plane="127.0.0.1:1", node_id="l")
         await tables.start()
-        await eventually(lambda: "no control plane for" in caplog.text, "the age to be told")
+        await eventually("the age to be told", lambda: "no control plane for" in caplog.text)
         await tables.stop()
 
     with caplog.at_level(logging.WARNING):
@@ -100,7 +101,7 @@ def test_a_lightbulb_says_how_old_its_tables_are_while_its_feed_is_dead(
             assert (fresh.generation, fresh.connected, fresh.age.ToNanoseconds()) == (7, True, 0)
             faults = break_feed(monkeypatch, 1000)
             script.break_streams()
-            await eventually(lambda: faults, "the feed to fail")
+            await eventually("the feed to fail", lambda: faults)
             first, later = await asked(server), await asked(server)
             assert (first.generation, first.connected) == (later.generation, later.connected) == (7, False)
             assert 0 < first.age.ToNanoseconds() < later.age.ToNanoseconds()

@@ -18,11 +18,11 @@ from lightbulb.rpc.keepalive import (
     ENVOY_TO_HOST_IDLE_SECONDS,
     pings,
 )
-from tests.ads.scripted_server import eventually
 from tests.host.hosts import running
 from tests.host.workflows import Echo
 from tests.http2 import PING, SilentServer, pings_answered
 from tests.lightbulb.lightbulb_server import serving
+from tests.waiting import eventually
 
 SCALE = 20
 DEFAULT_ALLOWED_SECONDS = 5 * 60
@@ -103,7 +103,7 @@ def test_a_server_that_stands_still_is_left(
         with contextlib.closing(SilentServer(frozen=True)) as silent:
             async with open_aio_channel(f"127.0.0.1:{silent.port}", sooner) as channel:
                 using = asyncio.create_task(use(channel))
-                await eventually(lambda: silent.seen[PING] and silent.ended, "the connection to be left")
+                await eventually("the connection to be left", lambda: silent.seen[PING] and silent.ended)
                 using.cancel()
                 await asyncio.wait({using})
 

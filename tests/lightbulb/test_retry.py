@@ -26,9 +26,9 @@ from lightbulb.oip.open_inference_pb2_grpc import (
     add_GRPCInferenceServiceServicer_to_server,
 )
 from lightbulb.rpc.answer import Answer
-from tests.ads.scripted_server import eventually
 from tests.lightbulb.tables import OBJECTIVE
 from tests.lightbulb.test_enrich import ANSWER
+from tests.waiting import eventually
 
 ABORTED, NOT_FOUND = grpc.StatusCode.ABORTED, grpc.StatusCode.NOT_FOUND
 NOT_LOADED = (ABORTED, MODEL_NOT_LOADED)
@@ -297,9 +297,9 @@ def test_a_future_is_there_before_its_first_call_is_over_and_ends_with_its_secon
                 assert future.time_remaining() <= LIMIT
                 with pytest.raises(grpc.FutureTimeoutError):
                     future.result(0)
-                await eventually(lambda: host.keys, "the first call")
+                await eventually("the first call", lambda: host.keys)
                 host.gate.set()
-                await eventually(lambda: len(ended) == 2, "the end")
+                await eventually("the end", lambda: len(ended) == 2)
                 assert ended == [future, None]
                 assert (future.done(), future.cancelled(), future.code()) == (True, False, grpc.StatusCode.OK)
                 assert (future.result().model_name, future.exception(), future.traceback()) == (
@@ -322,9 +322,9 @@ def test_a_future_that_is_cancelled_ends_so_and_calls_no_more() -> None:
             host.refusals = [NOT_LOADED]
             with blocking_stub(target, Resolving()) as stub, routed(OBJECTIVE, RequestContext(user_id="u")):
                 future = stub.ModelInfer.future(oip.ModelInferRequest())
-                await eventually(lambda: host.keys, "the first call")
+                await eventually("the first call", lambda: host.keys)
                 assert future.cancel()
-                await eventually(lambda: host.cancelled == 1, "the host to hear of it")
+                await eventually("the host to hear of it", lambda: host.cancelled == 1)
                 assert future.cancelled()
                 with pytest.raises(grpc.FutureCancelledError):
                     future.result(LIMIT)
@@ -340,7 +340,7 @@ def test_a_future_whose_resolution_fails_shows_the_refusal_and_raises_the_error(
             resolving = Resolving(errors={2: UnknownObjective("gone")})
             with blocking_stub(target, resolving) as stub, routed(OBJECTIVE, RequestContext(user_id="u")):
                 future = stub.ModelInfer.future(oip.ModelInferRequest())
-                await eventually(future.done, "the end")
+                await eventually("the end", future.done)
                 assert isinstance(future.exception(), UnknownObjective)
                 assert isinstance(future.exception().__cause__, grpc.RpcError)
                 assert future.traceback() is not None
@@ -355,10 +355,10 @@ def test_a_task_that_is_cancelled_while_it_waits_cancels_its_call() -> None:
         async with hosting() as (host, target), inferring("asyncio", target, resolving) as infer:
             host.gate.clear()
             task = asyncio.create_task(infer())
-            await eventually(lambda: host.keys, "the first call")
+            await eventually("the first call", lambda: host.keys)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            await eventually(lambda: host.cancelled == 1, "the host to hear of it")
+            await eventually("the host to hear of it", lambda: host.cancelled == 1)
 
     asyncio.run(scenario())

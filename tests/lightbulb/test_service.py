@@ -23,10 +23,11 @@ from lightbulb.rpc.status import DOMAIN
 from lightbulb.service.server import SERVICE, LightbulbServer
 from lightbulb.v1 import lightbulb_pb2 as pb
 from lightbulb.v1 import lightbulb_pb2_grpc
-from tests.ads.scripted_server import eventually, resource, scripted_server
+from tests.ads.scripted_server import resource, scripted_server
 from tests.lightbulb.garbage import refuses_garbage
 from tests.lightbulb.lightbulb_server import health, lightbulb, publish, serving, settings
 from tests.lightbulb.tables import OBJECTIVE, TABLE, tables_to_bytes
+from tests.waiting import eventually
 
 REQUEST = pb.ResolveRequest(objective=OBJECTIVE, context=pb.RequestContext(user_id="u"))
 
@@ -143,12 +144,12 @@ def test_a_control_plane_that_is_behind_is_refused_and_what_it_shows_is_not_serv
             before = server.feed.tables
             script.break_streams()
             publish(script, 4, replace(TABLE, objective="Old"), fence=8, store="ours")
-            await eventually(lambda: len(script.streams) == 2, "a reconnect")
+            await eventually("a reconnect", lambda: len(script.streams) == 2)
             nack = await script.acked(ACTIVE_GENERATION, 1)
             assert nack.error_detail.message.startswith("active: generation 4 at fence 8 is behind")
             assert server.feed.tables is before
             publish(script, 6, replace(TABLE, objective="New"), fence=10, store="ours")
-            await eventually(lambda: server.feed.tables.generation.number == 6, "generation 6")
+            await eventually("generation 6", lambda: server.feed.tables.generation.number == 6)
             assert list(server.feed.tables.objectives) == ["New"]
 
     asyncio.run(scenario())
@@ -209,7 +210,7 @@ async def _drain_under_load(server: LightbulbServer, channel: grpc.aio.Channel) 
             answered.append(code)
 
     callers = [asyncio.create_task(call_until_refused()) for _ in range(16)]
-    await eventually(lambda: len(answered) > 100, "calls under way")
+    await eventually("calls under way", lambda: len(answered) > 100)
     stopping = asyncio.create_task(server.stop())
     statuses.append((await watch.read()).status)
     watch.cancel()
@@ -264,7 +265,7 @@ def test_a_call_that_a_drain_finds_under_way_gets_its_answer() -> None:
                 await call.wait_for_connection()
                 assert await health(channel) == "SERVING"  # so that the server has seen the headers
                 stopping = asyncio.create_task(server.stop())
-                await eventually(lambda: _refuses(server.port), "the drain to begin")
+                await eventually("the drain to begin", lambda: _refuses(server.port))
                 await call.write(REQUEST.SerializeToString())
                 await call.done_writing()
                 assert pb.ResolveResponse.FromString(await call).generation == 1

@@ -15,9 +15,10 @@ from lightbulb.errors import UnknownObjective
 from lightbulb.model import RequestContext
 from lightbulb.service.server import LightbulbServer
 from lightbulb.tables.live import LiveTables
-from tests.ads.scripted_server import ScriptedServer, eventually, resource, scripted_server
+from tests.ads.scripted_server import ScriptedServer, resource, scripted_server
 from tests.lightbulb.lightbulb_server import health, lightbulb, publish, settings, sidecars
 from tests.lightbulb.tables import OBJECTIVE, TABLE
+from tests.waiting import eventually
 
 OTHER = replace(TABLE, objective="Other")
 USER = RequestContext(user_id="u", country="US")
@@ -46,7 +47,7 @@ def test_a_lightbulb_serves_from_disk_before_and_without_any_control_plane(tmp_p
         await server.start()
         target = f"127.0.0.1:{server.port}"
         async with grpc.aio.insecure_channel(target) as channel:
-            await eventually(lambda: server.feed.ready, "what is on disk")
+            await eventually("what is on disk", lambda: server.feed.ready)
             assert await health(channel) == "SERVING"
         for sidecar, number in (("", 5), ("behind", 4), ("stranger", 3)):
             async with LightbulbClient(target, sidecar=sidecar, timeout=60.0) as client:
@@ -62,13 +63,13 @@ def test_a_control_plane_that_has_nothing_new_sends_only_which_generation_is_act
             await take(script, tmp_path)
             script.sent.clear()
             async with lightbulb(script, state=tmp_path) as server:
-                await eventually(lambda: len(script.streams) == 2, "the second one's stream")
+                await eventually("the second one's stream", lambda: len(script.streams) == 2)
                 await script.acked(ACTIVE_GENERATION, 1)
                 assert [each.type_url for each in script.sent] == [ACTIVE_GENERATION]
                 taken = server.feed.tables
                 # and from there on only what changed
                 publish(script, 6, TABLE, replace(OTHER, deadline=1.0), fence=10, store="ours")
-                await eventually(lambda: server.feed.tables.generation.number == 6, "generation 6")
+                await eventually("generation 6", lambda: server.feed.tables.generation.number == 6)
                 assert server.feed.tables.objectives[OBJECTIVE] is taken.objectives[OBJECTIVE]
                 (tables,) = (each for each in script.sent if each.type_url == OBJECTIVE_TABLES)
                 assert [each.name for each in tables.resources] == ["Other"]
@@ -80,7 +81,7 @@ def test_what_is_applied_is_on_disk_soon_and_without_an_orderly_end(tmp_path: Pa
     async def scenario() -> None:
         async with scripted_server() as script, lightbulb(script, state=tmp_path):
             publish(script, 1, TABLE)
-            await eventually(lambda: kept(tmp_path).keys() == {OBJECTIVE_TABLES, ACTIVE_GENERATION}, "a file")
+            await eventually("a file", lambda: kept(tmp_path).keys() == {OBJECTIVE_TABLES, ACTIVE_GENERATION})
             assert kept(tmp_path)[OBJECTIVE_TABLES].keys() == {OBJECTIVE}
             second = LightbulbServer(settings(NOBODY, state=tmp_path))
             await second.start()
@@ -142,7 +143,7 @@ def test_a_resource_on_disk_that_cant_be_used_is_named_and_asked_for_again(
             async with lightbulb(script, state=tmp_path) as server:
                 assert list(server.feed.tables.objectives) == [OBJECTIVE]
                 assert "Other: refused: not a lightbulb.v1.ObjectiveTables" in caplog.text
-                await eventually(lambda: "Other" in server.feed.tables.objectives, "the right one")
+                await eventually("the right one", lambda: "Other" in server.feed.tables.objectives)
 
     asyncio.run(scenario())
 
@@ -158,7 +159,7 @@ def test_a_lightbulb_goes_on_with_the_next_replica(tmp_path: Path) -> None:
             assert second.streams == []
             publish(second, 2, TABLE, fence=2, store="ours")
             first.break_streams()
-            await eventually(lambda: server.feed.tables.generation.number == 2, "the second's generation")
+            await eventually("the second's generation", lambda: server.feed.tables.generation.number == 2)
             await server.stop()
 
     asyncio.run(scenario())
@@ -199,7 +200,7 @@ def test_a_fault_that_ends_what_keeps_tables_up_to_date_is_said_and_they_serve_o
         monkeypatch.setattr("lightbulb.ads.client.subscriber.Subscriber.run", breaks)
         live = LiveTables(control_plane=NOBODY, node_id="lightbulb-1", state=tmp_path)
         await live.start()
-        await eventually(lambda: "following the control plane failed" in caplog.text, "word of the fault")
+        await eventually("word of the fault", lambda: "following the control plane failed" in caplog.text)
         assert "a fault of ours" in caplog.text
         assert live.feed.tables.generation.number == 5
         await live.stop()

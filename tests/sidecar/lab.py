@@ -16,7 +16,8 @@ from lightbulb.ads.server.snapshot import Resources, Snapshot, make_resource
 from lightbulb.ads.values import CLUSTER, Resource
 from lightbulb.sidecar.process import Sidecar, is_ready
 from lightbulb.sidecar.relay import Relay, RelaySettings
-from tests.envoy.lab import SECONDS, Lab, wait_for
+from tests.envoy.lab import SECONDS, Lab
+from tests.waiting import until
 
 KEY, OTHER = "Rank|m|1", "Fraud|m|1"
 UPDATES = ("update_success", "config_reload")
@@ -68,7 +69,7 @@ class RelayLab(Lab):
             os.kill(self.envoy_pid(), signal.SIGCONT)
 
     def settled(self) -> None:
-        wait_for("the sidecar to acknowledge everything", lambda: self.plane.unsynced() == (), SECONDS)
+        until("the sidecar to acknowledge everything", lambda: self.plane.unsynced() == (), SECONDS)
 
     def connected(self) -> bool:
         """Whether Envoy has asked the relay for something."""

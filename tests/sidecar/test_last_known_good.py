@@ -8,8 +8,8 @@ from controlplane.cli.processes import free_ports
 from lightbulb.ads.client.last_known_good import encode
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.values import CLUSTER
-from tests.envoy.lab import wait_for
 from tests.sidecar.lab import KEY, OTHER, UPDATES, RelayLab, on, unbuildable, with_cluster
+from tests.waiting import until
 
 pytestmark = pytest.mark.envoy
 
@@ -40,7 +40,7 @@ def test_a_control_plane_that_comes_back_unchanged_sends_nothing(lab: RelayLab) 
     down_after(lab, on(lab, "vip-a"))
     start_again(lab)
     lab.sidecar.wait_ready(20)
-    wait_for("Envoy to have all routes", lambda: any(lab.stats("rds.Rank.update_success").values()))
+    until("Envoy to have all routes", lambda: any(lab.stats("rds.Rank.update_success").values()))
     before = lab.stats(*UPDATES)
     lab.plane.start()
     lab.settled()
@@ -84,7 +84,7 @@ def test_what_was_kept_and_is_refused_now_is_told(lab: RelayLab) -> None:
     lab.plane.snapshot = world
     lab.plane.start()
     start_again(lab)
-    wait_for("the refusal", lambda: lab.plane.rejected().keys() == {"poison"})
+    until("the refusal", lambda: lab.plane.rejected().keys() == {"poison"})
     lab.settled()
     assert lab.call(KEY).text == "vip-a"
     lab.plane.settle(good)
@@ -101,7 +101,7 @@ def test_a_damaged_file_is_no_start_and_said(
     data = file.read_bytes()
     file.write_bytes({"cut short": data[:-1], "overwritten": data[:-9] + b"overwrite", "empty": b""}[damage])
     start_again(lab)
-    wait_for("Envoy to ask", lab.connected)
+    until("Envoy to ask", lab.connected)
     assert not lab.ready()
     assert f"{file} refused: " in caplog.text
     lab.plane.start()
@@ -115,7 +115,7 @@ def test_a_sidecar_that_is_to_listen_elsewhere_doesnt_start_from_what_was_kept(l
     (port,) = free_ports(1)
     lab.sidecar.settings = replace(lab.sidecar.settings, listen=("127.0.0.1", port))
     start_again(lab)
-    wait_for("Envoy to ask", lab.connected)
+    until("Envoy to ask", lab.connected)
     assert not lab.ready()
 
 
@@ -128,6 +128,6 @@ def test_a_disk_that_is_full_is_said_and_changes_nothing(
     file.parent.mkdir()
     file.with_name(f"{file.name}.new").symlink_to("/dev/full")
     lab.start(on(lab, "vip-a"))
-    wait_for("it to be said", lambda: "No space left on device" in caplog.text)
+    until("it to be said", lambda: "No space left on device" in caplog.text)
     lab.plane.settle(on(lab, "vip-b"))
     assert lab.call(KEY).text == "vip-b"

@@ -3,8 +3,9 @@
 import pytest
 
 from lightbulb.ads.values import CLUSTER, ENDPOINTS
-from tests.envoy.lab import failures, load, wait_for
+from tests.envoy.lab import failures, load
 from tests.sidecar.lab import KEY, OTHER, UPDATES, RelayLab, on, two_upstreams, unbuildable, with_cluster
+from tests.waiting import until
 
 pytestmark = pytest.mark.envoy
 
@@ -38,7 +39,7 @@ def test_versions_pass_as_they_are_given(lab: RelayLab) -> None:
 def test_a_cold_sidecar_without_a_control_plane_is_never_ready(lab: RelayLab) -> None:
     lab.start_relay()
     lab.sidecar.start()
-    wait_for("Envoy to connect", lab.connected)
+    until("Envoy to connect", lab.connected)
     assert not lab.ready()
     lab.upstream("vip-a")
     lab.plane.start()
@@ -51,7 +52,7 @@ def test_an_ack_means_that_envoy_has_it(lab: RelayLab) -> None:
     two_upstreams(lab)
     with lab.stopped_envoy():
         lab.plane.show(on(lab, "vip-a", **{"Rank|m|2": "vip-b"}))
-        wait_for("the relay to have the cluster", lambda: "vip-b" in lab.wanted())
+        until("the relay to have the cluster", lambda: "vip-b" in lab.wanted())
         for _ in range(50):  # each asks the loop that the relay and the control plane run in
             assert CLUSTER in (lab.plane.unsynced() or ())
         assert "vip-b" not in lab.relay.holdings.accepted[CLUSTER]
@@ -63,7 +64,7 @@ def test_a_cluster_that_envoy_refuses_is_named_with_the_reason_and_blocks_no_oth
     two_upstreams(lab)
     world = on(lab, "vip-a", **{"Rank|m|2": "vip-b"})
     lab.plane.show(with_cluster(world, unbuildable("poison")))
-    wait_for("the refusal", lab.plane.rejected)
+    until("the refusal", lab.plane.rejected)
     lab.settled()
     rejected = lab.plane.rejected()
     assert rejected.keys() == {"poison"}
@@ -78,7 +79,7 @@ def test_the_last_good_content_of_what_envoy_refuses_is_what_the_relay_serves_on
     two_upstreams(lab)
     good = on(lab, "vip-a")
     lab.plane.show(good.replace(CLUSTER, [unbuildable("vip-a")]))
-    wait_for("the relay to have it", lambda: lab.wanted()["vip-a"] is not good.of(CLUSTER)["vip-a"])
+    until("the relay to have it", lambda: lab.wanted()["vip-a"] is not good.of(CLUSTER)["vip-a"])
     lab.settled()
     assert lab.wanted() == good.of(CLUSTER)
     assert "EDS" in lab.plane.rejected()["vip-a"]
@@ -102,7 +103,7 @@ def test_a_change_while_envoy_is_away_is_acknowledged_once_it_is_back(lab: Relay
     two_upstreams(lab)
     lab.sidecar.stop()
     lab.plane.show(on(lab, "vip-b"))
-    wait_for("the relay to have the cluster", lambda: "vip-b" in lab.wanted())
+    until("the relay to have the cluster", lambda: "vip-b" in lab.wanted())
     assert lab.plane.unsynced() != ()
     lab.sidecar.start()
     lab.settled()
@@ -117,10 +118,10 @@ def test_a_relay_that_starts_again_sends_an_envoy_that_ran_on_nothing(lab: Relay
         lab.stop_relay()
         if not kept:
             lab.state = None
-        wait_for("the control plane to notice", lambda: lab.plane.stream() is None)
+        until("the control plane to notice", lambda: lab.plane.stream() is None)
         assert lab.plane.left == [], "it says goodbye, and its Envoy takes requests"
         lab.start_relay()
-        wait_for("the sidecar to come back", lambda: lab.plane.unsynced() == (), 60)
+        until("the sidecar to come back", lambda: lab.plane.unsynced() == (), 60)
         assert lab.stats(*UPDATES) == before
         lab.plane.settle(on(lab, "vip-b"))
     assert failures(counts) == {}
@@ -133,7 +134,7 @@ def test_endpoints_change_while_a_cluster_warms(lab: RelayLab) -> None:
     two_upstreams(lab)
     moved = lab.world({KEY: "vip-a", OTHER: "vip-a"}, {"vip-a": ("vip-b",)})
     lab.plane.show(with_cluster(moved, unbuildable("poison")))
-    wait_for("the requests to go to the other host", lambda: lab.call(KEY).text == "vip-b")
+    until("the requests to go to the other host", lambda: lab.call(KEY).text == "vip-b")
     lab.settled()
     stream = lab.plane.stream()
     assert stream is not None

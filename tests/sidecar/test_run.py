@@ -16,8 +16,9 @@ import pytest
 from controlplane.cli.processes import free_ports
 from lightbulb.sidecar.process import SidecarFailed, check_free
 from lightbulb.sidecar.run import starting_elsewhere
-from tests.envoy.lab import SECONDS, Lab, Upstream, wait_for
+from tests.envoy.lab import SECONDS, Lab, Upstream
 from tests.sidecar.lab import KEY, on
+from tests.waiting import until
 
 pytestmark = pytest.mark.envoy
 
@@ -69,7 +70,7 @@ class Tree:
     def close(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.end(signal.SIGKILL)
-            wait_for("Envoy to end, too", self.gone)
+            until("Envoy to end, too", self.gone)
 
 
 class Slow(Upstream):
@@ -107,7 +108,7 @@ def running(plain_lab: Lab, tree: Tree) -> Tree:
     plain_lab.upstream("vip-a")
     plain_lab.plane.snapshot = on(plain_lab, "vip-a")
     tree.start()
-    wait_for("the sidecar to be synced", lambda: plain_lab.plane.unsynced() == ())
+    until("the sidecar to be synced", lambda: plain_lab.plane.unsynced() == ())
     return tree
 
 
@@ -130,7 +131,7 @@ def test_it_says_goodbye_once_envoy_has_ended(plain_lab: Lab, running: Tree) -> 
 
 def test_a_killed_one_says_nothing(plain_lab: Lab, running: Tree) -> None:
     running.end(signal.SIGKILL)
-    wait_for("the end of its stream", lambda: plain_lab.plane.stream() is None)
+    until("the end of its stream", lambda: plain_lab.plane.stream() is None)
     assert plain_lab.plane.left == []
 
 
@@ -141,7 +142,7 @@ def test_requests_under_way_end_before_envoy_does(plain_lab: Lab, running: Tree)
         answer = pool.submit(plain_lab.call, KEY, seconds=SECONDS)
         assert slow.asked.wait(SECONDS)
         running.process.send_signal(signal.SIGTERM)
-        wait_for("the command to drain", lambda: running.said("draining"))
+        until("the command to drain", lambda: running.said("draining"))
         assert running.process.poll() is None
         slow.may_answer.set()
         assert answer.result().text == "vip-b"
@@ -156,12 +157,12 @@ def test_envoys_end_is_the_commands_end_with_its_code(running: Tree) -> None:
 def test_envoy_doesnt_outlive_a_command_that_is_killed_and_the_next_one_starts_from_disk(
     plain_lab: Lab, running: Tree
 ) -> None:
-    wait_for("the state to be kept", running.kept)
+    until("the state to be kept", running.kept)
     plain_lab.plane.stop()
     running.end(signal.SIGKILL)
-    wait_for("Envoy to end, too", running.gone)
+    until("Envoy to end, too", running.gone)
     running.start()
-    wait_for("it to answer from disk", lambda: plain_lab.call(KEY).text == "vip-a")
+    until("it to answer from disk", lambda: plain_lab.call(KEY).text == "vip-a")
 
 
 def test_a_replica_that_is_down_is_passed_over(plain_lab: Lab, tree: Tree) -> None:
@@ -169,7 +170,7 @@ def test_a_replica_that_is_down_is_passed_over(plain_lab: Lab, tree: Tree) -> No
     plain_lab.plane.snapshot = on(plain_lab, "vip-a")
     (down,) = free_ports(1)
     tree.start(f"127.0.0.1:{down},127.0.0.1:{plain_lab.plane.port}")
-    wait_for("the sidecar to be synced", lambda: plain_lab.plane.unsynced() == ())
+    until("the sidecar to be synced", lambda: plain_lab.plane.unsynced() == ())
     assert plain_lab.call(KEY).text == "vip-a"
 
 
@@ -189,8 +190,8 @@ def test_a_folder_for_state_that_cant_be_made_is_said_and_changes_nothing(plain_
     tree.state.touch()
     tree.state /= "below-a-file"
     tree.start()
-    wait_for("the sidecar to be synced", lambda: plain_lab.plane.unsynced() == ())
-    wait_for("it to be said", lambda: tree.said("can't be written"))
+    until("the sidecar to be synced", lambda: plain_lab.plane.unsynced() == ())
+    until("it to be said", lambda: tree.said("can't be written"))
     assert plain_lab.call(KEY).text == "vip-a"
     assert tree.end(signal.SIGTERM) == 0
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.store.places import CLUSTER
-from tests.store.redis_server import DURABLE, RedisServer, until
+from tests.store.redis_server import DURABLE, RedisServer
+from tests.waiting import until
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,26 +7,17 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 from controlplane.cli.processes import free_ports
 from controlplane.cli.redis import find_redis
+from tests.waiting import until
 
 SECONDS = 60.0
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 """Options of a server that keeps every commit that it acknowledged."""
-
-
-def until(what: str, condition: Callable[[], object], seconds: float = SECONDS) -> None:
-    """Return when `condition` holds; fail, saying what was waited for, when it doesn't in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
-        time.sleep(0.002)
 
 
 CLUSTERED, BUS = "--cluster-enabled", 10_000

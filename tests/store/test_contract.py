@@ -26,7 +26,8 @@ from controlplane.store.contract import (
 )
 from tests.store.places import LONG, Place, entry, event, step
 from tests.store.racer import race
-from tests.store.redis_server import SECONDS, until
+from tests.store.redis_server import SECONDS
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 

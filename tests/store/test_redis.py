@@ -14,7 +14,8 @@ from controlplane.store.redis_link import MAX_CONNECTIONS
 from tests.store.flaky_proxy import FlakyProxy, Moment
 from tests.store.places import CLUSTER, LONG, entry, event, opened_redis, step
 from tests.store.racer import race
-from tests.store.redis_server import DURABLE, SECONDS, RedisServer, until
+from tests.store.redis_server import DURABLE, SECONDS, RedisServer
+from tests.waiting import until
 
 SHORT = 0.5
 """A timeout for servers that won't answer."""

@@ -12,7 +12,8 @@ import pytest
 from controlplane.store.contract import Store, Unreachable
 from tests.store.places import LONG, opened_redis, step
 from tests.store.redis_pair import RedisPair, redis_pair
-from tests.store.redis_server import SECONDS, RedisServer, until
+from tests.store.redis_server import SECONDS, RedisServer
+from tests.waiting import until
 
 NAME = "redis.test"
 THREADS = 8

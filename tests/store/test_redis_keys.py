@@ -10,7 +10,8 @@ from controlplane.store.contract import Corrupt, Head, Store, Unreachable, Wrong
 from controlplane.store.redis import RedisStore
 from tests.store.places import CLUSTER, LONG, RedisPlace, entry, event, opened_redis, step
 from tests.store.racer import race
-from tests.store.redis_server import CLUSTERED, RedisServer, until
+from tests.store.redis_server import CLUSTERED, RedisServer
+from tests.waiting import until
 
 
 class TestContents:

@@ -11,7 +11,8 @@ from controlplane.store.contract import Store, Unreachable
 from controlplane.store.open import open_store
 from controlplane.store.sentinel_url import sentinel_url
 from tests.store.places import CLUSTER, opened_redis, step
-from tests.store.redis_server import RedisServer, until
+from tests.store.redis_server import RedisServer
+from tests.waiting import until
 
 SERVICE = "lightbulb"
 LINK = ("--masteruser", "link", "--masterauth", "secret")

@@ -10,7 +10,8 @@ import pytest
 
 from controlplane.store.contract import Conflict, Corrupt, Fenced, Store, StoreError, Unreachable, WrongStore
 from tests.store.places import CLUSTER, LONG, Place, event, step
-from tests.store.redis_server import SECONDS, until
+from tests.store.redis_server import SECONDS
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
