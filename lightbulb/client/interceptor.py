@@ -93,15 +93,7 @@ class RoutingInterceptor(grpc.UnaryUnaryClientInterceptor, grpc.StreamStreamClie
                 route.objective, route.context, override_model=route.override_model, timeout=timeout
             )
             deadline.promise(answer)
-            routed_details = Details(
-                method=details.method,
-                timeout=deadline.left(),
-                metadata=(*(details.metadata or ()), (ROUTING_KEY_HEADER, answer.routing_key)),
-                credentials=details.credentials,
-                wait_for_ready=getattr(details, "wait_for_ready", None),
-                compression=getattr(details, "compression", None),
-            )
-            return continuation(routed_details, enrich(request, answer, route.context))
+            return continuation(_routed(details, answer, deadline), enrich(request, answer, route.context))
 
         def go_again(refused: Any) -> Any:
             if deadline.is_over():
@@ -127,15 +119,7 @@ class RoutingInterceptor(grpc.UnaryUnaryClientInterceptor, grpc.StreamStreamClie
         answer = self._resolve(
             route.objective, route.context, override_model=route.override_model, timeout=details.timeout
         )
-        routed_details = Details(
-            method=details.method,
-            timeout=deadline.left(),
-            metadata=(*(details.metadata or ()), (ROUTING_KEY_HEADER, answer.routing_key)),
-            credentials=details.credentials,
-            wait_for_ready=getattr(details, "wait_for_ready", None),
-            compression=getattr(details, "compression", None),
-        )
-        return continuation(routed_details, _enriched(request_iterator, answer, route))
+        return continuation(_routed(details, answer, deadline), _enriched(request_iterator, answer, route))
 
 
 class AsyncRoutingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
@@ -164,14 +148,7 @@ class AsyncRoutingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
                 route.objective, route.context, override_model=route.override_model, timeout=seconds
             )
             deadline.promise(answer)
-            metadata = (*(details.metadata or ()), (ROUTING_KEY_HEADER, answer.routing_key))
-            routed_details = grpc.aio.ClientCallDetails(
-                method=details.method,
-                timeout=deadline.left(),
-                metadata=grpc.aio.Metadata(*metadata),
-                credentials=details.credentials,
-                wait_for_ready=details.wait_for_ready,
-            )
+            routed_details = _routed_aio(details, answer, deadline)
             return await continuation(routed_details, enrich(request, answer, route.context))
 
         call = await go(self._resolve, details.timeout)
@@ -198,15 +175,35 @@ class AsyncStreamRoutingInterceptor(grpc.aio.StreamStreamClientInterceptor):
         answer = await self._resolve(
             route.objective, route.context, override_model=route.override_model, timeout=details.timeout
         )
-        metadata = (*(details.metadata or ()), (ROUTING_KEY_HEADER, answer.routing_key))
-        routed_details = grpc.aio.ClientCallDetails(
-            method=details.method,
-            timeout=deadline.left(),
-            metadata=grpc.aio.Metadata(*metadata),
-            credentials=details.credentials,
-            wait_for_ready=details.wait_for_ready,
-        )
+        routed_details = _routed_aio(details, answer, deadline)
         return await continuation(routed_details, _enriched_async(request_iterator, answer, route))
+
+
+def _routed(details: Any, answer: Answer, deadline: Deadline) -> Details:
+    """Return the details of a call with its routing key, and what is left of its time."""
+    return Details(
+        method=details.method,
+        timeout=deadline.left(),
+        metadata=_with_key(details.metadata, answer),
+        credentials=details.credentials,
+        wait_for_ready=getattr(details, "wait_for_ready", None),
+        compression=getattr(details, "compression", None),
+    )
+
+
+def _routed_aio(details: Any, answer: Answer, deadline: Deadline) -> grpc.aio.ClientCallDetails:
+    """Return the same for grpc.aio."""
+    return grpc.aio.ClientCallDetails(
+        method=details.method,
+        timeout=deadline.left(),
+        metadata=grpc.aio.Metadata(*_with_key(details.metadata, answer)),
+        credentials=details.credentials,
+        wait_for_ready=details.wait_for_ready,
+    )
+
+
+def _with_key(metadata: Any, answer: Answer) -> tuple[Any, ...]:
+    return (*(metadata or ()), (ROUTING_KEY_HEADER, answer.routing_key))
 
 
 def _enriched(requests: Iterable[Any], answer: Answer, route: Route) -> Iterator[Any]:
