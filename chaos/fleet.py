@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -18,6 +19,8 @@ from controlplane.cli.processes import Processes, free_ports
 from controlplane.cli.redis import redis_command
 from controlplane.cli.system import System
 from controlplane.model import Shard
+from controlplane.store.contract import Store
+from controlplane.store.open import open_store
 from lightbulb.sidecar.process import is_ready
 
 HOSTS = 4
@@ -154,6 +157,16 @@ class Fleet:
             process.send_signal(number)
         else:
             os.killpg(process.pid, number)
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """Give the control planes' store, of its own connection."""
+        assert self.layout.redis is not None
+        store = open_store(f"redis://{self.layout.redis}", "default")
+        try:
+            yield store
+        finally:
+            store.close()
 
     def ended(self) -> list[str]:
         """Return the parts that don't run."""

@@ -109,7 +109,7 @@ def strike_pair(it: Teams, fault: Fault, moments: tuple[str, str], middles: Midd
     """Break something while two tenants are each in a phase; mend it, and see both get there."""
     pace, first, second = it.made.fleet.pace, it.teams[-2], it.teams[-1]
     it.adopt()
-    mark = it.taken()
+    mark = it.made.taken()
     hit = _meet(it, (first, second), moments, middles)
     begin = time.time()
     mend = fault.strike(it.made.fleet, first.plane)
@@ -129,7 +129,7 @@ def strike_pair(it: Teams, fault: Fault, moments: tuple[str, str], middles: Midd
     except (NotInTime, OthersChanged, grpc.RpcError) as error:
         became = str(error)
     it.share()
-    found = it.since(mark)
+    found = it.made.since(mark)
     rules = it.sources.rules_of(each.generation for each in found)
     return Row(
         fault=fault.name,

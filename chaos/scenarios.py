@@ -51,14 +51,13 @@ class Row:
     expected: str = "active"
     """What was to become of the publish."""
     converged: float | None
+    must_fail: bool = False
+    """It does what must go wrong: that shows that the harness sees it."""
 
     @property
     def when(self) -> str:
         """The moment, and what was hit when that was another one."""
         return f"{self.moment} (hit {self.hit})" if self.hit not in {"", self.moment} else self.moment
-
-    must_fail: bool = False
-    """It does what must go wrong: that shows that the harness sees it."""
 
     @property
     def outcome(self) -> str:

@@ -12,18 +12,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count as numbers
-from pathlib import Path
 
 import grpc
 
 from chaos.fleet import NotInTime, wait_for
-from chaos.load import Outcome
 from chaos.plane import Plane
 from chaos.scenarios import CONVERGE_SECONDS, Row, Stage, under_load
 from chaos.tenants import TENANTS
-from chaos.verdict import judge, lines_since, outcomes
+from chaos.verdict import judge
 from chaos.workspaces import objectives_of, platform_variant, tenant_variant, without_fleet
 from controlplane.cli.expectation import Expectations
 from controlplane.model import PLATFORM, Workspace
@@ -31,7 +29,6 @@ from controlplane.planning.plan import make_plan
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import content_hash
 from controlplane.store.contract import Store
-from controlplane.store.open import open_store
 from lightbulb.v1 import control_plane_pb2 as pb
 
 MOVES = 0.12
@@ -151,19 +148,12 @@ class Sources:
 
 @dataclass
 class Teams:
-    """A stage on which four tenants are, and load on what all of them have."""
+    """Four tenants on a stage, `made`, whose load is on what all of them have."""
 
     made: Stage
     teams: tuple[Team, ...]
     platform: Plane
-    load: Path
     sources: Sources
-
-    def taken(self) -> int:
-        return self.load.stat().st_size
-
-    def since(self, mark: int) -> list[Outcome]:
-        return outcomes(lines_since(self.load, mark))
 
     def adopt(self) -> None:
         """Take what is active now for what was asked for, whoever did."""
@@ -202,9 +192,7 @@ def teams(made: Stage) -> Iterator[Teams]:
     platform = Plane(made.fleet, tenant=PLATFORM)
     platform.publish_files(platform_variant(TENANTS, made.dice))
     made.plane.fleetless = True
-    assert made.fleet.layout.redis is not None
-    store = open_store(f"redis://{made.fleet.layout.redis}", "default")
-    try:
+    with made.fleet.store() as store:
         sources = Sources(store)
         found = tuple(
             Team(Plane(made.fleet, tenant=tenant), random.Random(made.dice.random()), sources)
@@ -212,21 +200,19 @@ def teams(made: Stage) -> Iterator[Teams]:
         )
         for team in found:
             team.publish()
-        load = made.fleet.folder / "load-of-teams.jsonl"
+        own = replace(made, load=made.fleet.folder / "load-of-teams.jsonl")
         objectives = [name for tenant in TENANTS for name in objectives_of(tenant)]
-        with under_load(made.fleet, load, *objectives):
-            it = Teams(made, found, platform, load, sources)
-            wait_for("requests of the teams'", lambda: len(it.since(0)) >= 50, CONVERGE_SECONDS)
+        with under_load(own.fleet, own.load, *objectives):
+            it = Teams(own, found, platform, sources)
+            own.wait_for_requests(50)
             it.share()
             yield it
-    finally:
-        store.close()
 
 
 def at_once(it: Teams, count: int) -> Row:
     """Let four tenants publish, roll back and pin at once, while the platform moves them."""
     it.adopt()
-    mark = it.taken()
+    mark = it.made.taken()
     turns = numbers()
     with ThreadPoolExecutor(len(it.teams)) as pool:
         working = [pool.submit(_work, it, team, turns, count) for team in it.teams]
@@ -240,7 +226,7 @@ def at_once(it: Teams, count: int) -> Row:
     except (NotInTime, OthersChanged) as error:
         wrong.append(str(error))
     it.share()
-    found = it.since(mark)
+    found = it.made.since(mark)
     return Row(
         fault="four tenants at once",
         moment=f"{count} at random",

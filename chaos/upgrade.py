@@ -19,7 +19,6 @@ from chaos.scenarios import CONVERGE_SECONDS, Row, Stage
 from chaos.verdict import judge
 from controlplane.cli.expectation import Expectations
 from controlplane.replica.archive import Archive
-from controlplane.store.open import open_store
 
 BEFORE = "ea2d259469f0812cdf8437f5123b22173e1fb767"
 """The last commit before there were tenants."""
@@ -80,20 +79,19 @@ def refuses_newer(made: Stage, before: Path) -> Row:
     """Start the release before on a store with several tenants: it names that, and writes nothing."""
     mark, fleet, began = made.taken(), made.fleet, time.monotonic()
     name, said = PLANES[0], fleet.folder / f"{PLANES[0]}.log"
-    assert fleet.layout.redis is not None
-    store = open_store(f"redis://{fleet.layout.redis}", "default")
     own = fleet.parts[name].command
     wrong, converged = "active", None
     try:
         for each in PLANES:
             _end(fleet, each)
-        head, from_here = store.head(), said.stat().st_size
-        fleet.parts[name].command = of_release(own, before)
-        fleet.start(name)
-        wait_for("it to refuse", lambda: REFUSAL in said.read_text()[from_here:], CONVERGE_SECONDS)
-        made.wait_for_requests(100)  # which its consumers answer from what they have
-        if store.head() != head:
-            wrong = f"the head was {head.version}, and is {store.head().version}"
+        with fleet.store() as store:
+            head, from_here = store.head(), said.stat().st_size
+            fleet.parts[name].command = of_release(own, before)
+            fleet.start(name)
+            wait_for("it to refuse", lambda: REFUSAL in said.read_text()[from_here:], CONVERGE_SECONDS)
+            made.wait_for_requests(100)  # which its consumers answer from what they have
+            if store.head() != head:
+                wrong = f"the head was {head.version}, and is {store.head().version}"
         fleet.kill(name)
         fleet.parts[name].command = own
         for each in PLANES:
@@ -101,8 +99,6 @@ def refuses_newer(made: Stage, before: Path) -> Row:
         converged = made.settle(made.plane.publish(made.variant())) and time.monotonic() - began
     except NotInTime as error:
         wrong = str(error)
-    finally:
-        store.close()
     return Row(
         fault="the release before on a store of several tenants",
         moment="settled",
@@ -117,12 +113,9 @@ def _as_stored(fleet: Fleet) -> dict[int, Expectations]:
 
     To some rules, a shift's say, another release gives another salt.
     """
-    store = open_store(f"redis://{fleet.layout.redis}", "default")
-    try:
+    with fleet.store() as store:
         archive = Archive(store)
         return {each.number: Expectations(archive.read(each.number).plan) for each in store.log()}
-    finally:
-        store.close()
 
 
 def _publish(made: Stage) -> list[str]:
