@@ -6,7 +6,8 @@ from itertools import islice
 
 from lightbulb.model import RequestContext
 from lightbulb.rpc.answer import Query
-from lightbulb.rpc.messages import MAX_BATCH, batch_to_proto, request_to_proto
+from lightbulb.rpc.messages import MAX_BATCH, request_to_proto
+from lightbulb.v1 import lightbulb_pb2 as pb
 
 USERS = 512
 RANKING, FRAUD = "ContinueWatchingRanking", "PaymentFraudDetection"
@@ -48,5 +49,6 @@ def batch_bodies(size: int) -> list[bytes]:
     assert size <= MAX_BATCH
     waiting, bodies = iter(queries()), []
     while batch := tuple(islice(waiting, size)):
-        bodies.append(batch_to_proto(batch, CLIENT).SerializeToString())
+        request = pb.BatchResolveRequest(requests=(request_to_proto(query, CLIENT) for query in batch))
+        bodies.append(request.SerializeToString())
     return bodies

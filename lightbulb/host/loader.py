@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -171,8 +170,6 @@ class Loader:
 
 def _told(attempt: _Attempt, now: float) -> ModelLoad:
     fraction, text = attempt.supplies.progress.told
-    if fraction is not None and not math.isfinite(fraction):
-        fraction = None
     line = brief(text, MAX_TEXT)
     return ModelLoad(model=attempt.model, seconds=now - attempt.since, fraction=fraction, text=line)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from types import MappingProxyType
 
@@ -150,15 +150,3 @@ def _compile_texts(name: str, wanted: frozenset[Value], *, fixed: bool, negate: 
     if negate:
         return lambda context: context.attributes.get(name) not in wanted
     return lambda context: context.attributes.get(name) in wanted
-
-
-def attributes_of(condition: Condition) -> Iterator[str]:
-    """Yield the attributes that a condition compares, in the order written, with repeats."""
-    match condition:
-        case All(conditions) | AnyOf(conditions):
-            for inner in conditions:
-                yield from attributes_of(inner)
-        case Not(inner):
-            yield from attributes_of(inner)
-        case Comparison():
-            yield condition.attribute

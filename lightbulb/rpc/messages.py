@@ -5,7 +5,7 @@ What comes in is checked here, once, against the limits below.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -172,13 +172,8 @@ def request_to_proto(query: Query, client: str, sidecar: str = "") -> pb.Resolve
             explain=query.explain,
             sidecar=query.sidecar or sidecar,
         )
-    except (TypeError, ValueError) as error:  # from protobuf: an int beyond 64 bits, None, half a surrogate
+    except (TypeError, ValueError) as error:  # from protobuf: a cell beyond 32 bits, say
         raise InvalidContext(f"context can't be written: {error}", path="context") from error
-
-
-def batch_to_proto(queries: Sequence[Query], client: str, sidecar: str = "") -> pb.BatchResolveRequest:
-    """Return the wire form of up to MAX_BATCH queries; raise InvalidContext."""
-    return pb.BatchResolveRequest(requests=(request_to_proto(query, client, sidecar) for query in queries))
 
 
 def answer_to_proto(answer: Answer) -> pb.ResolveResponse:

@@ -36,7 +36,7 @@ from lightbulb.resolution import codec
 from lightbulb.resolution.codec import Malformed
 from lightbulb.resolution.resolve import OverrideNotPermitted, Resolver
 from lightbulb.rpc.answer import Query
-from lightbulb.rpc.messages import answer_to_proto, batch_to_proto, request_to_proto
+from lightbulb.rpc.messages import answer_to_proto, request_to_proto
 from lightbulb.service.responder import Responder
 from lightbulb.tables.feed import Tables, Timeline
 from lightbulb.v1 import lightbulb_pb2 as pb
@@ -225,7 +225,8 @@ def _resolving() -> Iterator[Decoder]:
         Query(objective="Nobody", context=CONTEXTS[1]),
     ]
     alone = [request_to_proto(query, "lab", "late").SerializeToString() for query in queries]
-    batch = batch_to_proto(queries, "lab").SerializeToString()
+    requests = [request_to_proto(query, "lab") for query in queries]
+    batch = pb.BatchResolveRequest(requests=requests).SerializeToString()
     answers = tuple(map(respond.resolve, alone[:3]))
     yield Decoder(
         name="resolve-request", samples=tuple(alone), read=refusing(respond.resolve, LightbulbError)

@@ -23,7 +23,7 @@ from lightbulb.model import (
 )
 from lightbulb.resolution import patterns
 from lightbulb.resolution.bad_value import BadValue
-from lightbulb.resolution.conditions import attributes_of, compile_condition, compile_segments
+from lightbulb.resolution.conditions import compile_condition, compile_segments
 from lightbulb.resolution.dates import instant
 from lightbulb.resolution.operators import OPERATORS, Kind, Takes
 from lightbulb.resolution.overlap import apart, disjoint, possible, possible_segments
@@ -324,8 +324,3 @@ def test_segments_and_users_exclude_each_other_visibly(
 def test_a_condition_on_a_segment_that_isnt_there_is_refused() -> None:
     with pytest.raises(ValueError, match="there is no segment s"):
         compile_condition(IN)
-
-
-def test_attributes_are_found_wherever_they_stand() -> None:
-    condition = All((isin("a", 1), Not(AnyOf((isin("b", 1), compare("c", Operator.EXISTS))))))
-    assert list(attributes_of(condition)) == ["a", "b", "c"]
