@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.status import Status
 
 from bench import show
-from bench.machine import allow_many_sockets
 from bench.result import Report
 from bench.run import run, write, write_document
 from bench.suite import BENCHMARKS
+from lightbulb.open_files import raise_limit
 from lightbulb.signals import exiting_at_signals
 
 WIDTH = 140
@@ -35,7 +35,7 @@ WIDTH = 140
 @click.option("--write-docs", is_flag=True, help="Also put the figures into docs/benchmarks.md.")
 def main(names: tuple[str, ...], folder: Path, *, quick: bool, write_docs: bool) -> None:
     """Measure contestants side by side, and print their ratios. Without a NAME: all of them."""
-    allow_many_sockets()  # which every process that is started inherits
+    raise_limit()  # which every process that is started inherits
     # so that no child is left behind
     click.get_current_context().with_resource(exiting_at_signals())
     failures: list[str] = []

@@ -17,7 +17,7 @@ from typing import Any
 
 import grpc
 
-from bench.contest import Setting
+from bench.contest import Costs, Setting
 from bench.machine import cpu_seconds, pinned, resident_bytes
 from bench.worker import Worker
 from bench.workspace import shards_of
@@ -146,17 +146,25 @@ class Deployment:
             do="publish", pid=self.pid, models=self.size.models, revision=self._revision, tenant=tenant
         )
 
-    def publish_all(self, tenants: Sequence[str]) -> dict[str, Any]:
-        """Publish for many tenants at once; see bench.parts.lightbulbs.
+    def costs_of_publish(self, tenant: str = "") -> Costs:
+        """Publish, and return what that cost whom."""
+        self.sent()
+        spent = self.publish(tenant)
+        return {
+            "CPU": spent["CPU"],
+            "time": spent["time"],
+            "CPU afterwards": spent["CPU afterwards"],
+            "time until accepted": spent["time until accepted"],
+            "bytes a sidecar": self.sent()["bytes"] / self.size.sidecars,
+        }
 
-        "anew" is how often the unluckiest of them was decided anew.
-        """
+    def publish_all(self, tenants: Sequence[str]) -> int:
+        """Publish for many tenants at once; return how often the unluckiest of them was decided anew."""
         self._revision += 1
         logged = self._log.stat().st_size
-        spent = self._lightbulbs.ask(
+        self._lightbulbs.ask(
             ALL_SECONDS,
             do="publish all",
-            pid=self.pid,
             models=self.size.models,
             revision=self._revision,
             tenants=tenants,
@@ -164,7 +172,7 @@ class Deployment:
         with self._log.open() as log:
             log.seek(logged)
             again = Counter(found[1] for line in log if (found := _DECIDED_ANEW.search(line)) is not None)
-        return {**spent, "anew": max(again.values(), default=0)}
+        return max(again.values(), default=0)
 
     def publish_platform(self) -> None:
         """Say which tenants there are, and on which shards."""

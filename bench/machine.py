@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import resource
 import threading
 import time
 from bisect import bisect_left
@@ -95,12 +94,6 @@ class Meter:
     def _read_for_ever(self) -> None:
         while not self._end.wait(self.PAUSE_SECONDS):
             self._read()
-
-
-def allow_many_sockets() -> None:
-    """Let this process open as many as the system lets it."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def describe() -> Mapping[str, str]:

@@ -18,25 +18,16 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from bench.machine import allow_many_sockets
 from bench.worker import answer_async
 from bench.world import objective
 from lightbulb.ads.client.subscriber import CHANNEL_OPTIONS
 from lightbulb.ads.messages import WILDCARD, DeltaRequest
-from lightbulb.ads.values import (
-    CLUSTER,
-    ENDPOINTS,
-    LISTENER,
-    ROUTE,
-    SCOPED_ROUTE,
-    STAMP,
-    TAKES_OBJECTIVES,
-    Node,
-)
+from lightbulb.ads.values import ENDPOINTS, ROUTE, STAMP, TAKES_OBJECTIVES, Node
 from lightbulb.ads.wire import DELTA_METHOD, SERVICE, encode_delta_request
 from lightbulb.discovery import discovery_pb2
+from lightbulb.open_files import raise_limit
+from lightbulb.sidecar.holdings import TYPES
 
-TYPES = (CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE)
 """In the order in which Envoy asks for them, over some round trips."""
 
 Asks = Mapping[str, tuple[str, ...]]
@@ -247,7 +238,7 @@ def by_name(vips: list[str], objectives: int) -> Asks:
 
 
 async def main() -> None:
-    allow_many_sockets()
+    raise_limit()
     fleet = Fleet()
 
     async def handle(*, do: str, **how: Any) -> dict[str, Any]:
@@ -255,13 +246,7 @@ async def main() -> None:
             asks = by_name(how["vips"], how["objectives"])
             fleet.connect(how["target"], how["world"], how["sidecars"], asks)
         elif do == "connect":
-            fleet.connect(
-                how["target"],
-                how.get("prefix", "sidecar"),
-                how["sidecars"],
-                warm=how["warm"],
-                parts=how["parts"],
-            )
+            fleet.connect(how["target"], "sidecar", how["sidecars"], warm=how["warm"], parts=how["parts"])
         return fleet.take_counts() if do == "count" else {}
 
     await answer_async(handle)

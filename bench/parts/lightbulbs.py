@@ -13,7 +13,7 @@ from typing import Any
 
 import grpc.aio
 
-from bench.machine import Meter, allow_many_sockets, cpu_seconds
+from bench.machine import Meter, cpu_seconds
 from bench.parts.hosts import LONGEST_PAUSE
 from bench.worker import answer_async
 from bench.workspace import make_platform, make_workspace
@@ -21,6 +21,7 @@ from controlplane.model import PLATFORM, Workspace
 from lightbulb.ads.client.subscriber import Backoff, Subscriber, Update
 from lightbulb.ads.values import ACTIVE_GENERATION, TENANTS, Node
 from lightbulb.model import DEFAULT_TENANT
+from lightbulb.open_files import raise_limit
 from lightbulb.tables.feed import AFRESH, NO_ACTIVE, TYPES, Feed
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
@@ -96,17 +97,15 @@ class Lightbulbs:
             raise Unexpected(f"publish: {answer}")
         return {}
 
-    async def publish_all(self, pid: int, models: int, revision: int, tenants: list[str]) -> dict[str, Any]:
-        """Publish for every tenant at once; return the seconds until the last is active, and the CPU time.
+    async def publish_all(self, models: int, revision: int, tenants: list[str]) -> dict[str, Any]:
+        """Publish for every tenant at once; return once nothing is left to be done.
 
-        One that is refused for haste tries again, and `refused` counts that.
+        One that is refused for haste tries again.
         """
-        refused, began, cpu = 0, time.time(), cpu_seconds(pid)
         async with grpc.aio.insecure_channel(self._target, options=OPTIONS) as channel:
             stub = pb_grpc.ControlPlaneStub(channel)
 
             async def publish(tenant: str) -> int:
-                nonlocal refused
                 request = _request(make_workspace(models, revision, tenant), tenant)
                 while True:
                     try:
@@ -114,7 +113,6 @@ class Lightbulbs:
                     except grpc.aio.AioRpcError as error:
                         if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
                             raise
-                        refused += 1
                         await asyncio.sleep(LOOK_SECONDS)
                         continue
                     if answer.problems or answer.unchanged:
@@ -124,10 +122,9 @@ class Lightbulbs:
             numbers = await asyncio.gather(*map(publish, tenants))
             for tenant, number in zip(tenants, numbers, strict=True):
                 await self._all_at(number, tenant)
-            took = time.time() - began
             for number in numbers:
                 await _settled(stub, number)
-        return {"time": took, "CPU": cpu_seconds(pid) - cpu, "refused": refused}
+        return {}
 
     async def roll_back(self, pid: int, times: int) -> dict[str, Any]:
         """Roll back and forth, `times` times, each once the process `pid` is at rest.
@@ -225,7 +222,7 @@ async def _settled(stub: pb_grpc.ControlPlaneStub, generation: int) -> float:
 
 async def main() -> None:
     logging.disable(logging.WARNING)  # that the control plane isn't there yet
-    allow_many_sockets()
+    raise_limit()
     lightbulbs = Lightbulbs()
 
     async def handle(*, do: str, **how: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc.aio
 
-from bench.machine import allow_many_sockets, cpu_seconds
+from bench.machine import cpu_seconds
 from bench.worker import answer_async
 from bench.world import make_world
 from controlplane.replica.replica import GATHER_SECONDS
@@ -20,6 +20,7 @@ from controlplane.xds.nodes import SidecarNode, identify
 from lightbulb.ads.server.server import SERVER_OPTIONS, AdsServer
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.values import LISTENER, LISTENER_NAME, Node
+from lightbulb.open_files import raise_limit
 from lightbulb.rpc.listen import listen
 
 SETTLE_SECONDS = 90.0
@@ -84,7 +85,7 @@ def world_of(node: Node) -> str:
 
 
 async def main() -> None:
-    allow_many_sockets()
+    raise_limit()
     plane, server = Plane(), grpc.aio.server(options=SERVER_OPTIONS)
     plane.ads.add_to(server)
     port = listen(server, "127.0.0.1:0")

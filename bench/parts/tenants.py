@@ -20,18 +20,9 @@ from bench.parts.lightbulbs import Unexpected
 from bench.worker import answer_async
 from bench.workspace import make_workspace
 from lightbulb.ads.client.subscriber import Backoff, Subscriber, Update
-from lightbulb.ads.values import (
-    ACTIVE_GENERATION,
-    CLUSTER,
-    ENDPOINTS,
-    LISTENER,
-    MODEL_ASSIGNMENT,
-    ROUTE,
-    SCOPED_ROUTE,
-    SIDE_BY_SIDE,
-    Node,
-)
+from lightbulb.ads.values import ACTIVE_GENERATION, MODEL_ASSIGNMENT, SIDE_BY_SIDE, TENANTS, Node
 from lightbulb.model import DEFAULT_TENANT
+from lightbulb.sidecar.holdings import TYPES as SIDECAR_TYPES
 from lightbulb.tables.feed import AFRESH, TYPES, Feed
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
@@ -42,10 +33,9 @@ SIDECARS = 10
 LIGHTBULBS = 3
 ASIDE = "aside"
 SECONDS = 120.0
-SIDECAR_TYPES = (CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE)
 
 FLEET = f"shards:\n  - {{name: {SHARD}, vip: vip-0, memory: 128GiB}}\n"
-TENANTS = f"tenants:\n  - {{name: {DEFAULT_TENANT}, owner: home}}\n  - {{name: {ASIDE}, owner: aside}}\n"
+TENANTS_FILE = f"tenants:\n  - {{name: {DEFAULT_TENANT}, owner: home}}\n  - {{name: {ASIDE}, owner: aside}}\n"
 
 
 def workspace_of(tenant: str, revision: int) -> Mapping[str, bytes]:
@@ -85,9 +75,9 @@ class Company:
             node = Node(id=f"sidecar/{number}", metadata={"kind": "sidecar", "listen_port": "8080"})
             self._subscribe(node, SIDECAR_TYPES, self._refuse_routes if number == 0 else _take)
         for number, feed in enumerate(self._feeds):
-            node = Node(id=f"lightbulb/{number}", metadata={"kind": "lightbulb", "tenants": "1"})
+            node = Node(id=f"lightbulb/{number}", metadata={"kind": "lightbulb", TENANTS: "1"})
             self._subscribe(node, TYPES, self._feeding(feed), afresh=AFRESH, opened=feed.open_stream)
-        await self._publish("platform", {"fleet.yaml": FLEET.encode(), "tenants.yaml": TENANTS.encode()})
+        await self._publish("platform", {"fleet.yaml": FLEET.encode(), "tenants.yaml": TENANTS_FILE.encode()})
         for tenant in self._revisions:
             await self.publish(tenant)
             await self._settled(tenant)

@@ -8,10 +8,9 @@ compiling, planning) is compared by itself, and so is what is left to do once it
 from __future__ import annotations
 
 import contextlib
-from functools import partial
 
-from bench.contest import A_SECOND, Contestant, Costs, Setting, alternate
-from bench.deployment import AT_ONCE, Deployment, Size, deployment
+from bench.contest import A_SECOND, Contestant, Setting, alternate
+from bench.deployment import AT_ONCE, Size, deployment
 from bench.result import Comparison
 
 TITLE = "A publish of one changed objective, from accepted to active at the last Lightbulb"
@@ -28,7 +27,7 @@ def run(setting: Setting) -> tuple[Comparison, ...]:
         def contestant(name: str, models: int, *, redis: bool = False) -> Contestant:
             size = Size(models=models, sidecars=sidecars, lightbulbs=LIGHTBULBS)
             made = running.enter_context(deployment(setting, size, policy=AT_ONCE, redis=redis))
-            return Contestant(name=name, measure=partial(_publish, made))
+            return Contestant(name=name, measure=made.costs_of_publish)
 
         contestants = [
             contestant(few, small),
@@ -47,15 +46,3 @@ def run(setting: Setting) -> tuple[Comparison, ...]:
         measured.compare(in_redis, many, "time"),
         measured.compare(in_redis, many, "time until accepted"),
     )
-
-
-def _publish(made: Deployment) -> Costs:
-    made.sent()
-    spent = made.publish()
-    return {
-        "CPU": spent["CPU"],
-        "time": spent["time"],
-        "CPU afterwards": spent["CPU afterwards"],
-        "time until accepted": spent["time until accepted"],
-        "bytes a sidecar": made.sent()["bytes"] / made.size.sidecars,
-    }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from functools import partial
 
-from bench.contest import Contestant, Costs, Measured, Setting, alternate
+from bench.contest import Contestant, Measured, Setting, alternate
 from bench.deployment import AT_ONCE, Deployment, Size, deployment
 from bench.result import Comparison
 
@@ -30,14 +30,14 @@ def run(setting: Setting) -> tuple[Comparison, ...]:
             names = tuple(f"t{number:02}" for number in range(many))
             size = Size(models=models, sidecars=sidecars, lightbulbs=LIGHTBULBS, tenants=names)
             made = running.enter_context(deployment(setting, size, policy=AT_ONCE))
-            return made, Contestant(name=name, measure=partial(_publish, made, names[many // 2]))
+            return made, Contestant(name=name, measure=partial(made.costs_of_publish, names[many // 2]))
 
         _, first = contestant(alone, 1)
         company, second = contestant(among, tenants)
         measured = alternate([first, second], rounds, setting.tell)
         setting.tell("many at once")
-        spent = company.publish_all(company.size.tenants[:AT_A_TIME])
-    together = Measured({among: ({"plans made anew": spent["anew"]},), ONE: ({"plans made anew": 1.0},)})
+        anew = company.publish_all(company.size.tenants[:AT_A_TIME])
+    together = Measured({among: ({"plans made anew": float(anew)},), ONE: ({"plans made anew": 1.0},)})
     return (
         measured.compare(among, alone, "CPU", goal=GOAL_OF_GROWTH),
         measured.compare(among, alone, "time", goal=GOAL_OF_GROWTH),
@@ -46,15 +46,3 @@ def run(setting: Setting) -> tuple[Comparison, ...]:
         measured.compare(among, alone, "time until accepted"),
         together.compare(among, ONE, "plans made anew", unit="", goal=GOAL_OF_ANEW),
     )
-
-
-def _publish(made: Deployment, tenant: str) -> Costs:
-    made.sent()
-    spent = made.publish(tenant)
-    return {
-        "CPU": spent["CPU"],
-        "time": spent["time"],
-        "CPU afterwards": spent["CPU afterwards"],
-        "time until accepted": spent["time until accepted"],
-        "bytes a sidecar": made.sent()["bytes"] / made.size.sidecars,
-    }

@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.contest import A_SECOND, Measured, Setting
 from bench.deployment import AT_ONCE, Size, deployment
 from bench.machine import Meter, cpu_seconds, find_cores, resident_bytes
-from bench.parts.fleet import EVERYTHING, TYPES, Sidecar
+from bench.parts.fleet import EVERYTHING, Sidecar
 from bench.parts.tenants import ASIDE, FLEET, MODELS, workspace_of
 from bench.plot import save
 from bench.result import Report
@@ -21,6 +21,7 @@ from lightbulb.ads.server.snapshot import make_resource
 from lightbulb.ads.values import CLUSTER, STAMP
 from lightbulb.ads.wire import decode_delta_request, encode_delta_response
 from lightbulb.model import DEFAULT_TENANT
+from lightbulb.sidecar.holdings import TYPES
 
 
 def test_a_small_deployment_publishes_rolls_back_and_starts_again_on_its_store(tmp_path: Path) -> None:
