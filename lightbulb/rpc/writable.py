@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightbulb.errors import InvalidContext
+from lightbulb.model import FIXED_ATTRIBUTES
 from lightbulb.rpc.answer import Query
 
 INT64 = range(-(2**63), 2**63)
 SHOWN = 40
 """So many characters of a value are shown."""
 
-_FIELDS = ("user_id", "country", "device", "locale", "surface")
+_FIELDS = ("user_id", *FIXED_ATTRIBUTES)
 _ONE_VALUE = "an attribute is a text, a number, a bool, or a list of them"
 
 

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 LIMITS = SessionLimits(ack_seconds=6.0)
 """Longer than a cluster waits for its endpoints. A cluster that never warms is named after the second
-time-out, before the control ptrack's own 15 s are over."""
+time-out, before the control plane's own 15 s are over."""
 
 LATE_SECONDS = 15.0
 

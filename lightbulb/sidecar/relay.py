@@ -76,7 +76,7 @@ class RelaySettings:
         metadata = self.node.metadata
         kept = f"{self.node.id}@{metadata['listen_address']}:{metadata['listen_port']}"
         takes = [f"{key}={metadata[key]}" for key in (TAKES_OBJECTIVES, TAKES_TENANTS) if key in metadata]
-        return "@".join([kept, *([sha256(",".join(takes).encode()).hexdigest()[:16]] if takes else [])])
+        return f"{kept}@{sha256(','.join(takes).encode()).hexdigest()[:16]}" if takes else kept
 
 
 class Relay:
