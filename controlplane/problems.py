@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from controlplane.model import Location
+from lightbulb.model import Source
+
 MAX_PROBLEMS = 200
 """Problems of a workspace that are told; of the others, how many there are."""
 
@@ -59,6 +62,26 @@ class Problem:
         rule = f" {self.rule}" if self.rule else ""
         kind = "" if self.severity is Severity.ERROR else f" {self.severity.value}"
         return f"{place}{rule}{kind} {self.code}: {self.message}; {self.remedy}"
+
+
+def problem_at(
+    place: Location | Source, code: str, message: str, remedy: str, severity: Severity = Severity.ERROR
+) -> Problem:
+    """Return a problem with what a YAML file defines, or with a rule."""
+    return Problem(
+        file=place.file,
+        line=place.line,
+        rule=place.rule if isinstance(place, Source) else "",
+        code=code,
+        message=message,
+        remedy=remedy,
+        severity=severity,
+    )
+
+
+def warning_at(place: Location | Source, code: str, message: str, remedy: str) -> Problem:
+    """Return a warning about what a YAML file defines, or about a rule."""
+    return problem_at(place, code, message, remedy, Severity.WARNING)
 
 
 class WorkspaceError(Exception):

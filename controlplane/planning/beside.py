@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from controlplane.model import Model, Plan, RuleSet
 from controlplane.planning.plan import plan_on
 from controlplane.planning.routing import targets_by_objective
-from controlplane.problems import Problem, WorkspaceError
+from controlplane.problems import Problem, WorkspaceError, problem_at
 from lightbulb.model import ModelAssignment
 
 Release = tuple[int, ...] | None
@@ -121,13 +121,9 @@ def _taken_objectives(rules: RuleSet, others: Others) -> Iterator[Problem]:
     for objective in rules.objectives:
         tenant = others.objectives.get(objective.name)
         if tenant is not None:
-            yield Problem(
-                file=objective.location.file,
-                line=objective.location.line,
-                code="OBJECTIVE_IN_USE",
-                message=f"objective {objective.name} is tenant {tenant}'s",
-                remedy="choose another name, or have that tenant take it out first",
-            )
+            message = f"objective {objective.name} is tenant {tenant}'s"
+            remedy = "choose another name, or have that tenant take it out first"
+            yield problem_at(objective.location, "OBJECTIVE_IN_USE", message, remedy)
 
 
 def _other_definitions(rules: RuleSet, others: Others) -> Iterator[Problem]:
@@ -135,13 +131,9 @@ def _other_definitions(rules: RuleSet, others: Others) -> Iterator[Problem]:
     for model in rules.models:
         tenant, definition = others.models.get(model.id, ("", ""))
         if tenant and definition != definition_of(model):
-            yield Problem(
-                file=model.location.file,
-                line=model.location.line,
-                code="OTHER_DEFINITION",
-                message=f"tenant {tenant} has {model.id} loaded as {definition}, not {definition_of(model)}",
-                remedy="define it alike, or give it another version",
-            )
+            message = f"tenant {tenant} has {model.id} loaded as {definition}, not {definition_of(model)}"
+            remedy = "define it alike, or give it another version"
+            yield problem_at(model.location, "OTHER_DEFINITION", message, remedy)
 
 
 def _taken_vips(rules: RuleSet, base: Base) -> Iterator[Problem]:
@@ -149,13 +141,9 @@ def _taken_vips(rules: RuleSet, base: Base) -> Iterator[Problem]:
     for shard in rules.shards:
         holder, number = base.vips.get(shard.vip, (shard.name, 0))
         if holder != shard.name:
-            yield Problem(
-                file=shard.location.file,
-                line=shard.location.line,
-                code="VIP_IN_USE",
-                message=f"VIP {shard.vip} is that of shard {holder} in generation {number}, which is loaded",
-                remedy=f"give shard {shard.name} another VIP, or wait until that generation has left",
-            )
+            message = f"VIP {shard.vip} is that of shard {holder} in generation {number}, which is loaded"
+            remedy = f"give shard {shard.name} another VIP, or wait until that generation has left"
+            yield problem_at(shard.location, "VIP_IN_USE", message, remedy)
 
 
 def _beside(misfit: WorkspaceError, base: Base) -> WorkspaceError:

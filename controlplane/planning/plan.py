@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from controlplane.model import Model, Plan, RoutingRule, RuleSet, ShardAssignment
 from controlplane.planning.placement import Placement, place
-from controlplane.problems import Problem, WorkspaceError
+from controlplane.problems import Problem, WorkspaceError, problem_at
 from lightbulb.model import ModelAssignment, ObjectiveTable, model_id
 
 NOTHING_RESIDENT: Mapping[str, tuple[ModelAssignment, ...]] = MappingProxyType({})
@@ -103,13 +103,9 @@ def _assignment(model: Model) -> ModelAssignment:
 
 def does_not_fit(model: Model, needs: int, largest_free: int) -> Problem:
     """Return the problem with a model that fits nowhere; memory in MiB."""
-    return Problem(
-        file=model.location.file,
-        line=model.location.line,
-        code="DOES_NOT_FIT",
-        message=(
-            f"{model.id} needs {needs} MiB with what it depends on;"
-            f" the most that a shard has left is {largest_free} MiB"
-        ),
-        remedy="add memory or a shard to fleet.yaml, or make it smaller",
+    message = (
+        f"{model.id} needs {needs} MiB with what it depends on;"
+        f" the most that a shard has left is {largest_free} MiB"
     )
+    remedy = "add memory or a shard to fleet.yaml, or make it smaller"
+    return problem_at(model.location, "DOES_NOT_FIT", message, remedy)

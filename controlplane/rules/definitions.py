@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from controlplane.model import NAME, CellWeight, DefinedSegment, Experiment, Model, Objective, Shard, Tenant
 from controlplane.planning.buckets import packed
-from controlplane.problems import Problem, has_errors
+from controlplane.problems import Problem, has_errors, problem_at
 from controlplane.rules.lock_file import LOCK
 from controlplane.rules.locked import with_lock
 from controlplane.rules.loops import find_loops
@@ -372,14 +372,6 @@ def read_shard(file: YamlFile, node: Node) -> tuple[str, Shard]:
     return shard.name, shard
 
 
-def problem_at(
-    value: Objective | Model | Experiment | Shard | DefinedSegment, code: str, message: str, remedy: str
-) -> Problem:
-    """Return a problem with something that a YAML file defines."""
-    location = value.location
-    return Problem(file=location.file, line=location.line, code=code, message=message, remedy=remedy)
-
-
 def _check_fleet(definitions: Definitions, problems: list[Problem]) -> None:
     """Note a fleet without a shard: one cause, whatever number of models it leaves without a place."""
     if definitions.models and not definitions.shards and not definitions.unread["shards"]:
@@ -395,10 +387,14 @@ def _check_dependencies(definitions: Definitions, problems: list[Problem]) -> No
         for needed in model.depends_on:
             if needed not in models and needed.partition("@")[0] not in unread:
                 message = f"{model.id} depends on {needed}, which is not defined"
-                problems.append(problem_at(model, "UNKNOWN_MODEL", message, hint(needed, models, problems)))
+                problems.append(
+                    problem_at(model.location, "UNKNOWN_MODEL", message, hint(needed, models, problems))
+                )
     for loop in find_loops({model.id: model.depends_on for model in models.values()}):
         message = "models depend on each other: " + " -> ".join(loop)
-        problems.append(problem_at(models[loop[0]], "DEPENDENCY_LOOP", message, "remove one of these"))
+        problems.append(
+            problem_at(models[loop[0]].location, "DEPENDENCY_LOOP", message, "remove one of these")
+        )
 
 
 def _check_layers(experiments: Mapping[str, Experiment], problems: list[Problem]) -> None:
@@ -413,12 +409,14 @@ def _check_layers(experiments: Mapping[str, Experiment], problems: list[Problem]
             if other.layer_begin < one.layer_end:
                 message = f"test {other.id} overlaps test {one.id} in layer {name}"
                 remedy = f"let it begin at {one.layer_end / 100:g}"
-                problems.append(problem_at(other, "LAYER_OVERLAP", message, remedy))
+                problems.append(problem_at(other.location, "LAYER_OVERLAP", message, remedy))
         for test in tests:
             if test.unit != tests[0].unit:
                 units = f"{unit_text(test.unit)}, and test {tests[0].id} by {unit_text(tests[0].unit)}"
                 message = f"test {test.id} goes by {units}: they can't share out layer {name}"
-                problems.append(problem_at(test, "LAYER_UNIT", message, "give both one unit, or two layers"))
+                problems.append(
+                    problem_at(test.location, "LAYER_UNIT", message, "give both one unit, or two layers")
+                )
 
 
 def _check_segments(definitions: Definitions, problems: list[Problem]) -> None:
@@ -436,7 +434,9 @@ def _check_segments(definitions: Definitions, problems: list[Problem]) -> None:
         for name in unknown_segments((condition,), segments):
             if name not in unread:
                 message = f"{what} uses segment {name}, which is not defined"
-                problems.append(problem_at(place, "UNKNOWN_SEGMENT", message, hint(name, segments, problems)))
+                problems.append(
+                    problem_at(place.location, "UNKNOWN_SEGMENT", message, hint(name, segments, problems))
+                )
 
 
 def check_vips(shards: Mapping[str, Shard], problems: list[Problem]) -> None:
@@ -445,7 +445,7 @@ def check_vips(shards: Mapping[str, Shard], problems: list[Problem]) -> None:
     for shard in shards.values():
         if counts[shard.vip] > 1:
             message = f"VIP {shard.vip} belongs to several shards"
-            problems.append(problem_at(shard, "DUPLICATE_VIP", message, "give each shard its own"))
+            problems.append(problem_at(shard.location, "DUPLICATE_VIP", message, "give each shard its own"))
 
 
 def _check_shard_models(definitions: Definitions, problems: list[Problem]) -> None:
@@ -456,8 +456,10 @@ def _check_shard_models(definitions: Definitions, problems: list[Problem]) -> No
         for name in shard.models:
             if name not in models and name.partition("@")[0] not in unread:
                 message = f"shard {shard.name} is to hold {name}, which is not defined"
-                problems.append(problem_at(shard, "UNKNOWN_MODEL", message, hint(name, models, problems)))
+                problems.append(
+                    problem_at(shard.location, "UNKNOWN_MODEL", message, hint(name, models, problems))
+                )
             first = holder.setdefault(name, shard)
             if first.name != shard.name:
                 message = f"{name} is to be on shard {shard.name}, and on {first.name} already"
-                problems.append(problem_at(shard, "DUPLICATE", message, "leave it on one of them"))
+                problems.append(problem_at(shard.location, "DUPLICATE", message, "leave it on one of them"))

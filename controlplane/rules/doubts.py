@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from controlplane.model import Location
-from controlplane.problems import Problem, Severity
+from controlplane.problems import Problem, warning_at
 from controlplane.rules.definitions import Definitions
 from controlplane.rules.fixed_values import usual_case
 from controlplane.rules.oddities import unfit
@@ -21,19 +21,18 @@ CLOSE = 0.85
 def doubts_about(rules: Iterable[Rule]) -> Iterator[Problem]:
     """Yield a warning for each thing in rules that an author most likely didn't mean."""
     for rule in rules:
-        for code, message, remedy in _of_rule(rule):
-            source = rule.source
-            yield _warning(source.file, source.line, source.rule, (code, message, remedy))
+        for said in _of_rule(rule):
+            yield warning_at(rule.source, *said)
 
 
 def doubts_about_definitions(definitions: Definitions) -> Iterator[Problem]:
     """Yield a warning for each thing in YAML files that an author most likely didn't mean."""
     for test in definitions.experiments.values():
         for said in _of_unit(test.unit):
-            yield _warning(test.location.file, test.location.line, "", said)
+            yield warning_at(test.location, *said)
     for place, condition in _defined(definitions):
         for said in _of_condition(condition):
-            yield _warning(place.file, place.line, "", said)
+            yield warning_at(place, *said)
 
 
 def _defined(definitions: Definitions) -> Iterator[tuple[Location, Condition]]:
@@ -46,13 +45,6 @@ def _defined(definitions: Definitions) -> Iterator[tuple[Location, Condition]]:
 
 
 _Said = tuple[str, str, str]
-
-
-def _warning(file: str, line: int, rule: str, said: _Said) -> Problem:
-    code, message, remedy = said
-    return Problem(
-        file=file, line=line, rule=rule, code=code, message=message, remedy=remedy, severity=Severity.WARNING
-    )
 
 
 def _of_rule(rule: Rule) -> Iterator[_Said]:

@@ -8,7 +8,7 @@ from enum import Enum
 
 from controlplane.model import Experiment
 from controlplane.planning.buckets import Moved, moved, repacked, shares_of
-from controlplane.problems import Problem, Severity
+from controlplane.problems import Problem, warning_at
 from controlplane.rules.lock_file import LOCK, RUN, LockedTest, read_lock, untidy
 from controlplane.rules.unit import unit_text
 
@@ -66,15 +66,9 @@ def _stale(locked: LockedTest, message: str) -> Problem:
 
 
 def _missing(test: Experiment) -> Problem:
-    location = test.location
-    return Problem(
-        file=location.file,
-        line=location.line,
-        code="NOT_LOCKED",
-        message=f"{LOCK} has no test {test.id}: other weights would move users from cell to cell",
-        remedy="run `lightbulb rules lock` before you change its weights",
-        severity=Severity.WARNING,
-    )
+    message = f"{LOCK} has no test {test.id}: other weights would move users from cell to cell"
+    remedy = "run `lightbulb rules lock` before you change its weights"
+    return warning_at(test.location, "NOT_LOCKED", message, remedy)
 
 
 def _changes(locked: LockedTest, test: Experiment) -> Iterator[str]:

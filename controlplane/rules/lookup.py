@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from controlplane.problems import Problem
+from controlplane.problems import Problem, problem_at
 from controlplane.rules.definitions import Definitions
 from controlplane.rules.segments import unknown_segments
 from controlplane.rules.shapes import (
@@ -22,7 +22,7 @@ from controlplane.rules.shapes import (
     Shift,
 )
 from controlplane.rules.yaml_file import hint
-from lightbulb.model import Condition, Source, model_id
+from lightbulb.model import Condition, model_id
 from lightbulb.resolution.segments import segments_of
 
 
@@ -57,13 +57,6 @@ def all_named(parts: Iterable[Named]) -> Named:
     )
 
 
-def problem_in(source: Source, code: str, message: str, remedy: str) -> Problem:
-    """Return a problem with a rule."""
-    return Problem(
-        file=source.file, line=source.line, rule=source.rule, code=code, message=message, remedy=remedy
-    )
-
-
 def check_names(rules: Iterable[Rule], definitions: Definitions, problems: list[Problem]) -> None:
     """Note objectives, tests, cells and models that aren't defined."""
     for rule in rules:
@@ -71,7 +64,7 @@ def check_names(rules: Iterable[Rule], definitions: Definitions, problems: list[
             if name not in definitions.objectives and name not in definitions.unread["objectives"]:
                 message = f"objective {name} is unknown"
                 remedy = hint(name, definitions.objectives, problems)
-                problems.append(problem_in(rule.source, "UNKNOWN_OBJECTIVE", message, remedy))
+                problems.append(problem_at(rule.source, "UNKNOWN_OBJECTIVE", message, remedy))
         if isinstance(rule, AbTest):
             _check_cells(rule, definitions, problems)
         _check_models(rule, definitions, problems)
@@ -79,7 +72,7 @@ def check_names(rules: Iterable[Rule], definitions: Definitions, problems: list[
             if name not in definitions.unread["segments"]:
                 remedy = hint(name, definitions.segments, problems)
                 message = f"segment {name} is unknown"
-                problems.append(problem_in(rule.source, "UNKNOWN_SEGMENT", message, remedy))
+                problems.append(problem_at(rule.source, "UNKNOWN_SEGMENT", message, remedy))
 
 
 def condition_of(rule: Rule) -> tuple[Condition, ...]:
@@ -94,7 +87,7 @@ def condition_of(rule: Rule) -> tuple[Condition, ...]:
 
 def _check_cells(rule: AbTest, definitions: Definitions, problems: list[Problem]) -> None:
     def note(code: str, message: str, remedy: str) -> None:
-        problems.append(problem_in(rule.source, code, message, remedy))
+        problems.append(problem_at(rule.source, code, message, remedy))
 
     test = definitions.experiments.get(rule.test_id)
     if test is None:
@@ -141,7 +134,7 @@ def named_models(rule: Rule, definitions: Definitions) -> Iterable[str]:
 
 def _check_models(rule: Rule, definitions: Definitions, problems: list[Problem]) -> None:
     def note(code: str, message: str, remedy: str) -> None:
-        problems.append(problem_in(rule.source, code, message, remedy))
+        problems.append(problem_at(rule.source, code, message, remedy))
 
     for ref in _refs(rule):
         if ref.name in definitions.unread["models"] or version_of(ref, definitions) is not None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from controlplane.planning.shares.never import MAX_LOOKS, Never, never_of
-from controlplane.problems import Problem, Severity
-from controlplane.rules.lookup import problem_in
+from controlplane.problems import Problem, warning_at
 from controlplane.rules.memory import Memory, name_of
 from lightbulb.model import ObjectiveTable
 
@@ -51,8 +50,7 @@ def never_apply(
 def _warning(never: Never) -> Problem:
     code, what = ("NEVER_APPLIES", "it") if never.whole else ("CELL_NEVER_APPLIES", _cells(never))
     message = f"on {never.table.objective} {what} can never apply: {_why(never)}"
-    problem = problem_in(never.outcomes[0].source, code, message, _remedy(never))
-    return replace(problem, severity=Severity.WARNING)
+    return warning_at(never.outcomes[0].source, code, message, _remedy(never))
 
 
 def _cells(never: Never) -> str:

@@ -10,7 +10,7 @@ import re
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 
-from controlplane.problems import Problem
+from controlplane.problems import Problem, problem_at
 from controlplane.rules.syntax import Tree
 from lightbulb.model import Source
 
@@ -112,22 +112,22 @@ def _misplaced(tree: Tree, node: int, source: Source, top: set[int]) -> Iterator
     name = source.rule
     if node in top:
         if not name.isprintable():
-            yield _problem(source, "RULE_NAME", "there is a letter in it that nobody sees", "rename it")
+            yield problem_at(source, "RULE_NAME", "there is a letter in it that nobody sees", "rename it")
         return
     write = f"write at the top of the file: function {name}() {{ return {{...}}; }}"
     match _role(tree, node):
         case "variable":
             message = f"{name} is a variable, and only functions are rules"
-            yield _problem(source, "NOT_A_FUNCTION", message, write)
+            yield problem_at(source, "NOT_A_FUNCTION", message, write)
         case "class":
             message = f"{name} is a class, and only functions are rules"
-            yield _problem(source, "NOT_A_FUNCTION", message, write)
+            yield problem_at(source, "NOT_A_FUNCTION", message, write)
         case "function":
             message = f"{name} stands inside of something, and only functions at the top of a file are rules"
-            yield _problem(source, "NOT_A_RULE", message, f"{write}, or give this another name")
+            yield problem_at(source, "NOT_A_RULE", message, f"{write}, or give this another name")
         case "value":
             message = f"{name} is given a value here, and a rule is the function that is declared"
-            yield _problem(source, "NOT_A_RULE", message, write)
+            yield problem_at(source, "NOT_A_RULE", message, write)
 
 
 def _role(tree: Tree, node: int) -> str:
@@ -163,12 +163,6 @@ def _assigned(tree: Tree, node: int, parent: int) -> str:
     return "value" if assigns and tree.field(target) == "left" else ""
 
 
-def _problem(source: Source, code: str, message: str, remedy: str) -> Problem:
-    return Problem(
-        file=source.file, line=source.line, rule=source.rule, code=code, message=message, remedy=remedy
-    )
-
-
 def _almost(file: str, tree: Tree) -> Iterator[Problem]:
     """Yield what nothing uses at the top of a file and is named almost as a rule."""
     near = [(node, name) for node, name in _top_functions(tree) if _is_almost(name)]
@@ -181,7 +175,7 @@ def _almost(file: str, tree: Tree) -> Iterator[Problem]:
             source = Source(rule=name, file=file, line=tree.line(node))
             message = f"{name} is almost a rule's name, and nothing uses it"
             remedy = f"write {meant_name(name)} if it is a rule; or remove it"
-            yield _problem(source, "ALMOST_RULE", message, remedy)
+            yield problem_at(source, "ALMOST_RULE", message, remedy)
 
 
 def _top_functions(tree: Tree) -> Iterator[tuple[int, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from controlplane.model import PLATFORM, Platform, Shard, Tenant, Workspace
-from controlplane.problems import Problem, WorkspaceError, has_errors
+from controlplane.problems import Problem, WorkspaceError, has_errors, problem_at
 from controlplane.rules.definitions import check_vips, read_items, read_shard
 from controlplane.rules.workspace import check_workspace
 from controlplane.rules.yaml_file import YamlFile, hint, suggest
@@ -65,8 +65,8 @@ def _tenant(file: YamlFile, node: Node) -> tuple[str, Tenant]:
 def _misplaced(shards: Iterable[Shard]) -> Iterable[Problem]:
     for shard in shards:
         if shard.models:
-            yield _problem(
-                shard,
+            yield problem_at(
+                shard.location,
                 "MODELS_OF_TENANTS",
                 f"shard {shard.name} names models, which are the tenants'",
                 "take `models` out; tenants.yaml says which shards a tenant has",
@@ -81,16 +81,13 @@ def _wrong(
         yield Problem(file=TENANTS, code="TOO_MANY", message=message, remedy="put some teams into one")
     for tenant in tenants.values():
         if tenant.name == PLATFORM:
-            yield _problem(tenant, "NAME", f"{PLATFORM} is the platform's own name", "choose another")
+            yield problem_at(
+                tenant.location, "NAME", f"{PLATFORM} is the platform's own name", "choose another"
+            )
         for name in tenant.shards:
             if name not in shards:
                 message = f"tenant {tenant.name} is to have shard {name}, which is not there"
-                yield _problem(tenant, "UNKNOWN_SHARD", message, hint(name, shards, problems))
-
-
-def _problem(value: Tenant | Shard, code: str, message: str, remedy: str) -> Problem:
-    location = value.location
-    return Problem(file=location.file, line=location.line, code=code, message=message, remedy=remedy)
+                yield problem_at(tenant.location, "UNKNOWN_SHARD", message, hint(name, shards, problems))
 
 
 def fleet_of(platform: Platform, tenant: str) -> bytes:

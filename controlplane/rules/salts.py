@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from controlplane.model import Location
-from controlplane.problems import Problem
+from controlplane.problems import Problem, problem_at
 from controlplane.rules.definitions import Definitions
 from controlplane.rules.lookup import version_of
 from controlplane.rules.shapes import Rule, Shift
@@ -56,13 +56,13 @@ def check_salts(rules: Iterable[Rule], definitions: Definitions, problems: list[
         if any(use.salt.startswith(prefix) for prefix in use.foreign):
             message = f"{use.what} has the salt {use.salt!r}, which is kept for what Lightbulb makes itself"
             remedy = f"don't begin it with {' or '.join(use.foreign)}, or leave it out"
-            problems.append(_problem(use.place, "RESERVED_SALT", message, remedy))
+            problems.append(problem_at(use.place, "RESERVED_SALT", message, remedy))
             continue
         other = first.setdefault(use.salt, use)
         if other.decision != use.decision:
             message = f"{use.what} has the salt {use.salt!r}, and so has {other.what} at {_at(other.place)}"
             problems.append(
-                _problem(use.place, "DUPLICATE_SALT", message, "give each its own, or leave it out")
+                problem_at(use.place, "DUPLICATE_SALT", message, "give each its own, or leave it out")
             )
 
 
@@ -118,8 +118,3 @@ def _of_shift(rule: Shift, definitions: Definitions) -> Iterator[_Use]:
 
 def _at(place: Source | Location) -> str:
     return f"{place.file}:{place.line}" + (f" {place.rule}" if isinstance(place, Source) else "")
-
-
-def _problem(place: Source | Location, code: str, message: str, remedy: str) -> Problem:
-    rule = place.rule if isinstance(place, Source) else ""
-    return Problem(file=place.file, line=place.line, rule=rule, code=code, message=message, remedy=remedy)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from controlplane.problems import Problem
+from controlplane.problems import Problem, problem_at
 from controlplane.rules.places import Places
 from controlplane.rules.sandbox_faults import (
     MAX_MESSAGE,
@@ -180,14 +180,8 @@ def _not_evaluated(state: _Evaluation, places: Places) -> Iterator[Problem]:
     if left and not state.finished:
         names = ", ".join(f"{each.rule} ({each.file}:{each.line})" for each in left[:MAX_NAMED])
         more = ", ..." if len(left) > MAX_NAMED else ""
-        yield Problem(
-            file=left[0].file,
-            line=left[0].line,
-            rule=left[0].rule,
-            code="NOT_EVALUATED",
-            message=f"{len(left)} rules were not looked at: {names}{more}",
-            remedy=REMEDIES["NOT_EVALUATED"],
-        )
+        message = f"{len(left)} rules were not looked at: {names}{more}"
+        yield problem_at(left[0], "NOT_EVALUATED", message, REMEDIES["NOT_EVALUATED"])
 
 
 def _setup(
@@ -337,20 +331,12 @@ def _duplicates(places: Places) -> list[Problem]:
     """Return a problem for each rule function that is defined twice."""
     problems: list[Problem] = []
     first: dict[str, Source] = {}
-    for file, own in sorted(places.items()):
+    for _, own in sorted(places.items()):
         for source in own:
             other = first.get(source.rule)
             if other is None:
                 first[source.rule] = source
             else:
-                problems.append(
-                    Problem(
-                        file=file,
-                        line=source.line,
-                        rule=source.rule,
-                        code="DUPLICATE_RULE",
-                        message=f"also defined at {other.file}:{other.line}",
-                        remedy=REMEDIES["DUPLICATE_RULE"],
-                    )
-                )
+                message = f"also defined at {other.file}:{other.line}"
+                problems.append(problem_at(source, "DUPLICATE_RULE", message, REMEDIES["DUPLICATE_RULE"]))
     return problems

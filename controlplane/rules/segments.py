@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from controlplane.model import DefinedSegment
-from controlplane.problems import Problem
+from controlplane.problems import Problem, problem_at
 from controlplane.rules.condition import read_condition, read_users
 from controlplane.rules.loops import find_loops
 from controlplane.rules.yaml_file import Misfit, YamlFile
@@ -62,7 +62,7 @@ def check_nesting(defined: Mapping[str, DefinedSegment], problems: list[Problem]
     loops = list(find_loops(uses))
     for loop in loops:
         message = "segments use each other: " + " -> ".join(loop)
-        problems.append(_problem(defined[loop[0]], "SEGMENT_LOOP", message, "remove one of these"))
+        problems.append(problem_at(defined[loop[0]].location, "SEGMENT_LOOP", message, "remove one of these"))
     if loops:
         return
     parts: dict[str, int] = {}
@@ -73,10 +73,12 @@ def check_nesting(defined: Mapping[str, DefinedSegment], problems: list[Problem]
         parts[name] = _parts(segment.when, parts)
         if depth[name] == MAX_NESTED + 1:
             message = f"segment {name} lies {depth[name]} deep in others; {MAX_NESTED} are allowed"
-            problems.append(_problem(defined[name], "TOO_DEEP", message, "write some of them out"))
+            problems.append(problem_at(defined[name].location, "TOO_DEEP", message, "write some of them out"))
         if parts[name] > MAX_PARTS:
             message = f"segment {name} comes to {parts[name]} comparisons; {MAX_PARTS} are allowed"
-            problems.append(_problem(defined[name], "TOO_LARGE", message, "use fewer segments in it"))
+            problems.append(
+                problem_at(defined[name].location, "TOO_LARGE", message, "use fewer segments in it")
+            )
             parts[name] = 1
 
 
@@ -89,11 +91,6 @@ def _parts(condition: Condition, known: Mapping[str, int]) -> int:
         case InSegment(name):
             return known.get(name, 1)
     return 1
-
-
-def _problem(segment: DefinedSegment, code: str, message: str, remedy: str) -> Problem:
-    place = segment.location
-    return Problem(file=place.file, line=place.line, code=code, message=message, remedy=remedy)
 
 
 def unknown_segments(conditions: Iterable[Condition], known: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeVar, cast
 
-from controlplane.problems import Problem
+from controlplane.problems import Problem, problem_at
 from controlplane.rules.condition import read_condition
 from controlplane.rules.oddities import unfit
 from controlplane.rules.sandbox import RawRule
@@ -129,17 +129,7 @@ class _Reader:
         self._good = True
 
     def complain(self, path: str, message: str, remedy: str, code: str = "SHAPE") -> Misfit:
-        source = self._source
-        self._problems.append(
-            Problem(
-                file=source.file,
-                line=source.line,
-                rule=source.rule,
-                code=code,
-                message=f"{path}: {message}",
-                remedy=remedy,
-            )
-        )
+        self._problems.append(problem_at(self._source, code, f"{path}: {message}", remedy))
         return Misfit()
 
     def rule(self, data: object) -> Rule:

@@ -14,9 +14,9 @@ from functools import partial
 from typing import TypeVar
 
 from controlplane.model import Experiment, Objective
-from controlplane.problems import Problem, has_errors
-from controlplane.rules.definitions import Definitions, problem_at
-from controlplane.rules.lookup import check_names, problem_in, version_of
+from controlplane.problems import Problem, has_errors, problem_at
+from controlplane.rules.definitions import Definitions
+from controlplane.rules.lookup import check_names, version_of
 from controlplane.rules.overlaps import overlapping_contexts, overlapping_shifts, overlapping_tests
 from controlplane.rules.salts import check_salts, layer_salt, shift_salt
 from controlplane.rules.segments import in_order
@@ -97,7 +97,7 @@ def _without_rules(objective: Objective) -> Problem:
     """Return the problem with an objective that nobody would get an answer for, say since a file was lost."""
     message = f"objective {objective.name} has no rules: whoever asks for it would get no answer"
     remedy = "give it a rule with a defaultModel, or take it out of objectives.yaml"
-    return problem_at(objective, "MISSING_DEFAULT", message, remedy)
+    return problem_at(objective.location, "MISSING_DEFAULT", message, remedy)
 
 
 def _by_objective(rules: Iterable[Rule]) -> Mapping[str, Sequence[Rule]]:
@@ -194,7 +194,7 @@ class _TableMaker:
         return replace(table, segments=needed(conditions_of(table), self._segments))
 
     def _note(self, source: Source, code: str, message: str, remedy: str) -> None:
-        self._problems.append(problem_in(source, code, message, remedy))
+        self._problems.append(problem_at(source, code, message, remedy))
 
     def _check_input_type(self, rule: Rule) -> None:
         if rule.input_type != self._objective.input_type:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from controlplane.problems import Problem
+from controlplane.problems import Problem, problem_at
 from controlplane.rules.literals import find_lost_parts
 from controlplane.rules.operators import find_operators
 from controlplane.rules.places import Places, find_lost, find_modules, find_rules
@@ -112,11 +112,5 @@ def _differing(file: str, text: Text, held: Collection[str]) -> Iterator[Problem
         )
     for source in text.rules:
         if source.rule not in held:
-            yield Problem(
-                file=file,
-                line=source.line,
-                rule=source.rule,
-                code="NOT_A_RULE",
-                message="it is no function any more once the file has run",
-                remedy="leave the name to the function alone",
-            )
+            message = "it is no function any more once the file has run"
+            yield problem_at(source, "NOT_A_RULE", message, "leave the name to the function alone")

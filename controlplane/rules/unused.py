@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from controlplane.planning.placement import closure
-from controlplane.problems import Problem, Severity
-from controlplane.rules.definitions import Definitions, problem_at
+from controlplane.problems import Problem, warning_at
+from controlplane.rules.definitions import Definitions
 from controlplane.rules.lookup import Named
 from controlplane.rules.segments import in_order
 from lightbulb.model import Condition, InSegment
@@ -22,17 +21,17 @@ def unused(named: Named, definitions: Definitions) -> Iterator[Problem]:
     models = definitions.models
     for name in models.keys() - closure(named.models, models):
         message = f"no rule names model {name}: no host loads it"
-        yield _warning(problem_at(models[name], "UNUSED_MODEL", message, "name it in a rule, or take it out"))
+        yield warning_at(models[name].location, "UNUSED_MODEL", message, "name it in a rule, or take it out")
     tests = definitions.experiments
     for test in tests.keys() - named.tests:
         message = f"no rule names test {test}: nobody is in it"
-        yield _warning(problem_at(tests[test], "UNUSED_TEST", message, "name it in a rule, or take it out"))
+        yield warning_at(tests[test].location, "UNUSED_TEST", message, "name it in a rule, or take it out")
     segments = definitions.segments
     known = {each.name: each for each in in_order(segments)}
     for segment in segments.keys() - {each.name for each in needed(_conditions(named, definitions), known)}:
         message = f"no rule, test or other segment in use names segment {segment}"
         remedy = "name it in one, or take it out"
-        yield _warning(problem_at(segments[segment], "UNUSED_SEGMENT", message, remedy))
+        yield warning_at(segments[segment].location, "UNUSED_SEGMENT", message, remedy)
 
 
 def _conditions(named: Named, definitions: Definitions) -> Iterator[Condition]:
@@ -40,7 +39,3 @@ def _conditions(named: Named, definitions: Definitions) -> Iterator[Condition]:
     for test in definitions.experiments.values():
         if test.eligible is not None:
             yield test.eligible
-
-
-def _warning(problem: Problem) -> Problem:
-    return replace(problem, severity=Severity.WARNING)
