@@ -17,10 +17,8 @@ Every text and body is preceded by its length: four bytes, the highest first.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import logging
-import os
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -29,6 +27,7 @@ from urllib.parse import quote
 
 from lightbulb.ads.client.held import NOTHING_HELD, Held
 from lightbulb.ads.values import Resource
+from lightbulb.whole_file import replace_file
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +160,8 @@ class LastKnownGood:
             if held is self._written:
                 return True
             try:
-                _replace(self.path, encode(self._name, held))
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                replace_file(self.path, encode(self._name, held))
             except OSError as error:
                 if not self._failing:
                     log.error("%s can't be written (%s): trying on, serving on", self.path, error)  # noqa: TRY400
@@ -172,24 +172,3 @@ class LastKnownGood:
             self._failing = False
             self._written = held
             return True
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put `data` in the place of a file, on disk for good; raise OSError and leave it as it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.new")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
