@@ -79,9 +79,10 @@ def tables_beside(
     own = _by_objective(rules)
     segments = in_order(definitions.segments)
     sides = possible_segments(segments)
+    by_name = {segment.name: segment for segment in segments}
     tables = []
     for name in sorted(own.keys() & definitions.objectives.keys()):
-        maker = _TableMaker(definitions.objectives[name], definitions, segments, sides, problems)
+        maker = _TableMaker(definitions.objectives[name], definitions, by_name, sides, problems)
         table = maker.make(own[name], complete=complete)
         if table is not None:
             tables.append(table)
@@ -143,13 +144,13 @@ class _TableMaker:
         self,
         objective: Objective,
         definitions: Definitions,
-        segments: Sequence[Segment],
+        segments: Mapping[str, Segment],
         sides: Mapping[str, Sides],
         problems: list[Problem],
     ) -> None:
         self._objective = objective
         self._definitions = definitions
-        self._segments = {segment.name: segment for segment in segments}
+        self._segments = segments
         self._sides = sides
         self._problems = problems
         self._targets: dict[tuple[object, ...], int] = {}
