@@ -75,11 +75,11 @@ class Space:
             for test, split in classes.splits.items():
                 if split.free:
                     self._free[name, test] = len(self.places) + len(self._free)
-
-    @property
-    def everyone(self) -> Box:
+        self.everyone: Box = (
+            *(classes.all for classes in self.classes.values()),
+            *(EITHER,) * len(self._free),
+        )
         """The box of all contexts."""
-        return (*(classes.all for classes in self.classes.values()), *(EITHER,) * len(self._free))
 
     def tree(self, condition: Condition, segments: Mapping[str, Tree], *, negate: bool = False) -> Tree:
         """Return a condition on boxes; with `negate`, its contrary. Segments are among `segments`."""
