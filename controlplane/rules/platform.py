@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from controlplane.model import PLATFORM, Platform, Shard, Tenant, Workspace
+from controlplane.planning.replan import shards_of
 from controlplane.problems import Problem, WorkspaceError, has_errors, problem_at
 from controlplane.rules.definitions import check_vips, read_items, read_shard
 from controlplane.rules.workspace import check_workspace
@@ -92,11 +93,8 @@ def _wrong(
 
 def fleet_of(platform: Platform, tenant: str) -> bytes:
     """Return the fleet.yaml that a tenant's workspace is compiled with: the shards that it may use."""
-    own = next((each for each in platform.tenants if each.name == tenant), None)
-    names = frozenset(own.shards) if own is not None and own.shards else None
     lines = [
         f"  - {{name: {shard.name}, vip: {shard.vip}, memory: {shard.memory_mib}MiB}}\n"
-        for shard in platform.shards
-        if names is None or shard.name in names
+        for shard in shards_of(platform, tenant)
     ]
     return ("shards:\n" + "".join(lines) if lines else "shards: []\n").encode()
