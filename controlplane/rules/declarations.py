@@ -15,11 +15,11 @@ from controlplane.model import Experiment
 from controlplane.problems import Problem, Severity
 from controlplane.rules.compile import CONSTANTS
 from controlplane.rules.definitions import Definitions, read_definitions
-from controlplane.rules.doubts import comparisons
+from controlplane.rules.doubts import comparisons, defined_conditions
 from controlplane.rules.lock_file import LOCK
 from controlplane.rules.memory import Memory
 from controlplane.rules.unit import UNITS, unit_text
-from lightbulb.model import FIXED_ATTRIBUTES, Condition
+from lightbulb.model import FIXED_ATTRIBUTES
 
 DECLARATIONS = "lightbulb.d.ts"
 
@@ -130,11 +130,10 @@ def _is_number(text: str) -> bool:
 
 def _attributes(definitions: Definitions) -> Iterable[str]:
     """Return the attributes beside the fixed ones that tests and segments name, sorted."""
-    tests = definitions.experiments.values()
-    conditions: list[Condition] = [test.eligible for test in tests if test.eligible is not None]
-    conditions += (segment.when for segment in definitions.segments.values())
+    conditions = (condition for _, condition in defined_conditions(definitions))
     named = {each.attribute for condition in conditions for each in comparisons(condition)}
-    named |= {test.unit for test in tests if unit_text(test.unit) not in UNITS}
+    units = (test.unit for test in definitions.experiments.values())
+    named |= {unit for unit in units if unit_text(unit) not in UNITS}
     return sorted(named - set(FIXED_ATTRIBUTES))
 
 
@@ -155,13 +154,8 @@ def _quoted(name: str) -> str:
     return json.dumps(name)
 
 
-def doubt_of(there: bytes | None, wanted: str, *, used: bool) -> Problem | None:
-    """Return the warning that a workspace's lightbulb.d.ts, if it has one, isn't what is `wanted`.
-
-    One that isn't there is missed where an editor's settings or a rule say that it is `used`.
-    """
-    if there is None and not used:
-        return None
+def doubt_of(there: bytes | None, wanted: str) -> Problem | None:
+    """Return the warning that a workspace's lightbulb.d.ts isn't there, or isn't what is `wanted`."""
     if there is None:
         code, message = "NO_TYPES", "it is not there, so that editors know no names"
     elif is_as_wanted(there, wanted):

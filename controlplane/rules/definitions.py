@@ -129,7 +129,7 @@ def _check(definitions: Definitions, problems: list[Problem]) -> None:
 
 def read_experiments(files: Mapping[str, bytes], problems: list[Problem]) -> Mapping[str, Experiment]:
     """Return the tests as experiments.yaml alone says it, by id."""
-    return _read(files, "experiments.yaml", "experiments", _experiment, problems, {}, Memory())
+    return read_items(files, "experiments.yaml", "experiments", _experiment, problems)
 
 
 def read_items(

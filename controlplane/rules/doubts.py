@@ -30,12 +30,12 @@ def doubts_about_definitions(definitions: Definitions) -> Iterator[Problem]:
     for test in definitions.experiments.values():
         for said in _of_unit(test.unit):
             yield warning_at(test.location, *said)
-    for place, condition in _defined(definitions):
+    for place, condition in defined_conditions(definitions):
         for said in _of_condition(condition):
             yield warning_at(place, *said)
 
 
-def _defined(definitions: Definitions) -> Iterator[tuple[Location, Condition]]:
+def defined_conditions(definitions: Definitions) -> Iterator[tuple[Location, Condition]]:
     """Yield the conditions that YAML files define, and where."""
     for test in definitions.experiments.values():
         if test.eligible is not None:

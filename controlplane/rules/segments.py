@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from controlplane.model import DefinedSegment
 from controlplane.problems import Problem, problem_at
-from controlplane.rules.condition import read_condition, read_users
+from controlplane.rules.condition import Complain, read_condition, read_users
 from controlplane.rules.loops import find_loops
 from controlplane.rules.yaml_file import Misfit, YamlFile
 from controlplane.rules.yaml_tree import Node, inside
@@ -36,18 +36,20 @@ def read_segment(file: YamlFile, node: Node) -> tuple[str, DefinedSegment]:
 
 def yaml_condition(file: YamlFile, node: Node, path: str) -> Condition:
     """Return the condition that a node describes; what is wrong is told at its own line."""
-
-    def complain(place: str, message: str, remedy: str) -> Misfit:
-        return file.problem(inside(node, place[len(path) :]), "CONDITION", f"{place}: {message}", remedy)
-
-    return read_condition(file.data(node, path), path, complain)
+    return read_condition(file.data(node, path), path, _complaining(file, node, path, "CONDITION"))
 
 
 def _users(file: YamlFile, node: Node, path: str) -> Condition:
-    def complain(place: str, message: str, remedy: str) -> Misfit:
-        return file.problem(inside(node, place[len(path) :]), "USERS", f"{place}: {message}", remedy)
+    return read_users(file.data(node, path), path, _complaining(file, node, path, "USERS"))
 
-    return read_users(file.data(node, path), path, complain)
+
+def _complaining(file: YamlFile, node: Node, path: str, code: str) -> Complain:
+    """Return what notes a problem inside of a node, at the line where it stands."""
+
+    def complain(place: str, message: str, remedy: str) -> Misfit:
+        return file.problem(inside(node, place[len(path) :]), code, f"{place}: {message}", remedy)
+
+    return complain
 
 
 def in_order(defined: Mapping[str, DefinedSegment]) -> tuple[Segment, ...]:

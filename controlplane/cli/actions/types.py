@@ -51,7 +51,7 @@ def types_doubt(folder: Path, workspace: Workspace, memory: Memory) -> tuple[Pro
     )
     if there is None and not used:
         return ()
-    doubt = doubt_of(there, read_types(workspace.files, [], memory), used=used)
+    doubt = doubt_of(there, read_types(workspace.files, [], memory))
     return () if doubt is None else (doubt,)
 
 

@@ -16,6 +16,7 @@ from controlplane.cli.options import (
 )
 from controlplane.cli.output import output_option
 from controlplane.cli.variables import option
+from controlplane.model import PLATFORM
 
 
 @click.command()
@@ -50,7 +51,7 @@ def publish(  # noqa: PLR0913 - one argument a flag
 
     With --tenant platform FOLDER has fleet.yaml and tenants.yaml, which all tenants stand on.
     """
-    if dry_run and tenant != "platform":
+    if dry_run and tenant != PLATFORM:
         raise click.UsageError("--dry-run is of --tenant platform; for rules see `lightbulb diff`")
     with needs("cli"):
         from controlplane.cli.actions import publish as action
