@@ -14,7 +14,7 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlplane.planning.shares.never import never_applied
+from controlplane.planning.shares.never import MAX_LOOKS, never_of
 from controlplane.planning.shares.report import Share, TableShares, moves_between, shares_of
 from lightbulb.model import (
     BASIS_POINTS,
@@ -296,7 +296,7 @@ def test_a_unit_that_has_one_value_has_one_bucket() -> None:
 def test_cells_beyond_a_layer_of_the_same_salt_are_for_nobody() -> None:
     (rule,) = TABLE.ab_rules
     rule = replace(rule, salt=rule.layer_salt, layer_begin=0, layer_end=3_400)
-    (never,) = never_applied([replace(TABLE, ab_rules=(rule,), shifts=(), context_rules=())])
+    (never,), _ = never_of(replace(TABLE, ab_rules=(rule,), shifts=(), context_rules=()), MAX_LOOKS)
     assert (never.whole, never.instead) == (False, ())
     assert [outcome.cell for outcome in never.outcomes] == [2, 3]
 
@@ -307,5 +307,5 @@ def test_a_cell_with_several_ranges_of_buckets_is_one() -> None:
         Cell(number=n, end=end, model=n) for n, end in ((1, 2_000), (2, 4_000), (1, 5_000), (3, 10_000))
     )
     rule = replace(rule, salt=rule.layer_salt, layer_begin=2_000, layer_end=4_000, cells=cells, eligible=None)
-    (never,) = never_applied([replace(TABLE, ab_rules=(rule,), shifts=(), context_rules=())])
+    (never,), _ = never_of(replace(TABLE, ab_rules=(rule,), shifts=(), context_rules=()), MAX_LOOKS)
     assert [outcome.cell for outcome in never.outcomes] == [1, 3]

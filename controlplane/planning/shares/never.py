@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from controlplane.planning.shares.boxes import Space
@@ -27,18 +27,11 @@ class Never:
     instead: tuple[Source, ...]
 
 
-def never_applied(tables: Iterable[ObjectiveTable], looks: int = MAX_LOOKS) -> Iterator[Never]:
-    """Yield what can never apply. A share of 0 that is written down as such isn't told."""
-    left: int | None = looks
-    for table in tables:
-        if left is None:
-            return
-        found, left = never_of(table, left)
-        yield from found
-
-
 def never_of(table: ObjectiveTable, looks: int) -> tuple[tuple[Never, ...], int | None]:
-    """Return what of one table can never apply, and the looks that are left; None: they weren't enough."""
+    """Return what of one table can never apply, and the looks that are left; None: they weren't enough.
+
+    A share of 0 that is written down as such isn't told.
+    """
     if not (table.ab_rules or table.context_rules or table.shifts):
         return (), looks
     space = Space([table])
