@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controlplane.rules.kinds import OPEN, Flow, Kind, Step, member, own
+from controlplane.rules.kinds import Flow, Kind, Step, member, own
 from controlplane.rules.scopes import FUNCTIONS, Scopes, inner
 from controlplane.rules.syntax import Tree
 from controlplane.rules.written import Written, key
@@ -117,7 +117,7 @@ class Values:
                 flow.step(body, node, Step.RETURN)
             if name >= 0:
                 flow.step(node, self._scopes.bindings[name])
-        elif kind.endswith("_pattern") and kind != "shorthand_property_identifier_pattern":
+        elif _is_pattern(kind):
             self._follow_pattern(node, kind)
 
     def _follow_name(self, node: int) -> None:
@@ -146,14 +146,15 @@ class Values:
         tree = self._tree
         if value < 0 or target < 0:
             return
-        kind = tree.kind(target)
-        if kind == "member_expression":
+        if tree.kind(target) == "member_expression":
             name = tree.name(tree.child(target, "property"))
             self.flow.step(value, self._properties[name], step)
-        elif kind.endswith("_pattern") and kind != "shorthand_property_identifier_pattern":
-            self.flow.step(value, target, step)
         else:
-            self.flow.step(value, self._scopes.bindings[target], step)
+            self.flow.step(value, self._into(target), step)
+
+    def _into(self, target: int) -> int:
+        """Return what takes a value at a place: a pattern itself, or what a name is bound to."""
+        return target if _is_pattern(self._tree.kind(target)) else self._scopes.bindings[target]
 
     def _follow_pattern(self, node: int, kind: str) -> None:
         tree = self._tree
@@ -182,10 +183,8 @@ class Values:
             name = target = each
         if kind == "rest_pattern":
             self._give(node, each)
-        elif tree.kind(target).endswith("_pattern") and "shorthand" not in tree.kind(target):
-            self._follow_member(node, key(tree, name), target)
         else:
-            self._follow_member(node, key(tree, name), self._scopes.bindings[target])
+            self._follow_member(node, key(tree, name), self._into(target))
 
     def _follow_member(self, holder: int, name: str, node: int) -> None:
         """Follow `.name` of a value."""
@@ -277,11 +276,7 @@ class Values:
         if name in {"push", "unshift"}:
             for each in inner(tree, arguments):
                 self._hold(each, holder)
-        if (
-            name in {"freeze", "values"}
-            and tree.kind(holder) == "identifier"
-            and tree.name(holder) == "Object"
-        ):
+        if name in {"freeze", "values"} and _is_object(tree, holder):
             flow.step(first, node)
         self._pass_items(holder, first, name)
         if name in _RESULTS:
@@ -307,15 +302,15 @@ class Values:
         self.flow.step(value, self._scopes.bindings[holder], Step.INTO)
 
 
-def is_open(bits: int) -> bool:
-    """Say whether a value may be what isn't known before a request comes."""
-    return bool(bits & OPEN)
-
-
 def _last(tree: Tree, node: int) -> int:
     """Return what a return statement returns; -1 when nothing."""
     return next((each for each in inner(tree, node) if tree.kind(each) != "return"), -1)
 
 
+def _is_pattern(kind: str) -> bool:
+    return kind.endswith("_pattern") and kind != "shorthand_property_identifier_pattern"
+
+
 def _is_object(tree: Tree, node: int) -> bool:
+    """Say whether a node names JavaScript's own `Object`."""
     return tree.kind(node) == "identifier" and tree.name(node) == "Object"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Iterable
 from enum import Enum, IntFlag
 
 
@@ -33,7 +32,7 @@ _WIDTH = 9
 _OWN = (1 << _WIDTH) - 1
 _NAMED = frozenset({"country", "device", "locale", "surface", "user"})
 
-OPEN = int(
+_OPEN = int(
     Kind.CONDITION | Kind.ATTRIBUTE | Kind.COMPARISON | Kind.BUILDER | Kind.CONTEXT | Kind.ATTRIBUTE_OF
 )
 """What isn't known before a request comes: no operator of JavaScript's may look at it."""
@@ -66,6 +65,11 @@ def member(name: str) -> Step:
     if name in _NAMED:
         return Step.MEMBER_NAMED
     return Step.MEMBER_ATTRIBUTE if name == "attribute" else Step.MEMBER
+
+
+def is_open(bits: int) -> bool:
+    """Say whether a value may be what isn't known before a request comes."""
+    return bool(bits & _OPEN)
 
 
 def own(bits: int) -> int:
@@ -144,7 +148,3 @@ class Flow:
         if bits & ~self.bits[value]:
             self.bits[value] |= bits
             self._changed.append(value)
-
-    def any_open(self, values: Iterable[int]) -> bool:
-        """Say whether one of the values may be open."""
-        return any(self.bits[each] & OPEN for each in values)

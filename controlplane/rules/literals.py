@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from controlplane.problems import Problem
 from controlplane.rules.places import RuleAt
@@ -24,9 +25,12 @@ _BASES = {"0x": 16, "0o": 8, "0b": 2}
 
 
 def find_lost_parts(file: str, tree: Tree) -> Iterator[Problem]:
-    """Yield a problem for each key and each backslash that would be lost, in the order of the text."""
+    """Return a problem for each key and each backslash that would be lost, in the order of the text."""
+    return islice(_find(file, tree), MAX_FOUND)
+
+
+def _find(file: str, tree: Tree) -> Iterator[Problem]:
     rule_at = RuleAt(tree)
-    found = 0
     for node in range(len(tree)):
         kind = tree.kind(node)
         if kind not in {"object", "escape_sequence"}:
@@ -34,9 +38,6 @@ def find_lost_parts(file: str, tree: Tree) -> Iterator[Problem]:
         for at, code, message, remedy in _keys(tree, node) if kind == "object" else _escape(tree, node):
             rule = rule_at(node)
             yield Problem(file=file, line=tree.line(at), rule=rule, code=code, message=message, remedy=remedy)
-            found += 1
-            if found == MAX_FOUND:
-                return
 
 
 _Found = tuple[int, str, str, str]

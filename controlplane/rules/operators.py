@@ -7,10 +7,11 @@ So it is the text that is looked at, and each such place is a problem that says 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from controlplane.problems import Problem
-from controlplane.rules.flow import CHOOSING, Values, is_open
-from controlplane.rules.kinds import Kind, held, own, returned
+from controlplane.rules.flow import CHOOSING, Values
+from controlplane.rules.kinds import Kind, held, is_open, own, returned
 from controlplane.rules.places import RuleAt
 from controlplane.rules.scopes import inner, read_scopes
 from controlplane.rules.syntax import Tree
@@ -52,7 +53,7 @@ def find_operators(file: str, tree: Tree) -> tuple[Problem, ...]:
     """Return a problem for each operator of JavaScript's that looks at a condition."""
     if not tree.holds(_LOOKING) or not (b"context" in tree.text or b"segment" in tree.text):
         return ()
-    return tuple(_Operators(file, tree).find())
+    return tuple(islice(_Operators(file, tree).find(), MAX_FOUND))
 
 
 class _Operators:
@@ -65,7 +66,6 @@ class _Operators:
     def find(self) -> Iterator[Problem]:
         """Yield what is found, in the order of the text."""
         tree = self._tree
-        found = 0
         for node in range(len(tree)):
             kind = tree.kind(node)
             if kind not in _LOOKING:
@@ -82,9 +82,6 @@ class _Operators:
                 message=message,
                 remedy=remedy,
             )
-            found += 1
-            if found == MAX_FOUND:
-                return
 
     def _look(self, node: int, kind: str) -> tuple[int, str, str] | None:
         """Return where, what is wrong and what to write; None when nothing is."""

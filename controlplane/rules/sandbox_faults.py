@@ -121,7 +121,7 @@ def read_end(ended: Ended) -> Fault:
         code = "OUTPUT_TOO_LARGE"
     else:
         code = "MEMORY_LIMIT" if "MemoryError" in ended.trace else "CRASH"
-    return Fault(code, _MESSAGES[code])
+    return fault_of(code)
 
 
 def _tidy(message: str) -> str:

@@ -45,18 +45,14 @@ class Written:
 
     def _bind(self, node: int, kind: str) -> None:
         tree = self._tree
-        if kind in FUNCTIONS or kind == "object":
+        if _is_written(kind):
             self._known[node] = node
         if kind in {"function_declaration", "generator_function_declaration"}:
             self._known[self._bindings[tree.child(node, "name")]] = node
         elif kind == "variable_declarator":
             name, value = tree.child(node, "name"), self._unwrapped(tree.child(node, "value"))
-            if value >= 0 and tree.kind(name) == "identifier" and self._is_written(value):
+            if value >= 0 and tree.kind(name) == "identifier" and _is_written(tree.kind(value)):
                 self._known[self._bindings[name]] = value
-
-    def _is_written(self, node: int) -> bool:
-        kind = self._tree.kind(node)
-        return kind in FUNCTIONS or kind == "object"
 
     def _unwrapped(self, node: int) -> int:
         while node >= 0 and self._tree.kind(node) == "parenthesized_expression":
@@ -78,6 +74,10 @@ class Written:
     def _same(self, node: int, begin: int) -> None:
         if begin >= 0 and begin in self._known:
             self._known[node] = self._known[begin]
+
+
+def _is_written(kind: str) -> bool:
+    return kind in FUNCTIONS or kind == "object"
 
 
 def key(tree: Tree, node: int) -> str:
