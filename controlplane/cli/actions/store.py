@@ -6,7 +6,6 @@ import sys
 from dataclasses import dataclass
 
 import click
-import grpc
 
 from controlplane.cli.control_plane import (
     CALL_SECONDS,
@@ -14,17 +13,13 @@ from controlplane.cli.control_plane import (
     CallFailed,
     all_failed,
     call,
-    failure,
-    stub,
     user_name,
 )
 from controlplane.cli.documents import document_of
 from controlplane.cli.failed import Failed
 from controlplane.cli.options import Address
 from controlplane.cli.output import print_json
-from lightbulb.rpc.channels import open_channel
 from lightbulb.v1 import control_plane_pb2 as pb
-from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +45,13 @@ def resume(control_planes: Addresses, wanted: Wanted) -> None:
             raise Failed("NOT_CONFIRMED", "nobody is there to be asked", "add --yes to do it")
         click.confirm("Go on?", abort=True, err=True)
     request = pb.ResumeStoreRequest(author=wanted.author or user_name(), message=wanted.message)
-    done: pb.ResumeStoreResponse = call((address,), lambda it: it.ResumeStore(request, timeout=CALL_SECONDS))
-    _tell(done, wanted, done=True)
+    _tell(_resumed(address, request), wanted, done=True)
 
 
-def _resumed(stub: pb_grpc.ControlPlaneStub, request: pb.ResumeStoreRequest) -> pb.ResumeStoreResponse:
-    response: pb.ResumeStoreResponse = stub.ResumeStore(request, timeout=CALL_SECONDS)
+def _resumed(address: Address, request: pb.ResumeStoreRequest) -> pb.ResumeStoreResponse:
+    response: pb.ResumeStoreResponse = call(
+        (address,), lambda stub: stub.ResumeStore(request, timeout=CALL_SECONDS)
+    )
     return response
 
 
@@ -63,12 +59,10 @@ def _who_knows_most(control_planes: Addresses) -> tuple[Address, pb.ResumeStoreR
     found: list[tuple[Address, pb.ResumeStoreResponse]] = []
     failures: list[CallFailed] = []
     for address in control_planes:
-        with open_channel(str(address)) as channel:
-            try:
-                request = pb.ResumeStoreRequest(dry_run=True)
-                found.append((address, _resumed(stub(channel), request)))
-            except grpc.RpcError as error:
-                failures.append(failure(error, address))
+        try:
+            found.append((address, _resumed(address, pb.ResumeStoreRequest(dry_run=True))))
+        except CallFailed as error:
+            failures.append(error)
     if not found:
         raise all_failed(failures)
     for each in failures:
