@@ -11,6 +11,7 @@ import click
 
 from controlplane.cli.variables import Command, argument, option
 from controlplane.model import misnamed
+from lightbulb.ads.values import Takes
 
 CONTROL_PLANE = "127.0.0.1:7700"
 LIGHTBULB = "127.0.0.1:7701"
@@ -220,6 +221,11 @@ def takes_options(command: Command) -> Command:
     of = option("--tenant", type=tenant, multiple=True, help="Take all of this tenant. Repeat it for others.")
     text = "Take this objective alone. Repeat it for others.  [default: everything]"
     return option("--objective", type=objective, multiple=True, help=text)(of(command))
+
+
+def make_takes(objective: tuple[str, ...], tenant: tuple[str, ...]) -> Takes:
+    """Return what the options of `takes_options` say."""
+    return Takes(objectives=frozenset(objective), tenants=frozenset(tenant))
 
 
 def author_option(command: Command) -> Command:

@@ -20,6 +20,7 @@ from controlplane.cli.options import (
     address_option,
     control_plane_option,
     joined,
+    make_takes,
     models_option,
     node_id_option,
     state_dir_option,
@@ -105,7 +106,6 @@ def serve(  # noqa: PLR0913, PLR0917 - one argument a flag
     """Run a Lightbulb: answers which model, and its routing key."""
     with needs("service"):
         from controlplane.cli.serving import run
-        from lightbulb.ads.values import Takes
         from lightbulb.service.server import LightbulbSettings
         from lightbulb.service.server import serve as serve_lightbulb
 
@@ -114,7 +114,7 @@ def serve(  # noqa: PLR0913, PLR0917 - one argument a flag
         control_plane=joined(control_plane),
         node_id=node_id,
         state=state_dir,
-        takes=Takes(objectives=frozenset(objective), tenants=frozenset(tenant)),
+        takes=make_takes(objective, tenant),
     )
     run(serve_lightbulb(settings))
 

@@ -19,6 +19,7 @@ from controlplane.cli.options import (
     address_option,
     control_plane_option,
     envoy_option,
+    make_takes,
     node_id_option,
     state_dir_option,
     takes_options,
@@ -84,13 +85,12 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
         "is Envoy's, which --relay-only doesn't run" if relay_only else "needs --relay-only",
     )
     with needs("sidecar"):
-        from lightbulb.ads.values import Takes
         from lightbulb.sidecar.bootstrap import sidecar_node
         from lightbulb.sidecar.relay import RelaySettings
         from lightbulb.sidecar.run import RunSettings, run, run_relay, starting_elsewhere
 
     replicas, address = tuple(map(str, control_plane)), (listen.host, listen.port)
-    takes = Takes(objectives=frozenset(objective), tenants=frozenset(tenant))
+    takes = make_takes(objective, tenant)
     if relay_only:
         relay_settings = RelaySettings(
             node=sidecar_node(node_id, address, takes),
@@ -148,7 +148,6 @@ def bootstrap(  # noqa: PLR0913, PLR0917 - one argument a flag
         else "is the relay's, or needs --without-relay",
     )
     with needs("sidecar"):
-        from lightbulb.ads.values import Takes
         from lightbulb.sidecar.bootstrap import SidecarSettings, make_bootstrap
 
     replicas = tuple((each.host, each.port) for each in control_plane)
@@ -157,7 +156,7 @@ def bootstrap(  # noqa: PLR0913, PLR0917 - one argument a flag
         control_plane=replicas if without_relay else relay_socket.absolute(),
         listen=(listen.host, listen.port),
         admin=(admin.host, admin.port),
-        takes=Takes(objectives=frozenset(objective), tenants=frozenset(tenant)),
+        takes=make_takes(objective, tenant),
     )
     if output == "json":
         click.echo(make_bootstrap(settings))
