@@ -10,7 +10,7 @@ from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import MAX_FILE_BYTES, MAX_FILE_LINES, content_hash, read_workspace
 from controlplane.rules.yaml_file import MAX_HINTS
 from lightbulb.model import AbRule, Cell, Comparison, ModelTarget, ObjectiveTable, Operator, Source
-from tests.rules.workspaces import GOOD, rule, workspace
+from tests.rules.workspaces import GOOD, problems_of, rule, workspace
 
 OBJECTIVES, MODELS, EXPERIMENTS = (GOOD[f"{name}.yaml"] for name in ("objectives", "models", "experiments"))
 
@@ -21,9 +21,7 @@ def only_table(**changes: str) -> ObjectiveTable:
 
 
 def found(**changes: str) -> list[str]:
-    with pytest.raises(WorkspaceError) as caught:
-        compile_workspace(workspace(**changes))
-    return [str(problem) for problem in caught.value.problems]
+    return problems_of(workspace(**changes))
 
 
 def test_a_good_workspace_becomes_a_table() -> None:
@@ -422,9 +420,7 @@ def test_what_follows_from_a_problem_isnt_called_one(changes: dict[str, str], pr
 )
 def test_files_that_are_no_workspaces_are_refused_by_name(files: dict[str, bytes], begins: str) -> None:
     good = {name: content.encode() for name, content in GOOD.items()}
-    with pytest.raises(WorkspaceError) as caught:
-        compile_workspace(Workspace(files={**good, **files}))
-    problems = [str(problem) for problem in caught.value.problems]
+    problems = problems_of(Workspace(files={**good, **files}))
     assert [problem.startswith(begins) for problem in problems] == [True], problems
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from controlplane.model import Buckets, Workspace
-from controlplane.problems import Problem, WorkspaceError
+from controlplane.problems import Problem
 from controlplane.rules.compile import compile_and_warn, compile_workspace
 from controlplane.rules.definitions import read_experiments
 from controlplane.rules.lock_file import LOCK, LockedTest, read_lock, write_lock
@@ -16,7 +16,7 @@ from controlplane.rules.workspace import content_hash
 from lightbulb.model import RequestContext
 from lightbulb.resolution.codec import table_to_bytes
 from lightbulb.resolution.resolve import Resolver
-from tests.rules.workspaces import GOOD, rule, workspace
+from tests.rules.workspaces import GOOD, problems_of, rule, workspace
 
 THREE = rule(
     'abTestId: 555, cellToModel: {1: {name: "plain"}, 2: {name: "fancy"}, 3: {name: "base"}}, priority: 1'
@@ -52,12 +52,6 @@ def cells_of(it: Workspace) -> list[int]:
     (table,) = compile_workspace(it).tables
     resolver = Resolver(table)
     return [resolver.resolve(user).allocations[0].cell for user in USERS]
-
-
-def problems_of(it: Workspace) -> list[str]:
-    with pytest.raises(WorkspaceError) as caught:
-        compile_workspace(it)
-    return [str(problem) for problem in caught.value.problems]
 
 
 def test_a_ramp_of_two_treatments_leaves_their_users_where_they_are() -> None:

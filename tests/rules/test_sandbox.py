@@ -23,7 +23,7 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -32,7 +32,7 @@ import pytest
 
 from controlplane.problems import Problem
 from controlplane.rules import sandbox
-from controlplane.rules.sandbox import MAX_CHILDREN, Limits, evaluate
+from controlplane.rules.sandbox import MAX_CHILDREN, Limits, RawRule, evaluate
 from controlplane.rules.sandbox_process import Ended, run_child
 
 OBJECTIVES = ("ContinueWatchingRanking", "PaymentFraudDetection")
@@ -40,17 +40,26 @@ CONSTANTS = {"TITLE_INPUT_TYPE": "TITLE_INPUT_TYPE"}
 QUICK = Limits(cpu_seconds=1, wall_seconds=8.0, total_seconds=200)
 
 
-def values(source: str, limits: Limits = QUICK) -> list[object]:
+def ran(
+    sources: Mapping[str, str],
+    limits: Limits = QUICK,
+    *,
+    objectives: Sequence[str] | None = OBJECTIVES,
+    constants: Mapping[str, str] = CONSTANTS,
+) -> tuple[tuple[RawRule, ...], list[Problem]]:
+    """Return what rules evaluate to, and the problems with them in the order in which they were found."""
     found: list[Problem] = []
-    rules = evaluate({"rules.js": source}, OBJECTIVES, CONSTANTS, found, limits)
+    return evaluate(sources, objectives, constants, found, limits), found
+
+
+def values(source: str) -> list[object]:
+    rules, found = ran({"rules.js": source})
     assert found == []
     return [rule.value for rule in rules]
 
 
 def problems(sources: Mapping[str, str], limits: Limits = QUICK) -> list[Problem]:
-    found: list[Problem] = []
-    evaluate(sources, OBJECTIVES, CONSTANTS, found, limits)
-    return sorted(found)
+    return sorted(ran(sources, limits)[1])
 
 
 HAZARDS = {
@@ -273,9 +282,8 @@ function defineGoodRule() { return {a: 1} }"""
     "body", ["for (;;) {}", "const a = []; for (;;) a.push('x'.repeat(1e6) + a.length)"], ids=["loop", "bomb"]
 )
 def test_a_rule_that_ends_its_child_keeps_no_other_from_being_evaluated(body: str) -> None:
-    found: list[Problem] = []
     sources = {"a.js": LOOP_THEN_GOOD.replace("BODY", body), "b.js": "function defineBRule() { return {} }"}
-    rules = evaluate(sources, OBJECTIVES, CONSTANTS, found, QUICK)
+    rules, found = ran(sources)
     assert [problem.rule for problem in found] == ["defineBadRule"]
     assert [rule.source.rule for rule in rules] == ["defineGoodRule", "defineBRule"]
 
@@ -298,17 +306,15 @@ def busy_workspace() -> dict[str, str]:
 
 
 def test_a_large_workspace_may_take_longer_than_a_rule() -> None:
-    found: list[Problem] = []
     began = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    rules = evaluate(busy_workspace(), OBJECTIVES, CONSTANTS, found, QUICK)
+    rules, found = ran(busy_workspace())
     spent = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - began
     assert (len(rules), found) == (BUSY, [])
     assert spent > QUICK.cpu_seconds
 
 
 def test_a_workspace_that_takes_too_long_as_a_whole_is_told_how_far_it_came() -> None:
-    found: list[Problem] = []
-    rules = evaluate(busy_workspace(), OBJECTIVES, CONSTANTS, found, replace(QUICK, total_seconds=1))
+    rules, found = ran(busy_workspace(), replace(QUICK, total_seconds=1))
     problem, *rest = found
     assert (problem.code, problem.message) == (
         "TIME_LIMIT",
@@ -323,9 +329,10 @@ def test_a_workspace_that_takes_too_long_as_a_whole_is_told_how_far_it_came() ->
 def test_rules_that_were_not_looked_at_are_counted_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "MAX_CHILDREN", 2)
     endless = "".join(f"function define{n:02}Rule() {{ for (;;); }}\n" for n in range(12))
-    found: list[Problem] = []
-    assert evaluate({"x.js": endless, "y.js": "function defineYRule() {}"}, (), {}, found, QUICK) == ()
-    one, two, left = found
+    rules, (one, two, left) = ran(
+        {"x.js": endless, "y.js": "function defineYRule() {}"}, objectives=(), constants={}
+    )
+    assert rules == ()
     assert [each.rule for each in (one, two)] == ["define00Rule", "define01Rule"]
     assert (left.code, left.rule, left.line) == ("NOT_EVALUATED", "define02Rule", 3)
     assert left.message.startswith(
@@ -351,8 +358,7 @@ def test_a_child_that_is_killed_at_any_moment_is_a_problem_that_names_a_file(
         return ended
 
     monkeypatch.setattr(sandbox, "run_child", run_and_kill)
-    found: list[Problem] = []
-    rules = evaluate(sources, OBJECTIVES, CONSTANTS, found, QUICK)
+    rules, found = ran(sources)
     said = [json.loads(line) for line in killed[0].output.splitlines()]
     if said and said[-1].get("end") in {"b.js", ""}:
         assert (found, len(rules)) == ([], 4)
@@ -410,22 +416,16 @@ def test_a_rule_that_isnt_a_plain_function_is_a_problem(rule: str) -> None:
 
 
 def test_an_id_above_2_to_the_53_arrives_exactly_in_both_directions() -> None:
-    found: list[Problem] = []
     big = "9007199254740993"
-    rules = evaluate(
+    rules, _ = ran(
         {"a.js": "function defineRule() { return {in: constants.BIG, out: '9007199254740995'} }"},
-        OBJECTIVES,
-        {"BIG": big},
-        found,
+        constants={"BIG": big},
     )
     assert [rule.value for rule in rules] == [{"in": big, "out": "9007199254740995"}]
 
 
 def test_without_objectives_any_will_do_so_that_the_rest_can_be_looked_at() -> None:
-    found: list[Problem] = []
-    (rule,) = evaluate(
-        {"a.js": "function defineRule() { return {a: Objectives.Any} }"}, None, CONSTANTS, found
-    )
+    (rule,), found = ran({"a.js": "function defineRule() { return {a: Objectives.Any} }"}, objectives=None)
     assert (rule.value, found) == ({"a": "Any"}, [])
 
 
@@ -455,8 +455,7 @@ def test_a_closed_set_is_a_frozen_object_whatever_was_done_with_it_before(before
         expression: f"function define{number}Rule() {{ {before} const a = {expression}; return {{a}} }}"
         for number, expression in enumerate(AS_A_WHOLE)
     }
-    found: list[Problem] = []
-    rules = evaluate(sources, ("A", "10", "a\nb", 'é"'), {"BIG": "9"}, found, QUICK)
+    rules, found = ran(sources, objectives=("A", "10", "a\nb", 'é"'), constants={"BIG": "9"})
     results = {rule.source.file: rule.value for rule in rules}
     messages = {problem.file: problem.message for problem in found}
     for expression, expected in AS_A_WHOLE.items():
@@ -489,8 +488,7 @@ def test_every_problem_of_every_file_is_found_in_one_go() -> None:
 def test_files_dont_see_each_others_names() -> None:
     source = "const shared = {file: 'NAME'};\nfunction defineNAMERule() { return shared }"
     sources = {f"{name}.js": source.replace("NAME", name) for name in ("a", "b")}
-    found: list[Problem] = []
-    rules = evaluate(sources, OBJECTIVES, CONSTANTS, found, QUICK)
+    rules, _ = ran(sources)
     assert [rule.value for rule in rules] == [{"file": "a"}, {"file": "b"}]
 
 
@@ -548,8 +546,7 @@ def test_nothing_of_this_process_reaches_a_rule(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_no_sources_are_no_rules() -> None:
-    found: list[Problem] = []
-    assert (evaluate({}, OBJECTIVES, CONSTANTS, found), found) == ((), [])
+    assert ran({}) == ((), [])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import pytest
 
 from controlplane.model import Workspace
-from controlplane.problems import WorkspaceError
 from controlplane.rules.compile import compile_and_warn, compile_workspace
 from controlplane.rules.condition import MAX_USERS
 from controlplane.rules.segments import MAX_NESTED
@@ -19,7 +18,7 @@ from lightbulb.model import (
 )
 from lightbulb.resolution.codec import table_from_bytes, table_to_bytes
 from lightbulb.resolution.resolve import Resolver, Step
-from tests.rules.workspaces import GOOD, rule, workspace
+from tests.rules.workspaces import GOOD, problems_of, rule, workspace
 
 EXPERIMENTS = GOOD["experiments.yaml"]
 SEGMENTS = """segments:
@@ -49,9 +48,7 @@ def only_table(**changes: str) -> ObjectiveTable:
 
 
 def found(**changes: str) -> list[str]:
-    with pytest.raises(WorkspaceError) as caught:
-        compile_workspace(workspace(**{"rules_js": NO_TEST, **changes}))
-    return [str(problem) for problem in caught.value.problems]
+    return problems_of(workspace(**{"rules_js": NO_TEST, **changes}))
 
 
 def explained(table: ObjectiveTable, context: RequestContext) -> tuple[str, list[str]]:

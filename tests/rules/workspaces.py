@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping
 
+import pytest
+
 from controlplane.model import Workspace
+from controlplane.problems import WorkspaceError
+from controlplane.rules.compile import compile_workspace
 
 GOOD: Mapping[str, str] = {
     "objectives.yaml": """objectives:
@@ -46,6 +50,13 @@ def workspace(**changes: str) -> Workspace:
     for name, content in changes.items():
         files[".".join(name.rsplit("_", 1))] = content
     return Workspace(files={name: content.encode() for name, content in files.items()})
+
+
+def problems_of(it: Workspace) -> list[str]:
+    """Return what is said of a workspace, which must not compile."""
+    with pytest.raises(WorkspaceError) as caught:
+        compile_workspace(it)
+    return [str(problem) for problem in caught.value.problems]
 
 
 def rule(body: str, name: str = "defineMoreRule") -> str:
