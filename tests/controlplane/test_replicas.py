@@ -17,8 +17,8 @@ from lightbulb.ads.values import ACTIVE_GENERATION, ENDPOINTS, OBJECTIVE_TABLES
 from lightbulb.tables.live import LiveTables
 from tests.controlplane.peers import Lightbulb, Peer, host, refusal, routes, sidecar
 from tests.controlplane.planes import DEADLINE, POLICY, Plane, plane, refused, run
-from tests.controlplane.slow_proxy import SlowProxy
 from tests.controlplane.worlds import world
+from tests.store.redis_proxy import RedisProxy
 from tests.store.redis_server import RedisServer
 from tests.waiting import eventually
 
@@ -231,7 +231,7 @@ def test_when_the_driver_ends_or_is_cut_off_another_finishes_what_was_under_way(
 
 async def cut_off_the_driver(redis: RedisServer, path: Path) -> None:
     """Its consumers are with it, and it neither hears nor says anything: what they have is kept for them."""
-    with SlowProxy(redis, path) as proxy:
+    with RedisProxy(redis, path) as proxy:
         async with pair(redis.url, replace(POLICY, lease=60, window=0), through=proxy.url) as it:
             it.second[0].hold()
             await it.two.publish(2)
@@ -317,7 +317,7 @@ def test_a_replica_that_is_behind_shows_nothing_to_who_has_seen_more(
     redis: RedisServer, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        with SlowProxy(redis, tmp_path / "proxy") as proxy:
+        with RedisProxy(redis, tmp_path / "proxy") as proxy:
             async with world(redis.url) as it:
                 behind = RedisStore(proxy.url, "tests", timeout=0.5)
                 async with plane(behind, name="two") as two:

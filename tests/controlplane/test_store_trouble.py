@@ -18,11 +18,11 @@ from lightbulb.tables.feed import IN_STEP
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.peers import routes, sidecar
 from tests.controlplane.planes import DEADLINE, POLICY, refused, run, told
-from tests.controlplane.slow_proxy import SlowProxy
 from tests.controlplane.watcher import watching
 from tests.controlplane.workspaces import publish_request
 from tests.controlplane.worlds import World, world
 from tests.store.redis_pair import redis_pair
+from tests.store.redis_proxy import RedisProxy
 from tests.store.redis_server import DURABLE, RedisServer
 from tests.waiting import eventually
 
@@ -160,7 +160,7 @@ async def is_full(server: RedisServer) -> None:
 def test_an_answer_that_is_lost_is_told_and_the_call_may_be_repeated(
     redis: RedisServer, tmp_path: Path
 ) -> None:
-    async def scenario(proxy: SlowProxy) -> None:
+    async def scenario(proxy: RedisProxy) -> None:
         store = RedisStore(proxy.url, "tests", timeout=1.0)
         async with world(store) as it:
             proxy.loses = (b"EVALSHA", b"request-7")
@@ -174,12 +174,12 @@ def test_an_answer_that_is_lost_is_told_and_the_call_may_be_repeated(
             await it.settled()
             assert [each.generation for each in await it.plane.history()] == [2, 1]
 
-    with SlowProxy(redis, tmp_path / "proxy") as proxy:
+    with RedisProxy(redis, tmp_path / "proxy") as proxy:
         run(lambda: scenario(proxy))
 
 
 def test_a_step_whose_answer_is_lost_is_taken_once(redis: RedisServer, tmp_path: Path) -> None:
-    async def scenario(proxy: SlowProxy) -> None:
+    async def scenario(proxy: RedisProxy) -> None:
         store = RedisStore(proxy.url, "tests", timeout=1.0)
         async with world(store) as it:
             it.host.hold()
@@ -191,7 +191,7 @@ def test_a_step_whose_answer_is_lost_is_taken_once(redis: RedisServer, tmp_path:
             assert events.count(("activated", 2)) == 1
             assert events.count(("routing", 2)) == 1
 
-    with SlowProxy(redis, tmp_path / "proxy") as proxy:
+    with RedisProxy(redis, tmp_path / "proxy") as proxy:
         run(lambda: scenario(proxy))
 
 

@@ -11,9 +11,9 @@ import pytest
 from controlplane.store.contract import Conflict, Head, Store, Unreachable
 from controlplane.store.redis import RedisStore
 from controlplane.store.redis_link import MAX_CONNECTIONS
-from tests.store.flaky_proxy import FlakyProxy, Moment
 from tests.store.places import CLUSTER, LONG, entry, event, opened_redis, step
 from tests.store.racer import race
+from tests.store.redis_proxy import Moment, RedisProxy
 from tests.store.redis_server import DURABLE, SECONDS, RedisServer
 from tests.waiting import until
 
@@ -120,16 +120,18 @@ def _until_lost(store: Store, name: str) -> list[int]:
 
 
 class TestConnection:
-    @pytest.mark.parametrize(("loses", "version"), [("before", 0), ("after", 1)])
+    @pytest.mark.parametrize(("lost", "version"), [("before", 0), ("after", 1)])
     def test_lost_amid_a_commit_it_is_taken_once_or_not(
-        self, redis: RedisServer, tmp_path: Path, loses: Moment, version: int
+        self, redis: RedisServer, tmp_path: Path, lost: Moment, version: int
     ) -> None:
         change = step(0, b"new", entry=entry(1), events=(event("x"),), request_id="q", outcome=b"done")
-        with FlakyProxy(redis, tmp_path / "proxy") as proxy, opened_redis(proxy.url) as store:
-            proxy.loses = loses
+        with RedisProxy(redis, tmp_path / "proxy") as proxy, opened_redis(proxy.url) as store:
+            with pytest.raises(Conflict):
+                store.commit(step(7))  # from now on the server knows the script, and runs it when it is named
+            proxy.loses, proxy.lost = (b"EVALSHA",), lost
             with pytest.raises(Unreachable, match="doesn't answer"):
                 store.commit(change)
-            proxy.loses = "never"
+            proxy.loses = ()
             assert store.head().version == version
             if version:
                 with pytest.raises(Conflict):
