@@ -1,4 +1,4 @@
-"""Every command that there is, with arguments that it takes."""
+"""Every command that there is, with arguments that it takes; and how a test runs one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 import click
+from click.testing import CliRunner, Result
 
 from controlplane.cli.main import COMMANDS, main
 
@@ -21,6 +22,11 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Command -> what it can't do without."""
+
+
+def run(*arguments: str) -> Result:
+    """Run a command in this process."""
+    return CliRunner().invoke(main, arguments)
 
 
 def command(path: str) -> click.Command:

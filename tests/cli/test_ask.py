@@ -5,10 +5,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from controlplane.cli.main import main
 from tests.ads.scripted_server import scripted_server
+from tests.cli.commands import run
 from tests.lightbulb.lightbulb_server import lightbulb, publish, serving, sidecars
 from tests.lightbulb.tables import OBJECTIVE, TABLE
 from tests.waiting import eventually
@@ -17,7 +17,7 @@ from tests.waiting import eventually
 async def ask(command: str, port: int, *arguments: str, objective: str = OBJECTIVE) -> Result:
     """Run a command in a thread, since the Lightbulb is in this process."""
     asked = (command, objective, "--user", "u", "--lightbulb", f"127.0.0.1:{port}", *arguments)
-    return await asyncio.to_thread(CliRunner().invoke, main, asked)
+    return await asyncio.to_thread(run, *asked)
 
 
 def test_with_a_sidecar_the_answer_is_what_its_clients_get() -> None:
@@ -57,7 +57,7 @@ def test_a_cell_of_a_test_that_no_rule_knows_is_warned_of_and_the_answer_given()
 def test_a_workspace_is_asked_alike() -> None:
     rules = str(Path(__file__).resolve().parents[2] / "rules")
     asked = ("explain", "PaymentFraudDetection", "--rules", rules, "--user", "u", "--cell", "1=2")
-    told = CliRunner().invoke(main, asked)
+    told = run(*asked)
     assert told.exit_code == 0
     assert told.stderr == "warning: --cell: no rule of PaymentFraudDetection knows test 1; it has no tests\n"
     assert "payment-fraud-model" in told.stdout

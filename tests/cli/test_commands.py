@@ -12,25 +12,21 @@ from pathlib import Path
 
 import grpc
 import pytest
-from click.testing import CliRunner, Result
 
 from controlplane.cli.context import make_context
-from controlplane.cli.main import COMMANDS, main
+from controlplane.cli.main import COMMANDS
 from controlplane.cli.policy import make_policy
 from controlplane.cli.problems import BadWorkspace
 from controlplane.cli.processes import free_ports
 from controlplane.problems import Problem
 from controlplane.rollout.state import Policy
 from lightbulb.ports import holder_of
+from tests.cli.commands import run
 from tests.waiting import until
 
 SECONDS = 60.0
 ROOT = Path(__file__).resolve().parents[2]
 RULES = str(ROOT / "rules")
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments)
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "rules check", "rules lock"])

@@ -11,13 +11,13 @@ from typing import Any
 
 import grpc
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from controlplane.cli.main import main
 from controlplane.cli.processes import free_ports
 from lightbulb.service.server import LightbulbServer
 from tests.ads.scripted_server import scripted_server
+from tests.cli.commands import run
 from tests.cli.documented import check, tables
 from tests.lightbulb.lightbulb_server import lightbulb, publish
 from tests.lightbulb.tables import TABLE
@@ -27,7 +27,7 @@ TABLE_OF_HEALTH = tables()["`health`"]
 
 
 def asked(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["health", *arguments])
+    return run("health", *arguments)
 
 
 @pytest.fixture

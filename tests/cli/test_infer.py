@@ -10,10 +10,10 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from controlplane.cli.main import main
 from lightbulb.host.workflow import Workflow
+from tests.cli.commands import run
 from tests.host.hosts import running
 from tests.host.workflows import Echo, assign, fails_to_answer, gate, slow_to_answer
 from tests.lightbulb.lightbulb_server import serving
@@ -31,7 +31,7 @@ class Place:
         """Run the command in a thread, since the servers are in this process."""
         command = ("infer", OBJECTIVE, "--user", "u", "--lightbulb", self.lightbulb)
         asked = (*command, "--sidecar-address", self.sidecar, *arguments)
-        return await asyncio.to_thread(CliRunner().invoke, main, asked)
+        return await asyncio.to_thread(run, *asked)
 
 
 @contextlib.asynccontextmanager

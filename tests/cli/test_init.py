@@ -3,15 +3,10 @@
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from controlplane.cli import template
-from controlplane.cli.main import main
 from controlplane.cli.template import TEMPLATE, make_workspace, workspace_here
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments)
+from tests.cli.commands import run
 
 
 @pytest.fixture(autouse=True)

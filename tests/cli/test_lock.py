@@ -5,22 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from controlplane.cli.main import main
 from controlplane.rules.lock_file import LOCK
-from tests.rules.workspaces import GOOD
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name, text in GOOD.items():
-        (tmp_path / name).write_text(text)
-    return tmp_path
+from tests.cli.commands import run
 
 
 def reweigh(folder: Path, cells: str) -> None:

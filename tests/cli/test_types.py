@@ -4,29 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from controlplane.cli.main import main
 from controlplane.rules.declarations import DECLARATIONS
 from controlplane.rules.lock_file import LOCK
-from tests.rules.workspaces import GOOD
+from tests.cli.commands import run
 
 STALE = (
     f"{DECLARATIONS} warning STALE_TYPES: it isn't what the YAML files say\n"
     "    run `lightbulb rules types`, and commit\n"
 )
 MISSING = f"{DECLARATIONS} warning NO_TYPES: it is not there, so that editors know no names\n"
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name, text in GOOD.items():
-        (tmp_path / name).write_text(text)
-    return tmp_path
 
 
 def add_model(folder: Path) -> None:

@@ -40,8 +40,8 @@ from controlplane.rollout.state import Generation, Phase, Rollout
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import content_hash, read_workspace
 from lightbulb.model import DEFAULT_TENANT
-from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.planes import DEADLINE, plane, refused, run, told
+from tests.controlplane.workspaces import request_of
 from tests.rollout.rollouts import alone
 from tests.rules.workspaces import rule, workspace
 from tests.waiting import eventually
@@ -275,13 +275,6 @@ def test_what_no_compiler_says_is_refused(said: bytes) -> None:
         answer_from(said, b"")
     with pytest.raises(Strange):
         sizes_of(SIZES.pack(2**32 - 1, 0))
-
-
-def request_of(files: Workspace) -> pb.PublishRequest:
-    """Return the request that publishes a workspace."""
-    return pb.PublishRequest(
-        files=[pb.WorkspaceFile(path=path, content=content) for path, content in files.files.items()]
-    )
 
 
 def test_a_compiler_that_cannot_be_started_is_said() -> None:

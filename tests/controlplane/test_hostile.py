@@ -15,6 +15,7 @@ from controlplane.rules.tables import MAX_OVERLAPS
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 from tests.controlplane.planes import DEADLINE
+from tests.controlplane.workspaces import request_of
 from tests.rules.workspaces import rule, workspace
 
 LARGE = 400_000
@@ -78,13 +79,6 @@ def stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pb_grpc.ControlPl
             it = pb_grpc.ControlPlaneStub(channel)
             assert it.Publish(request_of(workspace()), timeout=DEADLINE).generation == 1
             yield it
-
-
-def request_of(files: Workspace) -> pb.PublishRequest:
-    """Return the request that publishes a workspace."""
-    return pb.PublishRequest(
-        files=[pb.WorkspaceFile(path=path, content=content) for path, content in files.files.items()]
-    )
 
 
 def leaders(status: pb.GetStatusResponse) -> list[str]:

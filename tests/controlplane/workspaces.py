@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from controlplane.model import Workspace
 from lightbulb.v1 import control_plane_pb2 as pb
 
 SHARD = "a"
@@ -63,3 +64,10 @@ def publish_request(version: int | str, **changes: object) -> pb.PublishRequest:
     content = files(version, **changes)  # type: ignore[arg-type]
     listed = [pb.WorkspaceFile(path=path, content=body) for path, body in content.items()]
     return pb.PublishRequest(**{"files": listed, "author": "ann", "message": f"rank@{version}", **own})
+
+
+def request_of(files: Workspace) -> pb.PublishRequest:
+    """Return the request that publishes a workspace."""
+    return pb.PublishRequest(
+        files=[pb.WorkspaceFile(path=path, content=content) for path, content in files.files.items()]
+    )

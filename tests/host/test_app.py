@@ -2,12 +2,9 @@
 
 import asyncio
 import contextlib
-import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping
 
 import grpc
@@ -36,6 +33,7 @@ from tests.host.workflows import (
     slow_to_load,
     within_deadline,
 )
+from tests.lightbulb.ending import ends_in_order, refuses
 from tests.lightbulb.garbage import refuses_garbage
 from tests.waiting import eventually
 
@@ -197,7 +195,7 @@ def test_a_host_that_leaves_ends_its_registration_first_and_loses_no_request() -
                 assert await it.stub.ModelInfer(infer("echo@1", 1))
                 assert await it.health() == "NOT_SERVING"
                 assert not (await it.stub.ServerReady(pb.ServerReadyRequest())).ready
-                await eventually("the end of the withdrawal", lambda: _refuses(it.host.port))
+                await eventually("the end of the withdrawal", lambda: refuses(it.host.port))
                 assert not leaving.done()
                 held.open()
                 answer = await within_deadline(under_way)
@@ -206,11 +204,6 @@ def test_a_host_that_leaves_ends_its_registration_first_and_loses_no_request() -
                 assert len(script.streams) == 1
 
     asyncio.run(scenario())
-
-
-def _refuses(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_a_host_leaves_in_the_middle_of_a_load() -> None:
@@ -327,19 +320,7 @@ asyncio.run(serve(HostSettings(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_process_in_order(number: signal.Signals) -> None:
-    with subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            while not re.search(
-                r"host host-1 of shard a listens on port \d+", line := process.stderr.readline()
-            ):
-                assert line, "the process ended before it listened"
-            os.kill(process.pid, number)
-            _, rest = process.communicate(timeout=60)
-            assert process.returncode == 0
-            assert rest.rstrip().endswith("stopped")
-        finally:
-            process.kill()
+    ends_in_order(PROGRAM, r"host host-1 of shard a listens on port \d+", number)
 
 
 def test_garbage_is_refused_by_every_method_and_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:

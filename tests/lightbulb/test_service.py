@@ -1,12 +1,7 @@
 """The service: real gRPC in front, a control plane's stream behind, and an orderly end."""
 
 import asyncio
-import os
-import re
 import signal
-import socket
-import subprocess
-import sys
 from dataclasses import replace
 
 import grpc
@@ -24,6 +19,7 @@ from lightbulb.service.server import SERVICE, LightbulbServer
 from lightbulb.v1 import lightbulb_pb2 as pb
 from lightbulb.v1 import lightbulb_pb2_grpc
 from tests.ads.scripted_server import resource, scripted_server
+from tests.lightbulb.ending import ends_in_order, refuses
 from tests.lightbulb.garbage import refuses_garbage
 from tests.lightbulb.lightbulb_server import health, lightbulb, publish, serving, settings
 from tests.lightbulb.tables import OBJECTIVE, TABLE, tables_to_bytes
@@ -250,11 +246,6 @@ def test_who_watches_a_server_that_stops_is_told_so_and_holds_it_up_no_longer() 
     asyncio.run(scenario())
 
 
-def _refuses(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
-
-
 def test_a_call_that_a_drain_finds_under_way_gets_its_answer() -> None:
     async def scenario() -> None:
         async with scripted_server() as script, lightbulb(script, grace=30.0) as server:
@@ -265,7 +256,7 @@ def test_a_call_that_a_drain_finds_under_way_gets_its_answer() -> None:
                 await call.wait_for_connection()
                 assert await health(channel) == "SERVING"  # so that the server has seen the headers
                 stopping = asyncio.create_task(server.stop())
-                await eventually("the drain to begin", lambda: _refuses(server.port))
+                await eventually("the drain to begin", lambda: refuses(server.port))
                 await call.write(REQUEST.SerializeToString())
                 await call.done_writing()
                 assert pb.ResolveResponse.FromString(await call).generation == 1
@@ -284,17 +275,7 @@ asyncio.run(serve(LightbulbSettings(listen="127.0.0.1:0", control_plane="127.0.0
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_process_in_order(number: signal.Signals) -> None:
-    with subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            while not re.search(r"listening on 127.0.0.1:0 \(port \d+\)", line := process.stderr.readline()):
-                assert line, "the process ended before it listened"
-            os.kill(process.pid, number)
-            _, rest = process.communicate(timeout=60)
-            assert process.returncode == 0
-            assert rest.rstrip().endswith("stopped")
-        finally:
-            process.kill()
+    ends_in_order(PROGRAM, r"listening on 127.0.0.1:0 \(port \d+\)", number)
 
 
 def test_garbage_is_refused_by_every_method_and_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
