@@ -237,7 +237,7 @@ class Operator:
         if rollout is not None and rollout.target:
             lanes = lanes.after(tenant, operations.withdraw(rollout, None, self._commits.at(known)))
         window = self._replica.policy.window
-        return base_of(lanes, tenant, known.generations, quota(known, tenant), window)
+        return base_of(lanes, tenant, known.generations, quota(known.platform, tenant), window)
 
     def _on_its_way(  # noqa: PLR0913, PLR0917 - what a log entry holds
         self,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from controlplane.model import Plan, ShardAssignment
 from controlplane.planning.beside import Base, Loaded, Others, Release, Room, definition_of, loaded_mib
 from controlplane.planning.plan import led_to
 from controlplane.rollout.bounds import too_much
-from controlplane.rollout.desired_state import Generations, ModelsByShard, models_by_shard, vips
+from controlplane.rollout.desired_state import Generations, models_by_shard, vips
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.operations import outlived, releasable
 from controlplane.rollout.state import Generation, Rollout
@@ -29,21 +30,15 @@ def base_of(
     """
     rollout, others = lanes.of(tenant), _of_others(lanes, tenant, generations)
     live = [generations[number] for _, each in lanes for number in each.live]
+    rooms = _rooms(rollout, others, generations, window) if rollout else (_room(None, others, ()),)
+    base = Base(rooms=tuple(rooms), vips=_vips(live), others=_bind(others), memory_mib=memory_mib)
     if rollout is None:
-        return Base(
-            rooms=(Room(release=None, loaded=_sizes(models_by_shard(others))),),
-            vips=_vips(live),
-            others=_bind(others),
-            memory_mib=memory_mib,
-        )
+        return base
     may_leave = outlived(rollout)
-    return Base(
-        rooms=tuple(_rooms(rollout, others, generations, window)),
+    return replace(
+        base,
         before=led_to(generations[rollout.newest].plan) if rollout.newest else {},
-        vips=_vips(live),
         stay=tuple(number for number in sorted(rollout.live) if number not in may_leave),
-        others=_bind(others),
-        memory_mib=memory_mib,
     )
 
 
@@ -62,6 +57,12 @@ def room_for(plan: Plan, base: Base) -> Release:
         if not beyond and all(_free(each, room.loaded) >= 0 for each in plan.assignments):
             return room.release
     raise DoesNotFit("there isn't enough memory")
+
+
+def sizes_of(generations: tuple[Generation, ...]) -> Loaded:
+    """Return what generations have loaded: shard -> model id -> its MiB."""
+    by_shard = models_by_shard(generations)
+    return {shard: {model.id: model.memory_mib for model in models} for shard, models in by_shard.items()}
 
 
 def _of_others(lanes: Lanes, tenant: str, generations: Generations) -> tuple[Generation, ...]:
@@ -127,13 +128,9 @@ def _releases(rollout: Rollout, window: int) -> Iterator[Release]:
 def _room(release: Release, others: tuple[Generation, ...], own: tuple[Generation, ...]) -> Room:
     return Room(
         release=release,
-        loaded=_sizes(models_by_shard((*others, *own))),
-        own=_sizes(models_by_shard(own)),
+        loaded=sizes_of((*others, *own)),
+        own=sizes_of(own),
     )
-
-
-def _sizes(models: ModelsByShard) -> Loaded:
-    return {shard: {model.id: model.memory_mib for model in own} for shard, own in models.items()}
 
 
 def _free(assignment: ShardAssignment, loaded: Loaded) -> int:

@@ -13,15 +13,15 @@ from dataclasses import dataclass, replace
 from controlplane.admin.commits import Caller, Commits, Decide, Prepare, Step, ahead
 from controlplane.admin.compilers import Compilers
 from controlplane.admin.outcome import Outcome
-from controlplane.admin.planner import base_of
-from controlplane.model import PLATFORM, Plan, Platform, Workspace
-from controlplane.planning.beside import Release, loaded_mib, plan_beside
+from controlplane.admin.planner import base_of, sizes_of
+from controlplane.admin.tenants import quota
+from controlplane.model import Plan, Platform, Workspace
+from controlplane.planning.beside import Release, plan_beside
 from controlplane.planning.replan import Moved, is_touched, moves, rules_of
 from controlplane.problems import Problem, WorkspaceError
 from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout import operations
 from controlplane.rollout.codec import plan_to_bytes, platform_from_bytes
-from controlplane.rollout.desired_state import models_by_shard
 from controlplane.rollout.events import EventKind
 from controlplane.rollout.state import Generation, Moment
 from controlplane.rules.workspace import content_hash
@@ -168,10 +168,9 @@ def _replan(known: StoreView, platform: Platform, at: Moment, window: int) -> tu
     for tenant, rollout in known.lanes:
         if not rollout.newest or not is_touched(generations[rollout.newest].plan, platform, tenant):
             continue
-        before, own = generations[rollout.newest].plan, platform.tenant(tenant)
+        before = generations[rollout.newest].plan
         stands = operations.withdraw(rollout, None, at) if rollout.target else rollout
-        quota = own.memory_mib if own is not None else 0
-        base = base_of(lanes.after(tenant, stands), tenant, generations, quota, window)
+        base = base_of(lanes.after(tenant, stands), tenant, generations, quota(platform, tenant), window)
         try:
             plan, release = plan_beside(rules_of(before, platform, tenant), base)
         except WorkspaceError as error:
@@ -210,22 +209,15 @@ def _lost(known: StoreView, platform: Platform) -> Iterator[Problem]:
 
 def _beyond(known: StoreView, platform: Platform) -> Iterator[Problem]:
     for tenant, rollout in known.lanes:
-        own = platform.tenant(tenant)
-        if own is None or not own.memory_mib:
+        limit = quota(platform, tenant)
+        if not limit:
             continue
-        generations = tuple(known.generations[number] for number in rollout.loaded)
-        placed = models_by_shard(generations)
-        sizes = {shard: {model.id: model.memory_mib for model in models} for shard, models in placed.items()}
-        loaded = loaded_mib(Plan(tables=(), routes=(), assignments=()), sizes)
-        if loaded > own.memory_mib:
+        sizes = sizes_of(tuple(known.generations[number] for number in rollout.loaded))
+        loaded = sum(mib for models in sizes.values() for mib in models.values())
+        if loaded > limit:
             yield Problem(
                 file="tenants.yaml",
                 code="BELOW_LOADED",
-                message=f"tenant {tenant} has {loaded} MiB loaded, and is to have {own.memory_mib} MiB",
+                message=f"tenant {tenant} has {loaded} MiB loaded, and is to have {limit} MiB",
                 remedy="give it that much, until it has unpinned or published less",
             )
-
-
-def is_platform(caller: Caller) -> bool:
-    """Say whether a caller publishes the platform's own workspace."""
-    return caller.tenant == PLATFORM

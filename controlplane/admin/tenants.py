@@ -70,7 +70,7 @@ def check_comparable(one: Generation, other: Generation) -> None:
         )
 
 
-def quota(known: StoreView, tenant: str) -> int:
+def quota(platform: Platform | None, tenant: str) -> int:
     """Return the MiB that a tenant may have loaded; 0: no limit."""
-    own = known.platform.tenant(tenant) if known.platform is not None else None
+    own = platform.tenant(tenant) if platform is not None else None
     return own.memory_mib if own is not None else 0
