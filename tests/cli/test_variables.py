@@ -57,7 +57,8 @@ def text_for(option: click.Option) -> str:
     name = kind.name
     if isinstance(kind, click.Path):
         return "/bin/sh" if kind.exists else "somewhere"
-    return "10.1.2.3" if name == "ip" else "10.1.2.3:4567" if "port" in name else "a=1"
+    own = {"ip": "10.1.2.3", "name": "another"}
+    return own.get(name) or ("10.1.2.3:4567" if "port" in name else "a=1")
 
 
 def variables(path: str, option: click.Option) -> list[str]:
