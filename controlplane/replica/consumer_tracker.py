@@ -238,19 +238,23 @@ class ConsumerTracker:
         )
 
     def _newcomer(self, stream: StreamStatus, traces: Traces, now: float) -> Consumer:
-        """Return a new stream's consumer; it routes what it did when it was last seen."""
+        """Return a new stream's consumer; it routes what it did when it was last seen.
+
+        Its last stream may still be there: what was refused there was refused before this one.
+        """
         key = stream.node.kind, stream.node.id
         self._counts[key] += 1
         trace = _latest(self._gone.pop(key, None), traces.get(key))
+        last = trace.lost(now, orphaned=False) if trace is not None else None
         shard, address = _place(stream.node)
         return Consumer(
             id=stream.node.id,
             kind=stream.node.kind,
             shard=shard,
             address=address,
-            routes=trace.routes if trace is not None else (),
-            refused_before=trace.refused_before if trace is not None else (),
-            refused_numbers=trace.refused_numbers if trace is not None else (),
+            routes=last.routes if last is not None else (),
+            refused_before=last.refused_before if last is not None else (),
+            refused_numbers=last.refused_numbers if last is not None else (),
             since=now,
         )
 

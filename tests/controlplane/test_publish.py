@@ -22,7 +22,8 @@ from lightbulb.tables.feed import IN_STEP
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import failure_pb2
 from tests.controlplane.peers import Peer, connected, endpoints, host, models, routes, sidecar, vips_of
-from tests.controlplane.planes import DEADLINE, POLICY, refused, run
+from tests.controlplane.planes import DEADLINE, POLICY, plane, refused, run
+from tests.controlplane.read_late import ReadLate
 from tests.controlplane.watcher import watching
 from tests.controlplane.worlds import world
 from tests.waiting import eventually
@@ -278,24 +279,53 @@ def test_a_broken_sidecar_that_connects_anew_meanwhile_stops_no_publish(store: s
     run(scenario)
 
 
+def test_a_broken_sidecar_whose_new_stream_is_seen_before_its_old_one_ends_stops_no_publish(
+    store: str,
+) -> None:
+    async def scenario() -> None:
+        broken, again = sidecar("broken"), sidecar("broken")
+        broken.refuses = again.refuses = {"Ranking": "unknown extension"}
+        async with world(store, replace(POLICY, routing=60)) as it, connected(it.plane.target, broken):
+            await eventually("the refusal", lambda: it.plane.refused() == {"broken": {"Ranking"}})
+            it.lightbulb.hold()
+            number = (await it.plane.publish(2)).generation
+            await it.plane.phase(Phase.ROUTING)
+
+            def refusing() -> list[str]:
+                return [each.id for each in it.plane.replica.consumers if each.refusals]
+
+            async with connected(it.plane.target, again):
+                await eventually("both to refuse", lambda: refusing() == ["broken", "broken"])
+                await broken.disconnect()
+                await eventually("one to refuse", lambda: refusing() == ["broken"])
+                it.lightbulb.release()
+                await it.plane.active(number)
+
+    run(scenario)
+
+
 def test_a_host_that_its_replica_had_nothing_to_show_to_yet_is_waited_for(store: str) -> None:
     def places(version: int) -> dict[str, object]:
         vips = {"a": "vip-a", "b": "vip-b"}
         return {"vips": vips, "places": {"a": ["fraud@1"], "b": [f"rank@{version}"]}}
 
     async def scenario() -> None:
-        async with world(store, generation=0) as it, connected(it.plane.target, host("h2", "b")):
+        late = ReadLate(store)
+        async with world(late, generation=0) as it, connected(it.plane.target, host("h2", "b")):
             await it.published(1, **places(1))
             await it.host.disconnect()
-            # Another replica, which is ahead of this one, has told it of the next version.
-            ahead = host("ahead", fence=f"{it.plane.store.identity}:{it.plane.version + 1}")
-            ahead.hold()
-            async with connected(it.plane.target, ahead):
-                await it.plane.knows(ahead)
-                await it.plane.publish(2, **places(2))  # which changes nothing of its shard
-                await it.says("waiting for host ahead")
-                ahead.release()
-                await it.plane.active(2)
+            async with plane(store, name="two") as another:
+                late.pause()
+                await another.publish(2, **places(2))  # which changes nothing of its shard
+                # The other replica, which is ahead of this one, has told it of the next version.
+                ahead = host("ahead", fence=f"{another.store.identity}:{another.version}")
+                ahead.hold()
+                async with connected(it.plane.target, ahead):
+                    await it.plane.knows(ahead)
+                    late.go_on()
+                    await it.says("waiting for host ahead")
+                    ahead.release()
+                    await it.plane.active(2)
 
     run(scenario)
 
