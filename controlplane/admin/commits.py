@@ -14,7 +14,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from controlplane.admin.outcome import Outcome, RequestIdUsed, outcome_from_bytes, outcome_to_bytes
+from controlplane.planning.beside import Release
 from controlplane.replica.replica import Replica, StoreView
+from controlplane.rollout import operations
 from controlplane.rollout.codec import lanes_to_bytes
 from controlplane.rollout.events import EventKind, superseded
 from controlplane.rollout.lanes import Lanes
@@ -155,6 +157,47 @@ class Commits:
         used |= {each.content_hash for each in known.generations.values()}
         pushed_out = self._replica.store.entry(oldest).content_hash
         return "" if pushed_out in used else pushed_out
+
+    def taken(self, known: StoreView, content: bytes, source_hash: str, caller: Caller) -> Step:
+        """Return a step that puts content at the log's end, and shows it to nobody yet. Blocking.
+
+        Raises Malformed, StoreError: what can't be read back is never committed.
+        """
+        stored = self._replica.store.put_blob(content)
+        self._replica.prepare(stored)
+        number = self.next_number()
+        pushed_out = self.one_too_many(known, number)
+        entry = LogEntry(
+            number=number,
+            content_hash=stored,
+            source_hash=source_hash,
+            author=caller.author,
+            message=caller.message,
+            source_revision=caller.source_revision,
+            published_at=self._replica.now,
+            tenant=caller.tenant,
+        )
+        return Step(
+            following=known.lanes,
+            outcome=Outcome(generation=number, content_hash=stored),
+            kind=EventKind.PUBLISHED,
+            detail=caller.message,
+            entry=entry,
+            forget="" if stored == pushed_out else pushed_out,
+        )
+
+    def on_its_way(
+        self, known: StoreView, content: bytes, source_hash: str, release: Release, caller: Caller
+    ) -> Step:
+        """Return a step that sets a plan's content on its way to the caller's tenant. Raises as `taken`."""
+        step = self.taken(known, content, source_hash, caller)
+        tenant, number = caller.tenant, step.outcome.generation
+        following = operations.publish(known.lanes.of(tenant), number, release, self.at(known))
+        return replace(
+            step,
+            following=known.lanes.after(tenant, following),
+            outcome=replace(step.outcome, on_its_way=True),
+        )
 
     def _change(self, known: StoreView, step: Step, caller: Caller) -> Change:
         outcome = step.outcome

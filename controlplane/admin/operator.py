@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from controlplane.admin.commits import Caller, Commits, Step
-from controlplane.admin.compiler_messages import Planned
 from controlplane.admin.compilers import Compilers
 from controlplane.admin.outcome import Outcome
 from controlplane.admin.planner import DoesNotFit, base_of, room_for
@@ -21,7 +20,7 @@ from controlplane.admin.platform import PlatformOperator
 from controlplane.admin.publishing import Publishing
 from controlplane.admin.tenants import check_comparable, check_publisher, check_tenant, quota
 from controlplane.model import PLATFORM, Workspace
-from controlplane.planning.beside import Base, Release
+from controlplane.planning.beside import Base
 from controlplane.problems import told
 from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout import operations
@@ -93,7 +92,9 @@ class Operator:
                 planned = await publishing.planned_for(known)
                 if planned is None:
                     raise Conflict("what its plan stands on has changed")
-                step = await asyncio.to_thread(self._publish, known, planned, source_hash, caller)
+                step = await asyncio.to_thread(
+                    self._commits.on_its_way, known, planned.content, source_hash, planned.release, caller
+                )
                 warnings = told(publishing.warnings, MAX_WARNINGS)
                 return replace(step, outcome=replace(step.outcome, warnings=warnings))
 
@@ -163,10 +164,6 @@ class Operator:
     async def _newest_like(self, known: StoreView, tenant: str, source_hash: str) -> LogEntry | None:
         return await asyncio.to_thread(self._newest_of, known, tenant, source_hash)
 
-    def _publish(self, known: StoreView, planned: Planned, source_hash: str, caller: Caller) -> Step:
-        stored = self._replica.store.put_blob(planned.content)
-        return self._on_its_way(known, stored, source_hash, planned.release, caller, EventKind.PUBLISHED)
-
     def _own_entry(self, number: int, tenant: str) -> LogEntry:
         """Return the log's line of a tenant's generation. Raises UnknownGeneration, OfAnotherTenant.
 
@@ -218,11 +215,10 @@ class Operator:
                 "files, so that its models are placed anew",
                 generation=number,
             ) from error
-        store = self._replica.store
-        stored = store.put_blob(store.blob(generation.content_hash))  # should it just be forgotten
+        content = self._replica.store.blob(generation.content_hash)  # should it just be forgotten
         source_hash = self._commits.entry(number).source_hash
-        step = self._on_its_way(known, stored, source_hash, release, caller, EventKind.RELOADED)
-        return replace(step, action=f"reloaded from {number}")
+        step = self._commits.on_its_way(known, content, source_hash, release, caller)
+        return replace(step, kind=EventKind.RELOADED, action=f"reloaded from {number}")
 
     def _how_to_load(self, number: int) -> str:
         try:
@@ -238,39 +234,6 @@ class Operator:
             lanes = lanes.after(tenant, operations.withdraw(rollout, None, self._commits.at(known)))
         window = self._replica.policy.window
         return base_of(lanes, tenant, known.generations, quota(known.platform, tenant), window)
-
-    def _on_its_way(  # noqa: PLR0913, PLR0917 - what a log entry holds
-        self,
-        known: StoreView,
-        stored: str,
-        source_hash: str,
-        release: Release,
-        caller: Caller,
-        kind: EventKind,
-    ) -> Step:
-        self._replica.prepare(stored)  # what can't be read back is never committed
-        number = self._commits.next_number()
-        at, pushed_out = self._commits.at(known), self._commits.one_too_many(known, number)
-        entry = LogEntry(
-            number=number,
-            content_hash=stored,
-            source_hash=source_hash,
-            author=caller.author,
-            message=caller.message,
-            source_revision=caller.source_revision,
-            published_at=at.now,
-            tenant=caller.tenant,
-        )
-        return Step(
-            following=known.lanes.after(
-                caller.tenant, operations.publish(known.lanes.of(caller.tenant), number, release, at)
-            ),
-            outcome=Outcome(generation=number, on_its_way=True, content_hash=stored),
-            kind=kind,
-            detail=caller.message,
-            entry=entry,
-            forget="" if entry.content_hash == pushed_out else pushed_out,
-        )
 
 
 def _in_thread(decide: Callable[[StoreView], Step]) -> Callable[[StoreView], Awaitable[Step]]:

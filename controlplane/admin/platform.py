@@ -22,10 +22,8 @@ from controlplane.problems import Problem, WorkspaceError
 from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout import operations
 from controlplane.rollout.codec import plan_to_bytes, platform_from_bytes
-from controlplane.rollout.events import EventKind
 from controlplane.rollout.state import Generation, Moment
 from controlplane.rules.workspace import content_hash
-from controlplane.store.contract import LogEntry
 from lightbulb.resolution.codec import Malformed
 
 MAX_NAMED = 5
@@ -74,7 +72,13 @@ class PlatformOperator:
             held = known.lanes.platform
             if held and self._commits.entry(held).source_hash == source_hash:
                 return Step(following=known.lanes, outcome=replace(outcome, unchanged=True))
-            return self._taken(known, content, source_hash, caller, outcome)
+            step = self._commits.taken(known, content, source_hash, caller)
+            number = step.outcome.generation
+            return replace(
+                step,
+                following=replace(known.lanes, platform=number),
+                outcome=replace(step.outcome, moves=outcome.moves, replanned=outcome.replanned),
+            )
 
         if dry_run:
             known = await self._replica.refresh()
@@ -105,57 +109,18 @@ class PlatformOperator:
     def _replan(self, known: StoreView, platform: Platform) -> tuple[Replanned, ...]:
         return _replan(known, platform, self._commits.at(known), self._replica.policy.window)
 
-    def _taken(
-        self, known: StoreView, content: bytes, source_hash: str, caller: Caller, outcome: Outcome
-    ) -> Step:
-        stored = self._replica.store.put_blob(content)
-        self._replica.prepare(stored)
-        number = self._commits.next_number()
-        entry = _entry(number, stored, source_hash, caller, self._replica.now)
-        return Step(
-            following=replace(known.lanes, platform=number),
-            outcome=replace(outcome, generation=number, content_hash=stored),
-            kind=EventKind.PUBLISHED,
-            detail=caller.message,
-            entry=entry,
-        )
-
     def _on_its_way(self, known: StoreView, found: Replanned, caller: Caller) -> Step:
-        before = known.lanes.rollouts[found.tenant]
         # Of the same files: to publish those again changes nothing.
-        source_hash = self._commits.entry(before.newest).source_hash
-        stored = self._replica.store.put_blob(plan_to_bytes(found.plan, source_hash))
-        self._replica.prepare(stored)
-        number = self._commits.next_number()
-        at = self._commits.at(known)
-        following = operations.publish(before, number, found.release, at)
-        return Step(
-            following=known.lanes.after(found.tenant, following),
-            outcome=Outcome(generation=number, on_its_way=True, content_hash=stored),
-            kind=EventKind.PUBLISHED,
-            action="planned anew",
-            detail=caller.message,
-            entry=_entry(number, stored, source_hash, caller, at.now),
-        )
+        source_hash = self._commits.entry(known.lanes.rollouts[found.tenant].newest).source_hash
+        content = plan_to_bytes(found.plan, source_hash)
+        step = self._commits.on_its_way(known, content, source_hash, found.release, caller)
+        return replace(step, action="planned anew")
 
 
 def _ahead(decide: Callable[[StoreView], Step], caller: Caller) -> tuple[Decide, Caller, Prepare]:
     """Return how to carry out what takes as long as several plans."""
     take, prepare = ahead(lambda known: asyncio.to_thread(decide, known))
     return take, caller, prepare
-
-
-def _entry(number: int, stored: str, source_hash: str, caller: Caller, now: float) -> LogEntry:
-    return LogEntry(
-        number=number,
-        content_hash=stored,
-        source_hash=source_hash,
-        author=caller.author,
-        message=caller.message,
-        source_revision=caller.source_revision,
-        published_at=now,
-        tenant=caller.tenant,
-    )
 
 
 def _replan(known: StoreView, platform: Platform, at: Moment, window: int) -> tuple[Replanned, ...]:
