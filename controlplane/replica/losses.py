@@ -71,7 +71,7 @@ class Losses:
     def is_another(self, version: int, before: Lanes, after: Lanes, *, same: bool) -> bool:
         """Say whether a head of `version` didn't come of the one that is known, whose lanes are `before`.
 
-        `same`: whether the newest generation that is known is the one that the store has.
+        `same`: whether the generations that tell are those that the store has: see `witnesses`.
         """
         if is_above(after, self._known):
             return False  # all was set anew, above what was known

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -21,7 +21,7 @@ from controlplane.replica.waiting import RETRY_SECONDS, when_reachable
 from controlplane.rollout.codec import lanes_from_bytes
 from controlplane.rollout.desired_state import DesiredState, Recent, desired_state
 from controlplane.rollout.lanes import NO_LANES, Lanes
-from controlplane.rollout.loss import Loss, most
+from controlplane.rollout.loss import Loss, most, witnesses
 from controlplane.rollout.registry import Consumer
 from controlplane.rollout.state import Generation, Policy
 from controlplane.store.contract import (
@@ -170,15 +170,15 @@ class StoreWatcher:
             return not same
         if not known.version:
             return False
-        return self.losses.is_another(
-            head.version, known.lanes, lanes_from_bytes(head.body), same=self._has_newest()
-        )
+        lanes = lanes_from_bytes(head.body)
+        same = self._has(witnesses(known.lanes, lanes, known.generations))
+        return self.losses.is_another(head.version, known.lanes, lanes, same=same)
 
-    def _has_newest(self) -> bool:
-        """Say whether the store has the newest generation that is known."""
-        newest = self.known.generations.get(max(self.known.generations, default=0))
+    def _has(self, numbers: Iterable[int]) -> bool:
+        """Say whether the store has these generations as they are known."""
+        known = self.known.generations
         try:
-            return newest is None or self.store.entry(newest.number).content_hash == newest.content_hash
+            return all(self.store.entry(each).content_hash == known[each].content_hash for each in numbers)
         except NotFound:
             return False
 

@@ -31,7 +31,7 @@ def _next(rollout: Rollout, at: Moment) -> Rollout:
         return rollout
     if len(rollout.live) > 1:
         return replace(rollout, phase=Phase.RETIRING, entered=at.now)
-    return Rollout(phase=Phase.SETTLED, entered=at.now, desired_version=at.version)
+    return Rollout(phase=Phase.SETTLED, entered=at.now, fence=at.version, desired_version=at.version)
 
 
 def _without(lanes: Lanes, tenant: str) -> Lanes:

@@ -66,15 +66,14 @@ def most(*seen: Seen) -> Seen:
 def continues(before: Lanes, version: int, after: Lanes) -> bool:
     """Say whether `after` may have come of `before`, which was the head's `version`.
 
-    A lane whose fence is above that version may be anything: it was set since, above all that was seen.
+    A lane whose fence is above that version may be anything: it was set since, above all that was seen. One
+    that isn't there any more may have ended since; the generations that `witnesses` names tell.
     """
     return all(_lane_continues(rollout, after.of(tenant), version) for tenant, rollout in before)
 
 
 def _lane_continues(before: Rollout, after: Rollout | None, version: int) -> bool:
-    if after is None:
-        return False
-    if after.fence > version:
+    if after is None or after.fence > version:
         return True
     if after.fence < before.fence or after.desired_version < before.desired_version:
         return False
@@ -82,6 +81,16 @@ def _lane_continues(before: Rollout, after: Rollout | None, version: int) -> boo
     return not (same_fence and after.active != before.active) and not (
         same_desired and _shown(after) != _shown(before)
     )
+
+
+def witnesses(before: Lanes, after: Lanes, known: Iterable[int]) -> frozenset[int]:
+    """Return the numbers of those generations that the store has, too, if `after` came of `before`.
+
+    They are the newest of the `known`, and of each lane that isn't there any more: it has ended since, or was
+    lost with all that it had.
+    """
+    gone = (max(rollout.needed, default=0) for tenant, rollout in before if after.of(tenant) is None)
+    return frozenset({max(known, default=0), *gone} - {0})
 
 
 def is_above(lanes: Lanes, version: int) -> bool:

@@ -3,7 +3,7 @@
 After every single thing that happens it checks what must always hold. `seen` counts what was reached.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -18,6 +18,7 @@ from controlplane.rollout.codec import (
 from controlplane.rollout.desired_state import DesiredState, desired_state
 from controlplane.rollout.gates import progress
 from controlplane.rollout.lanes import NO_LANES, Lanes
+from controlplane.rollout.loss import continues
 from controlplane.rollout.operations import publish, roll_back
 from controlplane.rollout.registry import Report
 from controlplane.rollout.state import MAX_LIVE, OUTLIVING, UNDER_WAY, Generation, Moment, Phase, Rollout
@@ -40,6 +41,9 @@ FOLLOWS = {
 }
 
 MAKES_ROOM = Phase.WAITING, Phase.RELEASING
+
+MANY_HEADS = 20
+"""Commits that a replica may have missed at once."""
 
 MANY_LIVE = 8
 """More than the window and the pins keep."""
@@ -89,6 +93,7 @@ class Company:
         self.now = 1_000.0
         self.version = 0
         self.lanes = NO_LANES
+        self.heads: deque[tuple[int, Lanes]] = deque(maxlen=MANY_HEADS)
         self.generations: dict[int, Generation] = {}
         self.fakes = fakes()
         self.replicas = {name: Replica(name=name) for name in ("r1", "r2")}
@@ -277,6 +282,9 @@ class Company:
                 under_way = rollout.phase in UNDER_WAY
                 self.seen["a tenant's change while another is under way"] += under_way
         self._check_change(before, self.lanes, steps)
+        for version, earlier in self.heads:
+            assert continues(earlier, version, self.lanes), "a loss is told where nothing was lost"
+        self.heads.append((self.version, self.lanes))
         self.check()
 
     def _note_commit(self, before: Rollout | None, following: Rollout) -> None:

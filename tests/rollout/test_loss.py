@@ -4,9 +4,20 @@ from dataclasses import replace
 
 import pytest
 
+from controlplane.model import Plan
+from controlplane.rollout.ending import end
 from controlplane.rollout.lanes import NO_LANES, Lanes
-from controlplane.rollout.loss import MAX_LOST, Seen, begun_again, continues, is_above, last_lost, raised
-from controlplane.rollout.state import Moment, Phase, Rollout
+from controlplane.rollout.loss import (
+    MAX_LOST,
+    Seen,
+    begun_again,
+    continues,
+    is_above,
+    last_lost,
+    raised,
+    witnesses,
+)
+from controlplane.rollout.state import Generation, Moment, Phase, Rollout
 
 KNOWN = Rollout(
     phase=Phase.SETTLED, entered=1.0, active=2, oldest=2, live=(1, 2), held=(2,), fence=7, desired_version=8
@@ -39,8 +50,26 @@ def test_a_head_that_came_of_another_is_told_from_one_that_did_not(after: Rollou
     assert continues(lanes(a=KNOWN), VERSION, lanes(a=after, b=KNOWN)) is came_of_it
 
 
-def test_a_tenant_that_is_missing_is_lost() -> None:
-    assert not continues(lanes(a=KNOWN, b=KNOWN), VERSION, lanes(a=KNOWN))
+def test_a_tenant_that_is_missing_has_ended_if_the_store_has_its_generations() -> None:
+    other = replace(KNOWN, active=4, live=(3, 4))
+    before, after = lanes(a=KNOWN, b=other), lanes(a=KNOWN)
+    assert continues(before, VERSION, after)
+    assert witnesses(before, after, (1, 2, 3, 4, 5)) == {4, 5}
+    assert witnesses(before, before, (1, 2, 3, 4, 5)) == {5}
+    assert witnesses(NO_LANES, after, ()) == frozenset()
+
+
+def test_a_tenants_end_is_no_loss_whichever_of_its_heads_was_seen_last() -> None:
+    seen = [lanes(a=replace(KNOWN, desired_version=50), b=replace(KNOWN, live=(2,)))]
+    nothing = Plan(tables=(), routes=(), assignments=())
+    generations = {number: Generation(number=number, content_hash="", plan=nothing) for number in (1, 2)}
+    for version in (VERSION + 1, VERSION + 2):
+        seen.append(end(seen[-1], "b", generations, Moment(0.0, version)))
+    assert "b" not in seen[-1].rollouts
+    assert seen[1].rollouts["b"].active == 0
+    for known, before in enumerate(seen):
+        for after in seen[known:]:
+            assert continues(before, VERSION + known, after)
 
 
 def test_what_goes_on_is_above_and_else_as_it_was() -> None:
