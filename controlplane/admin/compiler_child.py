@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import IO
 
 from controlplane.admin.compiler_messages import (
@@ -36,6 +37,7 @@ from controlplane.admin.compiler_messages import (
 )
 from controlplane.model import RuleSet
 from controlplane.planning.beside import plan_beside
+from controlplane.planning.layers import in_layers
 from controlplane.planning.routing import Inconsistent
 from controlplane.problems import MAX_TEXT, WorkspaceError, shortened
 from controlplane.rollout.codec import plan_to_bytes, platform_to_bytes
@@ -91,7 +93,8 @@ class Compiler:
             case PlanBeside(base=base, source_hash=source_hash):
                 assert self._rules is not None
                 self._begin("planning where its models run")
-                plan, release = plan_beside(self._rules, base)
+                rules = replace(self._rules, tables=in_layers(self._rules.tables, base.layers))
+                plan, release = plan_beside(rules, base)
                 return Planned(content=plan_to_bytes(plan, source_hash, self._body), release=release)
 
     def _keep(self, tables: Iterable[ObjectiveTable], made: Mapping[str, bytes]) -> None:
@@ -104,7 +107,8 @@ class Compiler:
             self._bodies[table.objective] = table, body
 
     def _body(self, table: ObjectiveTable) -> bytes:
-        return self._bodies[table.objective][1]
+        known, body = self._bodies[table.objective]
+        return body if known is table else table_to_bytes(table)
 
     def _begin(self, stage: str) -> None:
         self.say(Doing(stage=stage))
