@@ -9,8 +9,28 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar, TypeVarTuple
 
+S = TypeVar("S")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+
+class PerObject(Generic[S, T]):
+    """Calls `function` once for each object that it is given, whatever that is equal to.
+
+    To find one takes no look at what is in it. It keeps all of them, so it is for whoever ends with them.
+    """
+
+    def __init__(self, function: Callable[[S], T]) -> None:
+        """Remember nothing yet."""
+        self._function = function
+        self._made: dict[int, tuple[S, T]] = {}
+
+    def __call__(self, of: S) -> T:
+        """Return what the function returns for this object."""
+        made = self._made.get(id(of))
+        if made is None:
+            made = self._made[id(of)] = of, self._function(of)
+        return made[1]
 
 
 class Memo(Generic[*Ts, T]):

@@ -13,7 +13,6 @@ import resource
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import IO
 
 from controlplane.admin.compiler_messages import (
@@ -37,10 +36,10 @@ from controlplane.admin.compiler_messages import (
 )
 from controlplane.model import RuleSet
 from controlplane.planning.beside import plan_beside
-from controlplane.planning.layers import in_layers
+from controlplane.planning.parts import Parts
 from controlplane.planning.routing import Inconsistent
 from controlplane.problems import MAX_TEXT, WorkspaceError, shortened
-from controlplane.rollout.codec import plan_to_bytes, platform_to_bytes
+from controlplane.rollout.codec import PlanWriter, platform_to_bytes
 from controlplane.rules.compile import compile_and_warn
 from controlplane.rules.memory import Memory
 from controlplane.rules.platform import read_platform
@@ -60,6 +59,8 @@ class Compiler:
         self._bodies: dict[str, tuple[ObjectiveTable, bytes]] = {}
         """Objective -> its table, and what it is as bytes."""
         self._memory = Memory()
+        self._parts = Parts()
+        self._writer = PlanWriter(self._body)
 
     def say(self, answer: Answer) -> None:
         """Write one answer, at once."""
@@ -93,9 +94,8 @@ class Compiler:
             case PlanBeside(base=base, source_hash=source_hash):
                 assert self._rules is not None
                 self._begin("planning where its models run")
-                rules = replace(self._rules, tables=in_layers(self._rules.tables, base.layers))
-                plan, release = plan_beside(rules, base)
-                return Planned(content=plan_to_bytes(plan, source_hash, self._body), release=release)
+                plan, release = plan_beside(self._rules, base, self._parts)
+                return Planned(content=self._writer.content(plan, source_hash), release=release)
 
     def _keep(self, tables: Iterable[ObjectiveTable], made: Mapping[str, bytes]) -> None:
         """Keep what tables are as bytes. Of one that is the same object as before it is known."""
@@ -107,8 +107,7 @@ class Compiler:
             self._bodies[table.objective] = table, body
 
     def _body(self, table: ObjectiveTable) -> bytes:
-        known, body = self._bodies[table.objective]
-        return body if known is table else table_to_bytes(table)
+        return self._bodies[table.objective][1]
 
     def _begin(self, stage: str) -> None:
         self.say(Doing(stage=stage))

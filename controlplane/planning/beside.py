@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from controlplane.model import Model, Plan, RuleSet
-from controlplane.planning.layers import Layers, clashes
+from controlplane.planning.parts import Parts
 from controlplane.planning.plan import plan_on
-from controlplane.planning.routing import targets_by_objective
+from controlplane.planning.routing import check_routes
 from controlplane.problems import Problem, WorkspaceError, problem_at
 from lightbulb.model import ModelAssignment
 
@@ -48,7 +48,6 @@ class Others:
 
 
 NO_OTHERS = Others()
-NO_LAYERS = Layers()
 
 
 def definition_of(model: Model | ModelAssignment) -> str:
@@ -64,8 +63,7 @@ class Base:
 
     `before` is model id -> shard that its requests go to in the newest generation, `vips` is each live VIP's
     shard and the generation that has it so, and `stay` are the generations that never leave for this.
-    `others` is what other tenants have. `memory_mib`: what the tenant may have loaded; 0: no limit. `layers`
-    is what binds the tenant's tests.
+    `others` is what other tenants have. `memory_mib`: what the tenant may have loaded; 0: no limit.
     """
 
     rooms: tuple[Room, ...] = (Room(release=None, loaded={}),)
@@ -74,33 +72,33 @@ class Base:
     stay: tuple[int, ...] = ()
     others: Others = field(default_factory=lambda: NO_OTHERS)
     memory_mib: int = 0
-    layers: Layers = field(default_factory=lambda: NO_LAYERS)
 
 
-def plan_beside(rules: RuleSet, base: Base) -> tuple[Plan, Release]:
+def plan_beside(rules: RuleSet, base: Base, parts: Parts | None = None) -> tuple[Plan, Release]:
     """Return the plan of `rules`, and which generations must leave to make room for it: as few as can be.
+
+    What `parts` has of another plan isn't made again.
 
     Raises WorkspaceError when there is no room even so, or when a VIP is another shard's still, and
     Inconsistent for a plan that no sidecar can serve.
     """
     problems = [*_taken_vips(rules, base), *_taken_objectives(rules, base.others)]
     problems += _other_definitions(rules, base.others)
-    problems += clashes(rules.tables, base.layers)
     if problems:
         raise WorkspaceError(problems)
     for room in base.rooms:
         before = {model: shard for shard, own in room.loaded.items() for model in own}
         before.update(base.before)
         try:
-            plan = plan_on(rules, before, room.loaded)
+            plan = plan_on(rules, before, room.loaded, parts)
         except WorkspaceError as error:
             misfit = error
             continue
-        needs = loaded_mib(plan, room.own)
-        if base.memory_mib and needs > base.memory_mib:
+        needs = loaded_mib(plan, room.own) if base.memory_mib else 0
+        if needs > base.memory_mib:
             misfit = WorkspaceError([_beyond_quota(needs, base.memory_mib)])
             continue
-        targets_by_objective(plan.routes, (assignment.vip for assignment in plan.assignments))
+        check_routes(plan.routes, (assignment.vip for assignment in plan.assignments))
         return plan, room.release
     raise _beside(misfit, base)
 
@@ -133,7 +131,7 @@ def _taken_objectives(rules: RuleSet, others: Others) -> Iterator[Problem]:
 
 def _other_definitions(rules: RuleSet, others: Others) -> Iterator[Problem]:
     """Yield the models that another tenant uses, and defines otherwise."""
-    for model in rules.models:
+    for model in rules.models if others.models else ():
         tenant, definition = others.models.get(model.id, ("", ""))
         if tenant and definition != definition_of(model):
             message = f"tenant {tenant} has {model.id} loaded as {definition}, not {definition_of(model)}"

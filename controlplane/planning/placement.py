@@ -8,7 +8,7 @@ are small against shards, and this one moves nothing that needn't move.)
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -60,25 +60,33 @@ def place(
     `resident` is shard -> id -> MiB of what is loaded there and stays, whether or not it is wanted.
     """
     needs = _needs(wanted, models)
-    sizes = {name: models[name].memory_mib for name in wanted} | {
-        name: sum(models[each].memory_mib for each in needed) for name, needed in needs.items()
-    }
-    order = sorted(sorted(sizes), key=sizes.__getitem__, reverse=True)  # equal sizes stay sorted by name
     told = {model: shard.name for shard in shards for model in shard.models}
     bins = ShardBins(shards, models, resident, shared={name for needed in needs.values() for name in needed})
+
+    def in_order(names: Iterable[str]) -> list[str]:
+        sizes = {name: _size(needs.get(name) or (name,), models) for name in names}
+        return sorted(sorted(sizes), key=sizes.__getitem__, reverse=True)  # equal sizes stay sorted by name
+
     # First what is told to be somewhere, then what stays, so that nothing new can push it out.
-    first = sorted(order, key=lambda each: each not in told) if told else order
-    shard_of = _keep(first, needs, {**previous, **told}, bins)
+    shard_of: dict[str, str] = {}
+    for shard, names in _staying(wanted, {**previous, **told} if told else previous).items():
+        kept = _keep(names, needs, told, bins, shard, in_order)
+        shard_of.update(dict.fromkeys(kept, shard))
     misfits = []
-    for name in (each for each in order if each not in shard_of):
+    for name in in_order(each for each in wanted if each not in shard_of):
         # One that is told to be somewhere had no room there, and there is less now.
         best = None if name in told else bins.put_where_best(needs.get(name) or (name,))
         if best is not None:
             shard_of[name] = best.shard.name
         else:
             free = _largest_free(bins, told.get(name, ""))
-            misfits.append(Unplaceable(model=models[name], needs=sizes[name], largest_free=free))
+            size = _size(needs.get(name) or (name,), models)
+            misfits.append(Unplaceable(model=models[name], needs=size, largest_free=free))
     return Placement(shard_of=shard_of, loaded=bins.loaded(), misfits=tuple(misfits))
+
+
+def _size(needed: Iterable[str], models: Mapping[str, Model]) -> int:
+    return sum(models[each].memory_mib for each in needed)
 
 
 def _needs(wanted: Collection[str], models: Mapping[str, Model]) -> Mapping[str, tuple[str, ...]]:
@@ -86,16 +94,34 @@ def _needs(wanted: Collection[str], models: Mapping[str, Model]) -> Mapping[str,
     return {name: tuple(closure((name,), models)) for name in wanted if models[name].depends_on}
 
 
-def _keep(
-    order: Sequence[str], needs: Mapping[str, tuple[str, ...]], places: Mapping[str, str], bins: ShardBins
-) -> dict[str, str]:
-    """Put each model on its shard of `places`, where there is room for it; return model -> shard of those."""
-    kept: dict[str, str] = {}
-    for name in order:
-        place = bins.get(places.get(name, ""))
-        if place is not None and bins.put(place, needs.get(name) or (name,)):
-            kept[name] = place.shard.name
-    return kept
+def _staying(wanted: Iterable[str], places: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
+    """Return shard -> the models whose place it is."""
+    staying: dict[str, list[str]] = {}
+    for name in wanted:
+        if name in places:
+            staying.setdefault(places[name], []).append(name)
+    return staying
+
+
+def _keep(  # noqa: PLR0913, PLR0917 - what places models
+    names: Sequence[str],
+    needs: Mapping[str, tuple[str, ...]],
+    told: Collection[str],
+    bins: ShardBins,
+    shard: str,
+    in_order: Callable[[Iterable[str]], list[str]],
+) -> Sequence[str]:
+    """Put models on the shard that is their place, as far as there is room; return those that are there.
+
+    Where there is room for all, which is usual, it makes no difference which of them comes first.
+    """
+    room = bins.get(shard)
+    if room is None:
+        return ()
+    if bins.put(room, set(names).union(*(needs[name] for name in names if name in needs))):
+        return names
+    order = sorted(in_order(names), key=lambda each: each not in told)
+    return [name for name in order if bins.put(room, needs.get(name) or (name,))]
 
 
 def _largest_free(bins: ShardBins, shard: str) -> int:

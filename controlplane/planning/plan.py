@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from types import MappingProxyType
 
-from controlplane.model import Model, Plan, RoutingRule, RuleSet, ShardAssignment
-from controlplane.planning.placement import Placement, place
+from controlplane.model import Model, Plan, RuleSet
+from controlplane.planning.parts import Parts
+from controlplane.planning.placement import place
 from controlplane.problems import Problem, WorkspaceError, problem_at
 from lightbulb.model import ModelAssignment, ObjectiveTable, model_id
 
@@ -30,27 +32,39 @@ def make_plan(
     return plan_on(rules, before, loaded)
 
 
-def plan_on(rules: RuleSet, before: Mapping[str, str], loaded: Mapping[str, Mapping[str, int]]) -> Plan:
+def plan_on(
+    rules: RuleSet,
+    before: Mapping[str, str],
+    loaded: Mapping[str, Mapping[str, int]],
+    parts: Parts | None = None,
+) -> Plan:
     """Return the plan of `rules`, as `make_plan` does.
 
     `before` is model id -> shard that it is on, and `loaded` shard -> model id -> MiB of what stays there.
+    What `parts` has of another plan isn't made again.
     """
-    models = {model.id: model for model in rules.models}
-    targets = [target for table in sorted(rules.tables, key=_objective) for target in _targets(table)]
-    wanted = dict.fromkeys(model for _, _, model in targets)
+    parts = parts or Parts()
+    models = parts.models(rules.models)
+    tables = sorted(rules.tables, key=_objective)
+    targets = [parts.targets(table) for table in tables]
+    wanted = dict.fromkeys(chain.from_iterable(own.models for own in targets))
     placement = place(wanted, models, rules.shards, before, loaded)
     if placement.misfits:
         raise WorkspaceError(
             does_not_fit(each.model, each.needs, each.largest_free) for each in placement.misfits
         )
     vips = {shard.name: shard.vip for shard in rules.shards}
+    vip_of = {model: vips[shard] for model, shard in placement.shard_of.items()}
+    routes = (
+        parts.routes(table, tuple(map(vip_of.__getitem__, own.models)))
+        for table, own in zip(tables, targets, strict=True)
+    )
     return Plan(
         tables=rules.tables,
-        routes=tuple(
-            RoutingRule(objective=objective, key=key, vip=vips[placement.shard_of[model]])
-            for objective, key, model in targets
+        routes=tuple(chain.from_iterable(routes)),
+        assignments=tuple(
+            parts.assignment(shard, placement.loaded[shard.name], models) for shard in rules.shards
         ),
-        assignments=_assignments(rules, placement, models),
     )
 
 
@@ -67,38 +81,6 @@ def led_to(plan: Plan) -> Mapping[str, str]:
 
 def _objective(table: ObjectiveTable) -> str:
     return table.objective
-
-
-def _targets(table: ObjectiveTable) -> list[tuple[str, str, str]]:
-    """Return objective, routing key and model id of what an objective is served by, sorted, each once."""
-    return sorted(
-        {(table.objective, each.routing_key, model_id(each.name, each.version)) for each in table.models}
-    )
-
-
-def _assignments(
-    rules: RuleSet, placement: Placement, models: dict[str, Model]
-) -> tuple[ShardAssignment, ...]:
-    return tuple(
-        ShardAssignment(
-            shard=shard.name,
-            vip=shard.vip,
-            memory_mib=shard.memory_mib,
-            models=tuple(_assignment(models[name]) for name in sorted(placement.loaded[shard.name])),
-        )
-        for shard in rules.shards
-    )
-
-
-def _assignment(model: Model) -> ModelAssignment:
-    return ModelAssignment(
-        name=model.name,
-        version=model.version,
-        memory_mib=model.memory_mib,
-        facts=model.facts,
-        depends_on=model.depends_on,
-        load_timeout=model.load_timeout,
-    )
 
 
 def does_not_fit(model: Model, needs: int, largest_free: int) -> Problem:

@@ -6,7 +6,7 @@ A publish asks this before anything is stored, and `xds` before it makes Envoy's
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from controlplane.model import RoutingRule
 from lightbulb.model import KEY_SEPARATOR
@@ -40,10 +40,23 @@ def targets_by_objective(
     return targets
 
 
+def check_routes(rules: Sequence[RoutingRule], vips: Iterable[str]) -> None:
+    """Raise Inconsistent where `targets_by_objective` does."""
+    known = frozenset(vips)
+    once = len({rule.key for rule in rules}) == len(rules)
+    if not (once and {rule.vip for rule in rules} <= known and all(map(_is_well_named, rules))):
+        targets_by_objective(rules, known)
+
+
+def _is_well_named(rule: RoutingRule) -> bool:
+    key = rule.key
+    return _KEY.fullmatch(key) is not None and key.startswith(rule.objective + KEY_SEPARATOR)
+
+
 def _problems(objective: str, targets: tuple[Target, ...], vips: frozenset[str]) -> Iterable[str]:
     seen: dict[str, str] = {}
     for key, vip in targets:
-        if not _KEY.fullmatch(key) or key.partition(KEY_SEPARATOR)[0] != objective:
+        if not _is_well_named(RoutingRule(objective=objective, key=key, vip=vip)):
             yield f"{key!r} is not a routing key of {objective}"
         if seen.setdefault(key, vip) != vip:
             yield f"{key} goes to both {seen[key]} and {vip}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import cached_property
 from heapq import heapify, heappop, heappush
 
 from controlplane.model import Model, Shard
@@ -44,11 +45,8 @@ class ShardBins:
             shard.name: _shard_bin(number, shard, resident.get(shard.name, {}))
             for number, shard in enumerate(sorted(shards, key=lambda each: each.name))
         }
-        self._holders: dict[str, list[ShardBin]] = defaultdict(list)
-        """Model -> where it takes nothing more, or less than elsewhere, as it is there already."""
-        for room in self._rooms.values():
-            for name in room.resident:
-                self._holders[name].append(room)
+        self._shared_on: dict[str, list[ShardBin]] = defaultdict(list)
+        """Shared model -> where it was put."""
         self._by_free = [(-room.free, room.number, room) for room in self._rooms.values()]
         """A heap, most free memory first. Entries from before a shard was filled further are passed over."""
         heapify(self._by_free)
@@ -66,7 +64,7 @@ class ShardBins:
         roomiest = self._roomiest()
         return 0 if roomiest is None else roomiest.free
 
-    def put(self, room: ShardBin, needed: tuple[str, ...]) -> bool:
+    def put(self, room: ShardBin, needed: Collection[str]) -> bool:
         """Load what is `needed` if it fits there; return whether it does."""
         left = self._left(room, needed)
         if left < 0:
@@ -85,7 +83,7 @@ class ShardBins:
             return None
         left = self._left(best, needed)
         # Each once, however much of `needed` it holds: a long chain of dependencies is mostly there already.
-        for room in dict.fromkeys(room for name in needed for room in self._holders.get(name, ())):
+        for room in dict.fromkeys(room for name in needed for room in self._holders(name)):
             others = self._left(room, needed)
             if others > left or (others == left and room.number < best.number):
                 best, left = room, others
@@ -94,26 +92,41 @@ class ShardBins:
         self._load(best, needed, left)
         return best
 
+    def _holders(self, name: str) -> Iterator[ShardBin]:
+        """Yield where a model takes nothing more, or less than elsewhere, as it is there already."""
+        yield from self._resident_on.get(name, ())
+        yield from self._shared_on.get(name, ())
+
+    @cached_property
+    def _resident_on(self) -> Mapping[str, list[ShardBin]]:
+        """Model -> where it is resident; nobody asks while everything stays where it is."""
+        found: dict[str, list[ShardBin]] = defaultdict(list)
+        for room in self._rooms.values():
+            for name in room.resident:
+                found[name].append(room)
+        return found
+
     def _roomiest(self) -> ShardBin | None:
         heap = self._by_free
         while heap and -heap[0][0] != heap[0][2].free:
             heappop(heap)
         return heap[0][2] if heap else None
 
-    def _left(self, room: ShardBin, needed: tuple[str, ...]) -> int:
+    def _left(self, room: ShardBin, needed: Collection[str]) -> int:
         """Return how much memory the shard would have left; negative when it doesn't fit."""
-        left, loaded, resident = room.free, room.loaded, room.resident
+        left, loaded, resident, models = room.free, room.loaded, room.resident, self._models
         for name in needed:
             if name not in loaded:
-                left -= max(0, self._models[name].memory_mib - resident.get(name, 0))
+                more = models[name].memory_mib - resident.get(name, 0)
+                if more > 0:
+                    left -= more
         return left
 
-    def _load(self, room: ShardBin, needed: tuple[str, ...], left: int) -> None:
-        for name in needed:
-            if name not in room.loaded:
-                room.loaded.add(name)
-                if name in self._shared:
-                    self._holders[name].append(room)
+    def _load(self, room: ShardBin, needed: Collection[str], left: int) -> None:
+        new = set(needed) - room.loaded
+        room.loaded |= new
+        for name in new & self._shared:
+            self._shared_on[name].append(room)
         if left != room.free:
             room.free = left
             heappush(self._by_free, (-left, room.number, room))

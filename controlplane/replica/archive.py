@@ -15,6 +15,7 @@ from controlplane.rollout.codec import (
     plan_to_bytes,
     platform_from_bytes,
     platform_to_bytes,
+    route_from_bytes,
     shard_from_bytes,
 )
 from controlplane.rollout.state import Generation
@@ -46,7 +47,7 @@ class Archive:
         self._generations: Mapping[int, Generation] = {}
         self._tables: dict[bytes, ObjectiveTable] = {}
         self._shards: dict[bytes, ShardAssignment] = {}
-        self._routes: dict[str, RoutingRule] = {}
+        self._routes: dict[bytes, RoutingRule] = {}
         self._prepared: dict[str, Plan] = {}
         self._entries: dict[int, LogEntry] = {}
 
@@ -57,9 +58,11 @@ class Archive:
         """
         kept = {number: self._generations.get(number) or self._read(number) for number in sorted(numbers)}
         if kept.keys() != self._generations.keys():
+            before = self._plans().values()
             self._generations, self._prepared = MappingProxyType(kept), {}
             self._entries = {number: self._entries[number] for number in kept}
-            self._forget()
+            if not set(map(id, before)) <= set(map(id, self._plans().values())):
+                self._forget()
         return self._generations
 
     def prepare(self, content_hash: str) -> None:
@@ -67,8 +70,10 @@ class Archive:
 
         Raises NotFound, Corrupt, Malformed, Unreachable.
         """
+        in_vain, self._prepared = self._prepared, {}
         self._prepared = {content_hash: self._decoded(self._store.blob(content_hash))}
-        self._forget()
+        if in_vain:
+            self._forget()
 
     def read(self, number: int) -> Generation:
         """Return one generation, which isn't kept. Raises NotFound, Corrupt, Malformed, Unreachable."""
@@ -115,11 +120,11 @@ class Archive:
         return self._prepared | {each.content_hash: each.plan for each in self._generations.values()}
 
     def _forget(self) -> None:
-        """Forget tables and shards of what is held no more."""
+        """Forget tables, shards and routes of what is held no more."""
         plans = self._plans().values()
-        self._tables = _used(self._tables, (each for plan in plans for each in plan.tables))
-        self._shards = _used(self._shards, (each for plan in plans for each in plan.assignments))
-        self._routes = {rule.key: rule for plan in plans for rule in plan.routes}
+        self._tables = _used(self._tables, (plan.tables for plan in plans))
+        self._shards = _used(self._shards, (plan.assignments for plan in plans))
+        self._routes = _used(self._routes, (plan.routes for plan in plans))
 
     def _blob(self, number: int, content_hash: str) -> bytes:
         try:
@@ -132,13 +137,8 @@ class Archive:
             body,
             partial(_once, self._tables, table_from_bytes),
             partial(_once, self._shards, shard_from_bytes),
-            self._shared,
+            partial(_once, self._routes, route_from_bytes),
         )
-
-    def _shared(self, rule: RoutingRule) -> RoutingRule:
-        """Return the route that is known for a key, if it leads to the same VIP."""
-        known = self._routes.setdefault(rule.key, rule)
-        return known if known == rule else rule
 
 
 def _once(known: dict[bytes, T], decode: Callable[[bytes], T], body: bytes) -> T:
@@ -148,6 +148,6 @@ def _once(known: dict[bytes, T], decode: Callable[[bytes], T], body: bytes) -> T
     return value
 
 
-def _used(known: Mapping[bytes, T], values: Iterable[T]) -> dict[bytes, T]:
-    used = {id(value) for value in values}
+def _used(known: Mapping[bytes, T], values: Iterable[Iterable[T]]) -> dict[bytes, T]:
+    used = set[int]().union(*(map(id, each) for each in values))
     return {body: value for body, value in known.items() if id(value) in used}

@@ -6,20 +6,12 @@ Bytes are deterministic: the same value has the same content hash at every repli
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from types import MappingProxyType
 
 from google.protobuf.message import DecodeError, Message
 
-from controlplane.model import (
-    Location,
-    Plan,
-    Platform,
-    RoutingRule,
-    Shard,
-    ShardAssignment,
-    SharedLayer,
-    Tenant,
-)
+from controlplane.model import Location, Plan, Platform, RoutingRule, Shard, ShardAssignment, Tenant
 from controlplane.rollout.failure import WITHOUT, Failure, Missing, Refusal, without
 from controlplane.rollout.failure_codec import (
     failure_from_proto,
@@ -32,6 +24,7 @@ from controlplane.rollout.failure_codec import (
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.registry import Arrears, Consumer, Loading, Report
 from controlplane.rollout.state import Phase, Rollout
+from lightbulb.memo import PerObject
 from lightbulb.model import DEFAULT_TENANT, ObjectiveTable
 from lightbulb.resolution.codec import (
     Malformed,
@@ -48,28 +41,71 @@ LANES_FORMAT = 2
 """Of a head with other tenants than the default one, whose lane alone is a rollout as it always was."""
 
 
-def plan_to_bytes(
-    plan: Plan, source_hash: str, write_table: Callable[[ObjectiveTable], bytes] = table_to_bytes
-) -> bytes:
-    """Return a generation's content; `source_hash` is the workspace's.
+class PlanWriter:
+    """Writes plans, and of those that share tables, routes and shards each of these once.
 
+    It goes by identity, and keeps all that it was given: for one process that writes similar plans.
     `write_table` may know what `table_to_bytes` makes of a table.
     """
-    message = pb.StoredGeneration(
-        format=FORMAT,
-        source_hash=source_hash,
-        tables=[write_table(table) for table in plan.tables],
-        routes=[pb.StoredRoute(objective=rule.objective, key=rule.key, vip=rule.vip) for rule in plan.routes],
-        shards=[
-            pb.StoredShard(
-                shard=each.shard,
-                vip=each.vip,
-                memory_mib=each.memory_mib,
-                models=[assignment_to_bytes(model) for model in each.models],
+
+    def __init__(self, write_table: Callable[[ObjectiveTable], bytes] = table_to_bytes) -> None:
+        """Have written nothing yet."""
+
+        def table_field(table: ObjectiveTable) -> bytes:
+            return _bytes(pb.StoredGeneration(tables=[write_table(table)]))
+
+        self._table = PerObject(table_field)
+        self._route = PerObject(_route_to_bytes)
+        self._shard = PerObject(_shard_to_bytes)
+
+    def content(self, plan: Plan, source_hash: str) -> bytes:
+        """Return what `plan_to_bytes` does: a message is what its fields are, one after the other."""
+        head = _bytes(pb.StoredGeneration(format=FORMAT, source_hash=source_hash))
+        return b"".join(
+            chain(
+                (head,),
+                map(self._table, plan.tables),
+                map(self._route, plan.routes),
+                map(self._shard, plan.assignments),
             )
-            for each in plan.assignments
-        ],
+        )
+
+
+def plan_to_bytes(plan: Plan, source_hash: str) -> bytes:
+    """Return a generation's content; `source_hash` is the workspace's."""
+    return _bytes(
+        pb.StoredGeneration(
+            format=FORMAT,
+            source_hash=source_hash,
+            tables=map(table_to_bytes, plan.tables),
+            routes=map(_route_to_proto, plan.routes),
+            shards=map(_shard_to_proto, plan.assignments),
+        )
     )
+
+
+def _route_to_proto(rule: RoutingRule) -> pb.StoredRoute:
+    return pb.StoredRoute(objective=rule.objective, key=rule.key, vip=rule.vip)
+
+
+def _route_to_bytes(rule: RoutingRule) -> bytes:
+    return _bytes(pb.StoredGeneration(routes=[_route_to_proto(rule)]))
+
+
+def _shard_to_proto(each: ShardAssignment) -> pb.StoredShard:
+    return pb.StoredShard(
+        shard=each.shard,
+        vip=each.vip,
+        memory_mib=each.memory_mib,
+        models=map(assignment_to_bytes, each.models),
+    )
+
+
+def _shard_to_bytes(each: ShardAssignment) -> bytes:
+    return _bytes(pb.StoredGeneration(shards=[_shard_to_proto(each)]))
+
+
+def _bytes(message: Message) -> bytes:
     return message.SerializeToString(deterministic=True)
 
 
@@ -90,10 +126,6 @@ def platform_to_bytes(platform: Platform, source_hash: str) -> bytes:
                     shards=each.shards,
                     memory_mib=each.memory_mib,
                     publishers=each.publishers,
-                    layers=[
-                        pb.StoredLayer(name=layer.name, shared_with=layer.shared_with)
-                        for layer in each.layers
-                    ],
                 )
                 for each in platform.tenants
             ],
@@ -120,10 +152,6 @@ def platform_from_bytes(body: bytes) -> Platform | None:
                 shards=tuple(each.shards),
                 memory_mib=each.memory_mib,
                 publishers=tuple(each.publishers),
-                layers=tuple(
-                    SharedLayer(name=layer.name, shared_with=tuple(layer.shared_with))
-                    for layer in each.layers
-                ),
                 location=nowhere,
             )
             for each in message.platform.tenants
@@ -143,26 +171,29 @@ def shard_from_bytes(body: bytes) -> ShardAssignment:
     )
 
 
+def route_from_bytes(body: bytes) -> RoutingRule:
+    """Return where a key goes; raises Malformed."""
+    message = pb.StoredRoute()
+    _parse(message, body)
+    return RoutingRule(objective=message.objective, key=message.key, vip=message.vip)
+
+
 def plan_from_bytes(
     body: bytes,
     read_table: Callable[[bytes], ObjectiveTable] = table_from_bytes,
     read_shard: Callable[[bytes], ShardAssignment] = shard_from_bytes,
-    share_route: Callable[[RoutingRule], RoutingRule] = lambda rule: rule,
+    read_route: Callable[[bytes], RoutingRule] = route_from_bytes,
 ) -> Plan:
     """Return a generation's plan; raises Malformed.
 
-    `read_table` and `read_shard` may know tables and shards (as `shard_from_bytes`) by their bytes, and
-    `share_route` an equal route.
+    `read_table`, `read_shard` and `read_route` may know tables, shards and routes by their bytes.
     """
     message = pb.StoredGeneration()
     _parse(message, body)
     _check_format(message.format, "generation")
     return Plan(
         tables=tuple(map(read_table, message.tables)),
-        routes=tuple(
-            share_route(RoutingRule(objective=each.objective, key=each.key, vip=each.vip))
-            for each in message.routes
-        ),
+        routes=tuple(read_route(each.SerializeToString(deterministic=True)) for each in message.routes),
         assignments=tuple(read_shard(each.SerializeToString(deterministic=True)) for each in message.shards),
     )
 

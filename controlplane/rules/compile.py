@@ -110,7 +110,7 @@ def compile_and_warn(
         raise WorkspaceError(problems)
     problems += unused(all_named(each.named for each in found.parts), definitions)
     problems += (problem for part in found.parts for problem in part.warnings)
-    problems += doubts_about_definitions(definitions)
+    problems += memory.derived(_doubts, definitions)
     begin("looking for rules that can never apply")
     tables = tuple(sorted((table for part in found.parts for table in part.tables), key=_objective))
     digests = {
@@ -120,12 +120,16 @@ def compile_and_warn(
     }
     problems += never_apply(tables, digests, memory)
     compiled = RuleSet(
-        objectives=_sorted(definitions.objectives),
-        models=_sorted(definitions.models),
-        shards=_sorted(definitions.shards),
+        objectives=memory.derived(_sorted, definitions.objectives),
+        models=memory.derived(_sorted, definitions.models),
+        shards=memory.derived(_sorted, definitions.shards),
         tables=tables,
     )
     return Compiled(rules=compiled, bodies=found.bodies, digests=digests, warnings=told(problems))
+
+
+def _doubts(definitions: Definitions) -> tuple[Problem, ...]:
+    return tuple(doubts_about_definitions(definitions))
 
 
 def _yaml(workspace: Workspace) -> str:

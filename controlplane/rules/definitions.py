@@ -76,17 +76,23 @@ def read_definitions(
     objectives = _read(files, "objectives.yaml", "objectives", _objective, problems, unread, memory)
     models = _read(files, "models.yaml", "models", _model, problems, unread, memory)
     experiments = _read(files, "experiments.yaml", "experiments", _experiment, problems, unread, memory)
-    definitions = Definitions(
-        objectives=objectives,
-        models=models,
-        versions=_versions(models.values()),
-        experiments=_with_lock(experiments, files, problems, unread["experiments"], memory),
-        shards=_read(files, "fleet.yaml", "shards", read_shard, problems, unread, memory),
-        segments=_read(files, "segments.yaml", "segments", read_segment, problems, unread, memory),
-        unread=unread,
-    )
+    locked = _with_lock(experiments, files, problems, unread["experiments"], memory)
+    shards = _read(files, "fleet.yaml", "shards", read_shard, problems, unread, memory)
+    segments = _read(files, "segments.yaml", "segments", read_segment, problems, unread, memory)
     there = (part for file in FILES if file in files for part in (file, files[file]))
     fits_together = name_of("fits together", *there)
+    definitions = memory.hold(
+        fits_together,
+        lambda: Definitions(
+            objectives=objectives,
+            models=models,
+            versions=_versions(models.values()),
+            experiments=locked,
+            shards=shards,
+            segments=segments,
+            unread=unread,
+        ),
+    )
     if not memory.knows(fits_together):
         before = len(problems)
         _check(definitions, problems)

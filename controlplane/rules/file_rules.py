@@ -62,9 +62,9 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """What the files gave, before it is read."""
+    """What the files gave, before it is read; `names` are names of their texts."""
 
-    sources: Mapping[str, str]
+    names: Mapping[str, str]
     around: Surroundings
     known: Mapping[str, FileRules]
     """Of files that needn't be read either."""
@@ -76,7 +76,8 @@ def evaluate_files(
     sources: Mapping[str, str], around: Surroundings, problems: list[Problem], memory: Memory
 ) -> Evaluation:
     """Evaluate those of `sources` (file -> JavaScript) that `memory` hasn't; note what is wrong."""
-    known = _recalled(sources, around, memory)
+    names = {file: name_of("rules", file, text) for file, text in sources.items()}
+    known = _recalled(names, around, memory)
     found: list[Problem] = []
     evaluated = _evaluate(sources, known, around, found)
     if known and not evaluated.finished:
@@ -84,24 +85,28 @@ def evaluate_files(
         evaluated = _evaluate(sources, known, around, found)
     problems += found
     return Evaluation(
-        sources=sources, around=around, known=known, evaluated=evaluated, complete=not has_errors(found)
+        names=names,
+        around=around,
+        known=known,
+        evaluated=evaluated,
+        complete=not has_errors(found),
     )
 
 
 def read_files(evaluation: Evaluation, problems: list[Problem], memory: Memory) -> WorkspaceRules:
     """Return the rules; what is wrong is added to `problems`, and left out."""
-    raw, sources = evaluation.evaluated.rules, evaluation.sources
+    raw, names = evaluation.evaluated.rules, evaluation.names
     read = {file: read_rules(own, problems) for file, own in _by_file(raw)}
     _remember(evaluation, read, problems, memory)
     objectives = {file: own.objectives for file, own in evaluation.known.items()}
     objectives |= {file: _targets(own) for file, own in read.items()}
 
     def rules_of(files: Iterable[str]) -> tuple[Rule, ...]:
-        own = (read[file] if file in read else _recall(memory, file, sources[file]) for file in sorted(files))
+        own = (read[file] if file in read else _recall(memory, names[file]) for file in sorted(files))
         return tuple(rule for rules in own for rule in rules)
 
     return WorkspaceRules(
-        names={file: _name(file, sources[file]) for file in objectives},
+        names={file: names[file] for file in objectives},
         objectives=objectives,
         rules_of=rules_of,
         complete=evaluation.complete and sum(map(len, read.values())) == len(raw),
@@ -112,8 +117,8 @@ def _targets(rules: Iterable[Rule]) -> tuple[str, ...]:
     return tuple(sorted({name for rule in rules for name in rule.objectives}))
 
 
-def _recall(memory: Memory, file: str, text: str) -> tuple[Rule, ...]:
-    own = memory.recall(OwnRules, _rules_name(file, text))
+def _recall(memory: Memory, name: str) -> tuple[Rule, ...]:
+    own = memory.recall(OwnRules, _of_rules(name))
     assert own is not None, "it is remembered with what else is known of the file"
     return own.rules
 
@@ -137,17 +142,17 @@ def _by_file(rules: Iterable[RawRule]) -> Iterator[tuple[str, Iterable[RawRule]]
     return groupby(rules, key=lambda each: each.source.file)
 
 
-def _recalled(sources: Mapping[str, str], around: Surroundings, memory: Memory) -> Mapping[str, FileRules]:
+def _recalled(names: Mapping[str, str], around: Surroundings, memory: Memory) -> Mapping[str, FileRules]:
     """Return what is remembered of files, as far as they would find the same objectives."""
     if around.objectives is None:
         return {}
     there, every = frozenset(around.objectives), _every(around.objectives)
     found = {}
-    for file, text in sources.items():
-        own = memory.recall(FileRules, _name(file, text))
-        if own is None or own.every not in {"", every} or not memory.knows(_rules_name(file, text)):
+    for file, name in names.items():
+        own = memory.recall(FileRules, name)
+        if own is None or own.every not in {"", every} or not memory.knows(_of_rules(name)):
             continue
-        if all((name in there) is known for name, known in own.asked.items()):
+        if all((asked in there) is known for asked, known in own.asked.items()):
             found[file] = own
     return found
 
@@ -169,17 +174,14 @@ def _remember(
             asked={name: name in there for name in sorted(asked or ())},
             every=every if asked is None else "",
         )
-        text = evaluation.sources[file]
-        memory.remember(_name(file, text), own)
-        memory.remember(_rules_name(file, text), OwnRules(rules=read[file]))
+        name = evaluation.names[file]
+        memory.remember(name, own)
+        memory.remember(_of_rules(name), OwnRules(rules=read[file]))
 
 
-def _name(file: str, text: str) -> str:
-    return name_of("rules", file, text)
-
-
-def _rules_name(file: str, text: str) -> str:
-    return name_of("own rules", file, text)
+def _of_rules(name: str) -> str:
+    """Return the name of a file's rules, by that of the file."""
+    return name_of("own rules", name)
 
 
 def _every(objectives: Iterable[str]) -> str:

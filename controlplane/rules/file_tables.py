@@ -15,7 +15,7 @@ from controlplane.rules.doubts import doubts_about
 from controlplane.rules.file_rules import WorkspaceRules
 from controlplane.rules.lookup import Named, check_names, names_in
 from controlplane.rules.memory import Memory, name_of
-from controlplane.rules.salts import are_apart, check_salts, salts_of
+from controlplane.rules.salts import are_apart, check_rules_salts, salts_of, salts_of_definitions
 from controlplane.rules.shapes import Rule
 from controlplane.rules.tables import make_tables, tables_beside, unruled
 from lightbulb.model import ObjectiveTable
@@ -99,9 +99,13 @@ def _beside(
     problems: list[Problem] = []
     changed = rules.rules_of(file for name, files in groups.items() if name not in known for file in files)
     check_names(changed, definitions, problems)
-    check_salts(changed, definitions, problems)
+    check_rules_salts(changed, definitions, problems)
     tables = tables_beside(changed, definitions, problems, complete=True)
-    salts = (*(part.salts for part in known.values()), salts_of(changed, definitions))
+    salts = (
+        memory.derived(salts_of_definitions, definitions),
+        *(part.salts for part in known.values()),
+        salts_of(changed, definitions),
+    )
     if has_errors(problems) or not are_apart(salts):
         return None
     return _remembered(known, groups, tables, rules, definitions, memory)

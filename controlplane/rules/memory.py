@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 
 from controlplane.rules.value_codec import NotOurs, from_json, to_json
+from lightbulb.memo import PerObject
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -37,6 +40,8 @@ class Memory:
         self._lines = _lines(kept)
         self._values: dict[str, object] = {}
         self._used: set[str] = set()
+        self._held: dict[str, Any] = {}
+        self._derived: dict[object, PerObject[Any, Any]] = {}
 
     def recall(self, kind: type[T], name: str) -> T | None:
         """Return the value of that name, if it is remembered; the same object each time."""
@@ -62,6 +67,18 @@ class Memory:
         """Remember a value."""
         self._values[name] = value
         self._used.add(name)
+
+    def hold(self, name: str, make: Callable[[], T]) -> T:
+        """Return the value of that name, the same object each time; it isn't told to another memory."""
+        if name not in self._held:
+            self._held[name] = make()
+        held: T = self._held[name]
+        return held
+
+    def derived(self, make: Callable[[S], T], of: S) -> T:
+        """Return what `make` returns for this very object, as far as that was asked for."""
+        made: T = self._derived.setdefault(make, PerObject(make))(of)
+        return made
 
     @property
     def changed(self) -> bool:

@@ -66,6 +66,8 @@ def misleading(text: str) -> tuple[int, str, str] | None:
 
     Some readers begin a new line at it and others don't, or it turns around what follows, or it ends a text.
     """
+    if text.isascii() and "\r" not in text and "\0" not in text:
+        return None  # which is known at once, of most files
     match = _MISLEADING.search(text)
     if match is None:
         return None

@@ -1,8 +1,7 @@
 """No two decisions hash the same text: equal salts would put the same users into both. Pure.
 
-A test's salt is `ab:` and its id, a layer's `layer:` and its name (`controlplane.planning.layers` adds the
-tenant's), a shift's `shift:`, its objective and the model that it shifts to; tests and shifts may set their
-own, outside of the others' name spaces.
+A test's salt is `ab:` and its id, a layer's `layer:` and its name, a shift's `shift:`, its objective and the
+model that it shifts to; tests and shifts may set their own, outside of the others' name spaces.
 """
 
 from __future__ import annotations
@@ -11,15 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from controlplane.model import Location
-from controlplane.planning.layers import LAYER, layer_salt
 from controlplane.problems import Problem, problem_at
 from controlplane.rules.definitions import Definitions
 from controlplane.rules.lookup import version_of
 from controlplane.rules.shapes import Rule, Shift
 from lightbulb.model import Source, model_id
 
-TEST, SHIFT = "ab:", "shift:"
-"""What our own salts begin with; a layer's with LAYER."""
+TEST, LAYER, SHIFT = "ab:", "layer:", "shift:"
+"""What our own salts begin with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +38,11 @@ def test_salt(test_id: str) -> str:
     return f"{TEST}{test_id}"
 
 
+def layer_salt(layer: str) -> str:
+    """Return the salt of a layer."""
+    return f"{LAYER}{layer}" if layer else ""
+
+
 def shift_salt(rule: Shift, objective: str, version: str) -> str:
     """Return the salt of a shift of one objective."""
     return rule.salt or f"{SHIFT}{objective}:{model_id(rule.end.name, version)}"
@@ -47,8 +50,16 @@ def shift_salt(rule: Shift, objective: str, version: str) -> str:
 
 def check_salts(rules: Iterable[Rule], definitions: Definitions, problems: list[Problem]) -> None:
     """Note salts that two decisions share, and those that are in another kind's name space."""
+    _check((*_of_definitions(definitions), *_of_shifts(rules, definitions)), problems)
+
+
+def check_rules_salts(rules: Iterable[Rule], definitions: Definitions, problems: list[Problem]) -> None:
+    """Note what `check_salts` does of rules by themselves; with `are_apart` it finds whether there is any."""
+    _check(_of_shifts(rules, definitions), problems)
+
+
+def _check(uses: Iterable[_Use], problems: list[Problem]) -> None:
     first: dict[str, _Use] = {}
-    uses = (*_of_definitions(definitions), *_of_shifts(rules, definitions))
     for use in sorted(uses, key=lambda use: bool(use.foreign)):  # so that the one that was chosen is named
         if any(use.salt.startswith(prefix) for prefix in use.foreign):
             message = f"{use.what} has the salt {use.salt!r}, which is kept for what Lightbulb makes itself"
@@ -68,8 +79,13 @@ def salts_of(rules: Iterable[Rule], definitions: Definitions) -> Mapping[str, tu
     return {use.salt: use.decision for use in _of_shifts(rules, definitions)}
 
 
+def salts_of_definitions(definitions: Definitions) -> Mapping[str, tuple[str, ...]]:
+    """Return each salt of tests and layers, and what it decides on."""
+    return {use.salt: use.decision for use in _of_definitions(definitions)}
+
+
 def are_apart(parts: Iterable[Mapping[str, tuple[str, ...]]]) -> bool:
-    """Say whether no two parts share a salt; each is salts of rules that `check_salts` takes."""
+    """Say whether no two parts share a salt; each is salts that `check_salts` takes."""
     first: dict[str, tuple[str, ...]] = {}
     decisions = (item for part in parts for item in part.items())
     return all(first.setdefault(salt, decision) == decision for salt, decision in decisions)

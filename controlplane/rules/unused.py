@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from controlplane.planning.placement import closure
 from controlplane.problems import Problem, warning_at
@@ -19,7 +20,7 @@ def unused(named: Named, definitions: Definitions) -> Iterator[Problem]:
     What a named model depends on is named, and so are segments that tests and named segments use.
     """
     models = definitions.models
-    for name in models.keys() - closure(named.models, models):
+    for name in _unnamed_models(named, definitions):
         message = f"no rule names model {name}: no host loads it"
         yield warning_at(models[name].location, "UNUSED_MODEL", message, "name it in a rule, or take it out")
     tests = definitions.experiments
@@ -32,6 +33,13 @@ def unused(named: Named, definitions: Definitions) -> Iterator[Problem]:
         message = f"no rule, test or other segment in use names segment {segment}"
         remedy = "name it in one, or take it out"
         yield warning_at(segments[segment].location, "UNUSED_SEGMENT", message, remedy)
+
+
+def _unnamed_models(named: Named, definitions: Definitions) -> AbstractSet[str]:
+    """Return the models that nothing names; usually there are none, and no need to ask what needs what."""
+    models = definitions.models
+    unnamed = models.keys() - named.models
+    return unnamed - closure(named.models, models) if unnamed else unnamed
 
 
 def _conditions(named: Named, definitions: Definitions) -> Iterator[Condition]:

@@ -1,8 +1,8 @@
 """A workspace that is compiled with a memory of earlier ones comes to what it comes to from scratch."""
 
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlplane.model import RuleSet, Workspace
-from controlplane.planning.plan import make_plan
+from controlplane.model import Plan, RuleSet, Workspace
+from controlplane.planning.parts import Parts
+from controlplane.planning.plan import led_to, plan_on
 from controlplane.problems import Problem, WorkspaceError
-from controlplane.rollout.codec import plan_to_bytes
+from controlplane.rollout.codec import PlanWriter, plan_to_bytes
 from controlplane.rules import file_rules, file_tables, memory, sandbox
 from controlplane.rules.compile import compile_and_warn, compile_workspace
 from controlplane.rules.definitions import Definitions, read_experiments
@@ -30,6 +31,7 @@ from controlplane.rules.value_codec import MODULES, NotOurs, from_json, to_json
 from controlplane.rules.workspace import read_workspace
 from lightbulb.model import ObjectiveTable
 from lightbulb.resolution.codec import table_to_bytes
+from lightbulb.v1 import store_pb2 as pb
 from tests.rules.workspaces import rule
 
 RULES = Path(__file__).parents[2] / "rules"
@@ -200,14 +202,34 @@ def edited(files: Workspace, edit: tuple[str, object], first: Workspace) -> Work
     return Workspace(files=changed)
 
 
+@dataclass
+class Compiler:
+    """What one that compiles and plans again remembers; of a new one it is nothing."""
+
+    memory: Memory = field(default_factory=Memory)
+    parts: Parts = field(default_factory=Parts)
+    writer: PlanWriter = field(default_factory=PlanWriter)
+
+    def outcome(
+        self, files: Workspace, places: Mapping[str, str]
+    ) -> tuple[bytes, Plan] | tuple[Problem, ...]:
+        """Return the bytes of a workspace's plan with its warnings and shares, or its problems."""
+        try:
+            compiled = compile_and_warn(files, memory=self.memory)
+            shares = list(effective_shares(compiled.rules.tables, compiled.digests, self.memory))
+            plan = plan_on(compiled.rules, places, {}, self.parts)
+        except WorkspaceError as error:
+            return error.problems
+        return self.writer.content(plan, repr((compiled.warnings, compiled.digests, shares))), plan
+
+
 def outcome(files: Workspace, memory: Memory | None) -> bytes | tuple[Problem, ...]:
-    """Return the bytes of a workspace's plan with its warnings and shares, or its problems."""
-    try:
-        compiled = compile_and_warn(files, memory=memory)
-        shares = list(effective_shares(compiled.rules.tables, compiled.digests, memory or Memory()))
-        return plan_to_bytes(make_plan(compiled.rules), repr((compiled.warnings, compiled.digests, shares)))
-    except WorkspaceError as error:
-        return error.problems
+    """Return the bytes of a workspace's first plan, or its problems."""
+    match Compiler(memory=memory or Memory()).outcome(files, {}):
+        case (bytes(content), Plan()):
+            return content
+        case problems:
+            return problems  # type: ignore[return-value] # what is left
 
 
 @settings(max_examples=15, deadline=None)
@@ -215,12 +237,16 @@ def outcome(files: Workspace, memory: Memory | None) -> bytes | tuple[Problem, .
 def test_edits_come_to_what_they_come_to_from_scratch(
     first: Workspace, edits: list[tuple[str, object]], kept: bool
 ) -> None:
-    files, memory = first, Memory()
-    assert isinstance(outcome(files, memory), bytes)
-    for edit in edits:
+    files, compiler, places = first, Compiler(), dict[str, str]()
+    for edit in [("", "as it was"), *edits]:
         files = edited(files, edit, first)
-        assert outcome(files, memory) == outcome(files, None), edit
-        memory = Memory(memory.to_bytes()) if kept else memory
+        found = compiler.outcome(files, places)
+        assert found == Compiler().outcome(files, places), edit
+        match found:
+            case (bytes(content), Plan() as plan):
+                places = dict(led_to(plan))
+                assert plan_to_bytes(plan, pb.StoredGeneration.FromString(content).source_hash) == content
+        compiler = Compiler(memory=Memory(compiler.memory.to_bytes())) if kept else compiler
 
 
 @pytest.fixture

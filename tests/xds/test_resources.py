@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.model import RoutingRule
-from controlplane.planning.routing import Inconsistent
+from controlplane.planning.routing import Inconsistent, check_routes
 from controlplane.xds.resources import clusters, endpoints, routes, scopes
 
 
@@ -76,9 +76,14 @@ def test_a_route_says_which_clusters_it_needs() -> None:
 def test_what_a_sidecar_would_refuse_never_leaves_the_house(
     rules: Iterable[RoutingRule], words: list[str]
 ) -> None:
+    rules = tuple(rules)
     with pytest.raises(Inconsistent) as error:
         routes(rules, "ab")
     assert all(each in str(error.value) for each in words)
+    with pytest.raises(Inconsistent) as at_publish:
+        check_routes(rules, "ab")
+    assert str(at_publish.value) == str(error.value)
+    check_routes(RULES, "ab")
 
 
 def test_nothing_to_route_makes_no_empty_map() -> None:
