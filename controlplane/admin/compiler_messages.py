@@ -12,8 +12,7 @@ from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
 
 from controlplane.model import Workspace
-from controlplane.planning.beside import Base, Others, Release, Room
-from controlplane.planning.layers import Layers, Part
+from controlplane.planning.beside import Base, Loaded, Others, Release, Room
 from controlplane.problems import Problem, Severity
 
 SIZES = struct.Struct(">IQ")
@@ -227,38 +226,56 @@ def _problem(said: object) -> Problem:
 
 
 def _said(base: Base) -> Mapping[str, object]:
-    rooms = [{"release": room.release, "loaded": room.loaded, "own": room.own} for room in base.rooms]
-    others = asdict(base.others)
+    """Return a base as JSON has it: what rooms share of a shard stands in it once, and has a number."""
+    distinct: dict[int, tuple[int, Mapping[str, int]]] = {}
+
+    def numbers(loaded: Loaded) -> Mapping[str, int]:
+        return {
+            shard: distinct.setdefault(id(sizes), (len(distinct), sizes))[0]
+            for shard, sizes in loaded.items()
+        }
+
+    rooms = [
+        {"release": room.release, "loaded": numbers(room.loaded), "own": numbers(room.own)}
+        for room in base.rooms
+    ]
+    before: dict[str, list[str]] = {}
+    for model, shard in base.before.items():
+        before.setdefault(shard, []).append(model)
+    others = base.others
     return {
+        "sizes": [sizes for _, sizes in distinct.values()],
         "rooms": rooms,
-        "before": base.before,
+        "before": before,
         "vips": base.vips,
         "stay": base.stay,
-        "others": others,
+        "others": {
+            "objectives": others.objectives,
+            "models": others.models,
+            "memory_mib": others.memory_mib,
+        },
         "memory_mib": base.memory_mib,
-        "layers": asdict(base.layers),
     }
 
 
 def _base(said: Mapping[str, object]) -> Base:
     match said:
         case {
+            "sizes": list(sizes),
             "rooms": list(rooms),
             "before": dict(before),
             "vips": dict(vips),
             "stay": list(stay),
             "others": dict(others),
             "memory_mib": int(memory),
-            "layers": dict(layers),
         }:
             return Base(
-                rooms=tuple(map(_room, rooms)),
-                before=before,
+                rooms=tuple(_room(room, sizes) for room in rooms),
+                before={model: shard for shard, models in before.items() for model in models},
                 vips={vip: (shard, number) for vip, (shard, number) in vips.items()},
                 stay=tuple(stay),
                 others=_others(others),
                 memory_mib=memory,
-                layers=_layers(layers),
             )
         case _:
             raise Strange("no base")
@@ -276,18 +293,13 @@ def _others(said: Mapping[str, object]) -> Others:
             raise Strange("no tenants")
 
 
-def _layers(said: Mapping[str, object]) -> Layers:
-    match said:
-        case {"tenant": str(tenant), "owners": dict(owners), "taken": dict(taken)}:
-            parts = {salt: tuple(Part(**each) for each in own) for salt, own in taken.items()}
-            return Layers(tenant=tenant, owners=owners, taken=parts)
-        case _:
-            raise Strange("no layers")
-
-
-def _room(said: Mapping[str, object]) -> Room:
+def _room(said: Mapping[str, object], sizes: list[Mapping[str, int]]) -> Room:
     match said:
         case {"release": None | list() as release, "loaded": dict(loaded), "own": dict(own)}:
-            return Room(release=_release(release), loaded=loaded, own=own)
+            return Room(
+                release=_release(release),
+                loaded={shard: sizes[number] for shard, number in loaded.items()},
+                own={shard: sizes[number] for shard, number in own.items()},
+            )
         case _:
             raise Strange("no room")

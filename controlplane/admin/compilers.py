@@ -104,10 +104,9 @@ class Compilers:
         Raises TooManyPublishes, WorkspaceError, CompilerFailed, Stopping.
         """
         try:
-            async with self._turn(workspace), self._process(workspace) as (process, memory):
-                request = Compile(workspace=workspace, memory=memory)
-                compiled = await _answered(process, request, Compiled)
-                yield CompiledWorkspace(process, compiled.warnings)
+            async with self._turn(workspace), self._process() as (compiled, memory):
+                await compiled.compile(workspace, memory)
+                yield compiled
         except CompilerFailed as error:
             self._before = None  # it may be for what it was told
             if self._closed:
@@ -152,18 +151,18 @@ class Compilers:
             self._free.release()
 
     @contextlib.asynccontextmanager
-    async def _process(self, workspace: Workspace) -> AsyncIterator[tuple[CompilerProcess, bytes]]:
+    async def _process(self) -> AsyncIterator[tuple[CompiledWorkspace, bytes]]:
         """Give a compiler, and what it is to be told of what was found before."""
         process, memory = await self._take()
         self._running.add(process)
-        good = False
+        compiled, good = CompiledWorkspace(process), False
         try:
-            yield process, memory
+            yield compiled, memory
             good = True
         finally:
             if good and self._retiring is None and not self._closed:
                 self._idle.add(process)
-                self._retiring = asyncio.create_task(self._retire(process, workspace))
+                self._retiring = asyncio.create_task(self._retire(process, compiled))
             else:
                 await asyncio.shield(self._end(process))
 
@@ -173,11 +172,11 @@ class Compilers:
         self._idle.discard(process)
         self.make_ready()
 
-    async def _retire(self, process: CompilerProcess, workspace: Workspace) -> None:
+    async def _retire(self, process: CompilerProcess, compiled: CompiledWorkspace) -> None:
         """Keep what a compiler has found for the next one, while nobody waits for it; then end it."""
         try:
             found = await _answered(process, Remember(), Remembered)
-            self._before = Before(workspace=workspace, memory=found.content) if found.content else None
+            self._before = compiled.before(found.content) if found.content else None
         except (WorkspaceError, Inconsistent, CompilerFailed):
             self._before = None
         finally:
@@ -204,14 +203,28 @@ class Compilers:
 class CompiledWorkspace:
     """A workspace without errors, in the process that has compiled it; and its warnings."""
 
-    def __init__(self, process: CompilerProcess, warnings: tuple[Problem, ...]) -> None:
+    def __init__(self, process: CompilerProcess) -> None:
         """Ask that process."""
         self._process = process
-        self.warnings = warnings
+        self._workspace = Workspace(files={})
+        self._base: Base | None = None
+        self.warnings: tuple[Problem, ...] = ()
+
+    async def compile(self, workspace: Workspace, memory: bytes) -> None:
+        """Have it compiled, with what was found before. Raises WorkspaceError, CompilerFailed."""
+        request = Compile(workspace=workspace, memory=memory)
+        self.warnings = (await _answered(self._process, request, Compiled)).warnings
+        self._workspace = workspace
 
     async def plan(self, base: Base, source_hash: str) -> Planned:
         """Return its plan beside what is loaded. Raises WorkspaceError, Inconsistent, CompilerFailed."""
-        return await _answered(self._process, PlanBeside(base=base, source_hash=source_hash), Planned)
+        planned = await _answered(self._process, PlanBeside(base=base, source_hash=source_hash), Planned)
+        self._base = base
+        return planned
+
+    def before(self, memory: bytes) -> Before:
+        """Return what the next compiler is to know of it; `memory` is what was found in its files."""
+        return Before(workspace=self._workspace, memory=memory, base=self._base)
 
 
 async def _answered(process: CompilerProcess, request: Request, kind: type[Wanted]) -> Wanted:

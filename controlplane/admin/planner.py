@@ -5,66 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from controlplane.model import Plan, Platform, ShardAssignment
-from controlplane.planning.beside import (
-    NO_LAYERS,
-    Base,
-    Loaded,
-    Others,
-    Release,
-    Room,
-    definition_of,
-    loaded_mib,
-)
-from controlplane.planning.layers import Layers, owners_of, parts_in, shared_salts, together
+from controlplane.model import Plan, ShardAssignment
+from controlplane.planning.beside import Base, Loaded, Others, Release, Room, definition_of, loaded_mib
 from controlplane.planning.plan import led_to
 from controlplane.rollout.bounds import too_much
 from controlplane.rollout.desired_state import Generations, models_by_shard, vips
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.operations import outlived, releasable
 from controlplane.rollout.state import Generation, Rollout
+from lightbulb.memo import PerObject
+from lightbulb.model import ModelAssignment, ObjectiveTable
+
+Sizes = PerObject[tuple[ModelAssignment, ...], Mapping[str, int]]
+"""What models are loaded with, by their tuple: many generations have the very same one on a shard."""
 
 
 class DoesNotFit(Exception):
     """There is no room for a plan as it is; the message says of what."""
 
 
-def layers_of(platform: Platform | None, lanes: Lanes, tenant: str, generations: Generations) -> Layers:
-    """Return what binds a tenant's tests: others' that are active, or on their way.
-
-    What others might roll back to binds nobody: the rollback is refused if its buckets are taken by then.
-    """
-    salts = shared_salts(platform, tenant)
-    taken = (
-        parts_in(generations[number].plan.tables, name, salts)
-        for name, rollout in (lanes if salts else ())
-        if name != tenant
-        for number in dict.fromkeys(filter(None, (rollout.active, rollout.target)))
-    )
-    return Layers(tenant=tenant, owners=owners_of(platform, tenant), taken=together(taken))
-
-
-def base_of(  # noqa: PLR0913, PLR0917 - all that a plan stands on
-    lanes: Lanes,
-    tenant: str,
-    generations: Generations,
-    memory_mib: int = 0,
-    window: int = 0,
-    layers: Layers = NO_LAYERS,
+def base_of(
+    lanes: Lanes, tenant: str, generations: Generations, memory_mib: int = 0, window: int = 0
 ) -> Base:
     """Return what a plan of `tenant` is made beside.
 
     What is active or pinned stays loaded whatever is published; and so does all that other tenants have, what
     is on its way to them included. A publish that waits until clients can't hold what was active before
-    leaves `window` generations beside the active one, if it can. `memory_mib` is the tenant's limit, and
-    `layers` what binds its tests.
+    leaves `window` generations beside the active one, if it can. `memory_mib` is the tenant's limit.
     """
     rollout, others = lanes.of(tenant), _of_others(lanes, tenant, generations)
     live = [generations[number] for _, each in lanes for number in each.live]
-    rooms = _rooms(rollout, others, generations, window) if rollout else (_room(None, others, ()),)
-    base = Base(
-        rooms=tuple(rooms), vips=_vips(live), others=_bind(others), memory_mib=memory_mib, layers=layers
+    sizes = PerObject(_sizes)
+    rooms = (
+        _rooms(rollout, others, generations, window, sizes) if rollout else (_room(None, others, (), sizes),)
     )
+    base = Base(rooms=tuple(rooms), vips=_vips(live), others=_bind(others), memory_mib=memory_mib)
     if rollout is None:
         return base
     may_leave = outlived(rollout)
@@ -92,10 +67,14 @@ def room_for(plan: Plan, base: Base) -> Release:
     raise DoesNotFit("there isn't enough memory")
 
 
-def sizes_of(generations: tuple[Generation, ...]) -> Loaded:
+def sizes_of(generations: tuple[Generation, ...], sizes: Sizes | None = None) -> Loaded:
     """Return what generations have loaded: shard -> model id -> its MiB."""
-    by_shard = models_by_shard(generations)
-    return {shard: {model.id: model.memory_mib for model in models} for shard, models in by_shard.items()}
+    sizes = sizes or PerObject(_sizes)
+    return {shard: sizes(models) for shard, models in models_by_shard(generations).items()}
+
+
+def _sizes(models: tuple[ModelAssignment, ...]) -> Mapping[str, int]:
+    return {model.id: model.memory_mib for model in models}
 
 
 def _of_others(lanes: Lanes, tenant: str, generations: Generations) -> tuple[Generation, ...]:
@@ -112,15 +91,33 @@ def _bind(others: Iterable[Generation]) -> Others:
     objectives: dict[str, str] = {}
     models: dict[str, tuple[str, str]] = {}
     sizes: dict[str, dict[tuple[str, str], int]] = {}
-    for generation in others:
-        objectives.update({table.objective: generation.tenant for table in generation.plan.tables})
+    for generation, tables, shards in _distinct(others):
+        objectives.update(dict.fromkeys((table.objective for table in tables), generation.tenant))
         own = sizes.setdefault(generation.tenant, {})
-        for shard in generation.plan.assignments:
+        for shard in shards:
             for model in shard.models:
                 models[model.id] = generation.tenant, definition_of(model)
                 own[shard.shard, model.id] = model.memory_mib
     memory = {tenant: sum(own.values()) for tenant, own in sorted(sizes.items())}
     return Others(objectives=objectives, models=models, memory_mib=memory)
+
+
+def _distinct(
+    generations: Iterable[Generation],
+) -> Iterator[tuple[Generation, list[ObjectiveTable], list[ShardAssignment]]]:
+    """Yield each generation with those of its tables and shards that no later one of its tenant has too.
+
+    So what they share is looked at once, and still as often as it takes for the last of several to count.
+    """
+    shared: dict[str, set[int]] = {}
+    found = []
+    for generation in reversed(tuple(generations)):
+        seen, plan = shared.setdefault(generation.tenant, set()), generation.plan
+        tables = [table for table in plan.tables if id(table) not in seen]
+        shards = [shard for shard in plan.assignments if id(shard) not in seen]
+        seen.update(map(id, tables), map(id, shards))
+        found.append((generation, tables, shards))
+    yield from reversed(found)
 
 
 def _vips(live: Iterable[Generation]) -> Mapping[str, tuple[str, int]]:
@@ -129,7 +126,11 @@ def _vips(live: Iterable[Generation]) -> Mapping[str, tuple[str, int]]:
 
 
 def _rooms(
-    rollout: Rollout, others: tuple[Generation, ...], generations: Mapping[int, Generation], window: int
+    rollout: Rollout,
+    others: tuple[Generation, ...],
+    generations: Mapping[int, Generation],
+    window: int,
+    sizes: Sizes,
 ) -> Iterator[Room]:
     """Yield what may be released, from nothing to all that may, and what stays loaded then.
 
@@ -143,7 +144,7 @@ def _rooms(
         stays = [generations[number] for number in rollout.live if number not in gone]
         beside = stays if release is not None else [*leaving, *stays]
         if not too_much(beside):
-            yield _room(release, others, tuple(beside))
+            yield _room(release, others, tuple(beside), sizes)
 
 
 def _releases(rollout: Rollout, window: int) -> Iterator[Release]:
@@ -158,18 +159,16 @@ def _releases(rollout: Rollout, window: int) -> Iterator[Release]:
             yield release
 
 
-def _room(release: Release, others: tuple[Generation, ...], own: tuple[Generation, ...]) -> Room:
+def _room(
+    release: Release, others: tuple[Generation, ...], own: tuple[Generation, ...], sizes: Sizes
+) -> Room:
     return Room(
         release=release,
-        loaded=sizes_of((*others, *own)),
-        own=sizes_of(own),
+        loaded=sizes_of((*others, *own), sizes),
+        own=sizes_of(own, sizes),
     )
 
 
 def _free(assignment: ShardAssignment, loaded: Loaded) -> int:
-    sizes = {**loaded.get(assignment.shard, {}), **_own_sizes(assignment)}
+    sizes = {**loaded.get(assignment.shard, {}), **_sizes(assignment.models)}
     return assignment.memory_mib - sum(sizes.values())
-
-
-def _own_sizes(assignment: ShardAssignment) -> Mapping[str, int]:
-    return {model.id: model.memory_mib for model in assignment.models}

@@ -35,6 +35,7 @@ class Publishing:
         self._compiled: CompiledWorkspace | None = None
         self._fleet: bytes | None = None
         self._planned: tuple[Base, Planned] | None = None
+        self._base: tuple[StoreView, Base] | None = None
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
@@ -53,7 +54,7 @@ class Publishing:
     async def plan_for(self, known: StoreView, source_hash: str) -> None:
         """Plan it beside what is there, unless it was, beside the same."""
         ready = await self.compile_for(known)
-        base = await asyncio.to_thread(self._base_in, known)
+        base = await self._base_of(known)
         if self._planned is None or self._planned[0] != base:
             self._planned = base, await ready.plan(base, source_hash)
 
@@ -63,7 +64,13 @@ class Publishing:
         if self._planned is None or self._fleet != whole.files.get(FLEET):
             return None
         base, planned = self._planned
-        return planned if await asyncio.to_thread(self._base_in, known) == base else None
+        return planned if await self._base_of(known) == base else None
+
+    async def _base_of(self, known: StoreView) -> Base:
+        """Return what a plan stands on; while nothing has changed at all, that is known."""
+        if self._base is None or self._base[0] is not known:
+            self._base = known, await asyncio.to_thread(self._base_in, known)
+        return self._base[1]
 
 
 def _with_fleet(workspace: Workspace, platform: Platform | None, tenant: str) -> Workspace:

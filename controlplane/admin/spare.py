@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 
-from controlplane.admin.compiler_messages import Compile
+from controlplane.admin.compiler_messages import Compile, PlanBeside
 from controlplane.admin.compiler_process import CompilerFailed, CompilerProcess, Limits
 from controlplane.model import Workspace
+from controlplane.planning.beside import Base
 from controlplane.planning.routing import Inconsistent
 from controlplane.problems import WorkspaceError
 
@@ -18,10 +19,14 @@ REST_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Before:
-    """A workspace that was compiled, and what was found in its files: data that only a compiler looks at."""
+    """A workspace that was compiled, what was found in its files, and what it was planned beside, if it was.
+
+    All of it is data that only a compiler looks at.
+    """
 
     workspace: Workspace
     memory: bytes
+    base: Base | None = None
 
 
 class Spare:
@@ -64,5 +69,7 @@ class Spare:
         try:
             await process.ask(Compile(workspace=self._before.workspace, memory=self._before.memory))
             self._knows = True
+            if self._before.base is not None:
+                await process.ask(PlanBeside(base=self._before.base, source_hash=""))
         except (WorkspaceError, Inconsistent, CompilerFailed):
             await process.kill()

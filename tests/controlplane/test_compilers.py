@@ -33,8 +33,8 @@ from controlplane.admin.compilers import Compilers, Room, Stopping, TooManyPubli
 from controlplane.admin.planner import base_of
 from controlplane.admin.spare import Before
 from controlplane.model import Workspace
-from controlplane.planning.beside import Base, plan_beside
-from controlplane.planning.layers import Layers, Part, in_layers
+from controlplane.planning import beside
+from controlplane.planning.beside import Base, Others, plan_beside
 from controlplane.problems import Problem, Severity, WorkspaceError
 from controlplane.rollout.codec import plan_to_bytes
 from controlplane.rollout.state import Generation, Phase, Rollout
@@ -101,19 +101,12 @@ def test_a_compiler_gives_the_bytes_that_this_process_gives() -> None:
     rules, source_hash = compile_workspace(files), content_hash(files)
     first = Generation(number=1, content_hash="", plan=plan_beside(rules, Base())[0])
     rollout = Rollout(phase=Phase.SETTLED, entered=0.0, active=1, live=(1,), held=(1,))
-    parts = (Part(tenant="ads", test="t", begin=9_000, end=9_001),)
-    layers = Layers(tenant="home", owners={"ranking": "search"}, taken={"layer:search/other": parts})
-    bases = [
-        Base(),
-        base_of(alone(rollout), DEFAULT_TENANT, {1: first}),
-        base_of(alone(rollout), DEFAULT_TENANT, {1: first}, layers=layers),
-    ]
+    bases = [Base(), base_of(alone(rollout), DEFAULT_TENANT, {1: first})]
 
     async def scenario() -> None:
         async with compilers() as it, it.compiled(files) as compiled:
             for base in bases:
-                own = replace(rules, tables=in_layers(rules.tables, base.layers))
-                plan, release = plan_beside(own, base)
+                plan, release = plan_beside(rules, base)
                 planned = await compiled.plan(base, source_hash)
                 assert planned == Planned(content=plan_to_bytes(plan, source_hash), release=release)
 
@@ -265,8 +258,27 @@ def test_answers_come_back_as_they_were(answer: Doing) -> None:
     assert len(said) == head + body
 
 
+ON_A, ON_B = {"m@1": 5, "n@1": 6}, {"m@2": 7}
+BESIDE = Base(
+    rooms=(
+        beside.Room(release=None, loaded={"a": ON_A, "b": ON_B}, own={"a": ON_A}),
+        beside.Room(release=(1, 2), loaded={"a": ON_A, "b": ON_A}),
+    ),
+    before={"m@1": "a", "m@2": "b", "n@1": "a"},
+    vips={"vip-a": ("a", 1)},
+    stay=(3,),
+    others=Others(objectives={"O": "t"}, models={"m@2": ("t", "7MiB")}, memory_mib={"t": 7}),
+    memory_mib=9,
+)
+
+
 @pytest.mark.parametrize(
-    "request_", [Compile(workspace=workspace()), PlanBeside(base=Base(), source_hash="x")]
+    "request_",
+    [
+        Compile(workspace=workspace()),
+        PlanBeside(base=Base(), source_hash="x"),
+        PlanBeside(base=BESIDE, source_hash="x"),
+    ],
 )
 def test_requests_come_back_as_they_were(request_: Compile) -> None:
     frame = to_frame(request_)

@@ -4,14 +4,16 @@ from dataclasses import replace
 
 import pytest
 
+from controlplane.admin import planner
 from controlplane.admin.planner import base_of, room_for
 from controlplane.model import RuleSet
-from controlplane.planning.beside import Base, plan_beside
+from controlplane.planning.beside import Base, definition_of, plan_beside
 from controlplane.problems import WorkspaceError
 from controlplane.rollout import bounds
+from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.state import MAX_LIVE, Generation, Phase, Rollout
 from controlplane.rules.compile import compile_workspace
-from lightbulb.model import DEFAULT_TENANT
+from lightbulb.model import DEFAULT_TENANT, ModelAssignment
 from tests.rollout.rollouts import alone
 from tests.rules.workspaces import workspace
 
@@ -125,6 +127,36 @@ def test_of_generations_with_much_of_their_own_a_few_may_be_live(
     assert base_of(alone(retiring), DEFAULT_TENANT, own, window=2).rooms[0].release == tuple(range(1, 28))
     shared = replace(retiring, live=(29, 30), active=30, held=(29, 30))
     assert base_of(alone(shared), DEFAULT_TENANT, own, window=2).rooms[0].release is None
+
+
+def test_of_what_another_tenant_has_several_times_the_last_counts_and_what_is_shared_is_looked_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plan = generations(1)[1].plan
+    first, again = (replace(plan, assignments=tuple(map(replace, plan.assignments))) for _ in range(2))
+    small = plan_beside(version(1, rules(fancy=10)), Base())[0]
+    looked_at: list[str] = []
+
+    def noting(model: ModelAssignment) -> str:
+        looked_at.append(model.id)
+        return definition_of(model)
+
+    monkeypatch.setattr(planner, "definition_of", noting)
+    for plans, size in (
+        ((first, small, first, first), 200),
+        ((first, small, again), 200),
+        ((first, small), 10),
+    ):
+        looked_at.clear()
+        theirs = {
+            number: Generation(number=number, content_hash="", plan=plan, tenant="other")
+            for number, plan in enumerate(plans, 1)
+        }
+        lanes = Lanes({"other": state(active=len(plans), live=tuple(theirs), held=())})
+        others = base_of(lanes, DEFAULT_TENANT, theirs).others
+        assert others.models["fancy@1"][1].startswith(f"{size}MiB")
+        assert others.memory_mib == {"other": 1024 + size + 300}
+        assert len(looked_at) == 3 * len({id(plan) for plan in plans})
 
 
 def test_a_vip_that_old_keys_lead_to_at_another_shard_is_refused() -> None:
