@@ -132,6 +132,14 @@ class Shard:
     location: Location
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedLayer:
+    """A layer of one tenant that others may put tests into."""
+
+    name: str
+    shared_with: tuple[str, ...]
+
+
 PLATFORM = "platform"
 """The name under which the platform's own workspace is published; no tenant's."""
 
@@ -153,7 +161,8 @@ class Tenant:
     """A team that publishes by itself (tenants.yaml).
 
     `shards` that it may use; empty: all. `memory_mib` that it may have loaded, a rollback's included; 0: no
-    limit. `publishers` are the authors that may publish for it; empty: everybody.
+    limit. `publishers` are the authors that may publish for it; empty: everybody. `layers` are those of its
+    own that others may put tests into.
     """
 
     name: str
@@ -161,6 +170,7 @@ class Tenant:
     shards: tuple[str, ...] = ()
     memory_mib: int = 0
     publishers: tuple[str, ...] = ()
+    layers: tuple[SharedLayer, ...] = ()
     location: Location
 
 

@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import IO
 
 from controlplane.admin.compiler_messages import (
@@ -36,6 +37,7 @@ from controlplane.admin.compiler_messages import (
 )
 from controlplane.model import RuleSet
 from controlplane.planning.beside import plan_beside
+from controlplane.planning.layers import in_layers
 from controlplane.planning.parts import Parts
 from controlplane.planning.routing import Inconsistent
 from controlplane.problems import MAX_TEXT, WorkspaceError, shortened
@@ -94,7 +96,8 @@ class Compiler:
             case PlanBeside(base=base, source_hash=source_hash):
                 assert self._rules is not None
                 self._begin("planning where its models run")
-                plan, release = plan_beside(self._rules, base, self._parts)
+                rules = replace(self._rules, tables=in_layers(self._rules.tables, base.layers))
+                plan, release = plan_beside(rules, base, self._parts)
                 return Planned(content=self._writer.content(plan, source_hash), release=release)
 
     def _keep(self, tables: Iterable[ObjectiveTable], made: Mapping[str, bytes]) -> None:
@@ -107,7 +110,8 @@ class Compiler:
             self._bodies[table.objective] = table, body
 
     def _body(self, table: ObjectiveTable) -> bytes:
-        return self._bodies[table.objective][1]
+        known, body = self._bodies[table.objective]
+        return body if known is table else table_to_bytes(table)
 
     def _begin(self, stage: str) -> None:
         self.say(Doing(stage=stage))

@@ -13,6 +13,7 @@ from itertools import accumulate, pairwise
 
 from controlplane.model import Workspace
 from controlplane.planning.beside import Base, Loaded, Others, Release, Room
+from controlplane.planning.layers import Layers, Part
 from controlplane.problems import Problem, Severity
 
 SIZES = struct.Struct(">IQ")
@@ -255,6 +256,7 @@ def _said(base: Base) -> Mapping[str, object]:
             "memory_mib": others.memory_mib,
         },
         "memory_mib": base.memory_mib,
+        "layers": asdict(base.layers),
     }
 
 
@@ -268,6 +270,7 @@ def _base(said: Mapping[str, object]) -> Base:
             "stay": list(stay),
             "others": dict(others),
             "memory_mib": int(memory),
+            "layers": dict(layers),
         }:
             return Base(
                 rooms=tuple(_room(room, sizes) for room in rooms),
@@ -276,6 +279,7 @@ def _base(said: Mapping[str, object]) -> Base:
                 stay=tuple(stay),
                 others=_others(others),
                 memory_mib=memory,
+                layers=_layers(layers),
             )
         case _:
             raise Strange("no base")
@@ -291,6 +295,15 @@ def _others(said: Mapping[str, object]) -> Others:
             )
         case _:
             raise Strange("no tenants")
+
+
+def _layers(said: Mapping[str, object]) -> Layers:
+    match said:
+        case {"tenant": str(tenant), "owners": dict(owners), "taken": dict(taken)}:
+            parts = {salt: tuple(Part(**each) for each in own) for salt, own in taken.items()}
+            return Layers(tenant=tenant, owners=owners, taken=parts)
+        case _:
+            raise Strange("no layers")
 
 
 def _room(said: Mapping[str, object], sizes: list[Mapping[str, int]]) -> Room:

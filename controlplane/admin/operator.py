@@ -15,17 +15,18 @@ from dataclasses import dataclass, replace
 from controlplane.admin.commits import Caller, Commits, Step
 from controlplane.admin.compilers import Compilers
 from controlplane.admin.outcome import Outcome
-from controlplane.admin.planner import DoesNotFit, base_of, room_for
+from controlplane.admin.planner import DoesNotFit, base_of, layers_of, room_for
 from controlplane.admin.platform import PlatformOperator
 from controlplane.admin.publishing import Publishing
 from controlplane.admin.tenants import check_comparable, check_publisher, check_tenant, quota
 from controlplane.model import PLATFORM, Workspace
 from controlplane.planning.beside import Base
+from controlplane.planning.layers import clashes, not_shared
 from controlplane.problems import told
 from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout import operations
 from controlplane.rollout.events import EventKind
-from controlplane.rollout.operations import NoRoom, NotLoaded, OfAnotherTenant
+from controlplane.rollout.operations import LayerTaken, NoRoom, NotLoaded, OfAnotherTenant
 from controlplane.rollout.state import Generation
 from controlplane.rules.workspace import content_hash
 from controlplane.store.contract import Conflict, LogEntry, NotFound
@@ -196,6 +197,8 @@ class Operator:
             raise NotLoaded(f"{error}. {self._how_to_load(number)}", generation=number) from error
         if rollout is None or following == rollout:
             return self._unchanged(known, following.active)
+        if following.active != rollout.active:
+            self._check_layers(known, known.generations[following.active], caller.tenant)
         left = rollout.newest
         return Step(
             following=known.lanes.after(caller.tenant, following),
@@ -206,6 +209,7 @@ class Operator:
 
     def _reload(self, known: StoreView, number: int, caller: Caller) -> Step:
         generation = self.generation(number)
+        self._check_layers(known, generation, caller.tenant)
         try:
             base = self._base(known, caller.tenant)
             release = room_for(generation.plan, base)
@@ -220,6 +224,17 @@ class Operator:
         step = self._commits.on_its_way(known, content, source_hash, release, caller)
         return replace(step, kind=EventKind.RELOADED, action=f"reloaded from {number}")
 
+    @staticmethod
+    def _check_layers(known: StoreView, generation: Generation, tenant: str) -> None:
+        """Raise LayerTaken if tests of a generation of before can't be where they were."""
+        tables, number = generation.plan.tables, generation.number
+        layers = layers_of(known.platform, known.lanes, tenant, known.generations)
+        found = [*not_shared(tables, layers), *clashes(tables, layers)]
+        if found:
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            said = f"{found[0].message}{more}; {found[0].remedy}"
+            raise LayerTaken(f"generation {number} can't be active beside others: {said}", generation=number)
+
     def _how_to_load(self, number: int) -> str:
         try:
             self.generation(number)
@@ -233,7 +248,8 @@ class Operator:
         if rollout is not None and rollout.target:
             lanes = lanes.after(tenant, operations.withdraw(rollout, None, self._commits.at(known)))
         window = self._replica.policy.window
-        return base_of(lanes, tenant, known.generations, quota(known.platform, tenant), window)
+        layers = layers_of(known.platform, lanes, tenant, known.generations)
+        return base_of(lanes, tenant, known.generations, quota(known.platform, tenant), window, layers)
 
 
 def _in_thread(decide: Callable[[StoreView], Step]) -> Callable[[StoreView], Awaitable[Step]]:

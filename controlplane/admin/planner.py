@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from controlplane.model import Plan, ShardAssignment
-from controlplane.planning.beside import Base, Loaded, Others, Release, Room, definition_of, loaded_mib
+from controlplane.model import Plan, Platform, ShardAssignment
+from controlplane.planning.beside import (
+    NO_LAYERS,
+    Base,
+    Loaded,
+    Others,
+    Release,
+    Room,
+    definition_of,
+    loaded_mib,
+)
+from controlplane.planning.layers import Layers, owners_of, parts_in, shared_salts, together
 from controlplane.planning.plan import led_to
 from controlplane.rollout.bounds import too_much
 from controlplane.rollout.desired_state import Generations, models_by_shard, vips
@@ -24,14 +34,35 @@ class DoesNotFit(Exception):
     """There is no room for a plan as it is; the message says of what."""
 
 
-def base_of(
-    lanes: Lanes, tenant: str, generations: Generations, memory_mib: int = 0, window: int = 0
+def layers_of(platform: Platform | None, lanes: Lanes, tenant: str, generations: Generations) -> Layers:
+    """Return what binds a tenant's tests: others' that are active, or on their way.
+
+    What others might roll back to binds nobody: the rollback is refused if its buckets are taken by then.
+    """
+    salts = shared_salts(platform, tenant)
+    taken = (
+        parts_in(generations[number].plan.tables, name, salts)
+        for name, rollout in (lanes if salts else ())
+        if name != tenant
+        for number in dict.fromkeys(filter(None, (rollout.active, rollout.target)))
+    )
+    return Layers(tenant=tenant, owners=owners_of(platform, tenant), taken=together(taken))
+
+
+def base_of(  # noqa: PLR0913, PLR0917 - all that a plan stands on
+    lanes: Lanes,
+    tenant: str,
+    generations: Generations,
+    memory_mib: int = 0,
+    window: int = 0,
+    layers: Layers = NO_LAYERS,
 ) -> Base:
     """Return what a plan of `tenant` is made beside.
 
     What is active or pinned stays loaded whatever is published; and so does all that other tenants have, what
     is on its way to them included. A publish that waits until clients can't hold what was active before
-    leaves `window` generations beside the active one, if it can. `memory_mib` is the tenant's limit.
+    leaves `window` generations beside the active one, if it can. `memory_mib` is the tenant's limit, and
+    `layers` what binds its tests.
     """
     rollout, others = lanes.of(tenant), _of_others(lanes, tenant, generations)
     live = [generations[number] for _, each in lanes for number in each.live]
@@ -39,7 +70,9 @@ def base_of(
     rooms = (
         _rooms(rollout, others, generations, window, sizes) if rollout else (_room(None, others, (), sizes),)
     )
-    base = Base(rooms=tuple(rooms), vips=_vips(live), others=_bind(others), memory_mib=memory_mib)
+    base = Base(
+        rooms=tuple(rooms), vips=_vips(live), others=_bind(others), memory_mib=memory_mib, layers=layers
+    )
     if rollout is None:
         return base
     may_leave = outlived(rollout)

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from controlplane.admin.commits import Caller, Commits, Decide, Prepare, Step, ahead
 from controlplane.admin.compilers import Compilers
 from controlplane.admin.outcome import Outcome
-from controlplane.admin.planner import base_of, sizes_of
+from controlplane.admin.planner import base_of, layers_of, sizes_of
 from controlplane.admin.tenants import quota
 from controlplane.model import Plan, Platform, Workspace
 from controlplane.planning.beside import Release, plan_beside
+from controlplane.planning.layers import Layers, not_shared, owners_of
 from controlplane.planning.replan import Moved, is_touched, moves, rules_of
 from controlplane.problems import Problem, WorkspaceError
 from controlplane.replica.replica import Replica, StoreView
@@ -24,6 +25,7 @@ from controlplane.rollout import operations
 from controlplane.rollout.codec import plan_to_bytes, platform_from_bytes
 from controlplane.rollout.state import Generation, Moment
 from controlplane.rules.workspace import content_hash
+from lightbulb.model import ObjectiveTable
 from lightbulb.resolution.codec import Malformed
 
 MAX_NAMED = 5
@@ -135,7 +137,9 @@ def _replan(known: StoreView, platform: Platform, at: Moment, window: int) -> tu
             continue
         before = generations[rollout.newest].plan
         stands = operations.withdraw(rollout, None, at) if rollout.target else rollout
-        base = base_of(lanes.after(tenant, stands), tenant, generations, quota(platform, tenant), window)
+        layers = layers_of(platform, lanes, tenant, generations)
+        limit = quota(platform, tenant)
+        base = base_of(lanes.after(tenant, stands), tenant, generations, limit, window, layers)
         try:
             plan, release = plan_beside(rules_of(before, platform, tenant), base)
         except WorkspaceError as error:
@@ -151,15 +155,13 @@ def _replan(known: StoreView, platform: Platform, at: Moment, window: int) -> tu
 
 def _check(known: StoreView, platform: Platform) -> None:
     """Raise WorkspaceError when a tenant would lose what it has, or has more than it may have."""
-    problems = [*_lost(known, platform), *_beyond(known, platform)]
+    problems = [*_lost(known, platform), *_beyond(known, platform), *_other_layers(known, platform)]
     if problems:
         raise WorkspaceError(problems)
 
 
 def _lost(known: StoreView, platform: Platform) -> Iterator[Problem]:
-    for tenant, rollout in known.lanes:
-        numbers = (rollout.target, rollout.active)
-        tables = tuple(table for each in numbers if each for table in known.generations[each].plan.tables)
+    for tenant, tables in _tables_of(known):
         if platform.tenant(tenant) is not None or not tables:
             continue
         names = ", ".join(table.objective for table in tables[:MAX_NAMED])
@@ -170,6 +172,21 @@ def _lost(known: StoreView, platform: Platform) -> Iterator[Problem]:
             message=f"tenant {tenant} isn't there, and it has objectives: {names}{more}",
             remedy="leave it in, or publish it without objectives first, and wait until that is active",
         )
+
+
+def _tables_of(known: StoreView) -> Iterator[tuple[str, tuple[ObjectiveTable, ...]]]:
+    """Yield each tenant, and the tables that it has active or on their way."""
+    for tenant, rollout in known.lanes:
+        numbers = dict.fromkeys(filter(None, (rollout.target, rollout.active)))
+        yield tenant, tuple(table for each in numbers for table in known.generations[each].plan.tables)
+
+
+def _other_layers(known: StoreView, platform: Platform) -> Iterator[Problem]:
+    """Yield the layers with tests in them whose name would mean another tenant's layer."""
+    for tenant, tables in _tables_of(known):
+        layers = Layers(tenant=tenant, owners=owners_of(platform, tenant))
+        for each in not_shared(tables, layers):
+            yield replace(each, file="tenants.yaml", line=0, rule="")
 
 
 def _beyond(known: StoreView, platform: Platform) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from controlplane.planning.routing import Inconsistent
 from controlplane.replica.archive import NotKept
 from controlplane.rollout.loss import KnowsLess
 from controlplane.rollout.operations import (
+    LayerTaken,
     MakesRoom,
     Moved,
     NoOther,
@@ -106,6 +107,7 @@ KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
         NoRolloutOfPlatform: _refused("NO_ROLLOUT_OF_PLATFORM"),
         NotAPublisher: ErrorKind(code=_CODE.PERMISSION_DENIED, reason="NOT_A_PUBLISHER"),
         NoRoom: _refused("NO_ROOM"),
+        LayerTaken: _refused("LAYER_TAKEN"),
         KnowsLess: _refused("REPLICA_KNOWS_LESS"),
         Refused: _refused("REFUSED"),
         UnknownGeneration: ErrorKind(

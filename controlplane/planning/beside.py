@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from controlplane.model import Model, Plan, RuleSet
+from controlplane.planning.layers import Layers, clashes
 from controlplane.planning.parts import Parts
 from controlplane.planning.plan import plan_on
 from controlplane.planning.routing import check_routes
@@ -48,6 +49,7 @@ class Others:
 
 
 NO_OTHERS = Others()
+NO_LAYERS = Layers()
 
 
 def definition_of(model: Model | ModelAssignment) -> str:
@@ -63,7 +65,8 @@ class Base:
 
     `before` is model id -> shard that its requests go to in the newest generation, `vips` is each live VIP's
     shard and the generation that has it so, and `stay` are the generations that never leave for this.
-    `others` is what other tenants have. `memory_mib`: what the tenant may have loaded; 0: no limit.
+    `others` is what other tenants have. `memory_mib`: what the tenant may have loaded; 0: no limit. `layers`
+    is what binds the tenant's tests.
     """
 
     rooms: tuple[Room, ...] = (Room(release=None, loaded={}),)
@@ -72,6 +75,7 @@ class Base:
     stay: tuple[int, ...] = ()
     others: Others = field(default_factory=lambda: NO_OTHERS)
     memory_mib: int = 0
+    layers: Layers = field(default_factory=lambda: NO_LAYERS)
 
 
 def plan_beside(rules: RuleSet, base: Base, parts: Parts | None = None) -> tuple[Plan, Release]:
@@ -84,6 +88,7 @@ def plan_beside(rules: RuleSet, base: Base, parts: Parts | None = None) -> tuple
     """
     problems = [*_taken_vips(rules, base), *_taken_objectives(rules, base.others)]
     problems += _other_definitions(rules, base.others)
+    problems += clashes(rules.tables, base.layers)
     if problems:
         raise WorkspaceError(problems)
     for room in base.rooms:

@@ -11,7 +11,16 @@ from types import MappingProxyType
 
 from google.protobuf.message import DecodeError, Message
 
-from controlplane.model import Location, Plan, Platform, RoutingRule, Shard, ShardAssignment, Tenant
+from controlplane.model import (
+    Location,
+    Plan,
+    Platform,
+    RoutingRule,
+    Shard,
+    ShardAssignment,
+    SharedLayer,
+    Tenant,
+)
 from controlplane.rollout.failure import WITHOUT, Failure, Missing, Refusal, without
 from controlplane.rollout.failure_codec import (
     failure_from_proto,
@@ -126,6 +135,10 @@ def platform_to_bytes(platform: Platform, source_hash: str) -> bytes:
                     shards=each.shards,
                     memory_mib=each.memory_mib,
                     publishers=each.publishers,
+                    layers=[
+                        pb.StoredLayer(name=layer.name, shared_with=layer.shared_with)
+                        for layer in each.layers
+                    ],
                 )
                 for each in platform.tenants
             ],
@@ -152,6 +165,10 @@ def platform_from_bytes(body: bytes) -> Platform | None:
                 shards=tuple(each.shards),
                 memory_mib=each.memory_mib,
                 publishers=tuple(each.publishers),
+                layers=tuple(
+                    SharedLayer(name=layer.name, shared_with=tuple(layer.shared_with))
+                    for layer in each.layers
+                ),
                 location=nowhere,
             )
             for each in message.platform.tenants

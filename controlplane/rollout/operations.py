@@ -77,6 +77,10 @@ class NoRoom(Refused):
     """A reload of a generation that doesn't fit beside what stays loaded."""
 
 
+class LayerTaken(Refused):
+    """A rollback to a generation whose tests would share a layer's buckets with another tenant's."""
+
+
 def publish(rollout: Rollout | None, target: int, release: tuple[int, ...] | None, at: Moment) -> Rollout:
     """Return the rollout with `target` on its way.
 

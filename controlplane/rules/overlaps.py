@@ -11,7 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from controlplane.model import Experiment
 from controlplane.rules.shapes import AbTest, ContextCondition, Shift
 from lightbulb.model import Condition
-from lightbulb.resolution.overlap import NO_SEGMENTS, Possible, Sides, apart, may_overlap, possible
+from lightbulb.resolution.overlap import (
+    NO_SEGMENTS,
+    Possible,
+    Sides,
+    apart,
+    in_orders,
+    may_overlap,
+    possible,
+)
 
 
 def overlapping_contexts(
@@ -33,7 +41,7 @@ def overlapping_shifts(
 def _overlapping(
     given: Sequence[Condition | None], segments: Mapping[str, Sides]
 ) -> Iterator[tuple[int, int]]:
-    conditions = [None if each is None else possible(each, segments) for each in given]
+    conditions = in_orders([None if each is None else possible(each, segments) for each in given])
     for one, other in _pairs(may_overlap(conditions)):
         if not _certainly_apart(conditions[one], conditions[other]):
             yield one, other
@@ -50,7 +58,8 @@ def overlapping_tests(
     as they are noted already.
     """
     known = [(rule, experiments[rule.test_id]) for rule in rules if rule.test_id in experiments]
-    conditions = [None if test.eligible is None else possible(test.eligible, segments) for _, test in known]
+    eligible = [test.eligible for _, test in known]
+    conditions = in_orders([None if each is None else possible(each, segments) for each in eligible])
     in_layer = _positions([test.layer for _, test in known])
     of_test = _positions([test.id for _, test in known])
     masks = [

@@ -1,14 +1,14 @@
 """The platform's own workspace: the fleet that all tenants share, and who the tenants are.
 
 fleet.yaml     shards, as in a workspace; but which models stand where is the tenants' matter
-tenants.yaml   tenants: [{name, owner, shards?, memory?, publishers?}]
+tenants.yaml   tenants: [{name, owner, shards?, memory?, publishers?, layers?: [{name, shared_with}]}]
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from controlplane.model import PLATFORM, Platform, Shard, Tenant, Workspace
+from controlplane.model import PLATFORM, Platform, Shard, SharedLayer, Tenant, Workspace
 from controlplane.planning.replan import shards_of
 from controlplane.problems import Problem, WorkspaceError, has_errors, problem_at
 from controlplane.rules.definitions import check_vips, read_items, read_shard
@@ -41,6 +41,7 @@ def read_platform(workspace: Workspace) -> Platform:
     check_vips(shards, problems)
     problems += _misplaced(shards.values())
     problems += _wrong(tenants, shards, problems)
+    problems += _wrong_layers(tenants, problems)
     if has_errors(problems):
         raise WorkspaceError(problems)
     return Platform(
@@ -50,17 +51,30 @@ def read_platform(workspace: Workspace) -> Platform:
 
 
 def _tenant(file: YamlFile, node: Node) -> tuple[str, Tenant]:
-    fields = file.fields(node, "a tenant", ["name", "owner"], ["shards", "memory", "publishers"])
+    fields = file.fields(node, "a tenant", ["name", "owner"], ["shards", "memory", "publishers", "layers"])
     tenant = Tenant(
         name=fields.take("name", file.name),
         owner=fields.take("owner", file.text),
         shards=fields.take("shards", lambda each, what: file.each(each, what, file.name), ()),
         memory_mib=fields.take("memory", file.size, 0),
         publishers=fields.take("publishers", lambda each, what: file.each(each, what, file.text), ()),
+        layers=fields.take(
+            "layers", lambda each, what: file.each(each, what, lambda node, _: _shared_layer(file, node)), ()
+        ),
         location=file.location(node),
     )
     fields.finish()
     return tenant.name, tenant
+
+
+def _shared_layer(file: YamlFile, node: Node) -> SharedLayer:
+    fields = file.fields(node, "a layer", ["name", "shared_with"])
+    layer = SharedLayer(
+        name=fields.take("name", file.name),
+        shared_with=fields.take("shared_with", lambda each, what: file.each(each, what, file.name)),
+    )
+    fields.finish()
+    return layer
 
 
 def _misplaced(shards: Iterable[Shard]) -> Iterable[Problem]:
@@ -89,6 +103,29 @@ def _wrong(
             if name not in shards:
                 message = f"tenant {tenant.name} is to have shard {name}, which is not there"
                 yield problem_at(tenant.location, "UNKNOWN_SHARD", message, hint(name, shards, problems))
+
+
+def _wrong_layers(tenants: Mapping[str, Tenant], problems: list[Problem]) -> Iterator[Problem]:
+    """Yield layers that are shared with nobody that there is, or of whose name a tenant would have two."""
+    owner_of: dict[tuple[str, str], str] = {}
+    for owner in tenants.values():
+        for layer in owner.layers:
+            what = f"layer {layer.name} of tenant {owner.name}"
+            everybody = (owner.name, *layer.shared_with)
+            if len(set(everybody)) < len(everybody):
+                message = f"{what} is to be shared with one tenant twice, or with its own"
+                yield problem_at(owner.location, "DUPLICATE", message, "name each other tenant once")
+            for name in dict.fromkeys(everybody):
+                first = owner_of.setdefault((name, layer.name), owner.name)
+                if name not in tenants:
+                    message = f"{what} is to be shared with {name}, which is no tenant"
+                    remedy = hint(name, tenants, problems)
+                    yield problem_at(owner.location, "UNKNOWN_TENANT", message, remedy)
+                elif first != owner.name:
+                    message = (
+                        f"tenant {name} would have two layers {layer.name}: of {first} and of {owner.name}"
+                    )
+                    yield problem_at(owner.location, "DUPLICATE", message, "give one of them another name")
 
 
 def fleet_of(platform: Platform, tenant: str) -> bytes:

@@ -1,7 +1,8 @@
 """No two decisions hash the same text: equal salts would put the same users into both. Pure.
 
-A test's salt is `ab:` and its id, a layer's `layer:` and its name, a shift's `shift:`, its objective and the
-model that it shifts to; tests and shifts may set their own, outside of the others' name spaces.
+A test's salt is `ab:` and its id, a layer's `layer:` and its name (`controlplane.planning.layers` adds the
+tenant's), a shift's `shift:`, its objective and the model that it shifts to; tests and shifts may set their
+own, outside of the others' name spaces.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from controlplane.model import Location
+from controlplane.planning.layers import LAYER, layer_salt
 from controlplane.problems import Problem, problem_at
 from controlplane.rules.definitions import Definitions
 from controlplane.rules.lookup import version_of
 from controlplane.rules.shapes import Rule, Shift
 from lightbulb.model import Source, model_id
 
-TEST, LAYER, SHIFT = "ab:", "layer:", "shift:"
-"""What our own salts begin with."""
+TEST, SHIFT = "ab:", "shift:"
+"""What our own salts begin with; a layer's with LAYER."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +38,6 @@ class _Use:
 def test_salt(test_id: str) -> str:
     """Return the salt of a test that sets none."""
     return f"{TEST}{test_id}"
-
-
-def layer_salt(layer: str) -> str:
-    """Return the salt of a layer."""
-    return f"{LAYER}{layer}" if layer else ""
 
 
 def shift_salt(rule: Shift, objective: str, version: str) -> str:

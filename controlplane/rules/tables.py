@@ -14,11 +14,12 @@ from functools import partial
 from typing import TypeVar
 
 from controlplane.model import Experiment, Objective
+from controlplane.planning.layers import layer_salt
 from controlplane.problems import Problem, has_errors, problem_at
 from controlplane.rules.definitions import Definitions
 from controlplane.rules.lookup import check_names, version_of
 from controlplane.rules.overlaps import overlapping_contexts, overlapping_shifts, overlapping_tests
-from controlplane.rules.salts import check_salts, layer_salt, shift_salt
+from controlplane.rules.salts import check_salts, shift_salt
 from controlplane.rules.segments import in_order
 from controlplane.rules.shapes import (
     AbTest,
@@ -256,7 +257,7 @@ class _TableMaker:
             test_id=test.id,
             salt=test.salt,
             cells=tuple(Cell(number=number, end=end, model=models[number]) for number, end in _ends(test)),
-            layer_salt=layer_salt(test.layer),
+            layer_salt=layer_salt(test.layer) if test.layer else "",
             layer_begin=test.layer_begin,
             layer_end=test.layer_end,
             eligible=test.eligible,

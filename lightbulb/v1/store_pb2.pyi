@@ -30,19 +30,29 @@ class StoredShard(_message.Message):
     memory_mib: int
     def __init__(self, shard: _Optional[str] = ..., vip: _Optional[str] = ..., models: _Optional[_Iterable[bytes]] = ..., memory_mib: _Optional[int] = ...) -> None: ...
 
+class StoredLayer(_message.Message):
+    __slots__ = ("name", "shared_with")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SHARED_WITH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    shared_with: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., shared_with: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class StoredTenant(_message.Message):
-    __slots__ = ("name", "owner", "shards", "memory_mib", "publishers")
+    __slots__ = ("name", "owner", "shards", "memory_mib", "publishers", "layers")
     NAME_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
     SHARDS_FIELD_NUMBER: _ClassVar[int]
     MEMORY_MIB_FIELD_NUMBER: _ClassVar[int]
     PUBLISHERS_FIELD_NUMBER: _ClassVar[int]
+    LAYERS_FIELD_NUMBER: _ClassVar[int]
     name: str
     owner: str
     shards: _containers.RepeatedScalarFieldContainer[str]
     memory_mib: int
     publishers: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., owner: _Optional[str] = ..., shards: _Optional[_Iterable[str]] = ..., memory_mib: _Optional[int] = ..., publishers: _Optional[_Iterable[str]] = ...) -> None: ...
+    layers: _containers.RepeatedCompositeFieldContainer[StoredLayer]
+    def __init__(self, name: _Optional[str] = ..., owner: _Optional[str] = ..., shards: _Optional[_Iterable[str]] = ..., memory_mib: _Optional[int] = ..., publishers: _Optional[_Iterable[str]] = ..., layers: _Optional[_Iterable[_Union[StoredLayer, _Mapping]]] = ...) -> None: ...
 
 class StoredPlatform(_message.Message):
     __slots__ = ("shards", "tenants")

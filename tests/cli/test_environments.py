@@ -248,8 +248,13 @@ def test_a_server_may_open_as_many_files_as_the_system_lets_it(name: str, tmp_pa
     process = started(
         servers()[name], tmp_path, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, few)
     )
+
+    def is_raised() -> bool:
+        assert process.poll() is None, process.communicate()[1]
+        return _open_files_of(process.pid) == (512, 512)
+
     try:
-        until("the limit to be raised", lambda: _open_files_of(process.pid) == (512, 512))
+        until("the limit to be raised", is_raised)
     finally:
         process.terminate()
         process.communicate(timeout=SECONDS)

@@ -35,6 +35,7 @@ from controlplane.admin.spare import Before
 from controlplane.model import Workspace
 from controlplane.planning import beside
 from controlplane.planning.beside import Base, Others, plan_beside
+from controlplane.planning.layers import Layers, Part, in_layers
 from controlplane.problems import Problem, Severity, WorkspaceError
 from controlplane.rollout.codec import plan_to_bytes
 from controlplane.rollout.state import Generation, Phase, Rollout
@@ -101,12 +102,19 @@ def test_a_compiler_gives_the_bytes_that_this_process_gives() -> None:
     rules, source_hash = compile_workspace(files), content_hash(files)
     first = Generation(number=1, content_hash="", plan=plan_beside(rules, Base())[0])
     rollout = Rollout(phase=Phase.SETTLED, entered=0.0, active=1, live=(1,), held=(1,))
-    bases = [Base(), base_of(alone(rollout), DEFAULT_TENANT, {1: first})]
+    parts = (Part(tenant="ads", test="t", begin=9_000, end=9_001),)
+    layers = Layers(tenant="home", owners={"ranking": "search"}, taken={"layer:search/other": parts})
+    bases = [
+        Base(),
+        base_of(alone(rollout), DEFAULT_TENANT, {1: first}),
+        base_of(alone(rollout), DEFAULT_TENANT, {1: first}, layers=layers),
+    ]
 
     async def scenario() -> None:
         async with compilers() as it, it.compiled(files) as compiled:
             for base in bases:
-                plan, release = plan_beside(rules, base)
+                own = replace(rules, tables=in_layers(rules.tables, base.layers))
+                plan, release = plan_beside(own, base)
                 planned = await compiled.plan(base, source_hash)
                 assert planned == Planned(content=plan_to_bytes(plan, source_hash), release=release)
 

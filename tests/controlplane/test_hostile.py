@@ -17,6 +17,7 @@ from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 from tests.controlplane.planes import DEADLINE
 from tests.controlplane.workspaces import request_of
 from tests.rules.workspaces import rule, workspace
+from tests.waiting import until
 
 LARGE = 400_000
 """Characters. The square of it keeps a processor busy for hours."""
@@ -90,16 +91,19 @@ def test_status_answers_and_the_lease_is_kept_whatever_is_published(
     stub: pb_grpc.ControlPlaneStub, name: str
 ) -> None:
     files, codes = WORKSPACES[name]
-    before = stub.GetStatus(pb.GetStatusRequest(), timeout=DEADLINE)
-    while not leaders(before):
-        before = stub.GetStatus(pb.GetStatusRequest(), timeout=DEADLINE)
+
+    def leading() -> list[str]:
+        return leaders(stub.GetStatus(pb.GetStatusRequest(), timeout=DEADLINE))
+
+    until("somebody to lead", leading)
+    before = leading()
     publishing = stub.Publish.future(request_of(files), timeout=DEADLINE)
     answers = []
     while not publishing.done():
-        answers.append(stub.GetStatus(pb.GetStatusRequest(), timeout=DEADLINE))
+        answers.append(leading())
     response = publishing.result()
     assert len(answers) >= ANSWERS
-    assert {tuple(leaders(each)) for each in answers} == {tuple(leaders(before))}
+    assert set(map(tuple, answers)) == {tuple(before)}
     assert {each.code for each in response.problems} == codes
     assert len(response.problems) <= MAX_PROBLEMS + 1
     assert all(len(each.message) <= MAX_TEXT for each in response.problems)

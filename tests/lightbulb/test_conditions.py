@@ -244,7 +244,8 @@ def test_a_comparison_with_a_bad_bound_is_refused(condition: Comparison) -> None
         (AnyOf((isin("country", "US"), isin("device", "tv"))), isin("country", "MX"), False),
         (Not(AnyOf((isin("country", "US"), isin("device", "tv")))), isin("country", "US"), True),
         (Not(All((isin("country", "US"), isin("device", "tv")))), isin("country", "US"), False),
-        (compare("device", Operator.PREFIX, "tv"), compare("device", Operator.PREFIX, "phone"), False),
+        (compare("device", Operator.PREFIX, "tv"), compare("device", Operator.PREFIX, "phone"), True),
+        (compare("device", Operator.SUFFIX, "tv"), compare("device", Operator.SUFFIX, "phone"), False),
     ],
 )
 def test_overlap_is_ruled_out_only_when_certain(one: Condition, other: Condition, expected: bool) -> None:

@@ -41,7 +41,7 @@ from tests.planning import brute_shares
 
 POOL: Mapping[str, tuple[object, ...]] = {
     "country": ("", "a", "b", "another"),
-    "x": (None, "a", "b", "ab", "another", "", 0, 0.5, 1, 1.0, 1.5, 2, 2.0, 2.5, 3, True, False, ()),
+    "x": (None, "a", "b", "ab", "other", "", 0, 0.5, 1, 1.0, 1.5, 2, 2.0, 2.5, 3, True, False, ()),
     "version": (None, "1.0.0-1", "1.0.0", "1.0.1", "1.5.0", "2.0.0", "2.0.1", "another", 1),
 }
 """A value of each class that the conditions below tell apart."""

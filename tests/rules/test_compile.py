@@ -95,6 +95,20 @@ def test_a_rule_that_names_an_objective_twice_is_one_rule_of_it() -> None:
     assert only_table(rules_js=twice) == only_table()
 
 
+def test_rules_whose_conditions_leave_each_other_no_value_need_no_priority() -> None:
+    tests = ("lt(5)", "ge(5)", 'before("2026-01-31")', 'prefix("v")', 'prefix("w")', "hasAny(1)")
+    more = "".join(
+        rule(f'when: context.attribute("x").{test}, model: {{name: "fancy"}}', f"define{at}Rule")
+        for at, test in enumerate(tests)
+    )
+    with pytest.raises(WorkspaceError) as caught:
+        compile_workspace(workspace(more_js=more))
+    # A date, and what begins with a letter: two orders, in which no value is looked at together.
+    assert {problem.code for problem in caught.value.problems} == {"OVERLAPPING_RULES"}
+    found = {(problem.rule, problem.message.split()[-1]) for problem in caught.value.problems}
+    assert found == {("define3Rule", "define2Rule"), ("define4Rule", "define2Rule")}
+
+
 def test_a_version_stays_as_it_is_written() -> None:
     models = compile_workspace(workspace()).models
     assert [model.id for model in models] == ["base@1", "fancy@1", "fraud@1.10", "fraud@2", "plain@1"]
@@ -224,6 +238,14 @@ BAD = {
         {
             "more_js": rule('when: context.country.in("CA"), model: {name: "fancy"}', "defineOneRule")
             + rule('when: context.device.in("tv"), model: {name: "fancy"}', "defineTwoRule")
+        },
+        "more.js:4 defineTwoRule OVERLAPPING_RULES: on Ranking it can apply to the same request as more.js:2",
+        "priority",
+    ),
+    "two conditions of numbers that meet in one": (
+        {
+            "more_js": rule('when: context.attribute("age").le(5), model: {name: "fancy"}', "defineOneRule")
+            + rule('when: context.attribute("age").ge(5), model: {name: "fancy"}', "defineTwoRule")
         },
         "more.js:4 defineTwoRule OVERLAPPING_RULES: on Ranking it can apply to the same request as more.js:2",
         "priority",

@@ -38,6 +38,7 @@ from lightbulb.model import (
     OverrideRule,
     Segment,
     Source,
+    Value,
 )
 from lightbulb.resolution.dates import instant
 from lightbulb.resolution.networks import address
@@ -94,6 +95,11 @@ def dependencies() -> None:
 def isin(attribute: str, *values: str) -> Condition:
     """Return a comparison."""
     return Comparison(attribute=attribute, operator=Operator.IN, values=values)
+
+
+def compared(operator: Operator, *values: Value) -> Comparison:
+    """Return a comparison of one attribute."""
+    return Comparison(attribute="x", operator=operator, values=values)
 
 
 def context(number: int, when: Condition) -> ContextCondition:
@@ -260,6 +266,19 @@ INPUTS: Mapping[str, Callable[[], object]] = MappingProxyType(
                 All(tuple(isin(f"a{min(one, other)}-{max(one, other)}", str(one)) for other in range(150)))
                 for one in range(150)
             ]
+        ),
+        "ranges apart": lambda: apart(
+            [All((compared(Operator.GE, at), compared(Operator.LT, at + 1))) for at in range(4_000)]
+        ),
+        "texts and beginnings apart": lambda: apart(
+            [
+                *(compared(Operator.IN_IGNORING_CASE, f"A{at:04}", f"z{at:04}") for at in range(2_000)),
+                *(compared(Operator.PREFIX, f"m{at:04}", f"n{at:04}") for at in range(2_000)),
+            ]
+        ),
+        "many ranges": lambda: disjoint(
+            AnyOf(tuple(compared(Operator.PREFIX, *map(str, range(at, at + 99))) for at in range(500))),
+            All(tuple(Not(compared(Operator.PREFIX, str(at))) for at in range(20_000))),
         ),
         "a segment of many rules": lambda: segment_of_many(lambda segment: segment),
         "outside of a segment, many rules": lambda: segment_of_many(Not),

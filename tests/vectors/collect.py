@@ -4,6 +4,9 @@
     pip download --no-deps --no-binary :all: launchdarkly-server-sdk==9.20.0 openfeature-provider-flagd==0.1.5
     python -m tests.vectors.collect FOLDER_OF_THOSE_ARCHIVES
 
+And of a repository, since its packages don't have them: `tests/cases.json` of growthbook/growthbook-python at
+v2.2.1, as growthbook-cases.json in that folder.
+
 A vector is [name, condition in the peer's words, context, whether it is met].
 """
 
@@ -11,6 +14,7 @@ import ast
 import json
 import sys
 import tarfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +22,7 @@ HERE = Path(__file__).parent
 UNLEASH = "unleash-client-specification-6.1.0.tgz"
 LAUNCHDARKLY = "launchdarkly_server_sdk-9.20.0.tar.gz"
 FLAGD = "openfeature_provider_flagd-0.1.5.tar.gz"
+GROWTHBOOK = "growthbook-cases.json"
 FLAGD_FILES = ("custom-ops.json", "testing-flags.json", "evaluator-refs.json")
 UNLEASH_FILES = ("02-", "09-", "11-", "13-", "14-", "15-", "21-", "22-")
 """Those on constraints, segments and users; the others are on rollouts, variants and the client's API."""
@@ -113,8 +118,33 @@ def _scenarios(text: str, flags: dict[str, dict[str, object]]) -> Iterator[Vecto
             yield [f"{key} {context}", flags[key]["targeting"], context, json.loads(values["value"])]
 
 
+def growthbook(folder: Path) -> Iterator[Vector]:
+    """Yield their conditions; a saved group is inlined, one that isn't there is empty."""
+    cases = json.loads((folder / GROWTHBOOK).read_text())["evalCondition"]
+    seen = Counter[str]()
+    for name, condition, context, met, *groups in cases:
+        seen[name] += 1
+        told = name if seen[name] == 1 else f"{name} ({seen[name]})"
+        yield [told, _inlined(condition, groups[0] if groups else {}), context, met]
+
+
+def _inlined(condition: object, groups: dict[str, list[object]]) -> object:
+    if isinstance(condition, list):
+        return [_inlined(each, groups) for each in condition]
+    if not isinstance(condition, dict):
+        return condition
+    inlined = {"$inGroup": "$in", "$notInGroup": "$nin"}
+    return {
+        inlined.get(key, key): groups.get(value, []) if key in inlined else _inlined(value, groups)
+        for key, value in condition.items()
+    }
+
+
+PEERS = {"unleash": unleash, "launchdarkly": launchdarkly, "flagd": flagd, "growthbook": growthbook}
+
+
 def main(folder: Path) -> None:
-    for name, vectors in (("unleash", unleash), ("launchdarkly", launchdarkly), ("flagd", flagd)):
+    for name, vectors in PEERS.items():
         lines = ",\n".join(json.dumps(vector, ensure_ascii=False) for vector in vectors(folder))
         (HERE / f"{name}.json").write_text(f"[\n{lines}\n]\n")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from lightbulb.model import AttributeValue
@@ -159,6 +160,122 @@ def _json_logic(logic: Data) -> Written:
         case "sem_ver", [{"var": name}, sign, value]:
             return comparison(_var(name), f"strict semver {'==' if sign == '=' else sign}", value)
     raise Unmapped(f"{operator} isn't a comparison of an attribute with a value")
+
+
+def growthbook(condition: Data) -> Written:
+    """Return a condition of theirs: all that is said of each attribute."""
+    parts = [_said(name, said) for name, said in condition.items()]
+    if not parts:
+        raise Unmapped("a condition of nothing is a rule without a condition")
+    return parts[0] if len(parts) == 1 else {"all": parts}
+
+
+def _said(name: str, said: Any) -> Written:
+    match name, said:
+        case "$and" | "$or" | "$nor", list():
+            if not said:
+                raise Unmapped("all or any of nothing is refused")
+            parts = {"all" if name == "$and" else "any": [growthbook(each) for each in said]}
+            return {"not": parts} if name == "$nor" else parts
+        case "$not", dict():
+            return {"not": growthbook(said)}
+        case _, dict() if said and all(key.startswith("$") for key in said):
+            parts = [_operated(name, operator, value) for operator, value in said.items()]
+            return parts[0] if len(parts) == 1 else {"all": parts}
+        case _, None:
+            return {"not": comparison(name, "exists")}
+        case _, dict() | list():
+            raise Unmapped("a value that is an object or a whole list")
+    return comparison(name, "in", said)
+
+
+def _operated(name: str, operator: str, value: Any) -> Written:
+    """Return what one of their operators says of an attribute."""
+    if operator in _OPPOSITES:
+        return {"not": _operated(name, _OPPOSITES[operator], value)}
+    kind, write = _OPERATORS.get(operator, (list, None))
+    if write is None or not isinstance(value, kind):
+        raise Unmapped(f"{operator} of {type(value).__name__}")
+    return write(name, value)
+
+
+def _is_in(name: str, values: list[Any]) -> Written:
+    return {"any": [_of(name, "in", values), _of(name, "has any", values)]}
+
+
+def _of(name: str, op: str, values: list[Any]) -> Written:
+    if not values or any(isinstance(each, dict) for each in values):
+        raise Unmapped("a list of nothing, or of objects, is refused")
+    return comparison(name, op, *values)
+
+
+def _size(name: str, size: Any) -> Written:
+    signs = size if isinstance(size, dict) else {"$eq": size}
+    return {"all": [comparison(name, f"size {_NUMBERS[sign]}", at) for sign, at in signs.items()]}
+
+
+def _has(name: str, element: dict[str, Any]) -> Written:
+    match element:
+        case {"$eq": value}:
+            return _of(name, "has any", [value])
+        case {"$in": list(values)}:
+            return _of(name, "has any", values)
+    raise Unmapped("what a list has is asked for by value")
+
+
+def _exists(name: str, there: bool) -> Written:
+    found = comparison(name, "exists")
+    return found if there else {"not": found}
+
+
+_NUMBERS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<=", "$eq": "=="}
+_VERSIONS = {"$veq": "==", "$vgt": ">", "$vgte": ">=", "$vlt": "<", "$vlte": "<="}
+_OPPOSITES = {
+    "$ne": "$eq",
+    "$nin": "$in",
+    "$nini": "$ini",
+    "$notRegex": "$regex",
+    "$notRegexi": "$regexi",
+    "$vne": "$veq",
+}
+_OPERATORS: Mapping[str, tuple[Any, Callable[[str, Any], Written]]] = {
+    "$not": (dict, lambda name, said: {"not": _said(name, said)}),
+    "$eq": (object, _said),
+    "$in": (list, _is_in),
+    "$ini": (list, lambda name, values: _of(name, "in ignoring case", values)),
+    "$all": (list, lambda name, values: _of(name, "has all", values)),
+    "$elemMatch": (dict, _has),
+    "$size": (int | dict, _size),
+    "$exists": (bool, _exists),
+    "$regex": (str, lambda name, pattern: comparison(name, "matches", pattern)),
+    "$regexi": (str, lambda name, pattern: comparison(name, "matches", f"(?i){pattern}")),
+    **{
+        operator: (int | float, partial(lambda op, name, value: comparison(name, op, value), op))
+        for operator, op in _NUMBERS.items()
+        if operator != "$eq"
+    },
+    **{  # whoever writes a version here writes it without v
+        operator: (
+            str,
+            partial(lambda op, name, text: comparison(name, f"semver {op}", text.removeprefix("v")), op),
+        )
+        for operator, op in _VERSIONS.items()
+    },
+}
+
+
+def growthbook_context(context: Data, inside: str = "") -> dict[str, AttributeValue]:
+    """Return attributes, those of objects by their path; lists of objects are none."""
+    found: dict[str, AttributeValue] = {}
+    for name, value in context.items():
+        match value:
+            case dict():
+                found |= growthbook_context(value, f"{inside}{name}.")
+            case list() if all(isinstance(each, str | int | float) for each in value):
+                found[_attribute(inside + name)] = tuple(value)
+            case str() | int() | float():
+                found[_attribute(inside + name)] = value
+    return found
 
 
 def _var(name: str | list[str]) -> str:

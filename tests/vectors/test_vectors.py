@@ -1,6 +1,6 @@
 """Conditions of other systems mean here what they mean there, by their own evaluation vectors.
 
-The data is taken from published packages (README.md); each vector that isn't answered alike stands in
+The data is what they publish (README.md); each vector that isn't answered alike stands in
 `differences.json`, with the reason.
 """
 
@@ -64,10 +64,15 @@ def of_flagd(targeting: Any, context: Any) -> str:
     raise AssertionError
 
 
+def of_growthbook(condition: Any, context: Any) -> bool:
+    return meets(peers.growthbook(condition), peers.growthbook_context(context))
+
+
 ANSWERS: Mapping[str, Callable[[Any, Any], bool | str]] = {
     "unleash": of_unleash,
     "launchdarkly": of_launchdarkly,
     "flagd": of_flagd,
+    "growthbook": of_growthbook,
 }
 
 
@@ -93,7 +98,8 @@ def test_a_peers_vectors_are_answered_alike_but_for_those_that_are_named(peer: s
 
 
 @pytest.mark.parametrize(
-    ("peer", "alike", "otherwise"), [("unleash", 133, 19), ("launchdarkly", 64, 15), ("flagd", 12, 5)]
+    ("peer", "alike", "otherwise"),
+    [("unleash", 133, 19), ("launchdarkly", 64, 15), ("flagd", 12, 5), ("growthbook", 184, 51)],
 )
 def test_so_many_vectors_are_answered_alike(peer: str, alike: int, otherwise: int) -> None:
     names = [name for name, *_ in vectors(peer)]

@@ -18,6 +18,7 @@ from controlplane.cli.remembered import remembered
 from controlplane.cli.shares import percents
 from controlplane.model import RuleSet, Workspace
 from controlplane.planning.difference import target_text
+from controlplane.planning.layers import layer_of
 from controlplane.planning.plan import make_plan
 from controlplane.problems import Problem, Severity, WorkspaceError
 from controlplane.rules.compile import compile_and_warn, without_collector
@@ -58,6 +59,8 @@ def check(folder: Path, *, strict: bool, as_json: bool, fleet: Path | None = Non
     else:
         print_warnings(checked.warnings)
         _print_summary(checked)
+        if fleet is not None:
+            _say_unchecked(checked)
 
 
 def _checked(folder: Path, fleet: Path | None, *, strict: bool) -> _Checked:
@@ -131,6 +134,19 @@ def _print_summary(checked: _Checked) -> None:
     count = len(checked.tables)
     found = counted(checked.warnings) or "no problems"
     console.print(f"[green]ok[/]: {count} objective{'' if count == 1 else 's'}, {found}")
+
+
+def _say_unchecked(checked: _Checked) -> None:
+    """Say what only a control plane knows, which has the other tenants' tests."""
+    salts = {rule.layer_salt for table, _ in checked.tables for rule in table.ab_rules if rule.layer_salt}
+    if salts:
+        layers = ", ".join(sorted(layer_of(salt)[1] for salt in salts))
+        Console(width=MIN_WIDTH).print(
+            f"not checked here: whether another tenant has the buckets, if a layer is shared: {layers}; "
+            "a publish refuses that",
+            markup=False,
+            highlight=False,
+        )
 
 
 def _users(table: ObjectiveTable, shares: EffectiveShares) -> Iterator[tuple[str, ...]]:
