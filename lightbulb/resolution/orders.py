@@ -12,7 +12,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final
 
-from lightbulb.model import Comparison, Operator, Value
+from lightbulb.model import AttributeValue, Comparison, Operator, Value
 from lightbulb.resolution.dates import instant, strict_instant
 from lightbulb.resolution.ranges import NOTHING, Ranges, beginning, compared, in_any, point
 from lightbulb.resolution.versions import lenient_key, semver_key
@@ -39,8 +39,10 @@ class Allowed:
     exact: bool = True
 
 
-def place_of(order: Order, value: Value) -> Any:
-    """Return where a value that is no list stands in an order; None: nowhere."""
+def place_of(order: Order, value: AttributeValue) -> Any:
+    """Return where a value stands in an order; None: nowhere."""
+    if isinstance(value, tuple):
+        return len(value) if order is Order.SIZE else None
     if isinstance(value, str):
         return _PLACES[order](value) if order in _PLACES else None
     is_number = not isinstance(value, bool) and value == value  # noqa: PLR0124 - NaN is in no order

@@ -5,12 +5,11 @@ A range ends between two values, at a *cut*: `(value, 0)` is just before a value
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import groupby
-from operator import itemgetter, or_
+from operator import itemgetter
 from typing import Any, Final
 
 Cut = tuple[Any, ...]
@@ -83,30 +82,46 @@ def beginning(text: str) -> Ranges:
     return Ranges(((text, 0), *after))
 
 
+class Covering:
+    """Which of many sets a value is in, found in time logarithmic in their ranges."""
+
+    def __init__(self, sets: Iterable[tuple[Ranges, int]]) -> None:
+        """Hold the bits that each set comes with."""
+        self.begins, ends = dict[Cut, int](), dict[Cut, int]()
+        """The bits of what begins at each cut."""
+        self.outside = 0
+        """The bits of the sets that have what has no place in the order."""
+        for each, bits in sets:
+            self.outside |= bits if each.outside else 0
+            for begin, end in each.parts():
+                self.begins[begin] = self.begins.get(begin, 0) | bits
+                if end is not None:
+                    ends[end] = ends.get(end, 0) | bits
+        self._cuts = sorted(self.begins.keys() | ends.keys())
+        self._after, here = [0], 0
+        for cut in self._cuts:
+            here = here & ~ends.get(cut, 0) | self.begins.get(cut, 0)
+            self._after.append(here)
+
+    def after(self, cut: Cut) -> int:
+        """Return the bits of the sets that have what comes right after a cut, as a value after (value, 0)."""
+        return self._after[bisect_right(self._cuts, cut)]
+
+
 def meeting(sets: Sequence[tuple[Ranges, int]]) -> list[int]:
     """Return for each set the bits of all that it meets; each comes with bits of its own.
 
     To look at each pair would take the square of their number.
     """
-    begins, ends = dict[Cut, int](), dict[Cut, int]()
-    for each, bits in sets:
-        for begin, end in each.parts():
-            begins[begin] = begins.get(begin, 0) | bits
-            if end is not None:
-                ends[end] = ends.get(end, 0) | bits
-    open_at, here = dict[Cut, int](), 0
-    for cut in sorted(begins.keys() | ends.keys()):
-        here = here & ~ends.get(cut, 0) | begins.get(cut, 0)
-        open_at[cut] = here
-    order = sorted(begins)
-    row = _Row([begins[cut] for cut in order])
-    outside = reduce(or_, (bits for each, bits in sets if each.outside), 0)
+    covering = Covering(sets)
+    order = sorted(covering.begins)
+    row = _Row([covering.begins[cut] for cut in order])
     found = []
     for each, _ in sets:
-        mask = outside if each.outside else 0
+        mask = covering.outside if each.outside else 0
         for begin, end in each.parts():
             last = len(order) if end is None else bisect_left(order, end)
-            mask |= open_at[begin] | row.any_of(bisect_left(order, begin), last)
+            mask |= covering.after(begin) | row.any_of(bisect_left(order, begin), last)
         found.append(mask)
     return found
 

@@ -1,8 +1,9 @@
 """The classes that the conditions of tables tell the values of an attribute apart into. Pure.
 
-Each class has a witness, and what a comparison says of it is what the resolver's own code says of that. A
-comparison that no witness speaks for, such as a regular expression on texts that aren't named, is *free* in a
-class: it may hold or not. So no class is missed, though some may be of no value that there is.
+Each class has a witness, and what a comparison says of it is what the resolver's own code says of that, or
+what follows from its place in the comparison's order, which is the same. A comparison that no witness speaks
+for, such as a regular expression on texts that aren't named, is *free* in a class: it may hold or not. So no
+class is missed, though some may be of no value that there is.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from controlplane.planning.shares.witnesses import Witness, lists, numbers, sing
 from lightbulb.model import FIXED_ATTRIBUTES, AttributeValue, Comparison, Operator, RequestContext
 from lightbulb.resolution.allocate import identify
 from lightbulb.resolution.operators import typed, value_test
+from lightbulb.resolution.orders import Order, allowed, place_of
+from lightbulb.resolution.ranges import Covering, Ranges
 
 USER = " user"
 """What lists of users are about. No attribute begins with a space."""
@@ -106,20 +109,28 @@ def _witnesses(attribute: str, tests: Sequence[Test]) -> Iterator[Witness]:
 
 
 class _Says:
-    """What each test says of a value, as bits. Listed values are looked up, whatever their number."""
+    """What each test says of a value, as bits. Listed values and ranges are looked up, however many."""
 
     def __init__(self, attribute: str, tests: Sequence[Test]) -> None:
         self._listed: dict[object, int] = {}
         self._others: list[tuple[int, Callable[[AttributeValue], bool], Operator | None]] = []
+        self._by: dict[Operator, int] = {}
+        ordered: dict[Order, list[tuple[Ranges, int]]] = {}
         for position, test in enumerate(tests):
             bit = 1 << position
             if isinstance(test, HasUnit):
                 self._others.append((bit, _has_unit(attribute), None))
             elif isinstance(test, Comparison) and test.operator is not Operator.IN:
-                self._others.append((bit, value_test(test), test.operator))
+                exact = [each for each in allowed(test) if each.exact]
+                for each in exact:
+                    ordered.setdefault(each.order, []).append((each.ranges, bit))
+                    self._by[test.operator] = self._by.get(test.operator, 0) | bit
+                if not exact:
+                    self._others.append((bit, value_test(test), test.operator))
             else:
                 for value in test.users if isinstance(test, Among) else test.values:
                     self._listed[typed(value)] = self._listed.get(typed(value), 0) | bit
+        self._ordered = {order: Covering(sets) for order, sets in ordered.items()}
 
     def of(self, witness: Witness) -> tuple[int, int]:
         """Return which tests hold of a witness, and which may of others like it."""
@@ -129,6 +140,12 @@ class _Says:
         yes, free = 0, 0
         if witness.single and not isinstance(value, tuple):
             yes = self._listed.get(typed(value), 0)
+        for order, covering in self._ordered.items():
+            place = place_of(order, value)
+            yes |= covering.outside if place is None else covering.after((place, 0))
+        for unsure in self._by.keys() & witness.uncertain:
+            free |= self._by[unsure]
+        yes &= ~free
         for bit, holds, operator in self._others:
             if operator in witness.uncertain:
                 free |= bit
