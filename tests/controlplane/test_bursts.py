@@ -12,7 +12,10 @@ from tests.controlplane.worlds import world
 from tests.waiting import eventually
 
 COUNT = 50
-"""Publishes of each tenant at once: far more than are compiled, or were live, at a time."""
+"""Publishes of each tenant at once: far more than are compiled at a time."""
+
+LIVE = 20
+"""More than a window and pins keep: what there is no count for."""
 
 
 def test_two_tenants_publish_as_fast_as_they_can_and_none_is_refused(store: str) -> None:
@@ -49,15 +52,15 @@ def test_two_tenants_publish_as_fast_as_they_can_and_none_is_refused(store: str)
 def test_what_clients_may_hold_of_many_publishes_is_all_live_and_gone_back_to(store: str) -> None:
     async def scenario() -> None:
         async with world(store) as it:
-            for number in range(2, COUNT + 1):
+            for number in range(2, LIVE + 1):
                 assert await it.plane.published(number, cache="10m", memory="10MiB") == number
-            assert it.plane.rollout.live == tuple(range(1, COUNT + 1))
+            assert it.plane.rollout.live == tuple(range(1, LIVE + 1))
             await it.plane.synced(*it.peers)
-            for number in (1, COUNT // 2, COUNT):
+            for number in (1, LIVE // 2, LIVE):
                 assert models(it.host) >= {f"rank@{number}"}
                 assert all(routes(each, f"Ranking|rank|{number}") for each in it.sidecars)
-            assert (await it.plane.roll_back(COUNT // 2)).generation == COUNT // 2
-            await it.lightbulb_at(COUNT // 2)
-            assert (await it.plane.roll_back()).generation == COUNT // 2 - 1
+            assert (await it.plane.roll_back(LIVE // 2)).generation == LIVE // 2
+            await it.lightbulb_at(LIVE // 2)
+            assert (await it.plane.roll_back()).generation == LIVE // 2 - 1
 
     run(scenario)

@@ -1,7 +1,7 @@
 """What looks at texts of others takes time in proportion to them, also when they are made to be costly.
 
-Each of these is a megabyte, or thousands of something. Linear work takes seconds altogether; its square
-takes hours, and ends with the CPU that one process gets here.
+Each of these is some hundred thousand characters, or thousands of something. Linear work takes seconds
+altogether; its square takes hours, and ends with the CPU that one process gets here.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ from lightbulb.resolution.resolve import Resolver
 from lightbulb.resolution.versions import lenient_key, semver_key
 from tests.rules.workspaces import workspace
 
-CPU_SECONDS = 60
-N = 1_000_000
+CPU_SECONDS = 120
+N = 200_000
 
 
 def text(unit: str) -> str:
-    """Return a megabyte of something."""
+    """Return very much of something."""
     return unit * (N // len(unit))
 
 
