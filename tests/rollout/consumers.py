@@ -196,10 +196,13 @@ class Replica:
     def read(self, head: tuple[int, Lanes], generations: Generations, sight: Sight) -> None:
         """Take the store's head, and show what follows from it and from what everybody said so far."""
         self._look(sight)
+        before = self.lanes
         self.version, self.lanes = head
         if not self.lanes.rollouts:
             return
-        self.desired = desired_state(self.lanes, generations, STORE)
+        if self.lanes is not before:
+            self.desired = desired_state(self.lanes, generations, STORE)
+        assert self.desired is not None
         self.addresses = ready_addresses(self.desired, self.everybody, sight.now, sight.policy)
         self.states = sidecar_states(self.lanes, self.everybody)
         self._look(sight)
@@ -211,10 +214,11 @@ class Replica:
 
     def _look(self, sight: Sight) -> None:
         now, policy = sight.now, sight.policy
+        lanes = LanesShown(self.lanes)
         for fake in sight.fakes.values():
             if fake.replica == self.name:
                 known = self.streams.get(fake.id) or self._newcomer(fake, now)
-                self.streams[fake.id] = self._consumer(fake, known, now)
+                self.streams[fake.id] = self._consumer(fake, known, lanes, now)
         self.gone = {name: each for name, each in self.gone.items() if each.remembered(now, policy)}
         others = [report for name, report in sight.reports.items() if name != self.name]
         self.everybody = merge([replace(self.report(), heartbeat=now), *others], self.version, now, policy)
@@ -227,8 +231,8 @@ class Replica:
             id=fake.id, kind=fake.kind, shard=fake.shard, address=fake.address, routes=routes, since=now
         )
 
-    def _consumer(self, fake: Fake, known: Consumer, now: float) -> Consumer:
-        shown, lanes = self.shown(fake), LanesShown(self.lanes)
+    def _consumer(self, fake: Fake, known: Consumer, lanes: LanesShown, now: float) -> Consumer:
+        shown = self.shown(fake)
         waiting_for = fake.owed(shown) if shown is not None else ()
         refusals = fake.refusals(shown) if shown is not None else ()
         synced = shown is not None and not waiting_for
