@@ -13,7 +13,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from controlplane.admin.commits import Caller, Commits, Step
+from controlplane.admin.compiler_messages import Planned
 from controlplane.admin.compilers import Compilers
+from controlplane.admin.handovers import HandoverOperator, kept_by, published
 from controlplane.admin.outcome import Outcome
 from controlplane.admin.planner import DoesNotFit, base_of, layers_of, room_for
 from controlplane.admin.platform import PlatformOperator
@@ -22,12 +24,15 @@ from controlplane.admin.tenants import check_comparable, check_publisher, check_
 from controlplane.model import PLATFORM, Workspace
 from controlplane.planning.beside import Base
 from controlplane.planning.layers import clashes, not_shared
-from controlplane.problems import told
+from controlplane.problems import WorkspaceError, told
 from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout import operations
+from controlplane.rollout.codec import plan_from_bytes, plan_to_bytes
 from controlplane.rollout.events import EventKind
+from controlplane.rollout.handover import oldest_whole
 from controlplane.rollout.operations import LayerTaken, NoRoom, NotLoaded, OfAnotherTenant
 from controlplane.rollout.state import Generation
+from controlplane.rollout.taking import own_tables
 from controlplane.rules.workspace import content_hash
 from controlplane.store.contract import Conflict, LogEntry, NotFound
 
@@ -60,6 +65,7 @@ class Operator:
         self._compilers = compilers
         self._commits = Commits(replica)
         self._platform = PlatformOperator(replica, compilers, self._commits)
+        self.handovers = HandoverOperator(replica, self._commits)
 
     async def publish(self, workspace: Workspace, caller: Caller, *, dry_run: bool = False) -> Outcome:
         """Evaluate, compile and plan a workspace, and set its generation on its way.
@@ -93,9 +99,7 @@ class Operator:
                 planned = await publishing.planned_for(known)
                 if planned is None:
                     raise Conflict("what its plan stands on has changed")
-                step = await asyncio.to_thread(
-                    self._commits.on_its_way, known, planned.content, source_hash, planned.release, caller
-                )
+                step = await asyncio.to_thread(self._published, known, planned, source_hash, caller)
                 warnings = told(publishing.warnings, MAX_WARNINGS)
                 return replace(step, outcome=replace(step.outcome, warnings=warnings))
 
@@ -106,6 +110,17 @@ class Operator:
             if same_content is None and await self._commits.done(caller) is None:
                 await publishing.compile_for(known)
             return await self._commits.carry_out(decide, caller, prepare)
+
+    def _published(self, known: StoreView, planned: Planned, source_hash: str, caller: Caller) -> Step:
+        """Return the step of a publish. Blocking. Raises WorkspaceError, and as `Commits.on_its_way`."""
+        names: frozenset[str] = frozenset()
+        if known.lanes.handovers:
+            names = frozenset(each.objective for each in plan_from_bytes(planned.content).tables)
+            problems = [*kept_by(known.lanes, caller.tenant, names, self._replica.now)]
+            if problems:
+                raise WorkspaceError(problems)
+        step = self._commits.on_its_way(known, planned.content, source_hash, planned.release, caller)
+        return replace(step, following=published(known, step.following, caller.tenant, names))
 
     async def roll_back(self, back: Back, caller: Caller) -> Outcome:
         """Make a loaded generation active, or publish its content again.
@@ -188,11 +203,13 @@ class Operator:
 
     def _back(self, known: StoreView, back: Back, caller: Caller) -> Step:
         rollout, number = known.lanes.of(caller.tenant), back.number
-        if back.reload and rollout is not None and number and number not in rollout.live:
+        whole = oldest_whole(known.lanes.handovers, caller.tenant)
+        loaded = rollout is not None and number in rollout.live and number >= whole
+        if back.reload and rollout is not None and number and not loaded:
             step = self._reload(known, number, caller)
             return replace(step, outcome=replace(step.outcome, left=rollout.newest))
         try:
-            following = operations.roll_back(rollout, number, self._commits.at(known))
+            following = operations.roll_back(rollout, number, self._commits.at(known), whole)
         except NotLoaded as error:
             raise NotLoaded(f"{error}. {self._how_to_load(number)}", generation=number) from error
         if rollout is None or following == rollout:
@@ -210,24 +227,28 @@ class Operator:
     def _reload(self, known: StoreView, number: int, caller: Caller) -> Step:
         generation = self.generation(number)
         self._check_layers(known, generation, caller.tenant)
+        source_hash = self._commits.entry(number).source_hash
         try:
-            base = self._base(known, caller.tenant)
-            release = room_for(generation.plan, base)
-        except DoesNotFit as error:
+            adapted = self.handovers.adapted(known, generation)
+            if adapted is None:
+                release = room_for(generation.plan, self._base(known, caller.tenant))
+                content = self._replica.store.blob(generation.content_hash)  # should it just be forgotten
+            else:
+                plan, release = adapted
+                content = plan_to_bytes(plan, source_hash)
+        except (DoesNotFit, WorkspaceError) as error:
             raise NoRoom(
                 f"generation {number} can't be loaded as it was beside what is loaded: {error}. Publish its "
                 "files, so that its models are placed anew",
                 generation=number,
             ) from error
-        content = self._replica.store.blob(generation.content_hash)  # should it just be forgotten
-        source_hash = self._commits.entry(number).source_hash
         step = self._commits.on_its_way(known, content, source_hash, release, caller)
         return replace(step, kind=EventKind.RELOADED, action=f"reloaded from {number}")
 
     @staticmethod
     def _check_layers(known: StoreView, generation: Generation, tenant: str) -> None:
         """Raise LayerTaken if tests of a generation of before can't be where they were."""
-        tables, number = generation.plan.tables, generation.number
+        tables, number = own_tables(known.lanes.handovers, generation), generation.number
         layers = layers_of(known.platform, known.lanes, tenant, known.generations)
         found = [*not_shared(tables, layers), *clashes(tables, layers)]
         if found:

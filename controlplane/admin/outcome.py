@@ -47,6 +47,8 @@ class Outcome:
     """Of the platform's publish: tenant, and what of it moved."""
     replanned: tuple[str, ...] = ()
     """Of the platform's publish: the tenants that were planned anew."""
+    until: float = 0.0
+    """Of an offer: until when it can be taken."""
 
 
 class RequestIdUsed(Exception):
@@ -75,6 +77,7 @@ def outcome_to_bytes(outcome: Outcome) -> bytes:
         warnings=map(problem_to_message, outcome.warnings),
         moves=map(move_to_message, outcome.moves),
         replanned=outcome.replanned,
+        until=outcome.until,
     ).SerializeToString(deterministic=True)
 
 
@@ -100,6 +103,7 @@ def outcome_from_bytes(body: bytes) -> Outcome:
         warnings=tuple(map(problem_from_message, message.warnings)),
         moves=tuple(map(_move_from_message, message.moves)),
         replanned=tuple(message.replanned),
+        until=message.until,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from controlplane.model import Plan, Platform, ShardAssignment
@@ -23,6 +23,7 @@ from controlplane.rollout.desired_state import Generations, models_by_shard, vip
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.operations import outlived, releasable
 from controlplane.rollout.state import Generation, Rollout
+from controlplane.rollout.taking import own_tables
 from lightbulb.memo import PerObject
 from lightbulb.model import ModelAssignment, ObjectiveTable
 
@@ -34,14 +35,21 @@ class DoesNotFit(Exception):
     """There is no room for a plan as it is; the message says of what."""
 
 
-def layers_of(platform: Platform | None, lanes: Lanes, tenant: str, generations: Generations) -> Layers:
+def layers_of(
+    platform: Platform | None, lanes: Lanes, tenant: str, generations: Generations, takes: str = ""
+) -> Layers:
     """Return what binds a tenant's tests: others' that are active, or on their way.
 
-    What others might roll back to binds nobody: the rollback is refused if its buckets are taken by then.
+    What others might roll back to binds nobody: the rollback is refused if its buckets are taken by then. Nor
+    do tests of an objective that another hands to it, `takes`, or did.
     """
     salts = shared_salts(platform, tenant)
     taken = (
-        parts_in(generations[number].plan.tables, name, salts)
+        parts_in(
+            [each for each in own_tables(lanes.handovers, generations[number]) if each.objective != takes],
+            name,
+            salts,
+        )
         for name, rollout in (lanes if salts else ())
         if name != tenant
         for number in dict.fromkeys(filter(None, (rollout.active, rollout.target)))
@@ -56,22 +64,28 @@ def base_of(  # noqa: PLR0913, PLR0917 - all that a plan stands on
     memory_mib: int = 0,
     window: int = 0,
     layers: Layers = NO_LAYERS,
+    takes: str = "",
 ) -> Base:
     """Return what a plan of `tenant` is made beside.
 
     What is active or pinned stays loaded whatever is published; and so does all that other tenants have, what
     is on its way to them included. A publish that waits until clients can't hold what was active before
     leaves `window` generations beside the active one, if it can. `memory_mib` is the tenant's limit, and
-    `layers` what binds its tests.
+    `layers` what binds its tests; `takes` is an objective that another hands to it.
     """
     rollout, others = lanes.of(tenant), _of_others(lanes, tenant, generations)
     live = [generations[number] for _, each in lanes for number in each.live]
+    own = {takes, *(each.objective for each in lanes.handovers.values() if each.owner == tenant)}
     sizes = PerObject(_sizes)
     rooms = (
         _rooms(rollout, others, generations, window, sizes) if rollout else (_room(None, others, (), sizes),)
     )
     base = Base(
-        rooms=tuple(rooms), vips=_vips(live), others=_bind(others), memory_mib=memory_mib, layers=layers
+        rooms=tuple(rooms),
+        vips=_vips(live),
+        others=_bind(others, own),
+        memory_mib=memory_mib,
+        layers=layers,
     )
     if rollout is None:
         return base
@@ -120,18 +134,20 @@ def _of_others(lanes: Lanes, tenant: str, generations: Generations) -> tuple[Gen
     )
 
 
-def _bind(others: Iterable[Generation]) -> Others:
+def _bind(others: Iterable[Generation], own: Container[str]) -> Others:
+    """Return what others have; not the objectives that are `own`, whoever had them, or is to have them."""
     objectives: dict[str, str] = {}
     models: dict[str, tuple[str, str]] = {}
     sizes: dict[str, dict[tuple[str, str], int]] = {}
     for generation, tables, shards in _distinct(others):
-        objectives.update(dict.fromkeys((table.objective for table in tables), generation.tenant))
-        own = sizes.setdefault(generation.tenant, {})
+        names = (table.objective for table in tables)
+        objectives.update((name, generation.tenant) for name in names if name not in own)
+        loaded = sizes.setdefault(generation.tenant, {})
         for shard in shards:
             for model in shard.models:
                 models[model.id] = generation.tenant, definition_of(model)
-                own[shard.shard, model.id] = model.memory_mib
-    memory = {tenant: sum(own.values()) for tenant, own in sorted(sizes.items())}
+                loaded[shard.shard, model.id] = model.memory_mib
+    memory = {tenant: sum(loaded.values()) for tenant, loaded in sorted(sizes.items())}
     return Others(objectives=objectives, models=models, memory_mib=memory)
 
 

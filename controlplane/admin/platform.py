@@ -24,8 +24,8 @@ from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout import operations
 from controlplane.rollout.codec import plan_to_bytes, platform_from_bytes
 from controlplane.rollout.state import Generation, Moment
+from controlplane.rollout.taking import own_tables
 from controlplane.rules.workspace import content_hash
-from lightbulb.model import ObjectiveTable
 from lightbulb.resolution.codec import Malformed
 
 MAX_NAMED = 5
@@ -135,7 +135,8 @@ def _replan(known: StoreView, platform: Platform, at: Moment, window: int) -> tu
     for tenant, rollout in known.lanes:
         if not rollout.newest or not is_touched(generations[rollout.newest].plan, platform, tenant):
             continue
-        before = generations[rollout.newest].plan
+        newest = generations[rollout.newest]
+        before = replace(newest.plan, tables=own_tables(lanes.handovers, newest))
         stands = operations.withdraw(rollout, None, at) if rollout.target else rollout
         layers = layers_of(platform, lanes, tenant, generations)
         limit = quota(platform, tenant)
@@ -161,7 +162,8 @@ def _check(known: StoreView, platform: Platform) -> None:
 
 
 def _lost(known: StoreView, platform: Platform) -> Iterator[Problem]:
-    for tenant, tables in _tables_of(known):
+    for tenant, generations in _needed_of(known):
+        tables = tuple(table for each in generations for table in each.plan.tables)
         if platform.tenant(tenant) is not None or not tables:
             continue
         names = ", ".join(table.objective for table in tables[:MAX_NAMED])
@@ -174,16 +176,17 @@ def _lost(known: StoreView, platform: Platform) -> Iterator[Problem]:
         )
 
 
-def _tables_of(known: StoreView) -> Iterator[tuple[str, tuple[ObjectiveTable, ...]]]:
-    """Yield each tenant, and the tables that it has active or on their way."""
+def _needed_of(known: StoreView) -> Iterator[tuple[str, tuple[Generation, ...]]]:
+    """Yield each tenant, and what it has active or on its way."""
     for tenant, rollout in known.lanes:
         numbers = dict.fromkeys(filter(None, (rollout.target, rollout.active)))
-        yield tenant, tuple(table for each in numbers for table in known.generations[each].plan.tables)
+        yield tenant, tuple(known.generations[each] for each in numbers)
 
 
 def _other_layers(known: StoreView, platform: Platform) -> Iterator[Problem]:
     """Yield the layers with tests in them whose name would mean another tenant's layer."""
-    for tenant, tables in _tables_of(known):
+    for tenant, generations in _needed_of(known):
+        tables = [table for each in generations for table in own_tables(known.lanes.handovers, each)]
         layers = Layers(tenant=tenant, owners=owners_of(platform, tenant))
         for each in not_shared(tables, layers):
             yield replace(each, file="tenants.yaml", line=0, rule="")

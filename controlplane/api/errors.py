@@ -17,8 +17,16 @@ from controlplane.admin.outcome import RequestIdUsed
 from controlplane.admin.tenants import NoRolloutOfPlatform
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.archive import NotKept
+from controlplane.rollout.handover import (
+    NotEverywhere,
+    NotOffered,
+    NotTheirs,
+    OfferedToAnother,
+    TooManyHandovers,
+)
 from controlplane.rollout.loss import KnowsLess
 from controlplane.rollout.operations import (
+    BeforeHandover,
     LayerTaken,
     MakesRoom,
     Moved,
@@ -108,6 +116,12 @@ KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
         NotAPublisher: ErrorKind(code=_CODE.PERMISSION_DENIED, reason="NOT_A_PUBLISHER"),
         NoRoom: _refused("NO_ROOM"),
         LayerTaken: _refused("LAYER_TAKEN"),
+        BeforeHandover: _refused("GENERATION_BEFORE_HANDOVER"),
+        NotOffered: _refused("OBJECTIVE_NOT_OFFERED"),
+        NotTheirs: _refused("OBJECTIVE_NOT_SERVED"),
+        OfferedToAnother: _refused("OBJECTIVE_OFFERED_TO_ANOTHER"),
+        NotEverywhere: _refused("GENERATION_NOT_EVERYWHERE", retry_after=5.0),
+        TooManyHandovers: ErrorKind(code=_CODE.RESOURCE_EXHAUSTED, reason="TOO_MANY_HANDOVERS"),
         KnowsLess: _refused("REPLICA_KNOWS_LESS"),
         Refused: _refused("REFUSED"),
         UnknownGeneration: ErrorKind(

@@ -40,7 +40,14 @@ from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 
 log = logging.getLogger(__name__)
 
-_Asked = pb.PublishRequest | pb.RollbackRequest | pb.PinRequest | pb.ResumeStoreRequest
+_Asked = (
+    pb.PublishRequest
+    | pb.RollbackRequest
+    | pb.PinRequest
+    | pb.ResumeStoreRequest
+    | pb.OfferRequest
+    | pb.TakeRequest
+)
 
 PAGE = 20
 MAX_PAGES = 50
@@ -106,6 +113,36 @@ class AdminService(pb_grpc.ControlPlaneServicer):
             on_its_way=outcome.on_its_way,
             version=outcome.version or self._replica.known.version,
             left=outcome.left,
+        )
+
+    @answered
+    async def Offer(self, request: pb.OfferRequest) -> pb.OfferResponse:  # noqa: N802 - gRPC's name
+        """Offer an objective to another tenant, or take that back."""
+        caller = _caller(request)
+        _check_objective(request.objective)
+        _check_name(request.to, path="to")
+        outcome = await self._operator.handovers.offer(
+            request.objective, request.to or DEFAULT_TENANT, caller, back=request.back
+        )
+        return pb.OfferResponse(
+            unchanged=outcome.unchanged,
+            version=outcome.version or self._replica.known.version,
+            until=outcome.until,
+        )
+
+    @answered
+    async def Take(self, request: pb.TakeRequest) -> pb.TakeResponse:  # noqa: N802 - gRPC's name
+        """Take an objective that another tenant offers."""
+        caller = _caller(request)
+        _check_objective(request.objective)
+        try:
+            outcome = await self._operator.handovers.take(request.objective, caller)
+        except WorkspaceError as error:
+            return pb.TakeResponse(problems=map(problem_to_message, error.problems))
+        return pb.TakeResponse(
+            generation=outcome.generation,
+            unchanged=outcome.unchanged,
+            version=outcome.version or self._replica.known.version,
         )
 
     @answered
@@ -248,11 +285,18 @@ def _caller(request: _Asked) -> Caller:
     )
 
 
-def _check_name(tenant: str) -> None:
+def _check_name(tenant: str, path: str = "tenant") -> None:
     """Raise InvalidRequest for what can be no tenant's name; empty: none is named."""
     wrong = misnamed("a tenant", tenant) if tenant else ""
     if wrong:
-        raise InvalidRequest(wrong, path="tenant")
+        raise InvalidRequest(wrong, path=path)
+
+
+def _check_objective(objective: str) -> None:
+    """Raise InvalidRequest for what can be no objective's name."""
+    wrong = misnamed("an objective", objective)
+    if wrong:
+        raise InvalidRequest(wrong, path="objective")
 
 
 def _digest(request: _Asked) -> bytes:

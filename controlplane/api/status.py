@@ -48,6 +48,18 @@ def status(replica: Replica, wanted: str = "") -> pb.GetStatusResponse:
         response.MergeFrom(_of_lane(replica, tenant, rollout))
         response.content_hash = active.content_hash if active is not None else ""
     response.lanes.extend(_lane(replica, name, each) for name, each in known.lanes)
+    response.handovers.extend(
+        pb.Handover(
+            objective=each.objective,
+            owner=each.owner,
+            since=each.since,
+            former=each.former,
+            taker=each.taker,
+            until=each.until,
+            taken=each.taken,
+        )
+        for each in known.lanes.handovers.values()
+    )
     everybody = replica.consumers
     _add_consumers(
         response, replica, [each.for_tenant(wanted) for each in everybody] if wanted else everybody

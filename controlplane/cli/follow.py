@@ -32,7 +32,7 @@ LINE_SECONDS = 1.0
 
 def follow(
     addresses: Addresses,
-    response: pb.PublishResponse | pb.RollbackResponse,
+    response: pb.PublishResponse | pb.RollbackResponse | pb.TakeResponse,
     seconds: float,
     console: Console,
     *,

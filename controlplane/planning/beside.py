@@ -130,7 +130,10 @@ def _taken_objectives(rules: RuleSet, others: Others) -> Iterator[Problem]:
         tenant = others.objectives.get(objective.name)
         if tenant is not None:
             message = f"objective {objective.name} is tenant {tenant}'s"
-            remedy = "choose another name, or have that tenant take it out first"
+            remedy = (
+                "take it out or choose another name; or have it handed over: lightbulb tenants offer "
+                f"{objective.name} --tenant {tenant} --to YOURS, then lightbulb tenants take {objective.name}"
+            )
             yield problem_at(objective.location, "OBJECTIVE_IN_USE", message, remedy)
 
 

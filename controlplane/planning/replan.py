@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from controlplane.model import Location, Model, Plan, Platform, RuleSet, Shard
@@ -61,6 +61,17 @@ def rules_of(plan: Plan, platform: Platform, tenant: str) -> RuleSet:
         ),
         shards=tuple(replace(each, models=()) for each in shards_of(platform, tenant)),
         tables=plan.tables,
+    )
+
+
+def with_objectives(plan: Plan, other: Plan, names: Collection[str]) -> Plan:
+    """Return what `rules_of` and `led_to` read of a plan that has some objectives as another one has them."""
+    tables = [each for each in plan.tables if each.objective not in names]
+    tables += [each for each in other.tables if each.objective in names]
+    return Plan(
+        tables=tuple(sorted(tables, key=lambda each: each.objective)),
+        routes=(*plan.routes, *(each for each in other.routes if each.objective in names)),
+        assignments=(*other.assignments, *plan.assignments),
     )
 
 

@@ -23,12 +23,14 @@ from controlplane.rollout.advance import Progress, advance, retire_after
 from controlplane.rollout.codec import lanes_to_bytes
 from controlplane.rollout.desired_state import DesiredState, ready_addresses, sidecar_states
 from controlplane.rollout.ending import end
-from controlplane.rollout.events import events
+from controlplane.rollout.events import events, handed_over
 from controlplane.rollout.gates import progress
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.loss import Loss, Seen
+from controlplane.rollout.operations import withdraw
 from controlplane.rollout.registry import Consumer, Report
-from controlplane.rollout.state import Generation, Moment, Phase, Policy
+from controlplane.rollout.state import Generation, Moment, Phase, Policy, Rollout
+from controlplane.rollout.taking import obstacle
 from controlplane.store.contract import Change, Conflict, Event, Fenced, LogEntry, Store, StoreError
 from controlplane.xds.nodes import has_seen, identify
 from controlplane.xds.snapshot_cache import NOBODY, SnapshotCache
@@ -278,12 +280,22 @@ class Replica:
             delay = retire_after(held, before.active, self.policy, again=before.again)
             policy = replace(self.policy, window=0) if tenant in left_out else self.policy
             following = advance(before, said, policy, delay, at)
+            following = self._unless_overtaken(lanes, tenant, following, at)
             if following != before:
                 lanes = lanes.after(tenant, following)
                 happened += [replace(each, tenant=tenant) for each in events(before, following, at.now)]
         for tenant in left_out:
             lanes = end(lanes, tenant, known.generations, at)
-        return lanes, tuple(happened)
+        return lanes, (*happened, *handed_over(known.lanes, lanes, at.now))
+
+    def _unless_overtaken(self, lanes: Lanes, tenant: str, following: Rollout, at: Moment) -> Rollout:
+        """Return what a lane comes to; if it takes what it can't have now, that without its target."""
+        before = lanes.rollouts[tenant]
+        if following.active == before.active or not before.target:
+            return following
+        # Of lanes as they are by now: the owner's may have taken a step in this same look.
+        failure = obstacle(lanes, tenant, self.known.generations)
+        return following if failure is None else withdraw(before, failure, at)
 
     def _show(self, known: StoreView) -> None:
         """Show the consumers what follows from what is known, and take in what they said."""

@@ -30,6 +30,7 @@ from controlplane.rollout.failure_codec import (
     refusal_from_proto,
     refusal_to_proto,
 )
+from controlplane.rollout.handover import Handover
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.registry import Arrears, Consumer, Loading, Report
 from controlplane.rollout.state import Phase, Rollout
@@ -48,6 +49,9 @@ from lightbulb.v1.control_plane_pb2 import ModelLoading
 FORMAT = 1
 LANES_FORMAT = 2
 """Of a head with other tenants than the default one, whose lane alone is a rollout as it always was."""
+
+HANDOVERS_FORMAT = 3
+"""Of a head with handovers: to read it without them would give an objective two owners."""
 
 
 class PlanWriter:
@@ -217,12 +221,13 @@ def plan_from_bytes(
 
 def lanes_to_bytes(lanes: Lanes) -> bytes:
     """Return the store's head. While there is one tenant alone, older control planes can read it."""
-    if lanes.rollouts.keys() == {DEFAULT_TENANT} and not lanes.platform:
+    if lanes.rollouts.keys() == {DEFAULT_TENANT} and not (lanes.platform or lanes.handovers):
         return rollout_to_bytes(lanes.rollouts[DEFAULT_TENANT])
     return pb.StoredLanes(
-        format=LANES_FORMAT,
+        format=HANDOVERS_FORMAT if lanes.handovers else LANES_FORMAT,
         lanes=[pb.StoredLane(tenant=tenant, rollout=_rollout_to_proto(rollout)) for tenant, rollout in lanes],
         platform=lanes.platform,
+        handovers=map(_handover_to_proto, lanes.handovers.values()),
     ).SerializeToString(deterministic=True)
 
 
@@ -230,10 +235,43 @@ def lanes_from_bytes(body: bytes) -> Lanes:
     """Return what the store's head says; raises Malformed."""
     message = pb.StoredLanes()
     _parse(message, body)
-    if message.format != LANES_FORMAT:
+    if message.format not in {LANES_FORMAT, HANDOVERS_FORMAT}:
         return Lanes(MappingProxyType({DEFAULT_TENANT: rollout_from_bytes(body)}))
     rollouts = {each.tenant: _rollout_from_proto(each.rollout) for each in message.lanes}
-    return Lanes(MappingProxyType(rollouts), platform=message.platform)
+    handovers = {each.objective: _handover_from_proto(each) for each in message.handovers}
+    return Lanes(MappingProxyType(rollouts), platform=message.platform, handovers=MappingProxyType(handovers))
+
+
+def _handover_to_proto(handover: Handover) -> pb.StoredHandover:
+    return pb.StoredHandover(
+        objective=handover.objective,
+        owner=handover.owner,
+        since=handover.since,
+        source=handover.source,
+        former=handover.former,
+        published=handover.published,
+        taker=handover.taker,
+        until=handover.until,
+        taken=handover.taken,
+        taken_from=handover.taken_from,
+        tried=handover.tried,
+    )
+
+
+def _handover_from_proto(message: pb.StoredHandover) -> Handover:
+    return Handover(
+        objective=message.objective,
+        owner=message.owner,
+        since=message.since,
+        source=message.source,
+        former=tuple(message.former),
+        published=message.published,
+        taker=message.taker,
+        until=message.until,
+        taken=message.taken,
+        taken_from=message.taken_from,
+        tried=tuple(message.tried),
+    )
 
 
 def rollout_to_bytes(rollout: Rollout) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from operator import is_
 from sys import getsizeof
@@ -14,6 +14,7 @@ from controlplane.model import RoutingRule
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.registry import Address, Consumer
 from controlplane.rollout.state import Generation, Policy, Rollout
+from controlplane.rollout.taking import EVERYTHING, View, is_answerable, same_table, shared, views
 from lightbulb.memo import Memo
 from lightbulb.model import (
     DEFAULT_TENANT,
@@ -25,7 +26,6 @@ from lightbulb.model import (
     SidecarState,
     TableSince,
 )
-from lightbulb.resolution.codec import table_to_bytes
 
 ModelsByShard = Mapping[str, tuple[ModelAssignment, ...]]
 Distinct = tuple[tuple[ModelAssignment, ...], ...]
@@ -33,6 +33,8 @@ Generations = Mapping[int, Generation]
 
 MAX_COVERS_BYTES = 32 * 1024 * 1024
 """For remembering which hosts have loaded all: a thousand hosts' names of a hundred models."""
+
+NOTHING_SHARED: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 T = TypeVar("T")
 
@@ -138,16 +140,18 @@ def vips(generations: Iterable[Generation]) -> Mapping[str, str]:
     }
 
 
-def tables(generations: tuple[Generation, ...]) -> tuple[ObjectiveTables, ...]:
+def tables(generations: tuple[Generation, ...], view: View = EVERYTHING) -> tuple[ObjectiveTables, ...]:
     """Return each objective's table in every one of a tenant's `generations`, sorted by objective.
 
     A generation that doesn't change an objective adds nothing to it, and one that is retired takes only
     away what no other has. Where equal tables are one object (`archive` sees to it), both cost what changed.
+    `view` is what they have of what was handed over.
     """
+    seen = view.tables(generations)
     ordered = sorted(generations, key=lambda each: each.number)
     by_objective: dict[str, list[TableSince]] = {}
     for position, generation in enumerate(ordered):
-        here = {table.objective: table for table in generation.plan.tables}
+        here = seen[generation.number]
         for objective in by_objective.keys() | here.keys():
             entries = by_objective.setdefault(objective, [])
             _extend(entries, generation.number if position else 0, here.get(objective))
@@ -162,15 +166,18 @@ def tables(generations: tuple[Generation, ...]) -> tuple[ObjectiveTables, ...]:
 def _extend(entries: list[TableSince], since: int, table: ObjectiveTable | None) -> None:
     if not entries and since:
         entries.append(TableSince(since=0, table=None))  # the objective is newer than the oldest generation
-    if not entries or not _same(entries[-1].table, table):
+    if not entries or not same_table(entries[-1].table, table):
         entries.append(TableSince(since=since, table=table))
 
 
-def _same(one: ObjectiveTable | None, other: ObjectiveTable | None) -> bool:
-    """Say whether two tables have the same bytes: what is equal may still differ, as 1 and 1.0 do."""
-    if one is other or one is None or other is None:
-        return one is other
-    return one == other and table_to_bytes(one) == table_to_bytes(other)
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """`tables`, with a view: what two of these make of the same generations is the same."""
+
+    view: View
+
+    def __call__(self, generations: tuple[Generation, ...]) -> tuple[ObjectiveTables, ...]:
+        return tables(generations, self.view)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,8 +188,10 @@ class DesiredState:
     of these; `loaded`, what its generations have hosts load; `targets`, what hosts need for what is on its
     way; `active`, without those of which nothing was ever active. Of all tenants together: `vips` is VIP ->
     shard; `required` are the ids of the models that a shard's hosts need to be sent requests; `models` is
-    what they should have. `version` of the head in `store` is when all this last changed. With `only_adds`
-    nobody knows all that is in use.
+    what they should have. `shared` is objective -> the tenants that may show something of it, of those that
+    were handed over or are about to be: whoever takes one of them takes it, and where their routes differ the
+    last one's counts. `version` of the head in `store` is when all this last changed. With `only_adds` nobody
+    knows all that is in use.
     """
 
     routed: Mapping[str, tuple[int, ...]]
@@ -197,6 +206,7 @@ class DesiredState:
     store: str
     version: int
     only_adds: bool = False
+    shared: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NOTHING_SHARED)
 
     def objectives_of(self, tenant: str) -> frozenset[str]:
         """Return the objectives of which a tenant shows routes or tables."""
@@ -214,6 +224,7 @@ def desired_state(
     def those(numbers: Iterable[int]) -> tuple[Generation, ...]:
         return tuple(generations[number] for number in numbers)
 
+    seen = views(lanes.handovers)
     routable = {tenant: those(rollout.routed) for tenant, rollout in lanes}
     all_routable = tuple(chain.from_iterable(routable.values()))
     all_loaded = those(number for _, rollout in lanes for number in rollout.loaded)
@@ -235,7 +246,10 @@ def desired_state(
         },
         # What leaves, leaves Lightbulb last: until it has heard of another `oldest`, it may be asked for it.
         tables={
-            tenant: made(tables, those(sorted({*rollout.routed, *rollout.leaving})))
+            tenant: made(
+                _Seen(seen[tenant]) if tenant in seen else tables,
+                those(sorted({*rollout.routed, *rollout.leaving})),
+            )
             for tenant, rollout in lanes
         },
         active={
@@ -246,6 +260,7 @@ def desired_state(
         store=store,
         version=lanes.desired_version,
         only_adds=lanes.begins_again,
+        shared=shared(lanes.handovers),
     )
 
 
@@ -340,7 +355,9 @@ def _behind(lanes: Lanes, live: Mapping[str, frozenset[int]], routes: tuple[int,
     behind = {}
     for tenant, rollout in lanes:
         if not live[tenant].issubset(routes):
-            behind[tenant] = next((each for each in reversed(rollout.live) if each in routes), NO_GENERATION)
+            number = next((each for each in reversed(rollout.live) if each in routes), NO_GENERATION)
+            whole = number != NO_GENERATION and is_answerable(lanes, tenant, number, routes)
+            behind[tenant] = number if whole else NO_GENERATION
     return behind
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import Enum
 from types import MappingProxyType
 
 from controlplane.rollout.failure import NOBODY_MISSING, Failure, Missing, without
 from controlplane.rollout.failure import superseded as superseded_by
 from controlplane.rollout.failure_codec import cause_to_bytes
+from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.state import UNDER_WAY, Phase, Rollout
 from controlplane.store.contract import Event
 
@@ -31,6 +33,10 @@ class EventKind(Enum):
     UNLOADING = "unloading"
     SETTLED = "settled"
     RESUMED = "resumed"
+    OFFERED = "offered"
+    TAKEN_BACK = "taken back"
+    TAKEN = "taken"
+    HANDED_OVER = "handed over"
 
 
 _PHASES = MappingProxyType(
@@ -57,6 +63,29 @@ def events(before: Rollout, after: Rollout, now: float) -> tuple[Event, ...]:
             _event(now, EventKind.ACTIVATED, after.active, without(after.passed_over), after.passed_over),
         )
     return (_event(now, _PHASES[after.phase], after.target or after.active),)
+
+
+def handed_over(before: Lanes, after: Lanes, now: float) -> tuple[Event, ...]:
+    """Return what became another tenant's between two states, for the trail of who had it."""
+    if after.handovers is before.handovers:
+        return ()
+    done = [
+        each
+        for name, each in after.handovers.items()
+        if each.since and name in before.handovers and each.owner != before.handovers[name].owner
+    ]
+    return tuple(
+        replace(
+            _event(
+                now,
+                EventKind.HANDED_OVER,
+                each.source,
+                f"{each.objective} to {each.owner}, with generation {each.since}",
+            ),
+            tenant=each.former[-1],
+        )
+        for each in done
+    )
 
 
 def superseded(before: Rollout | None, after: Rollout, now: float) -> tuple[Event, ...]:

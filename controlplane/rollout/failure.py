@@ -152,6 +152,7 @@ class FailureKind(Enum):
     REFUSED = 1
     DEADLINE = 2
     SUPERSEDED = 3
+    OVERTAKEN = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +160,9 @@ class Failure:
     """Why a generation was withdrawn.
 
     REFUSED: `missing` refuse it. DEADLINE: `missing` had not acknowledged it after `seconds`. SUPERSEDED: by
-    generation `by`, which was published, or to which somebody rolled back (`rollback`).
+    generation `by`, which was published, or to which somebody rolled back (`rollback`). OVERTAKEN: it was to
+    take an objective from another tenant, whose generation `by` is active now, and has it otherwise, or isn't
+    everywhere; or who has taken the offer back.
     """
 
     kind: FailureKind
@@ -176,6 +179,11 @@ class Failure:
                 return f"waiting for {self.missing} for more than {self.seconds:g} s"
             case FailureKind.SUPERSEDED:
                 return f"superseded by {'the rollback to ' if self.rollback else ''}generation {self.by}"
+            case FailureKind.OVERTAKEN:
+                return (
+                    "what it was to take is offered no more, or its owner changed it meanwhile with "
+                    f"generation {self.by}; see `lightbulb status`, then take it again"
+                )
             case FailureKind.TOLD:
                 return self.missing.told
 

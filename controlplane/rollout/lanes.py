@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from controlplane.rollout.handover import NO_HANDOVERS, Handover, Handovers, settled
 from controlplane.rollout.state import Rollout
 
 NO_ROLLOUTS: Mapping[str, Rollout] = MappingProxyType({})
@@ -20,10 +21,12 @@ class Lanes:
     """Tenant -> its rollout, sorted by tenant. A tenant that never published has none.
 
     `platform` is the platform's generation that holds; 0: none was published, so there is one tenant alone.
+    `handovers` are of objectives that go from one tenant to another, or did.
     """
 
     rollouts: Mapping[str, Rollout] = field(default_factory=lambda: NO_ROLLOUTS)
     platform: int = 0
+    handovers: Handovers = field(default_factory=lambda: NO_HANDOVERS)
 
     def __iter__(self) -> Iterator[tuple[str, Rollout]]:
         """Yield each tenant and its rollout."""
@@ -34,9 +37,26 @@ class Lanes:
         return self.rollouts.get(tenant)
 
     def after(self, tenant: str, rollout: Rollout) -> Lanes:
-        """Return the lanes once `tenant` has come to `rollout`; the others are as they are."""
+        """Return the lanes once `tenant` has come to `rollout`; the others are as they are.
+
+        What it takes from another is its own as soon as the generation is active that it comes with.
+        """
         changed = {**self.rollouts, tenant: rollout}
-        return replace(self, rollouts=MappingProxyType({name: changed[name] for name in sorted(changed)}))
+        return replace(
+            self,
+            rollouts=MappingProxyType({name: changed[name] for name in sorted(changed)}),
+            handovers=settled(self.handovers, tenant, rollout) if self.handovers else self.handovers,
+        )
+
+    def with_handover(self, handover: Handover) -> Lanes:
+        """Return the lanes with what is known of one objective's handover."""
+        changed = {**self.handovers, handover.objective: handover}
+        return replace(self, handovers=MappingProxyType({name: changed[name] for name in sorted(changed)}))
+
+    def without_handover(self, objective: str) -> Lanes:
+        """Return the lanes in which nothing is known of a handover of an objective."""
+        others = {name: each for name, each in self.handovers.items() if name != objective}
+        return replace(self, handovers=MappingProxyType(others))
 
     @property
     def needed(self) -> frozenset[int]:

@@ -73,6 +73,10 @@ class NotAPublisher(Refused):
     """A publish by somebody who isn't among a tenant's publishers."""
 
 
+class BeforeHandover(Refused):
+    """A rollback to a generation from before an objective came to its tenant from another."""
+
+
 class NoRoom(Refused):
     """A reload of a generation that doesn't fit beside what stays loaded."""
 
@@ -132,19 +136,20 @@ def outlived(rollout: Rollout | None) -> tuple[int, ...]:
     return tuple(number for number in rollout.live if number not in stay)
 
 
-def roll_back(rollout: Rollout | None, number: int, at: Moment) -> Rollout:
+def roll_back(rollout: Rollout | None, number: int, at: Moment, whole: int = 0) -> Rollout:
     """Return the rollout with a live generation active.
 
     0 undoes the newest publish. If that is on its way, it is withdrawn. Otherwise the generation becomes
     active that was active before, and that nobody rolled back from: pressed again, a rollback goes further
     back, never forward. What is left is marked as `undone`. To name a marked generation is to take its mark
-    away: it becomes active, and what it replaces gets no mark.
+    away: it becomes active, and what it replaces gets no mark. Those before `whole` lack what was handed to
+    the tenant, which nobody would answer then: none of them becomes active.
 
     Returns `rollout` itself when that is so already. Raises Refused.
     """
     if rollout is None or not rollout.active:
         raise NothingActive("nothing is active yet; publish a workspace first")
-    wanted = number or (rollout.active if rollout.target else _previous(rollout))
+    wanted = number or (rollout.active if rollout.target else _previous(rollout, whole))
     if wanted == rollout.active and not rollout.target:
         return rollout
     if wanted not in rollout.live:
@@ -154,6 +159,13 @@ def roll_back(rollout: Rollout | None, number: int, at: Moment) -> Rollout:
             )
         raise NotLoaded(
             f"generation {wanted} is not loaded; loaded are {_listed(rollout.live)}", generation=wanted
+        )
+    if wanted < whole:
+        raise BeforeHandover(
+            f"generation {wanted} is from before generation {whole}, with which an objective came from "
+            "another tenant, and hasn't that: nobody would answer it. To load it with that beside it: "
+            f"lightbulb rollback {wanted} --reload",
+            generation=wanted,
         )
     before = withdraw(rollout, superseded(wanted, rollback=True), at) if rollout.target else rollout
     return activate(replace(before, undone=_marked(before, wanted)), wanted, at)
@@ -259,9 +271,16 @@ def withdraw(rollout: Rollout, failure: Failure | None, at: Moment) -> Rollout:
     return replace(ended, entered=at.now, leaving=(*rollout.leaving, *routed), desired_version=at.version)
 
 
-def _previous(rollout: Rollout) -> int:
+def _previous(rollout: Rollout, whole: int) -> int:
     loaded = [number for number in rollout.live if number != rollout.active]
-    others = [number for number in loaded if number not in rollout.undone]
+    others = [number for number in loaded if number not in rollout.undone and number >= whole]
+    if not others and any(number not in rollout.undone for number in loaded):
+        raise NoOther(
+            f"generation {rollout.active} is active, and the others that are loaded were rolled back from, "
+            f"or are from before generation {whole}, with which an objective came from another tenant: "
+            f"{_listed(tuple(loaded))}. To load one with that beside it: lightbulb rollback N --reload",
+            generation=rollout.active,
+        )
     if loaded and not others:
         raise NoOther(
             f"generation {rollout.active} is active, and the others that are loaded were rolled back from: "

@@ -6,7 +6,7 @@ To make one costs what is in it, and one that is as it was is the same object.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, NO_RESOURCES, Resources, Snapshot
@@ -32,43 +32,77 @@ class _Made:
     """A part, and what it was made of."""
 
     whole: Mapping[str, Resources]
+    several: Mapping[str, tuple[str, ...]]
     part: Snapshot
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owners:
+    """Whose each objective is that there is.
+
+    Of those that go, or went, from one tenant to another there are `several` who show something of it; and
+    whoever takes one of `takers` takes it: also one who had it, so that its consumers go on having it.
+    """
+
+    one: Mapping[str, str]
+    several: Mapping[str, tuple[str, ...]]
+    takers: Mapping[str, tuple[str, ...]]
+
+    def of(self, objective: str) -> tuple[str, ...]:
+        """Return the tenants that show an objective; none when there isn't one of that name."""
+        several = self.several.get(objective)
+        if several is not None:
+            return several
+        return (self.one[objective],) if objective in self.one else ()
+
+    def tenants(self, takes: Takes) -> frozenset[str]:
+        """Return the tenants that show something of what somebody takes, or are taken as such."""
+        named = [*takes.objectives, *self._handed(takes)]
+        return takes.tenants.union(*map(self.of, named))
+
+    def taken(self, takes: Takes) -> Collection[str]:
+        """Return the objectives that a consumer takes, sorted, of those that there are."""
+        named = {each for each in takes.objectives if each in self.one}
+        if takes.tenants:
+            named.update(objective for objective, tenant in self.one.items() if tenant in takes.tenants)
+            named.update(self._handed(takes))
+        return sorted(named)
+
+    def _handed(self, takes: Takes) -> Iterator[str]:
+        for objective, tenants in self.takers.items():
+            if objective in self.one and not takes.tenants.isdisjoint(tenants):
+                yield objective
+
+
+NO_OWNERS = Owners(one={}, several={}, takers={})
+
+
 class Parts:
-    """Of one kind of consumer. `owners` is objective -> tenant, of all there is."""
+    """Of one kind of consumer."""
 
     def __init__(self) -> None:
         """Have made none yet."""
         self._made: OrderedDict[Takes, _Made] = OrderedDict()
 
-    def of(self, whole: Snapshot, takes: Takes, owners: Mapping[str, str]) -> Snapshot:
+    def of(self, whole: Snapshot, takes: Takes, owners: Owners) -> Snapshot:
         """Return the part of `whole` that a consumer takes."""
         made = self._made.pop(takes, None)
         before = EMPTY_SNAPSHOT if made is None else made.part
-        if made is None or made.whole is not whole.by_type:
+        if made is None or made.whole is not whole.by_type or made.several is not owners.several:
             before = _part(before, whole, takes, owners)
         same = before.stamp == whole.stamp and before.only_adds is whole.only_adds
         part = before if same else replace(before, stamp=whole.stamp, only_adds=whole.only_adds)
-        self._made[takes] = _Made(whole.by_type, part)
+        self._made[takes] = _Made(whole.by_type, owners.several, part)
         if len(self._made) > MAX_PARTS:
             self._made.popitem(last=False)
         return part
 
 
-def taken(takes: Takes, owners: Mapping[str, str]) -> Collection[str]:
-    """Return the objectives that a consumer takes, sorted, of those that there are."""
-    named = {each for each in takes.objectives if each in owners}
-    if takes.tenants:
-        named.update(objective for objective, tenant in owners.items() if tenant in takes.tenants)
-    return sorted(named)
-
-
-def _part(before: Snapshot, whole: Snapshot, takes: Takes, owners: Mapping[str, str]) -> Snapshot:
-    objectives = taken(takes, owners)
+def _part(before: Snapshot, whole: Snapshot, takes: Takes, owners: Owners) -> Snapshot:
+    objectives = owners.taken(takes)
     routes = _named(whole.of(ROUTE), objectives)
     vips = sorted({vip for route in routes for vip in route.refers})
-    actives = sorted({active_name(owners[each]) for each in objectives})
+    actives = sorted({active_name(tenant) for each in objectives for tenant in owners.of(each)})
     own = {
         CLUSTER: _named(whole.of(CLUSTER), vips),
         ENDPOINTS: _named(whole.of(ENDPOINTS), vips),

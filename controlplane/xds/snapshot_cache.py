@@ -17,7 +17,7 @@ from controlplane.rollout.registry import Address
 from controlplane.xds import resources
 from controlplane.xds.listener import listener
 from controlplane.xds.nodes import HostNode, Identity, LightbulbNode, SidecarNode
-from controlplane.xds.parts import Parts
+from controlplane.xds.parts import NO_OWNERS, Owners, Parts
 from controlplane.xds.resource_memo import ResourceMemo
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Resources, Snapshot
 from lightbulb.ads.values import (
@@ -89,7 +89,7 @@ class SnapshotCache:
             lambda _, tables: resources.objective_tables(tables), _same
         )
         self._targets: Mapping[str, Targets] = {}
-        self._owners: Mapping[str, str] = {}
+        self._owners = NO_OWNERS
         self._owned: Mapping[str, frozenset[str]] = {}
         self._parts = {"sidecar": Parts(), "lightbulb": Parts()}
         self._types_with_listener = lru_cache(maxsize=MAX_LISTENERS)(self._add_listener)
@@ -106,22 +106,28 @@ class SnapshotCache:
         sidecar = self._next_sidecar(desired_state, addresses)
         lightbulb = self._next_lightbulb(desired_state, states)
         hosts = self._hosts if desired_state is before else self._next_hosts(desired_state)
-        audience = self._audience(desired_state, sidecar, lightbulb, hosts)
-        if self._sidecar.by_type is not sidecar.by_type:
+        owners = self._owners if desired_state is before else self._next_owners(before, desired_state)
+        audience = self._audience(desired_state, sidecar, lightbulb, hosts, owners)
+        new_parts = owners.several is not self._owners.several
+        if new_parts or self._sidecar.by_type is not sidecar.by_type:
             self._types_with_listener.cache_clear()
-        if self._sidecar is not sidecar:
+        if new_parts or self._sidecar is not sidecar:
             self._with_listener.cache_clear()
         self._desired, self._addresses, self._states = desired_state, addresses, states
         self._sidecar, self._lightbulb, self._hosts = sidecar, lightbulb, hosts
         self._no_models = _stamped(self._no_models, desired_state)
-        if desired_state is not before:
-            self._owners = self._next_owners(before, desired_state)
+        self._owners = owners
         return audience
 
-    def _next_owners(self, before: DesiredState | None, desired: DesiredState) -> Mapping[str, str]:
-        """Return objective -> its tenant, of all that is shown; only what changed is looked at."""
-        if before is not None and all(
-            _same_parts(*each) for each in ((before.tables, desired.tables), (before.rules, desired.rules))
+    def _next_owners(self, before: DesiredState | None, desired: DesiredState) -> Owners:
+        """Return whose each objective is, of all that is shown; only what changed is looked at."""
+        if (
+            before is not None
+            and before.shared == desired.shared
+            and all(
+                _same_parts(*each)
+                for each in ((before.tables, desired.tables), (before.rules, desired.rules))
+            )
         ):
             return self._owners
         self._owned = {
@@ -130,19 +136,29 @@ class SnapshotCache:
             else desired.objectives_of(tenant)
             for tenant in desired.rules.keys() | desired.tables.keys()
         }
-        return {objective: tenant for tenant, own in self._owned.items() for objective in own}
+        several = {
+            objective: tuple(each for each in tenants if objective in self._owned.get(each, frozenset()))
+            for objective, tenants in desired.shared.items()
+        }
+        last = self._owners
+        same = several == last.several and desired.shared == last.takers
+        return Owners(
+            one={objective: tenant for tenant, own in self._owned.items() for objective in own},
+            several=last.several if same else several,
+            takers=last.takers if same else desired.shared,
+        )
 
     def unknown(self, takes: Takes) -> tuple[str, ...]:
         """Return the objectives that somebody takes and that there aren't, maybe not yet."""
         # Taken from the keys, as sets are, it would copy all of these.
-        missing = (each for each in takes.objectives if each not in self._owners)
+        missing = (each for each in takes.objectives if each not in self._owners.one)
         return tuple(sorted(missing)[:MAX_UNKNOWN])
 
     def tenants(self, takes: Takes) -> frozenset[str] | None:
         """Return the tenants of what somebody takes; None for everybody's."""
         if not takes:
             return None
-        return takes.tenants | {self._owners[each] for each in takes.objectives if each in self._owners}
+        return self._owners.tenants(takes)
 
     def of(self, consumer: Identity) -> Snapshot | None:
         """Return what a consumer should have."""
@@ -187,6 +203,7 @@ class SnapshotCache:
         sidecar: Snapshot,
         lightbulb: Snapshot,
         hosts: Mapping[str, Snapshot],
+        owners: Owners,
     ) -> Audience:
         """Return for whom these are new, after what is shown now."""
         before = self._desired
@@ -197,6 +214,9 @@ class SnapshotCache:
             "sidecar": sidecar.by_type is not self._sidecar.by_type or desired_state.routed != before.routed,
             "lightbulb": lightbulb.by_type is not self._lightbulb.by_type,
         }
+        if owners.several is not self._owners.several:
+            # Who takes a part may get another one, though in the whole there is nothing new.
+            news = dict.fromkeys(news, True)
         return Audience(
             kinds=frozenset(kind for kind, is_new in news.items() if is_new),
             shards=_changed(self._hosts, hosts),
@@ -208,6 +228,7 @@ class SnapshotCache:
             before is None
             or not _same_parts(desired_state.rules, before.rules)
             or desired_state.vips != before.vips
+            or desired_state.shared != before.shared
         ):
             targets = self._all_targets(desired_state)
             snapshot = _replace(snapshot, CLUSTER, self._clusters(dict.fromkeys(desired_state.vips)))
@@ -228,7 +249,13 @@ class SnapshotCache:
             for tenant, rules in desired_state.rules.items()
         }
         self._targets = targets
-        return {objective: keys for own in targets.values() for objective, keys in own.items()}
+        merged = {objective: keys for own in targets.values() for objective, keys in own.items()}
+        for objective, tenants in desired_state.shared.items():
+            keys = [targets[each].get(objective, ()) for each in tenants if each in targets]
+            if any(keys):
+                # In which order the keys stand says nothing: the same ones are the same resource.
+                merged[objective] = tuple(sorted({key: vip for own in keys for key, vip in own}.items()))
+        return merged
 
     def _next_lightbulb(self, desired_state: DesiredState, states: States) -> Snapshot:
         before, snapshot = self._desired, self._lightbulb

@@ -43,6 +43,10 @@ class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_KIND_RESUMED: _ClassVar[EventKind]
     EVENT_KIND_WAITING: _ClassVar[EventKind]
     EVENT_KIND_RELEASING: _ClassVar[EventKind]
+    EVENT_KIND_OFFERED: _ClassVar[EventKind]
+    EVENT_KIND_TAKEN_BACK: _ClassVar[EventKind]
+    EVENT_KIND_TAKEN: _ClassVar[EventKind]
+    EVENT_KIND_HANDED_OVER: _ClassVar[EventKind]
 SEVERITY_UNSPECIFIED: Severity
 SEVERITY_ERROR: Severity
 SEVERITY_WARNING: Severity
@@ -70,6 +74,10 @@ EVENT_KIND_SETTLED: EventKind
 EVENT_KIND_RESUMED: EventKind
 EVENT_KIND_WAITING: EventKind
 EVENT_KIND_RELEASING: EventKind
+EVENT_KIND_OFFERED: EventKind
+EVENT_KIND_TAKEN_BACK: EventKind
+EVENT_KIND_TAKEN: EventKind
+EVENT_KIND_HANDED_OVER: EventKind
 
 class WorkspaceFile(_message.Message):
     __slots__ = ("path", "content")
@@ -179,6 +187,60 @@ class RollbackResponse(_message.Message):
     version: int
     left: int
     def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., version: _Optional[int] = ..., left: _Optional[int] = ...) -> None: ...
+
+class OfferRequest(_message.Message):
+    __slots__ = ("objective", "tenant", "to", "back", "author", "message", "request_id")
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    BACK_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    objective: str
+    tenant: str
+    to: str
+    back: bool
+    author: str
+    message: str
+    request_id: str
+    def __init__(self, objective: _Optional[str] = ..., tenant: _Optional[str] = ..., to: _Optional[str] = ..., back: _Optional[bool] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class OfferResponse(_message.Message):
+    __slots__ = ("unchanged", "version", "until")
+    UNCHANGED_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    unchanged: bool
+    version: int
+    until: float
+    def __init__(self, unchanged: _Optional[bool] = ..., version: _Optional[int] = ..., until: _Optional[float] = ...) -> None: ...
+
+class TakeRequest(_message.Message):
+    __slots__ = ("objective", "tenant", "author", "message", "request_id")
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    objective: str
+    tenant: str
+    author: str
+    message: str
+    request_id: str
+    def __init__(self, objective: _Optional[str] = ..., tenant: _Optional[str] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class TakeResponse(_message.Message):
+    __slots__ = ("generation", "unchanged", "version", "problems")
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    UNCHANGED_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    generation: int
+    unchanged: bool
+    version: int
+    problems: _containers.RepeatedCompositeFieldContainer[Problem]
+    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., version: _Optional[int] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ...) -> None: ...
 
 class PinRequest(_message.Message):
     __slots__ = ("generation", "release", "author", "request_id", "tenant")
@@ -346,7 +408,7 @@ class Lane(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., active_generation: _Optional[int] = ..., target_generation: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., loading_until: _Optional[float] = ...) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica", "why_failed", "waiting_for", "passed_over", "ends_at", "tenant", "lanes", "loading_until", "store_loss", "store_warning")
+    __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica", "why_failed", "waiting_for", "passed_over", "ends_at", "tenant", "lanes", "loading_until", "store_loss", "store_warning", "handovers")
     ACTIVE_GENERATION_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -370,6 +432,7 @@ class GetStatusResponse(_message.Message):
     LOADING_UNTIL_FIELD_NUMBER: _ClassVar[int]
     STORE_LOSS_FIELD_NUMBER: _ClassVar[int]
     STORE_WARNING_FIELD_NUMBER: _ClassVar[int]
+    HANDOVERS_FIELD_NUMBER: _ClassVar[int]
     active_generation: int
     content_hash: str
     phase: Phase
@@ -393,7 +456,26 @@ class GetStatusResponse(_message.Message):
     loading_until: float
     store_loss: StoreLoss
     store_warning: str
-    def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ..., why_failed: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., ends_at: _Optional[float] = ..., tenant: _Optional[str] = ..., lanes: _Optional[_Iterable[_Union[Lane, _Mapping]]] = ..., loading_until: _Optional[float] = ..., store_loss: _Optional[_Union[StoreLoss, _Mapping]] = ..., store_warning: _Optional[str] = ...) -> None: ...
+    handovers: _containers.RepeatedCompositeFieldContainer[Handover]
+    def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ..., why_failed: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., ends_at: _Optional[float] = ..., tenant: _Optional[str] = ..., lanes: _Optional[_Iterable[_Union[Lane, _Mapping]]] = ..., loading_until: _Optional[float] = ..., store_loss: _Optional[_Union[StoreLoss, _Mapping]] = ..., store_warning: _Optional[str] = ..., handovers: _Optional[_Iterable[_Union[Handover, _Mapping]]] = ...) -> None: ...
+
+class Handover(_message.Message):
+    __slots__ = ("objective", "owner", "since", "former", "taker", "until", "taken")
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    FORMER_FIELD_NUMBER: _ClassVar[int]
+    TAKER_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
+    objective: str
+    owner: str
+    since: int
+    former: _containers.RepeatedScalarFieldContainer[str]
+    taker: str
+    until: float
+    taken: int
+    def __init__(self, objective: _Optional[str] = ..., owner: _Optional[str] = ..., since: _Optional[int] = ..., former: _Optional[_Iterable[str]] = ..., taker: _Optional[str] = ..., until: _Optional[float] = ..., taken: _Optional[int] = ...) -> None: ...
 
 class GetHistoryRequest(_message.Message):
     __slots__ = ("limit", "before", "tenant")

@@ -25,6 +25,16 @@ class ControlPlaneStub:
                 request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.RollbackRequest.SerializeToString,
                 response_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.RollbackResponse.FromString,
                 _registered_method=True)
+        self.Offer = channel.unary_unary(
+                '/lightbulb.v1.ControlPlane/Offer',
+                request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.OfferRequest.SerializeToString,
+                response_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.OfferResponse.FromString,
+                _registered_method=True)
+        self.Take = channel.unary_unary(
+                '/lightbulb.v1.ControlPlane/Take',
+                request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.TakeRequest.SerializeToString,
+                response_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.TakeResponse.FromString,
+                _registered_method=True)
         self.Pin = channel.unary_unary(
                 '/lightbulb.v1.ControlPlane/Pin',
                 request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.PinRequest.SerializeToString,
@@ -77,6 +87,23 @@ class ControlPlaneServicer:
 
     def Rollback(self, request, context):
         """Makes a generation active that is still loaded. It takes effect at once: no host loads anything.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Offer(self, request, context):
+        """Offers an objective of a tenant to another one, for a week, or takes the offer back. Until it is taken the
+        tenant can't publish without it. To offer it again changes until when.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Take(self, request, context):
+        """Takes an objective that is on offer: the tenant's newest generation and that objective, as its owner answers
+        it, become a new generation, and once that is active the objective is the tenant's, in one step. It takes as
+        long as a publish, and changes no answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,6 +172,16 @@ def add_ControlPlaneServicer_to_server(servicer, server):
                     servicer.Rollback,
                     request_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.RollbackRequest.FromString,
                     response_serializer=lightbulb_dot_v1_dot_control__plane__pb2.RollbackResponse.SerializeToString,
+            ),
+            'Offer': grpc.unary_unary_rpc_method_handler(
+                    servicer.Offer,
+                    request_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.OfferRequest.FromString,
+                    response_serializer=lightbulb_dot_v1_dot_control__plane__pb2.OfferResponse.SerializeToString,
+            ),
+            'Take': grpc.unary_unary_rpc_method_handler(
+                    servicer.Take,
+                    request_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.TakeRequest.FromString,
+                    response_serializer=lightbulb_dot_v1_dot_control__plane__pb2.TakeResponse.SerializeToString,
             ),
             'Pin': grpc.unary_unary_rpc_method_handler(
                     servicer.Pin,
@@ -237,6 +274,60 @@ class ControlPlane:
             '/lightbulb.v1.ControlPlane/Rollback',
             lightbulb_dot_v1_dot_control__plane__pb2.RollbackRequest.SerializeToString,
             lightbulb_dot_v1_dot_control__plane__pb2.RollbackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Offer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lightbulb.v1.ControlPlane/Offer',
+            lightbulb_dot_v1_dot_control__plane__pb2.OfferRequest.SerializeToString,
+            lightbulb_dot_v1_dot_control__plane__pb2.OfferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Take(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lightbulb.v1.ControlPlane/Take',
+            lightbulb_dot_v1_dot_control__plane__pb2.TakeRequest.SerializeToString,
+            lightbulb_dot_v1_dot_control__plane__pb2.TakeResponse.FromString,
             options,
             channel_credentials,
             insecure,

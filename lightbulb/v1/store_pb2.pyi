@@ -170,15 +170,43 @@ class StoredLane(_message.Message):
     rollout: StoredRollout
     def __init__(self, tenant: _Optional[str] = ..., rollout: _Optional[_Union[StoredRollout, _Mapping]] = ...) -> None: ...
 
+class StoredHandover(_message.Message):
+    __slots__ = ("objective", "owner", "since", "source", "former", "published", "taker", "until", "taken", "taken_from", "tried")
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    FORMER_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHED_FIELD_NUMBER: _ClassVar[int]
+    TAKER_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_FROM_FIELD_NUMBER: _ClassVar[int]
+    TRIED_FIELD_NUMBER: _ClassVar[int]
+    objective: str
+    owner: str
+    since: int
+    source: int
+    former: _containers.RepeatedScalarFieldContainer[str]
+    published: bool
+    taker: str
+    until: float
+    taken: int
+    taken_from: int
+    tried: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, objective: _Optional[str] = ..., owner: _Optional[str] = ..., since: _Optional[int] = ..., source: _Optional[int] = ..., former: _Optional[_Iterable[str]] = ..., published: _Optional[bool] = ..., taker: _Optional[str] = ..., until: _Optional[float] = ..., taken: _Optional[int] = ..., taken_from: _Optional[int] = ..., tried: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class StoredLanes(_message.Message):
-    __slots__ = ("format", "lanes", "platform")
+    __slots__ = ("format", "lanes", "platform", "handovers")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     LANES_FIELD_NUMBER: _ClassVar[int]
     PLATFORM_FIELD_NUMBER: _ClassVar[int]
+    HANDOVERS_FIELD_NUMBER: _ClassVar[int]
     format: int
     lanes: _containers.RepeatedCompositeFieldContainer[StoredLane]
     platform: int
-    def __init__(self, format: _Optional[int] = ..., lanes: _Optional[_Iterable[_Union[StoredLane, _Mapping]]] = ..., platform: _Optional[int] = ...) -> None: ...
+    handovers: _containers.RepeatedCompositeFieldContainer[StoredHandover]
+    def __init__(self, format: _Optional[int] = ..., lanes: _Optional[_Iterable[_Union[StoredLane, _Mapping]]] = ..., platform: _Optional[int] = ..., handovers: _Optional[_Iterable[_Union[StoredHandover, _Mapping]]] = ...) -> None: ...
 
 class StoredConsumer(_message.Message):
     __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "disconnected", "orphaned", "synced_since", "refused_of", "unsynced_since", "refusals", "left", "by_tenant", "synced_by_tenant", "takes_part", "tenants", "unknown", "loading", "refused_before", "refused_numbers")
@@ -294,7 +322,7 @@ class StoredReport(_message.Message):
     def __init__(self, replica: _Optional[str] = ..., heartbeat: _Optional[float] = ..., version: _Optional[int] = ..., consumers: _Optional[_Iterable[_Union[StoredConsumer, _Mapping]]] = ..., seen: _Optional[int] = ..., generation: _Optional[int] = ..., forked: _Optional[bool] = ...) -> None: ...
 
 class StoredOutcome(_message.Message):
-    __slots__ = ("generation", "unchanged", "on_its_way", "pinned", "left", "version", "content_hash", "request_digest", "warnings", "moves", "replanned")
+    __slots__ = ("generation", "unchanged", "on_its_way", "pinned", "left", "version", "content_hash", "request_digest", "warnings", "moves", "replanned", "until")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
     ON_ITS_WAY_FIELD_NUMBER: _ClassVar[int]
@@ -306,6 +334,7 @@ class StoredOutcome(_message.Message):
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     MOVES_FIELD_NUMBER: _ClassVar[int]
     REPLANNED_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
     generation: int
     unchanged: bool
     on_its_way: bool
@@ -317,4 +346,5 @@ class StoredOutcome(_message.Message):
     warnings: _containers.RepeatedCompositeFieldContainer[_control_plane_pb2.Problem]
     moves: _containers.RepeatedCompositeFieldContainer[_control_plane_pb2.Move]
     replanned: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., pinned: _Optional[_Iterable[int]] = ..., left: _Optional[int] = ..., version: _Optional[int] = ..., content_hash: _Optional[str] = ..., request_digest: _Optional[bytes] = ..., warnings: _Optional[_Iterable[_Union[_control_plane_pb2.Problem, _Mapping]]] = ..., moves: _Optional[_Iterable[_Union[_control_plane_pb2.Move, _Mapping]]] = ..., replanned: _Optional[_Iterable[str]] = ...) -> None: ...
+    until: float
+    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., pinned: _Optional[_Iterable[int]] = ..., left: _Optional[int] = ..., version: _Optional[int] = ..., content_hash: _Optional[str] = ..., request_digest: _Optional[bytes] = ..., warnings: _Optional[_Iterable[_Union[_control_plane_pb2.Problem, _Mapping]]] = ..., moves: _Optional[_Iterable[_Union[_control_plane_pb2.Move, _Mapping]]] = ..., replanned: _Optional[_Iterable[str]] = ..., until: _Optional[float] = ...) -> None: ...

@@ -24,6 +24,7 @@ from controlplane.cli.control_plane import (
 from controlplane.cli.documents import document_of
 from controlplane.cli.failures import how_far, why_failed
 from controlplane.cli.follow import follow
+from controlplane.cli.handovers import handover_lines
 from controlplane.cli.output import print_json
 from controlplane.cli.problems import BadWorkspace, print_warnings, printable
 from controlplane.model import PLATFORM
@@ -70,7 +71,7 @@ def _say_what_moves(response: pb.PublishResponse, *, dry_run: bool) -> None:
 
 def see_it_active(
     control_planes: Addresses,
-    response: pb.PublishResponse | pb.RollbackResponse,
+    response: pb.PublishResponse | pb.RollbackResponse | pb.TakeResponse,
     seconds: float,
     *,
     tenant: str = "",
@@ -96,6 +97,7 @@ def show_status(control_planes: Addresses, tenant: str, *, as_json: bool) -> Non
     console = Console(width=max(Console().width, MIN_WIDTH), highlight=False)
     several = not tenant and len(response.lanes) > 1
     lines = [*_lanes(response), *_of_the_store(response)] if several else _headlines(response)
+    lines += handover_lines(each for each in response.handovers if tenant in {"", each.owner, each.taker})
     for line in lines:
         console.print(Text(printable(line)), soft_wrap=True)
     console.print(_consumers(response))
