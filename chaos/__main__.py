@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chaos.faults import FAULTS, Fault
+from chaos.handover import handed_over
 from chaos.pace import measured_pace
 from chaos.pairs import pairs
 from chaos.scenarios import MOMENTS, Row, Stage, naive, operations, refused, stage, strike
@@ -28,6 +29,9 @@ SHORT_COUNT = 12
 
 SHORT_EVERY = 6
 """Of the pairs of phases, a short run has one in so many: each phase of one tenant once."""
+
+HANDS, SHORT_HANDS = 10, 2
+"""How often an objective changes hands: an even number, so that it comes back."""
 
 COLUMNS = ("fault", "moment", "requests", "failed", "misrouted", "down", "slow", "publish", "converged in")
 
@@ -96,6 +100,7 @@ def _of_one_tenant(  # noqa: PLR0913 - what the command line says
 def _of_several(made: Stage, before: Path, count: int, tell: Callable[[Row], None], *, short: bool) -> None:
     with teams(made) as four:
         tell(at_once(four, count))
+        tell(handed_over(four, SHORT_HANDS if short else HANDS))
         for row in pairs(four, every=SHORT_EVERY if short else 1):
             tell(row)
         tell(refuses_newer(made, before))

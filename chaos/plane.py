@@ -76,6 +76,24 @@ class Plane:
         )
         self._insist("Pin", request, seconds)
 
+    def offer(self, objective: str, to: str, seconds: float = 120.0) -> None:
+        """Offer an objective to another tenant."""
+        request = pb.OfferRequest(
+            objective=objective, tenant=self.tenant, to=to, author="chaos", request_id=uuid4().hex
+        )
+        response = self._insist("Offer", request, seconds)
+        self.version = max(self.version, response.version)
+
+    def take(self, objective: str, seconds: float = 120.0) -> int:
+        """Take an objective that is on offer; return the number of the generation that comes with it."""
+        request = pb.TakeRequest(
+            objective=objective, tenant=self.tenant, author="chaos", request_id=uuid4().hex
+        )
+        response = self._insist("Take", request, seconds)
+        assert not response.problems, response.problems
+        self.version = max(self.version, response.version)
+        return int(response.generation)
+
     def status(self) -> pb.GetStatusResponse:
         """Return the status as a replica that can be reached has it. Raises grpc.RpcError."""
         return self._call("GetStatus", pb.GetStatusRequest(tenant=self.tenant))

@@ -25,6 +25,7 @@ from chaos.verdict import judge
 from chaos.workspaces import objectives_of, platform_variant, tenant_variant, without_fleet
 from controlplane.cli.expectation import Expectations
 from controlplane.model import PLATFORM, Workspace
+from controlplane.planning.layers import Layers, in_layers
 from controlplane.planning.plan import make_plan
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import content_hash
@@ -64,7 +65,7 @@ class Team:
         """Publish, and return the number at once."""
         whole = tenant_variant(self.tenant, self.dice)
         workspace = without_fleet(whole)
-        self.asked = self.sources.learn(workspace, whole)
+        self.asked = self.sources.learn(workspace, whole, self.tenant)
         return self.plane.publish_files(workspace)
 
     def roll_back(self) -> bool:
@@ -124,10 +125,11 @@ class Sources:
     _known: dict[int, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def learn(self, workspace: Workspace, whole: Workspace) -> str:
-        """Take what a workspace calls for, worked out from it with a fleet; return its content's hash."""
-        source = content_hash(workspace)
-        self.rules[source] = Expectations(make_plan(compile_workspace(whole)))
+    def learn(self, workspace: Workspace, whole: Workspace, tenant: str) -> str:
+        """Take what a tenant's calls for, worked out from it with a fleet; return its content's hash."""
+        source, rules = content_hash(workspace), compile_workspace(whole)
+        tables = in_layers(rules.tables, Layers(tenant=tenant))
+        self.rules[source] = Expectations(make_plan(replace(rules, tables=tables)))
         return source
 
     def of(self, number: int) -> str:
@@ -215,7 +217,7 @@ def at_once(it: Teams, count: int) -> Row:
     mark = it.made.taken()
     turns = numbers()
     with ThreadPoolExecutor(len(it.teams)) as pool:
-        working = [pool.submit(_work, it, team, turns, count) for team in it.teams]
+        working = [pool.submit(work, it, team, turns, count) for team in it.teams]
         wrong = [str(error) for each in working if (error := each.exception()) is not None]
     converged, began = None, time.monotonic()
     try:
@@ -236,17 +238,17 @@ def at_once(it: Teams, count: int) -> Row:
     )
 
 
-def _work(it: Teams, team: Team, turns: Iterator[int], count: int) -> None:
+def work(it: Teams, team: Team, turns: Iterator[int], count: int, *, moves: bool = True) -> None:
     """Do operations until all that there are to be are done; look before and after each."""
     while next(turns) < count:
         team.check()
-        _operate(it, team)
+        _operate(it, team, moves=moves)
         team.check()
 
 
-def _operate(it: Teams, team: Team) -> None:
+def _operate(it: Teams, team: Team, *, moves: bool) -> None:
     drawn = team.dice.random()
-    if drawn < MOVES:
+    if moves and drawn < MOVES:
         it.move()
         return
     did = (drawn < MOVES + ROLLBACKS and team.roll_back()) or (drawn >= 1 - PINS and team.pin())

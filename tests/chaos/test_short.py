@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from chaos.faults import FAULTS
+from chaos.handover import handed_over
 from chaos.pace import measured_pace
 from chaos.scenarios import Row, Stage, naive, operations, refused, stage, strike
 from chaos.teams import OthersChanged, Teams, at_once, teams
@@ -23,7 +24,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 def assert_nobody_noticed(row: Row) -> None:
     assert row.verdict.requests > 0
-    assert (row.verdict.failed, row.verdict.misrouted) == (0, 0), row
+    assert (row.verdict.failed, row.verdict.misrouted) == (0, 0), dict(row.verdict.examples)
     assert row.converged is not None, row
 
 
@@ -70,6 +71,12 @@ def four(made: Stage) -> Iterator[Teams]:
 
 def test_four_tenants_at_once_are_noticed_by_nobody(four: Teams) -> None:
     row = at_once(four, 10)
+    assert_nobody_noticed(row)
+    assert row.publish == "active"
+
+
+def test_an_objective_that_changes_hands_is_noticed_by_nobody(four: Teams) -> None:
+    row = handed_over(four, 2)
     assert_nobody_noticed(row)
     assert row.publish == "active"
 
