@@ -14,7 +14,16 @@ from controlplane.model import RoutingRule
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.registry import Address, Consumer
 from controlplane.rollout.state import Generation, Policy, Rollout
-from controlplane.rollout.taking import EVERYTHING, View, is_answerable, same_table, shared, views
+from controlplane.rollout.taking import (
+    EVERYTHING,
+    Arrival,
+    View,
+    arrivals,
+    is_answerable,
+    same_table,
+    shared,
+    views,
+)
 from lightbulb.memo import Memo
 from lightbulb.model import (
     DEFAULT_TENANT,
@@ -329,7 +338,7 @@ def sidecar_states(lanes: Lanes, consumers: Iterable[Consumer]) -> Mapping[str, 
     states: dict[str, dict[str, int]] = {}
     in_step: dict[int, tuple[tuple[int, ...], bool]] = {}
     live = {tenant: frozenset(rollout.live) for tenant, rollout in lanes}
-    everything = frozenset().union(*live.values())
+    everything, came = frozenset().union(*live.values()), arrivals(lanes.handovers)
     for consumer in consumers:
         name, routes = consumer.id, consumer.routes
         if consumer.kind != "sidecar" or not (routes or name in states):
@@ -340,7 +349,7 @@ def sidecar_states(lanes: Lanes, consumers: Iterable[Consumer]) -> Mapping[str, 
         if in_step[id(routes)][1]:
             found: Mapping[str, int] = NOTHING_BEHIND
         else:
-            found = _behind(lanes, live, routes)
+            found = _behind(lanes, live, came, routes)
         if consumer.left and set(found.values()) <= {0, NO_GENERATION}:
             continue
         states[name] = _older(lanes, states[name], found) if name in states else dict(found)
@@ -350,13 +359,18 @@ def sidecar_states(lanes: Lanes, consumers: Iterable[Consumer]) -> Mapping[str, 
 NOTHING_BEHIND: Mapping[str, int] = MappingProxyType({})
 
 
-def _behind(lanes: Lanes, live: Mapping[str, frozenset[int]], routes: tuple[int, ...]) -> Mapping[str, int]:
+def _behind(
+    lanes: Lanes,
+    live: Mapping[str, frozenset[int]],
+    came: Mapping[str, frozenset[Arrival]],
+    routes: tuple[int, ...],
+) -> Mapping[str, int]:
     """Return tenant -> the newest live generation that a sidecar routes, where it doesn't route all."""
     behind = {}
     for tenant, rollout in lanes:
         if not live[tenant].issubset(routes):
             number = next((each for each in reversed(rollout.live) if each in routes), NO_GENERATION)
-            whole = number != NO_GENERATION and is_answerable(lanes, tenant, number, routes)
+            whole = is_answerable(came.get(tenant, ()), live[tenant], number, routes)
             behind[tenant] = number if whole else NO_GENERATION
     return behind
 

@@ -6,7 +6,7 @@ shown of both, for as long as either has them: a key means the same whoever has 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from controlplane.rollout.failure import Failure, FailureKind
@@ -69,17 +69,26 @@ def shared(handovers: Handovers) -> Mapping[str, tuple[str, ...]]:
     return {name: each.tenants for name, each in handovers.items() if len(each.tenants) > 1}
 
 
-def is_answerable(lanes: Lanes, tenant: str, number: int, routes: tuple[int, ...]) -> bool:
+Arrival = tuple[int, int]
+"""The generation that something was handed over with, and the other tenant's that it came from."""
+
+
+def arrivals(handovers: Handovers) -> Mapping[str, frozenset[Arrival]]:
+    """Return tenant -> what was handed to it."""
+    found: dict[str, set[Arrival]] = {}
+    for each in handovers.values():
+        if each.since:
+            found.setdefault(each.owner, set()).add((each.since, each.source))
+    return {tenant: frozenset(own) for tenant, own in found.items()}
+
+
+def is_answerable(came: Iterable[Arrival], live: Container[int], number: int, routes: Container[int]) -> bool:
     """Say whether a sidecar that routes `routes` takes all that a tenant's generation is answered with.
 
-    What came to the tenant later is answered as it came. That its sidecar must route, be it as the one who
-    had it before.
+    What `came` to the tenant later is answered as it came, for as long as that is live. That its sidecar must
+    route, be it as the one who had it before.
     """
-    return all(
-        number >= each.since or (each.source in routes and each.since in lanes.rollouts[tenant].live)
-        for each in lanes.handovers.values()
-        if each.owner == tenant and each.since
-    )
+    return all(number >= since or (source in routes and since in live) for since, source in came)
 
 
 def obstacle(lanes: Lanes, tenant: str, generations: Mapping[int, Generation]) -> Failure | None:

@@ -40,13 +40,14 @@ class _Made:
 class Owners:
     """Whose each objective is that there is.
 
-    Of those that go, or went, from one tenant to another there are `several` who show something of it; and
-    whoever takes one of `takers` takes it: also one who had it, so that its consumers go on having it.
+    Of those that go, or went, from one tenant to another there are `several` who show something of it. Who
+    takes a tenant takes the objectives in `beside` too, by tenant: those that it had, or is about to have, so
+    that its consumers are never without.
     """
 
     one: Mapping[str, str]
     several: Mapping[str, tuple[str, ...]]
-    takers: Mapping[str, tuple[str, ...]]
+    beside: Mapping[str, tuple[str, ...]]
 
     def of(self, objective: str) -> tuple[str, ...]:
         """Return the tenants that show an objective; none when there isn't one of that name."""
@@ -69,12 +70,20 @@ class Owners:
         return sorted(named)
 
     def _handed(self, takes: Takes) -> Iterator[str]:
-        for objective, tenants in self.takers.items():
-            if objective in self.one and not takes.tenants.isdisjoint(tenants):
-                yield objective
+        for tenant in takes.tenants if self.beside else ():
+            yield from (each for each in self.beside.get(tenant, ()) if each in self.one)
 
 
-NO_OWNERS = Owners(one={}, several={}, takers={})
+NO_OWNERS = Owners(one={}, several={}, beside={})
+
+
+def by_tenant(shared: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """Return tenant -> objectives, of objective -> tenants."""
+    found: dict[str, list[str]] = {}
+    for objective, tenants in shared.items():
+        for tenant in tenants:
+            found.setdefault(tenant, []).append(objective)
+    return {tenant: tuple(objectives) for tenant, objectives in found.items()}
 
 
 class Parts:

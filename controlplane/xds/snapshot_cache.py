@@ -17,7 +17,7 @@ from controlplane.rollout.registry import Address
 from controlplane.xds import resources
 from controlplane.xds.listener import listener
 from controlplane.xds.nodes import HostNode, Identity, LightbulbNode, SidecarNode
-from controlplane.xds.parts import NO_OWNERS, Owners, Parts
+from controlplane.xds.parts import NO_OWNERS, Owners, Parts, by_tenant
 from controlplane.xds.resource_memo import ResourceMemo
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Resources, Snapshot
 from lightbulb.ads.values import (
@@ -140,12 +140,12 @@ class SnapshotCache:
             objective: tuple(each for each in tenants if objective in self._owned.get(each, frozenset()))
             for objective, tenants in desired.shared.items()
         }
-        last = self._owners
-        same = several == last.several and desired.shared == last.takers
+        last, beside = self._owners, by_tenant(desired.shared)
+        same = several == last.several and beside == last.beside
         return Owners(
             one={objective: tenant for tenant, own in self._owned.items() for objective in own},
             several=last.several if same else several,
-            takers=last.takers if same else desired.shared,
+            beside=last.beside if same else beside,
         )
 
     def unknown(self, takes: Takes) -> tuple[str, ...]:

@@ -4,20 +4,46 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import grpc
+import pytest
 
 from controlplane.rollout.state import Phase
 from lightbulb.ads.values import MODEL_ASSIGNMENT, ROUTE
 from lightbulb.v1 import control_plane_pb2 as pb
-from tests.controlplane.peers import Lightbulb, Peer, connected, models, routes, sidecar
+from tests.controlplane.peers import Lightbulb, Peer, connected, host, models, routes, sidecar, vips_of
 from tests.controlplane.planes import DEADLINE, plane, refused, run, told
-from tests.controlplane.test_tenants import OTHER, active, both_active, platform, publish, request
+from tests.controlplane.test_tenants import (
+    FLEET,
+    OTHER,
+    TENANTS,
+    active,
+    both_active,
+    platform,
+    publish,
+    request,
+)
 from tests.controlplane.workspaces import files, publish_request
 from tests.controlplane.worlds import World, world
 from tests.waiting import eventually
 
 KEY = "Fraud|fraud|1"
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a store of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:{tmp_path}/store.db"
+    return str(request.getfixturevalue("redis").url)
+
+
+EXPERIMENTS = b"experiments:\n  - {id: t, cells: {1: 50, 2: 50}, layer: {name: l, from: 0, to: 50}}\n"
+TESTED = b"""function defineFraudTestRule() { return {
+  targetObjectives: ["Fraud"], modelInputType: "PAYMENT", modelType: "SCORER",
+  abTestId: "t", cellToModel: {1: {name: "fraud"}, 2: {name: "fraud"}}}; }
+"""
 
 
 async def offer(it: World, objective: str = "Fraud", to: str = OTHER, **more: object) -> pb.OfferResponse:
@@ -133,13 +159,13 @@ async def watched(it: World, *more: Peer) -> AsyncIterator[Watch]:
     assert not watch.wrong, watch.wrong
 
 
-def test_it_is_handed_over_in_one_step_and_nobody_is_ever_without(store: str) -> None:
+def test_it_is_handed_over_in_one_step_and_nobody_is_ever_without(either: str) -> None:
     async def scenario() -> None:
         named = Lightbulb("named", takes_objectives="Fraud")
         old = Lightbulb("old", takes_tenants="default")
         by_name, of_old = sidecar("s3", takes_objectives="Fraud"), sidecar("s4", takes_tenants="default")
         new = Lightbulb("new", takes_tenants=OTHER), sidecar("s5", takes_tenants=OTHER)
-        async with world(store) as it:
+        async with world(either) as it:
             await both_active(it)
             async with connected(it.plane.target, named, old, by_name, of_old, *new):
                 await it.plane.synced(named, old, by_name, of_old, *new)
@@ -381,5 +407,71 @@ def test_of_two_who_take_it_at_once_one_does(store: str) -> None:
             first, second = await asyncio.gather(take(it), take(it))
             assert first.generation == second.generation == 4
             assert {first.unchanged, second.unchanged} == {True, False}
+
+    run(scenario)
+
+
+def test_a_model_that_the_taker_must_have_elsewhere_is_loaded_there_first(
+    store: str,
+) -> None:
+    async def scenario() -> None:
+        other = host("h2", "b")
+        fleet = f"{FLEET}  - {{name: b, vip: vip-b, memory: 2GiB}}\n"
+        tenants = (
+            "tenants:\n  - {name: default, owner: home, shards: [a]}\n"
+            "  - {name: payments, owner: pay, shards: [b]}\n"
+        )
+        async with world(store) as it, connected(it.plane.target, other):
+            await it.plane.knows(other)
+            assert not (await platform(it.plane, fleet, tenants)).problems
+            await active(it.plane, await publish(it.plane, 1))
+            await it.settled()
+            async with watched(it):
+                other.hold()
+                await offer(it)
+                taken = (await take(it)).generation
+                assert vips_of(it.sidecars[0], "Fraud") == {"vip-a"}
+                other.release()
+                await active(it.plane, taken)
+                await eventually("it to go", lambda: vips_of(it.sidecars[0], "Fraud") == {"vip-b"})
+                assert models(other) == {"pay@1", "fraud@1"}
+                assert "fraud@1" in models(it.host)  # who had it may still be on its way there
+
+    run(scenario)
+
+
+def test_a_layer_that_isnt_shared_with_the_taker_is_named_and_one_that_is_goes_with_it(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store) as it:
+            await both_active(it)
+            tested = publish_request(2, without=("fleet.yaml",))
+            for file in tested.files:
+                if file.path == "experiments.yaml":
+                    file.content = EXPERIMENTS
+                if file.path == "rules.js":
+                    file.content += TESTED
+            response = await it.plane.stub.Publish(tested, timeout=DEADLINE)
+            assert not response.problems
+            await it.plane.active(response.generation)
+            await it.settled()
+            await offer(it)
+            assert [each.code for each in (await take(it)).problems] == ["LAYER_IN_USE"]
+            shared = TENANTS.replace(
+                "owner: home", "owner: home, layers: [{name: l, shared_with: [payments]}]"
+            )
+            assert not (await platform(it.plane, tenants=shared)).problems
+            number = await handed_over(it)
+            (table,) = [
+                each
+                for each in it.plane.replica.known.generations[number].plan.tables
+                if each.objective == "Fraud"
+            ]
+            assert table.ab_rules[0].layer_salt == "layer:l"
+            # Who had it has the test in what is hidden of it alone: it is in nobody's way.
+            await it.plane.roll_back(1)
+            await it.plane.roll_back(response.generation)
+            assert it.plane.rollout.active == response.generation
+            fleet = FLEET.replace("2GiB", "3GiB")
+            assert not (await platform(it.plane, fleet=fleet, tenants=shared)).problems
 
     run(scenario)
