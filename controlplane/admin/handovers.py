@@ -128,22 +128,34 @@ class HandoverOperator:
         newest, theirs = known.generations[rollout.newest], known.generations[owner.active].plan
         _check_layers(known, tenant, objective, theirs)
         whole = with_objectives(newest.plan, theirs, {objective})
-        plan, release = self._planned(known, whole, tenant, objective)
+        beside = [
+            each
+            for each in lanes.handovers.values()
+            if each.taker == tenant and each.taken == rollout.target > 0
+        ]
+        takes = {objective, *(each.objective for each in beside)}
+        plan, release = self._planned(known, whole, tenant, takes)
         source_hash = self._commits.entry(rollout.newest).source_hash
         detail = f"takes {objective} from {offered.owner}"
         told = replace(caller, message=f"{detail}: {caller.message}" if caller.message else detail)
         step = self._commits.on_its_way(known, plan_to_bytes(plan, source_hash), source_hash, release, told)
-        taken = replace(offered, taken=step.outcome.generation, taken_from=owner.active)
-        return replace(step, following=step.following.with_handover(taken), kind=EventKind.TAKEN)
+        number, following = step.outcome.generation, step.following
+        taken = replace(offered, taken=number, taken_from=owner.active)
+        # What it is taking already goes with it: it is in the plan that this one is made of.
+        for each in (taken, *(replace(each, taken=number) for each in beside)):
+            following = following.with_handover(each)
+        return replace(step, following=following, kind=EventKind.TAKEN)
 
-    def _planned(self, known: StoreView, whole: Plan, tenant: str, takes: str = "") -> tuple[Plan, Release]:
+    def _planned(
+        self, known: StoreView, whole: Plan, tenant: str, takes: Collection[str] = ()
+    ) -> tuple[Plan, Release]:
         """Return the plan of what `whole` has, where that is already if it can. Raises WorkspaceError."""
         platform = known.platform
         assert platform is not None
         base = self._base(known, platform, tenant, takes)
         return plan_beside(rules_of(whole, platform, tenant), replace(base, before=led_to(whole)))
 
-    def _base(self, known: StoreView, platform: Platform, tenant: str, takes: str) -> Base:
+    def _base(self, known: StoreView, platform: Platform, tenant: str, takes: Collection[str]) -> Base:
         """Return what it comes beside: should something be on its way to the tenant, that goes first."""
         lanes, rollout = known.lanes, known.lanes.of(tenant)
         if rollout is not None and rollout.target:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from controlplane.model import Plan, Platform, ShardAssignment
@@ -36,17 +36,25 @@ class DoesNotFit(Exception):
 
 
 def layers_of(
-    platform: Platform | None, lanes: Lanes, tenant: str, generations: Generations, takes: str = ""
+    platform: Platform | None,
+    lanes: Lanes,
+    tenant: str,
+    generations: Generations,
+    takes: Collection[str] = (),
 ) -> Layers:
     """Return what binds a tenant's tests: others' that are active, or on their way.
 
     What others might roll back to binds nobody: the rollback is refused if its buckets are taken by then. Nor
-    do tests of an objective that another hands to it, `takes`, or did.
+    do tests of objectives that another hands to it, `takes`, or did.
     """
     salts = shared_salts(platform, tenant)
     taken = (
         parts_in(
-            [each for each in own_tables(lanes.handovers, generations[number]) if each.objective != takes],
+            [
+                each
+                for each in own_tables(lanes.handovers, generations[number])
+                if each.objective not in takes
+            ],
             name,
             salts,
         )
@@ -64,18 +72,18 @@ def base_of(  # noqa: PLR0913, PLR0917 - all that a plan stands on
     memory_mib: int = 0,
     window: int = 0,
     layers: Layers = NO_LAYERS,
-    takes: str = "",
+    takes: Collection[str] = (),
 ) -> Base:
     """Return what a plan of `tenant` is made beside.
 
     What is active or pinned stays loaded whatever is published; and so does all that other tenants have, what
     is on its way to them included. A publish that waits until clients can't hold what was active before
     leaves `window` generations beside the active one, if it can. `memory_mib` is the tenant's limit, and
-    `layers` what binds its tests; `takes` is an objective that another hands to it.
+    `layers` what binds its tests; `takes` are objectives that others hand to it.
     """
     rollout, others = lanes.of(tenant), _of_others(lanes, tenant, generations)
     live = [generations[number] for _, each in lanes for number in each.live]
-    own = {takes, *(each.objective for each in lanes.handovers.values() if each.owner == tenant)}
+    own = {*takes, *(each.objective for each in lanes.handovers.values() if each.owner == tenant)}
     sizes = PerObject(_sizes)
     rooms = (
         _rooms(rollout, others, generations, window, sizes) if rollout else (_room(None, others, (), sizes),)
