@@ -412,6 +412,9 @@ def test_two_that_are_taken_at_once_both_come_and_one_that_is_taken_twice_comes_
                 owners = {each.owner for each in it.plane.replica.known.lanes.handovers.values()}
                 assert owners == {OTHER}
             await eventually("Ranking to be told", lambda: it.tables.tenant_of("Ranking") == OTHER)
+            # Clients may hold what its generation gave them: it is in use until it has published without.
+            said = await platform(it.plane, tenants="tenants:\n  - {name: payments, owner: pay}\n")
+            assert [each.code for each in said.problems] == ["TENANT_IN_USE"]
 
     run(scenario)
 
