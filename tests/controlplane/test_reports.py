@@ -98,11 +98,13 @@ def test_readers_see_whole_values_while_threads_read_and_write(store: Store) -> 
     done = threading.Event()
 
     def write() -> None:
-        for number in range(60):
-            look(one, report("one", *(f"s{each}" for each in range(number))))
-            one.write()
-            one.beat(NOW + number, leading=bool(number % 2))
-        done.set()
+        try:
+            for number in range(60):
+                look(one, report("one", *(f"s{each}" for each in range(number))))
+                one.write()
+                one.beat(NOW + number, leading=bool(number % 2))
+        finally:
+            done.set()
 
     def read() -> None:
         while not done.is_set():

@@ -31,7 +31,7 @@ async def codes(port: int, method: str, request: bytes, stop: Callable[[], Await
     arguments = (f"127.0.0.1:{port}", method, request.hex(), str(CALLERS))
     callers = await asyncio.create_subprocess_exec(sys.executable, "-c", PROGRAM, *arguments, stdout=-1)
     assert callers.stdout is not None
-    assert await callers.stdout.readline() == b"busy\n"
+    assert await asyncio.wait_for(callers.stdout.readline(), 120) == b"busy\n"
     await stop()
     told, _ = await asyncio.wait_for(callers.communicate(), 120)
     return ast.literal_eval(told.decode())
