@@ -88,6 +88,7 @@ class Stage:
     load: Path
     dice: random.Random
     rules: Path = RULES
+    workers: int = WORKERS
 
     def variant(self) -> Workspace:
         """Return a workspace to publish, of the folder that all of them are made of."""
@@ -115,33 +116,41 @@ class Stage:
 
 
 @contextmanager
-def stage(
-    folder: Path, seed: int, *, naive: bool = False, pace: float = 1.0, release: Path | None = None
+def stage(  # noqa: PLR0913 - each is a choice of who starts it
+    folder: Path,
+    seed: int,
+    *,
+    naive: bool = False,
+    pace: float = 1.0,
+    release: Path | None = None,
+    workers: int = WORKERS,
 ) -> Iterator[Stage]:
     """Start a system, publish a first generation, and put it under load until the end of the block.
 
+    The load is that of so many `workers`, each beside one of the sidecars in turn.
     With a `release`, the control planes are of that folder, and so are the rules that are published.
     """
     with Fleet(folder, naive=naive, pace=pace, release=release) as fleet:
         plane = Plane(fleet)
         rules = RULES if release is None else release / "rules"
-        made = Stage(fleet, plane, folder / f"load-{seed}.jsonl", random.Random(seed), rules)
+        made = Stage(fleet, plane, folder / f"load-{seed}.jsonl", random.Random(seed), rules, workers)
         first = plane.publish(made.variant(), READY_SECONDS)
         wait_for(
             "the first generation", lambda: plane.outcome(first, READY_SECONDS) == "active", READY_SECONDS
         )
         made.settle(first)
-        with under_load(fleet, made.load):
+        with under_load(made):
             made.wait_for_requests(50)
             yield made
 
 
 @contextmanager
-def under_load(fleet: Fleet, path: Path, *objectives: str) -> Iterator[None]:
+def under_load(made: Stage, *objectives: str) -> Iterator[None]:
     """Have clients ask for some objectives, or for the default tenant's, and write down what came of it."""
+    fleet, path = made.fleet, made.load
     path.touch()
     command = [sys.executable, "-m", "chaos.load", fleet.lightbulbs, fleet.sidecars, str(path)]
-    command += [str(WORKERS), str(fleet.pace), *objectives]
+    command += [str(made.workers), str(fleet.pace), *objectives]
     with path.with_suffix(".log").open("wb") as log:
         load = subprocess.Popen(command, stdout=log, stderr=log)
     try:

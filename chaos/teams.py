@@ -204,7 +204,7 @@ def teams(made: Stage) -> Iterator[Teams]:
             team.publish()
         own = replace(made, load=made.fleet.folder / "load-of-teams.jsonl")
         objectives = [name for tenant in TENANTS for name in objectives_of(tenant)]
-        with under_load(own.fleet, own.load, *objectives):
+        with under_load(own, *objectives):
             it = Teams(own, found, platform, sources)
             own.wait_for_requests(50)
             it.share()
