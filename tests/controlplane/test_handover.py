@@ -209,12 +209,14 @@ def test_it_is_handed_over_in_one_step_and_nobody_is_ever_without(either: str) -
 
 def test_neither_ones_rollback_takes_it_back(store: str) -> None:
     async def scenario() -> None:
-        async with world(store) as it:
+        # Who takes the tenant that had it goes on having it, when that one has nothing of it any more.
+        of_old = Lightbulb("old", takes_tenants="default"), sidecar("s3", takes_tenants="default")
+        async with world(store) as it, connected(it.plane.target, *of_old):
             await both_active(it)
             await it.published(2, without=("fleet.yaml",))  # generation 4
             before = await publish(it.plane, 2)  # 5
             await active(it.plane, before)
-            async with watched(it):
+            async with watched(it, *of_old):
                 number = await handed_over(it)
                 await it.plane.roll_back()
                 assert it.plane.rollout.active == 1
@@ -236,6 +238,9 @@ def test_neither_ones_rollback_takes_it_back(store: str) -> None:
                 for version in (4, 5, 6):
                     await it.plane.stub.Publish(without_fraud(version), timeout=DEADLINE)
                     await it.settled()
+                generations = it.plane.replica.known.generations
+                shown = [generations[each].plan for each in it.plane.rollout.loaded]
+                assert not any(rule.objective == "Fraud" for plan in shown for rule in plan.routes)
                 reloaded = await it.plane.roll_back(1, reload=True)
                 await it.plane.active(reloaded.generation)
                 plan = it.plane.replica.known.generations[reloaded.generation].plan
