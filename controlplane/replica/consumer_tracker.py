@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from controlplane.replica.standing import (
     LanesShown,
+    Standing,
     arrears,
     names_owed,
     refusals_of,
@@ -19,10 +20,10 @@ from controlplane.replica.standing import (
     was_late,
 )
 from controlplane.rollout.desired_state import DesiredState
-from controlplane.rollout.failure import MAX_NAME, printable
+from controlplane.rollout.failure import MAX_NAME, Refusal, printable
 from controlplane.rollout.lanes import NO_LANES, Lanes
 from controlplane.rollout.ownership import Ownership
-from controlplane.rollout.registry import NEVER_SYNCED, Address, Arrears, Consumer, Loading
+from controlplane.rollout.registry import Address, Arrears, Consumer, Loading
 from controlplane.rollout.state import Policy
 from controlplane.xds.nodes import HostNode, identify, takes_of
 from controlplane.xds.snapshot_cache import Audience, SnapshotCache
@@ -194,7 +195,12 @@ class ConsumerTracker:
         if synced:
             self._synced.add(stream.id)
         takes = EVERYTHING if known.kind == "host" else takes_of(stream.node)
-        seen = replace(
+        split = len(self._shown.routed) > 1
+        if split:
+            standing = self._standing_by_tenant(known, refusals, waiting_for, stream, snapshot, now)
+        else:
+            standing = self._standing(known, refusals, synced=synced)
+        return replace(
             known,
             tenants=self._snapshots.tenants(takes),
             unknown=self._snapshots.unknown(takes),
@@ -204,37 +210,40 @@ class ConsumerTracker:
             refused_numbers=() if refusals or synced else known.refused_numbers,
             synced_since=now if first else known.synced_since,
             unsynced_since=(known.unsynced_since or now) if waiting_for or refusals else 0.0,
-        )
-        routed = self._shown.routed
-        if len(routed) > 1:
-            return self._judged_by_tenant(known, seen, stream, snapshot, now)
-        numbers = next(iter(routed.values()), ())
-        # What it refuses, it doesn't route; that it can't listen is another matter.
-        routes = synced and known.kind == "sidecar" and all(each.of_listener for each in refusals)
-        return replace(
-            seen,
-            routes=numbers if routes else known.routes,
-            refused_of=known.refusal_of(refusals, numbers),
-            by_tenant=None,
-            synced_by_tenant=NEVER_SYNCED,
+            routes=standing.routes if known.kind == "sidecar" else known.routes,
+            refused_of=standing.refused_of,
+            by_tenant=standing.behind or None,
+            synced_by_tenant=standing.synced,
         )
 
-    def _judged_by_tenant(
-        self, known: Consumer, seen: Consumer, stream: StreamStatus, snapshot: Snapshot, now: float
-    ) -> Consumer:
-        """Return what was seen of a consumer, told apart by tenant."""
+    def _standing(self, known: Consumer, refusals: tuple[Refusal, ...], *, synced: bool) -> Standing:
+        """Return how a consumer stands with the only tenant."""
+        numbers = next(iter(self._shown.routed.values()), ())
+        # What it refuses, it doesn't route; that it can't listen is another matter.
+        routes = synced and all(each.of_listener for each in refusals)
+        return Standing(
+            routes=numbers if routes else known.routes, refused_of=known.refusal_of(refusals, numbers)
+        )
+
+    def _standing_by_tenant(  # noqa: PLR0913, PLR0917 - all that counts
+        self,
+        known: Consumer,
+        refusals: tuple[Refusal, ...],
+        waiting_for: tuple[str, ...],
+        stream: StreamStatus,
+        snapshot: Snapshot,
+        now: float,
+    ) -> Standing:
+        """Return how a consumer stands with each tenant."""
         behind: Mapping[str, Arrears] = {}
-        if seen.waiting_for or seen.refusals:
-            before = replace(known, waiting_for=seen.waiting_for or known.waiting_for)
-            behind = arrears(
-                before, seen.refusals, names_owed(stream, snapshot), self._ownership, self._shown, now
-            )
-        return replace(
-            seen,
-            routes=self._shown.routes_of(known, behind) if known.kind == "sidecar" else known.routes,
+        if waiting_for or refusals:
+            owed = names_owed(stream, snapshot, waiting_for)
+            behind = arrears(known, refusals, owed, self._ownership, self._shown, now)
+        return Standing(
+            routes=self._shown.routes_of(known, behind) if known.kind == "sidecar" else (),
             refused_of=max((each.refused_of for each in behind.values()), default=0),
-            by_tenant=behind or None,
-            synced_by_tenant=synced_by_tenant(known, self._shown, behind, now),
+            behind=behind,
+            synced=synced_by_tenant(known, self._shown, behind, now),
         )
 
     def _newcomer(self, stream: StreamStatus, traces: Traces, now: float) -> Consumer:

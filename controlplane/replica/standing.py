@@ -7,12 +7,13 @@ at a thousand streams would cost more than all else.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from itertools import chain
 
 from controlplane.rollout.failure import Refusal
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.ownership import Ownership
-from controlplane.rollout.registry import Arrears, Consumer, Synced
+from controlplane.rollout.registry import NEVER_SYNCED, Arrears, Consumer, Synced
 from controlplane.rollout.state import Phase, Rollout
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.stream_status import StreamStatus
@@ -68,6 +69,20 @@ def _not_all_held(stream: StreamStatus, snapshot: Snapshot) -> Collection[str]:
     ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a consumer stands with what tenants show: what it routes, and its `Consumer.refused_of`.
+
+    `behind` is tenant -> how it is behind with that one, and `synced` is `Consumer.synced_by_tenant`, where
+    there are several.
+    """
+
+    routes: tuple[int, ...]
+    refused_of: int
+    behind: Mapping[str, Arrears] = field(default_factory=dict)
+    synced: Mapping[str, Synced] = field(default_factory=lambda: NEVER_SYNCED)
+
+
 class LanesShown:
     """What is asked of the lanes that are shown at every stream: found once for all of them."""
 
@@ -78,7 +93,8 @@ class LanesShown:
             (tenant, rollout) for tenant, rollout in lanes if rollout.phase is not Phase.SETTLED
         )
         self._lanes = lanes
-        self._routes: dict[frozenset[str], tuple[int, ...]] = {}
+        self._routes: dict[tuple[frozenset[str], int], tuple[tuple[int, ...], tuple[int, ...]]] = {}
+        """Whom a sidecar lags with, and the routes that it has (by identity) -> these, and those to come."""
 
     def routes_of(self, known: Consumer, behind: Mapping[str, Arrears]) -> tuple[int, ...]:
         """Return what a sidecar routes: of a tenant that it is behind with, the generations that it did."""
@@ -88,14 +104,16 @@ class LanesShown:
             for tenant, own in behind.items()
             if tenant in self.routed and (own.waiting_for or _of_more_than_the_listener(own.refusals))
         )
-        routes = self._routes.get(lagging)
-        if routes is None:
-            others = (own for tenant, own in self.routed.items() if tenant not in lagging)
-            routes = self._routes[lagging] = tuple(chain.from_iterable(others))
-        if not lagging:
-            return routes
+        key = lagging, id(known.routes) if lagging else 0
+        if key not in self._routes:
+            self._routes[key] = known.routes, self._routes_with(lagging, known.routes)
+        return self._routes[key][1]
+
+    def _routes_with(self, lagging: frozenset[str], before: tuple[int, ...]) -> tuple[int, ...]:
+        """Return what is routed by a sidecar that lags, and that routed `before`."""
+        others = (own for tenant, own in self.routed.items() if tenant not in lagging)
         needed = frozenset().union(*(self._lanes.rollouts[tenant].needed for tenant in lagging))
-        return (*routes, *(number for number in known.routes if number in needed))
+        return (*chain.from_iterable(others), *(number for number in before if number in needed))
 
 
 def arrears(  # noqa: PLR0913, PLR0917 - a pure function of all that counts
@@ -121,26 +139,32 @@ def arrears(  # noqa: PLR0913, PLR0917 - a pure function of all that counts
             refused.setdefault(tenant, []).append(refusal)
     found: dict[str, Arrears] = {}
     for tenant in sorted(waiting.keys() | refused.keys()):
-        before, own = known.for_tenant(tenant), tuple(refused.get(tenant, ()))
+        own, routed = tuple(refused.get(tenant, ())), shown.routed.get(tenant, ())
         found[tenant] = Arrears(
             waiting_for=tuple(sorted(waiting.get(tenant, ()))),
             refusals=own,
-            unsynced_since=before.unsynced_since or now,
-            refused_of=before.refusal_of(own, shown.routed.get(tenant, ())),
+            unsynced_since=known.unsynced_with(tenant) or now,
+            refused_of=known.for_tenant(tenant).refusal_of(own, routed) if own else 0,
         )
     return found
 
 
-def names_owed(stream: StreamStatus, snapshot: Snapshot) -> Owed:
-    """Return type -> names that the consumer owes an ACK of, whether or not it has asked for them."""
+def names_owed(stream: StreamStatus, snapshot: Snapshot, types: Collection[str]) -> Owed:
+    """Return type -> names that the consumer owes an ACK of, whether or not it has asked for them.
+
+    `types` are its `types_owed`: of others it owes nothing that it has asked for.
+    """
     owed: dict[str, set[str]] = {
-        type_url: set(stream.unacked(snapshot, type_url)) for type_url in snapshot.by_type
+        type_url: set(stream.unacked(snapshot, type_url))
+        for type_url in types
+        if type_url in snapshot.by_type
     }
     if not _wants_part(stream):
         refused = stream.refusals(snapshot)
         for type_url in _not_all_held(stream, snapshot):
             missing = snapshot.of(type_url).keys() - stream.held(type_url).keys()
-            owed[type_url] |= {name for name in missing if (type_url, name) not in refused}
+            names = owed.setdefault(type_url, set())
+            names |= {name for name in missing if (type_url, name) not in refused}
     return owed
 
 

@@ -132,6 +132,12 @@ class Consumer:
             by_tenant=None,
         )
 
+    def unsynced_with(self, tenant: str) -> float:
+        """Return the `unsynced_since` that one tenant's rollout sees."""
+        if self.by_tenant is None or not (self.waiting_for or self.refusals):
+            return self.unsynced_since
+        return self.by_tenant.get(tenant, IN_STEP).unsynced_since
+
     def lost(self, at: float, *, orphaned: bool) -> Consumer:
         """Return what is left of it once its stream has ended."""
         if self.disconnected:

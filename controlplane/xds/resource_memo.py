@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from operator import eq
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from lightbulb.ads.values import Resource
 
+P = TypeVar("P")
 V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part(Generic[V]):
+    """What resources were made of, such as a tenant's, and these, by name."""
+
+    of: object
+    values: Mapping[str, V]
+    resources: Mapping[str, Resource]
+
+
+NO_PART: _Part[Any] = _Part(of=None, values={}, resources={})
 
 
 class ResourceMemo(Generic[V]):
@@ -22,15 +36,37 @@ class ResourceMemo(Generic[V]):
         """Hold nothing yet."""
         self._make = make
         self._same = same
-        self._made: Mapping[str, tuple[V, Resource]] = {}
+        self._made: Mapping[str, _Part[V]] = {}
 
     def __call__(self, values: Mapping[str, V]) -> tuple[Resource, ...]:
         """Return the resource of each name, sorted by name."""
-        before, same = self._made, self._same
-        self._made = {
-            name: held
-            if (held := before.get(name)) is not None and same(held[0], values[name])
-            else (values[name], self._make(name, values[name]))
-            for name in sorted(values)
-        }
-        return tuple(resource for _, resource in self._made.values())
+        return self.of_parts({"": values}, lambda part: part)
+
+    def of_parts(
+        self, parts: Mapping[str, P], values_of: Callable[[P], Mapping[str, V]]
+    ) -> tuple[Resource, ...]:
+        """Return the resource of each name of any part, sorted by name; of several, that of the last part.
+
+        A part that is the very object that it was isn't looked at. `values_of` gives what one has.
+        """
+        self._made = {name: self._of_part(name, part, values_of) for name, part in parts.items()}
+        resources: dict[str, Resource] = {}
+        for each in self._made.values():
+            resources.update(each.resources)
+        return tuple(map(resources.__getitem__, sorted(resources)))
+
+    def _of_part(self, name: str, part: P, values_of: Callable[[P], Mapping[str, V]]) -> _Part[V]:
+        before = self._made.get(name, NO_PART)
+        if before.of is part:
+            return before
+        values = values_of(part)
+        return _Part(
+            of=part,
+            values=values,
+            resources={
+                each: before.resources[each]
+                if each in before.values and self._same(before.values[each], value)
+                else self._make(each, value)
+                for each, value in values.items()
+            },
+        )

@@ -232,38 +232,41 @@ class SnapshotCache:
         ):
             targets = self._all_targets(desired_state)
             snapshot = _replace(snapshot, CLUSTER, self._clusters(dict.fromkeys(desired_state.vips)))
-            snapshot = _replace(snapshot, SCOPED_ROUTE, self._scopes(dict.fromkeys(targets)))
-            snapshot = _replace(snapshot, ROUTE, self._routes(targets))
+            snapshot = _replace(snapshot, SCOPED_ROUTE, self._scopes.of_parts(targets, dict.fromkeys))
+            snapshot = _replace(snapshot, ROUTE, self._routes.of_parts(targets, lambda own: own))
         if before is None or addresses != self._addresses:
             snapshot = _replace(snapshot, ENDPOINTS, self._endpoints(addresses))
         return _stamped(snapshot, desired_state)
 
-    def _all_targets(self, desired_state: DesiredState) -> Targets:
-        """Return objective -> where each of its keys goes. Of a tenant that is as it was, nothing is made."""
+    def _all_targets(self, desired_state: DesiredState) -> Mapping[str, Targets]:
+        """Return by tenant where keys go; of one that is as it was, the same object."""
         before, vips = self._desired, desired_state.vips
         same = before is not None and vips.keys() == before.vips.keys()
-        targets = {
+        self._targets = {
             tenant: self._targets[tenant]
             if same and before is not None and before.rules.get(tenant) is rules
             else targets_by_objective(rules, vips)
             for tenant, rules in desired_state.rules.items()
         }
-        self._targets = targets
-        merged = {objective: keys for own in targets.values() for objective, keys in own.items()}
+        return {**self._targets, "": self._shared_targets(desired_state)}  # "" is nobody's name
+
+    def _shared_targets(self, desired_state: DesiredState) -> Targets:
+        """Return where the keys go of objectives that several tenants route."""
+        shared: dict[str, tuple[Target, ...]] = {}
         for objective, tenants in desired_state.shared.items():
-            keys = [targets[each].get(objective, ()) for each in tenants if each in targets]
+            keys = [self._targets[each].get(objective, ()) for each in tenants if each in self._targets]
             if any(keys):
                 # In which order the keys stand says nothing: the same ones are the same resource.
-                merged[objective] = tuple(sorted({key: vip for own in keys for key, vip in own}.items()))
-        return merged
+                shared[objective] = tuple(sorted({key: vip for own in keys for key, vip in own}.items()))
+        return shared
 
     def _next_lightbulb(self, desired_state: DesiredState, states: States) -> Snapshot:
         before, snapshot = self._desired, self._lightbulb
         if before is None or states != self._states:
             snapshot = _replace(snapshot, SIDECAR_STATE, self._sidecar_states(states))
         if before is None or not _same_parts(desired_state.tables, before.tables):
-            tables = {each.objective: each for own in desired_state.tables.values() for each in own}
-            snapshot = _replace(snapshot, OBJECTIVE_TABLES, self._tables(tables))
+            tables = self._tables.of_parts(desired_state.tables, _by_objective)
+            snapshot = _replace(snapshot, OBJECTIVE_TABLES, tables)
         if desired_state.active or ACTIVE_GENERATION in snapshot.by_type:
             active = map(resources.generation, desired_state.active.values())
             snapshot = _replace(snapshot, ACTIVE_GENERATION, active)
@@ -293,6 +296,10 @@ class SnapshotCache:
     def _taken_by(self, sidecar: SidecarNode) -> Snapshot:
         takes = sidecar.takes
         return self._parts["sidecar"].of(self._sidecar, takes, self._owners) if takes else self._sidecar
+
+
+def _by_objective(tables: tuple[ObjectiveTables, ...]) -> Mapping[str, ObjectiveTables]:
+    return {each.objective: each for each in tables}
 
 
 def _changed(old: Mapping[str, Snapshot], new: Mapping[str, Snapshot]) -> frozenset[str]:

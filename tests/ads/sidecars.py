@@ -173,6 +173,9 @@ class Sidecar:
         self._note_state()
         under_way = [each.type_url for each in self.to_sidecar if each.nonce not in self.given_up]
         assert len(under_way) == len(set(under_way)), "more than one un-ACKed response of a type"
+        tracks = self.session.subscriptions
+        owed = {kind for kind, track in tracks.items() if track.unacked(self.snapshot.of(kind))}
+        assert owed <= {*self.session.unsynced(self.snapshot)}, "it owes names of a type that is synced"
         for name, route in self.world[ROUTE].items():
             if name in self.world[SCOPED_ROUTE]:
                 missing = named_by(route) - self.world[CLUSTER].keys()

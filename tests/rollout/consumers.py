@@ -267,6 +267,7 @@ class Replica:
             refused = tuple(each for each in refusals if tenant in _tenants_of_resource(each.resource))
             if waiting or refused:
                 before = known.for_tenant(tenant)
+                assert known.unsynced_with(tenant) == before.unsynced_since
                 found[tenant] = Arrears(
                     waiting_for=waiting,
                     refusals=refused,

@@ -122,5 +122,22 @@ def test_a_memo_of_resources_holds_what_it_made_last_and_nothing_else() -> None:
     assert second[0] is first[0]
     assert memo({"b": 2}) == second[1:]
     memo({"a": 1})
-    assert made == ["a=1", "b=1", "b=2", "a=1"]
-    assert list(memo._made) == ["a"]
+    assert made == ["b=1", "a=1", "b=2", "a=1"]
+    assert list(memo._made[""].resources) == ["a"]
+
+
+def test_a_memo_of_resources_looks_at_no_part_that_is_as_it_was() -> None:
+    looked_at: list[str] = []
+    memo = ResourceMemo(lambda name, value: make_resource(name, f"{name}={value}".encode()))
+
+    def values_of(part: tuple[str, int]) -> dict[str, int]:
+        looked_at.append(part[0])
+        return {part[0]: part[1], "both": part[1]}
+
+    x, y = ("x", 1), ("y", 2)
+    first = memo.of_parts({"x": x, "y": y}, values_of)
+    assert [(each.name, each.body) for each in first] == [("both", b"both=2"), ("x", b"x=1"), ("y", b"y=2")]
+    second = memo.of_parts({"x": x, "y": ("y", 3)}, values_of)
+    assert second == memo({"both": 3, "x": 1, "y": 3})
+    assert second[1] is first[1]
+    assert looked_at == ["x", "y", "y"]
