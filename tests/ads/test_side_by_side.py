@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 
-from hypothesis import find, given, settings
+from hypothesis import example, find, given, settings
 from hypothesis import strategies as st
 
 from lightbulb.ads.client.session import SubscriberSession, Update
@@ -37,6 +37,8 @@ class Pair:
         self.sent: deque[DeltaResponse] = deque()
         self.begun: list[tuple[DeltaResponse, Update]] = []
         self.has: dict[str, str] = {}
+        self.told: dict[str, Update] = {}
+        """Name -> the newest update that tells of it, done or not."""
         for request in self.client.connect():
             self.send(self.server.on_request(request, self.now))
 
@@ -57,19 +59,17 @@ class Pair:
         update = self.client.begin(response)
         for name in update.removed:
             self.has.pop(name, None)
-        self.has.update({each.name: each.version for each in update.added})
+        self.told.update(dict.fromkeys((*(each.name for each in update.added), *update.removed), update))
         self.begun.append((response, update))
 
     def finish(self, place: int, refused: frozenset[str]) -> None:
-        """The host is done with one of those that it is at; of what a newer one tells, it says nothing."""
+        """The host is done with one of those that it is at; of what a newer one told, it says nothing."""
         if not self.begun:
             return
         response, update = self.begun.pop(place % len(self.begun))
-        newer = {each.name for _, other in self.begun for each in other.added}
-        rejected = {each.name: "broken" for each in update.added if each.name in refused - newer}
-        rejected = {name: why for name, why in rejected.items() if name in self.has}
-        for name in rejected:
-            del self.has[name]
+        own = {each.name: each.version for each in update.added if self.told[each.name] is update}
+        rejected = dict.fromkeys(own.keys() & refused, "broken")
+        self.has.update({name: version for name, version in own.items() if name not in refused})
         self.seen["out of order"] += place % (len(self.begun) + 1) > 0
         self.seen["refused"] += bool(rejected)
         self.send(self.server.on_request(self.client.finish(response, update, rejected), self.now))
@@ -97,7 +97,17 @@ def run(start: Snapshot, script: list[object]) -> Pair:
     return it
 
 
+ALL_WELL: tuple[int, frozenset[str]] = (0, frozenset())
+A_REFUSED = (0, frozenset({"a"}))
+NOTHING = of(MODEL_ASSIGNMENT)
+A, A_2, BOTH = (of(MODEL_ASSIGNMENT, **each) for each in ({"a": 1}, {"a": 2}, {"a": 1, "b": 1}))
+
+
 @given(start=snapshots, script=st.lists(actions, max_size=25))
+# What is refused isn't told of what is left of a response; nor is it a removal that is superseded.
+@example(start=of(MODEL_ASSIGNMENT, a=2, b=1), script=[BOTH, "read", A_REFUSED, NOTHING])
+@example(start=A_2, script=[A, "read", ALL_WELL, "read", A_REFUSED, NOTHING])
+@example(start=BOTH, script=["read", NOTHING, ALL_WELL, BOTH, "read", "read", ALL_WELL, A, A_REFUSED])
 @settings(max_examples=300, deadline=None)
 def test_it_ends_with_what_it_should_have(start: Snapshot, script: list[object]) -> None:
     it = run(start, script)

@@ -107,7 +107,10 @@ class SubscriberSession:
             ),
             removed=tuple(name for name in response.removed if name in held or name in pending),
         )
-        pending.update(dict.fromkeys((*(r.name for r in update.added), *update.removed), update))
+        for name in (*(r.name for r in update.added), *update.removed):
+            if name in pending:  # should this be refused: whether that was applied is for nobody to say
+                held[name] = UNKNOWN_VERSION
+            pending[name] = update
         return update
 
     def finish(self, response: DeltaResponse, update: Update, rejected: Mapping[str, str]) -> DeltaRequest:

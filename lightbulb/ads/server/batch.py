@@ -28,16 +28,22 @@ class Pending:
     sent: Mapping[str, Resource]
     removed: tuple[str, ...]
     since: float
+    supersedes: AbstractSet[str] = frozenset()
+    """Those of its names of which a response told that wasn't answered when this one was sent."""
+    superseded: AbstractSet[str] = frozenset()
+    """Names that it told of, too, and of which a newer response tells."""
 
     def __bool__(self) -> bool:
         return bool(self.sent or self.removed)
 
     def without(self, names: AbstractSet[str]) -> Pending:
         """Return what of it still counts once the client was told something newer of `names`."""
-        if names.isdisjoint(self.sent) and names.isdisjoint(self.removed):
+        superseded = names & {*self.sent, *self.removed}
+        if not superseded:
             return self
         return replace(
             self,
             sent={name: each for name, each in self.sent.items() if name not in names},
             removed=tuple(name for name in self.removed if name not in names),
+            superseded=self.superseded | superseded,
         )

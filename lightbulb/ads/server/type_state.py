@@ -34,6 +34,8 @@ class TypeState:
     names_length: int = 0
     has: ClientVersions = field(default_factory=ClientVersions)
     """What the client has, or UNKNOWN."""
+    unsure: set[str] = field(default_factory=set)
+    """Names of which it may have something else: it refused one response of several side by side."""
     accepted: dict[str, Resource] = field(default_factory=dict)
     """Clusters that were ACKed: what a refused update is repaired with."""
     current: Resources = field(default_factory=lambda: NO_RESOURCES)
@@ -129,6 +131,7 @@ class TypeState:
                     self.dirty.add(name)
                 else:
                     self.has.drop(name)
+                    self.unsure.discard(name)
 
     def next_batch(self, *, removals: bool, missing: AbstractSet[str], byte_limit: int) -> Batch:
         """Return what is to be sent next.
@@ -171,6 +174,7 @@ class TypeState:
     def sent(self, batch: Batch, nonce: str, now: float) -> None:
         """Note that `batch` is on its way."""
         names = {*(resource.name for resource in batch.resources), *batch.removed}
+        supersedes = names & self._names_under_way()
         for name in names:
             self._clean(name)
         if self.pending is not None:
@@ -184,6 +188,7 @@ class TypeState:
             sent={resource.name: resource for resource in batch.resources},
             removed=batch.removed,
             since=now,
+            supersedes=supersedes,
         )
         self.owes_answer = False
 
@@ -224,9 +229,11 @@ class TypeState:
     def refuse(self, nonce: str, error: str, refused: Mapping[str, str] = NO_REASONS) -> None:
         """Find out which resource of a response that is awaited the client refused; the others go again."""
         pending = self._take(nonce)
-        reasons = reasons_of(error, refused, sent=pending.sent.keys(), removed=pending.removed)
+        told = pending.sent.keys() | pending.superseded
+        reasons = reasons_of(error, refused, sent=told, removed=pending.removed)
         for name in pending.sent.keys() & reasons.keys():
             self._reject(pending.sent[name], reasons[name])
+        self.unsure |= reasons.keys() & pending.supersedes
         others = pending.sent.keys() - reasons.keys()
         # Some of the others may have been applied: their state is unknown, so they go again.
         removed = [name for name in pending.removed if name not in self.rejected]
@@ -316,7 +323,8 @@ class TypeState:
         rejection = self.rejected.get(resource.name)
         if rejection is not None and rejection.version == resource.version:
             return False
-        return resource.name in self.forced or self.held.get(resource.name) != resource.version
+        told = resource.name in self.forced or resource.name in self.unsure
+        return told or self.held.get(resource.name) != resource.version
 
     def _must_remove(self, name: str) -> bool:
         if not self.wants(name):
@@ -324,7 +332,7 @@ class TypeState:
         rejection = self.rejected.get(name)
         if rejection is not None and rejection.version == GONE:
             return False
-        if name in self.held:
+        if name in self.held or name in self.unsure:
             if self.only_adds:
                 return False
             return bool(self.current) or self.type_url not in NEVER_EMPTIED
@@ -343,6 +351,7 @@ class TypeState:
         if self._holds_all_with(applied):
             self.has.take_all(self.current)
             return
+        self.unsure -= {*applied.sent, *applied.removed}
         for name, resource in applied.sent.items():
             if self.wants(name):
                 self.has[name] = resource.version
@@ -353,7 +362,7 @@ class TypeState:
         """Say whether the client has all that it should have now, and nothing else."""
         if not self.wildcard or self.dirty or self.rejected or not self.current or self.only_adds:
             return False
-        if self.pending is not None or self.earlier:
+        if self.pending is not None or self.earlier or self.unsure:
             return False
         now = versions(self.current)
         as_current = all(now.get(name) == each.version for name, each in applied.sent.items())
