@@ -43,6 +43,7 @@ class Sidecar:
         self.to_sidecar: deque[DeltaResponse] = deque()
         self.to_server: deque[DeltaRequest] = deque()
         self.warming = None
+        self.nonces.clear()  # those of another stream are never said on this one
         self.given_up: set[str] = set()
         """Nonces of responses whose ACK is waited for no more: another may follow them."""
         for kind in (*WILDCARDS[:1], ENDPOINTS, *WILDCARDS[1:], ROUTE):
