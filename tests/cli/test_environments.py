@@ -2,11 +2,10 @@
 
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from controlplane.cli.main import main
 from controlplane.cli.processes import Processes, free_ports
 from controlplane.cli.variables import is_text
 from tests.cli.commands import ARGUMENTS, PATHS, command
+from tests.python_after import python_after
 from tests.waiting import until
 
 SECONDS = 60.0
@@ -51,10 +51,13 @@ PRINT = frozenset({"help", "init", "rules check", "explain", "bootstrap"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """How the commands are run: `cwd` None is a folder of its own. `fail`: who prints fails, saying this."""
+    """How the commands are run. `first` is a line of Python that is run before.
+
+    `cwd` None is a folder of its own. `fail`: who prints fails, saying this.
+    """
 
     variables: Mapping[str, str | None] = field(default_factory=dict)
-    limits: Callable[[], None] | None = None
+    first: str = ""
     cwd: str | None = None
     stdin: int | None = subprocess.DEVNULL
     stdout: str = ""
@@ -72,10 +75,6 @@ def without_temporary_folder() -> tuple[str, ...]:
     return ("-c", "\n".join(lines))
 
 
-def few_files() -> None:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
-
-
 TABLE: Mapping[str, Surroundings] = {
     "no folder for temporary files": Surroundings(program=without_temporary_folder()),
     "a working folder that can't be written to": Surroundings(cwd="/proc"),
@@ -85,8 +84,8 @@ TABLE: Mapping[str, Surroundings] = {
     ),
     "no home, no path, no user": Surroundings(variables=dict.fromkeys(("HOME", "PATH", "USER", "LOGNAME"))),
     "a user whose name is no text": Surroundings(variables=dict.fromkeys(("LOGNAME", "USER"), NOT_TEXT)),
-    "few files": Surroundings(limits=few_files),
-    "stdin closed": Surroundings(stdin=None, limits=lambda: os.close(0)),
+    "few files": Surroundings(first="resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))"),
+    "stdin closed": Surroundings(stdin=None, first="os.close(0)"),
     "a full disk under stdout": Surroundings(
         stdout="/dev/full", fail="error: can't go on: No space left on device; make room on that disk"
     ),
@@ -101,13 +100,12 @@ def outcome(around: Surroundings, arguments: tuple[str, ...], folder: Path) -> t
     stdout = _stdout(around.stdout)
     try:
         done = subprocess.run(
-            [sys.executable, *around.program, *arguments],
+            [*python_after(around.first), *around.program, *arguments],
             cwd=around.cwd or folder,
             env=environment,
             stdin=around.stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
-            preexec_fn=around.limits,
             timeout=SECONDS,
             check=False,
         )
@@ -225,9 +223,9 @@ def test_a_value_that_is_no_text_is_refused_by_its_name(path: str, parameter: cl
     assert re.search(refused, result.stderr)
 
 
-def started(arguments: tuple[str, ...], folder: Path, **more: Any) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "controlplane", *arguments]
-    return subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, **more)
+def started(arguments: tuple[str, ...], folder: Path, first: str = "") -> subprocess.Popen[str]:
+    command = [*python_after(first), "-m", "controlplane", *arguments]
+    return subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
 
 
 def servers() -> Mapping[str, tuple[str, ...]]:
@@ -244,10 +242,7 @@ def servers() -> Mapping[str, tuple[str, ...]]:
 @pytest.mark.envoy
 @pytest.mark.parametrize("name", servers())
 def test_a_server_may_open_as_many_files_as_the_system_lets_it(name: str, tmp_path: Path) -> None:
-    few = (64, 512)
-    process = started(
-        servers()[name], tmp_path, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, few)
-    )
+    process = started(servers()[name], tmp_path, "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 512))")
 
     def is_raised() -> bool:
         assert process.poll() is None, process.communicate()[1]
@@ -287,7 +282,7 @@ def test_a_store_on_a_full_disk_is_waited_for_and_it_is_said(tmp_path: Path) -> 
     process = started(
         servers()["control-plane"],
         tmp_path,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))",
     )
     assert process.stderr is not None
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
@@ -21,6 +22,8 @@ from tests.waiting import until
 
 LARGE = 400_000
 """Characters. The square of it keeps a processor busy for hours."""
+
+PAUSE_SECONDS = 0.02
 
 ANSWERS = 3
 """Statuses that must be answered while one workspace is published; each takes a millisecond."""
@@ -101,6 +104,8 @@ def test_status_answers_and_the_lease_is_kept_whatever_is_published(
     answers = []
     while not publishing.done():
         answers.append(leading())
+        with contextlib.suppress(grpc.FutureTimeoutError):
+            publishing.exception(PAUSE_SECONDS)
     response = publishing.result()
     assert len(answers) >= ANSWERS
     assert set(map(tuple, answers)) == {tuple(before)}

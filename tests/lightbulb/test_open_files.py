@@ -1,9 +1,9 @@
 """A process may open as many files as it is allowed to allow itself, and says before they run out."""
 
 import re
-import resource
 import subprocess
-import sys
+
+from tests.python_after import python_after
 
 SECONDS = 60.0
 
@@ -32,10 +32,9 @@ asyncio.run(main())
 
 def test_it_is_said_once_each_time_that_the_limit_comes_near() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [*python_after("resource.setrlimit(resource.RLIMIT_NOFILE, (50, 100))"), "-c", PROGRAM],
         capture_output=True,
         text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (50, 100)),
         timeout=SECONDS,
         check=True,
     )
