@@ -23,14 +23,21 @@ LONG = ("packaging", "chaos", "e2e", "docs", "bench", "envoy", "rules", "plannin
 """Folders whose tests take long, the longest first: a parallel run begins with them."""
 
 TOGETHER = (
-    "tests/chaos/test_short.py",
-    "tests/docs/test_documents.py",
-    "tests/e2e/test_distributed.py",
-    "tests/e2e/test_up.py",
-    "tests/envoy/test_bad_input.py",
-    "tests/rules/test_sandbox.py::test_a_hazard",
+    ("tests/chaos/test_short.py",),
+    ("tests/docs/test_documents.py",),
+    ("tests/e2e/test_distributed.py",),
+    (
+        "tests/e2e/test_up.py",
+        "tests/e2e/test_infer.py",
+        "tests/e2e/test_independent_client.py",
+        "tests/e2e/test_proxies.py::test_every_command",
+        "tests/e2e/test_proxies.py::test_who_asks",
+        "tests/e2e/test_second_up.py::test_beside",
+    ),
+    ("tests/envoy/test_bad_input.py", "tests/envoy/test_own_envoy.py::test_an_own_envoy"),
+    ("tests/rules/test_sandbox.py::test_a_hazard",),
 )
-"""Beginnings of the names of tests that share what takes long to set up: they run in one process."""
+"""Beginnings of names of tests that share what takes long to set up: those of a row run in one process."""
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # A mutant is noticed by a failure; that it is a small one is of no use.
@@ -97,7 +104,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 class _Scheduler(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
-        return next((name for name in TOGETHER if nodeid.startswith(name)), nodeid)
+        return next((names[0] for names in TOGETHER if nodeid.startswith(names)), nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

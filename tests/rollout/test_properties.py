@@ -300,7 +300,7 @@ def explore() -> None:
     run_state_machine_as_test(
         Rollouts,
         settings=settings(
-            max_examples=120,
+            max_examples=100,
             stateful_step_count=25,
             derandomize=True,
             deadline=None,
