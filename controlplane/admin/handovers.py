@@ -12,16 +12,15 @@ from dataclasses import replace
 
 from controlplane.admin.commits import Caller, Commits, Step, ahead
 from controlplane.admin.outcome import Outcome
-from controlplane.admin.planner import base_of, layers_of
-from controlplane.admin.tenants import check_publisher, check_tenant, quota
-from controlplane.model import Plan, Platform
-from controlplane.planning.beside import Base, Release, plan_beside
+from controlplane.admin.planner import publish_base
+from controlplane.admin.tenants import check_publisher, check_tenant
+from controlplane.model import Plan
+from controlplane.planning.beside import Release, plan_beside
 from controlplane.planning.layers import Layers, not_shared, owners_of
 from controlplane.planning.plan import led_to
 from controlplane.planning.replan import rules_of, with_objectives
 from controlplane.problems import Problem, WorkspaceError
 from controlplane.replica.replica import Replica, StoreView
-from controlplane.rollout import operations
 from controlplane.rollout.codec import plan_to_bytes
 from controlplane.rollout.events import EventKind
 from controlplane.rollout.handover import (
@@ -152,17 +151,11 @@ class HandoverOperator:
         """Return the plan of what `whole` has, where that is already if it can. Raises WorkspaceError."""
         platform = known.platform
         assert platform is not None
-        base = self._base(known, platform, tenant, takes)
+        at, window = self._commits.at(known), self._replica.policy.window
+        base = publish_base(
+            platform, known.lanes, tenant, known.generations, at=at, window=window, takes=takes
+        )
         return plan_beside(rules_of(whole, platform, tenant), replace(base, before=led_to(whole)))
-
-    def _base(self, known: StoreView, platform: Platform, tenant: str, takes: Collection[str]) -> Base:
-        """Return what it comes beside: should something be on its way to the tenant, that goes first."""
-        lanes, rollout = known.lanes, known.lanes.of(tenant)
-        if rollout is not None and rollout.target:
-            lanes = lanes.after(tenant, operations.withdraw(rollout, None, self._commits.at(known)))
-        window, limit = self._replica.policy.window, quota(platform, tenant)
-        layers = layers_of(platform, lanes, tenant, known.generations, takes)
-        return base_of(lanes, tenant, known.generations, limit, window, layers, takes)
 
     def adapted(self, known: StoreView, generation: Generation) -> tuple[Plan, Release] | None:
         """Return the plan of an older generation with what was handed to its tenant since, as it is now.

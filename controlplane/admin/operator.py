@@ -17,10 +17,10 @@ from controlplane.admin.compiler_messages import Planned
 from controlplane.admin.compilers import Compilers
 from controlplane.admin.handovers import HandoverOperator, kept_by, published
 from controlplane.admin.outcome import Outcome
-from controlplane.admin.planner import DoesNotFit, base_of, layers_of, room_for
+from controlplane.admin.planner import DoesNotFit, layers_of, publish_base, room_for
 from controlplane.admin.platform import PlatformOperator
 from controlplane.admin.publishing import Publishing
-from controlplane.admin.tenants import check_comparable, check_publisher, check_tenant, quota
+from controlplane.admin.tenants import check_comparable, check_publisher, check_tenant
 from controlplane.model import PLATFORM, Workspace
 from controlplane.planning.beside import Base
 from controlplane.planning.layers import clashes, not_shared
@@ -264,13 +264,8 @@ class Operator:
         return f"To load it, which takes as long as a publish: lightbulb rollback {number} --reload"
 
     def _base(self, known: StoreView, tenant: str) -> Base:
-        """Return what a publish comes beside: should another of the tenant be on its way, that goes first."""
-        lanes, rollout = known.lanes, known.lanes.of(tenant)
-        if rollout is not None and rollout.target:
-            lanes = lanes.after(tenant, operations.withdraw(rollout, None, self._commits.at(known)))
-        window = self._replica.policy.window
-        layers = layers_of(known.platform, lanes, tenant, known.generations)
-        return base_of(lanes, tenant, known.generations, quota(known.platform, tenant), window, layers)
+        at, window = self._commits.at(known), self._replica.policy.window
+        return publish_base(known.platform, known.lanes, tenant, known.generations, at=at, window=window)
 
 
 def _in_thread(decide: Callable[[StoreView], Step]) -> Callable[[StoreView], Awaitable[Step]]:

@@ -21,8 +21,8 @@ from controlplane.planning.plan import led_to
 from controlplane.rollout.bounds import too_much
 from controlplane.rollout.desired_state import Generations, models_by_shard, vips
 from controlplane.rollout.lanes import Lanes
-from controlplane.rollout.operations import outlived, releasable
-from controlplane.rollout.state import Generation, Rollout
+from controlplane.rollout.operations import outlived, releasable, withdraw
+from controlplane.rollout.state import Generation, Moment, Rollout
 from controlplane.rollout.taking import own_tables
 from lightbulb.memo import PerObject
 from lightbulb.model import ModelAssignment, ObjectiveTable
@@ -33,6 +33,12 @@ Sizes = PerObject[tuple[ModelAssignment, ...], Mapping[str, int]]
 
 class DoesNotFit(Exception):
     """There is no room for a plan as it is; the message says of what."""
+
+
+def quota(platform: Platform | None, tenant: str) -> int:
+    """Return the MiB that a tenant may have loaded; 0: no limit."""
+    own = platform.tenant(tenant) if platform is not None else None
+    return own.memory_mib if own is not None else 0
 
 
 def layers_of(
@@ -63,6 +69,27 @@ def layers_of(
         for number in dict.fromkeys(filter(None, (rollout.active, rollout.target)))
     )
     return Layers(tenant=tenant, owners=owners_of(platform, tenant), taken=together(taken))
+
+
+def publish_base(  # noqa: PLR0913 - all that a publish comes beside
+    platform: Platform | None,
+    lanes: Lanes,
+    tenant: str,
+    generations: Generations,
+    *,
+    at: Moment,
+    window: int,
+    takes: Collection[str] = (),
+) -> Base:
+    """Return what a publish of `tenant` comes beside: should another of it be on its way, that goes first.
+
+    `window` is that of `base_of`, and `takes` are objectives that others hand to the tenant.
+    """
+    rollout = lanes.of(tenant)
+    if rollout is not None and rollout.target:
+        lanes = lanes.after(tenant, withdraw(rollout, None, at))
+    layers = layers_of(platform, lanes, tenant, generations, takes)
+    return base_of(lanes, tenant, generations, quota(platform, tenant), window, layers, takes)
 
 
 def base_of(  # noqa: PLR0913, PLR0917 - all that a plan stands on

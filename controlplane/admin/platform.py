@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from controlplane.admin.commits import Caller, Commits, Decide, Prepare, Step, ahead
 from controlplane.admin.compilers import Compilers
 from controlplane.admin.outcome import Outcome
-from controlplane.admin.planner import base_of, layers_of, sizes_of
-from controlplane.admin.tenants import quota
+from controlplane.admin.planner import publish_base, quota, sizes_of
 from controlplane.model import Plan, Platform, Workspace
 from controlplane.planning.beside import Release, plan_beside
 from controlplane.planning.layers import Layers, not_shared, owners_of
@@ -137,10 +136,7 @@ def _replan(known: StoreView, platform: Platform, at: Moment, window: int) -> tu
             continue
         newest = generations[rollout.newest]
         before = replace(newest.plan, tables=own_tables(lanes.handovers, newest))
-        stands = operations.withdraw(rollout, None, at) if rollout.target else rollout
-        layers = layers_of(platform, lanes, tenant, generations)
-        limit = quota(platform, tenant)
-        base = base_of(lanes.after(tenant, stands), tenant, generations, limit, window, layers)
+        base = publish_base(platform, lanes, tenant, generations, at=at, window=window)
         try:
             plan, release = plan_beside(rules_of(before, platform, tenant), base)
         except WorkspaceError as error:

@@ -68,9 +68,3 @@ def check_comparable(one: Generation, other: Generation) -> None:
             "two of one tenant's of `lightbulb history`",
             generation=other.number,
         )
-
-
-def quota(platform: Platform | None, tenant: str) -> int:
-    """Return the MiB that a tenant may have loaded; 0: no limit."""
-    own = platform.tenant(tenant) if platform is not None else None
-    return own.memory_mib if own is not None else 0
