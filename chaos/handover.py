@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count as numbers
 
 from chaos.fleet import NotInTime, wait_for
 from chaos.scenarios import CONVERGE_SECONDS, Row
-from chaos.teams import OthersChanged, Team, Teams, work
+from chaos.teams import OthersChanged, Team, Teams, converge, work
 from chaos.verdict import judge
 from chaos.workspaces import objectives_of
 from controlplane.cli.expectation import Expectations, Expected
@@ -42,7 +41,8 @@ def handed_over(it: Teams, times: int) -> Row:
     as_it_is = it.sources.rules[first.asked]
     it.made.wait_for_requests(20)  # what was cached from before is used up
     mark = it.made.taken()
-    turns, others, wrong = numbers(), it.teams[:-2], []
+    turns, others = numbers(), it.teams[:-2]
+    wrong: list[str] = []
     with ThreadPoolExecutor(len(others)) as pool:
         working = [pool.submit(work, it, team, turns, times * EACH, moves=False) for team in others]
         try:
@@ -51,15 +51,7 @@ def handed_over(it: Teams, times: int) -> Row:
         except (NotInTime, OthersChanged) as error:
             wrong.append(str(error))
         wrong += [str(error) for each in working if (error := each.exception()) is not None]
-    converged, began = None, time.monotonic()
-    try:
-        it.settle()
-        for team in it.teams:
-            team.check()
-        converged = time.monotonic() - began
-    except (NotInTime, OthersChanged) as error:
-        wrong.append(str(error))
-    it.share()
+    converged = converge(it, wrong)
     found = it.made.since(mark)
     rules = it.sources.rules_of(each.generation for each in found)
     handed = {number: Handed(own, objective, as_it_is) for number, own in rules.items()}

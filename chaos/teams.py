@@ -219,6 +219,19 @@ def at_once(it: Teams, count: int) -> Row:
     with ThreadPoolExecutor(len(it.teams)) as pool:
         working = [pool.submit(work, it, team, turns, count) for team in it.teams]
         wrong = [str(error) for each in working if (error := each.exception()) is not None]
+    converged = converge(it, wrong)
+    found = it.made.since(mark)
+    return Row(
+        fault="four tenants at once",
+        moment=f"{count} at random",
+        verdict=judge(found, it.sources.rules_of(each.generation for each in found), lambda _: False),
+        publish="; ".join(wrong[:3]) or "active",
+        converged=converged,
+    )
+
+
+def converge(it: Teams, wrong: list[str]) -> float | None:
+    """Return in how many seconds all settled, each on its own; None when not, and why goes to `wrong`."""
     converged, began = None, time.monotonic()
     try:
         it.settle()
@@ -228,14 +241,7 @@ def at_once(it: Teams, count: int) -> Row:
     except (NotInTime, OthersChanged) as error:
         wrong.append(str(error))
     it.share()
-    found = it.made.since(mark)
-    return Row(
-        fault="four tenants at once",
-        moment=f"{count} at random",
-        verdict=judge(found, it.sources.rules_of(each.generation for each in found), lambda _: False),
-        publish="; ".join(wrong[:3]) or "active",
-        converged=converged,
-    )
+    return converged
 
 
 def work(it: Teams, team: Team, turns: Iterator[int], count: int, *, moves: bool = True) -> None:
