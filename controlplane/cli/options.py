@@ -234,6 +234,17 @@ def author_option(command: Command) -> Command:
     return option("--author", shared=True, default="", help=text)(command)
 
 
+def wait_option(until: str) -> Callable[[Command], Command]:
+    """Add --wait: for how many seconds a generation is waited for, until it is so."""
+    return option(
+        "--wait",
+        type=click.FloatRange(1.0, 86_400.0),
+        default=180.0,
+        show_default=True,
+        help=f"Seconds to wait until it is {until}.",
+    )
+
+
 def limit_option(command: Command) -> Command:
     """Add --limit."""
     return option(

@@ -13,6 +13,7 @@ from controlplane.cli.options import (
     control_plane_option,
     rules_argument,
     tenant_option,
+    wait_option,
 )
 from controlplane.cli.output import output_option
 from controlplane.cli.variables import option
@@ -28,13 +29,7 @@ from controlplane.model import PLATFORM
 @author_option
 @option("--dry-run", is_flag=True, help="Of the platform's: say what would move, and change nothing.")
 @option("--detach", is_flag=True, help="Don't wait until it is active.")
-@option(
-    "--wait",
-    type=click.FloatRange(1.0, 86_400.0),
-    default=180.0,
-    show_default=True,
-    help="Seconds to wait until it is active.",
-)
+@wait_option("active")
 def publish(  # noqa: PLR0913 - one argument a flag
     *,
     folder: Path,

@@ -5,7 +5,14 @@ from __future__ import annotations
 import click
 
 from controlplane.cli.extras import needs
-from controlplane.cli.options import Address, NameType, author_option, control_plane_option, tenant_option
+from controlplane.cli.options import (
+    Address,
+    NameType,
+    author_option,
+    control_plane_option,
+    tenant_option,
+    wait_option,
+)
 from controlplane.cli.variables import argument, option
 
 OBJECTIVE = NameType("an objective")
@@ -52,13 +59,7 @@ def offer(  # noqa: PLR0913 - one argument an option
 @control_plane_option
 @option("--message", "-m", default="", help="What for.")
 @author_option
-@option(
-    "--wait",
-    type=click.FloatRange(1.0, 86_400.0),
-    default=180.0,
-    show_default=True,
-    help="Seconds to wait until it is the tenant's.",
-)
+@wait_option("the tenant's")
 def take(  # noqa: PLR0913 - one argument an option
     *,
     objective: str,
