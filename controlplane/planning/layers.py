@@ -101,7 +101,7 @@ def parts_in(tables: Iterable[ObjectiveTable], tenant: str, salts: frozenset[str
     for rule in _layered(tables):
         if rule.layer_salt in salts:
             found.setdefault(rule.layer_salt, set()).add(_part(rule, tenant))
-    return {salt: tuple(sorted(parts, key=_order)) for salt, parts in sorted(found.items())}
+    return _in_order(found)
 
 
 def together(parts: Iterable[Parts]) -> Parts:
@@ -110,7 +110,7 @@ def together(parts: Iterable[Parts]) -> Parts:
     for each in parts:
         for salt, own in each.items():
             found.setdefault(salt, set()).update(own)
-    return {salt: tuple(sorted(own, key=_order)) for salt, own in sorted(found.items())}
+    return _in_order(found)
 
 
 def clashes(tables: Iterable[ObjectiveTable], layers: Layers) -> Iterator[Problem]:
@@ -178,6 +178,10 @@ def _layered(tables: Iterable[ObjectiveTable]) -> Iterator[AbRule]:
 
 def _part(rule: AbRule, tenant: str) -> Part:
     return Part(tenant=tenant, test=rule.test_id, begin=rule.layer_begin, end=rule.layer_end, unit=rule.unit)
+
+
+def _in_order(found: Mapping[str, set[Part]]) -> Parts:
+    return {salt: tuple(sorted(parts, key=_order)) for salt, parts in sorted(found.items())}
 
 
 def _order(part: Part) -> tuple[int, int, str, str, str]:

@@ -210,7 +210,7 @@ class ConsumerTracker:
             refused_numbers=() if refusals or synced else known.refused_numbers,
             synced_since=now if first else known.synced_since,
             unsynced_since=(known.unsynced_since or now) if waiting_for or refusals else 0.0,
-            routes=standing.routes if known.kind == "sidecar" else known.routes,
+            routes=standing.routes,
             refused_of=standing.refused_of,
             by_tenant=standing.behind or None,
             synced_by_tenant=standing.synced,
@@ -220,7 +220,7 @@ class ConsumerTracker:
         """Return how a consumer stands with the only tenant."""
         numbers = next(iter(self._shown.routed.values()), ())
         # What it refuses, it doesn't route; that it can't listen is another matter.
-        routes = synced and all(each.of_listener for each in refusals)
+        routes = synced and known.kind == "sidecar" and all(each.of_listener for each in refusals)
         return Standing(
             routes=numbers if routes else known.routes, refused_of=known.refusal_of(refusals, numbers)
         )
@@ -240,7 +240,7 @@ class ConsumerTracker:
             owed = names_owed(stream, snapshot, waiting_for)
             behind = arrears(known, refusals, owed, self._ownership, self._shown, now)
         return Standing(
-            routes=self._shown.routes_of(known, behind) if known.kind == "sidecar" else (),
+            routes=self._shown.routes_of(known, behind) if known.kind == "sidecar" else known.routes,
             refused_of=max((each.refused_of for each in behind.values()), default=0),
             behind=behind,
             synced=synced_by_tenant(known, self._shown, behind, now),
