@@ -1,8 +1,8 @@
 """Calls to a Redis: pooled connections, a timeout on every call, errors told in the store's words.
 
-After a failover another server answers to the name. So whenever a server refuses or doesn't answer, all
-connections are given up, and those made then look the name up again. It never looks at what is kept there;
-`redis` does.
+After a failover another server answers to the name. So whenever a server refuses or doesn't answer, or a new
+connection leads to another one than those before, all connections are given up, and those made then look the
+name up again. It never looks at what is kept there; `redis` does.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,16 +64,20 @@ _CODES: tuple[tuple[type[redis.RedisError], str], ...] = (
 
 _WORD = re.compile(rf"\b({'|'.join(_REMEDIES)})\b")
 
+_RUN_ID = re.compile(r"run_id:(\w+)")
+"""Of one life of a server."""
+
 _NOT_THE_PRIMARY = frozenset({"READONLY", "LOADING", "MASTERDOWN", "UNBLOCKED"})
 """Codes of a server that did nothing of what it was asked; the one that the name leads to now may do it."""
 
 
 @dataclass(slots=True, eq=False)
 class _Pool:
-    """Connections, and how many calls use them now."""
+    """Connections, how many calls use them now, and the server that the first of them led to."""
 
-    client: Any
+    client: Any = None
     users: int = 0
+    server: str = ""
 
 
 class RedisLink:
@@ -166,8 +171,10 @@ class RedisLink:
                 self._pool = self._new_pool()
 
     def _new_pool(self) -> _Pool:
+        pool = _Pool()
         if self._sentinels is not None:
-            return _Pool(client=self._primary(self._sentinels))
+            pool.client = self._primary(self._sentinels)
+            return pool
         try:
             connections = redis.BlockingConnectionPool.from_url(
                 self._url,
@@ -177,10 +184,27 @@ class RedisLink:
                 socket_connect_timeout=self.timeout,
                 retry=Retry(NoBackoff(), 0),  # a write isn't repeated: its answer may have been lost
                 protocol=2,
+                redis_connect_func=partial(self._connected, pool),
             )
         except (TypeError, ValueError):  # their texts may quote the URL
             raise self._not_understood() from None
-        return _Pool(client=redis.Redis(connection_pool=connections))
+        pool.client = redis.Redis(connection_pool=connections)
+        return pool
+
+    def _connected(self, pool: _Pool, connection: Any) -> None:
+        """Begin a connection. If it leads elsewhere than others of its pool, the name has moved: all go.
+
+        Else what is read of a server that was the primary would be read of it for as long as nobody writes.
+        """
+        connection.on_connect()
+        with contextlib.suppress(redis.ResponseError):  # who may not ask goes by what is refused
+            connection.send_command("INFO", "server")
+            server = _RUN_ID.search(str(connection.read_response()))
+            with self._idle:
+                pool.server = pool.server or (server[1] if server else "")
+                moved = server is not None and server[1] != pool.server
+            if moved:
+                self._give_up(pool)
 
     def _primary(self, url: SentinelUrl) -> Any:
         """Return a client of the primary: for each connection the Sentinels are asked where it is."""

@@ -53,6 +53,18 @@ def test_the_first_commit_after_it_reaches_the_new_primary(pair: RedisPair, stor
     until("the old connections to be closed", lambda: pair.clients_of_demoted() == 0)
 
 
+def test_connections_from_before_are_left_although_nothing_was_refused(pair: RedisPair, store: Store) -> None:
+    pair.fail_over()
+    with ThreadPoolExecutor(1) as background:
+        wait = background.submit(wait_on, store, store.wait("", SECONDS))
+        until("it to wait", lambda: b"cmd=xread" in pair.primary.call("CLIENT", "LIST"))
+        pair.move()
+        assert store.commit(step(1)).version == 2
+        wait.result(2 * SECONDS)
+    until("the old connections to be closed", lambda: pair.clients_of_demoted() == 0)
+    assert store.head().version == 2
+
+
 def test_until_the_name_has_moved_it_is_said_that_this_is_a_replica(pair: RedisPair, store: Store) -> None:
     pair.fail_over()
     for _ in range(3):
