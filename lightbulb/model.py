@@ -30,6 +30,11 @@ MODEL_NOT_LOADED = "model-not-loaded"
 UNKNOWN_ROUTING_KEY = "unknown-routing-key"
 """From a sidecar, with NOT_FOUND."""
 
+ARM_HEADER = "x-lightbulb-arm"
+"""With an inference call: the arm of a shift that its user is in, by which sidecars count it."""
+USER_HEADER = "x-lightbulb-user"
+"""With an inference call: a hash of its user's id. The id itself is in the request alone."""
+
 EMPTY: Mapping[str, Value] = MappingProxyType({})
 NO_CELLS: Mapping[str, int] = MappingProxyType({})
 

@@ -13,6 +13,7 @@ from lightbulb.client.interceptor import (
 from lightbulb.errors import LightbulbError, NotRouted
 from lightbulb.model import ROUTING_KEY_HEADER, RequestContext
 from lightbulb.rpc.answer import Answer, ObjectiveConfig, Query
+from lightbulb.rpc.call_headers import call_headers
 from lightbulb.rpc.channels import DIRECT
 from lightbulb.rpc.enrich import enrich
 
@@ -30,6 +31,7 @@ __all__ = [
     "Query",
     "RequestContext",
     "RoutingInterceptor",
+    "call_headers",
     "enrich",
     "routed",
 ]

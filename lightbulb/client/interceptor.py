@@ -7,9 +7,10 @@
         response = stub.ModelInfer(request)
 
 For grpc.aio: `grpc.aio.insecure_channel(sidecar, interceptors=[AsyncRoutingInterceptor(client.resolve)])`.
-The interceptor resolves each call, adds the `x-routing-key` metadata, and puts the ObjectiveConfig into a
-copy of the request. Resolving is part of the call's deadline. A call without a deadline gets the one that the
-platform promises for the objective, if any. A call that can't be resolved raises a LightbulbError.
+The interceptor resolves each call, adds the `x-routing-key` metadata (beside it a hash of the user's id, and
+the arm of the shift that the user is in, if any), and puts the ObjectiveConfig into a copy of the request.
+Resolving is part of the call's deadline. A call without a deadline gets the one that the platform promises
+for the objective, if any. A call that can't be resolved raises a LightbulbError.
 
 When the host hasn't loaded the model, or the sidecar doesn't know the key, the call is resolved again and
 made once more, within its deadline. The caller gets the result of the second call.
@@ -39,8 +40,16 @@ import grpc.aio
 from lightbulb.client.retried_call import RetriedCall
 from lightbulb.client.routing import AsyncResolve, Deadline, Details, Resolve, Route, current_route, routed
 from lightbulb.errors import LightbulbError
-from lightbulb.model import MODEL_NOT_LOADED, REASON_HEADER, ROUTING_KEY_HEADER, UNKNOWN_ROUTING_KEY
+from lightbulb.model import (
+    ARM_HEADER,
+    MODEL_NOT_LOADED,
+    REASON_HEADER,
+    ROUTING_KEY_HEADER,
+    UNKNOWN_ROUTING_KEY,
+    USER_HEADER,
+)
 from lightbulb.rpc.answer import Answer
+from lightbulb.rpc.call_headers import call_headers
 from lightbulb.rpc.enrich import enrich
 
 __all__ = [
@@ -59,6 +68,9 @@ ROUTED_METHODS = frozenset((MODEL_INFER, MODEL_STREAM_INFER))
 
 RETRIES = 8
 """Threads that make second calls for `future` calls. When all are busy, others wait."""
+
+_OURS = frozenset((ARM_HEADER, USER_HEADER))
+"""Headers that a caller may not set itself. A call that has a key of its own isn't routed here at all."""
 
 _REFUSALS = {
     grpc.StatusCode.ABORTED: MODEL_NOT_LOADED,
@@ -93,7 +105,9 @@ class RoutingInterceptor(grpc.UnaryUnaryClientInterceptor, grpc.StreamStreamClie
                 route.objective, route.context, override_model=route.override_model, timeout=timeout
             )
             deadline.promise(answer)
-            return continuation(_routed(details, answer, deadline), enrich(request, answer, route.context))
+            return continuation(
+                _routed(details, answer, deadline, route), enrich(request, answer, route.context)
+            )
 
         def go_again(refused: Any) -> Any:
             if deadline.is_over():
@@ -119,7 +133,9 @@ class RoutingInterceptor(grpc.UnaryUnaryClientInterceptor, grpc.StreamStreamClie
         answer = self._resolve(
             route.objective, route.context, override_model=route.override_model, timeout=details.timeout
         )
-        return continuation(_routed(details, answer, deadline), _enriched(request_iterator, answer, route))
+        return continuation(
+            _routed(details, answer, deadline, route), _enriched(request_iterator, answer, route)
+        )
 
 
 class AsyncRoutingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
@@ -148,7 +164,7 @@ class AsyncRoutingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
                 route.objective, route.context, override_model=route.override_model, timeout=seconds
             )
             deadline.promise(answer)
-            routed_details = _routed_aio(details, answer, deadline)
+            routed_details = _routed_aio(details, answer, deadline, route)
             return await continuation(routed_details, enrich(request, answer, route.context))
 
         call = await go(self._resolve, details.timeout)
@@ -175,35 +191,37 @@ class AsyncStreamRoutingInterceptor(grpc.aio.StreamStreamClientInterceptor):
         answer = await self._resolve(
             route.objective, route.context, override_model=route.override_model, timeout=details.timeout
         )
-        routed_details = _routed_aio(details, answer, deadline)
+        routed_details = _routed_aio(details, answer, deadline, route)
         return await continuation(routed_details, _enriched_async(request_iterator, answer, route))
 
 
-def _routed(details: Any, answer: Answer, deadline: Deadline) -> Details:
-    """Return the details of a call with its routing key, and what is left of its time."""
+def _routed(details: Any, answer: Answer, deadline: Deadline, route: Route) -> Details:
+    """Return the details of a call with its headers, and what is left of its time."""
     return Details(
         method=details.method,
         timeout=deadline.left(),
-        metadata=_with_key(details.metadata, answer),
+        metadata=_with_headers(details.metadata, answer, route),
         credentials=details.credentials,
         wait_for_ready=getattr(details, "wait_for_ready", None),
         compression=getattr(details, "compression", None),
     )
 
 
-def _routed_aio(details: Any, answer: Answer, deadline: Deadline) -> grpc.aio.ClientCallDetails:
+def _routed_aio(details: Any, answer: Answer, deadline: Deadline, route: Route) -> grpc.aio.ClientCallDetails:
     """Return the same for grpc.aio."""
     return grpc.aio.ClientCallDetails(
         method=details.method,
         timeout=deadline.left(),
-        metadata=grpc.aio.Metadata(*_with_key(details.metadata, answer)),
+        metadata=grpc.aio.Metadata(*_with_headers(details.metadata, answer, route)),
         credentials=details.credentials,
         wait_for_ready=details.wait_for_ready,
     )
 
 
-def _with_key(metadata: Any, answer: Answer) -> tuple[Any, ...]:
-    return (*(metadata or ()), (ROUTING_KEY_HEADER, answer.routing_key))
+def _with_headers(metadata: Any, answer: Answer, route: Route) -> tuple[Any, ...]:
+    """Return a call's metadata with ours; two headers of one name would be joined, and match nothing."""
+    kept = (each for each in metadata or () if each[0] not in _OURS)
+    return (*kept, *call_headers(answer, route.context))
 
 
 def _enriched(requests: Iterable[Any], answer: Answer, route: Route) -> Iterator[Any]:

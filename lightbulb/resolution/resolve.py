@@ -48,12 +48,16 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Resolution:
-    """An answer. A Resolver has one object for each answer, so answers compare by identity."""
+    """An answer. A Resolver has one object for each answer, so answers compare by identity.
+
+    `arm` is the arm of an operator's shift that it belongs to; empty: none.
+    """
 
     target: ModelTarget
     reason: Reason
     source: Source
     allocations: tuple[Allocation, ...] = ()
+    arm: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ class Answer:
     """The answer to a Query. Times are in seconds; a `deadline` of 0.0 means that none is promised.
 
     If the query asked to explain, `steps` is the explanation, and `tests` has the ids of all A/B tests in the
-    objective's rules.
+    objective's rules. `arm` is the arm of an operator's shift that the user is in; empty: none.
     """
 
     routing_key: str
@@ -49,6 +49,7 @@ class Answer:
     reason: Reason
     steps: tuple[Step, ...] = ()
     tests: tuple[str, ...] = ()
+    arm: str = ""
 
 
 def make_answer(
@@ -73,4 +74,5 @@ def make_answer(
         reason=resolution.reason,
         steps=explained,
         tests=tuple(rule.test_id for rule in table.ab_rules) if explained else (),
+        arm=resolution.arm,
     )

@@ -196,6 +196,7 @@ def answer_to_proto(answer: Answer) -> pb.ResolveResponse:
         deadline=duration(answer.deadline) if answer.deadline else None,
         steps=map(_step_to_proto, answer.steps),
         tests=answer.tests,
+        arm=answer.arm,
     )
 
 
@@ -219,6 +220,7 @@ def answer_from_proto(message: pb.ResolveResponse) -> Answer:
         reason=_reason(message.reason),
         steps=tuple(map(_step_from_proto, message.steps)),
         tests=tuple(message.tests),
+        arm=message.arm,
     )
 
 

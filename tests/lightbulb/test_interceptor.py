@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from hashlib import sha256
 
 import grpc
 import grpc.aio
@@ -12,7 +13,7 @@ import pytest
 from lightbulb.client.client import BlockingLightbulbClient, LightbulbClient
 from lightbulb.client.interceptor import AsyncRoutingInterceptor, RoutingInterceptor, routed
 from lightbulb.errors import NotRouted, TimedOut, UnknownObjective
-from lightbulb.model import ROUTING_KEY_HEADER, RequestContext
+from lightbulb.model import ARM_HEADER, ROUTING_KEY_HEADER, USER_HEADER, RequestContext
 from lightbulb.oip import open_inference_pb2 as oip
 from lightbulb.oip.open_inference_pb2_grpc import (
     GRPCInferenceServiceServicer,
@@ -20,6 +21,7 @@ from lightbulb.oip.open_inference_pb2_grpc import (
     add_GRPCInferenceServiceServicer_to_server,
 )
 from lightbulb.rpc.answer import Answer
+from lightbulb.rpc.call_headers import call_headers
 from tests.lightbulb.lightbulb_server import serving
 from tests.lightbulb.tables import OBJECTIVE, TABLE
 from tests.lightbulb.test_enrich import ANSWER
@@ -97,17 +99,27 @@ def test_a_routed_call_carries_its_key_and_its_config() -> None:
     async def scenario(stub: Stub, recorder: Recorder) -> None:
         before = REQUEST.SerializeToString(deterministic=True)
         with routed(OBJECTIVE, CELL_2):
-            response = await stub.infer(metadata=(("x-mine", "kept"),))
+            response = await stub.infer(metadata=(("x-mine", "kept"), (ARM_HEADER, "9c")))
         assert (response.model_name, response.id) == ("cell-2", "42")
         ((request, metadata, _),) = recorder.calls
         assert metadata[ROUTING_KEY_HEADER] == f"{OBJECTIVE}|cell-2|1"
         assert metadata["x-mine"] == "kept"
+        assert metadata[USER_HEADER] == sha256(b"u").hexdigest()[:16]
+        assert ARM_HEADER not in metadata
         assert request.parameters["lightbulb_allocations"].string_param == "12345:2"
         assert request.parameters["limit"].int64_param == 20
         assert request.raw_input_contents == [b"data"]
         assert REQUEST.SerializeToString(deterministic=True) == before
 
     with_each_stub(scenario)
+
+
+def test_an_arm_goes_with_the_call_that_it_counts() -> None:
+    assert dict(call_headers(replace(ANSWER, arm="17c"), CELL_2)) == {
+        ROUTING_KEY_HEADER: ANSWER.routing_key,
+        USER_HEADER: sha256(b"u").hexdigest()[:16],
+        ARM_HEADER: "17c",
+    }
 
 
 def test_calls_at_the_same_time_keep_to_their_own_route() -> None:

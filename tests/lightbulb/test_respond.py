@@ -18,8 +18,8 @@ from lightbulb.model import (
     SidecarState,
 )
 from lightbulb.resolution.resolve import Allocation, Reason, Resolver
-from lightbulb.rpc.answer import Query
-from lightbulb.rpc.messages import answer_from_proto, context_from_proto, request_to_proto
+from lightbulb.rpc.answer import Query, make_answer
+from lightbulb.rpc.messages import answer_from_proto, answer_to_proto, context_from_proto, request_to_proto
 from lightbulb.rpc.status import error_to_proto
 from lightbulb.service.responder import NEIGHBOURS, Responder
 from lightbulb.tables.feed import EMPTY_TABLES, IN_STEP, Tables, Timeline
@@ -66,6 +66,14 @@ def test_an_answer_says_all_that_a_client_needs() -> None:
     assert (config.objective, config.input_type) == (OBJECTIVE, "TITLE_INPUT_TYPE")
     assert config.parameters == {"limit": 20, "boost": 0.5, "explore": True, "note": "x"}
     assert config.allocations == (Allocation(test_id="12345", cell=2),)
+
+
+def test_the_arm_of_a_shift_comes_with_the_answer() -> None:
+    resolver = Resolver(TABLE)
+    resolution = resolver.resolve(RequestContext(user_id="u"))
+    in_arm = make_answer(TABLE, replace(resolution, arm="17c"), 7)
+    assert answer_from_proto(answer_to_proto(in_arm)) == in_arm
+    assert (in_arm.arm, make_answer(TABLE, resolution, 7).arm) == ("17c", "")
 
 
 def test_attributes_reach_the_rules() -> None:
