@@ -89,7 +89,7 @@ def _cpu_of(do: Callable[[], object]) -> float:
 
 def _check(shares: TableShares, counted: Mapping[int, int], users: int) -> None:
     """Raise RuntimeError if what was counted isn't between the least and the most that the walk says."""
-    if not shares.exact or not counted.keys() <= shares.models.keys():
+    if shares.counted or not counted.keys() <= shares.models.keys():
         raise RuntimeError("the walk doesn't know all")
     for model, share in shares.models.items():
         found = counted.get(model, 0) / users

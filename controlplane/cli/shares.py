@@ -7,16 +7,26 @@ from lightbulb.v1 import control_plane_pb2 as pb
 
 def moved_users(move: pb.MovedUsers) -> str:
     """Return who gets another model: "0-34% of users move from a@1 to b@1: 34% where country 'FR'"."""
-    span = percents(move.least, move.most, exact=move.exact)
     where = f": {_percent(move.most)}% where {move.where}" if move.where else ""
-    return f"{span} of users move from {move.before} to {move.after}{where}"
+    path = f"from {move.before} to {move.after}" if move.before else "to another model"
+    span = _span(move.least, move.most, counted=move.counted)
+    return f"{span} of users move {path}{where}{_counted(move.counted)}"
 
 
-def percents(least: float, most: float, *, exact: bool) -> str:
-    """Return a range such as "0-34%", and say so if others may be beyond it."""
+def percents(least: float, most: float, *, counted: int) -> str:
+    """Return a range such as "0-34%", or between what a share lies of which so many users were counted."""
+    return f"{_span(least, most, counted=counted)}{_counted(counted)}"
+
+
+def _span(least: float, most: float, *, counted: int) -> str:
     low, high = _percent(least), _percent(most)
-    text = f"{high}%" if low == high else f"{low}-{high}%"
-    return text if exact else f"{text}, as far as was looked at,"
+    if counted:
+        return f"between {low}% and {high}%"
+    return f"{high}%" if low == high else f"{low}-{high}%"
+
+
+def _counted(users: int) -> str:
+    return f" (counted, {users:,} users)" if users else ""
 
 
 def _percent(share: float) -> str:

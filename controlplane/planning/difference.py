@@ -10,7 +10,7 @@ from controlplane.model import Buckets, Plan
 from controlplane.planning.buckets import moved, shares_of
 from controlplane.planning.shares import walk
 from controlplane.planning.shares.never import MAX_LOOKS
-from controlplane.planning.shares.report import Move, Moves, moves_between
+from controlplane.planning.shares.report import Moves, Share, moves_between
 from lightbulb.model import (
     AbRule,
     All,
@@ -35,7 +35,9 @@ from lightbulb.resolution.why_not import MAX_VALUES, users_text
 class MovedUsers:
     """Users who get another model, in percent: the least and the most over all classes of contexts.
 
-    `where` says for which contexts it is the most; empty: for all. Without `exact` only some were looked at.
+    `where` says for which contexts it is the most; empty: for all. Without `exact` so many users were
+    `counted`, of an even mix of the classes, and the share of all of it lies between the two. If none of them
+    moves, `before` and `after` are empty.
     """
 
     before: str
@@ -44,6 +46,7 @@ class MovedUsers:
     most: float
     where: str
     exact: bool
+    counted: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,17 +87,25 @@ def _with_moved_users(
             continue
         moves = moves_between(before, after, min(looks, walk.MAX_LOOKS))
         looks = max(0, looks - moves.looks)
-        yield replace(each, moves=tuple(_moved_users(move, moves) for move in moves.moves))
+        yield replace(each, moves=tuple(_moves_of(moves)))
 
 
-def _moved_users(move: Move, moves: Moves) -> MovedUsers:
+def _moves_of(moves: Moves) -> Iterator[MovedUsers]:
+    for move in moves.moves:
+        yield _moved_users(target_text(move.before), target_text(move.after), move.share, moves)
+    if moves.counted and not moves.moves:
+        yield _moved_users("", "", moves.together, moves)
+
+
+def _moved_users(before: str, after: str, share: Share, moves: Moves) -> MovedUsers:
     return MovedUsers(
-        before=target_text(move.before),
-        after=target_text(move.after),
-        least=float(move.share.least * 100),
-        most=float(move.share.most * 100),
-        where=moves.space.words(move.share.where),
-        exact=moves.exact,
+        before=before,
+        after=after,
+        least=float(share.least * 100),
+        most=float(share.most * 100),
+        where=moves.space.words(share.where),
+        exact=not moves.counted,
+        counted=moves.counted,
     )
 
 

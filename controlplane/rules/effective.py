@@ -14,7 +14,7 @@ from lightbulb.model import ObjectiveTable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelShare:
-    """The least and the most percent of users that get a model, by its index in the table."""
+    """The least and the most percent of users that get a model, by its index in the table; see `Share`."""
 
     model: int
     least: float
@@ -23,13 +23,13 @@ class ModelShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EffectiveShares:
-    """The share of each model, the largest first. Without `exact` not all regions were looked at.
+    """The share of each model, the largest first: exact, or else of so many users who were `counted`.
 
     `looks` is what it took, of the `allowed` ones.
     """
 
     models: tuple[ModelShare, ...]
-    exact: bool
+    counted: int
     looks: int
     allowed: int
 
@@ -51,7 +51,7 @@ def effective_shares(
 def _of_table(table: ObjectiveTable, digest: str, allowed: int, memory: Memory) -> EffectiveShares:
     name = name_of("shares", digest)
     known = memory.recall(EffectiveShares, name)
-    if known is not None and (known.allowed == allowed or (known.exact and known.looks <= allowed)):
+    if known is not None and (known.allowed == allowed or (not known.counted and known.looks <= allowed)):
         return known
     found = _effective(shares_of(table, allowed), allowed)
     memory.remember(name, found)
@@ -65,7 +65,7 @@ def _effective(shares: TableShares, allowed: int) -> EffectiveShares:
             ModelShare(model=model, least=float(share.least * 100), most=float(share.most * 100))
             for model, share in ordered
         ),
-        exact=shares.exact,
+        counted=shares.counted,
         looks=shares.looks,
         allowed=allowed,
     )

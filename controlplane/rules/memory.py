@@ -28,6 +28,21 @@ MAX_BYTES = 16 * 1024 * 1024
 
 _TITLE = "lightbulb memory 1"
 _ENGINES = ("_quickjs", "tree_sitter", "tree_sitter_javascript")
+CODE = tuple(
+    Path(__file__).parents[2] / folder
+    for folder in (
+        "controlplane",
+        "controlplane/rules",
+        "controlplane/planning",
+        "controlplane/planning/shares",
+        "lightbulb",
+        "lightbulb/resolution",
+        "lightbulb/rpc",
+        "lightbulb/v1",
+    )
+)
+"""Folders of the code that what is remembered follows from."""
+
 _DIGEST = 64
 """Characters of a hash."""
 
@@ -121,9 +136,7 @@ def name_of(*parts: str | bytes) -> str:
 def program() -> str:
     """Return a hash of the code that compiles, and of what it stands on."""
     digest = hashlib.sha256(f"{sys.version} {yaml.__version__} {list(map(_build, _ENGINES))}".encode())
-    here, lightbulb = Path(__file__).parent, Path(__file__).parents[2] / "lightbulb"
-    own = (here, here.parent, here.parent / "planning", lightbulb)
-    for folder in (*own, lightbulb / "resolution", lightbulb / "rpc"):
+    for folder in CODE:
         for path in sorted(each for each in folder.iterdir() if each.suffix in {".py", ".js"}):
             digest.update(f"{path.name}\n".encode())
             digest.update(path.read_bytes())

@@ -523,20 +523,22 @@ class DiffRequest(_message.Message):
     def __init__(self, to: _Optional[int] = ..., **kwargs) -> None: ...
 
 class MovedUsers(_message.Message):
-    __slots__ = ("before", "after", "least", "most", "where", "exact")
+    __slots__ = ("before", "after", "least", "most", "where", "exact", "counted")
     BEFORE_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
     LEAST_FIELD_NUMBER: _ClassVar[int]
     MOST_FIELD_NUMBER: _ClassVar[int]
     WHERE_FIELD_NUMBER: _ClassVar[int]
     EXACT_FIELD_NUMBER: _ClassVar[int]
+    COUNTED_FIELD_NUMBER: _ClassVar[int]
     before: str
     after: str
     least: float
     most: float
     where: str
     exact: bool
-    def __init__(self, before: _Optional[str] = ..., after: _Optional[str] = ..., least: _Optional[float] = ..., most: _Optional[float] = ..., where: _Optional[str] = ..., exact: _Optional[bool] = ...) -> None: ...
+    counted: int
+    def __init__(self, before: _Optional[str] = ..., after: _Optional[str] = ..., least: _Optional[float] = ..., most: _Optional[float] = ..., where: _Optional[str] = ..., exact: _Optional[bool] = ..., counted: _Optional[int] = ...) -> None: ...
 
 class Difference(_message.Message):
     __slots__ = ("kind", "name", "added", "removed", "moves")

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from controlplane.model import Plan, RoutingRule, ShardAssignment
-from controlplane.planning.difference import Difference, differences
+from controlplane.planning.difference import Difference, MovedUsers, differences
 from lightbulb.model import (
+    All,
     AmongUsers,
     AnyOf,
     Cell,
@@ -200,3 +201,34 @@ def test_a_shift_below_a_test_of_everybody_moves_nobody() -> None:
     (found,) = differences(one, other)
     assert found.removed
     assert found.moves == ()
+
+
+def test_who_moves_is_counted_where_there_are_too_many_classes() -> None:
+    """So many users of both tables; what moves too seldom to be seen is told as that, never as nobody."""
+    conditions = [
+        AnyOf(
+            tuple(
+                Comparison(attribute=f"a{n * k % 23}", operator=Operator.GE, values=(n,)) for k in (1, 2, 3)
+            )
+        )
+        for n in range(1, 23)
+    ]
+    rules = tuple(
+        ContextRule(source=source("r"), when=All((when, conditions[n - 1])), model=n % 2)
+        for n, when in enumerate(conditions)
+    )
+    table = replace(TABLE, ab_rules=(), context_rules=rules, shifts=())
+    seldom = All(tuple(Comparison(attribute=f"b{n}", operator=Operator.IN, values=("x",)) for n in range(20)))
+    added = (ContextRule(source=source("r"), when=seldom, model=2), *rules)
+
+    def moves(other: ObjectiveTable) -> tuple[MovedUsers, ...]:
+        (found,) = differences(replace(WHOLE, tables=(table,)), replace(WHOLE, tables=(other,)))
+        return found.moves
+
+    (move,) = moves(replace(table, context_rules=(replace(rules[0], model=1), *rules[1:])))
+    assert (move.before, move.after, move.where, move.exact) == ("default@1", CELL_2, "", False)
+    assert move.counted == 81_227
+    assert 0 < move.least < move.most < move.least + 1
+    (unseen,) = moves(replace(table, context_rules=added))
+    assert (unseen.before, unseen.after, unseen.least, unseen.exact) == ("", "", 0, False)
+    assert 0 < unseen.most < 0.01

@@ -11,11 +11,18 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from controlplane.planning.shares.boxes import Space
+from controlplane.planning.shares.buckets import everybody
+from controlplane.planning.shares.interval import CONFIDENCE, interval
 from controlplane.planning.shares.never import MAX_LOOKS, never_of
 from controlplane.planning.shares.report import Share, TableShares, moves_between, shares_of
+from controlplane.planning.shares.sample import FEWEST_USERS
+from controlplane.planning.shares.steps import salts_of, steps_of
+from controlplane.planning.shares.walk import Walk
 from lightbulb.model import (
     BASIS_POINTS,
     FIXED_ATTRIBUTES,
@@ -168,7 +175,7 @@ def by_name(shares: TableShares) -> Mapping[object, Share]:
 def test_shares_are_those_of_all_ranges_of_buckets_and_all_classes(table: ObjectiveTable) -> None:
     found = [brute_shares.shares(table, each, named(table)) for each in classes(table)]
     shares = shares_of(table)
-    assert shares.exact
+    assert shares.counted == 0
     assert told(by_name(shares)) == extremes([outcomes for outcomes, _ in found])
     assert told(shares.models) == extremes([models for _, models in found])
 
@@ -182,7 +189,7 @@ def test_moves_are_those_of_all_ranges_and_classes(
         other = replace(one, shifts=other.shifts, default_model=other.default_model)
     found = [brute_shares.moves(one, other, each, named(one, other)) for each in classes(one, other)]
     moves = moves_between(one, other)
-    assert moves.exact
+    assert moves.counted == 0
     expected = extremes(
         [{(MODELS[a].name, MODELS[b].name): share for (a, b), share in each.items()} for each in found]
     )
@@ -206,7 +213,7 @@ def test_whoever_is_decided_on_was_said_to_be_possible(table: ObjectiveTable, as
         if (outcome.reason, outcome.source, outcome.cell) == (answer.reason, answer.source, cell)
         and table.models[outcome.model] == answer.target
     ]
-    assert not shares.exact or max(most) > 0
+    assert max(most) > 0
 
 
 def only_for(table: ObjectiveTable, asked: RequestContext) -> ObjectiveTable:
@@ -245,7 +252,79 @@ def test_counting_users_confirms_it(table: ObjectiveTable, asked: RequestContext
         assert abs(counted[name] / users - expected) <= 5.5 * math.sqrt(expected * (1 - expected) / users)
 
 
-def test_too_many_regions_are_looked_at_in_part_and_that_is_said() -> None:
+def mean_share(table: ObjectiveTable) -> Mapping[int, Fraction]:
+    """Return the share of each model, exactly, of users who have each class equally often."""
+    space = Space([table])
+    steps = steps_of(table, space)
+    walk = Walk(space, steps)
+    whole = everybody(len(salts_of(steps))).size
+    found: Counter[int] = Counter()
+    for region in walk.regions(steps, space.everyone, walk.start):
+        sides = zip(region.box, space.everyone, strict=True)
+        part = math.prod((Fraction(bits.bit_count(), every.bit_count()) for bits, every in sides), start=1)
+        for each in region.decided:
+            found[each.outcome.model] += part * Fraction(each.buckets.size, whole)
+    return found
+
+
+def test_the_exact_share_is_in_the_interval_as_often_as_promised() -> None:
+    """Of tables whose walk is cut short, so that users are counted; the tables are the same each time."""
+    inside = []
+
+    @seed(1)
+    @settings(max_examples=120, deadline=None, database=None, phases=[Phase.generate])
+    @given(tables())
+    def count(table: ObjectiveTable) -> None:
+        counted = shares_of(table, looks=0)
+        assert counted.counted == FEWEST_USERS
+        exact = mean_share(table)
+        assert exact.keys() <= counted.models.keys()
+        for model, share in counted.models.items():
+            if 0 < exact.get(model, 0) < 1:
+                inside.append(share.least <= exact[model] <= share.most)
+            else:
+                assert exact.get(model, 0) in {share.least, share.most}
+
+    count()
+    assert len(inside) > 150
+    outside, promised = inside.count(False), (1 - CONFIDENCE) * len(inside)
+    assert outside <= promised + 3 * math.sqrt(promised)  # an interval of 97% would have far more
+
+
+@given(tables(), tables())
+@settings(max_examples=20, deadline=None)
+def test_who_moves_is_counted_where_there_are_too_many_regions(
+    one: ObjectiveTable, other: ObjectiveTable
+) -> None:
+    exact, counted = moves_between(one, other), moves_between(one, other, looks=0)
+    assert (exact.counted, counted.counted) == (0, FEWEST_USERS)
+    seen = {(move.before.name, move.after.name) for move in counted.moves}
+    assert seen <= {(move.before.name, move.after.name) for move in exact.moves}
+    assert counted.together.least <= exact.together.most
+    assert exact.together.least <= counted.together.most
+    assert moves_between(one, one, looks=0).moves == ()
+
+
+@pytest.mark.parametrize("users", [1, 7, 40])
+def test_an_interval_has_the_share_as_often_as_promised(users: int) -> None:
+    """Whatever the share is: the likelihood of all counts whose interval it is in."""
+    intervals = [interval(hits, users) for hits in range(users + 1)]
+    for share in (each / 100 for each in range(101)):
+        likely = math.fsum(
+            math.comb(users, hits) * share**hits * (1 - share) ** (users - hits)
+            for hits, (least, most) in enumerate(intervals)
+            if least <= share <= most
+        )
+        assert likely >= CONFIDENCE - 1e-12
+
+
+def test_the_interval_of_many_users_is_narrow() -> None:
+    least, most = interval(12_700, 100_000)
+    assert (round(least, 4), round(most, 4)) == (0.1243, 0.1297)
+    assert interval(0, 100_000) == (0, pytest.approx(0.000053, abs=1e-6))
+
+
+def test_too_many_regions_are_counted_and_the_same_users_each_time() -> None:
     rules = tuple(
         ContextRule(
             source=source(f"rule{n}"),
@@ -257,11 +336,21 @@ def test_too_many_regions_are_looked_at_in_part_and_that_is_said() -> None:
     table = replace(TABLE, context_rules=rules)
     part = shares_of(table, looks=300)
     whole = shares_of(table)
-    assert (part.exact, whole.exact) == (False, True)
+    assert (part.counted, whole.counted) == (1_704, 0)
     assert by_name(part) == by_name(shares_of(table, looks=300))
-    for key, share in by_name(part).items():
-        every = by_name(whole)[key]
-        assert every.least <= share.least <= share.most <= every.most
+    assert part.models.keys() == whole.models.keys()
+    changed = shares_of(replace(table, default_model=1), looks=300)
+    assert by_name(part) != by_name(changed)  # others, for another content
+
+
+def test_nothing_is_said_to_be_for_nobody_where_users_are_counted() -> None:
+    """Though it is so rare that none of them meets it."""
+    rare = All(tuple(compared(f"a{n}", Operator.IN, "x") for n in range(12)))
+    table = replace(
+        TABLE, ab_rules=(), context_rules=(ContextRule(source=source("r"), when=rare, model=1),), shifts=()
+    )
+    assert shares_of(table, looks=0).models[1].least == 0
+    assert never_of(table, 0) == ((), None)
 
 
 def test_a_cell_of_several_ranges_is_one_outcome() -> None:

@@ -1,6 +1,8 @@
 """A workspace that is compiled with a memory of earlier ones comes to what it comes to from scratch."""
 
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass
 from enum import Enum
@@ -34,7 +36,8 @@ from lightbulb.resolution.codec import table_to_bytes
 from lightbulb.v1 import store_pb2 as pb
 from tests.rules.workspaces import rule
 
-RULES = Path(__file__).parents[2] / "rules"
+ROOT = Path(__file__).resolve().parents[2]
+RULES = ROOT / "rules"
 
 TEXTS = {
     "objectives.yaml": (
@@ -479,3 +482,13 @@ def test_only_values_of_ours_are_remembered(value: object) -> None:
 def test_json_that_stands_for_no_value_of_ours_is_refused(text: str) -> None:
     with pytest.raises(NotOurs):
         from_json(text)
+
+
+def test_what_is_remembered_is_of_this_code_all_of_it() -> None:
+    code = "import controlplane.rules.effective, controlplane.rules.compile, controlplane.planning.plan, sys"
+    asked = f"{code}; print(*(getattr(each, '__file__', None) for each in sys.modules.values()), sep='\\n')"
+    files = map(Path, subprocess.check_output([sys.executable, "-c", asked], text=True).splitlines())
+    ours = {
+        each.parent for each in files if {"controlplane", "lightbulb"} & set(each.parts[len(ROOT.parts) :])
+    }
+    assert ours == set(memory.CODE)

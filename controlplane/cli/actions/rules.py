@@ -31,6 +31,11 @@ from lightbulb.model import ObjectiveTable, model_id
 MIN_WIDTH = 140
 """A narrower terminal wraps the table's lines; better than cutting names short."""
 
+COUNTED = (
+    "counted: there are too many classes of contexts; the share of users who have each class of each "
+    "attribute equally often is between the two, with 99%"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Checked:
@@ -118,7 +123,8 @@ def _document(table: ObjectiveTable, shares: EffectiveShares) -> Mapping[str, An
                 "model": target_text(table.models[share.model]),
                 "least": share.least,
                 "most": share.most,
-                "exact": shares.exact,
+                "exact": not shares.counted,
+                "counted": shares.counted,
             }
             for share in shares.models
         ],
@@ -131,6 +137,8 @@ def _print_summary(checked: _Checked) -> None:
     print_columns(console, header, [_summary(table) for table, _ in checked.tables])
     users = [line for each in checked.tables for line in _users(*each)]
     print_columns(console, ("objective", "users", "get"), users)
+    if any(shares.counted for _, shares in checked.tables):
+        console.print(COUNTED, highlight=False)
     count = len(checked.tables)
     found = counted(checked.warnings) or "no problems"
     console.print(f"[green]ok[/]: {count} objective{'' if count == 1 else 's'}, {found}")
@@ -152,7 +160,7 @@ def _say_unchecked(checked: _Checked) -> None:
 def _users(table: ObjectiveTable, shares: EffectiveShares) -> Iterator[tuple[str, ...]]:
     """Yield which share of an objective's users gets each model."""
     for share in shares.models:
-        told = percents(share.least, share.most, exact=shares.exact)
+        told = percents(share.least, share.most, counted=shares.counted)
         yield table.objective, told, target_text(table.models[share.model])
 
 

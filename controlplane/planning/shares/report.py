@@ -1,9 +1,12 @@
-"""What a walk comes to: the range of each share over all regions, and who moves between two tables. Pure."""
+"""The range of each share over all regions, and who moves between two tables. Pure.
+
+Where there are too many regions users are counted, and a range is the interval in which their share of all
+lies.
+"""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import takewhile
@@ -11,19 +14,21 @@ from typing import Generic, TypeVar
 
 from controlplane.planning.shares.boxes import Box, Space
 from controlplane.planning.shares.buckets import everybody
+from controlplane.planning.shares.interval import interval
+from controlplane.planning.shares.sample import Sample
 from controlplane.planning.shares.steps import Outcome, Step, salts_of, steps_of
 from controlplane.planning.shares.walk import MAX_LOOKS, Piece, Region, TooManyRegions, Walk
 from lightbulb.model import ModelTarget, ObjectiveTable
 
 K = TypeVar("K", bound=Hashable)
 
-SAMPLE = 300
-"""Regions that are looked at where there are too many; each of them exactly."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """The least and the most of a region's users, of all regions; `where` is one with the most."""
+    """The least and the most of a region's users, of all regions; `where` is one with the most.
+
+    Of users who were counted, between what their share of an even mix of users lies.
+    """
 
     least: Fraction
     most: Fraction
@@ -32,11 +37,11 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableShares:
-    """The shares of one table. Without `exact` not all regions were looked at: others may differ."""
+    """The shares of one table. They are exact, or else so many users were `counted`."""
 
     outcomes: Mapping[Outcome, Share]
     models: Mapping[int, Share]
-    exact: bool
+    counted: int
     looks: int
     space: Space
 
@@ -52,51 +57,96 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moves:
-    """Each move, the largest first, and the share of all of them together; `exact` as with one table."""
+    """Each move, the largest first, and the share of all of them together; `counted` as with one table."""
 
     moves: tuple[Move, ...]
     together: Share
-    exact: bool
+    counted: int
     looks: int
     space: Space
 
 
 NOBODY = Share(least=Fraction(0), most=Fraction(0))
 
-Regions = Callable[[Walk, Box], Iterator[Region]]
-"""Yields the regions of a box."""
-
 
 def shares_of(table: ObjectiveTable, looks: int = MAX_LOOKS) -> TableShares:
     """Return the share of each outcome and each model of a table."""
     space = Space([table])
     steps = steps_of(table, space)
-    found, exact, spent = _walked(space, steps, looks, lambda walk, box: walk.regions(steps, box, walk.start))
+    walk = Walk(space, steps, looks)
     by_outcome, by_model = _Ranges[Outcome](), _Ranges[int]()
-    for region in found:
-        by_outcome.add(region, [(each.outcome, each.buckets.size) for each in region.decided])
-        by_model.add(region, [(each.outcome.model, each.buckets.size) for each in region.decided])
+    try:
+        for region in walk.regions(steps, space.everyone, walk.start):
+            by_outcome.add(region, [(each.outcome, each.buckets.size) for each in region.decided])
+            by_model.add(region, [(each.outcome.model, each.buckets.size) for each in region.decided])
+    except TooManyRegions:
+        return _counted_shares(space, steps, looks, walk)
     whole = everybody(len(salts_of(steps))).size
     outcomes = by_outcome.shares(whole)
     every = {outcome: outcomes.get(outcome, NOBODY) for step in steps for _, outcome in step.ranges}
-    return TableShares(outcomes=every, models=by_model.shares(whole), exact=exact, looks=spent, space=space)
+    return TableShares(
+        outcomes=every, models=by_model.shares(whole), counted=0, looks=looks - walk.looks, space=space
+    )
+
+
+def _counted_shares(space: Space, steps: Sequence[Step], looks: int, walk: Walk) -> TableShares:
+    sample = Sample(space, steps, looks)
+    decided = sample.decided(steps)
+    models = {outcome.model: 0 for outcome in decided if outcome.weight}
+    for outcome, users in decided.items():
+        if outcome.weight:
+            models[outcome.model] |= users
+    return TableShares(
+        outcomes={outcome: _counted(users, sample) for outcome, users in decided.items()},
+        models={model: _counted(users, sample) for model, users in models.items()},
+        counted=sample.users,
+        looks=looks - walk.looks,
+        space=space,
+    )
+
+
+def _counted(users: int, sample: Sample) -> Share:
+    least, most = interval(users.bit_count(), sample.users)
+    return Share(least=Fraction(least), most=Fraction(most), where=sample.space.everyone)
 
 
 def moves_between(one: ObjectiveTable, other: ObjectiveTable, looks: int = MAX_LOOKS) -> Moves:
     """Return who gets another model from `other` than from `one`."""
     space = Space([one, other])
     before, after = steps_of(one, space), steps_of(other, space)
+    walk = Walk(space, (*before, *after), looks)
     same = _common(_meanings(before, one), _meanings(after, other))
+    counted = 0
+    try:
+        whole = everybody(len(salts_of((*before, *after)))).size
+        found, every = _exact_moves(_both(walk, before, after, same), whole, one, other)
+    except TooManyRegions:
+        sample = Sample(space, (*before, *after), looks)
+        counted = sample.users
+        found, every = _counted_moves(sample, (one, before), (other, after))
+    largest = sorted(found.items(), key=lambda item: (-item[1].most, item[0]))
+    return Moves(
+        moves=tuple(Move(one.models[a], other.models[b], share) for (a, b), share in largest),
+        together=every,
+        counted=counted,
+        looks=looks - walk.looks,
+        space=space,
+    )
 
-    def both(walk: Walk, box: Box) -> Iterator[Region]:
-        # Whoever is decided on by the steps that both begin with isn't moved.
-        for region in walk.regions(before, box, walk.start, forget=same):
-            pieces = [Piece(each.buckets, each.outcome) for each in region.decided]
-            yield from walk.regions(after[same:], region.box, pieces)
 
-    found, exact, spent = _walked(space, (*before, *after), looks, both)
+def _both(walk: Walk, before: Sequence[Step], after: Sequence[Step], same: int) -> Iterator[Region]:
+    """Yield the regions of two tables, without whom the `same` steps that both begin with decide on."""
+    for region in walk.regions(before, walk.space.everyone, walk.start, forget=same):
+        pieces = [Piece(each.buckets, each.outcome) for each in region.decided]
+        yield from walk.regions(after[same:], region.box, pieces)
+
+
+def _exact_moves(
+    regions: Iterable[Region], whole: int, one: ObjectiveTable, other: ObjectiveTable
+) -> _FoundMoves:
+    """Return each move, and all together, of so many users in a region."""
     moves, together = _Ranges[tuple[int, int]](), _Ranges[None]()
-    for region in found:
+    for region in regions:
         moved = [
             ((each.before.model, each.outcome.model), each.buckets.size)
             for each in region.decided
@@ -104,15 +154,31 @@ def moves_between(one: ObjectiveTable, other: ObjectiveTable, looks: int = MAX_L
         ]
         moves.add(region, moved)
         together.add(region, [(None, size) for _, size in moved])
-    whole = everybody(len(salts_of((*before, *after)))).size
-    largest = sorted(moves.shares(whole).items(), key=lambda item: (-item[1].most, item[0]))
-    return Moves(
-        moves=tuple(Move(one.models[a], other.models[b], share) for (a, b), share in largest),
-        together=together.shares(whole).get(None, NOBODY),
-        exact=exact,
-        looks=spent,
-        space=space,
-    )
+    return moves.shares(whole), together.shares(whole).get(None, NOBODY)
+
+
+_Decider = tuple[ObjectiveTable, Sequence[Step]]
+_FoundMoves = tuple[Mapping[tuple[int, int], Share], Share]
+
+
+def _counted_moves(sample: Sample, one: _Decider, other: _Decider) -> _FoundMoves:
+    """Return each move of which a user was seen, and all together."""
+    (before, first), (after, second) = one, other
+    left, right = _by_model(sample.decided(first)), _by_model(sample.decided(second))
+    found: dict[tuple[int, int], int] = {}
+    for a, here in left.items():
+        for b, there in right.items():
+            if here & there and before.models[a] != after.models[b]:
+                found[a, b] = here & there
+    together = sum(found.values())  # nobody moves twice
+    return {key: _counted(users, sample) for key, users in found.items()}, _counted(together, sample)
+
+
+def _by_model(decided: Mapping[Outcome, int]) -> Mapping[int, int]:
+    found: dict[int, int] = {}
+    for outcome, users in decided.items():
+        found[outcome.model] = found.get(outcome.model, 0) | users
+    return found
 
 
 def _meanings(steps: Sequence[Step], table: ObjectiveTable) -> list[tuple[object, ...]]:
@@ -129,24 +195,6 @@ def _meanings(steps: Sequence[Step], table: ObjectiveTable) -> list[tuple[object
 def _common(one: Sequence[object], other: Sequence[object]) -> int:
     pairs = zip(one, other, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-def _walked(
-    space: Space, steps: Sequence[Step], looks: int, regions: Regions
-) -> tuple[list[Region], bool, int]:
-    """Return all regions, and True; if there are too many some, which are always the same, and False.
-
-    And how much was looked at.
-    """
-    walk = Walk(space, steps, looks)
-    try:
-        return list(regions(walk, space.everyone)), True, looks - walk.looks
-    except TooManyRegions:
-        dice, found = random.Random(0), list[Region]()
-        for _ in range(SAMPLE if looks else 1):
-            box = tuple(1 << dice.randrange(bits.bit_length()) for bits in space.everyone)
-            found += regions(Walk(space, steps), box)
-        return found, False, looks
 
 
 class _Ranges(Generic[K]):
