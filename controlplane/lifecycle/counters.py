@@ -15,7 +15,7 @@ from controlplane.lifecycle.figures import NO_FIGURES, Arms, Counts
 
 N = TypeVar("N", int, float)
 
-MAX_MARKS = 256
+MAX_SENDERS = 64
 """Senders that a ledger remembers."""
 
 
@@ -68,7 +68,7 @@ class Ledger:
             before = known.pop(each.sender, None)
             known[each.sender], rise = _step(before, each, forgotten=forgotten)
             brought += rise
-            if len(known) > MAX_MARKS:
+            if len(known) > MAX_SENDERS:
                 del known[next(iter(known))]
                 forgotten = True
         return Ledger(sums=tuple(known.values()), forgotten=forgotten), brought

@@ -98,7 +98,7 @@ class Guard:
 
     def __str__(self) -> str:
         if self.margin is not None:
-            return f"{self.name}:{self.margin:g}x"
+            return f"{self.name}:{_plain(Decimal(repr(self.margin)))}x"
         if self.kind is Kind.SLOW:
             return f"{self.name}:{duration(self.asked or self.threshold)}"
         bound = Decimal(repr(self.bound or 0.0))
