@@ -7,14 +7,17 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from bench import machine, plot, show
+from bench import guards_table, machine, plot, show
 from bench.contest import Setting
 from bench.result import Report, Results
 from bench.suite import BENCHMARKS
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+GUARDS = "guards.md"
+"""The document beside it that has the figures of guards: whoever uses them wants to see those."""
 PLOTS = "img"
 """Where the document has its plots."""
 
@@ -67,7 +70,14 @@ def write(results: Results, folder: Path) -> None:
 
 
 def write_document(results: Results, folder: Path, document: Path = DOCUMENT) -> None:
-    """Put the figures, and the plots in `folder`, into the document."""
+    """Put the figures, and the plots in `folder`, into the document; those of guards into their own."""
+    guards = [report for report in results.reports if report.name == "guards"]
+    for report in guards:
+        own = document.with_name(GUARDS)
+        own.write_text(show.quote(own.read_text(), guards_table.markdown(report)))
+    results = replace(results, reports=tuple(each for each in results.reports if each not in guards))
+    if not results.reports:
+        return
     document.write_text(show.quote(document.read_text(), show.markdown(results, PLOTS)))
     pictures = document.parent / PLOTS
     pictures.mkdir(exist_ok=True)

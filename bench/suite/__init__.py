@@ -13,6 +13,7 @@ from bench.suite import (
     compile_and_plan,
     crowd,
     envoy_lookup,
+    guards,
     incremental,
     lightbulb_unary,
     publish_to_active,
@@ -52,5 +53,6 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         tenants,
         crowd,
         tenants_apart,
+        guards,
     )
 }

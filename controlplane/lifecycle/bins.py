@@ -43,10 +43,13 @@ class Latencies:
 
     @classmethod
     def of(cls, bins: Iterable[tuple[float, int]]) -> Latencies:
-        """Return durations by lower edge, in any order; equal edges add up."""
+        """Return durations by lower edge, in any order; equal edges add up.
+
+        Envoy tells some edges as a hair less than they are: 459999.99999999994 for 460000.
+        """
         counted: Counter[int] = Counter()
         for edge, count in bins:
-            counted[edge_at_most(edge)] += count
+            counted[edge_at_most(round(edge))] += count
         return cls(tuple(sorted((edge, count) for edge, count in counted.items() if count > 0)))
 
     @property

@@ -38,32 +38,37 @@ CATASTROPHE_CONTROL = 0.1
 CATASTROPHE_CONTROL_REQUESTS = 10
 
 _STAKES = tuple(odds - 1.0 for odds in ODDS)
-_BEGIN = (math.log(KEPT), *(math.log((1.0 - KEPT) / len(ODDS)) for _ in ODDS))
+_BEGIN = (KEPT, *((1.0 - KEPT) / len(ODDS) for _ in ODDS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wealth:
+    """What a wealth of 1 has become.
+
+    `log_evidence`: the natural logarithm of it, which is e; `log_peak`: of the most that it has been.
+    `parts` of it: what is kept, then what is on each bet. `intervals`: those that something was bet in.
+    """
+
+    log_evidence: float = 0.0
+    log_peak: float = 0.0
+    parts: tuple[float, ...] = _BEGIN
+    intervals: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bets:
     """What one guard has come to.
 
-    `log_wealth`: of what is kept, then of each bet. `log_peak`: of the most that e has been: a breach stays
-    one. `intervals` are those in which something was bet on. `pair`: all that was counted since the shift
-    began; `sample`: the candidate's since its step. `learning`: the control's latencies, until they suffice
-    to fix `threshold`. `catastrophe`: the interval that was one.
+    `pair`: all that was counted since the shift began; `sample`: the candidate's since its step. `learning`:
+    the control's latencies, until they suffice to fix `threshold`. `catastrophe`: the interval that was one.
     """
 
-    log_wealth: tuple[float, ...] = _BEGIN
-    log_peak: float = 0.0
-    intervals: int = 0
+    wealth: Wealth = field(default=Wealth())
     pair: Pair = field(default=Pair())
     sample: int = 0
     learning: Latencies = field(default=Latencies())
     threshold: int = 0
     catastrophe: Pair | None = None
-
-    @property
-    def log_evidence(self) -> float:
-        """The natural logarithm of e."""
-        return _log_sum(self.log_wealth)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +103,8 @@ def observe(guards: Guards, evidence: Evidence, interval: Interval, *, step: int
     if step != evidence.step:
         bets = tuple(replace(each, sample=0) for each in bets)
     blind = is_blind(interval.reporting, interval.live)
-    return replace(
-        evidence,
+    return Evidence(
+        shift=evidence.shift,
         step=step,
         bets=tuple(_after(guard, each, interval.arms) for guard, each in zip(guards.each, bets, strict=True)),
         blind=evidence.blind + 1 if blind else 0,
@@ -125,11 +130,16 @@ def _after(guard: Guard, bets: Bets, arms: Arms) -> Bets:
         candidate=_tally(guard, bets.threshold, arms.candidate),
         control=_tally(guard, bets.threshold, arms.control),
     )
-    bets = replace(bets, pair=bets.pair + pair, sample=bets.sample + pair.candidate.total)
-    if _is_catastrophe(guard, pair):
-        bets = replace(bets, catastrophe=pair)
-    moves = _moves(guard, pair)
-    return bets if moves is None else _bet(bets, moves)
+    if not (pair.candidate.total or pair.control.total):
+        return bets
+    factors = _factors(guard, pair)
+    return Bets(
+        wealth=bets.wealth if factors is None else _settle(bets.wealth, factors),
+        pair=bets.pair + pair,
+        sample=bets.sample + pair.candidate.total,
+        threshold=bets.threshold,
+        catastrophe=pair if _is_catastrophe(guard, pair) else bets.catastrophe,
+    )
 
 
 def _learn(guard: Guard, bets: Bets, control: Latencies) -> Bets:
@@ -163,23 +173,27 @@ def _is_catastrophe(guard: Guard, pair: Pair) -> bool:
     return control.share < CATASTROPHE_CONTROL
 
 
-def _moves(guard: Guard, pair: Pair) -> tuple[float, ...] | None:
-    """Return by how much the interval moves the logarithm of each bet's wealth; None: nothing to bet on."""
+Factors = tuple[float, ...]
+"""What an interval makes of a wealth of 1 on each bet."""
+
+
+def _factors(guard: Guard, pair: Pair) -> Factors | None:
+    """Return what the interval makes of each bet; None: there was nothing to bet on."""
     if guard.kind is Kind.SLOW and guard.relative:
-        return _both(_against_bound(guard, pair), _against_control(1.0, pair))
+        return _either(_against_bound(guard, pair), _against_control(1.0, pair))
     if guard.margin is not None:
         return _against_control(guard.margin, pair)
     return _against_bound(guard, pair)
 
 
-def _against_bound(guard: Guard, pair: Pair) -> tuple[float, ...] | None:
+def _against_bound(guard: Guard, pair: Pair) -> Factors | None:
     """Bet on the candidate's bad share, which should be `bound` at most."""
     if not pair.candidate.total or guard.bound is None:
         return None
-    return _log_factors(pair.candidate.share, guard.bound, max(1.0, SMALL / guard.bound))
+    return _paid(pair.candidate.share, guard.bound, max(1.0, SMALL / guard.bound))
 
 
-def _against_control(margin: float, pair: Pair) -> tuple[float, ...] | None:
+def _against_control(margin: float, pair: Pair) -> Factors | None:
     """Bet on the candidate's share of what is bad in both arms.
 
     With odds of bad that are `margin` times the control's, it is by its share of the requests.
@@ -189,43 +203,38 @@ def _against_control(margin: float, pair: Pair) -> tuple[float, ...] | None:
     if not bad:
         return None
     weight = margin * candidate.total
-    return _log_factors(candidate.bad / bad, weight / (weight + control.total), 1.0)
+    return _paid(candidate.bad / bad, weight / (weight + control.total), 1.0)
 
 
-def _both(one: tuple[float, ...] | None, other: tuple[float, ...] | None) -> tuple[float, ...] | None:
-    """Return the moves that are fair if either limit is kept: of each bet the smaller one."""
+def _either(one: Factors | None, other: Factors | None) -> Factors | None:
+    """Return what is fair if either limit is kept: of each bet the smaller factor."""
     if one is None:
         return None
-    return tuple(map(min, one, other or (0.0,) * len(one)))
+    return tuple(map(min, one, other or (1.0,) * len(one)))
 
 
-def _log_factors(share: float, expected: float, scale: float) -> tuple[float, ...]:
-    """Return log(1 + s·share) - log(1 + s·expected) of every stake s.
+def _paid(share: float, expected: float, scale: float) -> Factors:
+    """Return (1 + s·share) / (1 + s·expected) of every stake s.
 
-    It is that of 1 + lambda·(share - expected), with lambda = s / (1 + s·expected): on average at most 1 if
-    the share is on average at most `expected`. A share is from 0 to 1, so that a wealth falls to 1 / (1 + s)
-    of itself at worst, never to nothing.
+    That is 1 + lambda·(share - expected), with lambda = s / (1 + s·expected): on average at most 1 if the
+    share is on average at most `expected`. A share is from 0 to 1, so that a wealth falls to 1 / (1 + s) of
+    itself at worst, never to nothing.
     """
-    return tuple(
-        math.log1p(stake * scale * share) - math.log1p(stake * scale * expected) for stake in _STAKES
+    return tuple((1.0 + stake * scale * share) / (1.0 + stake * scale * expected) for stake in _STAKES)
+
+
+def _settle(wealth: Wealth, factors: Factors) -> Wealth:
+    """Put a part of what is kept on the bets, then pay them."""
+    kept, *put = wealth.parts
+    part = 1.0 / (2.0 * (wealth.intervals + 2))
+    added = kept * part / len(put)
+    paid = [(each + added) * factor for each, factor in zip(put, factors, strict=True)]
+    kept *= 1.0 - part
+    grown = kept + sum(paid)
+    log_evidence = wealth.log_evidence + math.log(grown)
+    return Wealth(
+        log_evidence=log_evidence,
+        log_peak=max(wealth.log_peak, log_evidence),
+        parts=(kept / grown, *[each / grown for each in paid]),
+        intervals=wealth.intervals + 1,
     )
-
-
-def _bet(bets: Bets, moves: tuple[float, ...]) -> Bets:
-    """Put a part of what is kept on the bets, then settle them."""
-    kept, *wealths = bets.log_wealth
-    part = 1.0 / (2.0 * (bets.intervals + 2))
-    added = kept + math.log(part / len(ODDS))
-    after = [_log_add(wealth, added) + move for wealth, move in zip(wealths, moves, strict=True)]
-    bets = replace(bets, log_wealth=(kept + math.log1p(-part), *after), intervals=bets.intervals + 1)
-    return replace(bets, log_peak=max(bets.log_peak, bets.log_evidence))
-
-
-def _log_add(one: float, other: float) -> float:
-    high, low = (one, other) if one >= other else (other, one)
-    return high + math.log1p(math.exp(low - high))
-
-
-def _log_sum(logs: tuple[float, ...]) -> float:
-    high = max(logs)
-    return high + math.log(sum(math.exp(each - high) for each in logs))

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from controlplane.lifecycle.bins import Latencies
 from controlplane.lifecycle.counters import MAX_SENDERS, Ledger, Sum
-from controlplane.lifecycle.evidence import ODDS, Bets, Evidence
+from controlplane.lifecycle.evidence import ODDS, Bets, Evidence, Wealth
 from controlplane.lifecycle.figures import Arms, Counts
 from controlplane.lifecycle.guards import MAX_GUARDS
 from controlplane.lifecycle.verdict import Pair, Tally
@@ -122,9 +122,10 @@ def _pair_from_proto(message: pb.StoredPair) -> Pair:
 
 def _bets_to_proto(bets: Bets) -> pb.StoredBets:
     return pb.StoredBets(
-        log_wealth=bets.log_wealth,
-        log_peak=bets.log_peak,
-        intervals=bets.intervals,
+        log_evidence=bets.wealth.log_evidence,
+        log_peak=bets.wealth.log_peak,
+        parts=bets.wealth.parts,
+        intervals=bets.wealth.intervals,
         pair=_pair_to_proto(bets.pair),
         sample=bets.sample,
         learning=_latencies_to_proto(bets.learning),
@@ -134,12 +135,18 @@ def _bets_to_proto(bets: Bets) -> pb.StoredBets:
 
 
 def _bets_from_proto(message: pb.StoredBets) -> Bets:
-    if len(message.log_wealth) != len(ODDS) + 1:
-        raise Malformed(f"{len(message.log_wealth)} bets; there are {len(ODDS) + 1}")
-    return Bets(
-        log_wealth=tuple(map(_finite, message.log_wealth)),
+    if len(message.parts) != len(ODDS) + 1:
+        raise Malformed(f"{len(message.parts)} parts of a wealth; there are {len(ODDS) + 1}")
+    if not all(0.0 <= part <= 1.0 for part in message.parts) or not sum(message.parts):
+        raise Malformed("parts of a wealth that aren't between nothing and all of it")
+    wealth = Wealth(
+        log_evidence=_finite(message.log_evidence),
         log_peak=_finite(message.log_peak),
+        parts=tuple(message.parts),
         intervals=message.intervals,
+    )
+    return Bets(
+        wealth=wealth,
         pair=_pair_from_proto(message.pair),
         sample=message.sample,
         learning=_latencies_from_proto(message.learning),

@@ -25,7 +25,7 @@ def _verdict(guard: Guard, bets: Bets, evidence: Evidence, needed: float) -> Ver
     if bets.catastrophe is not None:
         pair, outcome = bets.catastrophe, Outcome.CATASTROPHE
         text = f"{_against(guard, bets, pair)}, in one interval"
-    elif bets.log_peak >= math.log(needed) and bets.pair.candidate.total >= guard.min_sample:
+    elif bets.wealth.log_peak >= math.log(needed) and bets.pair.candidate.total >= guard.min_sample:
         outcome = Outcome.BREACH
     elif is_blind(evidence.reporting, evidence.live):
         outcome = Outcome.BLIND
@@ -35,7 +35,7 @@ def _verdict(guard: Guard, bets: Bets, evidence: Evidence, needed: float) -> Ver
     return Verdict(
         guard=guard.name,
         outcome=outcome,
-        log_evidence=bets.log_evidence,
+        log_evidence=bets.wealth.log_evidence,
         pair=pair,
         text=f"{guard.name}: {text}",
     )
@@ -53,8 +53,8 @@ def _lacking(guard: Guard, bets: Bets) -> str:
 
 
 def _figures(guard: Guard, bets: Bets, needed: float) -> str:
-    reached = bets.log_peak >= math.log(needed)
-    logarithm = bets.log_peak if reached else bets.log_evidence
+    reached = bets.wealth.log_peak >= math.log(needed)
+    logarithm = bets.wealth.log_peak if reached else bets.wealth.log_evidence
     sign = "≥" if reached else "<"
     return f"{_against(guard, bets, bets.pair)}, e = {_told(logarithm)} {sign} {needed:,.0f}"
 

@@ -57,24 +57,26 @@ class StoredPair(_message.Message):
     def __init__(self, candidate: _Optional[_Union[StoredTally, _Mapping]] = ..., control: _Optional[_Union[StoredTally, _Mapping]] = ...) -> None: ...
 
 class StoredBets(_message.Message):
-    __slots__ = ("log_wealth", "log_peak", "intervals", "pair", "sample", "learning", "threshold", "catastrophe")
-    LOG_WEALTH_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("log_evidence", "log_peak", "parts", "intervals", "pair", "sample", "learning", "threshold", "catastrophe")
+    LOG_EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     LOG_PEAK_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
     INTERVALS_FIELD_NUMBER: _ClassVar[int]
     PAIR_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_FIELD_NUMBER: _ClassVar[int]
     LEARNING_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     CATASTROPHE_FIELD_NUMBER: _ClassVar[int]
-    log_wealth: _containers.RepeatedScalarFieldContainer[float]
+    log_evidence: float
     log_peak: float
+    parts: _containers.RepeatedScalarFieldContainer[float]
     intervals: int
     pair: StoredPair
     sample: int
     learning: StoredLatencies
     threshold: int
     catastrophe: StoredPair
-    def __init__(self, log_wealth: _Optional[_Iterable[float]] = ..., log_peak: _Optional[float] = ..., intervals: _Optional[int] = ..., pair: _Optional[_Union[StoredPair, _Mapping]] = ..., sample: _Optional[int] = ..., learning: _Optional[_Union[StoredLatencies, _Mapping]] = ..., threshold: _Optional[int] = ..., catastrophe: _Optional[_Union[StoredPair, _Mapping]] = ...) -> None: ...
+    def __init__(self, log_evidence: _Optional[float] = ..., log_peak: _Optional[float] = ..., parts: _Optional[_Iterable[float]] = ..., intervals: _Optional[int] = ..., pair: _Optional[_Union[StoredPair, _Mapping]] = ..., sample: _Optional[int] = ..., learning: _Optional[_Union[StoredLatencies, _Mapping]] = ..., threshold: _Optional[int] = ..., catastrophe: _Optional[_Union[StoredPair, _Mapping]] = ...) -> None: ...
 
 class StoredEvidence(_message.Message):
     __slots__ = ("format", "shift", "step", "bets", "blind", "reporting", "live", "sums", "forgotten")

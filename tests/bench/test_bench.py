@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from click.testing import CliRunner
 from bench import show
 from bench.__main__ import main
 from bench.machine import find_cores
-from bench.parts import operators
+from bench.parts import guards, operators
+from bench.parts.judges import judges
+from bench.parts.shift_figures import EQUALS, WORSE
 from bench.result import Comparison, Report, Results, Verdict
 from bench.run import run, write_document
 from bench.suite import Benchmark
@@ -140,6 +143,36 @@ def test_the_document_gets_the_figures_between_its_markers_and_the_plots(tmp_pat
     assert "old" not in text
     assert text.endswith(f"{show.END}\nafter\n")
     assert (tmp_path / "img" / "one.png").read_bytes() == b"picture"
+
+
+def test_judges_of_shifts_are_told_in_a_document_of_their_own(tmp_path: Path) -> None:
+    said = {
+        scenario: guards.run(scenario=scenario, runs=4, seed=1)
+        for scenario in ("1,000/s, 50 % share, 1 % fail", "errors 0.1 → 1 %: 1,000/s, share 5 %")
+    }
+    names = set(judges(0.01))
+    assert all(set(each) == names for each in said.values())
+    delays = said["errors 0.1 → 1 %: 1,000/s, share 5 %"]["bet, 10 s"]
+    assert 10 <= delays["median"] <= delays["90 %"] <= 600
+
+    def found(metric: str, *ratios: float, cost: float) -> Comparison:
+        return replace(comparison(*ratios), metric=metric, cost=cost)
+
+    comparisons = [found(name, 0.2, 0.4, cost=2) for name in list(EQUALS)[1:]]
+    comparisons.append(found(next(iter(EQUALS)), 20.0, 22.0, cost=200))
+    comparisons += [
+        found(f"{name}: {what}", 1.0, cost=50 if what == "median" else 1_200)
+        for name in WORSE
+        for what in ("median", "90 %")
+    ]
+    report = Report(name="guards", title="Judges", comparisons=tuple(comparisons), seconds=1.0)
+    (tmp_path / "guards.md").write_text(f"{show.BEGIN}\n{show.END}\n")
+    results = Results(machine={}, quick=False, reports=(report,))
+    write_document(results, tmp_path, tmp_path / "benchmarks.md")  # which isn't there, and isn't needed
+    text = (tmp_path / "guards.md").read_text()
+    assert "| 1,000/s, 5 % share, 0.1 % fail | **21.0%** |" in text
+    assert "| 1,000/s, 50 % share, 1 % fail | 0.3% |" in text
+    assert "| errors 0.1 → 1 %: 1,000/s, share 5 % | 50 · over 600 |" in text
 
 
 def test_a_document_without_markers_is_refused() -> None:

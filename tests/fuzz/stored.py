@@ -7,6 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from controlplane.admin.outcome import Outcome, outcome_from_bytes, outcome_to_bytes
+from controlplane.lifecycle.bins import Latencies
+from controlplane.lifecycle.counters import Ledger, Sum
+from controlplane.lifecycle.evidence import begin, observe
+from controlplane.lifecycle.evidence_codec import evidence_from_bytes, evidence_to_bytes
+from controlplane.lifecycle.figures import Arms, Counts, Interval
+from controlplane.lifecycle.guards import parse_guards
 from controlplane.rollout import codec
 from controlplane.rollout.registry import Consumer, Report
 from controlplane.rollout.state import Phase, Rollout
@@ -24,6 +30,7 @@ from tests.store.places import entry, event
 def stored() -> Iterator[Decoder]:
     """Give the decoders."""
     yield from _rollout()
+    yield _evidence()
     yield from _log()
     yield from _last_known_good()
     outcomes = (
@@ -34,6 +41,20 @@ def stored() -> Iterator[Decoder]:
         name="request-outcome",
         samples=tuple(map(outcome_to_bytes, outcomes)),
         read=round_trip(outcome_from_bytes, outcome_to_bytes, Malformed),
+    )
+
+
+def _evidence() -> Decoder:
+    """Evidence of a shift of three guards, one of which still learns, and another has seen a catastrophe."""
+    guards = parse_guards(["errors:1.25x", "p99:250ms", "p99:1.2x"])
+    counts = Counts(requests=80, bad=60, latencies=Latencies.of([(100, 70), (250_000, 10)]))
+    arms = Arms(candidate=counts, control=replace(counts, bad=1))
+    evidence = observe(guards, begin(guards, 17), Interval(arms=arms, reporting=2, live=3), step=2)
+    ledger = Ledger(sums=(Sum(sender="r", epoch=2, arms=arms),), forgotten=True)
+    return Decoder(
+        name="evidence",
+        samples=(evidence_to_bytes(evidence, ledger), evidence_to_bytes(begin(guards, 1), Ledger())),
+        read=round_trip(evidence_from_bytes, lambda value: evidence_to_bytes(value[0], value[1]), Malformed),
     )
 
 

@@ -57,6 +57,13 @@ GROUPS = {
     ),
     "planning": Group(("controlplane/planning/*.py",), ("tests/planning",)),
     "rollout": Group(("controlplane/rollout/*.py",), ("tests/rollout",)),
+    "lifecycle": Group(
+        tuple(
+            f"controlplane/lifecycle/{each}.py"
+            for each in ("bins", "counters", "evidence", "guards", "judging")
+        ),
+        tuple(f"tests/lifecycle/test_{each}.py" for each in ("counters", "evidence", "figures", "guards")),
+    ),
     "ads": Group(
         tuple(
             f"lightbulb/ads/{each}.py"
