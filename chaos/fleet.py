@@ -84,13 +84,14 @@ class Fleet:
     naive: bool = False
     pace: float = 1.0
     release: Path | None = None
+    hosts: int = HOSTS
     layout: Layout = field(init=False)
     ways: tuple[Address, ...] = field(init=False)
     parts: dict[str, Part] = field(init=False)
 
     def __post_init__(self) -> None:
         nowhere = dict.fromkeys(("control_plane", "lightbulb", "sidecar", "sidecar_admin", "first_host"))
-        self.layout = make_layout(**nowhere, hosts=HOSTS, replicas=REPLICAS)
+        self.layout = make_layout(**nowhere, hosts=self.hosts, replicas=REPLICAS)
         self.ways = _beside(self.layout)
         self.parts = {part.name: part for part in self._parts()}
 

@@ -1,5 +1,7 @@
 """A serving host whose models take a while to load, so that a fault can come while they do.
 
+SIGUSR1 makes its Python hang, until SIGUSR2: gRPC's own threads go on, and answer pings.
+
 It also has a model that never finishes loading, versions of one for each tenant, and of course none that
 nobody has.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
 import threading
 import time
@@ -47,7 +50,14 @@ class Hanging(CATALOGUE["payment-fraud-model@1"]):
         super().__init__(supplies)
 
 
+def hangs_when_told() -> None:
+    """Have signals begin and end a hang of the event loop, which runs in this thread."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+    signal.signal(signal.SIGUSR1, lambda *_: signal.sigwait({signal.SIGUSR2}))
+
+
 def main() -> None:
+    hangs_when_told()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     node_id, shard, address, control_planes, memory, seconds, pace = sys.argv[1:]
     host, _, port = address.rpartition(":")

@@ -56,6 +56,13 @@ def variant(random: random.Random, rules: Path = RULES) -> Workspace:
     return Workspace(files={path: text.encode() for path, text in files.items()})
 
 
+def on_one_shard(random: random.Random) -> Workspace:
+    """Return a workspace whose models are all on the first shard."""
+    files = dict(variant(random).files)
+    files["fleet.yaml"] = b"shards:\n  - {name: shard-a, vip: vip-a, memory: 12GiB}\n"
+    return Workspace(files=files)
+
+
 def with_fraud_model(workspace: Workspace, version: str) -> Workspace:
     """Return a workspace whose shift goes to a version of the fraud model that hosts can't load."""
     files = dict(workspace.files)

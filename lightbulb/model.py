@@ -34,6 +34,18 @@ ARM_HEADER = "x-lightbulb-arm"
 """With an inference call: the arm of a shift that its user is in, by which sidecars count it."""
 USER_HEADER = "x-lightbulb-user"
 """With an inference call: a hash of its user's id. The id itself is in the request alone."""
+SIDECAR_TIMEOUT_HEADER = "x-lightbulb-timeout-ms"
+"""With an inference call: after how many milliseconds its sidecar gives up. Hosts don't see it."""
+SHADOW_HEADER = "x-shadow"
+"""Of a request that a sidecar mirrors; nobody waits for its answer."""
+COMPARE_HEADER = "x-lightbulb-compare"
+"""Of a request that a sidecar mirrors, and of its mirrors: the shadow whose answers are compared."""
+MODEL_HEADER = "x-lightbulb-model"
+"""Of a mirrored request: the model that answers it, in place of the one that the request names."""
+CLIENT_HEADER = "x-lightbulb-client"
+"""The client service that a request comes from, as its sidecar says."""
+TRAFFIC_HEADER = "x-lightbulb-traffic"
+"""What a request is for: "test" and "replay" are the client's to say; all else is live."""
 
 EMPTY: Mapping[str, Value] = MappingProxyType({})
 NO_CELLS: Mapping[str, int] = MappingProxyType({})

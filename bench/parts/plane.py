@@ -70,7 +70,7 @@ class Plane:
         place = (name, identity.address, identity.port)
         shown = self._shown.get(place)
         if shown is None:
-            own = listener(identity.address, identity.port)
+            own = listener(identity.address, identity.port, identity.client)
             assert own.name == LISTENER_NAME
             shown = self._shown[place] = world.replace(LISTENER, (own,))
         return shown

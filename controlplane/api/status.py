@@ -150,6 +150,7 @@ def _add_consumers(response: pb.GetStatusResponse, replica: Replica, consumers: 
                 each for each in consumer.tenants or () if not is_known(replica.known, each)
             ),
             loading=map(loading_to_proto, consumer.loading),
+            silent=bool(consumer.silent_since),
             stale=not consumer.disconnected and not (newest and consumer.up_to_date),
         )
         if consumer.refusals:

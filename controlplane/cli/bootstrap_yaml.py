@@ -25,12 +25,14 @@ on disk: to restart it needs a control plane. docs/operator.md, "Your own Envoy"
 
 _NODE = """\
 EDIT id: each sidecar has its own. `lightbulb status` shows it; clients name it as their `sidecar`.
-EDIT listen_address and listen_port: where Envoy takes requests. The control plane makes its listener so."""
+EDIT listen_address and listen_port: where Envoy takes requests. The control plane makes its listener so.
+Add client, the name of the client service: without it requests are those of a client called as the node."""
 
 _NODE_WITH_RELAY = """\
 EDIT id: each sidecar has its own. `lightbulb status` shows it; clients name it as their `sidecar`.
 EDIT listen_address and listen_port: where Envoy takes requests.
-Give the relay the same as --node-id and --listen: it is the relay that tells the control plane."""
+Give the relay the same as --node-id and --listen, and --client, the client service's name: it is the relay
+that tells the control plane."""
 
 _ADMIN = """\
 EDIT address: whoever reaches it can stop this Envoy, so keep it on loopback."""
@@ -47,8 +49,12 @@ _ADS = """\
 Delta ADS for everything. Fetching has no time-out (0s): a cold Envoy isn't ready before it has clusters, a
 listener and routes, so that it never answers for lack of them."""
 
+_FLUSH = """\
+Histograms are up to date whenever they are asked for."""
+
 _STATS = """\
-What an operator looks at. Each other statistic would cost memory in every cluster."""
+What an operator looks at, and what figures are made of (lightbulb.). Each other statistic would cost memory
+in every cluster."""
 
 
 def bootstrap_yaml(settings: SidecarSettings) -> str:
@@ -65,6 +71,7 @@ def bootstrap_yaml(settings: SidecarSettings) -> str:
         "admin": _ADMIN,
         "static_resources": source,
         "dynamic_resources": _ADS,
+        "stats_flush_on_admin": _FLUSH,
         "stats_config": _STATS,
     }
     sections = (

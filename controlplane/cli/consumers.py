@@ -94,6 +94,8 @@ def state_of(consumer: pb.Consumer, now: float | None = None) -> str:
         if behind
         else SYNCED
     )
+    if consumer.silent:
+        state = f"{state}; its heartbeats are missing"
     if loads := loads_of(consumer, now):
         state = f"{state}; {loads}"
     if consumer.answered_from == NO_GENERATION:

@@ -184,6 +184,7 @@ class ConsumerTracker:
             seen,
             loaded=frozenset(stream.acked(MODEL_ASSIGNMENT)),
             loading=tuple(each for each in told if each.model in owed),
+            silent_since=(known.silent_since or now) if stream.silent else 0.0,
         )
 
     def _judged(self, known: Consumer, stream: StreamStatus, snapshot: Snapshot, now: float) -> Consumer:

@@ -101,6 +101,8 @@ class Consumer:
     """Objectives that it takes and that there aren't, maybe not yet."""
     loading: tuple[Loading, ...] = ()
     """What a host says that it is loading, of what it owes."""
+    silent_since: float = 0.0
+    """Since when a host's heartbeats are missing, though its stream is open; 0.0: they aren't."""
     synced_by_tenant: Mapping[str, Synced] = field(default_factory=lambda: NEVER_SYNCED)
     """Of several tenants, those whose rollout waits for it: what `synced_since` is for one."""
 
@@ -155,6 +157,7 @@ class Consumer:
             unsynced_since=0.0,
             by_tenant=None,
             loading=(),
+            silent_since=0.0,
         )
 
     def _refused_numbers(self) -> tuple[int, ...]:
@@ -224,7 +227,10 @@ class Report:
 
 
 def merge(reports: Iterable[Report], version: int, now: float, policy: Policy) -> tuple[Consumer, ...]:
-    """Return every stream that counts, and of consumers that have none the latest trace within its lease."""
+    """Return every stream that counts, and of consumers that have none the latest trace within its lease.
+
+    A host that hangs is out of sight, as if it couldn't be reached.
+    """
     found: dict[tuple[str, str], list[Consumer]] = defaultdict(list)
     for report in reports:
         ended, up_to_date = report.ended(now), report.version == version
@@ -240,7 +246,27 @@ def merge(reports: Iterable[Report], version: int, now: float, policy: Policy) -
             latest = max(entries, key=lambda entry: entry.since)
             streams = [latest] if latest.remembered(now, policy) else []
         merged.extend(streams)
-    return tuple(sorted(merged, key=lambda each: (each.kind, each.id, each.since)))
+    return tuple(sorted(_without_silent(merged), key=lambda each: (each.kind, each.id, each.since)))
+
+
+def _without_silent(consumers: list[Consumer]) -> list[Consumer]:
+    """Return silent hosts as disconnected; but for those of shards of which no host is heard.
+
+    That all of a shard hang at once is unlikely: the machine, or a load that they have in common, is slow.
+    """
+    if not any(each.silent_since for each in consumers):
+        return consumers
+    heard = {
+        each.shard
+        for each in consumers
+        if each.kind == "host" and not (each.disconnected or each.silent_since)
+    }
+    return [
+        replace(each.lost(each.silent_since, orphaned=False), silent_since=each.silent_since)
+        if each.silent_since and each.shard in heard
+        else each
+        for each in consumers
+    ]
 
 
 def _streams(entries: Iterable[Consumer]) -> list[Consumer]:

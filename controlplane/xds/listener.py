@@ -1,6 +1,13 @@
-"""The sidecar's listener: takes the client's requests, and routes them by their key's scope. Pure."""
+"""The sidecar's listener: takes the client's requests, and routes them by their key's scope. Pure.
+
+It is the same for as long as the sidecar lives: what changes is in routes and clusters.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
 
 from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
@@ -14,6 +21,9 @@ from envoy.config.core.v3 import (
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.access_loggers.filters.cel.v3 import cel_pb2
+from envoy.extensions.access_loggers.stats.v3 import stats_pb2
+from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2 as http_header_mutation_pb2
+from envoy.extensions.filters.http.local_ratelimit.v3 import local_rate_limit_pb2 as local_ratelimit_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm_pb2,
@@ -21,12 +31,28 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (
 from envoy.extensions.http.early_header_mutation.header_mutation.v3 import header_mutation_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
+from google.protobuf.wrappers_pb2 import UInt64Value
 
 from controlplane.xds.resources import ads, keepalive_settings, seconds
 from lightbulb.ads.server.snapshot import make_resource
 from lightbulb.ads.values import LISTENER_NAME, Resource
-from lightbulb.model import KEY_SEPARATOR, REASON_HEADER, ROUTING_KEY_HEADER, UNKNOWN_ROUTING_KEY
+from lightbulb.model import (
+    CLIENT_HEADER,
+    COMPARE_HEADER,
+    KEY_SEPARATOR,
+    MODEL_HEADER,
+    REASON_HEADER,
+    ROUTING_KEY_HEADER,
+    SHADOW_HEADER,
+    SIDECAR_TIMEOUT_HEADER,
+    TRAFFIC_HEADER,
+    UNKNOWN_ROUTING_KEY,
+)
 from lightbulb.rpc.keepalive import SERVER_TO_CALLER
+
+NO_MORE: Mapping[str, str] = MappingProxyType({})
+
+ENVOY_TIMEOUT_HEADER = "x-envoy-upstream-rq-timeout-ms"
 
 IDLE_SECONDS = 3600
 """A call on which nothing moves is ended after so long. Most ends come sooner: by the caller's deadline, or
@@ -34,25 +60,34 @@ by pings when the caller or the host has gone."""
 MISSING_KEY_MESSAGE = "the header x-routing-key is missing; resolve the objective, and send the key"
 REPEATED_KEY_MESSAGE = "the header x-routing-key is there more than once; send one key, and no comma in it"
 UNKNOWN_KEY_MESSAGE = "routing key '%REQ(X-ROUTING-KEY)%' isn't known here; resolve again"
-INTERNAL_HEADERS = ("x-shadow",)
+TIMED_OUT_MESSAGE = "the host didn't answer in time"
+TOO_MANY_MESSAGE = "too many requests are under way to the hosts of '%REQ(X-ROUTING-KEY)%'; back off"
+LIMITED_MESSAGE = "client '%REQ(X-LIGHTBULB-CLIENT)%' is over its limit for '%REQ(X-ROUTING-KEY)%'; back off"
+BACK_OFF = {"grpc-retry-pushback-ms": "1000"}
+"""Tells gRPC's own retries to wait for a second."""
+
+INTERNAL_HEADERS = (SHADOW_HEADER, COMPARE_HEADER, MODEL_HEADER, REASON_HEADER)
 """Headers that only the system itself may set."""
 
+_SAID = f"request.headers['{TRAFFIC_HEADER}']"
+CLIENTS_TRAFFIC = f"{_SAID} in ['test', 'replay'] ? {_SAID} : 'live'"
+"""What a client may say that its request is for. A shadow is nobody's to claim."""
 
-def listener(address: str, port: int) -> Resource:
-    """Return the listener of a sidecar that takes requests at `address`:`port`."""
+
+def listener(address: str, port: int, client: str) -> Resource:
+    """Return the listener of a sidecar that takes a client service's requests at `address`:`port`."""
     manager = hcm_pb2.HttpConnectionManager(
         stat_prefix="lightbulb",
         codec_type=hcm_pb2.HttpConnectionManager.AUTO,
         scoped_routes=_scoped_routes(),
-        http_filters=[
-            hcm_pb2.HttpFilter(name="envoy.filters.http.router", typed_config=_any(router_pb2.Router()))
-        ],
+        http_filters=_http_filters(),
         stream_idle_timeout=seconds(IDLE_SECONDS),
         http2_protocol_options=protocol_pb2.Http2ProtocolOptions(
             connection_keepalive=keepalive_settings(SERVER_TO_CALLER)
         ),
-        local_reply_config=_unknown_key_reply(),
-        early_header_mutation_extensions=[_strip_internal_headers()],
+        local_reply_config=_local_replies(),
+        early_header_mutation_extensions=[_only_what_clients_may_say(client)],
+        access_log=[figures()],
     )
     chain = listener_components_pb2.FilterChain(
         filters=[
@@ -71,6 +106,38 @@ def listener(address: str, port: int) -> Resource:
     return make_resource(LISTENER_NAME, message.SerializeToString(deterministic=True))
 
 
+@cache
+def _http_filters() -> tuple[hcm_pb2.HttpFilter, ...]:
+    """Return the filters; that of limits does nothing until an objective's routes say what."""
+    return tuple(
+        hcm_pb2.HttpFilter(name=f"envoy.filters.http.{name}", typed_config=_any(config))
+        for name, config in (
+            ("header_mutation", _timeout_of_the_caller()),
+            ("local_ratelimit", local_ratelimit_pb2.LocalRateLimit(stat_prefix="limits")),
+            ("router", router_pb2.Router()),
+        )
+    )
+
+
+def _timeout_of_the_caller() -> http_header_mutation_pb2.HeaderMutation:
+    """Have Envoy give up when the caller asks it to, which is before the caller does.
+
+    So it learns that a host doesn't answer: a call whose client went away first, or that ended with its
+    stream's longest duration, says nothing of a host. Envoy's own header is taken off before, for a client
+    may not set it.
+    """
+    mutation = mutation_rules_pb2.HeaderMutation
+    return http_header_mutation_pb2.HeaderMutation(
+        mutations=http_header_mutation_pb2.Mutations(
+            request_mutations=[
+                mutation(append=_set(ENVOY_TIMEOUT_HEADER, f"%REQ({SIDECAR_TIMEOUT_HEADER})%")),
+                mutation(remove=SIDECAR_TIMEOUT_HEADER),
+            ]
+        )
+    )
+
+
+@cache
 def _scoped_routes() -> hcm_pb2.ScopedRoutes:
     builder = hcm_pb2.ScopedRoutes.ScopeKeyBuilder
     extractor = builder.FragmentBuilder.HeaderValueExtractor(
@@ -84,15 +151,64 @@ def _scoped_routes() -> hcm_pb2.ScopedRoutes:
     )
 
 
-def _unknown_key_reply() -> hcm_pb2.LocalReplyConfig:
+@cache
+def figures() -> accesslog_pb2.AccessLog:
+    """Return what makes Envoy count requests and their time, by route, status and what went wrong.
+
+    Routes are ours, so the labels are bounded; a routing key is the client's, and each would be another two
+    statistics. The default Route has no name: what nobody asks about is counted together. Durations end with
+    the first byte to the client: that of the last one is often not known yet when this is written.
+    """
+    tags = [
+        stats_pb2.Config.Tag(name=name, value_format=value)
+        for name, value in (
+            ("route", "%ROUTE_NAME%"),
+            ("grpc", "%GRPC_STATUS_NUMBER%"),
+            ("flags", "%RESPONSE_FLAGS%"),
+        )
+    ]
+    config = stats_pb2.Config(
+        stat_prefix="lightbulb",
+        counters=[
+            stats_pb2.Config.Counter(
+                stat=stats_pb2.Config.Stat(name="requests", tags=tags), value_fixed=UInt64Value(value=1)
+            )
+        ],
+        histograms=[
+            stats_pb2.Config.Histogram(
+                stat=stats_pb2.Config.Stat(name="duration", tags=tags[:1]),
+                unit=stats_pb2.Config.Histogram.Microseconds,
+                value_format="%COMMON_DURATION(DS_RX_BEG:DS_TX_BEG:us)%",
+            )
+        ],
+    )
+    return accesslog_pb2.AccessLog(name="envoy.access_loggers.stats", typed_config=_any(config))
+
+
+@cache
+def _local_replies() -> hcm_pb2.LocalReplyConfig:
+    """Return what Envoy answers by itself, as gRPC means it. The first that matches counts."""
+    return hcm_pb2.LocalReplyConfig(
+        mappers=[
+            *_unknown_key_replies(),
+            _reply(_flagged("UT"), "4", TIMED_OUT_MESSAGE),
+            _reply(_flagged("UO"), "8", TOO_MANY_MESSAGE, BACK_OFF),
+            _reply(_flagged("RL"), "8", LIMITED_MESSAGE, BACK_OFF),
+        ]
+    )
+
+
+def _flagged(*flags: str) -> accesslog_pb2.AccessLogFilter:
+    return accesslog_pb2.AccessLogFilter(response_flag_filter=accesslog_pb2.ResponseFlagFilter(flags=flags))
+
+
+def _unknown_key_replies() -> tuple[hcm_pb2.ResponseMapper, ...]:
     """Return what a key that no route knows is answered with: NOT_FOUND, and what to do.
 
     Left alone, Envoy says UNAVAILABLE (no cluster) or UNIMPLEMENTED (no route). UNAVAILABLE is for a
     known key whose hosts are gone.
     """
-    unknown = accesslog_pb2.AccessLogFilter(
-        response_flag_filter=accesslog_pb2.ResponseFlagFilter(flags=["NR", "NC"])
-    )
+    unknown = _flagged("NR", "NC")
     keyless = accesslog_pb2.AccessLogFilter(
         header_filter=accesslog_pb2.HeaderFilter(
             header=route_components_pb2.HeaderMatcher(
@@ -110,13 +226,10 @@ def _unknown_key_reply() -> hcm_pb2.LocalReplyConfig:
             ),
         )
     )
-    # the first that matches counts
-    return hcm_pb2.LocalReplyConfig(
-        mappers=[
-            _not_found(_both(unknown, keyless), MISSING_KEY_MESSAGE),
-            _not_found(_both(unknown, repeated), REPEATED_KEY_MESSAGE),
-            _not_found(unknown, UNKNOWN_KEY_MESSAGE, UNKNOWN_ROUTING_KEY),
-        ]
+    return (
+        _reply(_both(unknown, keyless), "5", MISSING_KEY_MESSAGE),
+        _reply(_both(unknown, repeated), "5", REPEATED_KEY_MESSAGE),
+        _reply(unknown, "5", UNKNOWN_KEY_MESSAGE, {REASON_HEADER: UNKNOWN_ROUTING_KEY}),
     )
 
 
@@ -124,27 +237,36 @@ def _both(*filters: accesslog_pb2.AccessLogFilter) -> accesslog_pb2.AccessLogFil
     return accesslog_pb2.AccessLogFilter(and_filter=accesslog_pb2.AndFilter(filters=filters))
 
 
-def _not_found(when: accesslog_pb2.AccessLogFilter, message: str, reason: str = "") -> hcm_pb2.ResponseMapper:
-    headers = {"grpc-status": "5", **({REASON_HEADER: reason} if reason else {})}
+def _reply(
+    when: accesslog_pb2.AccessLogFilter, status: str, message: str, more: Mapping[str, str] = NO_MORE
+) -> hcm_pb2.ResponseMapper:
+    headers = {"grpc-status": status, **more}
     return hcm_pb2.ResponseMapper(
         filter=when,
-        headers_to_add=[
-            base_pb2.HeaderValueOption(
-                header=base_pb2.HeaderValue(key=key, value=value),
-                append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
-            )
-            for key, value in headers.items()
-        ],
+        headers_to_add=[_set(key, value) for key, value in headers.items()],
         body_format_override=substitution_format_string_pb2.SubstitutionFormatString(
             text_format_source=base_pb2.DataSource(inline_string=message)
         ),
     )
 
 
-def _strip_internal_headers() -> extension_pb2.TypedExtensionConfig:
-    remove = [mutation_rules_pb2.HeaderMutation(remove=name) for name in INTERNAL_HEADERS]
+def _set(key: str, value: str, *, if_there: bool = False) -> base_pb2.HeaderValueOption:
+    option = base_pb2.HeaderValueOption
+    action = option.OVERWRITE_IF_EXISTS if if_there else option.OVERWRITE_IF_EXISTS_OR_ADD
+    return base_pb2.HeaderValueOption(header=base_pb2.HeaderValue(key=key, value=value), append_action=action)
+
+
+def _only_what_clients_may_say(client: str) -> extension_pb2.TypedExtensionConfig:
+    """Take off the headers that are the system's, and say who the client is, whatever it says itself."""
+    traffic = _set(TRAFFIC_HEADER, f"%CEL({CLIENTS_TRAFFIC})%", if_there=True)
+    mutations = [
+        *(mutation_rules_pb2.HeaderMutation(remove=name) for name in INTERNAL_HEADERS),
+        mutation_rules_pb2.HeaderMutation(append=_set(CLIENT_HEADER, client.replace("%", "%%"))),
+        mutation_rules_pb2.HeaderMutation(append=traffic),
+    ]
     return extension_pb2.TypedExtensionConfig(
-        name="strip-internal-headers", typed_config=_any(header_mutation_pb2.HeaderMutation(mutations=remove))
+        name="only-what-clients-may-say",
+        typed_config=_any(header_mutation_pb2.HeaderMutation(mutations=mutations)),
     )
 
 

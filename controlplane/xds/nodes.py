@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from lightbulb.ads.values import (
+    CLIENT,
     EVERYTHING,
     STAMP,
     TAKES_OBJECTIVES,
@@ -21,6 +22,10 @@ from lightbulb.ads.values import (
 
 _NUMBER = re.compile(r"[0-9]{1,20}")
 """Of so many digits as a 64-bit number has: Python refuses to read one of thousands."""
+
+_NOT_IN_HEADERS = re.compile(r"[^\x21-\x7e]")
+MAX_CLIENT = 128
+"""Characters of a client's name."""
 
 MAX_AHEAD = 1_000_000
 """Versions that a node may be ahead: no failover or backup loses more, so one that says so is mistaken."""
@@ -38,10 +43,14 @@ MAX_DECLARED = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SidecarNode:
-    """An Envoy, the IP address and port that its listener is to have, and what it takes."""
+    """An Envoy, the IP address and port that its listener is to have, what it takes, and whose it is.
+
+    `client` is the client service that it is beside; its own name when it doesn't say.
+    """
 
     address: str
     port: int
+    client: str
     takes: Takes = EVERYTHING
 
 
@@ -75,6 +84,7 @@ def identify(node: Node) -> Identity:
             return SidecarNode(
                 address=_address(node, "listen_address", "127.0.0.1"),
                 port=_port(node, "listen_port", "0"),
+                client=_client(node),
                 takes=takes_of(node),
             )
         case "host":
@@ -86,6 +96,18 @@ def identify(node: Node) -> Identity:
             return LightbulbNode(knows_tenants=TENANTS in node.metadata, takes=takes_of(node))
         case other:
             raise BadNode(f"node {node.id} is of kind {other!r}; it is one of sidecar, lightbulb, host")
+
+
+def _client(node: Node) -> str:
+    name = node.metadata.get(CLIENT, "")
+    if not name:  # a request without one would be under no limit
+        return _NOT_IN_HEADERS.sub("?", node.id)[:MAX_CLIENT]
+    if len(name) > MAX_CLIENT or _NOT_IN_HEADERS.search(name):
+        raise BadNode(
+            f"sidecar {node.id}: metadata {CLIENT!r} is {name[:MAX_CLIENT]!r}; a client's name has up to "
+            f"{MAX_CLIENT} characters of ASCII, and no spaces"
+        )
+    return name
 
 
 def takes_of(node: Node) -> Takes:

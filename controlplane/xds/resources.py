@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
+from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2, outlier_detection_pb2
 from envoy.config.core.v3 import (
     address_pb2,
     config_source_pb2,
@@ -59,6 +59,8 @@ MAX_ACTIONS = 1024
 
 MAX_REQUESTS = 4096
 CONNECT_SECONDS = 1
+UNANSWERED, EJECTION_CHECK_SECONDS, EJECTION_SECONDS, MAX_EJECTION_SECONDS = 5, 1, 5, 30
+"""Calls in a row after which a sidecar leaves a host out, for so many seconds, and longer the next time."""
 EDS_SECONDS = 5
 IPPROTO_TCP = 6
 TCP_USER_TIMEOUT = 18
@@ -180,6 +182,24 @@ def _even_while_it_owes_an_answer() -> address_pb2.BindConfig:
     )
 
 
+def _leaves_out_who_hangs() -> outlier_detection_pb2.OutlierDetection:
+    """Send a host nothing for a while after so many calls in a row that it didn't answer in time.
+
+    Only what a gateway would call a failure counts: time-outs and refused connections. By the other detectors
+    a model that answers INTERNAL would take its hosts away from every other model.
+    """
+    return outlier_detection_pb2.OutlierDetection(
+        consecutive_gateway_failure=UInt32Value(value=UNANSWERED),
+        enforcing_consecutive_gateway_failure=UInt32Value(value=100),
+        enforcing_consecutive_5xx=UInt32Value(value=0),
+        enforcing_success_rate=UInt32Value(value=0),
+        interval=seconds(EJECTION_CHECK_SECONDS),
+        base_ejection_time=seconds(EJECTION_SECONDS),
+        max_ejection_time=seconds(MAX_EJECTION_SECONDS),
+        max_ejection_percent=UInt32Value(value=50),
+    )
+
+
 def cluster(vip: str) -> Resource:
     """Return the EDS cluster of a VIP."""
     http2 = protocol_pb2.Http2ProtocolOptions(connection_keepalive=keepalive_settings(ENVOY_TO_HOST))
@@ -204,6 +224,7 @@ def cluster(vip: str) -> Resource:
         connect_timeout=seconds(CONNECT_SECONDS),
         lb_policy=cluster_pb2.Cluster.LEAST_REQUEST,
         circuit_breakers=circuit_breaker_pb2.CircuitBreakers(thresholds=[thresholds]),
+        outlier_detection=_leaves_out_who_hangs(),
         upstream_connection_options=_finds_a_vanished_machine(),
         upstream_bind_config=_even_while_it_owes_an_answer(),
         typed_extension_protocol_options={

@@ -288,7 +288,9 @@ class SnapshotCache:
 
     def _add_listener(self, sidecar: SidecarNode) -> Mapping[str, Resources]:
         by_type = self._taken_by(sidecar).by_type
-        return MappingProxyType({**by_type, LISTENER: _listener(sidecar.address, sidecar.port)})
+        return MappingProxyType(
+            {**by_type, LISTENER: _listener(sidecar.address, sidecar.port, sidecar.client)}
+        )
 
     def _add_stamp(self, sidecar: SidecarNode) -> Snapshot:
         return replace(self._sidecar, by_type=self._types_with_listener(sidecar))
@@ -336,8 +338,8 @@ def _same(one: ObjectiveTables, other: ObjectiveTables) -> bool:
 
 
 @lru_cache(maxsize=MAX_LISTENERS)
-def _listener(address: str, port: int) -> Resources:
-    return MappingProxyType({LISTENER_NAME: listener(address, port)})
+def _listener(address: str, port: int, client: str) -> Resources:
+    return MappingProxyType({LISTENER_NAME: listener(address, port, client)})
 
 
 def _stamped(snapshot: Snapshot, desired_state: DesiredState) -> Snapshot:

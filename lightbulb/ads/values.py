@@ -35,6 +35,9 @@ tell otherwise: it sees the same of a stream that its client closed and of a pro
 LOAD_PROGRESS = _PREFIX + "lightbulb.v1.LoadProgress"
 """No resource type either: a host tells by it how far it is with what it loads, and is answered nothing."""
 
+HEARTBEAT = _PREFIX + "lightbulb.v1.Heartbeat"
+"""No resource type either: a host says by it that its event loop goes on, and is answered nothing."""
+
 PUSH_ORDER = (
     CLUSTER,
     ENDPOINTS,
@@ -59,12 +62,18 @@ STAMP = "fence"
 TENANTS = "tenants"
 """Metadata key of a Lightbulb that knows of tenants. Others are shown what is the default one's."""
 
+CLIENT = "client"
+"""Metadata key of a sidecar: the client service that it is beside."""
+
 TAKES_OBJECTIVES, TAKES_TENANTS = "takes_objectives", "takes_tenants"
 """Metadata keys of a sidecar or Lightbulb that takes a part alone: names, with commas between them."""
 
 SIDE_BY_SIDE = "side_by_side"
 """Metadata key of a node that takes a response while it is at earlier ones, of the type that it asks for
 first; it answers each once it is done with it. Others are sent one at a time."""
+
+BEATS = "heartbeat"
+"""Metadata key of a node that says HEARTBEAT: every so many seconds. Others aren't judged by it."""
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Receive limit of both ends: `initial_resource_versions` of ~93k resources exceeds gRPC's 4 MiB."""
@@ -90,7 +99,7 @@ class Node:
     """Who opened a stream; metadata values are text here.
 
     Keys of ours: kind ("sidecar", "lightbulb" or "host"); for a host shard, address, port and
-    memory_mib; for a sidecar listen_address and listen_port.
+    memory_mib, and heartbeat; for a sidecar listen_address and listen_port.
     """
 
     id: str

@@ -45,6 +45,7 @@ from lightbulb.model import (
     MODEL_NOT_LOADED,
     REASON_HEADER,
     ROUTING_KEY_HEADER,
+    SIDECAR_TIMEOUT_HEADER,
     UNKNOWN_ROUTING_KEY,
     USER_HEADER,
 )
@@ -69,7 +70,7 @@ ROUTED_METHODS = frozenset((MODEL_INFER, MODEL_STREAM_INFER))
 RETRIES = 8
 """Threads that make second calls for `future` calls. When all are busy, others wait."""
 
-_OURS = frozenset((ARM_HEADER, USER_HEADER))
+_OURS = frozenset((ARM_HEADER, USER_HEADER, SIDECAR_TIMEOUT_HEADER))
 """Headers that a caller may not set itself. A call that has a key of its own isn't routed here at all."""
 
 _REFUSALS = {
@@ -197,10 +198,11 @@ class AsyncStreamRoutingInterceptor(grpc.aio.StreamStreamClientInterceptor):
 
 def _routed(details: Any, answer: Answer, deadline: Deadline, route: Route) -> Details:
     """Return the details of a call with its headers, and what is left of its time."""
+    seconds = deadline.left()
     return Details(
         method=details.method,
-        timeout=deadline.left(),
-        metadata=_with_headers(details.metadata, answer, route),
+        timeout=seconds,
+        metadata=_with_headers(details.metadata, answer, route, seconds),
         credentials=details.credentials,
         wait_for_ready=getattr(details, "wait_for_ready", None),
         compression=getattr(details, "compression", None),
@@ -209,19 +211,20 @@ def _routed(details: Any, answer: Answer, deadline: Deadline, route: Route) -> D
 
 def _routed_aio(details: Any, answer: Answer, deadline: Deadline, route: Route) -> grpc.aio.ClientCallDetails:
     """Return the same for grpc.aio."""
+    seconds = deadline.left()
     return grpc.aio.ClientCallDetails(
         method=details.method,
-        timeout=deadline.left(),
-        metadata=grpc.aio.Metadata(*_with_headers(details.metadata, answer, route)),
+        timeout=seconds,
+        metadata=grpc.aio.Metadata(*_with_headers(details.metadata, answer, route, seconds)),
         credentials=details.credentials,
         wait_for_ready=details.wait_for_ready,
     )
 
 
-def _with_headers(metadata: Any, answer: Answer, route: Route) -> tuple[Any, ...]:
+def _with_headers(metadata: Any, answer: Answer, route: Route, seconds: float | None) -> tuple[Any, ...]:
     """Return a call's metadata with ours; two headers of one name would be joined, and match nothing."""
     kept = (each for each in metadata or () if each[0] not in _OURS)
-    return (*kept, *call_headers(answer, route.context))
+    return (*kept, *call_headers(answer, route.context, seconds))
 
 
 def _enriched(requests: Iterable[Any], answer: Answer, route: Route) -> Iterator[Any]:

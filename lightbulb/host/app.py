@@ -14,7 +14,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lightbulb.ads.client.subscriber import Subscriber, Update
 from lightbulb.ads.loads import progress_request
-from lightbulb.ads.values import MODEL_ASSIGNMENT, SIDE_BY_SIDE, Node
+from lightbulb.ads.messages import DeltaRequest
+from lightbulb.ads.values import BEATS, HEARTBEAT, MODEL_ASSIGNMENT, SIDE_BY_SIDE, Node
 from lightbulb.errors import CannotListen
 from lightbulb.host.errors import BadInput
 from lightbulb.host.inference import Origin
@@ -46,7 +47,8 @@ class HostSettings:
     Addresses are IP addresses. Sidecars are told `advertise`, or `address` when that is empty. A host that
     leaves goes on taking requests for `withdraw` seconds after it has ended its registration, since sidecars
     hear of it a little later; then requests under way get `grace` seconds. Every `progress_seconds` it tells
-    the control plane how far it is with what it has been loading for longer than that.
+    the control plane how far it is with what it has been loading for longer than that. Every
+    `heartbeat_seconds` it says that it lives: one that hangs is sent no more requests.
     """
 
     node_id: str
@@ -60,6 +62,7 @@ class HostSettings:
     grace: float = 5.0
     load_seconds: float = LOAD_SECONDS
     progress_seconds: float = 2.0
+    heartbeat_seconds: float = 2.0
     max_in_flight: int = 128
     max_request_bytes: int = 16 * 1024 * 1024
     catalogue: Catalogue
@@ -139,6 +142,7 @@ class ServingHost:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._subscriber.run())
             group.create_task(self._tell_progress_for_ever())
+            group.create_task(self._beat_for_ever())
 
     async def _tell_progress_for_ever(self) -> None:
         while True:
@@ -150,6 +154,12 @@ class ServingHost:
             news = tuple((each.model, round(each.fraction or 0.0, 2), each.text) for each in loads)
             if news != self._told and self._subscriber.tell(progress_request(loads)):
                 self._told = news
+
+    async def _beat_for_ever(self) -> None:
+        """Say that this event loop goes on; connections and pings do so without it."""
+        while True:
+            await asyncio.sleep(self._settings.heartbeat_seconds)
+            self._subscriber.tell(DeltaRequest(type_url=HEARTBEAT))
 
     def _forget_told(self) -> None:
         self._told = ()
@@ -214,5 +224,6 @@ def _node(settings: HostSettings, address: str, port: int) -> Node:
         "port": str(port),
         "memory_mib": str(settings.memory_mib),
         SIDE_BY_SIDE: "1",
+        BEATS: f"{settings.heartbeat_seconds:g}",
     }
     return Node(id=settings.node_id, cluster=settings.shard, metadata=metadata)

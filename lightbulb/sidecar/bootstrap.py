@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightbulb.ads.values import EVERYTHING, Node, Takes
+from lightbulb.ads.values import CLIENT, EVERYTHING, Node, Takes
 from lightbulb.rpc.keepalive import ENVOY_TO_ADS
 
 RECONNECT_SECONDS = 2.0
@@ -21,7 +21,8 @@ Address = tuple[str, int]
 class SidecarSettings:
     """`control_plane` gives Envoy its configuration: a relay's UNIX socket, or the replicas themselves.
 
-    `delta` False asks for state-of-the-world ADS. `takes` is what it routes.
+    `delta` False asks for state-of-the-world ADS. `takes` is what it routes, `client` the service that it is
+    beside; empty: it has no other name than the node's.
     """
 
     node_id: str
@@ -30,18 +31,22 @@ class SidecarSettings:
     admin: Address
     delta: bool = True
     takes: Takes = EVERYTHING
+    client: str = ""
 
     @property
     def node(self) -> Node:
         """Who this sidecar is to the control plane."""
-        return sidecar_node(self.node_id, self.listen, self.takes)
+        return sidecar_node(self.node_id, self.listen, self.takes, self.client)
 
 
-def sidecar_node(node_id: str, listen: Address, takes: Takes = EVERYTHING) -> Node:
+def sidecar_node(node_id: str, listen: Address, takes: Takes = EVERYTHING, client: str = "") -> Node:
     """Return who a sidecar is to the control plane, whether Envoy or its relay says so."""
     address = {"listen_address": listen[0], "listen_port": str(listen[1])}
+    whose = {CLIENT: client} if client else {}
     return Node(
-        id=node_id, cluster="lightbulb-sidecar", metadata={"kind": "sidecar", **address, **takes.metadata}
+        id=node_id,
+        cluster="lightbulb-sidecar",
+        metadata={"kind": "sidecar", **address, **whose, **takes.metadata},
     )
 
 
@@ -71,6 +76,7 @@ def bootstrap_sections(settings: SidecarSettings) -> dict[str, Any]:
             "cds_config": _ads(),
             "lds_config": _ads(),
         },
+        "stats_flush_on_admin": True,
         "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": _STATS}}},
     }
 
@@ -81,9 +87,12 @@ _STATS = [
     {"suffix": ".upstream_rq_time"},
     {"suffix": ".upstream_cx_connect_fail"},
     {"suffix": ".membership_healthy"},
+    {"suffix": ".outlier_detection.ejections_active"},
+    {"suffix": ".upstream_rq_active_overflow"},
     {"prefix": "http.lightbulb.downstream_rq"},
     {"contains": "update_"},
     {"prefix": "control_plane"},
+    {"prefix": "lightbulb."},
     {"prefix": "server."},
     {"contains": "upstream_rq_5xx"},
 ]

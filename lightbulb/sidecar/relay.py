@@ -29,7 +29,7 @@ from lightbulb.ads.client.last_known_good import LastKnownGood
 from lightbulb.ads.client.session import UNKNOWN_VERSION, Update
 from lightbulb.ads.client.subscriber import Subscriber
 from lightbulb.ads.server.server import SERVER_OPTIONS
-from lightbulb.ads.values import TAKES_OBJECTIVES, TAKES_TENANTS, Node
+from lightbulb.ads.values import CLIENT, TAKES_OBJECTIVES, TAKES_TENANTS, Node
 from lightbulb.sidecar.envoy_acks import is_complete
 from lightbulb.sidecar.holdings import (
     TYPES,
@@ -70,12 +70,14 @@ class RelaySettings:
     def kept_as(self) -> str:
         """The name under which the configuration is kept.
 
-        The configuration has a listener with an address, and what was taken then. So a sidecar that listens
-        elsewhere now, or takes something else, must not start from it.
+        The configuration has a listener with an address and a client's name, and what was taken then. So a
+        sidecar that listens elsewhere now, or for somebody else, or takes something else, must not start from
+        it.
         """
         metadata = self.node.metadata
         kept = f"{self.node.id}@{metadata['listen_address']}:{metadata['listen_port']}"
-        takes = [f"{key}={metadata[key]}" for key in (TAKES_OBJECTIVES, TAKES_TENANTS) if key in metadata]
+        keys = (TAKES_OBJECTIVES, TAKES_TENANTS, CLIENT)
+        takes = [f"{key}={metadata[key]}" for key in keys if key in metadata]
         return f"{kept}@{sha256(','.join(takes).encode()).hexdigest()[:16]}" if takes else kept
 
 

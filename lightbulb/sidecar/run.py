@@ -49,6 +49,7 @@ class RunSettings:
     envoy: Path | None = None
     takes: Takes = EVERYTHING
     """What it routes; by default all there is."""
+    client: str = ""
 
 
 async def run(settings: RunSettings) -> int:
@@ -64,6 +65,7 @@ async def run(settings: RunSettings) -> int:
             listen=settings.listen,
             admin=settings.admin,
             takes=settings.takes,
+            client=settings.client,
         )
         command = make_command(sidecar, concurrency=settings.concurrency, binary=settings.envoy)
         relay_settings = RelaySettings(

@@ -275,7 +275,7 @@ class WatchRequest(_message.Message):
     def __init__(self, tenant: _Optional[str] = ...) -> None: ...
 
 class Consumer(_message.Message):
-    __slots__ = ("node_id", "kind", "waiting_for", "rejected", "disconnected", "answered_from", "shard", "stale", "refusals", "more_refusals", "tenants", "unknown_objectives", "loading", "unknown_tenants")
+    __slots__ = ("node_id", "kind", "waiting_for", "rejected", "disconnected", "answered_from", "shard", "stale", "refusals", "more_refusals", "tenants", "unknown_objectives", "loading", "unknown_tenants", "silent")
     class RejectedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -297,6 +297,7 @@ class Consumer(_message.Message):
     UNKNOWN_OBJECTIVES_FIELD_NUMBER: _ClassVar[int]
     LOADING_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_TENANTS_FIELD_NUMBER: _ClassVar[int]
+    SILENT_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     kind: str
     waiting_for: _containers.RepeatedScalarFieldContainer[str]
@@ -311,7 +312,8 @@ class Consumer(_message.Message):
     unknown_objectives: _containers.RepeatedScalarFieldContainer[str]
     loading: _containers.RepeatedCompositeFieldContainer[ModelLoading]
     unknown_tenants: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, node_id: _Optional[str] = ..., kind: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., disconnected: _Optional[bool] = ..., answered_from: _Optional[int] = ..., shard: _Optional[str] = ..., stale: _Optional[bool] = ..., refusals: _Optional[_Iterable[_Union[_failure_pb2.Refusal, _Mapping]]] = ..., more_refusals: _Optional[int] = ..., tenants: _Optional[_Iterable[str]] = ..., unknown_objectives: _Optional[_Iterable[str]] = ..., loading: _Optional[_Iterable[_Union[ModelLoading, _Mapping]]] = ..., unknown_tenants: _Optional[_Iterable[str]] = ...) -> None: ...
+    silent: bool
+    def __init__(self, node_id: _Optional[str] = ..., kind: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., disconnected: _Optional[bool] = ..., answered_from: _Optional[int] = ..., shard: _Optional[str] = ..., stale: _Optional[bool] = ..., refusals: _Optional[_Iterable[_Union[_failure_pb2.Refusal, _Mapping]]] = ..., more_refusals: _Optional[int] = ..., tenants: _Optional[_Iterable[str]] = ..., unknown_objectives: _Optional[_Iterable[str]] = ..., loading: _Optional[_Iterable[_Union[ModelLoading, _Mapping]]] = ..., unknown_tenants: _Optional[_Iterable[str]] = ..., silent: _Optional[bool] = ...) -> None: ...
 
 class ModelLoading(_message.Message):
     __slots__ = ("model", "since", "fraction", "text")

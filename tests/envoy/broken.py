@@ -91,9 +91,9 @@ def scope_of(name: str, key: str, routes: str) -> Resource:
     return repacked(name, scope)
 
 
-def without_prefix(address: str, port: int) -> Resource:
+def without_prefix(address: str, port: int, client: str) -> Resource:
     """A listener whose connection manager lacks what it must have."""
-    ours = listener(address, port)
+    ours = listener(address, port, client)
     message = listener_pb2.Listener.FromString(ours.body)
     config = message.filter_chains[0].filters[0].typed_config
     manager = hcm_pb2.HttpConnectionManager.FromString(config.value)

@@ -124,7 +124,7 @@ class Plane:
         # A new mapping each time would be a new thing to look at each time.
         known = self._served.get(identity)
         if known is None or known[0] is not self.snapshot:
-            ours = self.listener(identity.address, identity.port)
+            ours = self.listener(identity.address, identity.port, identity.client)
             known = self._served[identity] = (self.snapshot, self.snapshot.replace(LISTENER, [ours]))
         return known[1]
 
@@ -154,6 +154,7 @@ class Upstream(grpc.GenericRpcHandler):
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.at_call: Callable[[], object] = lambda: None
         self.headers: Mapping[str, str] = {}
         self._server = grpc.server(futures.ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
         self._server.add_generic_rpc_handlers((self,))
@@ -164,6 +165,9 @@ class Upstream(grpc.GenericRpcHandler):
         self.headers = {key: str(value) for key, value in details.invocation_metadata}
 
         def say(request: bytes, context: grpc.ServicerContext) -> bytes:
+            self.at_call()
+            if request == b"fail":
+                context.abort(grpc.StatusCode.INTERNAL, "a fault in the model")
             if request == b"refuse":
                 context.set_trailing_metadata((("x-lightbulb-reason", "model-not-loaded"),))
                 context.abort(grpc.StatusCode.ABORTED, "not here; resolve again")
@@ -205,6 +209,7 @@ class Lab:
             listen=("127.0.0.1", listen),
             admin=self.admin,
             delta=delta,
+            client="homepage",
         )
         self.sidecar = Sidecar(settings, log=folder / "envoy.log", concurrency=2)
         self._connect()

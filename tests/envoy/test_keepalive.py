@@ -53,9 +53,9 @@ def hurried_cluster(ours: Resource) -> Resource:
     return make_resource(ours.name, message.SerializeToString(deterministic=True))
 
 
-def hurried_listener(address: str, port: int) -> Resource:
+def hurried_listener(address: str, port: int, client: str) -> Resource:
     """Our listener, in which a quiet call is ended, and a client pinged, SCALE times as soon."""
-    ours = listener(address, port)
+    ours = listener(address, port, client)
     message = listener_pb2.Listener.FromString(ours.body)
     manager = http_connection_manager_pb2.HttpConnectionManager()
     config = message.filter_chains[0].filters[0].typed_config

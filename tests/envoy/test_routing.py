@@ -1,10 +1,20 @@
 """What a client's requests meet at a real sidecar."""
 
+import threading
+
 import grpc
 import pytest
 
-from lightbulb.model import ROUTING_KEY_HEADER
+from controlplane.xds.listener import INTERNAL_HEADERS
+from lightbulb.model import (
+    ARM_HEADER,
+    CLIENT_HEADER,
+    ROUTING_KEY_HEADER,
+    SIDECAR_TIMEOUT_HEADER,
+    TRAFFIC_HEADER,
+)
 from tests.envoy.lab import Lab
+from tests.waiting import until
 
 pytestmark = pytest.mark.envoy
 
@@ -44,11 +54,32 @@ def test_two_keys_are_no_key_even_if_each_would_be(serving: Lab) -> None:
 
 
 def test_headers_that_are_ours_alone_are_stripped_and_others_pass(serving: Lab) -> None:
-    assert serving.call("Rank|m|1", ("x-shadow", "1"), ("x-mine", "2")).text == "vip-a"
+    forged = (*((name, "forged") for name in INTERNAL_HEADERS), (CLIENT_HEADER, "somebody-else"))
+    assert serving.call("Rank|m|1", *forged, ("x-mine", "2"), (ARM_HEADER, "17c")).text == "vip-a"
     headers = serving.upstreams["vip-a"].headers
-    assert "x-shadow" not in headers
-    assert headers["x-mine"] == "2"
+    assert headers.keys().isdisjoint(INTERNAL_HEADERS)
+    assert (headers["x-mine"], headers[ARM_HEADER]) == ("2", "17c")
     assert headers[ROUTING_KEY_HEADER] == "Rank|m|1"
+    assert headers[CLIENT_HEADER] == "homepage"
+    assert serving.call("Rank|m|1", (SIDECAR_TIMEOUT_HEADER, "2000")).text == "vip-a"
+    assert SIDECAR_TIMEOUT_HEADER not in serving.upstreams["vip-a"].headers
+    for said, arrives in {"test": "test", "replay": "replay", "shadow": "live", "": None}.items():
+        assert serving.call("Rank|m|1", *([(TRAFFIC_HEADER, said)] if said else [])).text == "vip-a"
+        assert serving.upstreams["vip-a"].headers.get(TRAFFIC_HEADER) == arrives
+
+
+def test_envoy_counts_by_status_and_by_what_went_wrong(serving: Lab) -> None:
+    for _ in range(3):
+        serving.call("Rank|m|1")
+    serving.call("Rank|m|1", body=b"refuse")
+    serving.call("Nobody|m|1")
+    # Envoy writes it down once it has answered, so that it may be a moment later.
+    until("the counts", lambda: sum(serving.stats("lightbulb.requests").values()) == 5)
+    assert serving.stats("lightbulb.requests") == {
+        "lightbulb.requests.route..grpc.0.flags.-": 3,
+        "lightbulb.requests.route..grpc.10.flags.-": 1,
+        "lightbulb.requests.route..grpc.5.flags.NR": 1,
+    }
 
 
 def test_a_hosts_refusal_passes_with_its_reason(serving: Lab) -> None:
@@ -68,3 +99,28 @@ def test_a_host_that_is_down_is_passed_over(serving: Lab) -> None:
     serving.plane.settle(serving.world(KEYS, {"vip-a": ("vip-a", "vip-b"), "vip-b": ("vip-b",)}))
     serving.upstreams["vip-a"].stop()
     assert {serving.call("Rank|m|1").text for _ in range(20)} == {"vip-b"}
+
+
+def test_a_host_that_hangs_is_left_out_and_one_whose_model_fails_is_not(lab: Lab) -> None:
+    """By failures of a model its hosts would be taken away from every other model."""
+    hung, going_on = threading.Event(), {"vip-a", "vip-b"}
+    for name in going_on:
+        lab.upstream(name)
+    hosts = {"vip": tuple(going_on)}
+    lab.start(lab.world({"Rank|m|1": "vip", "Fraud|m|1": "vip"}, hosts))
+
+    def ejected() -> int:
+        return sum(lab.stats("cluster.vip.outlier_detection.ejections_active").values())
+
+    for _ in range(40):
+        assert lab.call("Rank|m|1", body=b"fail").code is grpc.StatusCode.INTERNAL
+    assert ejected() == 0
+    assert {lab.call("Fraud|m|1").text for _ in range(20)} == going_on
+    lab.upstreams["vip-a"].at_call = lambda: hung.wait(60)
+    soon = (SIDECAR_TIMEOUT_HEADER, "50")
+    try:
+        codes = {lab.call("Rank|m|1", soon).code for _ in range(20)}
+        until("the host that hangs to be left out", lambda: ejected() == 1)
+    finally:
+        hung.set()
+    assert codes == {grpc.StatusCode.OK, grpc.StatusCode.DEADLINE_EXCEEDED}

@@ -53,7 +53,7 @@ def serve(lab: Lab, raw: Unmannered, world: Snapshot) -> None:
     assert is_ack(raw.send(ENDPOINTS, world.of(ENDPOINTS).values()))
     assert is_ack(raw.answer(clusters))
     raw.subscription(LISTENER)
-    listening = raw.post(LISTENER, [listener(*lab.sidecar.settings.listen)])
+    listening = raw.post(LISTENER, [listener(*lab.sidecar.settings.listen, "homepage")])
     raw.subscription(SCOPED_ROUTE)
     assert is_ack(raw.send(SCOPED_ROUTE, world.of(SCOPED_ROUTE).values()))
     raw.subscription(ROUTE, "Rank")

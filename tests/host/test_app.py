@@ -14,7 +14,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from lightbulb.ads.values import MODEL_ASSIGNMENT
+from lightbulb.ads.values import HEARTBEAT, MODEL_ASSIGNMENT
 from lightbulb.errors import CannotListen
 from lightbulb.host.app import SERVICE, ServingHost
 from lightbulb.host.status import DOMAIN
@@ -95,8 +95,19 @@ def test_a_host_registers_with_all_that_the_control_plane_needs_to_know() -> Non
                 "port": str(it.host.port),
                 "memory_mib": "1000",
                 "side_by_side": "1",
+                "heartbeat": "2",
             }
             assert it.host.port > 0
+
+    asyncio.run(scenario())
+
+
+def test_a_host_says_from_its_event_loop_that_it_lives() -> None:
+    async def scenario() -> None:
+        async with registered(heartbeat_seconds=0.02) as (script, _):
+            said = script.stream.requests
+            await eventually("heartbeats", lambda: sum(each.type_url == HEARTBEAT for each in said) >= 3)
+            assert script.stream.first(MODEL_ASSIGNMENT).node.metadata["heartbeat"] == "0.02"
 
     asyncio.run(scenario())
 

@@ -13,7 +13,13 @@ import pytest
 from lightbulb.client.client import BlockingLightbulbClient, LightbulbClient
 from lightbulb.client.interceptor import AsyncRoutingInterceptor, RoutingInterceptor, routed
 from lightbulb.errors import NotRouted, TimedOut, UnknownObjective
-from lightbulb.model import ARM_HEADER, ROUTING_KEY_HEADER, USER_HEADER, RequestContext
+from lightbulb.model import (
+    ARM_HEADER,
+    ROUTING_KEY_HEADER,
+    SIDECAR_TIMEOUT_HEADER,
+    USER_HEADER,
+    RequestContext,
+)
 from lightbulb.oip import open_inference_pb2 as oip
 from lightbulb.oip.open_inference_pb2_grpc import (
     GRPCInferenceServiceServicer,
@@ -120,6 +126,11 @@ def test_an_arm_goes_with_the_call_that_it_counts() -> None:
         USER_HEADER: sha256(b"u").hexdigest()[:16],
         ARM_HEADER: "17c",
     }
+
+
+@pytest.mark.parametrize(("timeout", "told"), [(0.25, "245"), (0.02, "18"), (0.0005, "1"), (None, None)])
+def test_a_sidecar_gives_up_a_little_before_its_caller(timeout: float | None, told: str | None) -> None:
+    assert dict(call_headers(ANSWER, CELL_2, timeout)).get(SIDECAR_TIMEOUT_HEADER) == told
 
 
 def test_calls_at_the_same_time_keep_to_their_own_route() -> None:

@@ -145,3 +145,36 @@ def test_that_a_sidecar_cant_listen_any_more_says_nothing_of_what_it_refused_bef
     listener = replace(REFUSAL, resource_type=LISTENER, resource="lightbulb", reason="the port is taken")
     consumer = Consumer(id="s", kind="sidecar", refusals=(route,), refused_of=1)
     assert consumer.refusal_of((listener, route), (1, 2)) == 1
+
+
+A, B, C = (
+    Consumer(id=f"h{port}", kind="host", shard="a", address=("127.0.0.1", port), since=1.0)
+    for port in (1, 2, 3)
+)
+
+
+def hung(host: Consumer) -> Consumer:
+    return replace(host, silent_since=NOW - 1, waiting_for=("t",))
+
+
+def out_of_sight(*hosts: Consumer) -> set[str]:
+    return {each.id for each in merged(report("one", *hosts)) if each.disconnected}
+
+
+def test_a_host_that_hangs_is_out_of_sight_as_if_it_couldnt_be_reached() -> None:
+    seen, _, _ = merged(report("one", hung(A)), report("two", B, C))
+    gone = replace(A.lost(NOW - 1, orphaned=False), silent_since=NOW - 1)
+    assert seen == gone
+
+
+def test_of_a_shard_of_which_no_host_is_heard_all_are_kept() -> None:
+    elsewhere = replace(C, shard="b")
+    assert out_of_sight(hung(A), hung(B), C) == {"h1", "h2"}
+    assert out_of_sight(hung(A), hung(B), hung(C)) == set()
+    assert out_of_sight(hung(A), hung(B), elsewhere) == set()
+    assert out_of_sight(hung(A), hung(B), C.lost(NOW, orphaned=False)) == {"h3"}
+
+
+def test_that_a_host_hangs_is_told_between_replicas() -> None:
+    told = report("one", hung(A))
+    assert report_from_bytes(report_to_bytes(told)) == told

@@ -15,11 +15,12 @@ def node(**metadata: str) -> Node:
 @pytest.mark.parametrize(
     ("metadata", "expected"),
     [
-        ({}, SidecarNode(address="127.0.0.1", port=0)),
+        ({}, SidecarNode(address="127.0.0.1", port=0, client="n1")),
         (
             {"kind": "sidecar", "listen_address": "::1", "listen_port": "10000"},
-            SidecarNode(address="::1", port=10_000),
+            SidecarNode(address="::1", port=10_000, client="n1"),
         ),
+        ({"client": "homepage"}, SidecarNode(address="127.0.0.1", port=0, client="homepage")),
         (HOST, HostNode(shard="s", address="10.0.0.1", port=80)),
         ({"kind": "lightbulb"}, LightbulbNode(knows_tenants=False)),
         ({"kind": "lightbulb", "tenants": "1"}, LightbulbNode()),
@@ -32,6 +33,11 @@ def test_a_node_is_what_it_says(metadata: dict[str, str], expected: object) -> N
 @pytest.mark.parametrize(
     ("metadata", "words"),
     [
+        (
+            {"client": "home page"},
+            "'client' is 'home page'; a client's name has up to 128 characters of ASCII",
+        ),
+        ({"client": 129 * "x"}, "'client' is"),
         ({"kind": "toaster"}, "kind 'toaster'; it is one of sidecar, lightbulb, host"),
         ({**HOST, "shard": ""}, "no metadata key 'shard'"),
         ({**HOST, "address": "localhost"}, "'address' is 'localhost', not an IP address"),

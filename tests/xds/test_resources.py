@@ -24,7 +24,7 @@ from controlplane.xds.resources import *
 from controlplane.xds.listener import listener
 from tests.xds.test_resources import RULES
 made = [*routes(RULES, "ab"), *clusters("ab"), *scopes({r.objective for r in RULES}),
-        *endpoints({"b": (("10.0.0.1", 1),), "a": ()}), listener("127.0.0.1", 1)]
+        *endpoints({"b": (("10.0.0.1", 1),), "a": ()}), listener("127.0.0.1", 1, "homepage")]
 print(*(f"{each.name} {each.version}" for each in made), sep="\\n")
 """
 

@@ -22,7 +22,7 @@ from tests.rollout.rollouts import alone
 ADDRESSES = {"a": (("10.0.0.1", 1),), "b": ()}
 STATES = {"s1": SidecarState(generation=0), "s2": SidecarState(generation=1)}
 EACH_KIND: tuple[Identity, ...] = (
-    SidecarNode(address="127.0.0.1", port=1),
+    SidecarNode(address="127.0.0.1", port=1, client="s"),
     LightbulbNode(),
     HostNode(shard="shard-a", address="10.0.0.1", port=1),
 )

@@ -34,6 +34,11 @@ _admin_option = address_option(
     "--admin", SIDECAR_ADMIN, "Envoy's admin interface; keep it on loopback.", ip=True
 )
 _node_id_option = node_id_option("sidecar", "sidecar")
+_client_option = option(
+    "--client",
+    default="",
+    help="The client service that it is beside, for limits and figures.  [default: the node's id]",
+)
 _relay_socket_option = option(
     "--relay-socket",
     type=SOCKET,
@@ -48,6 +53,7 @@ _relay_socket_option = option(
 @_admin_option
 @control_plane_option
 @_node_id_option
+@_client_option
 @state_dir_option("Folder to keep the configuration in, to start without a control plane.  [default: none]")
 @option(
     "--concurrency", type=click.IntRange(1, 256), default=1, show_default=True, help="Envoy's worker threads."
@@ -63,6 +69,7 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
     admin: Address,
     control_plane: tuple[Address, ...],
     node_id: str,
+    client: str,
     state_dir: Path | None,
     concurrency: int,
     envoy: Path | None,
@@ -93,7 +100,7 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
     takes = make_takes(objective, tenant)
     if relay_only:
         relay_settings = RelaySettings(
-            node=sidecar_node(node_id, address, takes),
+            node=sidecar_node(node_id, address, takes, client),
             control_planes=starting_elsewhere(replicas, node_id),
             socket=relay_socket.absolute(),
             state=state_dir,
@@ -109,12 +116,14 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
             concurrency=concurrency,
             envoy=envoy,
             takes=takes,
+            client=client,
         )
         _run(run(settings))
 
 
 @sidecar.command()
 @_node_id_option
+@_client_option
 @_listen_option
 @_admin_option
 @control_plane_option
@@ -126,6 +135,7 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
 def bootstrap(  # noqa: PLR0913, PLR0917 - one argument a flag
     context: click.Context,
     node_id: str,
+    client: str,
     listen: Address,
     admin: Address,
     control_plane: tuple[Address, ...],
@@ -157,6 +167,7 @@ def bootstrap(  # noqa: PLR0913, PLR0917 - one argument a flag
         listen=(listen.host, listen.port),
         admin=(admin.host, admin.port),
         takes=make_takes(objective, tenant),
+        client=client,
     )
     if output == "json":
         click.echo(make_bootstrap(settings))

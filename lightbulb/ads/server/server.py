@@ -19,11 +19,12 @@ from google.protobuf.message import DecodeError
 from lightbulb.ads import wire
 from lightbulb.ads.loads import ModelLoad, loads_of
 from lightbulb.ads.messages import DeltaRequest, DeltaResponse, Response
+from lightbulb.ads.pulse import Pulse, pulse_of
 from lightbulb.ads.server.form import Form, Session, both
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.stream_status import StreamStatus
 from lightbulb.ads.server.tracks import TooManyNames
-from lightbulb.ads.values import GOODBYE, LOAD_PROGRESS, MAX_MESSAGE_BYTES, BadNode, Node
+from lightbulb.ads.values import GOODBYE, HEARTBEAT, LOAD_PROGRESS, MAX_MESSAGE_BYTES, BadNode, Node
 from lightbulb.rpc.keepalive import ADS_TO_SUBSCRIBER, TAKES_PINGS, pings
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class _Stream:
     peer: str
     form: Form
     session: Session
+    pulse: Pulse
     outgoing: asyncio.Queue[Response | None] = field(default_factory=asyncio.Queue)
     told_at: float = -math.inf
     """When it last told of its loads."""
@@ -91,10 +93,10 @@ class AdsServer:
     """The AggregatedDiscoveryService. `view(node)` is what a node should have; None: nothing yet, wait.
 
     `view` may raise BadNode, which ends the stream with INVALID_ARGUMENT. `on_change` is called with a
-    stream's id after it opened, closed, ACKed, NACKed or turned out to need nothing of what is new;
-    `on_goodbye` before a stream closes whose client says that it ends in order; `on_progress` when one tells
-    how far it is with what it loads. Streams of the same node id
-    have each their own state. `forms` are the forms of ADS that it speaks.
+    stream's id after it opened, closed, ACKed, NACKed, fell silent or was heard again, or turned out to need
+    nothing of what is new; `on_goodbye` before a stream closes whose client says that it ends in order;
+    `on_progress` when one tells how far it is with what it loads. Streams of the same node id have each their
+    own state. `forms` are the forms of ADS that it speaks.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, of which none is needed
@@ -152,7 +154,13 @@ class AdsServer:
         stream = self._streams.get(stream_id)
         if stream is None:
             return None
-        return StreamStatus(id=stream.id, node=stream.node, peer=stream.peer, session=stream.session)
+        return StreamStatus(
+            id=stream.id,
+            node=stream.node,
+            peer=stream.peer,
+            session=stream.session,
+            silent=stream.pulse.silent,
+        )
 
     def streams(self) -> tuple[StreamStatus, ...]:
         """Return the state of every open stream, oldest first."""
@@ -194,9 +202,13 @@ class AdsServer:
         request = form.decode(first)
         if request.node is None or not request.node.id:
             raise BadNode("the first request must carry node.id")
-        session = form.open(self._view(request.node))
         stream = _Stream(
-            id=next(self._ids), node=request.node, peer=context.peer(), form=form, session=session
+            id=next(self._ids),
+            node=request.node,
+            peer=context.peer(),
+            form=form,
+            session=form.open(self._view(request.node)),
+            pulse=pulse_of(request.node),
         )
         self._streams[stream.id] = stream
         log.info("stream %d opened: %s %s", stream.id, stream.node.kind, stream.node.id)
@@ -239,6 +251,11 @@ class AdsServer:
             await context.write(stream.form.encode(response))
 
     def _take(self, stream: _Stream, request: Any) -> None:
+        if stream.pulse.beat():
+            log.info("%s %s is heard of again", stream.node.kind, stream.node.id)
+            self._on_change(stream.id)
+        if isinstance(request, DeltaRequest) and request.type_url == HEARTBEAT:
+            return
         if isinstance(request, DeltaRequest) and request.type_url == GOODBYE:
             log.info("%s %s leaves", stream.node.kind, stream.node.id)
             stream.take_goodbye()
@@ -289,6 +306,9 @@ class AdsServer:
             await asyncio.sleep(TICK_SECONDS)
             now = self._clock()
             for stream in list(self._streams.values()):
+                if stream.pulse.wait(TICK_SECONDS):
+                    log.warning("%s %s says nothing any more", stream.node.kind, stream.node.id)
+                    self._on_change(stream.id)
                 deadline = stream.session.next_deadline()
                 if deadline is not None and deadline <= now:
                     stream.send(stream.session.on_tick(now))

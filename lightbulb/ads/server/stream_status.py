@@ -20,6 +20,8 @@ class StreamStatus:
     node: Node
     peer: str
     session: Session
+    silent: bool = False
+    """Its client has declared heartbeats, and too many are missing."""
 
     @property
     def rejected(self) -> Mapping[str, str]:
