@@ -179,6 +179,14 @@ def test_a_senders_epoch_that_is_over_brings_nothing_more() -> None:
     assert ledger.take([Sum(sender="r", epoch=3, arms=counted(2))])[1] == counted(2)
 
 
+def test_whoever_told_something_last_is_remembered_longest() -> None:
+    told = [Sum(sender=f"r{number}", epoch=1, arms=counted(5)) for number in range(MAX_SENDERS)]
+    ledger, _ = NOTHING_COUNTED.take([*told, told[0], Sum(sender="new", epoch=1, arms=counted(5))])
+    known = {each.sender for each in ledger.sums}
+    assert {"r0", "new"} <= known
+    assert "r1" not in known
+
+
 def test_whoever_isnt_known_any_more_is_counted_from_where_it_is() -> None:
     told = [Sum(sender=f"r{number}", epoch=1, arms=counted(5)) for number in range(MAX_SENDERS + 1)]
     ledger, brought = NOTHING_COUNTED.take(told)

@@ -170,6 +170,7 @@ def test_guards_share_alpha() -> None:
     ("text", "figures", "catastrophe"),
     [
         ("errors:1.25x", arms(60, 45, 1_140, 3), True),
+        ("errors:1.25x", arms(50, 50, 1_140, 3), True),
         ("errors:1.25x", arms(49, 49, 1_140, 3), False),  # too few
         ("errors:1.25x", arms(60, 30, 1_140, 3), False),  # half
         ("errors:1.25x", arms(60, 45, 1_140, 114), False),  # the control, too
@@ -255,6 +256,7 @@ def test_a_relative_latency_learns_what_is_slow_of_the_control_and_keeps_to_it()
         ((500, 40), (9_500, 760), Outcome.FINE),  # both are slower than they were: the hour's doing
         ((500, 5), (9_500, 20), Outcome.FINE),  # slower than the control, but within the margin
         ((500, 40), (9_500, 0), Outcome.BREACH),
+        ((5_000, 400), (5_000, 230), Outcome.BREACH),  # both are slower, the candidate most of all
     ],
 )
 def test_a_relative_latency_is_breached_beyond_its_margin_and_not_by_the_hour(
