@@ -103,6 +103,8 @@ def _read_comparison(data: dict[str, object], path: str, complain: Complain) -> 
     if not isinstance(attribute, str) or not attribute:
         raise complain(f"{path}.attribute", "not an attribute's name", "write a text")
     operator = _OPERATORS.get(op) if isinstance(op, str) else None
+    if op == "":  # what YAML makes of `op: >`
+        raise complain(f"{path}.op", "it is empty", 'quote an operator that begins with >: ">"')
     if operator is None:
         raise complain(f"{path}.op", f"unknown operator {op!r}", suggest(str(op), _OPERATORS))
     if not isinstance(values, list) or not all(

@@ -59,6 +59,9 @@ def _of_rule(rule: Rule) -> Iterator[_Said]:
                 "clients is empty: nobody may ask",
                 "leave clients out to let every client ask",
             )
+        case Overrides(clients=clients) if clients and "*" in clients:
+            message = "clients has *, which is a client of that name, not every client"
+            yield "CLIENT", message, "leave clients out to let every client ask"
         case Overrides(models=()):
             yield "PERMITS_NOTHING", "permitOverrides is empty: nothing may be asked for", "add a model"
         case ContextCondition(when=when) | Shift(when=when) if when is not None:

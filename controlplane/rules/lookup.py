@@ -141,7 +141,10 @@ def _check_models(rule: Rule, definitions: Definitions, problems: list[Problem])
             continue
         versions = definitions.versions.get(ref.name, ())
         if not versions:
+            name, _, version = ref.name.partition("@")
             remedy = hint(ref.name, definitions.versions, problems)
+            if version and name in definitions.versions:
+                remedy = f'write {{name: "{name}", version: "{version}"}}'
             note("UNKNOWN_MODEL", f"model {ref.name} is unknown", remedy)
         elif ref.version:
             remedy = hint(ref.version, versions, problems)

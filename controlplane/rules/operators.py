@@ -45,6 +45,8 @@ _JOINS = {"||": "any", "&&": "all", "||=": "any", "&&=": "all"}
 _COMPARISONS = {"==": "eq", "===": "eq", "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "in": "in"}
 _EQUALITIES = frozenset({"==", "===", "!=", "!=="})
 _CASTS = frozenset({"Boolean", "String", "Number", "BigInt", "parseInt", "parseFloat", "isNaN"})
+_LOOK_UPS = frozenset({"includes", "indexOf", "lastIndexOf", "has", "get"})
+_FINDING = frozenset({"find", "findIndex", "findLast", "findLastIndex"})
 _GENERAL = "combine conditions by any(...), all(...) and not(...) alone"
 _BRANCH = "write a rule for each case, with the condition in its when, and not(...) of it in the other's"
 
@@ -260,11 +262,40 @@ class _Operators:
         if name == "assign" and tree.source(holder) == "Object":
             given = [each for each in inner(tree, arguments) if self._is(each, Kind.CONDITION)]
             return self._look_at_laid(given)
-        if name not in {"some", "every"} or not held(self._values.bits(holder)) & Kind.CONDITION:
+        if name in _LOOK_UPS or (name == "is" and tree.source(holder) == "Object"):
+            return self._look_at_look_up(node, name, holder, arguments)
+        return self._look_at_items(node, name, holder, next(inner(tree, arguments), -1))
+
+    def _look_at_look_up(
+        self, node: int, name: str, holder: int, arguments: int
+    ) -> tuple[int, str, str] | None:
+        """Look at a call that looks for a condition, or for what isn't known yet, among values."""
+        for each in inner(self._tree, arguments):
+            if self._is_open(each) and not self._is(
+                each, Kind.CONTEXT
+            ):  # which attributes there are is known
+                return self._said(node, f"{name} {_CANT_TELL}", each, self._among(holder, each))
+        return None
+
+    def _among(self, holder: int, looked_up: int) -> str:
+        """Return what to write for a look-up among written values."""
+        values = self._shown(holder).removeprefix("[").removesuffix("]")
+        if self._tree.kind(holder) != "array" or not self._is(looked_up, Kind.ATTRIBUTE):
+            return _BRANCH
+        return f"write {self._shown(looked_up)}.in({values})"
+
+    def _look_at_items(self, node: int, name: str, holder: int, test: int) -> tuple[int, str, str] | None:
+        """Look at a method of a list that asks whether its items' conditions are true."""
+        if test < 0 or name not in {"some", "every"} | _FINDING:
             return None
-        test = next(inner(tree, arguments), -1)
-        is_boolean = test >= 0 and tree.kind(test) == "identifier" and tree.name(test) == "Boolean"
-        if test < 0 or not (is_boolean or returned(self._values.bits(test)) & Kind.CONDITION):
+        of_test = returned(self._values.bits(test))
+        if name in _FINDING:
+            if not of_test & Kind.CONDITION or of_test & Kind.ABSENT:
+                return None
+            return node, f"{name} {_CANT_TELL}: {self._shown(test)} gives a condition", _BRANCH
+        is_boolean = self._tree.kind(test) == "identifier" and self._tree.name(test) == "Boolean"
+        held_ones = held(self._values.bits(holder)) & Kind.CONDITION
+        if not held_ones or not (is_boolean or of_test & Kind.CONDITION):
             return None
         joined = "any" if name == "some" else "all"
         return self._said(node, f"{name} {_CANT_TELL}", holder, f"write {joined}(...{self._shown(holder)})")

@@ -30,6 +30,9 @@
     last = {thrown, line, syntax: sites.length === 1 && sites[0].getFunctionName() === null};
     return "";
   };
+  // Frozen, these would still take a value: they are accessors, and the engine goes by what they were given.
+  Object.defineProperty(Error, "prepareStackTrace", {value: undefined, writable: false, configurable: false});
+  Object.defineProperty(Error, "stackTraceLimit", {value: 10, writable: false, configurable: false});
 
   // What was thrown last, for the host; null when the engine threw nothing, but failed. A thrown object may
   // throw in turn when it is looked at.
@@ -143,11 +146,12 @@
       contains: some(method + "contains", "contains" + suffix, texts),
     });
     return freezeObject({
-      __proto__: open,
+      __proto__: unbuilt,
       in: some("in", "in", scalars),
       eq: one("eq", "in", scalars),
       ...parts("", ""),
       ignoringCase: freezeObject({
+        __proto__: unbuilt,
         in: some("ignoringCase.in", "in ignoring case", texts),
         eq: one("ignoringCase.eq", "in ignoring case", texts),
         ...parts("ignoringCase.", " ignoring case"),
@@ -176,6 +180,14 @@
     [Symbol.toPrimitive]: {value() { fail("CONDITION_OPERATOR", "an operator can't tell what a request will be"); }},
   }));
 
+  // What an attribute, or context.user, hasn't is said by its name: the engine says "not a function" of any.
+  const unbuilt = new Proxy(open, {
+    get(target, name, attribute) {
+      if (typeof name === "symbol" || name in target || name === "then" || name === "toJSON") return target[name];
+      throw new TypeError("nothing is compared by " + name + ": use one of " + objectKeys(attribute).join(", "));
+    },
+  });
+
   function conditions(name, given) {
     if (!given.length) throw new TypeError(name + "() needs at least one condition");
     for (const condition of given)
@@ -187,6 +199,7 @@
   const context = {attribute};
   for (const name of ["country", "device", "locale", "surface"]) context[name] = attribute(name);
   context.user = Object.freeze({
+    __proto__: unbuilt,
     in: (...users) => {
       if (!users.length) throw new TypeError("user.in() needs at least one user");
       for (const user of users)
@@ -294,9 +307,11 @@
       return "[" + parts.join(",") + "]";
     }
     const prototype = prototypeOf(value);
+    if (prototype === unbuilt) {
+      const method = "eq" in value ? "eq" : "in";
+      bad("an attribute that is compared with nothing: write ." + method + "(...) after it, say");
+    }
     if (prototype !== objectPrototype && prototype !== open && prototype !== null) bad("not a plain object");
-    if (prototype === open && typeof value.exists === "function")
-      bad("an attribute that is compared with nothing: write .eq(...) after it, say");
     for (const key of keys(value)) if (typeof key === "symbol") bad("an object with a symbol for a key");
     for (const key of objectKeys(value).sort()) {
       wellFormed(key, place);

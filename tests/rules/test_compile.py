@@ -199,6 +199,19 @@ BAD = {
         "more.js:2 defineMoreRule UNKNOWN_MODEL: model fancyy is unknown",
         "did you mean fancy?",
     ),
+    "a version in a model's name": (
+        {"more_js": rule('when: context.country.in("CA"), model: {name: "fraud@2"}')},
+        "more.js:2 defineMoreRule UNKNOWN_MODEL: model fraud@2 is unknown",
+        'write {name: "fraud", version: "2"}',
+    ),
+    "an operator that YAML folds": (
+        {
+            "experiments_yaml": "experiments:\n  - id: 12345\n    cells: {1: 50, 2: 50}\n    eligible:\n"
+            "      attribute: n\n      op: >\n      values: [5]\n"
+        },
+        "experiments.yaml:6 CONDITION: eligible.op: it is empty",
+        'quote an operator that begins with >: ">"',
+    ),
     "an unknown version": (
         {"more_js": rule('when: context.country.in("CA"), model: {name: "fancy", version: "9"}')},
         "more.js:2 defineMoreRule UNKNOWN_VERSION: model fancy has no version 9",

@@ -115,6 +115,8 @@ HAZARDS = {
     "prototype pollution": ("Array.prototype.toJSON = () => 1; return {a: [1]}", "EVALUATION", "extensible"),
     "a changed built-in": ("JSON.stringify = () => '{}'; return {a: 1}", "EVALUATION", "read-only"),
     "a changed prototype": ("Object.prototype.then = () => 1; return {a: 1}", "EVALUATION", "extensible"),
+    "a hook of the engine's": ("Error.prepareStackTrace = () => 1; null.x", "EVALUATION", "read-only"),
+    "no stack": ("Error.stackTraceLimit = 0; null.x", "EVALUATION", "read-only"),
     "too much": ("return {a: 'x'.repeat(1e6)}", "OUTPUT_TOO_LARGE", "more than it may"),
     "a throw of null": ("throw null", "EVALUATION", "throws null"),
     "a throw of undefined": ("throw undefined", "EVALUATION", "throws undefined"),

@@ -183,6 +183,9 @@ def said(**changes: str) -> list[str]:
         ("any()", "any() needs at least one condition"),
         ("all()", "all() needs at least one condition"),
         ("not()", "not() takes one value, not 0 values"),
+        ('context.country.equals("FR")', "nothing is compared by equals: use one of in, eq, prefix, suffix"),
+        ('context.user.eq("u")', "nothing is compared by eq: use one of in"),
+        ('context.country.ignoringCase.lt("x")', "by lt: use one of in, eq, prefix, suffix, contains"),
         ("not(context.country.exists(), context.device.exists())", "not() takes one value, not 2 values"),
     ],
 )
@@ -291,6 +294,13 @@ def test_what_most_likely_isnt_meant_is_a_warning(when: str, says: str) -> None:
     _, warnings = warned(rule(f'when: {when}, model: {{name: "fancy"}}'))
     assert len(warnings) == 1, warnings
     assert says in warnings[0]
+
+
+def test_a_client_by_the_name_of_a_star_is_a_warning() -> None:
+    _, warnings = warned(rule('permitOverrides: [{name: "fancy"}], clients: ["lab", "*"]'))
+    assert len(warnings) == 1, warnings
+    assert "CLIENT: clients has *" in warnings[0]
+    assert "leave clients out to let every client ask" in warnings[0]
 
 
 def test_what_is_as_it_should_be_is_no_warning() -> None:
