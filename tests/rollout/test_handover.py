@@ -14,11 +14,12 @@ from controlplane.planning.replan import with_objectives
 from controlplane.rollout.advance import Progress, advance
 from controlplane.rollout.codec import lanes_from_bytes, lanes_to_bytes
 from controlplane.rollout.desired_state import desired_state, sidecar_states
+from controlplane.rollout.failure import Failure, FailureKind
 from controlplane.rollout.handover import Handover, OfferedToAnother, offer, oldest_whole, take_back
 from controlplane.rollout.lanes import NO_LANES
 from controlplane.rollout.operations import BeforeHandover, Refused, publish, roll_back, withdraw
 from controlplane.rollout.registry import Consumer
-from controlplane.rollout.state import UNDER_WAY, Generation, Moment
+from controlplane.rollout.state import UNDER_WAY, Generation, Moment, Phase
 from controlplane.rollout.taking import is_everywhere, obstacle, table_of
 from lightbulb.model import NO_GENERATION
 from lightbulb.resolution.codec import Malformed
@@ -254,3 +255,27 @@ def test_a_head_with_a_handover_has_a_format_that_older_control_planes_refuse() 
     newer.format = 4
     with pytest.raises(Malformed, match="format 4"):
         lanes_from_bytes(newer.SerializeToString())
+
+
+def test_a_take_is_withdrawn_while_some_are_answered_from_what_its_owner_had_before() -> None:
+    world = Handovers()
+    world.offer("other", back=False)
+    world.take(steps=1, only="other")
+    taken = world.lanes.rollouts["other"].target
+    assert world.lanes.rollouts["other"].phase is Phase.ROUTING
+    # The owner's next generation answers the same for what is taken; but not everybody has heard of it.
+    world.put("default", with_objectives(part("default", 2), part(SHARED, 1), {SHARED}))
+    for _ in range(2):
+        world.step(only="default")
+    assert not is_everywhere(world.lanes, "default")
+    assert world.lanes.rollouts["default"].active == taken + 1
+
+    world.step(only="other")
+    withdrawn = world.lanes.rollouts["other"]
+    assert (withdrawn.withdrawn, world.owner) == (taken, "default")
+    assert withdrawn.failure == Failure(kind=FailureKind.OVERTAKEN, by=taken + 1)
+
+    world.step(only="default")
+    assert is_everywhere(world.lanes, "default")
+    world.take(steps=2, only="other")
+    assert world.owner == "other"
