@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from controlplane.admin.outcome import Outcome, RequestIdUsed, outcome_from_bytes, outcome_to_bytes
 from controlplane.planning.beside import Release
 from controlplane.replica.replica import Replica, StoreView
-from controlplane.rollout import operations
 from controlplane.rollout.codec import lanes_to_bytes
 from controlplane.rollout.events import EventKind, superseded
 from controlplane.rollout.lanes import Lanes
+from controlplane.rollout.room import set_out
 from controlplane.rollout.state import Moment
 from controlplane.store.contract import Change, Conflict, Event, LogEntry, NotFound, StoreError
 from lightbulb.model import DEFAULT_TENANT
@@ -192,7 +192,8 @@ class Commits:
         """Return a step that sets a plan's content on its way to the caller's tenant. Raises as `taken`."""
         step = self.taken(known, content, source_hash, caller)
         tenant, number = caller.tenant, step.outcome.generation
-        following = operations.publish(known.lanes.of(tenant), number, release, self.at(known))
+        at, policy = self.at(known), self._replica.policy
+        following = set_out(known.lanes, tenant, number, release, known.generations, at, policy)
         return replace(
             step,
             following=known.lanes.after(tenant, following),

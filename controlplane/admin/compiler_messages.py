@@ -257,6 +257,7 @@ def _said(base: Base) -> Mapping[str, object]:
         },
         "memory_mib": base.memory_mib,
         "layers": asdict(base.layers),
+        "outgoing": [(number, loaded) for number, loaded in base.outgoing.items()],
     }
 
 
@@ -271,6 +272,7 @@ def _base(said: Mapping[str, object]) -> Base:
             "others": dict(others),
             "memory_mib": int(memory),
             "layers": dict(layers),
+            "outgoing": list(outgoing),
         }:
             return Base(
                 rooms=tuple(_room(room, sizes) for room in rooms),
@@ -280,6 +282,7 @@ def _base(said: Mapping[str, object]) -> Base:
                 others=_others(others),
                 memory_mib=memory,
                 layers=_layers(layers),
+                outgoing=dict(outgoing),
             )
         case _:
             raise Strange("no base")

@@ -14,6 +14,7 @@ from controlplane.planning.beside import (
     Release,
     Room,
     definition_of,
+    free,
     loaded_mib,
 )
 from controlplane.planning.layers import Layers, owners_of, parts_in, shared_salts, together
@@ -22,6 +23,7 @@ from controlplane.rollout.bounds import too_much
 from controlplane.rollout.desired_state import Generations, models_by_shard, vips
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.operations import outlived, releasable, withdraw
+from controlplane.rollout.room import outgoing_of_others
 from controlplane.rollout.state import Generation, Moment, Rollout
 from controlplane.rollout.taking import own_tables
 from lightbulb.memo import PerObject
@@ -121,6 +123,7 @@ def base_of(  # noqa: PLR0913, PLR0917 - all that a plan stands on
         others=_bind(others, own),
         memory_mib=memory_mib,
         layers=layers,
+        outgoing=_outgoing(others, outgoing_of_others(lanes, tenant, window), sizes),
     )
     if rollout is None:
         return base
@@ -142,10 +145,10 @@ def room_for(plan: Plan, base: Base) -> Release:
         holder, number = base.vips.get(assignment.vip, (assignment.shard, 0))
         if holder != assignment.shard:
             raise DoesNotFit(f"VIP {assignment.vip} is that of shard {holder} in generation {number}")
-    for room in base.rooms:
+    for room in base.rooms_to_try():
         beyond = base.memory_mib and loaded_mib(plan, room.own) > base.memory_mib
-        if not beyond and all(_free(each, room.loaded) >= 0 for each in plan.assignments):
-            return room.release
+        if not beyond and all(free(each, room.loaded) >= 0 for each in plan.assignments):
+            return base.release(plan, room)
     raise DoesNotFit("there isn't enough memory")
 
 
@@ -204,6 +207,23 @@ def _distinct(
     yield from reversed(found)
 
 
+def _outgoing(others: tuple[Generation, ...], numbers: Collection[int], sizes: Sizes) -> Mapping[int, Loaded]:
+    """Return what the generations of `numbers` have that no other one has which stays."""
+    if not numbers:
+        return {}
+    stays = sizes_of(tuple(each for each in others if each.number not in numbers), sizes)
+    found = {
+        each.number: {
+            shard: own
+            for shard, models in sizes_of((each,), sizes).items()
+            if (own := {model: mib for model, mib in models.items() if model not in stays.get(shard, {})})
+        }
+        for each in others
+        if each.number in numbers
+    }
+    return {number: loaded for number, loaded in sorted(found.items()) if loaded}
+
+
 def _vips(live: Iterable[Generation]) -> Mapping[str, tuple[str, int]]:
     """Return each live VIP's shard, and the generation that has it so."""
     return {vip: (shard, each.number) for each in live for vip, shard in vips([each]).items()}
@@ -251,8 +271,3 @@ def _room(
         loaded=sizes_of((*others, *own), sizes),
         own=sizes_of(own, sizes),
     )
-
-
-def _free(assignment: ShardAssignment, loaded: Loaded) -> int:
-    sizes = {**loaded.get(assignment.shard, {}), **_sizes(assignment.models)}
-    return assignment.memory_mib - sum(sizes.values())

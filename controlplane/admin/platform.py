@@ -20,9 +20,9 @@ from controlplane.planning.layers import Layers, not_shared, owners_of
 from controlplane.planning.replan import Moved, is_touched, moves, rules_of
 from controlplane.problems import Problem, WorkspaceError
 from controlplane.replica.replica import Replica, StoreView
-from controlplane.rollout import operations
 from controlplane.rollout.codec import plan_to_bytes, platform_from_bytes
-from controlplane.rollout.state import Generation, Moment
+from controlplane.rollout.room import set_out
+from controlplane.rollout.state import Generation, Moment, Policy
 from controlplane.rollout.taking import own_tables
 from controlplane.rules.workspace import content_hash
 from lightbulb.resolution.codec import Malformed
@@ -108,7 +108,7 @@ class PlatformOperator:
         await self._commits.carry_out(*_ahead(decide, own))
 
     def _replan(self, known: StoreView, platform: Platform) -> tuple[Replanned, ...]:
-        return _replan(known, platform, self._commits.at(known), self._replica.policy.window)
+        return _replan(known, platform, self._commits.at(known), self._replica.policy)
 
     def _on_its_way(self, known: StoreView, found: Replanned, caller: Caller) -> Step:
         # Of the same files: to publish those again changes nothing.
@@ -124,7 +124,7 @@ def _ahead(decide: Callable[[StoreView], Step], caller: Caller) -> tuple[Decide,
     return take, caller, prepare
 
 
-def _replan(known: StoreView, platform: Platform, at: Moment, window: int) -> tuple[Replanned, ...]:
+def _replan(known: StoreView, platform: Platform, at: Moment, policy: Policy) -> tuple[Replanned, ...]:
     """Return the tenants whose newest plan can't stay as it is, each planned beside those before it.
 
     Raises WorkspaceError when there is no room.
@@ -136,7 +136,7 @@ def _replan(known: StoreView, platform: Platform, at: Moment, window: int) -> tu
             continue
         newest = generations[rollout.newest]
         before = replace(newest.plan, tables=own_tables(lanes.handovers, newest))
-        base = publish_base(platform, lanes, tenant, generations, at=at, window=window)
+        base = publish_base(platform, lanes, tenant, generations, at=at, window=policy.window)
         try:
             plan, release = plan_beside(rules_of(before, platform, tenant), base)
         except WorkspaceError as error:
@@ -146,7 +146,7 @@ def _replan(known: StoreView, platform: Platform, at: Moment, window: int) -> tu
         found.append(Replanned(tenant=tenant, plan=plan, release=release, moved=tuple(moves(before, plan))))
         number = max(generations) + 1  # of no matter: it stands for what is about to be
         generations[number] = Generation(number=number, content_hash="", plan=plan, tenant=tenant)
-        lanes = lanes.after(tenant, operations.publish(rollout, number, release, at))
+        lanes = lanes.after(tenant, set_out(lanes, tenant, number, release, generations, at, policy))
     return tuple(found)
 
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from controlplane.admin.tenants import is_known
 from controlplane.replica.replica import Replica
-from controlplane.rollout.advance import Progress, ends_at, loading_until, retire_after
+from controlplane.rollout.advance import Occupant, Progress, ends_at, loading_until, retire_after
 from controlplane.rollout.codec import loading_to_proto
 from controlplane.rollout.desired_state import sidecar_states
-from controlplane.rollout.failure import missing, without
+from controlplane.rollout.failure import listed, missing, without
 from controlplane.rollout.failure_codec import failure_to_proto, missing_to_proto, refusal_to_proto
 from controlplane.rollout.registry import Consumer
 from controlplane.rollout.state import UNDER_WAY, Phase, Rollout
@@ -103,6 +103,8 @@ def _problems(rollout: Rollout, progress: Progress, end: float, until: float) ->
     """Return the part that tells who is waited for, and what became of the newest publish."""
     waited_for = progress.missing if rollout.phase in UNDER_WAY else missing((), progress.lagging)
     waiting = f"waiting for {waited_for}" if waited_for else _until(rollout.phase, end)
+    if progress.occupants:
+        waiting = f"{_room(progress.occupants, rollout.awaits_until)}; {waiting}".removesuffix("; ")
     failure = rollout.failure
     return pb.GetStatusResponse(
         detail="; ".join(part for part in (without(rollout.passed_over), waiting) if part),
@@ -116,6 +118,14 @@ def _problems(rollout: Rollout, progress: Progress, end: float, until: float) ->
     )
 
 
+def _room(occupants: tuple[Occupant, ...], until: float) -> str:
+    return f"no room yet: {listed(tuple(map(str, occupants)))} must leave by {_clock(until)}"
+
+
+def _clock(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S} UTC"
+
+
 def _until(phase: Phase, end: float) -> str:
     if not end:
         return ""
@@ -126,7 +136,7 @@ def _until(phase: Phase, end: float) -> str:
             what = "clients may hold old keys"
         case _:
             what = "requests may be under way"
-    return f"{what} until {datetime.fromtimestamp(end, UTC):%H:%M:%S} UTC"
+    return f"{what} until {_clock(end)}"
 
 
 def _add_consumers(response: pb.GetStatusResponse, replica: Replica, consumers: Iterable[Consumer]) -> None:

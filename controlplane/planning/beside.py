@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from controlplane.model import Model, Plan, RuleSet
+from controlplane.model import Model, Plan, RuleSet, ShardAssignment
 from controlplane.planning.layers import Layers, clashes
 from controlplane.planning.parts import Parts
 from controlplane.planning.plan import plan_on
@@ -17,7 +17,10 @@ from controlplane.problems import Problem, WorkspaceError, problem_at
 from lightbulb.model import ModelAssignment
 
 Release = tuple[int, ...] | None
-"""Generations that must leave first, with what is leaving already, to make room; None: there is room."""
+"""Generations that must leave first, with what is leaving already, to make room; None: there is room.
+
+Those of other tenants among them leave by themselves.
+"""
 
 MAX_TENANTS = 5
 """Tenants whose memory an error names, those with the most."""
@@ -66,7 +69,8 @@ class Base:
     `before` is model id -> shard that its requests go to in the newest generation, `vips` is each live VIP's
     shard and the generation that has it so, and `stay` are the generations that never leave for this.
     `others` is what other tenants have. `memory_mib`: what the tenant may have loaded; 0: no limit. `layers`
-    is what binds the tenant's tests.
+    is what binds the tenant's tests. `outgoing` is what other tenants' generations have that leave by
+    themselves, without what stays loaded all the same: it is in the rooms too.
     """
 
     rooms: tuple[Room, ...] = (Room(release=None, loaded={}),)
@@ -76,12 +80,58 @@ class Base:
     others: Others = field(default_factory=lambda: NO_OTHERS)
     memory_mib: int = 0
     layers: Layers = field(default_factory=lambda: NO_LAYERS)
+    outgoing: Mapping[int, Loaded] = field(default_factory=dict)
+
+    def rooms_to_try(self) -> Iterator[Room]:
+        """Yield each room, then each as it is once what is `outgoing` has left."""
+        yield from self.rooms
+        if self.outgoing:
+            yield from (_without(room, self.outgoing) for room in self.rooms)
+
+    def release(self, plan: Plan, room: Room) -> Release:
+        """Return what must leave for a plan that fits a room; of what is `outgoing` no more than must."""
+        awaited = [number for number in room.release or () if number in self.outgoing]
+        if not awaited:
+            return room.release
+        loaded = room.loaded
+        for number in sorted(awaited, reverse=True):
+            beside = _together(loaded, self.outgoing[number])
+            if all(free(each, beside) >= 0 for each in plan.assignments):
+                awaited.remove(number)
+                loaded = beside
+        return (*(number for number in room.release or () if number not in self.outgoing), *awaited)
+
+
+def _without(room: Room, outgoing: Mapping[int, Loaded]) -> Room:
+    gone: dict[str, set[str]] = {}
+    for loaded in outgoing.values():
+        for shard, models in loaded.items():
+            gone.setdefault(shard, set()).update(models.keys() - room.own.get(shard, {}).keys())
+    stays = {
+        shard: {model: mib for model, mib in models.items() if model not in gone[shard]}
+        if shard in gone
+        else models
+        for shard, models in room.loaded.items()
+    }
+    return replace(room, release=(*(room.release or ()), *outgoing), loaded=stays)
+
+
+def _together(one: Loaded, other: Loaded) -> Loaded:
+    return {**one, **{shard: {**one.get(shard, {}), **models} for shard, models in other.items()}}
+
+
+def free(assignment: ShardAssignment, loaded: Loaded) -> int:
+    """Return the MiB that are left on a shard with an assignment beside what is loaded; below 0: too much."""
+    sizes = {model.id: model.memory_mib for model in assignment.models}
+    return assignment.memory_mib - sum({**loaded.get(assignment.shard, {}), **sizes}.values())
 
 
 def plan_beside(rules: RuleSet, base: Base, parts: Parts | None = None) -> tuple[Plan, Release]:
     """Return the plan of `rules`, and which generations must leave to make room for it: as few as can be.
 
     What `parts` has of another plan isn't made again.
+
+    What other tenants let go of by themselves is waited for rather than that nothing fits.
 
     Raises WorkspaceError when there is no room even so, or when a VIP is another shard's still, and
     Inconsistent for a plan that no sidecar can serve.
@@ -91,7 +141,7 @@ def plan_beside(rules: RuleSet, base: Base, parts: Parts | None = None) -> tuple
     problems += clashes(rules.tables, base.layers)
     if problems:
         raise WorkspaceError(problems)
-    for room in base.rooms:
+    for room in base.rooms_to_try():
         before = {model: shard for shard, own in room.loaded.items() for model in own}
         before.update(base.before)
         try:
@@ -104,7 +154,7 @@ def plan_beside(rules: RuleSet, base: Base, parts: Parts | None = None) -> tuple
             misfit = WorkspaceError([_beyond_quota(needs, base.memory_mib)])
             continue
         check_routes(plan.routes, (assignment.vip for assignment in plan.assignments))
-        return plan, room.release
+        return plan, base.release(plan, room)
     raise _beside(misfit, base)
 
 

@@ -29,6 +29,7 @@ from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.loss import Loss, Seen
 from controlplane.rollout.operations import withdraw
 from controlplane.rollout.registry import Consumer, Report
+from controlplane.rollout.room import occupants
 from controlplane.rollout.state import Generation, Moment, Phase, Policy, Rollout
 from controlplane.rollout.taking import obstacle
 from controlplane.store.contract import Change, Conflict, Event, Fenced, LogEntry, Store, StoreError
@@ -265,6 +266,7 @@ class Replica:
                 now,
                 self.policy,
                 live=desired.required,
+                occupants=occupants(known.lanes, tenant, self.policy.window),
             )
             for tenant, rollout in known.lanes
             if rollout.phase is not Phase.SETTLED

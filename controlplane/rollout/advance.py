@@ -16,11 +16,24 @@ from lightbulb.model import ModelAssignment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Occupant:
+    """Another tenant's generation that takes room. `stays`: it won't leave by itself, as it seemed to."""
+
+    tenant: str
+    generation: int
+    stays: bool = False
+
+    def __str__(self) -> str:
+        return f"generation {self.generation} of tenant {self.tenant}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """What a phase's consumers say: how many there are, who hasn't acknowledged yet, who refused, and why.
 
     `since`: when the last of them came into step, in seconds of the store's clock. `load_seconds`: how long
-    LOADING waits for what is new, as of `load_seconds`; 0.0: as long as the policy says.
+    LOADING waits for what is new, as of `load_seconds`; 0.0: as long as the policy says. `occupants`: other
+    tenants' generations that WAITING waits for.
     """
 
     total: int = 0
@@ -28,6 +41,7 @@ class Progress:
     refused: tuple[Refusal, ...] = ()
     since: float = 0.0
     load_seconds: float = 0.0
+    occupants: tuple[Occupant, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -110,9 +124,15 @@ def _wait(rollout: Rollout, progress: Progress, delay: float, at: Moment) -> Rol
     """Retire as ever; then what must make room leaves, instead of what is beyond the window."""
     if _told_of_older(rollout, progress):
         return _told_of_active(rollout, at)
-    if not _over(rollout, progress, delay, at.now):
+    staying = next((each for each in progress.occupants if each.stays), None)
+    if progress.occupants and (staying is not None or at.now >= rollout.awaits_until):
+        in_the_way = staying or progress.occupants[0]
+        return withdraw(rollout, Failure(kind=FailureKind.NO_ROOM, by=in_the_way.generation), at)
+    if progress.occupants or not _over(rollout, progress, delay, at.now):
         return rollout
-    return make_room(replace(rollout, held=(rollout.active,)), rollout.release, at)
+    held = (rollout.active,) if rollout.active else ()
+    making = make_room(replace(rollout, held=held), rollout.release, at)
+    return making if making.leaving else replace(making, phase=Phase.LOADING)
 
 
 def _release(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> Rollout:
@@ -196,7 +216,7 @@ def ends_at(rollout: Rollout, progress: Progress, policy: Policy, delay: float) 
 
     `delay` is `retire_after`'s.
     """
-    if progress.lagging:
+    if progress.lagging or progress.occupants:
         return 0.0
     since = max(rollout.entered, progress.since)
     match rollout.phase:

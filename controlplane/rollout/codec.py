@@ -53,6 +53,9 @@ LANES_FORMAT = 2
 HANDOVERS_FORMAT = 3
 """Of a head with handovers: to read it without them would give an objective two owners."""
 
+ROOM_FORMAT = 4
+"""Of a head in which a publish waits for what others let go of: to go on would load it beside that."""
+
 
 class PlanWriter:
     """Writes plans, and of those that share tables, routes and shards each of these once.
@@ -224,18 +227,25 @@ def lanes_to_bytes(lanes: Lanes) -> bytes:
     if lanes.rollouts.keys() == {DEFAULT_TENANT} and not (lanes.platform or lanes.handovers):
         return rollout_to_bytes(lanes.rollouts[DEFAULT_TENANT])
     return pb.StoredLanes(
-        format=HANDOVERS_FORMAT if lanes.handovers else LANES_FORMAT,
+        format=_lanes_format(lanes),
         lanes=[pb.StoredLane(tenant=tenant, rollout=_rollout_to_proto(rollout)) for tenant, rollout in lanes],
         platform=lanes.platform,
         handovers=map(_handover_to_proto, lanes.handovers.values()),
     ).SerializeToString(deterministic=True)
 
 
+def _lanes_format(lanes: Lanes) -> int:
+    if any(rollout.awaits for _, rollout in lanes):
+        return ROOM_FORMAT
+    return HANDOVERS_FORMAT if lanes.handovers else LANES_FORMAT
+
+
 def lanes_from_bytes(body: bytes) -> Lanes:
     """Return what the store's head says; raises Malformed."""
     message = pb.StoredLanes()
     _parse(message, body)
-    if message.format not in {LANES_FORMAT, HANDOVERS_FORMAT}:
+    _check_format(message.format, "head", ROOM_FORMAT)
+    if message.format < LANES_FORMAT:
         return Lanes(MappingProxyType({DEFAULT_TENANT: rollout_from_bytes(body)}))
     rollouts = {each.tenant: _rollout_from_proto(each.rollout) for each in message.lanes}
     handovers = {each.objective: _handover_from_proto(each) for each in message.handovers}
@@ -299,6 +309,8 @@ def _rollout_to_proto(rollout: Rollout) -> pb.StoredRollout:
         undone=rollout.undone,
         again=rollout.again,
         release=rollout.release,
+        awaits=rollout.awaits,
+        awaits_until=rollout.awaits_until,
         why_withdrawn=failure_to_proto(rollout.failure),
         passed_over=missing_to_proto(rollout.passed_over),
     )
@@ -335,6 +347,8 @@ def _rollout_from_proto(message: pb.StoredRollout) -> Rollout:
         undone=tuple(message.undone),
         again=message.again,
         release=tuple(message.release),
+        awaits=tuple(message.awaits),
+        awaits_until=message.awaits_until,
     )
 
 
@@ -498,6 +512,7 @@ def _parse(message: Message, body: bytes) -> None:
         raise Malformed(f"no {type(message).__name__}: {error}") from error
 
 
-def _check_format(found: int, what: str) -> None:
-    if found != FORMAT:
-        raise Malformed(f"a {what} of format {found}; this control plane knows {FORMAT}: upgrade it first")
+def _check_format(found: int, what: str, newest: int = FORMAT) -> None:
+    if not FORMAT <= found <= newest:
+        known = f"up to {newest}" if newest > FORMAT else str(FORMAT)
+        raise Malformed(f"a {what} of format {found}; this control plane knows {known}: upgrade it first")

@@ -153,6 +153,7 @@ class FailureKind(Enum):
     DEADLINE = 2
     SUPERSEDED = 3
     OVERTAKEN = 4
+    NO_ROOM = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +163,8 @@ class Failure:
     REFUSED: `missing` refuse it. DEADLINE: `missing` had not acknowledged it after `seconds`. SUPERSEDED: by
     generation `by`, which was published, or to which somebody rolled back (`rollback`). OVERTAKEN: it was to
     take an objective from another tenant, whose generation `by` is active now, and has it otherwise, or isn't
-    everywhere; or who has taken the offer back.
+    everywhere; or who has taken the offer back. NO_ROOM: it waited for room that another tenant's generation
+    `by` takes, which stays, or didn't leave in time.
     """
 
     kind: FailureKind
@@ -183,6 +185,11 @@ class Failure:
                 return (
                     "what it was to take is offered no more, or its owner changed it meanwhile with "
                     f"generation {self.by}; see `lightbulb status`, then take it again"
+                )
+            case FailureKind.NO_ROOM:
+                return (
+                    f"there was no room beside generation {self.by} of another tenant, which stays, or "
+                    "didn't leave in time; see `lightbulb status`, then publish again"
                 )
             case FailureKind.TOLD:
                 return self.missing.told

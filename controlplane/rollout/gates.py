@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
-from controlplane.rollout.advance import Progress, load_seconds
+from controlplane.rollout.advance import Occupant, Progress, load_seconds
 from controlplane.rollout.desired_state import ModelsByShard
 from controlplane.rollout.failure import Laggard, Refusal
 from controlplane.rollout.registry import Consumer
@@ -37,10 +37,12 @@ def progress(  # noqa: PLR0913 - a pure function of all that counts
     policy: Policy,
     *,
     live: Mapping[str, frozenset[str]] = NOTHING_LIVE,
+    occupants: tuple[Occupant, ...] = (),
 ) -> Progress:
     """Return what the consumers that the phase waits for say; `target` is what it has hosts load.
 
     `live`: shard -> ids of the models that its hosts need for the requests that they are sent now.
+    `occupants` are as of Progress.
     """
     kinds = _WAITED_FOR.get(rollout.phase, frozenset())
     waited_for = [
@@ -71,6 +73,7 @@ def progress(  # noqa: PLR0913 - a pure function of all that counts
         refused=tuple(sorted(refused, key=str)),
         since=max((consumer.synced_since for consumer in (*waited_for, *gone)), default=0.0),
         load_seconds=load_seconds(target, live, policy) if rollout.phase is Phase.LOADING else 0.0,
+        occupants=occupants,
     )
 
 

@@ -85,17 +85,37 @@ class LayerTaken(Refused):
     """A rollback to a generation whose tests would share a layer's buckets with another tenant's."""
 
 
-def publish(rollout: Rollout | None, target: int, release: tuple[int, ...] | None, at: Moment) -> Rollout:
+def publish(  # noqa: PLR0913 - two of which come together
+    rollout: Rollout | None,
+    target: int,
+    release: tuple[int, ...] | None,
+    at: Moment,
+    *,
+    awaits: tuple[int, ...] = (),
+    awaits_until: float = 0.0,
+) -> Rollout:
     """Return the rollout with `target` on its way.
 
     With `release` (of `releasable` or `outlived`; maybe none of them) the target isn't loaded before these,
-    and all that is leaving, have made room. Those that clients may hold it waits for. One publish after the
-    other may supersede the one that waits: what is waited for goes on being counted from when it began.
+    and all that is leaving, have made room. Those that clients may hold it waits for, and those in `awaits`,
+    other tenants', until `awaits_until`. One publish after the other may supersede the one that waits: what
+    is waited for goes on being counted from when it began.
     """
     if rollout is None:
-        return Rollout(phase=Phase.LOADING, entered=at.now, target=target, desired_version=at.version)
+        phase = Phase.WAITING if awaits else Phase.LOADING
+        return Rollout(
+            phase=phase,
+            entered=at.now,
+            target=target,
+            awaits=awaits,
+            awaits_until=awaits_until,
+            desired_version=at.version,
+        )
     before = withdraw(rollout, superseded(target), at) if rollout.target else rollout
     started = replace(before, target=target, passed_over=NOBODY_MISSING, failure=None)
+    if awaits:
+        waiting = replace(started, phase=Phase.WAITING, awaits=awaits, awaits_until=awaits_until)
+        return replace(waiting, release=release or ())  # nothing else is shown to anybody
     if release is None:
         return replace(started, phase=Phase.LOADING, entered=at.now, desired_version=at.version)
     if not before.held_back.isdisjoint(release):
@@ -115,6 +135,8 @@ def make_room(rollout: Rollout, release: tuple[int, ...], at: Moment) -> Rollout
         live=tuple(number for number in rollout.live if number not in release),
         leaving=(*rollout.leaving, *release),
         release=(),
+        awaits=(),
+        awaits_until=0.0,
         desired_version=at.version,
     )
 
@@ -262,7 +284,14 @@ def withdraw(rollout: Rollout, failure: Failure | None, at: Moment) -> Rollout:
     """Return the rollout without its target, which nobody was told of; what was active stays so."""
     assert rollout.phase in UNDER_WAY
     ended = replace(
-        rollout, phase=Phase.RETIRING, target=0, release=(), failure=failure, withdrawn=rollout.target
+        rollout,
+        phase=Phase.RETIRING,
+        target=0,
+        release=(),
+        awaits=(),
+        awaits_until=0.0,
+        failure=failure,
+        withdrawn=rollout.target,
     )
     if rollout.phase is Phase.WAITING:
         return ended  # nothing was shown to anybody: what was waited for goes on

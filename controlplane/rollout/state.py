@@ -1,6 +1,7 @@
 """Where a tenant's rollout stands: one immutable value, kept in the store, shared by all replicas.
 
-    WAITING     clients may still hold what must make room for the target              (only if it must be)
+    WAITING     clients may still hold what must make room for the target, its own     (only if it must be)
+                or what another tenant is about to let go of
     RELEASING   sidecars let go of old generations, to make room for the target       (only if it must be)
     LOADING     hosts load and validate the target's models beside the live ones
     ROUTING     sidecars get the target's clusters, endpoints and routes, Lightbulbs its tables
@@ -69,9 +70,10 @@ class Rollout:
     `desired_version`: the version at which what any consumer should have last changed. `failure` says why the
     newest publish was withdrawn; `passed_over`, whom it went on without. `undone`: generations that were
     rolled back from, the newest mark last; a rollback without a number passes them over. `release`: those of
-    `live` that leave to make room for the target once nobody can hold them; of WAITING alone. `again`: the
-    store lost what nobody knows any more, and consumers may need it until the target is active and all old is
-    gone.
+    `live` that leave to make room for the target once nobody can hold them; of WAITING alone. `awaits`, of
+    WAITING too: other tenants' generations that leave by themselves, and take the target's room; until
+    `awaits_until`, by the store's clock. `again`: the store lost what nobody knows any more, and consumers
+    may need it until the target is active and all old is gone.
     """
 
     phase: Phase
@@ -88,6 +90,8 @@ class Rollout:
     withdrawn: int = 0
     undone: tuple[int, ...] = ()
     release: tuple[int, ...] = ()
+    awaits: tuple[int, ...] = ()
+    awaits_until: float = 0.0
     fence: int = 0
     desired_version: int = 0
     again: bool = False

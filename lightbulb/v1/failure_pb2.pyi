@@ -14,11 +14,13 @@ class FailureKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FAILURE_KIND_DEADLINE: _ClassVar[FailureKind]
     FAILURE_KIND_SUPERSEDED: _ClassVar[FailureKind]
     FAILURE_KIND_OVERTAKEN: _ClassVar[FailureKind]
+    FAILURE_KIND_NO_ROOM: _ClassVar[FailureKind]
 FAILURE_KIND_UNSPECIFIED: FailureKind
 FAILURE_KIND_REFUSED: FailureKind
 FAILURE_KIND_DEADLINE: FailureKind
 FAILURE_KIND_SUPERSEDED: FailureKind
 FAILURE_KIND_OVERTAKEN: FailureKind
+FAILURE_KIND_NO_ROOM: FailureKind
 
 class Refusal(_message.Message):
     __slots__ = ("consumer_kind", "consumer_id", "resource_type", "resource", "reason")

@@ -1,13 +1,16 @@
 """Two tenants on one control plane: what one does, or what goes wrong with it, is its own matter."""
 
+from dataclasses import replace
+
 import grpc
 import pytest
 
+from controlplane.api.status import status
 from controlplane.rollout.state import Phase
 from lightbulb.ads.values import OBJECTIVE_TABLES, ROUTE
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.peers import Lightbulb, models, routes
-from tests.controlplane.planes import DEADLINE, Plane, refused, run
+from tests.controlplane.planes import DEADLINE, POLICY, Plane, refused, run
 from tests.controlplane.workspaces import publish_request
 from tests.controlplane.worlds import World, world
 from tests.waiting import eventually
@@ -125,6 +128,33 @@ def test_a_tenant_whose_routes_a_sidecar_never_takes_holds_up_nobody_else(store:
             await it.plane.settled()
             if trouble == "refuses":
                 assert it.plane.rollout_of(OTHER).active == before.active
+
+    run(scenario)
+
+
+def test_a_publish_waits_for_room_that_another_tenant_is_about_to_make_and_says_so(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, replace(POLICY, lease=600)) as it:
+            await platform(it.plane, fleet=FLEET.replace("2GiB", "460MiB"))
+            await active(it.plane, await publish(it.plane, 1))
+            for version in (2, 3):
+                await it.published(version, without=("fleet.yaml",))
+            await (
+                it.lightbulb.disconnect()
+            )  # for all that is known, it goes on answering from what was active
+            await it.plane.published(4, without=("fleet.yaml",))
+            large = request(2)
+            models_yaml = next(each for each in large.files if each.path == "models.yaml")
+            models_yaml.content = models_yaml.content.replace(b"10MiB", b"100MiB")
+            response = await it.plane.stub.Publish(large, timeout=DEADLINE)
+            assert not response.problems
+            said = "no room yet: generation 1 of tenant default must leave by "
+            await eventually("it to be said", lambda: status(it.plane.replica, OTHER).detail.startswith(said))
+            waiting = it.plane.rollout_of(OTHER)
+            assert (waiting.phase, waiting.awaits) == (Phase.WAITING, (1,))
+            await it.lightbulb.connect(it.plane.target)
+            await active(it.plane, response.generation)
+            assert it.plane.rollout.live == (4, 5, 6)
 
     run(scenario)
 

@@ -6,7 +6,7 @@ import pytest
 
 from controlplane.admin import planner
 from controlplane.admin.planner import base_of, room_for
-from controlplane.model import RuleSet
+from controlplane.model import RuleSet, Workspace
 from controlplane.planning.beside import Base, definition_of, plan_beside
 from controlplane.problems import WorkspaceError
 from controlplane.rollout import bounds
@@ -167,3 +167,41 @@ def test_a_vip_that_old_keys_lead_to_at_another_shard_is_refused() -> None:
     assert (problem.file, problem.line, problem.code) == ("fleet.yaml", 2, "VIP_IN_USE")
     assert "shard a in generation 2" in problem.message or "shard a in generation 1" in problem.message
     assert "give shard b another VIP" in problem.remedy
+
+
+def paying(mib: int) -> RuleSet:
+    """Another tenant's, on the same shard: one model of `mib`."""
+    files = {
+        "fleet.yaml": "shards:\n  - {name: a, vip: vip-a, memory: 2GiB}\n",
+        "objectives.yaml": "objectives:\n"
+        "  - {name: Checkout, input_type: PAYMENT, owner: pay, deadline: 9ms}\n",
+        "models.yaml": f'models:\n  - {{name: pay, version: "1", memory: {mib}MiB}}\n',
+        "experiments.yaml": "experiments: []\n",
+        "rules.js": "function defineCheckoutRule() { return {\n"
+        '  targetObjectives: ["Checkout"], modelInputType: "PAYMENT", modelType: "SCORER",\n'
+        '  defaultModel: {name: "pay"}}; }\n',
+    }
+    return compile_workspace(Workspace(files={name: text.encode() for name, text in files.items()}))
+
+
+def test_what_another_tenant_lets_go_of_by_itself_is_waited_for_and_no_more_than_must() -> None:
+    """On 2 GiB: three generations of 500 MiB each, two of which fit beside their base of 1 GiB."""
+    theirs = {number: replace(each, tenant="other") for number, each in LIVE.items()}
+    retiring = state(phase=Phase.RETIRING, active=3, live=(1, 2, 3), held=(1, 2, 3))
+
+    def release(mib: int, rollout: Rollout, window: int = 0) -> tuple[int, ...] | None:
+        base = base_of(Lanes({"other": rollout}), DEFAULT_TENANT, theirs, window=window)
+        plan, found = plan_beside(paying(mib), base)
+        assert room_for(plan, base) == found
+        return found
+
+    settled = replace(retiring, phase=Phase.SETTLED, live=(3,), held=(3,))
+    assert release(500, settled) is None
+    assert release(500, replace(settled, phase=Phase.UNLOADING, leaving=(1,))) == (1,)
+    assert release(500, retiring) == (1, 2)
+    assert release(10, retiring) == (1,)
+    # What its window keeps stays, until somebody does something; so does what is pinned, and what is settled.
+    stays = ((retiring, 1), (replace(retiring, pinned=(1,)), 0), (replace(settled, live=(1, 3)), 0))
+    for rollout, window in stays:
+        with pytest.raises(WorkspaceError, match="needs 500 MiB"):
+            release(500, rollout, window)

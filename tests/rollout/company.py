@@ -19,8 +19,9 @@ from controlplane.rollout.desired_state import DesiredState, desired_state
 from controlplane.rollout.gates import progress
 from controlplane.rollout.lanes import NO_LANES, Lanes
 from controlplane.rollout.loss import continues
-from controlplane.rollout.operations import publish, roll_back
+from controlplane.rollout.operations import roll_back
 from controlplane.rollout.registry import Report
+from controlplane.rollout.room import occupants, set_out
 from controlplane.rollout.state import MAX_LIVE, OUTLIVING, UNDER_WAY, Generation, Moment, Phase, Rollout
 from tests.lightbulb.tables import TABLE
 from tests.rollout.clients import POLICY, Clients
@@ -31,7 +32,7 @@ LOAD_TIMEOUT = 4.0
 """Of each model of every other content; the policy gives others what it gives."""
 
 FOLLOWS = {
-    Phase.WAITING: {Phase.WAITING, Phase.RELEASING},
+    Phase.WAITING: {Phase.WAITING, Phase.RELEASING, Phase.LOADING, Phase.RETIRING},
     Phase.RELEASING: {Phase.LOADING},
     Phase.LOADING: {Phase.ROUTING, Phase.RETIRING},
     Phase.ROUTING: {Phase.RETIRING},
@@ -196,6 +197,7 @@ class Company:
             self.now,
             POLICY,
             live=leader.desired.required,
+            occupants=occupants(self.lanes, tenant, POLICY.window),
         )
 
     def step(self) -> bool:
@@ -237,7 +239,7 @@ class Company:
     def publish(self, tenant: str, content: int, vip: str, release: tuple[int, ...] | None) -> None:
         number = max(self.generations, default=0) + 1
         generations = {**self.generations, number: content_of(number, content, vip, tenant)}
-        following = publish(self.lanes.of(tenant), number, release, self.moment())
+        following = set_out(self.lanes, tenant, number, release, generations, self.moment(), POLICY)
         self.generations = generations
         self._note_publish(self.lanes.of(tenant), following)
         self.commit({tenant: following})
@@ -360,6 +362,10 @@ class Company:
         self.seen["a laggard passed over"] += bool(after.passed_over)
         self.seen["the first generation"] += not before.active and bool(after.active)
         self.seen["what a publish waited for makes room"] += (before.phase, after.phase) == MAKES_ROOM
+        if before.awaits and after.target:
+            loaded = {number for _, rollout in self.lanes for number in rollout.loaded}
+            assert loaded.isdisjoint(before.awaits), "loaded beside what takes its room"
+            self.seen["what another tenant let go of makes room"] += 1
         if before.phase is Phase.RELEASING and after.phase is Phase.LOADING:
             self.seen["a release"] += bool(before.leaving)
             for fake in self.fakes.values():  # who lags isn't waited for here: nothing is promised to it
@@ -383,7 +389,7 @@ def _check_state(state: Rollout) -> None:
     assert len(state.live) == len(live) <= MAX_LIVE + 1
     assert not live & set(state.leaving)
     assert set(state.release) <= live - {state.active} - set(state.pinned)
-    assert bool(state.release) is (state.phase is Phase.WAITING)
+    assert bool(state.release or state.awaits) is (state.phase is Phase.WAITING)
     assert state.active in state.held or not state.active
     assert state.oldest in state.held or not state.active
     assert state.oldest not in state.undone, "answered from what was rolled back"

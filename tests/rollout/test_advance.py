@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from controlplane.rollout.advance import (
+    Occupant,
     Progress,
     advance,
     ends_at,
@@ -14,7 +15,7 @@ from controlplane.rollout.advance import (
     loading_until,
     retire_after,
 )
-from controlplane.rollout.failure import Missing, without
+from controlplane.rollout.failure import Failure, FailureKind, Missing, without
 from controlplane.rollout.operations import publish
 from controlplane.rollout.state import Phase, Rollout
 from lightbulb.model import ModelAssignment
@@ -64,7 +65,8 @@ def after(state: Rollout, progress: Progress, now: float, delay: float = KEEP_OL
 def test_a_step_is_taken_when_its_gate_opens(
     phase: Phase, progress: Progress, now: float, expected: Phase
 ) -> None:
-    assert after(rollout(phase), progress, now).phase is expected
+    release = (1,) if phase is Phase.WAITING else ()
+    assert after(rollout(phase, release=release), progress, now).phase is expected
 
 
 def test_what_waits_makes_room_once_nobody_is_told_of_what_must_leave() -> None:
@@ -75,6 +77,27 @@ def test_what_waits_makes_room_once_nobody_is_told_of_what_must_leave() -> None:
     room = after(told, DONE, 1.0 + KEEP_OLD)
     assert (room.phase, room.live, room.held, room.leaving) == (Phase.RELEASING, (2,), (2,), (1,))
     assert room.release == ()
+
+
+@pytest.mark.parametrize("live", [(1, 2), ()])
+def test_what_waits_for_another_tenant_does_so_until_it_has_left_or_stays_or_its_time_is_over(
+    live: tuple[int, ...],
+) -> None:
+    before = rollout(live=live, active=live[-1], held=live[-1:]) if live else None
+    waiting = publish(before, 9, None, at(0.0), awaits=(7, 8), awaits_until=50.0)
+    theirs = Occupant(tenant="other", generation=8)
+    assert after(waiting, replace(DONE, occupants=(theirs,)), 49.9) == waiting
+    assert (waiting.phase, waiting.routed, waiting.loaded) == (Phase.WAITING, live, live)
+
+    gone = after(waiting, DONE, 49.9, delay=0.0)
+    assert (gone.phase, gone.target, gone.live, gone.leaving) == (Phase.LOADING, 9, live, ())
+    assert gone.held == (before.held if before is not None else ())
+
+    for now, stays in ((1.0, True), (50.0, False)):
+        withdrawn = after(waiting, replace(DONE, occupants=(replace(theirs, stays=stays),)), now)
+        assert (withdrawn.phase, withdrawn.target, withdrawn.live) == (Phase.RETIRING, 0, live)
+        assert withdrawn.failure == Failure(kind=FailureKind.NO_ROOM, by=8)
+        assert (withdrawn.awaits, withdrawn.awaits_until) == ((), 0.0)
 
 
 @pytest.mark.parametrize(

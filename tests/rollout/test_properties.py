@@ -19,6 +19,7 @@ from controlplane.rollout.advance import kept
 from controlplane.rollout.codec import rollout_from_bytes, rollout_to_bytes
 from controlplane.rollout.failure import superseded
 from controlplane.rollout.operations import Refused, outlived, pin, publish, releasable, unpin, withdraw
+from controlplane.rollout.room import outgoing_of_others
 from controlplane.rollout.state import UNDER_WAY, Phase, Rollout
 from lightbulb.model import DEFAULT_TENANT
 from tests.rollout.company import POLICY, Company
@@ -109,7 +110,8 @@ class Rollouts(RuleBasedStateMachine):
         self, tenant: str, content: int, vip: str, count: int, again: bool
     ) -> None:
         for place in range(1 + again):
-            release = outlived(self.without_target(tenant))[: count + place]
+            others = outgoing_of_others(self.company.lanes, tenant, POLICY.window)
+            release = (*outlived(self.without_target(tenant))[: count + place], *sorted(others))
             self.company.publish(tenant, content + place if content < 7 else 1, vip, release)
             self.company.go_on(2.0, count)
         self.company.go_on(62.0, count - 1)
@@ -290,6 +292,8 @@ REACHED = (
     "two tenants' steps at once",
     "a tenant's change while another is under way",
     "a load that is given the time that its models say",
+    "what another tenant let go of makes room",
+    "withdrawn: NO_ROOM",
 )
 """What a run must have come through, or it has shown nothing. Each is reached many times in a run."""
 
@@ -339,5 +343,7 @@ def test_a_state_survives_its_bytes() -> None:
         pinned=(1,),
         leaving=(4,),
         release=(5, 6),
+        awaits=(8,),
+        awaits_until=9.5,
     )
     assert rollout_from_bytes(rollout_to_bytes(state)) == state
