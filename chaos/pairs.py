@@ -1,7 +1,8 @@
 """Two tenants on their way at once, each in a phase of its own, and a fault at that moment.
 
 The pairs are every phase of one with every phase of the other. Phases are short: both are published so that
-they should meet, by what it took the last times, and again if they didn't.
+they should meet, by what it took the last times, and again if they didn't. Which of the two is in which phase
+says nothing, since tenants are alike: a run must have met each phase with each, in either order.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -19,12 +20,15 @@ from chaos.faults import FAULTS, Fault
 from chaos.fleet import LINK, NotInTime, wait_for
 from chaos.scenarios import CONVERGE_SECONDS, MOMENTS, Row
 from chaos.teams import OthersChanged, Team, Teams
-from chaos.verdict import judge
+from chaos.verdict import judge, together
 from controlplane.cli.control_plane import phase_name
 from lightbulb.v1 import control_plane_pb2 as pb
 
 ATTEMPTS = 4
 """How often two tenants are published until they meet in the phases that they should."""
+
+AND = " and "
+"""Between the two phases of a pair."""
 
 SHARE = 0.5
 """How much the last attempt counts for where a phase's middle is expected."""
@@ -32,7 +36,13 @@ SHARE = 0.5
 LOOK_SECONDS = 30.0
 """How long the status is followed before it is asked for anew."""
 
+AGAIN = 3
+"""How often a pair is tried anew that no row has met."""
+
 PAIRS = tuple(product(MOMENTS, MOMENTS))
+
+Pair = frozenset[str]
+"""Two phases, or one that both are in."""
 
 
 @dataclass
@@ -99,10 +109,36 @@ class Sighting:
 
 
 def pairs(it: Teams, *, every: int = 1) -> Iterator[Row]:
-    """Yield a row for each pair of phases, or for one in `every`; the faults take turns."""
-    middles = Middles()
-    for number, (one, other) in list(enumerate(PAIRS))[::every]:
-        yield strike_pair(it, FAULTS[number % len(FAULTS)], (one, other), middles)
+    """Yield a row for each pair of phases, or for one in `every`; the faults take turns.
+
+    Those that were not met are tried again. The last row is `coverage`.
+    """
+    middles, rows, numbers = Middles(), [], range(0, len(PAIRS), every)
+    todo = list(numbers)
+    for _ in range(1 + AGAIN):
+        for number in todo:
+            rows.append(strike_pair(it, FAULTS[number % len(FAULTS)], PAIRS[number], middles))
+            yield rows[-1]
+        left = unmet(rows, numbers)
+        todo = list({pair: number for number in numbers if (pair := Pair(PAIRS[number])) in left}.values())
+    yield coverage(rows, numbers)
+
+
+def unmet(rows: Iterable[Row], numbers: Iterable[int]) -> frozenset[Pair]:
+    """Return those of some PAIRS, by their numbers, that no row has met."""
+    return frozenset(Pair(PAIRS[number]) for number in numbers) - {Pair(row.hit.split(AND)) for row in rows}
+
+
+def coverage(rows: Sequence[Row], numbers: Iterable[int]) -> Row:
+    """Return a row that is as it should be if every one of the pairs was met."""
+    left = sorted(AND.join(sorted(pair if len(pair) > 1 else [*pair] * 2)) for pair in unmet(rows, numbers))
+    return Row(
+        fault="every phase of one tenant with every phase of another",
+        moment="met",
+        verdict=together(row.verdict for row in rows),
+        publish=f"never met: {', '.join(left)}" if left else "active",
+        converged=max((row.converged or 0.0 for row in rows), default=0.0),
+    )
 
 
 def strike_pair(it: Teams, fault: Fault, moments: tuple[str, str], middles: Middles) -> Row:
@@ -133,7 +169,7 @@ def strike_pair(it: Teams, fault: Fault, moments: tuple[str, str], middles: Midd
     rules = it.sources.rules_of(each.generation for each in found)
     return Row(
         fault=fault.name,
-        moment=" and ".join(moments),
+        moment=AND.join(moments),
         hit=hit,
         verdict=judge(found, rules, lambda outcome: fault.down(outcome, begin, back, pace)),
         publish=became,
@@ -176,7 +212,7 @@ def _watch(it: Teams, ways: list[Sighting]) -> tuple[bool, str]:
             for status in it.teams[0].plane.watch(LOOK_SECONDS):
                 lanes = {lane.tenant: lane for lane in status.lanes}
                 met = [way.see(lanes[way.team.tenant]) for way in ways]
-                seen = " and ".join(phase_name(lanes[way.team.tenant].phase) for way in ways)
+                seen = AND.join(phase_name(lanes[way.team.tenant].phase) for way in ways)
                 if all(met):
                     return True, seen
                 if any(way.over for way in ways):

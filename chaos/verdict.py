@@ -31,6 +31,18 @@ class Verdict:
     examples: Mapping[str, int] = field(default_factory=dict)
 
 
+def together(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return what was counted in all of some."""
+    them = tuple(verdicts)
+    return Verdict(
+        requests=sum(each.requests for each in them),
+        failed=sum(each.failed for each in them),
+        misrouted=sum(each.misrouted for each in them),
+        down=sum(each.down for each in them),
+        slow=sum(each.slow for each in them),
+    )
+
+
 def lines_since(file: Path, mark: int) -> list[str]:
     """Return the lines that begin at byte `mark` of a file or later: it may grow by parts of lines."""
     with file.open("rb") as opened:

@@ -4,16 +4,17 @@ import os
 import random
 import subprocess
 import sys
-from itertools import combinations
+from itertools import combinations, combinations_with_replacement
 from pathlib import Path
 
 import pytest
 
 from chaos.fleet import of_release
-from chaos.pairs import PAIRS, Middles
-from chaos.scenarios import MOMENTS
+from chaos.pairs import PAIRS, Middles, coverage
+from chaos.scenarios import MOMENTS, Row
 from chaos.tenants import ALL_OWN, TENANTS, own_versions
 from chaos.upgrade import NoRelease, checked_out
+from chaos.verdict import Verdict
 from chaos.workspaces import objectives_of, platform_variant, tenant_variant, without_fleet
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.platform import read_platform
@@ -43,6 +44,24 @@ def test_the_platform_moves_tenants_from_shard_to_shard() -> None:
 
 def test_every_phase_of_one_tenant_meets_every_phase_of_another() -> None:
     assert set(PAIRS) == {(one, other) for one in MOMENTS for other in MOMENTS}
+
+
+def row(hit: str) -> Row:
+    verdict = Verdict(requests=5, failed=0, misrouted=0, down=1)
+    return Row(fault="f", moment="m", hit=hit, verdict=verdict, publish="active", converged=2.0)
+
+
+def test_a_run_that_hasnt_met_a_pair_of_phases_is_not_as_it_should_be() -> None:
+    met = [row(f"{other} and {one}") for one, other in combinations_with_replacement(MOMENTS, 2)]
+    whole = coverage(met, range(len(PAIRS)))
+    assert whole.as_it_should
+    assert whole.verdict == Verdict(requests=75, failed=0, misrouted=0, down=15)
+    for left in ("routing and loading", "retiring and retiring"):
+        missing = coverage([each for each in met if each.hit != left], range(len(PAIRS)))
+        assert not missing.as_it_should
+        assert missing.publish == f"never met: {' and '.join(sorted(left.split(' and ')))}"
+    assert coverage([row("loading and loading")], [0]).as_it_should
+    assert not coverage([row("")], [0]).as_it_should
 
 
 def test_where_a_phases_middle_is_is_learned_from_when_it_was_seen() -> None:
