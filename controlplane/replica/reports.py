@@ -120,8 +120,12 @@ class Reports:
         mine = [former] if former is not None else []
         return adopt([*ended, *mine], now, policy) if alone else adopt(mine, None, policy)
 
-    def read(self, now: float, *, own: bool = False) -> Heard:
-        """Read what the others say; and what this one's `own` last life said. Raises Unreachable."""
+    def read(self, now: float, *, own: bool = False, lost: bool = False) -> Heard:
+        """Read what the others say; and what this one's `own` last life said. Raises Unreachable.
+
+        Of a store that `lost` commits, reports that are older than what was heard already don't count: a
+        host that had loaded all would lack it again, and be sent no requests.
+        """
         with self._reading:
             written = self._written
             raw = self._store.reports()
@@ -129,16 +133,17 @@ class Reports:
             beats = _beats(raw)
             wanted = {name: body for name, body in bodies.items() if own or name != self._name}
             parsed = _parsed(wanted, self.heard)
+            others = {
+                name: _with_beat(report, beats.get(name))
+                for name, report in parsed.items()
+                if name != self._name
+            }
             self.heard = Heard(
                 at=now,
                 after=written,
                 bodies=bodies,
-                parsed=parsed,
-                others={
-                    name: _with_beat(report, beats.get(name))
-                    for name, report in parsed.items()
-                    if name != self._name
-                },
+                parsed=_newest(self.heard.parsed, parsed) if lost else parsed,
+                others=_newest(self.heard.others, others) if lost else others,
                 leading=frozenset(name for name, beat in beats.items() if beat.leading),
                 is_taken=self._is_another(beats.get(self._name), now),
             )
@@ -226,7 +231,7 @@ def _parsed(bodies: Mapping[str, bytes], before: Heard) -> Mapping[str, Report]:
     """Return the reports that can be read; those that are as they were aren't parsed again."""
     parsed: dict[str, Report] = {}
     for name, body in bodies.items():
-        if name in before.parsed and before.bodies[name] == body:
+        if name in before.parsed and before.bodies.get(name) == body:
             parsed[name] = before.parsed[name]
             continue
         try:
@@ -234,6 +239,16 @@ def _parsed(bodies: Mapping[str, bytes], before: Heard) -> Mapping[str, Report]:
         except Malformed as error:
             log.warning("the report of %s is left out: %s", name, error)
     return parsed
+
+
+def _newest(before: Mapping[str, Report], now: Mapping[str, Report]) -> Mapping[str, Report]:
+    """Return of each replica the newer of two reports, and that it lived when it last said so."""
+    found = {**before, **now}
+    for name in before.keys() & now.keys():
+        both = (before[name], now[name])
+        newest = max(both, key=lambda each: (each.version, each.heartbeat))
+        found[name] = replace(newest, heartbeat=max(each.heartbeat for each in both))
+    return found
 
 
 def _with_beat(report: Report, beat: _Beat | None) -> Report:

@@ -150,8 +150,9 @@ class StoreWatcher:
             self._offset = now - (before + self._clock()) / 2
             seen = self.losses.seen(self.reports.heard)
             head = self.store.head()
-            self.reports.read(now)
-            if self._is_another(head):
+            another = self._is_another(head)
+            self.reports.read(now, lost=another)
+            if another:
                 self.losses.judge(head.version, most(seen, self.losses.own))
                 return  # what is known is newer, or another: it is shown on
             if self.losses.judge(head.version, seen):

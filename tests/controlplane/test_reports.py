@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,30 @@ def test_one_that_somebody_dropped_is_written_again(store: Store) -> None:
     assert not one.is_written
     one.write()
     assert "one" in store.reports()
+
+
+def test_of_a_store_that_lost_writes_older_reports_dont_count(store: Store) -> None:
+    """Such as those of hosts that hadn't loaded yet what is routed: they would be sent no requests."""
+    one, other = Reports(store, "one"), Reports(store, "other")
+    look(other, report("other", "s1"))
+    other.write()
+    before = store.reports()
+    other.merge(replace(report("other", "s1", "s2", at=NOW + 9), version=2), 2, POLICY)
+    other.write()
+    other.beat(NOW + 10, leading=True)
+    one.read(NOW + 10)
+    store.put_report("other", before["other"])  # as a Redis does that took over
+    store.drop_report("other/beat")
+
+    heard = one.read(NOW + 11, lost=True).others["other"]
+    assert ([each.id for each in heard.consumers], heard.heartbeat) == (["s1", "s2"], NOW + 10)
+    store.drop_report("other")
+    assert one.read(NOW + 12, lost=True).others == {"other": heard}
+    other.merge(replace(report("other", "s3", at=NOW + 13), version=2), 2, POLICY)
+    other.write()
+    assert [each.id for each in one.read(NOW + 13, lost=True).others["other"].consumers] == ["s3"]
+    store.put_report("other", before["other"])
+    assert one.read(NOW + 14).others["other"].version == 1
 
 
 def test_what_was_read_before_it_was_written_doesnt_say_that_it_was_dropped(store: Store) -> None:
