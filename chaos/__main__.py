@@ -16,6 +16,7 @@ from chaos.faults import FAULTS, Fault
 from chaos.handover import handed_over
 from chaos.hang import NAME as HUNG
 from chaos.hang import hung
+from chaos.loss import fails_over
 from chaos.pace import measured_pace
 from chaos.pairs import pairs
 from chaos.scenarios import MOMENTS, Row, Stage, naive, operations, refused, stage, strike
@@ -96,6 +97,8 @@ def _of_one_tenant(  # noqa: PLR0913 - what the command line says
         tell(operations(made, count))
         tell(refused(made, "9", "a model that hosts refuse"))
         tell(refused(made, "hangs", "a model that never loads"))
+        for planes in (False, True):
+            tell(fails_over(made, planes=planes))
     for number, fault in enumerate(faults):
         names = list(MOMENTS)
         for moment in [names[number % len(names)]] if short else names:

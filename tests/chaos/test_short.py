@@ -7,6 +7,7 @@ import pytest
 
 from chaos.faults import FAULTS
 from chaos.handover import handed_over
+from chaos.loss import fails_over
 from chaos.pace import measured_pace
 from chaos.scenarios import Row, Stage, naive, operations, refused, stage, strike
 from chaos.teams import OthersChanged, Teams, at_once, teams
@@ -59,6 +60,13 @@ def test_a_model_that_hosts_refuse_is_noticed_by_nobody(made: Stage) -> None:
 )
 def test_what_is_down_is_down_and_nobody_else_notices(made: Stage, fault: str, moment: str) -> None:
     assert_nobody_noticed(strike(made, BY_NAME[fault], moment))
+
+
+@pytest.mark.parametrize("planes", [False, True], ids=["alone", "with all control planes"])
+def test_a_redis_that_fails_over_and_lost_a_publish_is_noticed_by_nobody(made: Stage, planes: bool) -> None:
+    row = fails_over(made, planes=planes)
+    assert_nobody_noticed(row)
+    assert row.publish == "active"
 
 
 @pytest.fixture(scope="module")

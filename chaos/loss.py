@@ -1,0 +1,139 @@
+"""A Redis that fails over under load, and whose replica lacks what was committed last.
+
+The primary is killed, and its replica, which had stopped following it, takes over its address. Where a
+control plane knows what is gone, the command that goes on puts it back. Where none does, since all of them
+went down too, those who serve have seen more than anybody knows: all is loaded and routed again.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import grpc
+
+from chaos.fleet import Fleet, NotInTime, Part, wait_for
+from chaos.scenarios import CONVERGE_SECONDS, Row, Stage
+from chaos.verdict import judge
+from controlplane.cli.options import Address, joined
+from controlplane.cli.redis import redis_command
+from lightbulb.v1 import control_plane_pb2 as pb
+
+FOLLOWER = "redis-follower"
+PLANES = ("control-plane-1", "control-plane-2")
+REDIS_SECONDS = 5.0
+COMMAND_SECONDS = 120.0
+
+
+class NotRefused(Exception):
+    """A publish went through on a store that lost commits."""
+
+
+def fails_over(made: Stage, *, planes: bool) -> Row:
+    """Lose what was published last, with all control planes or without, and go on by the command."""
+    mark, began = made.taken(), time.monotonic()
+    became, converged = "active", None
+    try:
+        _lose(made, planes=planes)
+        wait_for("word of the loss", lambda: _status(made).HasField("store_loss"), CONVERGE_SECONDS)
+        _check_refused(made)
+        made.wait_for_requests(100)  # which everybody answers from what they have
+        _resume(made.fleet)
+        number = made.plane.publish(made.variant(), CONVERGE_SECONDS)
+        became = made.plane.outcome(number, CONVERGE_SECONDS)
+        made.settle(number)
+        converged = time.monotonic() - began
+    except (NotInTime, NotRefused, grpc.RpcError, subprocess.SubprocessError) as error:
+        became = str(error)
+    return Row(
+        fault="Redis fails over, and has lost a publish",
+        moment="with all control planes" if planes else "settled",
+        verdict=judge(made.since(mark), made.plane.rules, lambda _: False),
+        publish=became,
+        converged=converged,
+    )
+
+
+def _lose(made: Stage, *, planes: bool) -> None:
+    """Publish what is gone then: everybody has it but the Redis that goes on."""
+    fleet = made.fleet
+    primary = fleet.layout.redis
+    assert primary is not None
+    folder, follower = _follow(fleet, primary)
+    wait_for("the follower to follow", lambda: _follows(follower, primary), CONVERGE_SECONDS)
+    _say(follower, "REPLICAOF NO ONE")
+    made.settle(made.plane.publish(made.variant()))
+    for name in PLANES if planes else ():
+        fleet.kill(name)
+    fleet.kill("redis")
+    _say(follower, f'CONFIG SET bind "{primary.host} {follower.host}"')
+    # Should it be killed, it is started again as the only one.
+    promoted = fleet.parts.pop(FOLLOWER).process
+    fleet.parts["redis"] = Part("redis", redis_command(primary, folder), promoted)
+    for name in PLANES if planes else ():
+        fleet.start(name)
+
+
+def _follow(fleet: Fleet, primary: Address) -> tuple[Path, Address]:
+    """Start a follower with data and an address of its own; return both."""
+    taken = len(list((fleet.folder / "state").glob(f"{FOLLOWER}-*")))
+    folder = fleet.folder / "state" / f"{FOLLOWER}-{taken}"
+    folder.mkdir()
+    follower = Address(f"127.0.0.{2 + taken}", primary.port)  # those before it have the others
+    command = [*redis_command(follower, folder), "--replicaof", primary.host, str(primary.port)]
+    fleet.parts = {FOLLOWER: Part(FOLLOWER, command), **fleet.parts}
+    fleet.start(FOLLOWER)
+    return folder, follower
+
+
+def _follows(follower: Address, primary: Address) -> bool:
+    try:
+        own, theirs = (_say(each, "INFO replication").splitlines() for each in (follower, primary))
+    except OSError:
+        return False
+    up = "master_link_status:up" in own
+    return up and _offset(own) == _offset(theirs)
+
+
+def _offset(lines: list[str]) -> str:
+    return next(line for line in lines if line.startswith("master_repl_offset:"))
+
+
+def _say(server: Address, command: str) -> str:
+    """Return what a Redis answers to one command, as text. Raises OSError."""
+    with socket.create_connection((server.host, server.port), REDIS_SECONDS) as connection:
+        connection.sendall(f"{command}\r\nQUIT\r\n".encode())
+        answer = b""
+        while part := connection.recv(65_536):
+            answer += part
+    if answer.startswith(b"-"):
+        raise OSError(f"{command}: {answer.decode()}")
+    return answer.decode()
+
+
+def _status(made: Stage) -> pb.GetStatusResponse:
+    try:
+        return made.plane.status()
+    except grpc.RpcError:
+        return pb.GetStatusResponse()
+
+
+def _check_refused(made: Stage) -> None:
+    """Raise NotRefused unless nothing can be published now."""
+    try:
+        made.plane.publish(made.variant(), seconds=0.0)
+    except NotInTime as error:
+        if "lost commits" in str(error):
+            return
+        raise
+    raise NotRefused("the store lost commits, and took another")
+
+
+def _resume(fleet: Fleet) -> None:
+    """Go on as an operator does."""
+    planes = joined(fleet.layout.control_planes)
+    command = [sys.executable, "-m", "controlplane", "store", "resume", "--yes", "--control-plane", planes]
+    subprocess.run(command, check=True, timeout=COMMAND_SECONDS, capture_output=True)
