@@ -3,7 +3,7 @@ PYTHON ?= $(or $(shell command -v python3.11),python3)
 BIN := .venv/bin
 SET_UP := @$(PYTHON) requirements/set_up.py
 
-.PHONY: demo up up-distributed test golden fuzz mutants lint protos bootstraps lock bench chaos clean
+.PHONY: demo up up-distributed test test-deep golden fuzz mutants lint protos bootstraps lock bench chaos clean
 
 demo:
 	$(SET_UP) demo
@@ -20,6 +20,11 @@ up-distributed:
 test: lint
 	$(SET_UP) demo test
 	$(BIN)/python -m pytest -n auto --durations 15
+
+# What is random tries more, and something else each time.
+test-deep: lint
+	$(SET_UP) demo test
+	$(BIN)/python -m pytest -n auto --durations 15 --hypothesis-profile deep
 
 golden:
 	$(SET_UP) demo test

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from controlplane.cli.processes import PORTS
 from lightbulb.sidecar.platforms import why_no_envoy
+from tests.depth import DEEP_EXAMPLES, EXAMPLES
 
 FIRST_PORT, LAST_PORT, BLOCK = 12_000, 32_000, 1_000
 
@@ -39,11 +41,18 @@ TOGETHER = (
 )
 """Beginnings of names of tests that share what takes long to set up: those of a row run in one process."""
 
-settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The tests start hundreds of processes: each would compile all modules again. Many an image sets it.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+settings.register_profile(
+    "suite", deadline=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("deep", settings.get_profile("suite"), max_examples=DEEP_EXAMPLES)
 # A mutant is noticed by a failure; that it is a small one is of no use.
 settings.register_profile(
     "mutants",
-    settings.get_profile("suite"),
+    settings.get_profile("deep"),
     phases=(Phase.explicit, Phase.generate),
     database=None,
     derandomize=True,

@@ -13,6 +13,7 @@ from lightbulb.ads.server.sotw import SotwSession
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, ROUTE, SCOPED_ROUTE, Resource
 from tests.ads.sidecars import WILDCARDS, Sidecar
 from tests.ads.worlds import LIMITS, fleet, of, res
+from tests.depth import examples, is_deep
 
 fleets = st.builds(
     fleet,
@@ -131,13 +132,15 @@ def test_a_sidecar_never_has_a_route_to_nowhere_and_ends_with_what_it_should_hav
     SEEN.clear()
     run_state_machine_as_test(
         Deliveries,
-        settings=settings(max_examples=120, stateful_step_count=40, derandomize=True, deadline=None),
+        settings=settings(
+            max_examples=examples(120), stateful_step_count=40, derandomize=not is_deep(), deadline=None
+        ),
     )
     missed = [what for what in REACHED if not SEEN[what]]
     assert not missed, SEEN
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(fleets, steps)
 def test_a_sidecar_that_refuses_nothing_ends_with_what_it_should_have_on_one_stream(
     start: Snapshot, script: list[Snapshot | str]
@@ -167,7 +170,7 @@ def test_what_synced_sidecars_hold_is_kept_once(start: Snapshot, following: Snap
         other.connect()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(fleets, steps, st.sets(st.sampled_from("abc"), min_size=1))
 def test_refused_clusters_hold_back_the_routes_to_them_and_nothing_else(
     start: Snapshot, script: list[Snapshot | str], poisoned: set[str]
@@ -183,7 +186,7 @@ def test_refused_clusters_hold_back_the_routes_to_them_and_nothing_else(
     assert sidecar.snapshot.of(CLUSTER).keys() - clusters.keys() <= poisoned
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(fleets, steps, st.sets(st.sampled_from("opq"), min_size=1))
 def test_what_a_sidecar_refuses_stops_nothing_else(
     start: Snapshot, script: list[Snapshot | str], poisoned: set[str]
@@ -205,7 +208,7 @@ def test_what_a_sidecar_refuses_stops_nothing_else(
     assert snapshot.of(CLUSTER).keys() == sidecar.world[CLUSTER].keys()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(fleets, steps, st.sets(st.sampled_from("abcd"), min_size=1))
 def test_refused_updates_of_clusters_are_known_until_they_are_mended(
     start: Snapshot, script: list[Snapshot | str], poisoned: set[str]

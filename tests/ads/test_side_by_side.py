@@ -12,6 +12,7 @@ from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.type_state import MAX_EARLIER
 from lightbulb.ads.values import MODEL_ASSIGNMENT, SIDE_BY_SIDE, Node
 from tests.ads.worlds import LIMITS, of
+from tests.depth import examples
 
 HOST = Node(id="h", metadata={"kind": "host", SIDE_BY_SIDE: "1"})
 NAMES = ("a", "b", "c")
@@ -108,7 +109,7 @@ A, A_2, BOTH = (of(MODEL_ASSIGNMENT, **each) for each in ({"a": 1}, {"a": 2}, {"
 @example(start=of(MODEL_ASSIGNMENT, a=2, b=1), script=[BOTH, "read", A_REFUSED, NOTHING])
 @example(start=A_2, script=[A, "read", ALL_WELL, "read", A_REFUSED, NOTHING])
 @example(start=BOTH, script=["read", NOTHING, ALL_WELL, BOTH, "read", "read", ALL_WELL, A, A_REFUSED])
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_it_ends_with_what_it_should_have(start: Snapshot, script: list[object]) -> None:
     it = run(start, script)
     snapshot = it.server.snapshot

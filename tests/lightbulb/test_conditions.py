@@ -28,6 +28,7 @@ from lightbulb.resolution.dates import instant
 from lightbulb.resolution.operators import OPERATORS, Kind, Takes
 from lightbulb.resolution.overlap import apart, disjoint, possible, possible_segments
 from lightbulb.resolution.versions import lenient_key, semver_key
+from tests.depth import examples
 from tests.lightbulb import anything, naive
 
 
@@ -82,7 +83,7 @@ def test_a_condition_holds_or_not(condition: Condition, expected: bool) -> None:
 
 
 @given(anything.conditions, st.lists(anything.contexts, min_size=1, max_size=10))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_a_compiled_condition_holds_where_the_condition_does(
     condition: Condition, several: list[RequestContext]
 ) -> None:

@@ -22,6 +22,7 @@ from lightbulb.resolution.allocate import bucket
 from lightbulb.resolution.codec import table_from_bytes, table_to_bytes
 from lightbulb.resolution.resolve import OverrideNotPermitted, Reason, Resolver, Step
 from lightbulb.resolution.segments import segments_of
+from tests.depth import examples
 from tests.lightbulb import anything, naive
 from tests.lightbulb.anything import NAN
 from tests.lightbulb.tables import AB_RULE, MODELS, TABLE, source
@@ -125,7 +126,7 @@ def test_the_same_question_has_the_same_answer_with_and_without_explanation(
 
 
 @given(anything.tables(), st.lists(anything.contexts, min_size=1, max_size=10))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_the_answer_is_what_the_rules_say_word_for_word(
     table: ObjectiveTable, contexts: list[RequestContext]
 ) -> None:

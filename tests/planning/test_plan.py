@@ -15,6 +15,7 @@ from controlplane.planning.plan import make_plan
 from controlplane.planning.shard_bins import ShardBin, ShardBins
 from controlplane.problems import WorkspaceError
 from controlplane.rules.compile import compile_workspace
+from tests.depth import examples
 from tests.planning import exhaustive
 from tests.rules.workspaces import GOOD, workspace
 
@@ -93,7 +94,7 @@ def moments(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(moments())
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 def test_no_shard_that_wasnt_looked_at_would_have_been_chosen(moment: dict[str, Any]) -> None:
     assert place(**moment) == exhaustive.place(**moment)
 

@@ -42,6 +42,7 @@ from lightbulb.model import (
 from lightbulb.resolution.allocate import bucket
 from lightbulb.resolution.conditions import compile_condition
 from lightbulb.resolution.resolve import Resolver
+from tests.depth import examples
 from tests.lightbulb import anything
 from tests.lightbulb.tables import MODELS, TABLE, source
 from tests.planning import brute_shares
@@ -171,7 +172,7 @@ def by_name(shares: TableShares) -> Mapping[object, Share]:
 
 
 @given(tables())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_shares_are_those_of_all_ranges_of_buckets_and_all_classes(table: ObjectiveTable) -> None:
     found = [brute_shares.shares(table, each, named(table)) for each in classes(table)]
     shares = shares_of(table)
@@ -181,7 +182,7 @@ def test_shares_are_those_of_all_ranges_of_buckets_and_all_classes(table: Object
 
 
 @given(tables(), tables(), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_moves_are_those_of_all_ranges_and_classes(
     one: ObjectiveTable, other: ObjectiveTable, alike: bool
 ) -> None:
@@ -200,7 +201,7 @@ def test_moves_are_those_of_all_ranges_and_classes(
 
 
 @given(anything.tables(), anything.contexts)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_whoever_is_decided_on_was_said_to_be_possible(table: ObjectiveTable, asked: RequestContext) -> None:
     """With every operator there is, on values of every type."""
     asked = replace(asked, allocations={})
@@ -231,7 +232,7 @@ def only_for(table: ObjectiveTable, asked: RequestContext) -> ObjectiveTable:
 
 
 @given(tables(), st.sampled_from(ONE_OF_EACH))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_counting_users_confirms_it(table: ObjectiveTable, asked: RequestContext) -> None:
     """In one class of contexts; a share is off by more than 5.5 standard deviations once in ten million."""
     users = 4_000

@@ -24,6 +24,7 @@ from controlplane.rollout.taking import is_everywhere, obstacle, table_of
 from lightbulb.model import NO_GENERATION
 from lightbulb.resolution.codec import Malformed
 from lightbulb.v1 import store_pb2 as pb
+from tests.depth import examples, is_deep
 from tests.lightbulb.tables import TABLE
 from tests.rollout.clients import POLICY
 from tests.rollout.rollouts import LAGGING, plan
@@ -235,9 +236,9 @@ def test_an_objective_that_goes_around_has_one_owner_and_is_answered_and_routed_
     run_state_machine_as_test(
         Handovers,
         settings=settings(
-            max_examples=150,
+            max_examples=examples(150),
             stateful_step_count=30,
-            derandomize=True,
+            derandomize=not is_deep(),
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
         ),

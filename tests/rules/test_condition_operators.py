@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from controlplane.problems import Problem
 from controlplane.rules.texts import look_at
+from tests.depth import examples
 
 BEGIN = 'const fr = context.country.eq("FR"); const tv = context.device.prefix("tv");\n'
 
@@ -172,7 +173,7 @@ places = st.sampled_from(
 
 
 @given(operands, operators, operands, places)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_two_conditions_and_an_operator_are_an_error_wherever_they_stand(
     left: str, operator: str, right: str, place: str
 ) -> None:
@@ -185,7 +186,7 @@ values = st.sampled_from(
 
 
 @given(values, operators, values, places)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_ordinary_values_and_an_operator_are_none(left: str, operator: str, right: str, place: str) -> None:
     shown = f"{left} {operator} {right}" if operator != "??" else f"({left}) {operator} ({right})"
     assert found(place % f"({shown})") == ()

@@ -34,6 +34,7 @@ from controlplane.rules.workspace import read_workspace
 from lightbulb.model import ObjectiveTable
 from lightbulb.resolution.codec import table_to_bytes
 from lightbulb.v1 import store_pb2 as pb
+from tests.depth import examples
 from tests.rules.workspaces import rule
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -235,7 +236,7 @@ def outcome(files: Workspace, memory: Memory | None) -> bytes | tuple[Problem, .
             return problems  # type: ignore[return-value] # what is left
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.sampled_from((FIRST, SEVERAL)), st.lists(EDITS, min_size=1, max_size=6), st.booleans())
 def test_edits_come_to_what_they_come_to_from_scratch(
     first: Workspace, edits: list[tuple[str, object]], kept: bool

@@ -11,6 +11,7 @@ from lightbulb.ads.client.held import versions
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.values import CLUSTER, LISTENER, ROUTE, SCOPED_ROUTE, Resource
 from tests.ads.test_convergence import fleets
+from tests.depth import examples, is_deep
 from tests.sidecar.chain import Chain
 
 moves = st.sampled_from(["upstream", "relay", "work", "envoy"])
@@ -115,13 +116,16 @@ class Relays(RuleBasedStateMachine):
 def test_in_the_end_envoy_has_it_all_and_so_has_the_disk() -> None:
     SEEN.clear()
     run_state_machine_as_test(
-        Relays, settings=settings(max_examples=100, stateful_step_count=40, derandomize=True, deadline=None)
+        Relays,
+        settings=settings(
+            max_examples=examples(100), stateful_step_count=40, derandomize=not is_deep(), deadline=None
+        ),
     )
     missed = [what for what in REACHED if not SEEN[what]]
     assert not missed, SEEN
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(fleets, fleets, rough)
 def test_what_is_kept_is_enough_to_start_from_and_the_control_plane_sends_the_rest(
     start: Snapshot, other: Snapshot, script: list[Snapshot | str]
@@ -138,7 +142,7 @@ def test_what_is_kept_is_enough_to_start_from_and_the_control_plane_sends_the_re
     assert_synced(chain)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(fleets, calm, st.sets(st.sampled_from("abcd"), min_size=1))
 def test_what_envoy_refuses_is_told_by_name_and_stops_nothing_else(
     start: Snapshot, script: list[Snapshot | str], poisoned: set[str]

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controlplane.store.contract import Change, Lease, Store, StoreError
+from tests.depth import examples
 from tests.store.places import LONG, Place, RedisPlace, SqlitePlace, entry, event
 from tests.store.redis_server import RedisServer
 
@@ -86,7 +87,7 @@ def server(shared_redis: RedisServer) -> RedisServer:
     return shared_redis
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
 @given(calls=st.lists(CALLS, max_size=25))
 def test_both_stores_agree(server: RedisServer, calls: list[Call]) -> None:
     server.call("FLUSHALL")
