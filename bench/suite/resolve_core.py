@@ -41,7 +41,7 @@ SOURCE = Source(rule="defineBenchRule", file="bench.js", line=1)
 
 
 def run(setting: Setting) -> tuple[Comparison, ...]:
-    repeats, rounds = (20, 3) if setting.quick else (200, 15)
+    repeats, rounds = (4, 3) if setting.quick else (200, 15)
     resolvers = _resolvers()
     chosen = {BARE: _bare()} | {name: resolver.resolve for name, resolver in resolvers.items()}
     contestants = [
