@@ -15,9 +15,8 @@ import sys
 import threading
 import time
 
+from chaos.models import CATALOGUE, FACTS, UntrainedFraudClassifier
 from chaos.tenants import ALL_OWN
-from examples.models.catalogue import CATALOGUE
-from examples.models.facts import FACTS
 from lightbulb.host.app import HostSettings, serve
 from lightbulb.host.workflow import Supplies, Workflow
 
@@ -42,7 +41,7 @@ def slow(workflow: type[Workflow], seconds: float) -> type[Workflow]:
     return Slow
 
 
-class Hanging(CATALOGUE["payment-fraud-model@1"]):
+class Hanging(UntrainedFraudClassifier):
     """A model that is never loaded."""
 
     def __init__(self, supplies: Supplies) -> None:
@@ -62,7 +61,7 @@ def main() -> None:
     node_id, shard, address, control_planes, memory, seconds, pace = sys.argv[1:]
     host, _, port = address.rpartition(":")
     catalogue = {name: slow(workflow, float(seconds)) for name, workflow in CATALOGUE.items()}
-    own = slow(CATALOGUE["payment-fraud-model@2"], OWN_SECONDS)
+    own = slow(UntrainedFraudClassifier, OWN_SECONDS)
     catalogue |= {f"payment-fraud-model@{version}": own for version in ALL_OWN}
     settings = HostSettings(
         node_id=node_id,

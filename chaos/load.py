@@ -33,7 +33,6 @@ USERS = 500
 CALL_SECONDS = 8.0
 """How long a caller waits, at the usual pace."""
 
-PAUSE_SECONDS = 0.01
 TRANSACTION = 30
 """Numbers in a payment's row."""
 
@@ -66,12 +65,13 @@ def request_for(objective: str, user: RequestContext) -> pb.ModelInferRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a worker asks, and how long it waits."""
+    """Where a worker asks, how long it waits for an answer, and how long between two requests."""
 
     lightbulbs: str
     sidecar: str
     address: str
     seconds: float
+    pause: float
     objectives: tuple[str, ...]
 
 
@@ -97,7 +97,7 @@ async def work(number: int, place: Place, out: Any, stop: asyncio.Event) -> None
                 outcome = await _ask(stub, turn, place, answers)
                 out.write(json.dumps(asdict(outcome)) + "\n")
                 out.flush()
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(place.pause)
 
 
 async def _ask(
@@ -131,7 +131,7 @@ async def _ask(
 
 
 async def main() -> None:
-    lightbulbs, sidecars, path, workers, pace, *objectives = sys.argv[1:]
+    lightbulbs, sidecars, path, workers, pause, pace, *objectives = sys.argv[1:]
     stop = stop_at_signals()
     places = [
         Place(
@@ -139,6 +139,7 @@ async def main() -> None:
             sidecar=name,
             address=address,
             seconds=CALL_SECONDS * float(pace),
+            pause=float(pause),
             objectives=tuple(objectives) or OBJECTIVES,
         )
         for name, address in (each.split("=") for each in sidecars.split(","))

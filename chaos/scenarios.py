@@ -28,6 +28,8 @@ CONVERGE_SECONDS = 600.0
 """Nothing takes so long at any pace, unless it is stuck."""
 
 WORKERS = 6
+PAUSE_SECONDS = 0.01
+"""Of a worker between two requests."""
 
 MOMENTS = {
     "loading": pb.PHASE_LOADING,
@@ -89,6 +91,7 @@ class Stage:
     dice: random.Random
     rules: Path = RULES
     workers: int = WORKERS
+    pause: float = PAUSE_SECONDS
 
     def variant(self) -> Workspace:
         """Return a workspace to publish, of the folder that all of them are made of."""
@@ -124,16 +127,19 @@ def stage(  # noqa: PLR0913 - each is a choice of who starts it
     pace: float = 1.0,
     release: Path | None = None,
     workers: int = WORKERS,
+    pause: float = PAUSE_SECONDS,
 ) -> Iterator[Stage]:
     """Start a system, publish a first generation, and put it under load until the end of the block.
 
-    The load is that of so many `workers`, each beside one of the sidecars in turn.
+    The load is that of so many `workers`, each beside one of the sidecars in turn, with a `pause` in seconds
+    between two of its requests.
     With a `release`, the control planes are of that folder, and so are the rules that are published.
     """
     with Fleet(folder, naive=naive, pace=pace, release=release) as fleet:
         plane = Plane(fleet)
         rules = RULES if release is None else release / "rules"
-        made = Stage(fleet, plane, folder / f"load-{seed}.jsonl", random.Random(seed), rules, workers)
+        load = folder / f"load-{seed}.jsonl"
+        made = Stage(fleet, plane, load, random.Random(seed), rules, workers, pause)
         first = plane.publish(made.variant(), READY_SECONDS)
         wait_for(
             "the first generation", lambda: plane.outcome(first, READY_SECONDS) == "active", READY_SECONDS
@@ -150,7 +156,7 @@ def under_load(made: Stage, *objectives: str) -> Iterator[None]:
     fleet, path = made.fleet, made.load
     path.touch()
     command = [sys.executable, "-m", "chaos.load", fleet.lightbulbs, fleet.sidecars, str(path)]
-    command += [str(made.workers), str(fleet.pace), *objectives]
+    command += [str(made.workers), str(made.pause), str(fleet.pace), *objectives]
     with path.with_suffix(".log").open("wb") as log:
         load = subprocess.Popen(command, stdout=log, stderr=log)
     try:

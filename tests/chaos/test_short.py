@@ -11,15 +11,20 @@ from chaos.loss import fails_over
 from chaos.pace import measured_pace
 from chaos.scenarios import Row, Stage, naive, operations, refused, stage, strike
 from chaos.teams import OthersChanged, Teams, at_once, teams
+from tests.depth import is_deep
 
 pytestmark = pytest.mark.envoy
+
+PAUSE_SECONDS = 0.01 if is_deep() else 0.04
+"""Between two requests of a client. Clients that don't pause use a machine of two cores up."""
 
 BY_NAME = {fault.name: fault for fault in FAULTS}
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with stage(tmp_path_factory.mktemp("chaos"), seed=3, pace=measured_pace(), workers=3) as running:
+    folder = tmp_path_factory.mktemp("chaos")
+    with stage(folder, seed=3, pace=measured_pace(), workers=3, pause=PAUSE_SECONDS) as running:
         yield running
 
 
@@ -36,7 +41,7 @@ def test_the_naive_order_fails_requests_or_the_harness_sees_nothing(tmp_path: Pa
 
 
 def test_publishes_moves_and_rollbacks_at_random_are_noticed_by_nobody(made: Stage) -> None:
-    row = operations(made, 8)
+    row = operations(made, 8 if is_deep() else 5)
     assert_nobody_noticed(row)
     assert row.publish == "active"
 

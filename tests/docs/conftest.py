@@ -1,5 +1,13 @@
 """The documents' own running system."""
 
-from tests.e2e.conftest import up
+from collections.abc import Iterator
 
-__all__ = ["up"]
+import pytest
+
+from tests.e2e.conftest import Up, running
+
+
+@pytest.fixture(scope="package")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    with running(tmp_path_factory.mktemp("up")) as system:
+        yield system

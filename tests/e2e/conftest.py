@@ -43,19 +43,22 @@ class Up:
 
 @pytest.fixture(scope="package")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    with running(tmp_path_factory.mktemp("up")) as system:
+    with running(tmp_path_factory.mktemp("up"), models="examples.models") as system:
         yield system
 
 
 @contextlib.contextmanager
-def running(folder: Path, *flags: str) -> Iterator[Up]:
-    """Everything that `lightbulb up` starts, on free ports, until the end of the block."""
+def running(folder: Path, *flags: str, models: str = "chaos.models") -> Iterator[Up]:
+    """Everything that `lightbulb up` starts, on free ports, until the end of the block.
+
+    The `models` are the example models; unless asked for, without a trained classifier, which takes a while.
+    """
     shutil.copytree(ROOT / "rules", folder / "rules")
     # The last ones are kept free for the hosts, which take consecutive ports from the first.
     ports = free_ports(4 + MOST_HOSTS)[:5]
     control_plane, lightbulb, sidecar, admin, first_host = (f"127.0.0.1:{port}" for port in ports)
     command = [sys.executable, "-m", "controlplane", "up", "--rules", str(folder / "rules")]
-    command += ["--models", "examples.models"]
+    command += ["--models", models]
     command += ["--state-dir", str(folder / "state"), "--control-plane", control_plane]
     command += ["--lightbulb", lightbulb, "--sidecar", sidecar, "--sidecar-admin", admin]
     command += ["--first-host", first_host, *flags]

@@ -59,7 +59,7 @@ def test_every_command_reaches_what_it_asks(up: Up, proxies: None, command: tupl
 
 def test_all_processes_reach_each_other(tmp_path: Path, proxies: None) -> None:
     command = [sys.executable, "-m", "controlplane", "demo", "--users", "5", "--state-dir", str(tmp_path)]
-    rules = ("--rules", str(ROOT / "rules"), "--models", "examples.models")
+    rules = ("--rules", str(ROOT / "rules"), "--models", "chaos.models")
     result = subprocess.run(
         [*command, *rules], cwd=ROOT, capture_output=True, text=True, timeout=3 * SECONDS, check=False
     )

@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import up
+from tests.e2e.conftest import Up, running
 from tests.envoy.lab import Lab
 
-__all__ = ["up"]
+
+@pytest.fixture(scope="package")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    with running(tmp_path_factory.mktemp("up")) as system:
+        yield system
 
 
 @pytest.fixture
