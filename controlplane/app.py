@@ -18,6 +18,7 @@ from controlplane.admin.compilers import Compilers
 from controlplane.admin.operator import Operator
 from controlplane.api.errors import DOMAIN, KINDS, InvalidRequest
 from controlplane.api.service import AdminService
+from controlplane.api.telemetry import TelemetryService
 from controlplane.model import Workspace
 from controlplane.replica.replica import Replica
 from controlplane.replica.waiting import StoppedWaiting, when_reachable
@@ -34,8 +35,9 @@ from lightbulb.rpc.loop_patience import LoopPatience
 from lightbulb.rpc.reflection import add_reflection
 from lightbulb.rpc.unreadable import RefusesUnreadable
 from lightbulb.signals import stop_at_signals, until
-from lightbulb.v1 import control_plane_pb2
+from lightbulb.v1 import control_plane_pb2, telemetry_pb2
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
+from lightbulb.v1.telemetry_pb2_grpc import add_TelemetryServiceServicer_to_server
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,11 @@ defaults a full pass follows almost each rollback, and stops the process for hal
 LAST_SECONDS = 1.0
 """For telling those whose publish takes longer than the grace that it was ended."""
 
-_SERVICES = (control_plane_pb2.DESCRIPTOR.services_by_name["ControlPlane"].full_name, ADS_SERVICE)
+_SERVICES = (
+    control_plane_pb2.DESCRIPTOR.services_by_name["ControlPlane"].full_name,
+    telemetry_pb2.DESCRIPTOR.services_by_name["TelemetryService"].full_name,
+    ADS_SERVICE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +103,16 @@ class ControlPlane:
         )
         self._admin = AdminService(self.replica, self.operator)
         pb_grpc.add_ControlPlaneServicer_to_server(self._admin, server)
+        self._telemetry = TelemetryService(self.replica)
+        add_TelemetryServiceServicer_to_server(self._telemetry, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        add_reflection(server, control_plane_pb2.DESCRIPTOR, discovery_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR)
+        add_reflection(
+            server,
+            control_plane_pb2.DESCRIPTOR,
+            telemetry_pb2.DESCRIPTOR,
+            discovery_pb2.DESCRIPTOR,
+            health_pb2.DESCRIPTOR,
+        )
         self.port = listen(self._server, self._settings.address)
         await self._server.start()
         self._running = asyncio.create_task(self.replica.run())
@@ -109,6 +123,7 @@ class ControlPlane:
     async def stop(self) -> None:
         """End the streams; consumers keep what they have."""
         self._health.leave()
+        self._telemetry.end()
         self._running.cancel()
         await asyncio.wait({self._running})
         await self.replica.stop()

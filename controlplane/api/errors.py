@@ -17,6 +17,7 @@ from controlplane.admin.outcome import RequestIdUsed
 from controlplane.admin.tenants import NoRolloutOfPlatform
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.archive import NotKept
+from controlplane.replica.figures import NothingCounted
 from controlplane.rollout.handover import (
     NotEverywhere,
     NotOffered,
@@ -129,6 +130,7 @@ KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
         ),
         NotKept: ErrorKind(code=_CODE.NOT_FOUND, reason="CONTENT_NOT_KEPT", resource="generation"),
         LostGeneration: ErrorKind(code=_CODE.NOT_FOUND, reason="GENERATION_LOST", resource="generation"),
+        NothingCounted: ErrorKind(code=_CODE.NOT_FOUND, reason="NOTHING_COUNTED", resource="objective"),
         NotFound: ErrorKind(code=_CODE.NOT_FOUND, reason="NOT_FOUND"),
         Conflict: ErrorKind(code=_CODE.ABORTED, reason="CONFLICT", retry_after=0.1),
         TooLarge: ErrorKind(code=_CODE.RESOURCE_EXHAUSTED, reason="GENERATION_TOO_LARGE"),

@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "diff": Entry("generations", "Show what differs between generations FROM and TO."),
         "pin": Entry("generations", "Keep a generation loaded, whatever is published."),
         "events": Entry("generations", "List who did what, and what the system did."),
+        "figures": Entry("figures", "Show what sidecars counted of an objective's shift."),
         "tenants": Entry("tenants", "Hand an objective to another tenant: `tenants offer`, `take`."),
         "store": Entry("store", "Go on with a store that lost commits: `store resume`."),
         "resolve": Entry("ask", "Print one user's routing key and ObjectiveConfig, as JSON."),

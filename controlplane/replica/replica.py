@@ -15,9 +15,12 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
+from controlplane.lifecycle.counters import Sum
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.consumer_tracker import ConsumerTracker
+from controlplane.replica.figures import Counted, Figures
 from controlplane.replica.store_watcher import StoreView, StoreWatcher
 from controlplane.rollout.advance import Progress, advance, retire_after
 from controlplane.rollout.codec import lanes_to_bytes
@@ -83,6 +86,9 @@ class Replica:
         self._snapshots = SnapshotCache()
         self._served = self.known
         self._tracker = ConsumerTracker(self.ads, self._view, self._snapshots)
+        self.figures = Figures(epoch=time.time_ns() // 1_000_000)
+        """What relays told this replica."""
+        self._figures_written = self.figures.told(0.0)
         self._news = asyncio.Event()
         self._told = 0
         self._looking = 0.0
@@ -157,6 +163,17 @@ class Replica:
         others = self._reports.heard.others.values()
         return {self.name: False} | {report.replica: report.ended(self.now) for report in others}
 
+    @property
+    def sidecars_reporting(self) -> int:
+        """How many sidecars told figures of late, to any replica."""
+        others = self._reports.heard.figures.values()
+        return self.figures.told(self.now).reporting + sum(each.reporting for each in others)
+
+    def sums_of(self, counted: Counted) -> tuple[Sum, ...]:
+        """Return what every replica was told of a shift since it started."""
+        told = {**self._reports.heard.figures, self.name: self.figures.told(self.now)}
+        return tuple(told[name].sum_of(counted, name) for name in sorted(told))
+
     async def start(self, stop: asyncio.Event | None = None) -> None:
         """Return once the store has been read; until then nobody is shown anything.
 
@@ -168,7 +185,14 @@ class Replica:
     async def run(self) -> None:
         """Serve until cancelled."""
         watcher = self._store_watcher
-        jobs = (self._step_for_ever, watcher.follow, watcher.beat, watcher.report, self.ads.watch)
+        jobs = (
+            self._step_for_ever,
+            watcher.follow,
+            watcher.beat,
+            watcher.report,
+            self.ads.watch,
+            self._write_figures_for_ever,
+        )
         async with asyncio.TaskGroup() as group:
             for job in jobs:
                 group.create_task(job())
@@ -176,6 +200,7 @@ class Replica:
     async def stop(self) -> None:
         """End the streams, whose clients keep what they have, and let another replica lead."""
         await self.ads.close()
+        await self._write_figures()
         await self._store_watcher.leave()
 
     async def refresh(self) -> StoreView:
@@ -209,6 +234,23 @@ class Replica:
                 while self._told == told:
                     await self._news.wait()
         return self._told
+
+    async def _write_figures_for_ever(self) -> None:
+        """Write down what relays told, as often as they tell; others' figures are read with their reports."""
+        while True:
+            await asyncio.sleep(self.figures.interval)
+            await self._write_figures()
+
+    async def _write_figures(self) -> None:
+        told = self.figures.told(self.now)
+        if told != self._figures_written:
+            write = (
+                self._reports.drop_figures
+                if not told.by_route
+                else partial(self._reports.write_figures, told)
+            )
+            if await self._store_watcher.attempt(write, writing=True):
+                self._figures_written = told
 
     async def _step_for_ever(self) -> None:
         while True:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 from uuid import uuid4
 
+from controlplane.replica.figures import Told, told_from_bytes, told_to_bytes
 from controlplane.rollout.codec import report_from_bytes, report_to_bytes
 from controlplane.rollout.registry import REPLICA_SECONDS, Consumer, Report, adopt, merge
 from controlplane.rollout.state import Policy
@@ -25,6 +26,9 @@ PAUSE_SECONDS = 0.05
 
 _BEAT = "/beat"
 """Ends the name under which a replica's heartbeat is kept, apart from its report, which is large."""
+
+_FIGURES = "/figures"
+"""Ends the name under which what relays told a replica is kept: it changes every few seconds."""
 
 _HEARTBEAT = struct.Struct(">d?16s")
 
@@ -66,6 +70,8 @@ class Heard:
     parsed: Mapping[str, Report] = field(default_factory=lambda: MappingProxyType({}))
     others: Mapping[str, Report] = field(default_factory=lambda: MappingProxyType({}))
     leading: frozenset[str] = frozenset()
+    figures: Mapping[str, Told] = field(default_factory=lambda: MappingProxyType({}))
+    """What relays told the other replicas, those that ended too."""
     is_taken: bool = False
     """Whether another process has this replica's name."""
 
@@ -129,7 +135,7 @@ class Reports:
         with self._reading:
             written = self._written
             raw = self._store.reports()
-            bodies = {name: body for name, body in raw.items() if not name.endswith(_BEAT)}
+            bodies = {name: body for name, body in raw.items() if not name.endswith((_BEAT, _FIGURES))}
             beats = _beats(raw)
             wanted = {name: body for name, body in bodies.items() if own or name != self._name}
             parsed = _parsed(wanted, self.heard)
@@ -145,6 +151,7 @@ class Reports:
                 parsed=_newest(self.heard.parsed, parsed) if lost else parsed,
                 others=_newest(self.heard.others, others) if lost else others,
                 leading=frozenset(name for name, beat in beats.items() if beat.leading),
+                figures=_figures(raw, self._name),
                 is_taken=self._is_another(beats.get(self._name), now),
             )
             return self.heard
@@ -193,6 +200,14 @@ class Reports:
             self._store.put_report(self._name, body)
             self._written = _Written(own.number, body)
 
+    def write_figures(self, told: Told) -> None:
+        """Write what relays told this replica. Raises Unreachable."""
+        self._store.put_report(self._name + _FIGURES, told_to_bytes(told))
+
+    def drop_figures(self) -> None:
+        """Forget them. Raises Unreachable."""
+        self._store.drop_report(self._name + _FIGURES)
+
     def beat(self, now: float, *, leading: bool) -> None:
         """Say that this replica lives, and whether it leads. Raises Unreachable."""
         self._store.put_report(self._name + _BEAT, _HEARTBEAT.pack(now, leading, self._process))
@@ -213,6 +228,7 @@ class Reports:
         for name in names & _long_ended(self.read(now), now, policy):  # others may have come back
             self._store.drop_report(name)
             self._store.drop_report(name + _BEAT)
+            self._store.drop_report(name + _FIGURES)
 
 
 def _differs(one: Report, other: Report) -> bool:
@@ -225,6 +241,20 @@ def _beats(raw: Mapping[str, bytes]) -> Mapping[str, _Beat]:
         for name, body in raw.items()
         if name.endswith(_BEAT) and len(body) == _HEARTBEAT.size
     }
+
+
+def _figures(raw: Mapping[str, bytes], own: str) -> Mapping[str, Told]:
+    """Return what the others were told; what can't be read is left out."""
+    told: dict[str, Told] = {}
+    for name, body in raw.items():
+        replica = name.removesuffix(_FIGURES)
+        if replica in {name, own}:
+            continue
+        try:
+            told[replica] = told_from_bytes(body)
+        except Malformed as error:
+            log.warning("the figures of %s are left out: %s", replica, error)
+    return told
 
 
 def _parsed(bodies: Mapping[str, bytes], before: Heard) -> Mapping[str, Report]:

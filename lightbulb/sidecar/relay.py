@@ -31,6 +31,7 @@ from lightbulb.ads.client.subscriber import Subscriber
 from lightbulb.ads.server.server import SERVER_OPTIONS
 from lightbulb.ads.values import CLIENT, TAKES_OBJECTIVES, TAKES_TENANTS, Node
 from lightbulb.sidecar.envoy_acks import is_complete
+from lightbulb.sidecar.figures import FiguresTeller
 from lightbulb.sidecar.holdings import (
     TYPES,
     Holdings,
@@ -58,13 +59,15 @@ class CannotRelay(Exception):
 class RelaySettings:
     """`control_planes` are "host:port" of the replicas; `socket` is where Envoy connects.
 
-    `state` is the folder for the last known good configuration; with None nothing is kept.
+    `state` is the folder for the last known good configuration; with None nothing is kept. `admin` is that of
+    Envoy, whose figures are told; with None none are.
     """
 
     node: Node
     control_planes: tuple[str, ...]
     socket: Path
     state: Path | None = None
+    admin: tuple[str, int] | None = None
 
     @property
     def kept_as(self) -> str:
@@ -91,6 +94,11 @@ class Relay:
         self._settings = settings
         self._subscriber: Subscriber | None = None
         self._stamp = ""
+        self._figures = (
+            None
+            if settings.admin is None
+            else FiguresTeller(settings.node.id, settings.control_planes, settings.admin)
+        )
         self._kept = None if settings.state is None else LastKnownGood(settings.state, settings.kept_as)
 
     @contextlib.asynccontextmanager
@@ -104,6 +112,8 @@ class Relay:
             self.holdings = start_from(kept)
             self._stamp = stamp_of(kept) if self.holdings.accepted else ""
             self.local.show(self.holdings.wanted)
+        if self._figures is not None:
+            await self._figures.begin()
         server = grpc.aio.server(options=SERVER_OPTIONS)
         try:
             server.add_insecure_port(f"unix:{quote(str(self._settings.socket))}")
@@ -164,6 +174,8 @@ class Relay:
                 group.create_task(self._kept.run())
             group.create_task(self._follow())
             group.create_task(self.local.watch())
+            if self._figures is not None:
+                group.create_task(self._figures.run())
 
     async def _follow(self) -> None:
         """Follow the control plane, once Envoy has what was kept: the first request acknowledges that."""

@@ -73,6 +73,7 @@ async def run(settings: RunSettings) -> int:
             control_planes=starting_elsewhere(settings.control_planes, settings.node_id),
             socket=socket,
             state=settings.state,
+            admin=settings.admin,
         )
         try:
             async with Relay(relay_settings).serving() as relaying:

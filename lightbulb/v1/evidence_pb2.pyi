@@ -40,6 +40,24 @@ class StoredSum(_message.Message):
     control: StoredCounts
     def __init__(self, sender: _Optional[str] = ..., epoch: _Optional[int] = ..., candidate: _Optional[_Union[StoredCounts, _Mapping]] = ..., control: _Optional[_Union[StoredCounts, _Mapping]] = ...) -> None: ...
 
+class StoredRouteFigures(_message.Message):
+    __slots__ = ("route", "counts")
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    route: str
+    counts: StoredCounts
+    def __init__(self, route: _Optional[str] = ..., counts: _Optional[_Union[StoredCounts, _Mapping]] = ...) -> None: ...
+
+class StoredFigures(_message.Message):
+    __slots__ = ("epoch", "routes", "reporting")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    ROUTES_FIELD_NUMBER: _ClassVar[int]
+    REPORTING_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    routes: _containers.RepeatedCompositeFieldContainer[StoredRouteFigures]
+    reporting: int
+    def __init__(self, epoch: _Optional[int] = ..., routes: _Optional[_Iterable[_Union[StoredRouteFigures, _Mapping]]] = ..., reporting: _Optional[int] = ...) -> None: ...
+
 class StoredTally(_message.Message):
     __slots__ = ("total", "bad")
     TOTAL_FIELD_NUMBER: _ClassVar[int]

@@ -19,6 +19,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "infer": ("Objective", "--user", "u"),
         "host": ("--shard", "a"),
         "health": ("127.0.0.1:1",),
+        "figures": ("Objective",),
         "tenants offer": ("Objective", "--to", "b"),
         "tenants take": ("Objective",),
     }

@@ -34,6 +34,7 @@ OTHERS = (
     "`explain`",
     "`infer`",
     "`health`",
+    "`figures`",
 )
 RESPONSES: Mapping[str, type[Message]] = {
     "`status`": pb.GetStatusResponse,

@@ -8,11 +8,11 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from controlplane.api.errors import DOMAIN
 from lightbulb.ads import wire
-from lightbulb.v1 import control_plane_pb2
+from lightbulb.v1 import control_plane_pb2, telemetry_pb2
 from tests.controlplane.planes import DEADLINE, plane, refused, run
 from tests.lightbulb.garbage import refuses_garbage
 
-SERVICES = ("lightbulb.v1.ControlPlane", wire.SERVICE)
+SERVICES = ("lightbulb.v1.ControlPlane", "lightbulb.v1.TelemetryService", wire.SERVICE)
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
@@ -21,7 +21,12 @@ def test_garbage_is_refused_by_every_method_and_leaves_no_traceback(
 ) -> None:
     async def scenario() -> None:
         async with plane(store) as it:
-            files = (control_plane_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR)
+            files = (
+                control_plane_pb2.DESCRIPTOR,
+                telemetry_pb2.DESCRIPTOR,
+                health_pb2.DESCRIPTOR,
+                reflection_pb2.DESCRIPTOR,
+            )
             await refuses_garbage(it.target, DOMAIN, *files, caplog=caplog)
             for method in wire.METHODS:
                 stream = it.channel.stream_stream(f"/{wire.SERVICE}/{method}")(iter([b"\xff"]))

@@ -11,6 +11,7 @@ from controlplane.admin.outcome import RequestIdUsed
 from controlplane.api.errors import DOMAIN, KINDS, InvalidRequest, TooManyWatchers, status_of
 from controlplane.api.service import MAX_TEXT
 from controlplane.planning.routing import Inconsistent
+from controlplane.replica.figures import NothingCounted
 from controlplane.rollout.operations import Refused
 from controlplane.rollout.state import MAX_PINNED
 from controlplane.store.contract import Conflict, StoreError, Unreachable
@@ -34,6 +35,7 @@ def test_every_error_has_a_row() -> None:
         Stopping,
         Inconsistent,
         Malformed,
+        NothingCounted,
         OSError,
     }
     assert raised | edge == KINDS.keys()

@@ -88,7 +88,7 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
         return
     _refuse(
         context,
-        ("admin", "concurrency", "envoy") if relay_only else ("relay_socket",),
+        ("concurrency", "envoy") if relay_only else ("relay_socket",),
         "is Envoy's, which --relay-only doesn't run" if relay_only else "needs --relay-only",
     )
     with needs("sidecar"):
@@ -104,6 +104,7 @@ def sidecar(  # noqa: PLR0913, PLR0917 - one argument a flag
             control_planes=starting_elsewhere(replicas, node_id),
             socket=relay_socket.absolute(),
             state=state_dir,
+            admin=(admin.host, admin.port),
         )
         _run(run_relay(relay_settings))
     else:

@@ -1,0 +1,107 @@
+"""Asks for the figures of a shift, once or again and again."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+
+import click
+import grpc
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from controlplane.cli.control_plane import CALL_SECONDS, Addresses, CallFailed, all_failed, failure
+from controlplane.cli.documents import document_of
+from controlplane.cli.figures import COLUMNS, counts_of, lines, plots, since
+from controlplane.cli.output import print_json
+from controlplane.lifecycle.figures import Counts
+from lightbulb.rpc.channels import open_channel
+from lightbulb.v1 import telemetry_pb2 as pb
+from lightbulb.v1.telemetry_pb2_grpc import TelemetryServiceStub
+
+KEPT = 60
+"""Intervals that a plot shows."""
+
+LEAST_SECONDS = 0.2
+
+
+def ask(control_planes: Addresses, objective: str) -> pb.GetFiguresResponse:
+    """Return the figures of an objective's shift. Raises CallFailed."""
+    failures: list[CallFailed] = []
+    for address in control_planes:
+        with open_channel(str(address)) as channel:
+            try:
+                request = pb.GetFiguresRequest(objective=objective)
+                answer: pb.GetFiguresResponse = TelemetryServiceStub(channel).GetFigures(
+                    request, timeout=CALL_SECONDS
+                )
+            except grpc.RpcError as error:
+                failures.append(failure(error, address))
+                if error.code() not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
+                    break
+            else:
+                return answer
+    raise all_failed(failures)
+
+
+def show(control_planes: Addresses, objective: str, *, as_json: bool) -> None:
+    """Print what was counted since the shift began. Raises CallFailed."""
+    answer = ask(control_planes, objective)
+    if as_json:
+        print_json(document_of(answer))
+        return
+    click.echo(_head(answer, objective))
+    Console(highlight=False).print(_table(counts_of(answer)))
+
+
+def watch(control_planes: Addresses, objective: str, *, as_json: bool) -> None:
+    """Print what each interval brings, until Ctrl-C. Raises CallFailed."""
+    told = _intervals(control_planes, objective)
+    if as_json:
+        for answer, _, _ in told:
+            print_json(document_of(answer))
+        return
+    console, history = Console(highlight=False), deque[Mapping[str, Counts]](maxlen=KEPT)
+    if not console.is_terminal:
+        for _, counts, seconds in told:
+            for each in lines(counts, seconds):
+                click.echo("  ".join(each.cells))
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        for answer, counts, seconds in told:
+            history.append(counts)
+            head = Text(_head(answer, objective))
+            live.update(Group(head, _table(counts, seconds), *_plots(history)), refresh=True)
+
+
+def _intervals(
+    control_planes: Addresses, objective: str
+) -> Iterator[tuple[pb.GetFiguresResponse, Mapping[str, Counts], float]]:
+    """Yield an answer, what was counted since the one before, and in how many seconds."""
+    before, at = ask(control_planes, objective), time.monotonic()
+    while True:
+        time.sleep(max(LEAST_SECONDS, before.interval.ToTimedelta().total_seconds()))
+        answer, now = ask(control_planes, objective), time.monotonic()
+        if answer.shift == before.shift:
+            yield answer, since(counts_of(before), counts_of(answer)), now - at
+        before, at = answer, now
+
+
+def _head(answer: pb.GetFiguresResponse, objective: str) -> str:
+    return f"shift {answer.shift} of {objective}, as {answer.reporting} sidecars tell it"
+
+
+def _table(counts: Mapping[str, Counts], seconds: float = 0.0) -> Table:
+    table = Table(*COLUMNS, box=None, pad_edge=False)
+    for each in lines(counts, seconds):
+        table.add_row(*each.cells)
+    return table
+
+
+def _plots(history: deque[Mapping[str, Counts]]) -> Iterator[Text]:
+    for name, arms in plots(history).items():
+        for arm, bars, most in arms:
+            yield Text(f"{name:>6} {arm:<9} {bars}  (a whole bar: {most})")

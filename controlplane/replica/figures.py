@@ -1,0 +1,158 @@
+"""What relays told this replica of the routes that are counted: added up, since it started."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError
+
+from controlplane.lifecycle.bins import Latencies
+from controlplane.lifecycle.counters import Sum
+from controlplane.lifecycle.evidence_codec import counts_from_proto, counts_to_proto
+from controlplane.lifecycle.figures import NOTHING, Answer, Arms, Counts, answer_of
+from lightbulb.resolution.codec import Malformed
+from lightbulb.v1 import evidence_pb2
+from lightbulb.v1 import telemetry_pb2 as pb
+
+INTERVAL_SECONDS = 10.0
+"""How long relays wait between two messages, unless somebody wants it sooner."""
+
+SILENT_INTERVALS = 3
+"""A sidecar that told nothing for so many intervals isn't reporting."""
+
+MAX_ROUTES = 1_000
+"""Routes that are counted at once: two arms of 500 shifts."""
+
+MAX_COUNT = 2**40
+"""Requests that one message may tell of, by route and end: more than any Envoy serves."""
+
+MAX_BINS = 2_000
+"""Bins of one route in one message; Envoy has 757 up to an hour."""
+
+
+class NothingCounted(Exception):
+    """An objective of which nothing is counted."""
+
+    def __init__(self, objective: str) -> None:
+        """Hold its name."""
+        self.about = {"objective": objective}
+        super().__init__(
+            f"nothing is counted of {objective!r}: figures are of a shift, and it has none; "
+            "`lightbulb shift` begins one"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """A shift whose arms are counted: the names of its two routes."""
+
+    objective: str
+    shift: int
+    candidate: str
+    control: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """All that a replica was told since its `epoch` began, by route, and by how many sidecars of late."""
+
+    epoch: int
+    by_route: Mapping[str, Counts]
+    reporting: int = 0
+
+    def sum_of(self, counted: Counted, sender: str) -> Sum:
+        """Return what it was told of a shift."""
+        candidate = self.by_route.get(counted.candidate, NOTHING)
+        control = self.by_route.get(counted.control, NOTHING)
+        return Sum(sender=sender, epoch=self.epoch, arms=Arms(candidate=candidate, control=control))
+
+
+class Figures:
+    """Adds up what relays tell. `epoch` rises from one life of the replica to the next."""
+
+    def __init__(self, epoch: int) -> None:
+        """Want nothing yet."""
+        self.interval = INTERVAL_SECONDS
+        self._epoch = epoch
+        self._counted: tuple[Counted, ...] = ()
+        self._sums: dict[str, Counts] = {}
+        self._heard: dict[str, float] = {}
+        self._wanted = asyncio.Event()
+
+    @property
+    def counted(self) -> tuple[Counted, ...]:
+        """The shifts that are counted."""
+        return self._counted
+
+    @property
+    def other_routes(self) -> asyncio.Event:
+        """Is set once other routes are wanted than now."""
+        return self._wanted
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """The routes that are wanted, sorted."""
+        names = {name for each in self._counted for name in (each.candidate, each.control)}
+        return tuple(sorted(names)[:MAX_ROUTES])
+
+    def count(self, counted: Iterable[Counted]) -> None:
+        """Count these from now on; what was counted of others is forgotten."""
+        counted = tuple(counted)
+        if counted == self._counted:
+            return
+        self._counted = counted
+        wanted = frozenset(self.routes)
+        self._sums = {name: counts for name, counts in self._sums.items() if name in wanted}
+        changed, self._wanted = self._wanted, asyncio.Event()
+        changed.set()
+
+    def take(self, node_id: str, told: Iterable[pb.RouteFigures], now: float) -> None:
+        """Add what a relay tells; raises Malformed. What isn't wanted is left out."""
+        wanted = frozenset(self.routes)
+        counts = {each.route: _counts(each) for each in told if each.route in wanted}
+        self._heard[node_id] = now
+        for route, each in counts.items():
+            self._sums[route] = self._sums.get(route, NOTHING) + each
+
+    def leave(self, node_id: str) -> None:
+        """Forget a relay whose stream has ended; what it told stays."""
+        self._heard.pop(node_id, None)
+
+    def told(self, now: float) -> Told:
+        """Return all that was told."""
+        late = now - SILENT_INTERVALS * self.interval
+        reporting = sum(at >= late for at in self._heard.values())
+        return Told(epoch=self._epoch, by_route=dict(self._sums), reporting=reporting)
+
+
+def _counts(told: pb.RouteFigures) -> Counts:
+    numbers = (*(each.requests for each in told.ends), *(each.requests for each in told.durations))
+    if len(told.durations) > MAX_BINS or max(numbers, default=0) > MAX_COUNT:
+        raise Malformed(f"figures of {told.route[:100]!r} beyond what an Envoy counts")
+    requests = bad = 0
+    for end in told.ends:
+        answer = answer_of(end.grpc_status, end.flags)
+        requests += 0 if answer is Answer.LEFT_OUT else end.requests
+        bad += end.requests if answer is Answer.BAD else 0
+    bins = ((each.microseconds, each.requests) for each in told.durations)
+    return Counts(requests=requests, bad=bad, latencies=Latencies.of(bins))
+
+
+def told_to_bytes(told: Told) -> bytes:
+    """Return what was told, for the store."""
+    message = evidence_pb2.StoredFigures(epoch=told.epoch, reporting=told.reporting)
+    for route in sorted(told.by_route):
+        message.routes.add(route=route, counts=counts_to_proto(told.by_route[route]))
+    return message.SerializeToString(deterministic=True)
+
+
+def told_from_bytes(body: bytes) -> Told:
+    """Return what a replica was told; raises Malformed."""
+    try:
+        message = evidence_pb2.StoredFigures.FromString(body)
+    except DecodeError as error:
+        raise Malformed(f"no figures: {error}") from error
+    by_route = {each.route: counts_from_proto(each.counts) for each in message.routes}
+    return Told(epoch=message.epoch, by_route=by_route, reporting=message.reporting)
