@@ -80,14 +80,14 @@ FIXED_ATTRIBUTES = ("country", "device", "locale", "surface")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where a rule was written."""
+    """Where a rule was written; without a file it was an operator's word, which `rule` names."""
 
     rule: str
     file: str
     line: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line} {self.rule}"
+        return f"{self.file}:{self.line} {self.rule}" if self.file else self.rule
 
 
 class Operator(Enum):
@@ -265,6 +265,46 @@ class ShiftRule:
     model: int
     unit: str = ""
     when: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorShift:
+    """The first `basis_points` of an objective's users get the model of a routing key: an operator says so.
+
+    It stands in place of the rules' shifts. `number` tells it from every other.
+    """
+
+    number: int
+    key: str
+    basis_points: int
+    salt: str
+
+    @property
+    def candidate_arm(self) -> str:
+        """The arm of those who get the model."""
+        return f"{self.number}c"
+
+    @property
+    def control_arm(self) -> str:
+        """The arm of those who were drawn as they were, and keep the default."""
+        return f"{self.number}k"
+
+    @property
+    def source(self) -> Source:
+        """What stands where a rule's place would: nobody wrote it in a file."""
+        return Source(rule=f"operator: shift {self.number}", file="", line=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveControl:
+    """What an operator decided about an objective, whichever generation it is answered from.
+
+    `version` is that of the head that last changed it: a lower one is older.
+    """
+
+    objective: str
+    version: int
+    shift: OperatorShift | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from controlplane.admin.outcome import Outcome, RequestIdUsed, outcome_from_bytes, outcome_to_bytes
+from controlplane.lifecycle.events import ControlEventKind
 from controlplane.planning.beside import Release
 from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout.codec import lanes_to_bytes
+from controlplane.rollout.controlled import beside
 from controlplane.rollout.events import EventKind, superseded
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.room import set_out
@@ -59,15 +61,17 @@ class Step:
     """An operation decided on: the lanes to commit, and what it came to.
 
     `kind` is for programs, and for people `action`, if it says more than that. None: nothing happened.
+    `besides`: what became of controls by it.
     """
 
     following: Lanes
     outcome: Outcome
-    kind: EventKind | None = None
+    kind: EventKind | ControlEventKind | None = None
     action: str = ""
     detail: str = ""
     entry: LogEntry | None = None
     forget: str = ""
+    besides: tuple[Event, ...] = ()
 
 
 class UnknownGeneration(NotFound):
@@ -128,7 +132,7 @@ class Commits:
             return done
         if prepare is not None:
             await prepare(known)
-        step = await decide(known)
+        step = self._beside_controls(known, await decide(known))
         if step.following == known.lanes and not caller.request_id:
             return replace(step.outcome, version=known.version)
         outcome = replace(step.outcome, version=known.version + 1, request_digest=caller.digest)
@@ -200,12 +204,18 @@ class Commits:
             outcome=replace(step.outcome, on_its_way=True),
         )
 
+    def _beside_controls(self, known: StoreView, step: Step) -> Step:
+        """Return a step with what it makes of controls, should another generation be active by it."""
+        generations, at = known.generations, self.at(known)
+        following, happened = beside(step.following, generations, self._replica.policy, at)
+        return replace(step, following=following, besides=happened)
+
     def _change(self, known: StoreView, step: Step, caller: Caller) -> Change:
         outcome = step.outcome
         return Change(
             expected=known.version,
             body=lanes_to_bytes(step.following),
-            events=() if outcome.unchanged else self._events(known, step, caller),
+            events=(*(() if outcome.unchanged else self._events(known, step, caller)), *step.besides),
             entry=step.entry,
             request_id=caller.request_id,
             outcome=outcome_to_bytes(outcome),

@@ -14,6 +14,7 @@ from controlplane.admin.commits import Caller, Commits, Step, ahead
 from controlplane.admin.outcome import Outcome
 from controlplane.admin.planner import publish_base
 from controlplane.admin.tenants import check_publisher, check_tenant
+from controlplane.lifecycle.operations import ShiftStands
 from controlplane.model import Plan
 from controlplane.planning.beside import Release, plan_beside
 from controlplane.planning.layers import Layers, not_shared, owners_of
@@ -80,7 +81,7 @@ class HandoverOperator:
         check_tenant(known.platform, to)
         lanes, now = known.lanes, self._replica.now
         before = lanes.handovers.get(objective, Handover(objective=objective, owner=caller.tenant))
-        _check_served(known, objective, before.owner, caller.tenant)
+        check_served(known, objective, before.owner, caller.tenant)
         if to == caller.tenant:
             raise NotTheirs(f"objective {objective} is {to}'s already; name the tenant that is to have it")
         if objective not in lanes.handovers and len(lanes.handovers) >= MAX_HANDOVERS:
@@ -94,7 +95,7 @@ class HandoverOperator:
     def _taken_back(self, known: StoreView, objective: str, caller: Caller) -> Step:
         before = known.lanes.handovers.get(objective)
         if before is None or not before.taker or not before.until or before.owner != caller.tenant:
-            _check_served(known, objective, before.owner if before else caller.tenant, caller.tenant)
+            check_served(known, objective, before.owner if before else caller.tenant, caller.tenant)
             return Step(following=known.lanes, outcome=Outcome(generation=0, unchanged=True))
         detail = f"{objective} from {before.taker}"
         return self._step(known, take_back(before), EventKind.TAKEN_BACK, detail, caller)
@@ -117,6 +118,13 @@ class HandoverOperator:
             return _unchanged(known, found.since)
         if found is not None and found.taken and found.taker == tenant:
             return _unchanged(known, found.taken)
+        if objective in lanes.controls:
+            shift = lanes.controls[objective].shift
+            raise ShiftStands(
+                f"{objective} has shift {shift.number}, {shift.state.value}: abort it, or publish "
+                "its model as the default, and wait until it is over",
+                objective=objective,
+            )
         offered = _check_offered(known, objective, found, tenant, self._replica.now)
         rollout, owner = lanes.of(tenant), lanes.rollouts[offered.owner]
         if rollout is None or not rollout.active:
@@ -232,7 +240,7 @@ def _unchanged(known: StoreView, number: int) -> Step:
     return Step(following=known.lanes, outcome=Outcome(generation=number, unchanged=True))
 
 
-def _check_served(known: StoreView, objective: str, owner: str, tenant: str) -> None:
+def check_served(known: StoreView, objective: str, owner: str, tenant: str) -> None:
     """Raise NotTheirs unless a tenant has an objective, and serves it."""
     rollout = known.lanes.of(tenant)
     active = rollout.active if rollout is not None and owner == tenant else 0

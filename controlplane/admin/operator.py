@@ -20,6 +20,7 @@ from controlplane.admin.outcome import Outcome
 from controlplane.admin.planner import DoesNotFit, layers_of, publish_base, room_for
 from controlplane.admin.platform import PlatformOperator
 from controlplane.admin.publishing import Publishing
+from controlplane.admin.shifts import ShiftOperator
 from controlplane.admin.tenants import check_comparable, check_publisher, check_tenant
 from controlplane.model import PLATFORM, Workspace
 from controlplane.planning.beside import Base
@@ -66,6 +67,7 @@ class Operator:
         self._commits = Commits(replica)
         self._platform = PlatformOperator(replica, compilers, self._commits)
         self.handovers = HandoverOperator(replica, self._commits)
+        self.shifts = ShiftOperator(replica, self._commits)
 
     async def publish(self, workspace: Workspace, caller: Caller, *, dry_run: bool = False) -> Outcome:
         """Evaluate, compile and plan a workspace, and set its generation on its way.

@@ -49,6 +49,8 @@ class Outcome:
     """Of the platform's publish: the tenants that were planned anew."""
     until: float = 0.0
     """Of an offer: until when it can be taken."""
+    shift: int = 0
+    """Of a shift: its number."""
 
 
 class RequestIdUsed(Exception):
@@ -78,6 +80,7 @@ def outcome_to_bytes(outcome: Outcome) -> bytes:
         moves=map(move_to_message, outcome.moves),
         replanned=outcome.replanned,
         until=outcome.until,
+        shift=outcome.shift,
     ).SerializeToString(deterministic=True)
 
 
@@ -104,6 +107,7 @@ def outcome_from_bytes(body: bytes) -> Outcome:
         moves=tuple(map(_move_from_message, message.moves)),
         replanned=tuple(message.replanned),
         until=message.until,
+        shift=message.shift,
     )
 
 

@@ -14,7 +14,17 @@ from controlplane.admin.commits import LostGeneration, UnknownGeneration
 from controlplane.admin.compiler_process import CompilerFailed
 from controlplane.admin.compilers import Stopping, TooManyPublishes
 from controlplane.admin.outcome import RequestIdUsed
+from controlplane.admin.shifts import TooManyControls
 from controlplane.admin.tenants import NoRolloutOfPlatform
+from controlplane.lifecycle.operations import (
+    ControlRefused,
+    InvalidShift,
+    NoShift,
+    NotInThisState,
+    NotServed,
+    ShiftStands,
+    ToItself,
+)
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.archive import NotKept
 from controlplane.replica.figures import NothingCounted
@@ -123,6 +133,14 @@ KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
         OfferedToAnother: _refused("OBJECTIVE_OFFERED_TO_ANOTHER"),
         NotEverywhere: _refused("GENERATION_NOT_EVERYWHERE", retry_after=5.0),
         TooManyHandovers: ErrorKind(code=_CODE.RESOURCE_EXHAUSTED, reason="TOO_MANY_HANDOVERS"),
+        InvalidShift: ErrorKind(code=_CODE.INVALID_ARGUMENT, reason="INVALID_SHIFT"),
+        NoShift: _refused("NO_SHIFT"),
+        ShiftStands: _refused("SHIFT_STANDS"),
+        NotInThisState: _refused("NOT_IN_THIS_STATE"),
+        NotServed: _refused("MODEL_NOT_SERVED"),
+        ToItself: _refused("SHIFT_TO_ITSELF"),
+        TooManyControls: ErrorKind(code=_CODE.RESOURCE_EXHAUSTED, reason="TOO_MANY_CONTROLS"),
+        ControlRefused: _refused("CONTROL_REFUSED"),
         KnowsLess: _refused("REPLICA_KNOWS_LESS"),
         Refused: _refused("REFUSED"),
         UnknownGeneration: ErrorKind(

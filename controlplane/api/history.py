@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import asdict
 
+from controlplane.lifecycle.events import ControlEventKind
 from controlplane.planning.difference import Difference
 from controlplane.rollout.events import EventKind, kind_of
 from controlplane.rollout.failure_codec import parse_cause
@@ -13,7 +14,7 @@ from controlplane.rollout.state import Rollout
 from controlplane.store.contract import Event, LogEntry
 from lightbulb.v1 import control_plane_pb2 as pb
 
-_KINDS = {kind: getattr(pb, f"EVENT_KIND_{kind.name}") for kind in EventKind}
+_KINDS = {kind.value: getattr(pb, f"EVENT_KIND_{kind.name}") for kind in (*EventKind, *ControlEventKind)}
 
 
 def history_entry(entry: LogEntry, lanes: Lanes, withdrawn: Container[int]) -> pb.HistoryEntry:
@@ -55,7 +56,7 @@ def event(event: Event) -> pb.Event:
         action=event.action,
         generation=event.generation,
         detail=event.detail,
-        kind=pb.EVENT_KIND_UNSPECIFIED if kind is None else _KINDS[kind],
+        kind=_KINDS.get(event.kind if kind is None else kind.value, pb.EVENT_KIND_UNSPECIFIED),
         tenant=event.tenant,
     )
     if event.cause and kind is EventKind.WITHDRAWN:

@@ -26,6 +26,7 @@ from controlplane.api.errors import (
     status_of,
 )
 from controlplane.api.history import difference, event, history_entry
+from controlplane.api.shifts import asked_of
 from controlplane.api.status import status
 from controlplane.model import PLATFORM, Workspace, misnamed
 from controlplane.planning.difference import differences
@@ -47,6 +48,7 @@ _Asked = (
     | pb.ResumeStoreRequest
     | pb.OfferRequest
     | pb.TakeRequest
+    | pb.ShiftRequest
 )
 
 PAGE = 20
@@ -141,6 +143,18 @@ class AdminService(pb_grpc.ControlPlaneServicer):
             return pb.TakeResponse(problems=map(problem_to_message, error.problems))
         return pb.TakeResponse(
             generation=outcome.generation,
+            unchanged=outcome.unchanged,
+            version=outcome.version or self._replica.known.version,
+        )
+
+    @answered
+    async def Shift(self, request: pb.ShiftRequest) -> pb.ShiftResponse:  # noqa: N802 - gRPC's name
+        """Begin a shift of an objective's users, or do something to one."""
+        caller = _caller(request)
+        _check_objective(request.objective)
+        outcome = await self._operator.shifts.shift(asked_of(request, caller), caller)
+        return pb.ShiftResponse(
+            shift=outcome.shift,
             unchanged=outcome.unchanged,
             version=outcome.version or self._replica.known.version,
         )

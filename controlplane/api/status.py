@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from controlplane.admin.tenants import is_known
+from controlplane.api.shifts import shifts
 from controlplane.replica.replica import Replica
 from controlplane.rollout.advance import Occupant, Progress, ends_at, loading_until, retire_after
 from controlplane.rollout.codec import loading_to_proto
@@ -60,6 +61,7 @@ def status(replica: Replica, wanted: str = "") -> pb.GetStatusResponse:
         )
         for each in known.lanes.handovers.values()
     )
+    response.shifts.extend(shifts(replica))
     everybody = replica.consumers
     _add_consumers(
         response, replica, [each.for_tenant(wanted) for each in everybody] if wanted else everybody

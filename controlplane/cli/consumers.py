@@ -13,6 +13,7 @@ from lightbulb.ads.values import (
     ENDPOINTS,
     LISTENER,
     MODEL_ASSIGNMENT,
+    OBJECTIVE_CONTROL,
     OBJECTIVE_TABLES,
     ROUTE,
     SCOPED_ROUTE,
@@ -32,6 +33,7 @@ _SHORT: Mapping[str, str] = MappingProxyType(
         ROUTE: "routes",
         MODEL_ASSIGNMENT: "models",
         OBJECTIVE_TABLES: "tables",
+        OBJECTIVE_CONTROL: "controls",
         SIDECAR_STATE: "sidecars",
         ACTIVE_GENERATION: "generation",
     }

@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "publish": Entry("publish", "Publish a workspace, and see it become active."),
         "status": Entry("publish", "Show what is active, and who has acknowledged it."),
         "rollback": Entry("generations", "Make a loaded generation active again, at once."),
+        "shift": Entry("shift", "Move a share of the users to another model: `shift start`, `abort`."),
         "history": Entry("generations", "List the published generations, the newest first."),
         "diff": Entry("generations", "Show what differs between generations FROM and TO."),
         "pin": Entry("generations", "Keep a generation loaded, whatever is published."),

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
+from controlplane.lifecycle.advance import Acked
 from controlplane.lifecycle.counters import Sum
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.consumer_tracker import ConsumerTracker
@@ -24,6 +25,7 @@ from controlplane.replica.figures import Counted, Figures
 from controlplane.replica.store_watcher import StoreView, StoreWatcher
 from controlplane.rollout.advance import Progress, advance, retire_after
 from controlplane.rollout.codec import lanes_to_bytes
+from controlplane.rollout.controlled import acknowledged, moved_on
 from controlplane.rollout.desired_state import DesiredState, ready_addresses, sidecar_states
 from controlplane.rollout.ending import end
 from controlplane.rollout.events import events, handed_over
@@ -69,6 +71,8 @@ class Replica:
         self.policy = policy or Policy()
         self.progress: Mapping[str, Progress] = {}
         """By tenant, what the consumers of its phase say; without those whose rollout is settled."""
+        self.acked: Mapping[str, Acked] = {}
+        """By objective that has a control, who hasn't acknowledged that."""
         self.deciding = asyncio.Lock()
         """Held by whoever decides on what is known and commits it: of this replica, one at a time."""
         self._everybody: tuple[Consumer, ...] = ()
@@ -279,6 +283,10 @@ class Replica:
             return False
         now = self.now
         self.progress = self._progress(known, known.desired_state, now)
+        self.acked = {
+            objective: acknowledged(control, self._everybody, now, self.policy)
+            for objective, control in known.lanes.controls.items()
+        }
         if self._store_watcher.lease is None:
             return False
         following, happened = self._next(known, Moment(now, known.version + 1))
@@ -295,7 +303,8 @@ class Replica:
             body = lanes_to_bytes(following)
             await self.commit(Change(expected=known.version, body=body, token=lease.token, events=happened))
         for event in happened:
-            log.info("%s: generation %d: %s %s", event.tenant, event.generation, event.action, event.detail)
+            about = f"generation {event.generation}: " if event.generation else ""
+            log.info("%s: %s%s %s", event.tenant, about, event.action, event.detail)
         return True
 
     def _progress(self, known: StoreView, desired: DesiredState, now: float) -> Mapping[str, Progress]:
@@ -316,7 +325,7 @@ class Replica:
 
     def _next(self, known: StoreView, at: Moment) -> tuple[Lanes, tuple[Event, ...]]:
         """Return the lanes once each has taken the step that it can take, and what happened."""
-        lanes, happened = known.lanes, []
+        lanes, happened = known.lanes, list[Event]()
         left_out = known.left_out
         for tenant, said in self.progress.items():
             before = known.lanes.rollouts[tenant]
@@ -330,7 +339,8 @@ class Replica:
                 happened += [replace(each, tenant=tenant) for each in events(before, following, at.now)]
         for tenant in left_out:
             lanes = end(lanes, tenant, known.generations, at)
-        return lanes, (*happened, *handed_over(known.lanes, lanes, at.now))
+        lanes, controlled = moved_on(lanes, known.generations, self.acked, self.policy, at)
+        return lanes, (*happened, *handed_over(known.lanes, lanes, at.now), *controlled)
 
     def _unless_overtaken(self, lanes: Lanes, tenant: str, following: Rollout, at: Moment) -> Rollout:
         """Return what a lane comes to; if it takes what it can't have now, that without its target."""

@@ -17,7 +17,14 @@ from controlplane.rollout.registry import NEVER_SYNCED, Arrears, Consumer, Synce
 from controlplane.rollout.state import Phase, Rollout
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.stream_status import StreamStatus
-from lightbulb.ads.values import CLUSTER, LISTENER, OBJECTIVE_TABLES, SCOPED_ROUTE, SIDECAR_STATE
+from lightbulb.ads.values import (
+    CLUSTER,
+    LISTENER,
+    OBJECTIVE_CONTROL,
+    OBJECTIVE_TABLES,
+    SCOPED_ROUTE,
+    SIDECAR_STATE,
+)
 
 WHOLE_TYPES = (CLUSTER, LISTENER, SCOPED_ROUTE, OBJECTIVE_TABLES)
 """Types of which a consumer of everything asks for all. Who asks for some by name is a consumer of part."""
@@ -65,6 +72,8 @@ def _not_all_held(stream: StreamStatus, snapshot: Snapshot) -> Collection[str]:
         type_url
         for type_url, resources in snapshot.by_type.items()
         if type_url != SIDECAR_STATE  # a Lightbulb may do without
+        # An older one has never heard of it, and whoever has asks for it before all that comes after it.
+        and not (type_url == OBJECTIVE_CONTROL and stream.asks_for_all(type_url) is None)
         and len(stream.held(type_url)) < len(resources)
     ]
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from google.protobuf.message import DecodeError, Message
 
+from controlplane.lifecycle.codec import control_from_proto, control_to_proto
 from controlplane.model import (
     Location,
     Plan,
@@ -55,6 +56,9 @@ HANDOVERS_FORMAT = 3
 
 ROOM_FORMAT = 4
 """Of a head in which a publish waits for what others let go of: to go on would load it beside that."""
+
+CONTROLS_FORMAT = 5
+"""Of a head with controls: whoever wrote it without them would end a shift, and route what it withdrew."""
 
 
 class PlanWriter:
@@ -224,17 +228,21 @@ def plan_from_bytes(
 
 def lanes_to_bytes(lanes: Lanes) -> bytes:
     """Return the store's head. While there is one tenant alone, older control planes can read it."""
-    if lanes.rollouts.keys() == {DEFAULT_TENANT} and not (lanes.platform or lanes.handovers):
+    more = lanes.platform or lanes.handovers or lanes.controls
+    if lanes.rollouts.keys() == {DEFAULT_TENANT} and not more:
         return rollout_to_bytes(lanes.rollouts[DEFAULT_TENANT])
     return pb.StoredLanes(
         format=_lanes_format(lanes),
         lanes=[pb.StoredLane(tenant=tenant, rollout=_rollout_to_proto(rollout)) for tenant, rollout in lanes],
         platform=lanes.platform,
         handovers=map(_handover_to_proto, lanes.handovers.values()),
+        controls=map(control_to_proto, lanes.controls.values()),
     ).SerializeToString(deterministic=True)
 
 
 def _lanes_format(lanes: Lanes) -> int:
+    if lanes.controls:
+        return CONTROLS_FORMAT
     if any(rollout.awaits for _, rollout in lanes):
         return ROOM_FORMAT
     return HANDOVERS_FORMAT if lanes.handovers else LANES_FORMAT
@@ -244,12 +252,18 @@ def lanes_from_bytes(body: bytes) -> Lanes:
     """Return what the store's head says; raises Malformed."""
     message = pb.StoredLanes()
     _parse(message, body)
-    _check_format(message.format, "head", ROOM_FORMAT)
+    _check_format(message.format, "head", CONTROLS_FORMAT)
     if message.format < LANES_FORMAT:
         return Lanes(MappingProxyType({DEFAULT_TENANT: rollout_from_bytes(body)}))
     rollouts = {each.tenant: _rollout_from_proto(each.rollout) for each in message.lanes}
     handovers = {each.objective: _handover_from_proto(each) for each in message.handovers}
-    return Lanes(MappingProxyType(rollouts), platform=message.platform, handovers=MappingProxyType(handovers))
+    controls = {each.objective: control_from_proto(each) for each in message.controls}
+    return Lanes(
+        MappingProxyType(rollouts),
+        platform=message.platform,
+        handovers=MappingProxyType(handovers),
+        controls=MappingProxyType(controls),
+    )
 
 
 def _handover_to_proto(handover: Handover) -> pb.StoredHandover:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from controlplane.lifecycle.state import NO_CONTROLS, Control, Controls
 from controlplane.rollout.handover import NO_HANDOVERS, Handover, Handovers, settled
 from controlplane.rollout.state import Rollout
 
@@ -21,12 +22,14 @@ class Lanes:
     """Tenant -> its rollout, sorted by tenant. A tenant that never published has none.
 
     `platform` is the platform's generation that holds; 0: none was published, so there is one tenant alone.
-    `handovers` are of objectives that go from one tenant to another, or did.
+    `handovers` are of objectives that go from one tenant to another, or did; `controls` of those about which
+    an operator decided something.
     """
 
     rollouts: Mapping[str, Rollout] = field(default_factory=lambda: NO_ROLLOUTS)
     platform: int = 0
     handovers: Handovers = field(default_factory=lambda: NO_HANDOVERS)
+    controls: Controls = field(default_factory=lambda: NO_CONTROLS)
 
     def __iter__(self) -> Iterator[tuple[str, Rollout]]:
         """Yield each tenant and its rollout."""
@@ -57,6 +60,25 @@ class Lanes:
         """Return the lanes in which nothing is known of a handover of an objective."""
         others = {name: each for name, each in self.handovers.items() if name != objective}
         return replace(self, handovers=MappingProxyType(others))
+
+    def with_control(self, control: Control, version: int) -> Lanes:
+        """Return the lanes with what is decided about one objective in the head of that version."""
+        changed = {**self.controls, control.objective: control}
+        controls = MappingProxyType({name: changed[name] for name in sorted(changed)})
+        following = replace(self, controls=controls)
+        return following.shown_anew(control.tenant, version) if control.version == version else following
+
+    def without_control(self, control: Control, version: int) -> Lanes:
+        """Return the lanes in which nothing is decided about an objective any more."""
+        others = {name: each for name, each in self.controls.items() if name != control.objective}
+        return replace(self, controls=MappingProxyType(others)).shown_anew(control.tenant, version)
+
+    def shown_anew(self, tenant: str, version: int) -> Lanes:
+        """Return the lanes once something else of a tenant's is shown, which no rollout changed."""
+        rollout = self.rollouts.get(tenant)
+        if rollout is None or rollout.desired_version == version:
+            return self
+        return self.after(tenant, replace(rollout, desired_version=version))
 
     @property
     def needed(self) -> frozenset[int]:

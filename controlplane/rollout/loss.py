@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from controlplane.lifecycle.state import NO_CONTROLS
 from controlplane.rollout.failure import superseded
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.operations import Refused
@@ -113,10 +114,13 @@ def raised(lanes: Lanes, at: Moment) -> Lanes:
 def begun_again(lanes: Lanes, at: Moment) -> Lanes:
     """Return the lanes of a store of which nobody knows what it lost, above all that was seen.
 
+    Controls are of what was active: none of them is brought back.
+
     Consumers have generations that nobody can show them any more, and may need them for what is active there.
     So each lane's active generation is loaded and routed first, as the very first one is: for as long as it
     takes. Until then nobody is told what is active, and everybody goes on with what they have.
     """
+    lanes = replace(lanes, controls=NO_CONTROLS)
     for tenant, rollout in lanes:
         wanted = rollout.active or rollout.target
         given_up = rollout.target not in {0, wanted}

@@ -17,6 +17,7 @@ from lightbulb.ads.values import (
     CLUSTER,
     ENDPOINTS,
     MODEL_ASSIGNMENT,
+    OBJECTIVE_CONTROL,
     OBJECTIVE_TABLES,
     ROUTE,
     SCOPED_ROUTE,
@@ -68,7 +69,7 @@ class Ownership:
         self._parts: dict[str, tuple[object, ...]] = {}
         self._objectives, self._vips, self._models, self._actives = (_Kind() for _ in range(4))
         self._by_type: Mapping[str, _Kind] = {
-            **dict.fromkeys((OBJECTIVE_TABLES, SCOPED_ROUTE, ROUTE), self._objectives),
+            **dict.fromkeys((OBJECTIVE_TABLES, OBJECTIVE_CONTROL, SCOPED_ROUTE, ROUTE), self._objectives),
             **dict.fromkeys((CLUSTER, ENDPOINTS), self._vips),
             MODEL_ASSIGNMENT: self._models,
             ACTIVE_GENERATION: self._actives,

@@ -6,6 +6,7 @@ shown of both, for as long as either has them: a key means the same whoever has 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -129,7 +130,10 @@ def own_tables(handovers: Handovers, generation: Generation) -> tuple[ObjectiveT
 
 def table_of(generation: Generation, objective: str) -> ObjectiveTable | None:
     """Return an objective's table in a generation."""
-    return next((each for each in generation.plan.tables if each.objective == objective), None)
+    tables = generation.plan.tables  # sorted
+    place = bisect_left(tables, objective, key=lambda each: each.objective)
+    found = tables[place] if place < len(tables) else None
+    return found if found is not None and found.objective == objective else None
 
 
 def same_table(one: ObjectiveTable | None, other: ObjectiveTable | None) -> bool:

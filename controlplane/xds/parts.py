@@ -14,6 +14,7 @@ from lightbulb.ads.values import (
     ACTIVE_GENERATION,
     CLUSTER,
     ENDPOINTS,
+    OBJECTIVE_CONTROL,
     OBJECTIVE_TABLES,
     ROUTE,
     SCOPED_ROUTE,
@@ -118,6 +119,7 @@ def _part(before: Snapshot, whole: Snapshot, takes: Takes, owners: Owners) -> Sn
         SCOPED_ROUTE: _named(whole.of(SCOPED_ROUTE), objectives),
         ROUTE: routes,
         OBJECTIVE_TABLES: _named(whole.of(OBJECTIVE_TABLES), objectives),
+        OBJECTIVE_CONTROL: _named(whole.of(OBJECTIVE_CONTROL), objectives),
         SIDECAR_STATE: list(whole.of(SIDECAR_STATE).values()),
         ACTIVE_GENERATION: _named(whole.of(ACTIVE_GENERATION), actives),
     }

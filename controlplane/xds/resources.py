@@ -24,7 +24,7 @@ from envoy.config.route.v3 import route_components_pb2, route_pb2, scoped_route_
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from envoy.extensions.router.cluster_specifiers.matcher.v3 import matcher_pb2 as specifier_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
-from envoy.type.matcher.v3 import http_inputs_pb2
+from envoy.type.matcher.v3 import http_inputs_pb2, string_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.wrappers_pb2 import UInt32Value
@@ -33,12 +33,15 @@ from xds.type.matcher.v3 import matcher_pb2
 
 from controlplane.model import RoutingRule
 from controlplane.planning.routing import Target, targets_by_objective
+from controlplane.xds.special_routes import SpecialRoute
 from lightbulb.ads.server.snapshot import make_resource
 from lightbulb.ads.values import Resource, active_name
 from lightbulb.model import (
+    ARM_HEADER,
     ROUTING_KEY_HEADER,
     ActiveGeneration,
     ModelAssignment,
+    ObjectiveControl,
     ObjectiveTables,
     SidecarState,
 )
@@ -93,6 +96,11 @@ def routes(rules: Iterable[RoutingRule], vips: Iterable[str]) -> tuple[Resource,
 def objective_tables(value: ObjectiveTables) -> Resource:
     """Return an objective's tables for Lightbulb."""
     return make_resource(value.objective, codec.objective_tables_to_bytes(value))
+
+
+def objective_control(value: ObjectiveControl) -> Resource:
+    """Return what an operator decided about an objective."""
+    return make_resource(value.objective, codec.control_to_bytes(value))
 
 
 def sidecar_state(node_id: str, value: SidecarState) -> Resource:
@@ -269,8 +277,11 @@ def _action(cluster: str) -> matcher_pb2.Matcher.OnMatch:
     )
 
 
-def route(objective: str, targets: tuple[Target, ...]) -> Resource:
-    """Return an objective's RouteConfiguration. It has at least one key: Envoy refuses an empty map."""
+def route(objective: str, targets: tuple[Target, ...], special: tuple[SpecialRoute, ...] = ()) -> Resource:
+    """Return an objective's RouteConfiguration. It has at least one key: Envoy refuses an empty map.
+
+    Special routes of keys that it hasn't are left out.
+    """
     matcher = matcher_pb2.Matcher(
         matcher_tree=matcher_pb2.Matcher.MatcherTree(
             input=xds_extension_pb2.TypedExtensionConfig(
@@ -297,9 +308,27 @@ def route(objective: str, targets: tuple[Target, ...]) -> Resource:
         retry_policy=_retry_elsewhere(),
     )
     everything = route_components_pb2.Route(match=route_components_pb2.RouteMatch(prefix="/"), route=action)
-    host = route_components_pb2.VirtualHost(name=objective, domains=["*"], routes=[everything])
+    keys = {key for key, _ in targets} if special else set()
+    before = [_special(each, action) for each in special if each.key in keys]
+    host = route_components_pb2.VirtualHost(name=objective, domains=["*"], routes=[*before, everything])
     message = route_pb2.RouteConfiguration(name=objective, virtual_hosts=[host])
     return _resource(objective, message, refers={vip for _, vip in targets})
+
+
+def _special(special: SpecialRoute, action: route_components_pb2.RouteAction) -> route_components_pb2.Route:
+    """Return a special route; one that isn't withdrawn does with its requests what `action` does."""
+    headers = [(ROUTING_KEY_HEADER, special.key), *([(ARM_HEADER, special.arm)] if special.arm else [])]
+    match = route_components_pb2.RouteMatch(
+        prefix="/",
+        headers=[
+            route_components_pb2.HeaderMatcher(name=name, string_match=string_pb2.StringMatcher(exact=value))
+            for name, value in headers
+        ],
+    )
+    nowhere = route_components_pb2.RouteAction(cluster=NO_CLUSTER)
+    return route_components_pb2.Route(
+        name=special.name, match=match, route=nowhere if special.withdrawn else action
+    )
 
 
 def extension_pb2_config(message: Any) -> extension_pb2.TypedExtensionConfig:

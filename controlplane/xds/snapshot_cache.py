@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 
+from controlplane.lifecycle.views import objective_control
 from controlplane.planning.routing import Target, targets_by_objective
 from controlplane.rollout.desired_state import DesiredState
 from controlplane.rollout.registry import Address
@@ -19,6 +20,8 @@ from controlplane.xds.listener import listener
 from controlplane.xds.nodes import HostNode, Identity, LightbulbNode, SidecarNode
 from controlplane.xds.parts import NO_OWNERS, Owners, Parts, by_tenant
 from controlplane.xds.resource_memo import ResourceMemo
+from controlplane.xds.special_routes import SpecialRoute
+from controlplane.xds.special_routes import by_tenant as by_tenant_and_objective
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Resources, Snapshot
 from lightbulb.ads.values import (
     ACTIVE_GENERATION,
@@ -27,6 +30,7 @@ from lightbulb.ads.values import (
     LISTENER,
     LISTENER_NAME,
     MODEL_ASSIGNMENT,
+    OBJECTIVE_CONTROL,
     OBJECTIVE_TABLES,
     ROUTE,
     SCOPED_ROUTE,
@@ -45,6 +49,24 @@ MAX_UNKNOWN = 20
 Targets = Mapping[str, tuple[Target, ...]]
 Addresses = Mapping[str, tuple[Address, ...]]
 States = Mapping[str, SidecarState]
+
+
+Way = tuple[tuple[Target, ...], tuple[SpecialRoute, ...]]
+"""Where an objective's keys go, and what is special."""
+
+NO_SPECIAL: Mapping[str, tuple[SpecialRoute, ...]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """Where a tenant's keys go, and what is special, by objective."""
+
+    targets: Targets
+    special: Mapping[str, tuple[SpecialRoute, ...]]
+
+
+def _ways_by_objective(ways: _Ways) -> Mapping[str, Way]:
+    return {objective: (own, ways.special.get(objective, ())) for objective, own in ways.targets.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +105,14 @@ class SnapshotCache:
         self._clusters = ResourceMemo[None](lambda vip, _: resources.cluster(vip))
         self._endpoints = ResourceMemo(resources.endpoints_of)
         self._scopes = ResourceMemo[None](lambda objective, _: resources.scope(objective))
-        self._routes = ResourceMemo(resources.route)
+        self._routes = ResourceMemo[Way](lambda objective, way: resources.route(objective, *way))
         self._sidecar_states = ResourceMemo(resources.sidecar_state)
         self._tables = ResourceMemo[ObjectiveTables](
             lambda _, tables: resources.objective_tables(tables), _same
         )
         self._targets: Mapping[str, Targets] = {}
+        self._shown_targets: Mapping[str, Targets] = {}
+        self._ways: Mapping[str, _Ways] = {}
         self._owners = NO_OWNERS
         self._owned: Mapping[str, frozenset[str]] = {}
         self._parts = {"sidecar": Parts(), "lightbulb": Parts()}
@@ -230,10 +254,12 @@ class SnapshotCache:
             or desired_state.vips != before.vips
             or desired_state.shared != before.shared
         ):
-            targets = self._all_targets(desired_state)
+            self._shown_targets = self._all_targets(desired_state)
+            scopes = self._scopes.of_parts(self._shown_targets, dict.fromkeys)
             snapshot = _replace(snapshot, CLUSTER, self._clusters(dict.fromkeys(desired_state.vips)))
-            snapshot = _replace(snapshot, SCOPED_ROUTE, self._scopes.of_parts(targets, dict.fromkeys))
-            snapshot = _replace(snapshot, ROUTE, self._routes.of_parts(targets, lambda own: own))
+            snapshot = _replace(snapshot, SCOPED_ROUTE, scopes)
+        if self._find_ways(desired_state):
+            snapshot = _replace(snapshot, ROUTE, self._routes.of_parts(self._ways, _ways_by_objective))
         if before is None or addresses != self._addresses:
             snapshot = _replace(snapshot, ENDPOINTS, self._endpoints(addresses))
         return _stamped(snapshot, desired_state)
@@ -249,6 +275,20 @@ class SnapshotCache:
             for tenant, rules in desired_state.rules.items()
         }
         return {**self._targets, "": self._shared_targets(desired_state)}  # "" is nobody's name
+
+    def _find_ways(self, desired_state: DesiredState) -> bool:
+        """Find out where keys go, special ones too; say whether some part is another than it was."""
+        before, special = self._ways, by_tenant_and_objective(desired_state.controls.values())
+        shared = {objective: way for own in special.values() for objective, way in own.items()}
+        ways = {}
+        for tenant, targets in self._shown_targets.items():
+            # Whoever has an objective that several route, the one part that counts has all of it.
+            own = special.get(tenant, NO_SPECIAL) if tenant else shared
+            held = before.get(tenant)
+            same = held is not None and held.targets is targets and held.special == own
+            ways[tenant] = held if held is not None and same else _Ways(targets, own)
+        self._ways = ways
+        return ways.keys() != before.keys() or any(ways[each] is not before[each] for each in ways)
 
     def _shared_targets(self, desired_state: DesiredState) -> Targets:
         """Return where the keys go of objectives that several tenants route."""
@@ -267,10 +307,20 @@ class SnapshotCache:
         if before is None or not _same_parts(desired_state.tables, before.tables):
             tables = self._tables.of_parts(desired_state.tables, _by_objective)
             snapshot = _replace(snapshot, OBJECTIVE_TABLES, tables)
+        if before is None or desired_state.controls != before.controls:
+            snapshot = self._with_controls(snapshot, desired_state)
         if desired_state.active or ACTIVE_GENERATION in snapshot.by_type:
             active = map(resources.generation, desired_state.active.values())
             snapshot = _replace(snapshot, ACTIVE_GENERATION, active)
         return _stamped(snapshot, desired_state)
+
+    @staticmethod
+    def _with_controls(snapshot: Snapshot, desired_state: DesiredState) -> Snapshot:
+        """Return it with what operators decided; that there is a type of that name only if there ever was."""
+        shown = [found for each in desired_state.controls.values() if (found := objective_control(each))]
+        if not shown and OBJECTIVE_CONTROL not in snapshot.by_type:
+            return snapshot
+        return _replace(snapshot, OBJECTIVE_CONTROL, map(resources.objective_control, shown))
 
     def _next_hosts(self, desired_state: DesiredState) -> Mapping[str, Snapshot]:
         shown = self._desired.models if self._desired is not None else {}

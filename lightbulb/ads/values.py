@@ -17,6 +17,7 @@ SCOPED_ROUTE = _PREFIX + "envoy.config.route.v3.ScopedRouteConfiguration"
 ROUTE = _PREFIX + "envoy.config.route.v3.RouteConfiguration"
 MODEL_ASSIGNMENT = _PREFIX + "lightbulb.v1.ModelAssignment"
 OBJECTIVE_TABLES = _PREFIX + "lightbulb.v1.ObjectiveTables"
+OBJECTIVE_CONTROL = _PREFIX + "lightbulb.v1.ObjectiveControl"
 SIDECAR_STATE = _PREFIX + "lightbulb.v1.SidecarState"
 ACTIVE_GENERATION = _PREFIX + "lightbulb.v1.ActiveGeneration"
 
@@ -46,6 +47,7 @@ PUSH_ORDER = (
     ROUTE,
     MODEL_ASSIGNMENT,
     OBJECTIVE_TABLES,
+    OBJECTIVE_CONTROL,
     SIDECAR_STATE,
     ACTIVE_GENERATION,
 )

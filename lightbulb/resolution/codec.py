@@ -29,9 +29,11 @@ from lightbulb.model import (
     ModelAssignment,
     ModelTarget,
     Not,
+    ObjectiveControl,
     ObjectiveTable,
     ObjectiveTables,
     Operator,
+    OperatorShift,
     OverrideRule,
     Segment,
     ShiftRule,
@@ -490,6 +492,39 @@ def generation_from_bytes(body: bytes) -> ActiveGeneration:
         oldest=message.oldest,
         tenant=message.tenant or DEFAULT_TENANT,
     )
+
+
+def control_to_bytes(control: ObjectiveControl) -> bytes:
+    """Return the wire form of what an operator decided about an objective."""
+    shift = control.shift
+    return _bytes(
+        pb.ObjectiveControl(
+            objective=control.objective,
+            version=control.version,
+            shift=None
+            if shift is None
+            else pb.OperatorShift(
+                number=shift.number, key=shift.key, basis_points=shift.basis_points, salt=shift.salt
+            ),
+        )
+    )
+
+
+def control_from_bytes(body: bytes) -> ObjectiveControl:
+    """Return what an operator decided about an objective; raise Malformed."""
+    message = pb.ObjectiveControl()
+    _parse(message, body)
+    shift = None
+    if message.HasField("shift"):
+        shift = OperatorShift(
+            number=message.shift.number,
+            key=message.shift.key,
+            basis_points=message.shift.basis_points,
+            salt=message.shift.salt,
+        )
+        if shift.basis_points > BASIS_POINTS:
+            raise Malformed(f"shift {shift.number} has {shift.basis_points} basis points, of {BASIS_POINTS}")
+    return ObjectiveControl(objective=message.objective, version=message.version, shift=shift)
 
 
 def sidecar_state_to_bytes(state: SidecarState) -> bytes:

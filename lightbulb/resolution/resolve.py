@@ -9,7 +9,8 @@ the same stages and notes each step; the answer is the same object.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from lightbulb.model import (
@@ -17,8 +18,10 @@ from lightbulb.model import (
     Condition,
     ModelTarget,
     ObjectiveTable,
+    OperatorShift,
     OverrideRule,
     RequestContext,
+    ShiftRule,
     Source,
 )
 from lightbulb.resolution.ab_tests import compile_test, explain_test, make_test
@@ -50,7 +53,7 @@ class Allocation:
 class Resolution:
     """An answer. A Resolver has one object for each answer, so answers compare by identity.
 
-    `arm` is the arm of an operator's shift that it belongs to; empty: none.
+    `arm` is the side of an operator's shift that the caller is on; empty: it isn't on either.
     """
 
     target: ModelTarget
@@ -118,9 +121,29 @@ class Resolver:
         self._overrides = Overrides((rule.clients, self._permitted(rule)) for rule in table.overrides)
         # The stages without explanation: first the tests, then each predicate with its answer.
         self._allocate = tuple(map(compile_test, self._tests))
-        self._choose = self._context_rules + tuple(
+        self._choose = self._chosen()
+
+    def _chosen(self) -> tuple[tuple[Predicate, Resolution], ...]:
+        return self._context_rules + tuple(
             (compile_shift(shift.rule, shift.when), shift.answer) for shift in self._shifts
         )
+
+    def under(self, shift: OperatorShift) -> Resolver:
+        """Return the resolver of the same table with an operator's shift in place of the rules' shifts.
+
+        Those who come to that stage are told their arm; all other answers are the same objects as here. A
+        table without the shift's model is answered from as its rules say: this is returned then.
+        """
+        model = next((i for i, each in enumerate(self.table.models) if each.routing_key == shift.key), None)
+        if model is None:
+            return self
+        resolver = copy(self)
+        rule = ShiftRule(source=shift.source, salt=shift.salt, basis_points=shift.basis_points, model=model)
+        candidate = replace(self._answer(model, Reason.SHIFT, rule.source), arm=shift.candidate_arm)
+        resolver._shifts = (Shift(rule, None, candidate),)  # noqa: SLF001 - of this class
+        resolver._default = replace(self._default, arm=shift.control_arm)  # noqa: SLF001 - of this class
+        resolver._choose = resolver._chosen()  # noqa: SLF001 - of this class
+        return resolver
 
     def resolve(
         self,

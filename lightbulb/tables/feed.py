@@ -1,4 +1,4 @@
-"""Holds what resolution needs, as the control plane sends it: tables, sidecars, the active generation.
+"""Holds what resolution needs, as the control plane sends it: tables, controls, sidecars, the generation.
 
 A reader takes `feed.tables` once and works on that: it is immutable, and an update replaces it. A resource
 that can't be used is refused by name, and what was there before goes on serving. A Feed knows only what came
@@ -14,20 +14,29 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from lightbulb.ads.client.session import Update
-from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES, SIDECAR_STATE, Resource, active_name
+from lightbulb.ads.values import (
+    ACTIVE_GENERATION,
+    OBJECTIVE_CONTROL,
+    OBJECTIVE_TABLES,
+    SIDECAR_STATE,
+    Resource,
+    active_name,
+)
 from lightbulb.errors import ReservedParameter, SidecarNotReady
 from lightbulb.model import (
     DEFAULT_TENANT,
     NO_GENERATION,
     ActiveGeneration,
+    ObjectiveControl,
     ObjectiveTable,
     SidecarState,
 )
 from lightbulb.resolution.codec import (
+    control_from_bytes,
     generation_from_bytes,
     objective_tables_from_bytes,
     sidecar_state_from_bytes,
@@ -36,7 +45,7 @@ from lightbulb.resolution.codec import (
 from lightbulb.resolution.resolve import Resolver
 from lightbulb.rpc.enrich import check_parameters
 
-TYPES = (OBJECTIVE_TABLES, SIDECAR_STATE, ACTIVE_GENERATION)
+TYPES = (OBJECTIVE_TABLES, OBJECTIVE_CONTROL, SIDECAR_STATE, ACTIVE_GENERATION)
 """What to subscribe to, in this order: the generation comes after the tables and sidecars that it needs."""
 
 AFRESH = (ACTIVE_GENERATION,)
@@ -55,25 +64,32 @@ class Timeline:
     """One objective's resolvers. Each holds from the generation at the same place in `since` on.
 
     `since` ascends from 0. A resolver is None where the objective isn't in the generation. These are
-    generations of `tenant`, whose the objective is.
+    generations of `tenant`, whose the objective is. Where an operator decided about it, `by_rules` are the
+    resolvers as the rules alone say; empty: that is what `resolvers` are.
     """
 
     since: tuple[int, ...]
     resolvers: tuple[Resolver | None, ...]
     tenant: str = DEFAULT_TENANT
+    by_rules: tuple[Resolver | None, ...] = ()
+
+
+NO_CONTROLS: Mapping[str, ObjectiveControl] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
     """Everything that answers come from, at one moment.
 
-    `sidecars` is by node id; one that is in step is IN_STEP itself. `generations` are the active ones by
-    tenant; empty: nothing has come yet.
+    `controls` are by objective, also of objectives that aren't here; `objectives` obey them. `sidecars` is by
+    node id; one that is in step is IN_STEP itself. `generations` are the active ones by tenant; empty:
+    nothing has come yet.
     """
 
     objectives: Mapping[str, Timeline]
     sidecars: Mapping[str, SidecarState]
     generations: Mapping[str, ActiveGeneration]
+    controls: Mapping[str, ObjectiveControl] = field(default_factory=lambda: NO_CONTROLS)
 
     @property
     def generation(self) -> ActiveGeneration:
@@ -161,6 +177,8 @@ class Feed:
                 return self._apply_generation(update, stream)
             if update.type_url == SIDECAR_STATE:
                 rejected = self._apply_sidecars(update)
+            elif update.type_url == OBJECTIVE_CONTROL:
+                rejected = self._apply_controls(update)
             else:
                 rejected = await self._apply_tables(update)
             if stream == self._trusted:
@@ -174,7 +192,9 @@ class Feed:
             objectives.pop(name, None)
         for position, resource in enumerate(update.added, 1):
             try:
-                objectives[resource.name] = _make_timeline(resource, before.get(resource.name))
+                timeline = _make_timeline(resource, before.get(resource.name))
+                control = self._brought.controls.get(resource.name)
+                objectives[resource.name] = _obeying(timeline, control, before.get(resource.name))
             except (ValueError, ReservedParameter) as error:
                 rejected[resource.name] = str(error)
             if position % SLICE == 0:
@@ -183,6 +203,25 @@ class Feed:
             # A control plane that has lost everything must not take the objectives away.
             return dict.fromkeys(update.removed, _EMPTIED) | rejected
         self._brought = replace(self._brought, objectives=MappingProxyType(objectives))
+        return rejected
+
+    def _apply_controls(self, update: Update) -> Mapping[str, str]:
+        rejected: dict[str, str] = {}
+        controls, objectives = dict(self._brought.controls), dict(self._brought.objectives)
+        for name in update.removed:
+            controls.pop(name, None)
+        for resource in update.added:
+            try:
+                control = control_from_bytes(resource.body)
+                _check_newer(resource.name, control, self.tables.controls.get(resource.name))
+                controls[resource.name] = control
+            except ValueError as error:
+                rejected[resource.name] = str(error)
+        for name in {*update.removed, *(each.name for each in update.added)} & objectives.keys():
+            objectives[name] = _obeying(objectives[name], controls.get(name))
+        self._brought = replace(
+            self._brought, controls=MappingProxyType(controls), objectives=MappingProxyType(objectives)
+        )
         return rejected
 
     def _apply_sidecars(self, update: Update) -> Mapping[str, str]:
@@ -250,6 +289,42 @@ def _check_successor(name: str, generation: ActiveGeneration, seen: ActiveGenera
         )
 
 
+def _check_newer(name: str, control: ObjectiveControl, seen: ObjectiveControl | None) -> None:
+    """Raise ValueError when a control, that came under a name, may not replace the one that was seen."""
+    if control.objective != name:
+        raise ValueError(f"holds what was decided about {control.objective!r}")
+    if seen is not None and control.version < seen.version:
+        raise ValueError(
+            f"it is of version {control.version}, behind version {seen.version}, which is obeyed here: this "
+            f"control plane must catch up; if its store was restored from a backup {_ON_PURPOSE}"
+        )
+
+
+def _obeying(
+    timeline: Timeline, control: ObjectiveControl | None, before: Timeline | None = None
+) -> Timeline:
+    """Return an objective that answers as an operator decided; without one, as its rules say.
+
+    A resolver that was there `before`, of the same decision, stays the same object.
+    """
+    by_rules = _by_rules(timeline)
+    if control is None or control.shift is None:
+        return replace(timeline, resolvers=by_rules, by_rules=())
+    known: dict[int, Resolver | None] = {}
+    if before is not None:
+        known = {id(rules): obeys for rules, obeys in zip(_by_rules(before), before.resolvers, strict=True)}
+    resolvers: list[Resolver | None] = []
+    for each in by_rules:
+        if id(each) not in known:
+            known[id(each)] = None if each is None else each.under(control.shift)
+        resolvers.append(known[id(each)])
+    return replace(timeline, resolvers=tuple(resolvers), by_rules=by_rules)
+
+
+def _by_rules(timeline: Timeline) -> tuple[Resolver | None, ...]:
+    return timeline.by_rules or timeline.resolvers
+
+
 def _make_timeline(resource: Resource, before: Timeline | None) -> Timeline:
     """Return an objective, ready to answer. A table that was there before keeps its Resolver.
 
@@ -258,7 +333,7 @@ def _make_timeline(resource: Resource, before: Timeline | None) -> Timeline:
     tables = objective_tables_from_bytes(resource.body)
     if tables.objective != resource.name:
         raise ValueError(f"holds the tables of {tables.objective!r}")
-    known = [] if before is None else [each for each in before.resolvers if each is not None]
+    known = [] if before is None else [each for each in _by_rules(before) if each is not None]
     resolvers: list[Resolver | None] = []
     for entry in tables.tables:
         if entry.table is None:

@@ -14,6 +14,15 @@ class Severity(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SEVERITY_ERROR: _ClassVar[Severity]
     SEVERITY_WARNING: _ClassVar[Severity]
 
+class ShiftVerb(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SHIFT_VERB_UNSPECIFIED: _ClassVar[ShiftVerb]
+    SHIFT_VERB_HOLD: _ClassVar[ShiftVerb]
+    SHIFT_VERB_RESUME: _ClassVar[ShiftVerb]
+    SHIFT_VERB_STEP: _ClassVar[ShiftVerb]
+    SHIFT_VERB_FINISH: _ClassVar[ShiftVerb]
+    SHIFT_VERB_ABORT: _ClassVar[ShiftVerb]
+
 class Phase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     PHASE_UNSPECIFIED: _ClassVar[Phase]
@@ -24,6 +33,16 @@ class Phase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PHASE_SETTLED: _ClassVar[Phase]
     PHASE_RELEASING: _ClassVar[Phase]
     PHASE_WAITING: _ClassVar[Phase]
+
+class ShiftState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SHIFT_STATE_UNSPECIFIED: _ClassVar[ShiftState]
+    SHIFT_STATE_STARTING: _ClassVar[ShiftState]
+    SHIFT_STATE_RUNNING: _ClassVar[ShiftState]
+    SHIFT_STATE_HELD: _ClassVar[ShiftState]
+    SHIFT_STATE_FINISHED: _ClassVar[ShiftState]
+    SHIFT_STATE_ABORTING: _ClassVar[ShiftState]
+    SHIFT_STATE_CLEARING: _ClassVar[ShiftState]
 
 class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -47,9 +66,23 @@ class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_KIND_TAKEN_BACK: _ClassVar[EventKind]
     EVENT_KIND_TAKEN: _ClassVar[EventKind]
     EVENT_KIND_HANDED_OVER: _ClassVar[EventKind]
+    EVENT_KIND_SHIFT_STARTED: _ClassVar[EventKind]
+    EVENT_KIND_SHIFT_CHANGED: _ClassVar[EventKind]
+    EVENT_KIND_SHIFT_STEPPED: _ClassVar[EventKind]
+    EVENT_KIND_SHIFT_HELD: _ClassVar[EventKind]
+    EVENT_KIND_SHIFT_RESUMED: _ClassVar[EventKind]
+    EVENT_KIND_SHIFT_FINISHED: _ClassVar[EventKind]
+    EVENT_KIND_SHIFT_ABORTED: _ClassVar[EventKind]
+    EVENT_KIND_SHIFT_ENDED: _ClassVar[EventKind]
 SEVERITY_UNSPECIFIED: Severity
 SEVERITY_ERROR: Severity
 SEVERITY_WARNING: Severity
+SHIFT_VERB_UNSPECIFIED: ShiftVerb
+SHIFT_VERB_HOLD: ShiftVerb
+SHIFT_VERB_RESUME: ShiftVerb
+SHIFT_VERB_STEP: ShiftVerb
+SHIFT_VERB_FINISH: ShiftVerb
+SHIFT_VERB_ABORT: ShiftVerb
 PHASE_UNSPECIFIED: Phase
 PHASE_LOADING: Phase
 PHASE_ROUTING: Phase
@@ -58,6 +91,13 @@ PHASE_UNLOADING: Phase
 PHASE_SETTLED: Phase
 PHASE_RELEASING: Phase
 PHASE_WAITING: Phase
+SHIFT_STATE_UNSPECIFIED: ShiftState
+SHIFT_STATE_STARTING: ShiftState
+SHIFT_STATE_RUNNING: ShiftState
+SHIFT_STATE_HELD: ShiftState
+SHIFT_STATE_FINISHED: ShiftState
+SHIFT_STATE_ABORTING: ShiftState
+SHIFT_STATE_CLEARING: ShiftState
 EVENT_KIND_UNSPECIFIED: EventKind
 EVENT_KIND_PUBLISHED: EventKind
 EVENT_KIND_RELOADED: EventKind
@@ -78,6 +118,14 @@ EVENT_KIND_OFFERED: EventKind
 EVENT_KIND_TAKEN_BACK: EventKind
 EVENT_KIND_TAKEN: EventKind
 EVENT_KIND_HANDED_OVER: EventKind
+EVENT_KIND_SHIFT_STARTED: EventKind
+EVENT_KIND_SHIFT_CHANGED: EventKind
+EVENT_KIND_SHIFT_STEPPED: EventKind
+EVENT_KIND_SHIFT_HELD: EventKind
+EVENT_KIND_SHIFT_RESUMED: EventKind
+EVENT_KIND_SHIFT_FINISHED: EventKind
+EVENT_KIND_SHIFT_ABORTED: EventKind
+EVENT_KIND_SHIFT_ENDED: EventKind
 
 class WorkspaceFile(_message.Message):
     __slots__ = ("path", "content")
@@ -215,6 +263,46 @@ class OfferResponse(_message.Message):
     version: int
     until: float
     def __init__(self, unchanged: _Optional[bool] = ..., version: _Optional[int] = ..., until: _Optional[float] = ...) -> None: ...
+
+class StartShift(_message.Message):
+    __slots__ = ("model", "version", "steps", "every")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    EVERY_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    version: str
+    steps: _containers.RepeatedScalarFieldContainer[int]
+    every: float
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., steps: _Optional[_Iterable[int]] = ..., every: _Optional[float] = ...) -> None: ...
+
+class ShiftRequest(_message.Message):
+    __slots__ = ("objective", "tenant", "start", "verb", "author", "message", "request_id")
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    VERB_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    objective: str
+    tenant: str
+    start: StartShift
+    verb: ShiftVerb
+    author: str
+    message: str
+    request_id: str
+    def __init__(self, objective: _Optional[str] = ..., tenant: _Optional[str] = ..., start: _Optional[_Union[StartShift, _Mapping]] = ..., verb: _Optional[_Union[ShiftVerb, str]] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class ShiftResponse(_message.Message):
+    __slots__ = ("shift", "unchanged", "version")
+    SHIFT_FIELD_NUMBER: _ClassVar[int]
+    UNCHANGED_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    shift: int
+    unchanged: bool
+    version: int
+    def __init__(self, shift: _Optional[int] = ..., unchanged: _Optional[bool] = ..., version: _Optional[int] = ...) -> None: ...
 
 class TakeRequest(_message.Message):
     __slots__ = ("objective", "tenant", "author", "message", "request_id")
@@ -410,7 +498,7 @@ class Lane(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., active_generation: _Optional[int] = ..., target_generation: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., loading_until: _Optional[float] = ...) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica", "why_failed", "waiting_for", "passed_over", "ends_at", "tenant", "lanes", "loading_until", "store_loss", "store_warning", "handovers")
+    __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica", "why_failed", "waiting_for", "passed_over", "ends_at", "tenant", "lanes", "loading_until", "store_loss", "store_warning", "handovers", "shifts")
     ACTIVE_GENERATION_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -435,6 +523,7 @@ class GetStatusResponse(_message.Message):
     STORE_LOSS_FIELD_NUMBER: _ClassVar[int]
     STORE_WARNING_FIELD_NUMBER: _ClassVar[int]
     HANDOVERS_FIELD_NUMBER: _ClassVar[int]
+    SHIFTS_FIELD_NUMBER: _ClassVar[int]
     active_generation: int
     content_hash: str
     phase: Phase
@@ -459,7 +548,48 @@ class GetStatusResponse(_message.Message):
     store_loss: StoreLoss
     store_warning: str
     handovers: _containers.RepeatedCompositeFieldContainer[Handover]
-    def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ..., why_failed: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., ends_at: _Optional[float] = ..., tenant: _Optional[str] = ..., lanes: _Optional[_Iterable[_Union[Lane, _Mapping]]] = ..., loading_until: _Optional[float] = ..., store_loss: _Optional[_Union[StoreLoss, _Mapping]] = ..., store_warning: _Optional[str] = ..., handovers: _Optional[_Iterable[_Union[Handover, _Mapping]]] = ...) -> None: ...
+    shifts: _containers.RepeatedCompositeFieldContainer[Shift]
+    def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ..., why_failed: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., ends_at: _Optional[float] = ..., tenant: _Optional[str] = ..., lanes: _Optional[_Iterable[_Union[Lane, _Mapping]]] = ..., loading_until: _Optional[float] = ..., store_loss: _Optional[_Union[StoreLoss, _Mapping]] = ..., store_warning: _Optional[str] = ..., handovers: _Optional[_Iterable[_Union[Handover, _Mapping]]] = ..., shifts: _Optional[_Iterable[_Union[Shift, _Mapping]]] = ...) -> None: ...
+
+class Shift(_message.Message):
+    __slots__ = ("number", "objective", "tenant", "model", "default_model", "basis_points", "steps", "at", "every", "state", "entered", "in_force", "author", "why", "until", "refused", "waiting_for", "rules")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_MODEL_FIELD_NUMBER: _ClassVar[int]
+    BASIS_POINTS_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    EVERY_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ENTERED_FIELD_NUMBER: _ClassVar[int]
+    IN_FORCE_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    objective: str
+    tenant: str
+    model: str
+    default_model: str
+    basis_points: int
+    steps: _containers.RepeatedScalarFieldContainer[int]
+    at: int
+    every: float
+    state: ShiftState
+    entered: float
+    in_force: float
+    author: str
+    why: str
+    until: float
+    refused: bool
+    waiting_for: _containers.RepeatedScalarFieldContainer[str]
+    rules: str
+    def __init__(self, number: _Optional[int] = ..., objective: _Optional[str] = ..., tenant: _Optional[str] = ..., model: _Optional[str] = ..., default_model: _Optional[str] = ..., basis_points: _Optional[int] = ..., steps: _Optional[_Iterable[int]] = ..., at: _Optional[int] = ..., every: _Optional[float] = ..., state: _Optional[_Union[ShiftState, str]] = ..., entered: _Optional[float] = ..., in_force: _Optional[float] = ..., author: _Optional[str] = ..., why: _Optional[str] = ..., until: _Optional[float] = ..., refused: _Optional[bool] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rules: _Optional[str] = ...) -> None: ...
 
 class Handover(_message.Message):
     __slots__ = ("objective", "owner", "since", "former", "taker", "until", "taken")

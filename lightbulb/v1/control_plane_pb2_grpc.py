@@ -35,6 +35,11 @@ class ControlPlaneStub:
                 request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.TakeRequest.SerializeToString,
                 response_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.TakeResponse.FromString,
                 _registered_method=True)
+        self.Shift = channel.unary_unary(
+                '/lightbulb.v1.ControlPlane/Shift',
+                request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.ShiftRequest.SerializeToString,
+                response_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.ShiftResponse.FromString,
+                _registered_method=True)
         self.Pin = channel.unary_unary(
                 '/lightbulb.v1.ControlPlane/Pin',
                 request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.PinRequest.SerializeToString,
@@ -104,6 +109,16 @@ class ControlPlaneServicer:
         """Takes an objective that is on offer: the tenant's newest generation and that objective, as its owner answers
         it, become a new generation, and once that is active the objective is the tenant's, in one step. It takes as
         long as a publish, and changes no answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Shift(self, request, context):
+        """Moves a share of an objective's users to another model, step by step, or does something to such a shift: holds
+        it, lets it go on, takes its next step, gives the model to everybody, or takes it away from everybody. A shift
+        is laid over whichever generation is active; it stands in place of the rules' own shift. The answer comes once
+        that is decided; `GetStatus` says when it is in force.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -182,6 +197,11 @@ def add_ControlPlaneServicer_to_server(servicer, server):
                     servicer.Take,
                     request_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.TakeRequest.FromString,
                     response_serializer=lightbulb_dot_v1_dot_control__plane__pb2.TakeResponse.SerializeToString,
+            ),
+            'Shift': grpc.unary_unary_rpc_method_handler(
+                    servicer.Shift,
+                    request_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.ShiftRequest.FromString,
+                    response_serializer=lightbulb_dot_v1_dot_control__plane__pb2.ShiftResponse.SerializeToString,
             ),
             'Pin': grpc.unary_unary_rpc_method_handler(
                     servicer.Pin,
@@ -328,6 +348,33 @@ class ControlPlane:
             '/lightbulb.v1.ControlPlane/Take',
             lightbulb_dot_v1_dot_control__plane__pb2.TakeRequest.SerializeToString,
             lightbulb_dot_v1_dot_control__plane__pb2.TakeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Shift(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lightbulb.v1.ControlPlane/Shift',
+            lightbulb_dot_v1_dot_control__plane__pb2.ShiftRequest.SerializeToString,
+            lightbulb_dot_v1_dot_control__plane__pb2.ShiftResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -200,17 +200,67 @@ class StoredHandover(_message.Message):
     tried: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, objective: _Optional[str] = ..., owner: _Optional[str] = ..., since: _Optional[int] = ..., source: _Optional[int] = ..., former: _Optional[_Iterable[str]] = ..., published: _Optional[bool] = ..., taker: _Optional[str] = ..., until: _Optional[float] = ..., taken: _Optional[int] = ..., taken_from: _Optional[int] = ..., tried: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class StoredShift(_message.Message):
+    __slots__ = ("number", "key", "default_key", "salt", "steps", "generation", "table", "entered", "every", "at", "in_force", "state", "author", "why", "until", "refused")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_KEY_FIELD_NUMBER: _ClassVar[int]
+    SALT_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    TABLE_FIELD_NUMBER: _ClassVar[int]
+    ENTERED_FIELD_NUMBER: _ClassVar[int]
+    EVERY_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    IN_FORCE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    key: str
+    default_key: str
+    salt: str
+    steps: _containers.RepeatedScalarFieldContainer[int]
+    generation: int
+    table: str
+    entered: float
+    every: float
+    at: int
+    in_force: float
+    state: str
+    author: str
+    why: str
+    until: float
+    refused: bool
+    def __init__(self, number: _Optional[int] = ..., key: _Optional[str] = ..., default_key: _Optional[str] = ..., salt: _Optional[str] = ..., steps: _Optional[_Iterable[int]] = ..., generation: _Optional[int] = ..., table: _Optional[str] = ..., entered: _Optional[float] = ..., every: _Optional[float] = ..., at: _Optional[int] = ..., in_force: _Optional[float] = ..., state: _Optional[str] = ..., author: _Optional[str] = ..., why: _Optional[str] = ..., until: _Optional[float] = ..., refused: _Optional[bool] = ...) -> None: ...
+
+class StoredControl(_message.Message):
+    __slots__ = ("objective", "tenant", "version", "shift")
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SHIFT_FIELD_NUMBER: _ClassVar[int]
+    objective: str
+    tenant: str
+    version: int
+    shift: StoredShift
+    def __init__(self, objective: _Optional[str] = ..., tenant: _Optional[str] = ..., version: _Optional[int] = ..., shift: _Optional[_Union[StoredShift, _Mapping]] = ...) -> None: ...
+
 class StoredLanes(_message.Message):
-    __slots__ = ("format", "lanes", "platform", "handovers")
+    __slots__ = ("format", "lanes", "platform", "handovers", "controls")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     LANES_FIELD_NUMBER: _ClassVar[int]
     PLATFORM_FIELD_NUMBER: _ClassVar[int]
     HANDOVERS_FIELD_NUMBER: _ClassVar[int]
+    CONTROLS_FIELD_NUMBER: _ClassVar[int]
     format: int
     lanes: _containers.RepeatedCompositeFieldContainer[StoredLane]
     platform: int
     handovers: _containers.RepeatedCompositeFieldContainer[StoredHandover]
-    def __init__(self, format: _Optional[int] = ..., lanes: _Optional[_Iterable[_Union[StoredLane, _Mapping]]] = ..., platform: _Optional[int] = ..., handovers: _Optional[_Iterable[_Union[StoredHandover, _Mapping]]] = ...) -> None: ...
+    controls: _containers.RepeatedCompositeFieldContainer[StoredControl]
+    def __init__(self, format: _Optional[int] = ..., lanes: _Optional[_Iterable[_Union[StoredLane, _Mapping]]] = ..., platform: _Optional[int] = ..., handovers: _Optional[_Iterable[_Union[StoredHandover, _Mapping]]] = ..., controls: _Optional[_Iterable[_Union[StoredControl, _Mapping]]] = ...) -> None: ...
 
 class StoredConsumer(_message.Message):
     __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "disconnected", "orphaned", "synced_since", "refused_of", "unsynced_since", "refusals", "left", "by_tenant", "synced_by_tenant", "takes_part", "tenants", "unknown", "loading", "refused_before", "refused_numbers", "silent_since")
@@ -328,7 +378,7 @@ class StoredReport(_message.Message):
     def __init__(self, replica: _Optional[str] = ..., heartbeat: _Optional[float] = ..., version: _Optional[int] = ..., consumers: _Optional[_Iterable[_Union[StoredConsumer, _Mapping]]] = ..., seen: _Optional[int] = ..., generation: _Optional[int] = ..., forked: _Optional[bool] = ...) -> None: ...
 
 class StoredOutcome(_message.Message):
-    __slots__ = ("generation", "unchanged", "on_its_way", "pinned", "left", "version", "content_hash", "request_digest", "warnings", "moves", "replanned", "until")
+    __slots__ = ("generation", "unchanged", "on_its_way", "pinned", "left", "version", "content_hash", "request_digest", "warnings", "moves", "replanned", "until", "shift")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
     ON_ITS_WAY_FIELD_NUMBER: _ClassVar[int]
@@ -341,6 +391,7 @@ class StoredOutcome(_message.Message):
     MOVES_FIELD_NUMBER: _ClassVar[int]
     REPLANNED_FIELD_NUMBER: _ClassVar[int]
     UNTIL_FIELD_NUMBER: _ClassVar[int]
+    SHIFT_FIELD_NUMBER: _ClassVar[int]
     generation: int
     unchanged: bool
     on_its_way: bool
@@ -353,4 +404,5 @@ class StoredOutcome(_message.Message):
     moves: _containers.RepeatedCompositeFieldContainer[_control_plane_pb2.Move]
     replanned: _containers.RepeatedScalarFieldContainer[str]
     until: float
-    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., pinned: _Optional[_Iterable[int]] = ..., left: _Optional[int] = ..., version: _Optional[int] = ..., content_hash: _Optional[str] = ..., request_digest: _Optional[bytes] = ..., warnings: _Optional[_Iterable[_Union[_control_plane_pb2.Problem, _Mapping]]] = ..., moves: _Optional[_Iterable[_Union[_control_plane_pb2.Move, _Mapping]]] = ..., replanned: _Optional[_Iterable[str]] = ..., until: _Optional[float] = ...) -> None: ...
+    shift: int
+    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., pinned: _Optional[_Iterable[int]] = ..., left: _Optional[int] = ..., version: _Optional[int] = ..., content_hash: _Optional[str] = ..., request_digest: _Optional[bytes] = ..., warnings: _Optional[_Iterable[_Union[_control_plane_pb2.Problem, _Mapping]]] = ..., moves: _Optional[_Iterable[_Union[_control_plane_pb2.Move, _Mapping]]] = ..., replanned: _Optional[_Iterable[str]] = ..., until: _Optional[float] = ..., shift: _Optional[int] = ...) -> None: ...

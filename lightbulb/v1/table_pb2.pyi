@@ -307,6 +307,28 @@ class ObjectiveTables(_message.Message):
     tenant: str
     def __init__(self, objective: _Optional[str] = ..., tables: _Optional[_Iterable[_Union[TableSince, _Mapping]]] = ..., tenant: _Optional[str] = ...) -> None: ...
 
+class OperatorShift(_message.Message):
+    __slots__ = ("number", "key", "basis_points", "salt")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    BASIS_POINTS_FIELD_NUMBER: _ClassVar[int]
+    SALT_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    key: str
+    basis_points: int
+    salt: str
+    def __init__(self, number: _Optional[int] = ..., key: _Optional[str] = ..., basis_points: _Optional[int] = ..., salt: _Optional[str] = ...) -> None: ...
+
+class ObjectiveControl(_message.Message):
+    __slots__ = ("objective", "version", "shift")
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SHIFT_FIELD_NUMBER: _ClassVar[int]
+    objective: str
+    version: int
+    shift: OperatorShift
+    def __init__(self, objective: _Optional[str] = ..., version: _Optional[int] = ..., shift: _Optional[_Union[OperatorShift, _Mapping]] = ...) -> None: ...
+
 class ActiveGeneration(_message.Message):
     __slots__ = ("number", "content_hash", "fence", "store", "oldest", "tenant")
     NUMBER_FIELD_NUMBER: _ClassVar[int]

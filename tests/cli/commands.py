@@ -22,6 +22,8 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "figures": ("Objective",),
         "tenants offer": ("Objective", "--to", "b"),
         "tenants take": ("Objective",),
+        "shift start": ("Objective", "--to", "m@1", "--percent", "5"),
+        **{f"shift {verb}": ("Objective",) for verb in ("hold", "resume", "step", "finish", "abort")},
     }
 )
 """Command -> what it can't do without."""

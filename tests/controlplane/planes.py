@@ -153,6 +153,17 @@ class Plane:
         request = pb.PinRequest(generation=number, author="bob", **more)
         return list((await self.stub.Pin(request, timeout=DEADLINE)).pinned)
 
+    async def shift(
+        self, verb: str = "start", objective: str = "Ranking", *, request_id: str = "", **start: Any
+    ) -> pb.ShiftResponse:
+        """Start a shift with what `start` says, or do to it what `verb` says."""
+        request = pb.ShiftRequest(objective=objective, author="bob", request_id=request_id)
+        if verb == "start":
+            request.start.CopyFrom(pb.StartShift(**start))
+        else:
+            request.verb = getattr(pb, f"SHIFT_VERB_{verb.upper()}")
+        return await self.stub.Shift(request, timeout=DEADLINE)
+
     async def status(self) -> pb.GetStatusResponse:
         return await self.stub.GetStatus(pb.GetStatusRequest(), timeout=DEADLINE)
 

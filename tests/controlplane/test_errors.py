@@ -10,6 +10,7 @@ from controlplane.admin.compilers import Stopping, TooManyPublishes
 from controlplane.admin.outcome import RequestIdUsed
 from controlplane.api.errors import DOMAIN, KINDS, InvalidRequest, TooManyWatchers, status_of
 from controlplane.api.service import MAX_TEXT
+from controlplane.lifecycle.operations import ControlRefused
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.figures import NothingCounted
 from controlplane.rollout.operations import Refused
@@ -25,7 +26,8 @@ from tests.lightbulb.test_details import subclasses
 
 
 def test_every_error_has_a_row() -> None:
-    raised = {Refused, *subclasses(Refused), StoreError, *subclasses(StoreError)}
+    families = (Refused, StoreError, ControlRefused)
+    raised = {each for family in families for each in (family, *subclasses(family))}
     edge = {
         InvalidRequest,
         RequestIdUsed,

@@ -19,16 +19,21 @@ def files(
     vips: Mapping[str, str] | None = None,
     places: Mapping[str, Sequence[str]] | None = None,
     without: Sequence[str] = (),
+    candidate: str = "",
+    percent: float = 0,
+    default: str = "rank",
 ) -> dict[str, bytes]:
     """Return files in which Ranking is answered by rank@`version`, and Fraud always by fraud@1.
 
     `load` is rank's load_timeout; `vips` is shard -> VIP; `places` is shard -> models that it is told to
-    hold; files `without` these.
+    hold; files `without` these. A rule shifts `percent` of Ranking's users from `default` to
+    `candidate`, NAME@VERSION, unless these are the same model.
     """
     shards = "".join(
         f"  - {{name: {shard}, vip: {vip}, memory: {room}, models: {list((places or {}).get(shard, ()))}}}\n"
         for shard, vip in (vips or {SHARD: "vip-a"}).items()
     )
+    name, _, number = candidate.partition("@")
     timeout = f", load_timeout: {load}" if load else ""
     content = {
         "objectives.yaml": f"""objectives:
@@ -38,10 +43,13 @@ def files(
         "models.yaml": f"""models:
   - {{name: rank, version: "{version}", memory: {memory}{timeout}}}
   - {{name: fraud, version: "1", memory: 10MiB}}
-""",
+"""
+        + (f'  - {{name: {name}, version: "{number}", memory: 10MiB}}\n' if candidate else ""),
         "experiments.yaml": "experiments: []\n",
         "fleet.yaml": f"shards:\n{shards}",
-        "rules.js": _rule("Ranking", "TITLE", "rank") + _rule("Fraud", "PAYMENT", "fraud"),
+        "rules.js": _rule("Ranking", "TITLE", default)
+        + _rule("Fraud", "PAYMENT", "fraud")
+        + (_shift("Ranking", "TITLE", default, name, percent) if name not in {"", default} else ""),
     }
     return {name: text.encode() for name, text in content.items() if name not in without}
 
@@ -51,6 +59,14 @@ def _rule(objective: str, input_type: str, model: str) -> str:
         f"function define{objective}DefaultRule() {{ return {{\n"
         f'  targetObjectives: ["{objective}"], modelInputType: "{input_type}", modelType: "SCORER",\n'
         f'  defaultModel: {{name: "{model}"}}}}; }}\n'
+    )
+
+
+def _shift(objective: str, input_type: str, model: str, to: str, percent: float) -> str:
+    return (
+        f"function define{objective}ShiftRule() {{ return {{\n"
+        f'  targetObjectives: ["{objective}"], modelInputType: "{input_type}", modelType: "SCORER",\n'
+        f'  shift: {{from: {{name: "{model}"}}, to: {{name: "{to}"}}, percent: {percent}}}}}; }}\n'
     )
 
 

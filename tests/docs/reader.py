@@ -36,6 +36,7 @@ VOLATILE = (
     (re.compile(r"\b[0-9a-f]{12}\b"), "<hash>"),
     (re.compile(r"(generation\"?:? \"?)\d+"), r"\1<number>"),
     (re.compile(r"(?<=in place of )\d+"), "<number>"),
+    (re.compile(r"(?<=shift )\d+"), "<number>"),
     (re.compile(r"(?<=for a rollback: )\d+(, \d+)*"), "<numbers>"),  # whatever documents were read before
     (re.compile(r"\bhost-\d\b"), "<host>"),
     (re.compile(r"\b\d+\.\d+ s\b"), "<seconds>"),

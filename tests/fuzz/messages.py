@@ -27,7 +27,9 @@ from lightbulb.model import (
     NO_GENERATION,
     ActiveGeneration,
     ModelAssignment,
+    ObjectiveControl,
     ObjectiveTable,
+    OperatorShift,
     RequestContext,
     SidecarState,
 )
@@ -183,6 +185,16 @@ def _resources() -> Iterator[Decoder]:
         name="sidecar-state",
         samples=tuple(map(codec.sidecar_state_to_bytes, states)),
         read=round_trip(codec.sidecar_state_from_bytes, codec.sidecar_state_to_bytes, Malformed),
+    )
+    shift = OperatorShift(number=7, key="Ranking|m|1", basis_points=500, salt="shift:Ranking:m@1")
+    controls = (
+        ObjectiveControl(objective="R", version=7),
+        ObjectiveControl(objective="R", version=7, shift=shift),
+    )
+    yield Decoder(
+        name="objective-control",
+        samples=tuple(map(codec.control_to_bytes, controls)),
+        read=round_trip(codec.control_from_bytes, codec.control_to_bytes, Malformed),
     )
     model = ModelAssignment(name="m", version="1", memory_mib=9, facts=("f", "g"), depends_on=("n@2",))
     slow = ModelAssignment(name="m", version="1", memory_mib=9, load_timeout=90.5)

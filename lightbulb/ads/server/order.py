@@ -17,6 +17,7 @@ from lightbulb.ads.values import (
     CLUSTER,
     ENDPOINTS,
     LISTENER,
+    OBJECTIVE_CONTROL,
     OBJECTIVE_TABLES,
     ROUTE,
     SCOPED_ROUTE,
@@ -29,7 +30,8 @@ GATED_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
         LISTENER: (CLUSTER, ENDPOINTS),
         SCOPED_ROUTE: (CLUSTER, ENDPOINTS),
         ROUTE: (CLUSTER, ENDPOINTS),
-        ACTIVE_GENERATION: (OBJECTIVE_TABLES, SIDECAR_STATE),
+        OBJECTIVE_CONTROL: (OBJECTIVE_TABLES,),
+        ACTIVE_GENERATION: (OBJECTIVE_TABLES, OBJECTIVE_CONTROL, SIDECAR_STATE),
     }
 )
 """Type -> types that must have nothing under way before an update of it is sent."""

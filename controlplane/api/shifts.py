@@ -1,0 +1,99 @@
+"""Shifts, as the API takes them and tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from controlplane.admin.commits import Caller
+from controlplane.admin.shifts import Asked, Verb
+from controlplane.api.errors import InvalidRequest
+from controlplane.lifecycle.advance import Acked
+from controlplane.lifecycle.events import model_of
+from controlplane.lifecycle.operations import Wanted
+from controlplane.lifecycle.scene import Scene
+from controlplane.lifecycle.state import Control, ShiftState, percent
+from controlplane.replica.replica import Replica
+from controlplane.rollout.controlled import scene_of
+from controlplane.rollout.failure import MAX_LISTED, MAX_NAME, printable
+from lightbulb.model import model_id
+from lightbulb.v1 import control_plane_pb2 as pb
+
+NOBODY_BEHIND = Acked()
+MAX_MODEL = 300
+"""Characters of a model's name, or version, that is asked for."""
+
+_STATES = {state: getattr(pb, f"SHIFT_STATE_{state.name}") for state in ShiftState}
+_VERBS = {getattr(pb, f"SHIFT_VERB_{verb.name}"): verb for verb in Verb}
+
+
+def asked_of(request: pb.ShiftRequest, caller: Caller) -> Asked:
+    """Return what is asked; raise InvalidRequest."""
+    if request.WhichOneof("what") != "start":
+        verb = _VERBS.get(request.verb)
+        if verb is None:
+            raise InvalidRequest("say what is to be done: start, or a verb that is known here", path="verb")
+        return Asked(objective=request.objective, verb=verb)
+    start = request.start
+    for name in ("model", "version"):
+        if len(getattr(start, name)) > MAX_MODEL:
+            raise InvalidRequest(f"{name} is longer than {MAX_MODEL} characters", path=f"start.{name}")
+    if not start.model:
+        raise InvalidRequest("name the model that users are to get", path="start.model")
+    wanted = Wanted(
+        objective=request.objective,
+        model=start.model,
+        version=start.version,
+        steps=tuple(start.steps),
+        every=start.every,
+        author=caller.author,
+        tenant=caller.tenant,
+    )
+    return Asked(objective=request.objective, start=wanted)
+
+
+def shifts(replica: Replica) -> Iterator[pb.Shift]:
+    """Yield each shift that stands, as far as a replica knows."""
+    known, policy = replica.known, replica.policy
+    for control in known.lanes.controls.values():
+        scene = scene_of(known.lanes, known.generations, control.tenant, control.objective, policy)
+        acked = replica.acked.get(control.objective, NOBODY_BEHIND)
+        of_sidecars = control.shift.state in {ShiftState.STARTING, ShiftState.CLEARING}
+        behind = acked.sidecars if of_sidecars else acked.lightbulbs
+        yield _shift(control, scene, () if control.shift.in_force else behind)
+
+
+def _shift(control: Control, scene: Scene, behind: tuple[str, ...]) -> pb.Shift:
+    shift = control.shift
+    return pb.Shift(
+        number=shift.number,
+        objective=control.objective,
+        tenant=control.tenant,
+        model=model_of(shift.key),
+        default_model=model_of(shift.default_key),
+        basis_points=shift.basis_points,
+        steps=shift.steps,
+        at=shift.at,
+        every=shift.every,
+        state=_STATES[shift.state],
+        entered=shift.entered,
+        in_force=shift.in_force,
+        author=shift.author,
+        why=shift.why,
+        until=shift.until,
+        refused=shift.refused,
+        waiting_for=[printable(each, MAX_NAME) for each in behind[:MAX_LISTED]],
+        rules=_rules(scene),
+    )
+
+
+def _rules(scene: Scene) -> str:
+    """Return what the rules' own shifts say, for people."""
+    table = scene.table
+    if table is None:
+        return ""
+    said = []
+    for rule in table.shifts:
+        model = table.models[rule.model]
+        of = " of some" if rule.when is not None else ""
+        said.append(f"{percent(rule.basis_points)}{of} to {model_id(model.name, model.version)}")
+    return ", ".join(said)

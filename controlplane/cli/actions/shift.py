@@ -1,0 +1,115 @@
+"""Starts shifts, and does to them what is asked; says when every Lightbulb obeys."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+
+import click
+
+from controlplane.cli.control_plane import CALL_SECONDS, Addresses, CallFailed, call, request_id, user_name
+from controlplane.cli.problems import printable
+from controlplane.cli.shift_options import Model
+from controlplane.cli.shifts import clock, named
+from controlplane.lifecycle.state import percent
+from lightbulb.model import DEFAULT_TENANT
+from lightbulb.v1 import control_plane_pb2 as pb
+
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was typed; an empty `tenant` is the default one, and `wait` is in seconds."""
+
+    objective: str
+    tenant: str
+    message: str
+    author: str
+    wait: float
+
+
+def start(control_planes: Addresses, wanted: Wanted, to: Model, steps: tuple[int, ...], every: float) -> None:
+    """Start a shift, or have it go on to more, and see it in force. Raises CallFailed."""
+    request = _request(wanted)
+    request.start.CopyFrom(pb.StartShift(model=to.name, version=to.version, steps=steps, every=every))
+    _see(control_planes, wanted, request, "start")
+
+
+def act(control_planes: Addresses, wanted: Wanted, verb: str) -> None:
+    """Do something to a shift, and see it in force. Raises CallFailed."""
+    request = _request(wanted)
+    request.verb = getattr(pb, f"SHIFT_VERB_{verb.upper()}")
+    _see(control_planes, wanted, request, verb)
+
+
+def _request(wanted: Wanted) -> pb.ShiftRequest:
+    return pb.ShiftRequest(
+        objective=wanted.objective,
+        tenant=wanted.tenant,
+        author=wanted.author or user_name(),
+        message=wanted.message,
+        request_id=request_id(),
+    )
+
+
+def _see(control_planes: Addresses, wanted: Wanted, request: pb.ShiftRequest, verb: str) -> None:
+    began = time.monotonic()
+    response = call(control_planes, lambda stub: stub.Shift(request, timeout=CALL_SECONDS))
+    shift = _when_in_force(control_planes, wanted, response)
+    if shift is None:
+        click.echo(f"{wanted.objective}: shift {response.shift} is over")
+        return
+    is_so = _is_in_force(shift)
+    for line in _told(shift, verb, time.monotonic() - began if is_so else None):
+        click.echo(printable(line))
+    if not is_so:
+        missing = named(shift) if shift.waiting_for else "the control plane, which has yet to take it up"
+        click.echo(printable(f"warning: not in force yet: waiting for {missing}"), err=True)
+        sys.exit(1)
+
+
+def _when_in_force(control_planes: Addresses, wanted: Wanted, response: pb.ShiftResponse) -> pb.Shift | None:
+    """Return the shift once every Lightbulb obeys, or as it is when the time is over; None: it is gone."""
+    request = pb.GetStatusRequest(tenant=wanted.tenant or DEFAULT_TENANT)
+    deadline = time.monotonic() + wanted.wait
+    while True:
+        status = call(control_planes, lambda stub: stub.GetStatus(request, timeout=CALL_SECONDS))
+        if status.version >= response.version:  # another replica may not have heard of it
+            found = [each for each in status.shifts if each.number == response.shift]
+            if not found or _is_in_force(found[0]) or time.monotonic() > deadline:
+                return found[0] if found else None
+        elif time.monotonic() > deadline:
+            raise CallFailed("BEHIND", f"the control plane {status.replica} hasn't heard of it yet")
+        time.sleep(POLL_SECONDS)
+
+
+def _is_in_force(shift: pb.Shift) -> bool:
+    if shift.state == pb.SHIFT_STATE_CLEARING and not shift.refused:
+        return True
+    return bool(shift.in_force) and shift.state != pb.SHIFT_STATE_ABORTING
+
+
+def _told(shift: pb.Shift, verb: str, seconds: float | None) -> list[str]:
+    """Return what to say of a shift after a verb; `seconds` is when it was in force, None: it isn't."""
+    after = "" if seconds is None else f" at every Lightbulb, after {seconds:.2f} s"
+    where = f"{shift.objective}: shift {shift.number} to {shift.model}"
+    if shift.state in {pb.SHIFT_STATE_ABORTING, pb.SHIFT_STATE_CLEARING}:
+        lines = [f"{where} is aborted{after}"]
+        if shift.state == pb.SHIFT_STATE_CLEARING:
+            until = clock(shift.until)
+            lines.append(
+                f"sidecars refuse its key until {until}: who holds an answer asks again"
+                if shift.refused
+                else f"the rules lead to {shift.model} too: who holds an answer may use it until {until}"
+            )
+        return lines
+    held = ", held" if shift.state == pb.SHIFT_STATE_HELD else ""
+    lines = [f"{where}: {percent(shift.basis_points)} of the users{held}{after}"]
+    if verb == "finish":
+        lines.append(
+            f"it stands until the rules say so: make {shift.model} the default of {shift.objective}, in "
+            "place of " + shift.default_model + ", and publish"
+        )
+    return lines

@@ -1,0 +1,137 @@
+"""`lightbulb shift start`, `hold`, `resume`, `step`, `finish` and `abort`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from controlplane.cli.extras import needs
+from controlplane.cli.options import (
+    Address,
+    NameType,
+    author_option,
+    control_plane_option,
+    tenant_option,
+)
+from controlplane.cli.shift_options import DURATION, MODEL, SCHEDULE, SHARE, Model
+from controlplane.cli.variables import Command, argument, option
+
+OBJECTIVE = NameType("an objective")
+
+
+class ShiftGroup(click.Group):
+    """`lightbulb shift OBJECTIVE …` is `lightbulb shift start OBJECTIVE …`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put in what was left out."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = ["start", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=ShiftGroup)
+def shift() -> None:
+    """Move a share of an objective's users to another model, and back at once.
+
+    A shift is laid over whichever generation is active; it is no publish, and needs none.
+    """
+
+
+def _common(command: Command) -> Command:
+    for each in (
+        author_option,
+        option("--message", "-m", default="", help="What for."),
+        option(
+            "--wait",
+            type=click.FloatRange(0.0, 86_400.0),
+            default=30.0,
+            show_default=True,
+            help="Seconds to wait until every Lightbulb obeys.",
+        ),
+        control_plane_option,
+        tenant_option,
+        argument("objective", type=OBJECTIVE),
+    ):
+        command = each(command)
+    return command
+
+
+@shift.command()
+@_common
+@option("--to", type=MODEL, required=True, help="The model that users are moved to.")
+@option("--percent", type=SHARE, help="The share of the users; two decimals at most.")
+@option("--schedule", type=SCHEDULE, help="Several shares, each more than the one before: 5,25,50,100.")
+@option("--every", type=DURATION, help="How long each step lasts at least: 30m.  [default: steps by hand]")
+def start(  # noqa: PLR0913 - one argument an option
+    *,
+    objective: str,
+    to: Model,
+    percent: int | None,
+    schedule: tuple[int, ...] | None,
+    every: float | None,
+    tenant: str,
+    control_plane: tuple[Address, ...],
+    wait: float,
+    message: str,
+    author: str,
+) -> None:
+    """Move a share of OBJECTIVE's users to another model, which a rule of it names.
+
+    Users are dealt out by a hash of their id and the model: the same ones stay with it as the share grows,
+    and another shift takes others first. The shift stands in place of the rules' own. Start it again, with
+    more, to go on.
+
+    Exits 0 once every Lightbulb obeys, and 1, naming the others, when that isn't so in time.
+    """
+    if (percent is None) == (schedule is None):
+        raise click.UsageError("say --percent, or else --schedule with several")
+    if every is not None and schedule is None:
+        raise click.UsageError("--every is of a --schedule")
+    with needs("cli"):
+        from controlplane.cli.actions import shift as action
+
+    steps = schedule if schedule is not None else (percent or 0,)
+    wanted = action.Wanted(objective, tenant, message, author, wait)
+    action.start(control_plane, wanted, to, steps, every or 0.0)
+
+
+def _verb(name: str, text: str) -> Callable[..., None]:
+    def run(  # noqa: PLR0913 - one argument an option
+        *,
+        objective: str,
+        tenant: str,
+        control_plane: tuple[Address, ...],
+        wait: float,
+        message: str,
+        author: str,
+    ) -> None:
+        with needs("cli"):
+            from controlplane.cli.actions import shift as action
+
+        action.act(control_plane, action.Wanted(objective, tenant, message, author, wait), name)
+
+    run.__doc__ = text
+    command: Callable[..., None] = shift.command(name)(_common(run))
+    return command
+
+
+hold = _verb("hold", "Take no step of OBJECTIVE's shift by itself, until it is resumed.")
+resume = _verb("resume", "Let OBJECTIVE's shift go on: where it stands lasts as long as a step from now on.")
+step = _verb("step", "Take the next step of OBJECTIVE's shift now.")
+finish = _verb(
+    "finish",
+    """Give OBJECTIVE's new model to everybody, until its rules do.
+
+    It prints what to change in the rules. A publish with the model as the default ends the shift.
+    """,
+)
+abort = _verb(
+    "abort",
+    """Take OBJECTIVE's new model away from everybody, at once.
+
+    Once no Lightbulb hands it out any more, sidecars refuse its routing key for as long as clients may hold
+    it; those ask again, and are answered otherwise. So not one request more comes to it; unless the rules
+    lead there too.
+    """,
+)

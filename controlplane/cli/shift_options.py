@@ -1,0 +1,91 @@
+"""What a shift is asked for with, as it is typed: a model, shares and a duration."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
+from types import MappingProxyType
+
+import click
+
+_SHARE = re.compile(r"\d{1,3}(?:\.\d{1,2})?")
+_DURATION = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)(s|m|h|d)")
+_SECONDS = MappingProxyType({"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0})
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model; an empty `version`: the only one there is."""
+
+    name: str
+    version: str
+
+
+class ModelType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
+    """MODEL or MODEL@VERSION."""
+
+    name = "model[@version]"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Model:
+        """Return a Model."""
+        if isinstance(value, Model):
+            return value
+        name, separator, version = str(value).partition("@")
+        if not name or (separator and not version):
+            self.fail(f"{value!r} is not MODEL or MODEL@VERSION, for example gbdt@3", param, ctx)
+        return Model(name, version)
+
+
+class ShareType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
+    """A percentage with at most two decimals, as basis points."""
+
+    name = "percent"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return basis points."""
+        text = str(value).strip().removesuffix("%").rstrip()
+        if not _SHARE.fullmatch(text) or Decimal(text) > 100:
+            self.fail(
+                f"{value!r} is no share: 0 to 100, with two decimals at most, for example 2.5", param, ctx
+            )
+        return int(Decimal(text) * 100)
+
+
+class ScheduleType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
+    """Percentages with commas between them, as basis points."""
+
+    name = "percent,…"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Return basis points, which rise."""
+        if isinstance(value, tuple):
+            return value
+        steps = tuple(SHARE.convert(part, param, ctx) for part in str(value).split(","))
+        if any(later <= earlier for earlier, later in pairwise(steps)):
+            self.fail(f"{value!r} falls: each step must be more than the one before", param, ctx)
+        return steps
+
+
+class DurationType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
+    """A number and s, m, h or d."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        if isinstance(value, float):
+            return value
+        found = _DURATION.fullmatch(str(value))
+        if found is None:
+            self.fail(f"{value!r} is no duration: a number and s, m, h or d, for example 30m", param, ctx)
+        return float(found[1]) * _SECONDS[found[2]]
+
+
+MODEL = ModelType()
+SHARE = ShareType()
+SCHEDULE = ScheduleType()
+DURATION = DurationType()

@@ -1,0 +1,65 @@
+"""Shifts as people read of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+from controlplane.lifecycle.state import percent
+from lightbulb.v1 import control_plane_pb2 as pb
+
+LISTED = 3
+"""Consumers that a line names."""
+
+
+def shift_lines(shifts: Iterable[pb.Shift]) -> Iterator[str]:
+    """Yield a line for each shift that stands."""
+    for each in shifts:
+        parts = [f"{each.objective}: shift {each.number} to {each.model}, {_where(each)}"]
+        if each.waiting_for and not each.in_force:
+            parts.append(f"waiting for {named(each)}")
+        if each.why:
+            parts.append(each.why)
+        if each.rules:
+            parts.append(f"the rules say {each.rules}")
+        yield "; ".join(parts)
+
+
+def named(shift: pb.Shift) -> str:
+    """Return who doesn't obey a shift yet."""
+    more = len(shift.waiting_for) - LISTED
+    names = ", ".join(shift.waiting_for[:LISTED])
+    return f"{names} and {more} more" if more > 0 else names
+
+
+def _where(shift: pb.Shift) -> str:
+    share = percent(shift.basis_points)
+    match shift.state:
+        case pb.SHIFT_STATE_STARTING:
+            return "starting"
+        case pb.SHIFT_STATE_HELD:
+            return f"held at {share}"
+        case pb.SHIFT_STATE_FINISHED:
+            return f"finished: stands at {share} until the rules say so"
+        case pb.SHIFT_STATE_ABORTING:
+            return "aborting"
+        case pb.SHIFT_STATE_CLEARING:
+            what = "sidecars refuse it" if shift.refused else "clients may use it"
+            return f"aborted: {what} until {clock(shift.until)}"
+        case _:
+            return f"at {share}{_next(shift)}"
+
+
+def _next(shift: pb.Shift) -> str:
+    rest = [percent(each) for each in shift.steps[shift.at + 1 :]]
+    if not rest:
+        return ""
+    if not shift.every:
+        return f"; next {', '.join(rest)}, by hand"
+    at = f" at {clock(shift.in_force + shift.every)} at the earliest" if shift.in_force else ""
+    return f"; next {', '.join(rest)}{at}"
+
+
+def clock(seconds: float) -> str:
+    """Return the time of day, in UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S} UTC"

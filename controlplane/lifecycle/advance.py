@@ -1,0 +1,122 @@
+"""How a control moves on by itself. Pure: acknowledgements and the time go in, the next control comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from controlplane.lifecycle.operations import At, abort
+from controlplane.lifecycle.scene import Scene
+from controlplane.lifecycle.state import ENDING, SHIFTING, Control, Shift, ShiftState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acked:
+    """Who hasn't acknowledged what is shown of a control, of those who count: names, for people.
+
+    A sidecar that lags only fails to be counted; a Lightbulb that lags shifts as it did before.
+    """
+
+    sidecars: tuple[str, ...] = ()
+    lightbulbs: tuple[str, ...] = ()
+
+
+def reconciled(control: Control, scene: Scene, at: At) -> Control:
+    """Return a control as it is beside the generations that there are by now; itself when that changes none.
+
+    Another table of the objective holds its shift, and one without its model aborts it: in the very commit
+    that makes it active. It never starts, raises or resumes anything.
+    """
+    shift = control.shift
+    if shift.refused and scene.leads_to(shift.key):
+        # Somebody is about to be told the key again: it has to be routed before.
+        control = replace(control, shift=replace(shift, refused=False), version=at.version)
+        shift = control.shift
+    if scene.active == shift.generation:
+        return control
+    looked_at = replace(control, shift=replace(shift, generation=scene.active))
+    if shift.state in ENDING or scene.hash == shift.table:
+        return looked_at
+    if not scene.has(shift.key):
+        what = "the objective" if scene.table is None else "its model"
+        return abort(looked_at, at, f"generation {scene.active} hasn't {what}")
+    # One that was starting is told to Lightbulbs now.
+    version = at.version if shift.state is ShiftState.STARTING else control.version
+    return replace(looked_at, shift=_beside(looked_at.shift, scene), version=version)
+
+
+def _beside(shift: Shift, scene: Scene) -> Shift:
+    """Return a shift beside another table, which has its model."""
+    why = f"generation {scene.active} changed the objective's table: look, then resume, finish or abort it"
+    changed = replace(shift, table=scene.hash, why=why)
+    if shift.state in {ShiftState.STARTING, ShiftState.RUNNING}:
+        return replace(changed, state=ShiftState.HELD)
+    return changed
+
+
+def advance(control: Control, scene: Scene, acked: Acked, patience: float, at: At) -> Control | None:
+    """Return the control after one look; itself when nothing changes, None when it is over.
+
+    `patience` is for how many seconds sidecars are waited for.
+    """
+    shift = control.shift
+    match shift.state:
+        case ShiftState.STARTING:
+            if acked.sidecars and at.now - shift.entered < patience:
+                return control
+            return _shown(control, replace(shift, state=ShiftState.RUNNING, entered=at.now), at)
+        case ShiftState.ABORTING:
+            return control if acked.lightbulbs else _cleared(control, scene, at)
+        case ShiftState.CLEARING:
+            return _clearing(control, scene, acked, at)
+        case _:
+            return _in_force(control, scene, acked, at)
+
+
+def _cleared(control: Control, scene: Scene, at: At) -> Control:
+    """Return the control once no Lightbulb hands out the shift's key: sidecars refuse it from now on.
+
+    Not if the rules lead to it besides. Whoever holds an answer with it is refused, and asks again: not one
+    request more comes to the model.
+    """
+    shift = control.shift
+    return _shown(
+        control,
+        replace(
+            shift,
+            state=ShiftState.CLEARING,
+            entered=at.now,
+            until=at.now + scene.outlives,
+            refused=not scene.leads_to(shift.key),
+        ),
+        at,
+    )
+
+
+def _clearing(control: Control, scene: Scene, acked: Acked, at: At) -> Control | None:
+    """Return the control until no client can hold the shift's key.
+
+    And after that, at no user, while the very rules that it was aborted under shift to its model: whoever
+    took that away, took it away. The key is routed again then.
+    """
+    shift = control.shift
+    if at.now < shift.until:
+        if shift.in_force or acked.sidecars:
+            return control
+        return replace(control, shift=replace(shift, in_force=at.now))
+    if not scene.shifts_to(shift.key) or scene.hash != shift.table:
+        return None
+    return _shown(control, replace(shift, refused=False), at) if shift.refused else control
+
+
+def _in_force(control: Control, scene: Scene, acked: Acked, at: At) -> Control | None:
+    shift = control.shift
+    assert shift.state in SHIFTING
+    if scene.settled and scene.default is not None and scene.default.routing_key == shift.key:
+        return None  # the rules say by now what it said
+    if shift.in_force or acked.lightbulbs:
+        return control
+    return replace(control, shift=replace(shift, in_force=at.now))
+
+
+def _shown(control: Control, shift: Shift, at: At) -> Control:
+    return replace(control, shift=shift, version=at.version)

@@ -1,0 +1,75 @@
+"""The one place where controls meet protos/lightbulb/v1/store.proto."""
+
+from __future__ import annotations
+
+from controlplane.lifecycle.state import Control, Shift, ShiftState
+from lightbulb.resolution.codec import Malformed
+from lightbulb.v1 import store_pb2 as pb
+
+
+def control_to_proto(control: Control) -> pb.StoredControl:
+    """Return a control for the store."""
+    return pb.StoredControl(
+        objective=control.objective,
+        tenant=control.tenant,
+        version=control.version,
+        shift=_shift_to_proto(control.shift),
+    )
+
+
+def control_from_proto(message: pb.StoredControl) -> Control:
+    """Return a control; raise Malformed."""
+    return Control(
+        objective=message.objective,
+        tenant=message.tenant,
+        version=message.version,
+        shift=_shift_from_proto(message.shift),
+    )
+
+
+def _shift_to_proto(shift: Shift) -> pb.StoredShift:
+    return pb.StoredShift(
+        number=shift.number,
+        key=shift.key,
+        default_key=shift.default_key,
+        salt=shift.salt,
+        steps=shift.steps,
+        generation=shift.generation,
+        table=shift.table,
+        entered=shift.entered,
+        every=shift.every,
+        at=shift.at,
+        in_force=shift.in_force,
+        state=shift.state.value,
+        author=shift.author,
+        why=shift.why,
+        until=shift.until,
+        refused=shift.refused,
+    )
+
+
+def _shift_from_proto(message: pb.StoredShift) -> Shift:
+    try:
+        state = ShiftState(message.state)
+    except ValueError as error:
+        raise Malformed(f"shift {message.number} is in an unknown state {message.state!r}") from error
+    if message.at >= len(message.steps):
+        raise Malformed(f"shift {message.number} is at step {message.at}, of {len(message.steps)}")
+    return Shift(
+        number=message.number,
+        key=message.key,
+        default_key=message.default_key,
+        salt=message.salt,
+        steps=tuple(message.steps),
+        generation=message.generation,
+        table=message.table,
+        entered=message.entered,
+        every=message.every,
+        at=message.at,
+        in_force=message.in_force,
+        state=state,
+        author=message.author,
+        why=message.why,
+        until=message.until,
+        refused=message.refused,
+    )

@@ -1,0 +1,88 @@
+"""What happened to a control, for the audit trail. Pure."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from controlplane.lifecycle.state import Control, ShiftState, percent
+from controlplane.store.contract import Event
+from lightbulb.model import KEY_SEPARATOR, model_id
+
+
+class ControlEventKind(Enum):
+    """What sort of event it is: the word that is kept in the store."""
+
+    SHIFT_STARTED = "shift started"
+    SHIFT_CHANGED = "shift changed"
+    SHIFT_STEPPED = "shift stepped"
+    SHIFT_HELD = "shift held"
+    SHIFT_RESUMED = "shift resumed"
+    SHIFT_FINISHED = "shift finished"
+    SHIFT_ABORTED = "shift aborted"
+    SHIFT_ENDED = "shift ended"
+
+
+def happened(before: Control | None, after: Control | None) -> tuple[ControlEventKind, str] | None:
+    """Return what became of a control between two states, and its text; None when nothing worth telling."""
+    if after is None:
+        assert before is not None
+        how = "the rules say so by now" if before.shift.basis_points else "nobody can hold its key any more"
+        return ControlEventKind.SHIFT_ENDED, f"{told(before)}: {how}"
+    if before is None or before.shift.number != after.shift.number:
+        return ControlEventKind.SHIFT_STARTED, f"{told(after)}, at {_schedule(after)}"
+    return _became(before, after)
+
+
+def _became(before: Control, after: Control) -> tuple[ControlEventKind, str] | None:
+    old, new = before.shift, after.shift
+    if new.state is not old.state and (kind := _kind_of(old.state, new.state)) is not None:
+        why = f": {new.why}" if new.why else ""
+        return kind, f"{told(after)}, at {percent(old.basis_points)}{why}"
+    if new.steps != old.steps or new.every != old.every:
+        return ControlEventKind.SHIFT_CHANGED, f"{told(after)}, to {_schedule(after)}"
+    if new.at != old.at:
+        steps = f"{percent(old.basis_points)} → {percent(new.basis_points)}"
+        return ControlEventKind.SHIFT_STEPPED, f"{told(after)}, {steps}"
+    if new.why != old.why and new.why:
+        return ControlEventKind.SHIFT_CHANGED, f"{told(after)}: {new.why}"
+    return None
+
+
+def _kind_of(before: ShiftState, after: ShiftState) -> ControlEventKind | None:
+    if (before, after) == (ShiftState.HELD, ShiftState.RUNNING):
+        return ControlEventKind.SHIFT_RESUMED
+    return _KINDS.get(after)
+
+
+_KINDS = {
+    ShiftState.HELD: ControlEventKind.SHIFT_HELD,
+    ShiftState.FINISHED: ControlEventKind.SHIFT_FINISHED,
+    ShiftState.ABORTING: ControlEventKind.SHIFT_ABORTED,
+}
+
+
+def told(control: Control) -> str:
+    """Return which shift it is, for people."""
+    return f"{control.objective}: shift {control.shift.number} to {model_of(control.shift.key)}"
+
+
+def model_of(key: str) -> str:
+    """Return the model of a routing key: "name@version"."""
+    _, name, version = key.split(KEY_SEPARATOR, 2)
+    return model_id(name, version)
+
+
+def _schedule(control: Control) -> str:
+    shift = control.shift
+    steps = ", ".join(map(percent, shift.steps))
+    return f"{steps} every {shift.every:g} s" if shift.every else steps
+
+
+def event(before: Control | None, after: Control | None, now: float) -> Event | None:
+    """Return the line of the trail for what the system did by itself."""
+    found = happened(before, after)
+    either = after or before
+    if found is None or either is None:
+        return None
+    kind, detail = found
+    return Event(at=now, author="", action=kind.value, detail=detail, kind=kind.value, tenant=either.tenant)

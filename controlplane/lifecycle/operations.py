@@ -1,0 +1,295 @@
+"""What operators do to a shift. Pure: each takes what stands, and returns what stands then.
+
+An operation that changes nothing returns what it was given, so that it may be repeated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import pairwise
+
+from controlplane.lifecycle.scene import Scene
+from controlplane.lifecycle.state import (
+    ENDING,
+    MAX_EVERY,
+    MAX_STEPS,
+    MAX_WHY,
+    SHIFTING,
+    Control,
+    Shift,
+    ShiftState,
+    percent,
+)
+from lightbulb.model import BASIS_POINTS, KEY_SEPARATOR, ModelTarget, ObjectiveTable, model_id
+
+
+class ControlRefused(Exception):
+    """An operation on a control that can't be done now; the message says why, and what can be."""
+
+    def __init__(self, message: str, *, objective: str) -> None:
+        """Hold a message, and the objective that programs are told of."""
+        super().__init__(message)
+        self.about = {"objective": objective}
+
+
+class InvalidShift(ControlRefused):
+    """A schedule that no shift can have; `path` is the field that is wrong."""
+
+    def __init__(self, message: str, *, objective: str, path: str) -> None:
+        """Hold a message, the objective and the field."""
+        super().__init__(message, objective=objective)
+        self.path = path
+
+
+class NoShift(ControlRefused):
+    """A verb for an objective that has no shift."""
+
+
+class ShiftStands(ControlRefused):
+    """A start while another shift of the objective stands."""
+
+
+class NotInThisState(ControlRefused):
+    """A verb that a shift's state doesn't take."""
+
+
+class NotServed(ControlRefused):
+    """A shift of an objective, or to a model, that the active generation hasn't."""
+
+
+class ToItself(ControlRefused):
+    """A shift to the model that the users get already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A shift as it is asked for. `version` empty: the only one there is of that model."""
+
+    objective: str
+    model: str
+    version: str = ""
+    steps: tuple[int, ...]
+    every: float = 0.0
+    author: str = ""
+    tenant: str
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Seconds of the store's clock, and the version that the head will have."""
+
+    now: float
+    version: int
+
+
+def start(before: Control | None, wanted: Wanted, scene: Scene, at: At) -> Control:
+    """Return the control with a shift that begins, or one to the same model that goes on to more.
+
+    Raises ControlRefused.
+    """
+    check_schedule(wanted)
+    table, target = _target(wanted, scene)
+    if before is not None:
+        return _raised(before, wanted, target, at)
+    default = table.models[table.default_model]
+    if target.routing_key == default.routing_key:
+        raise ToItself(
+            f"{wanted.objective}: {model_id(target.name, target.version)} is what its users get already",
+            objective=wanted.objective,
+        )
+    shift = Shift(
+        number=at.version,
+        key=target.routing_key,
+        default_key=default.routing_key,
+        salt=f"shift:{wanted.objective}:{model_id(target.name, target.version)}",
+        steps=wanted.steps,
+        every=wanted.every,
+        generation=scene.active,
+        table=scene.hash,
+        entered=at.now,
+        author=wanted.author,
+    )
+    return Control(objective=wanted.objective, tenant=wanted.tenant, shift=shift, version=at.version)
+
+
+def check_schedule(wanted: Wanted) -> None:
+    """Raise InvalidShift for steps that aren't shares, or that fall."""
+
+    def wrong(path: str, message: str) -> InvalidShift:
+        return InvalidShift(f"{wanted.objective}: {message}", objective=wanted.objective, path=path)
+
+    steps = wanted.steps
+    if not 1 <= len(steps) <= MAX_STEPS:
+        raise wrong("start.steps", f"a shift has 1 to {MAX_STEPS} steps, not {len(steps)}")
+    beyond = [percent(each) for each in steps if each > BASIS_POINTS]
+    if beyond:
+        raise wrong("start.steps", f"{', '.join(beyond)}: a share is of 0 to 100 %")
+    if any(later <= earlier for earlier, later in pairwise(steps)):
+        raise wrong(
+            "start.steps",
+            f"{', '.join(map(percent, steps))}: each step must be more than the one before; to give users "
+            "back, abort the shift",
+        )
+    if wanted.every and len(steps) < 2:
+        raise wrong("start.every", "there is no step to take every so often: give a schedule of several")
+    if wanted.every and not 1.0 <= wanted.every <= MAX_EVERY:
+        raise wrong("start.every", f"a step lasts 1 second to {MAX_EVERY / 86_400:g} days")
+
+
+def _target(wanted: Wanted, scene: Scene) -> tuple[ObjectiveTable, ModelTarget]:
+    """Return the table, and the model in it that users are to get. Raises NotServed."""
+    table = scene.table
+    if table is None:
+        raise NotServed(
+            f"{wanted.tenant} serves no objective {wanted.objective} in generation {scene.active}; "
+            "`lightbulb status` says what is active",
+            objective=wanted.objective,
+        )
+    found = [
+        each for each in table.models if each.name == wanted.model and wanted.version in {"", each.version}
+    ]
+    if len(found) == 1:
+        return table, found[0]
+    there = ", ".join(sorted(model_id(each.name, each.version) for each in table.models))
+    asked = model_id(wanted.model, wanted.version) if wanted.version else wanted.model
+    if found:
+        raise NotServed(
+            f"{wanted.objective} has several versions of {asked}: say which of {there}",
+            objective=wanted.objective,
+        )
+    raise NotServed(
+        f"{wanted.objective} has no model {asked} in generation {scene.active}, only {there}; publish a rule "
+        "that names it, say a shift of 0 %",
+        objective=wanted.objective,
+    )
+
+
+def _raised(before: Control, wanted: Wanted, target: ModelTarget, at: At) -> Control:
+    """Return a shift that goes on to other steps, of which none is less than where it stands."""
+    shift = before.shift
+    if shift.key != target.routing_key or shift.state in ENDING:
+        ends = f", until {_moment(shift)}" if shift.state is ShiftState.CLEARING else ""
+        raise ShiftStands(
+            f"{before.objective} has shift {shift.number} to {_model(shift)}, {shift.state.value}{ends}: "
+            + (
+                "wait until that is over"
+                if shift.state in ENDING
+                else f"finish or abort it first: lightbulb shift abort {before.objective}"
+            ),
+            objective=before.objective,
+        )
+    if shift.state not in {ShiftState.RUNNING, ShiftState.HELD}:
+        raise _not_now(before, "change")
+    if wanted.steps[0] < shift.basis_points:
+        raise InvalidShift(
+            f"{before.objective}: shift {shift.number} stands at {percent(shift.basis_points)}, and never "
+            f"falls: begin with that or more; to give users back: lightbulb shift abort {before.objective}",
+            objective=before.objective,
+            path="start.steps",
+        )
+    changed = replace(shift, steps=wanted.steps, every=wanted.every, at=0)
+    if changed == shift:
+        return before
+    if changed.basis_points == shift.basis_points:
+        return replace(before, shift=changed)
+    return _shown(before, replace(changed, entered=at.now, in_force=0.0), at)
+
+
+def hold(control: Control, why: str = "") -> Control:
+    """Return the control with a shift that takes no step by itself. Raises NotInThisState."""
+    if control.shift.state is ShiftState.HELD:
+        return control
+    if control.shift.state is not ShiftState.RUNNING:
+        raise _not_now(control, "hold")
+    return replace(control, shift=replace(control.shift, state=ShiftState.HELD, why=why[:MAX_WHY]))
+
+
+def resume(control: Control, scene: Scene, at: At) -> Control:
+    """Return the control with a shift that goes on; what it stands at lasts anew. Raises NotInThisState."""
+    shift = control.shift
+    if shift.state is ShiftState.RUNNING:
+        return control
+    if shift.state is not ShiftState.HELD:
+        raise _not_now(control, "resume")
+    # Whoever isn't shifted may get another default by now.
+    default = shift.default_key if scene.default is None else scene.default.routing_key
+    return _shown(
+        control,
+        replace(shift, state=ShiftState.RUNNING, entered=at.now, why="", default_key=default),
+        at,
+        only_if=default != shift.default_key,
+    )
+
+
+def step(control: Control, at: At) -> Control:
+    """Return the control at the shift's next step. Raises NotInThisState."""
+    shift = control.shift
+    if shift.state not in {ShiftState.RUNNING, ShiftState.HELD}:
+        raise _not_now(control, "step")
+    if shift.next_step is None:
+        raise NotInThisState(
+            f"{control.objective}: shift {shift.number} is at its last step, {percent(shift.basis_points)}: "
+            "give it others by `lightbulb shift start`, or finish or abort it",
+            objective=control.objective,
+        )
+    return stepped(control, at)
+
+
+def stepped(control: Control, at: At) -> Control:
+    """Return the control with its shift at the step after this one."""
+    shift = control.shift
+    return _shown(control, replace(shift, at=shift.at + 1, entered=at.now, in_force=0.0), at)
+
+
+def finish(control: Control, at: At) -> Control:
+    """Return the control with a shift of everybody. Raises NotInThisState."""
+    if control.shift.state is ShiftState.FINISHED:
+        return control
+    if control.shift.state not in SHIFTING:
+        raise _not_now(control, "finish")
+    finished = replace(control.shift, state=ShiftState.FINISHED, entered=at.now, in_force=0.0, why="")
+    return _shown(control, finished, at, only_if=finished.basis_points != control.shift.basis_points)
+
+
+def abort(control: Control, at: At, why: str = "") -> Control:
+    """Return the control with a shift of nobody; a shift that is aborted already stays as it is."""
+    if control.shift.state in ENDING:
+        return control
+    aborted = replace(
+        control.shift, state=ShiftState.ABORTING, entered=at.now, in_force=0.0, why=why[:MAX_WHY]
+    )
+    return _shown(control, aborted, at)
+
+
+def _shown(control: Control, shift: Shift, at: At, *, only_if: bool = True) -> Control:
+    """Return the control with a shift of which something else is shown, or nothing else."""
+    return replace(control, shift=shift, version=at.version if only_if else control.version)
+
+
+_CAN = {
+    ShiftState.STARTING: "it can be aborted",
+    ShiftState.RUNNING: "it can be held, stepped, finished or aborted",
+    ShiftState.HELD: "it can be resumed, stepped, finished or aborted",
+    ShiftState.FINISHED: "it can be aborted",
+    ShiftState.ABORTING: "it ends by itself",
+    ShiftState.CLEARING: "it ends by itself",
+}
+
+
+def _not_now(control: Control, verb: str) -> NotInThisState:
+    shift = control.shift
+    return NotInThisState(
+        f"{control.objective}: shift {shift.number} is {shift.state.value}, so there is nothing to {verb}: "
+        f"{_CAN[shift.state]}",
+        objective=control.objective,
+    )
+
+
+def _model(shift: Shift) -> str:
+    _, name, version = shift.key.split(KEY_SEPARATOR, 2)
+    return model_id(name, version)
+
+
+def _moment(shift: Shift) -> str:
+    return f"{datetime.fromtimestamp(shift.until, UTC):%H:%M:%S} UTC"

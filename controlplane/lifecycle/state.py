@@ -1,0 +1,117 @@
+"""What operators decided about objectives: values, kept in the store's head beside the rollouts.
+
+A control is never a generation: it is laid over whichever generation is active.
+
+    STARTING    sidecars get the routes that count its arms; Lightbulbs know nothing of it yet
+    RUNNING     Lightbulbs shift its share of the users; the next step comes by itself, if there is one
+    HELD        the same share, until somebody says so
+    FINISHED    all users, until the rules say so themselves
+    ABORTING    no user; Lightbulbs are told
+    CLEARING    no Lightbulb hands out its key any more; sidecars refuse it while clients may still hold it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+
+from lightbulb.model import BASIS_POINTS, DEFAULT_TENANT
+
+MAX_STEPS = 20
+"""Steps of a schedule."""
+
+MAX_CONTROLS = 1_000
+"""Objectives with a control at once: the store's head has them all."""
+
+MAX_EVERY = 30 * 86_400.0
+"""Seconds from one step to the next."""
+
+MAX_WHY = 500
+"""Characters of a note that is kept."""
+
+
+class ShiftState(Enum):
+    """Where a shift stands."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    HELD = "held"
+    FINISHED = "finished"
+    ABORTING = "aborting"
+    CLEARING = "clearing"
+
+
+SHIFTING = frozenset({ShiftState.RUNNING, ShiftState.HELD, ShiftState.FINISHED})
+"""States in which users are shifted."""
+
+ENDING = frozenset({ShiftState.ABORTING, ShiftState.CLEARING})
+"""States from which no user is ever shifted again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """A share of an objective's users who get `key` in place of `default_key`, in steps.
+
+    `number` is the version of the head that it began with. `steps` are basis points that rise, and `at` is
+    the one that it stands at; `every` is how many seconds each lasts at least (0.0: by hand alone).
+    `entered`: when it came to its state or step; `in_force`: when every Lightbulb had acknowledged that, or
+    of CLEARING every sidecar (0.0: not yet), both in seconds of the store's clock. `generation` is the active
+    one that it was last looked at with, and `table` the hash of the objective's table in it. `why` says what
+    brought it to where it stands. `until`: of CLEARING, when no client can hold its key any more; `refused`:
+    sidecars refuse it until then, since nothing else leads to it.
+    """
+
+    number: int
+    key: str
+    default_key: str
+    salt: str
+    steps: tuple[int, ...]
+    generation: int
+    table: str
+    entered: float
+    every: float = 0.0
+    at: int = 0
+    in_force: float = 0.0
+    state: ShiftState = ShiftState.STARTING
+    author: str = ""
+    why: str = ""
+    until: float = 0.0
+    refused: bool = False
+
+    @property
+    def basis_points(self) -> int:
+        """The share of the users who are shifted, in its state."""
+        if self.state is ShiftState.FINISHED:
+            return BASIS_POINTS
+        return self.steps[self.at] if self.state in SHIFTING else 0
+
+    @property
+    def next_step(self) -> int | None:
+        """The basis points of the step after this one; None at the last."""
+        return self.steps[self.at + 1] if self.at + 1 < len(self.steps) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """What is decided about one objective, which is the tenant's.
+
+    `version`: that of the head which last changed what anybody is shown of it.
+    """
+
+    objective: str
+    shift: Shift
+    tenant: str = DEFAULT_TENANT
+    version: int = 0
+
+
+Controls = Mapping[str, Control]
+"""By objective, sorted."""
+
+NO_CONTROLS: Controls = MappingProxyType({})
+
+
+def percent(basis_points: int) -> str:
+    """Return basis points as people write them: 25 %, 0.5 %."""
+    return f"{basis_points / 100:g} %"

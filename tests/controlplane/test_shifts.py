@@ -1,0 +1,214 @@
+"""Shifts on a running control plane: what consumers get, in which order, and what becomes of them."""
+
+from collections import Counter
+from dataclasses import replace
+
+import grpc
+import pytest
+
+from controlplane.lifecycle.state import Control, ShiftState
+from lightbulb.ads.values import OBJECTIVE_CONTROL
+from lightbulb.model import RequestContext
+from lightbulb.resolution.resolve import Reason, Resolution
+from tests.controlplane.planes import POLICY, refused, run, told
+from tests.controlplane.worlds import World, world
+from tests.waiting import eventually
+
+NEXT = {"candidate": "next@2"}
+USERS = [f"user-{number}" for number in range(400)]
+
+
+def control(it: World, objective: str = "Ranking") -> Control | None:
+    return it.plane.replica.known.lanes.controls.get(objective)
+
+
+async def is_at(it: World, state: ShiftState, basis_points: int) -> None:
+    """Wait until the shift is in force in a state."""
+
+    def so() -> bool:
+        found = control(it)
+        return (
+            found is not None
+            and found.shift.state is state
+            and found.shift.basis_points == basis_points
+            and bool(found.shift.in_force)
+        )
+
+    await eventually(f"{state} at {basis_points}, not {control(it)}", so)
+
+
+async def is_over(it: World) -> None:
+    await eventually(f"no shift, not {control(it)}", lambda: control(it) is None)
+
+
+def answers(it: World, objective: str = "Ranking") -> dict[str, Resolution]:
+    found = it.tables.resolver(objective, it.lightbulb.generation)
+    assert found is not None
+    return {user: found.resolve(RequestContext(user_id=user)) for user in USERS}
+
+
+def shifted(it: World) -> set[str]:
+    return {user for user, answer in answers(it).items() if answer.target.name == "next"}
+
+
+def test_a_shift_comes_goes_on_and_is_taken_back_and_changes_no_other_objective(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it:
+            await it.published(1, **NEXT)
+            before, others = it.lightbulb.feed.tables, answers(it, "Fraud")
+            first = await it.plane.shift(model="next", steps=[500, 5_000])
+            await is_at(it, ShiftState.RUNNING, 500)
+            few = shifted(it)
+            assert 0 < len(few) < 60
+            arms = Counter((answer.reason, answer.arm) for answer in answers(it).values())
+            assert arms.keys() == {
+                (Reason.SHIFT, f"{first.shift}c"),
+                (Reason.DEFAULT, f"{first.shift}k"),
+            }
+            assert (await it.plane.shift("step")).shift == first.shift
+            await is_at(it, ShiftState.RUNNING, 5_000)
+            assert few < shifted(it)
+            await it.plane.shift("finish")
+            await is_at(it, ShiftState.FINISHED, 10_000)
+            assert len(shifted(it)) == len(USERS)
+            await it.plane.shift("abort")
+            await is_over(it)
+            await it.plane.synced(*it.peers)
+            assert shifted(it) == set()
+            assert {each.arm for each in answers(it).values()} == {""}
+            assert answers(it, "Fraud") == others  # the very same objects
+            assert it.tables.generations == before.generations
+            happened = [action for action, _ in await it.plane.events() if action.startswith("shift")]
+            assert happened == [
+                f"shift {each}" for each in ("started", "stepped", "finished", "aborted", "ended")
+            ]
+
+    run(scenario)
+
+
+def test_a_shift_in_a_store_that_an_older_control_plane_reads_is_refused_only_while_it_stands(
+    store: str,
+) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it:
+            await it.published(1, **NEXT)
+            plain = it.plane.store.head().body
+            await it.plane.shift(model="next", steps=[500])
+            assert it.plane.store.head().body[:2] == b"\x08\x05"  # the format
+            await it.plane.shift("abort")
+            await is_over(it)
+            assert it.plane.store.head().body[:2] == plain[:2]
+
+    run(scenario)
+
+
+def test_what_cant_be_done_is_refused_by_name_with_what_can(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it:
+            await it.published(1, **NEXT)
+            plane, version = it.plane, it.plane.version
+            for call, reason in [
+                (plane.shift("hold"), "NO_SHIFT"),
+                (plane.shift(model="rank", steps=[1]), "SHIFT_TO_ITSELF"),
+                (plane.shift(model="nope", steps=[1]), "MODEL_NOT_SERVED"),
+                (plane.shift(model="next", version="7", steps=[1]), "MODEL_NOT_SERVED"),
+                (plane.shift(model="next", steps=[1], objective="Nope"), "OBJECTIVE_NOT_SERVED"),
+                (plane.shift(model="next", steps=[10_001]), "INVALID_SHIFT"),
+                (plane.shift(model="next", steps=[500, 500]), "INVALID_SHIFT"),
+                (plane.shift(model="next", steps=[]), "INVALID_SHIFT"),
+                (plane.shift(model="next", steps=[500], every=60), "INVALID_SHIFT"),
+                (plane.shift(model="next", steps=[5, 50], every=0.5), "INVALID_SHIFT"),
+                (plane.shift(model="", steps=[1]), "INVALID_REQUEST"),
+                (plane.shift("unspecified"), "INVALID_REQUEST"),
+            ]:
+                assert (await told(call)).reason == reason
+            assert plane.version == version
+            first = await plane.shift(model="next", steps=[500, 600], request_id="a")
+            assert await plane.shift(model="next", steps=[500, 600], request_id="a") == first
+            await is_at(it, ShiftState.RUNNING, 500)
+            for call, words in [
+                (plane.shift(model="next", steps=[400]), "stands at 5 %, and never falls"),
+                (plane.shift("resume"), ""),
+            ]:
+                if words:
+                    assert words in (await refused(call))[1]
+                else:
+                    assert (await call).unchanged
+            assert (await plane.shift("hold")).unchanged is False
+            assert (await plane.shift("hold")).unchanged
+            await plane.shift("finish")
+            code, text = await refused(plane.shift("hold"))
+            assert code is grpc.StatusCode.FAILED_PRECONDITION
+            assert f"shift {first.shift} is finished, so there is nothing to hold: it can be aborted" in text
+
+    run(scenario)
+
+
+def test_abort_waits_for_a_lightbulb_that_lags_before_its_key_is_withdrawn(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, replace(POLICY, lease=600), generation=0) as it:
+            await it.published(1, **NEXT)
+            await it.plane.shift(model="next", steps=[5_000])
+            await is_at(it, ShiftState.RUNNING, 5_000)
+            it.lightbulb.hold(OBJECTIVE_CONTROL)
+            await it.plane.shift("abort")
+            await eventually("the laggard to be named", lambda: it.plane.replica.acked["Ranking"].lightbulbs)
+            found = control(it)
+            assert found is not None
+            assert found.shift.state is ShiftState.ABORTING
+            assert [list(each.waiting_for) for each in (await it.plane.status()).shifts] == [["lightbulb l1"]]
+            it.lightbulb.release()
+            await is_over(it)
+            assert shifted(it) == set()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("next_one", "state", "basis_points"),
+    [
+        ({**NEXT, "cache": "20ms"}, ShiftState.HELD, 5_000),
+        ({}, None, 0),
+    ],
+)
+def test_another_table_holds_a_shift_and_one_without_its_model_aborts_it(
+    store: str, next_one: dict[str, str], state: ShiftState | None, basis_points: int
+) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it:
+            await it.published(1, **NEXT)
+            await it.plane.shift(model="next", steps=[5_000, 10_000])
+            await is_at(it, ShiftState.RUNNING, 5_000)
+            before = shifted(it)
+            await it.published(1, **next_one)
+            if state is None:
+                await is_over(it)
+                events = await it.plane.events()
+                assert ("shift aborted", 0) in events
+            else:
+                await is_at(it, state, basis_points)
+                assert shifted(it) == before
+                await it.plane.shift("resume")
+                await is_at(it, ShiftState.RUNNING, basis_points)
+
+    run(scenario)
+
+
+def test_a_default_that_is_the_candidate_ends_a_shift_and_nobody_flaps(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it:
+            await it.published(1, **NEXT)
+            await it.plane.shift(model="next", steps=[10_000])
+            await is_at(it, ShiftState.RUNNING, 10_000)
+            assert len(shifted(it)) == len(USERS)
+            await it.plane.publish(1, **NEXT, default="next")
+            await eventually("the shift to be over", lambda: flaps(it) or control(it) is None)
+            assert not flaps(it)
+            assert {each.reason for each in answers(it).values()} <= {Reason.DEFAULT, Reason.SHIFT}
+            await it.plane.synced(*it.peers)
+            assert {each.reason for each in answers(it).values()} == {Reason.DEFAULT}
+
+    def flaps(it: World) -> bool:
+        return len(shifted(it)) < len(USERS)
+
+    run(scenario)
