@@ -65,6 +65,19 @@ def find_rules(file: str, tree: Tree) -> tuple[Source, ...]:
     )
 
 
+def find_variables(tree: Tree) -> tuple[str, ...]:
+    """Return the names of the variables at the top of a file."""
+    return tuple(
+        tree.name(node)
+        for at in tree.children(0)
+        if tree.kind(at) in {"lexical_declaration", "variable_declaration"}
+        for declarator in tree.children(at)
+        if tree.kind(declarator) == "variable_declarator"
+        for node in range(tree.child(declarator, "name"), tree.ends[tree.child(declarator, "name")])
+        if tree.kind(node) in {"identifier", "shorthand_property_identifier_pattern"}
+    )
+
+
 def find_lost(file: str, tree: Tree) -> tuple[Problem, ...]:
     """Return a problem for all that is named as a rule, or almost, and would not be one."""
     top = {at for at, _ in _declared(tree)}

@@ -320,14 +320,21 @@
     return "{" + parts.join(",") + "}";
   }
 
+  // What all rules of a file see, none may change: the next would be another for it, and be blamed.
+  function freezeAll(values) {
+    for (const value of values)
+      try { freeze(value); } catch {}  // such as a list of bytes, which can't be
+  }
+
   // The host's way in, which no rule can reach: the names of the rules, what one of them returns, (null) which
-  // objectives were asked for so far, or (false) why the last call failed.
+  // objectives were asked for so far, or (false) why the last call failed. Of a list all is frozen.
   const RULE = /^define[^]*Rule$/;
   const isRule = (name) => typeof name === "string" && RULE.test(name) && typeof global[name] === "function";
   return (name) => {
     if (name === undefined) return stringify(keys(global).filter(isRule));
     if (name === null) return stringify([...asked]);
     if (name === false) return stringify(why());
+    if (isArray(name)) return freezeAll(name);
     last = null;
     const value = global[name]();
     if (value === null || typeof value !== "object")

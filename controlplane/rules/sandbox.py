@@ -147,7 +147,7 @@ def evaluate_beside(  # noqa: PLR0913, PLR0917 - what rules may read
     for _ in range(MAX_CHILDREN):
         if state.finished or not sources or time.monotonic() >= deadline:
             break
-        _run_child(state, _request(state, setup, limits), limits, deadline)
+        _run_child(state, _request(state, texts, setup, limits), limits, deadline)
     problems += (*_told(texts, state), *_not_evaluated(state, places))
     rules = [
         RawRule(source=_source(state, file, rule), value=value)
@@ -201,10 +201,14 @@ def _lines(names: Sequence[str]) -> str:
     return "\n" + "".join(json.dumps(name, ensure_ascii=False) + "\n" for name in names)
 
 
-def _request(state: _Evaluation, setup: Mapping[str, object], limits: Limits) -> str:
+def _request(
+    state: _Evaluation, texts: Mapping[str, Text], setup: Mapping[str, object], limits: Limits
+) -> str:
+    left = {file: text for file, text in state.sources.items() if (file, "") not in state.done}
     return json.dumps(
         {
-            "sources": {file: text for file, text in state.sources.items() if (file, "") not in state.done},
+            "sources": left,
+            "variables": {file: texts[file].variables for file in left},
             "done": sorted(state.done),
             "prelude": (_HERE / "prelude.js").read_text(),
             "prelude_line": PRELUDE_LINE,

@@ -84,6 +84,7 @@ def evaluate(file: str, source: str, done: set[Any], request: dict[str, Any]) ->
     try:
         # On the first line, so that lines stay the author's own.
         context.eval('"use strict";' + source)
+        host(context.eval(f"[{','.join(request['variables'][file])}]"))
         names = json.loads(host())
     except _quickjs.JSException as error:
         tell(file, "", error, host)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from controlplane.problems import Problem, problem_at
 from controlplane.rules.literals import find_lost_parts
 from controlplane.rules.operators import find_operators
-from controlplane.rules.places import Places, find_lost, find_modules, find_rules
+from controlplane.rules.places import Places, find_lost, find_modules, find_rules, find_variables
 from controlplane.rules.sandbox_faults import REMEDIES
 from controlplane.rules.syntax import Unread, read_tree
 from lightbulb.model import Source
@@ -21,9 +21,13 @@ _WITHOUT_RULES = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """What a file's text says; `unread` is the line at which it can't be read, 0 when it can."""
+    """What a file's text says; `unread` is the line at which it can't be read, 0 when it can.
+
+    `variables` are those at its top, which all of its rules see.
+    """
 
     rules: tuple[Source, ...] = ()
+    variables: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     unread: int = 0
 
@@ -39,6 +43,7 @@ def _look(file: str, source: str) -> Text:
         return Text(unread=tree.line)
     return Text(
         rules=find_rules(file, tree),
+        variables=find_variables(tree),
         problems=(
             *find_modules(file, tree),
             *find_lost(file, tree),
