@@ -17,7 +17,12 @@ WILDCARDS = (CLUSTER, LISTENER, SCOPED_ROUTE)
 
 
 class Sidecar:
-    """Clusters bring endpoint subscriptions, scopes bring route subscriptions; CDS is ACKed when warm."""
+    """Clusters bring endpoint subscriptions, scopes bring route subscriptions.
+
+    A cluster that came, new or changed, warms until endpoints come for it. As long as one does, nothing is
+    said of clusters: no answer, and on a new stream nothing is asked. Those that the server has none for
+    aren't waited for for ever: what they had they have again (`tests/envoy/test_ways_of_envoy.py`).
+    """
 
     def __init__(self, snapshot: Snapshot, refuses: Callable[[Resource], bool] = lambda _: False) -> None:
         self.snapshot = snapshot
@@ -25,9 +30,12 @@ class Sidecar:
         self.now = 0.0
         self.world: World = {kind: {} for kind in (CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE)}
         self.wanted: dict[str, set[str]] = {ENDPOINTS: set(), ROUTE: set()}
-        self.warming: DeltaResponse | None = None
-        self.answered: set[str] = set()
-        """Clusters for which endpoints came, or word that there are none: they are warm."""
+        self.warming: set[str] = set()
+        """Clusters that wait for endpoints, or for word that there are none."""
+        self.paused = False
+        """Nothing is said of clusters until all are warm."""
+        self.unsaid: list[DeltaRequest] = []
+        """What is to be said of clusters then."""
         self.cold: frozenset[str] = frozenset()
         """Clusters that never warm."""
         self.nonces: dict[str, str] = {}
@@ -40,9 +48,10 @@ class Sidecar:
         """Begin a stream: what was on its way is lost, what the sidecar has is named."""
         self.seen["a reconnect with something held"] += bool(self.world[CLUSTER])
         self.session = DeltaSession(self.snapshot, LIMITS)
+        self.connected_at = self.now
         self.to_sidecar: deque[DeltaResponse] = deque()
         self.to_server: deque[DeltaRequest] = deque()
-        self.warming = None
+        self.unsaid.clear()
         self.nonces.clear()  # those of another stream are never said on this one
         self.given_up: set[str] = set()
         """Nonces of responses whose ACK is waited for no more: another may follow them."""
@@ -76,6 +85,8 @@ class Sidecar:
                 self.server_reads()
             elif self.to_sidecar:
                 self.sidecar_reads()
+            elif self._has_unanswered():
+                self._fetch_no_more()
             else:
                 deadline = self.session.next_deadline()
                 if deadline is None or deadline <= self.now:
@@ -90,6 +101,7 @@ class Sidecar:
         self.to_sidecar.extend(self.session.on_tick(self.now))
         still = [each.pending for each in self.session.subscriptions.values()]
         self.given_up |= {each.nonce for each in awaited if each not in still}
+        self._fetch_no_more()
         self._check()
 
     def repeat_itself(self, kind: str) -> None:
@@ -97,33 +109,50 @@ class Sidecar:
         if kind in self.nonces:
             self.to_server.append(DeltaRequest(type_url=kind, nonce=self.nonces[kind], error="stale"))
 
-    def _take(self, response: DeltaResponse) -> None:  # noqa: C901 - what Envoy does, in its order
+    def _take(self, response: DeltaResponse) -> None:
         kind = response.type_url
         self._note_response(response)
         names = [each.name for each in response.resources]
         assert len(names) == len(set(names))
         bad = [each.name for each in response.resources if self.refuses(each)]
         for each in response.resources:
-            if each.name not in bad:
-                self.world[kind][each.name] = each
+            if each.name not in bad and (kind in WILDCARDS or each.name in self.wanted[kind]):
+                self.world[kind][each.name] = each  # what nobody asked for is ACKed, and ignored
         for name in response.removed:
             self.world[kind].pop(name, None)
         if kind == ENDPOINTS:
-            self.answered.update(names, response.removed)
+            emptied = self._named() & self.warming & {*response.removed}
+            assert not emptied, f"{emptied} are warm without endpoints now, and routes name them"
+            self.warming -= ({*names, *response.removed} & self.wanted[ENDPOINTS]) - self.cold
         if kind == CLUSTER:
-            self.answered &= self.world[CLUSTER].keys()
+            self.warming |= {*names} - {*bad}
+            self.warming &= self.world[CLUSTER].keys()
+            self.paused = bool(self.warming)
             self._follow(ENDPOINTS, self.world[CLUSTER])
         if kind == SCOPED_ROUTE:
             self._follow(ROUTE, self.world[SCOPED_ROUTE])
-        if bad:
-            self._say(kind, nonce=response.nonce, error=f"refused: {', '.join(bad)}")
-        elif kind == CLUSTER:
-            self.warming = response
-        else:
-            self._say(kind, nonce=response.nonce)
-        if self.warming is not None and self.world[CLUSTER].keys() <= self.answered - self.cold:
-            response, self.warming = self.warming, None
-            self._say(CLUSTER, nonce=response.nonce)
+        self._say(kind, nonce=response.nonce, error=f"refused: {', '.join(bad)}" if bad else None)
+        self._go_on_if_warm()
+
+    def _go_on_if_warm(self) -> None:
+        if not self.warming:
+            self.paused = False
+            self.to_server.extend(self.unsaid)
+            self.unsaid.clear()
+
+    def _has_unanswered(self) -> bool:
+        return bool(self.warming - self.cold - self.snapshot.of(ENDPOINTS).keys())
+
+    def _fetch_no_more(self) -> None:
+        """The time for endpoints is over of clusters that the server has none for."""
+        self.seen["a cluster that warmed without endpoints"] += self._has_unanswered()
+        self.warming &= self.cold | self.snapshot.of(ENDPOINTS).keys()
+        self._go_on_if_warm()
+
+    def _named(self) -> frozenset[str]:
+        """The clusters that routes name which requests are routed by."""
+        routes = (each for name, each in self.world[ROUTE].items() if name in self.world[SCOPED_ROUTE])
+        return frozenset().union(*map(named_by, routes))
 
     def _follow(self, kind: str, names: dict[str, Resource]) -> None:
         new, old = names.keys() - self.wanted[kind], self.wanted[kind] - names.keys()
@@ -136,10 +165,16 @@ class Sidecar:
     def _say(self, kind: str, **parts: object) -> None:
         if "nonce" in parts:
             self.said[kind], self.nonces[kind] = str(parts["nonce"]), self.said.get(kind, "none")
-        self.to_server.append(DeltaRequest(type_url=kind, **parts))  # type: ignore[arg-type]
+        request = DeltaRequest(type_url=kind, **parts)  # type: ignore[arg-type]
+        (self.unsaid if self.paused and kind == CLUSTER else self.to_server).append(request)
 
     def _note_request(self, request: DeltaRequest) -> None:
-        track = self.session.subscriptions.get(request.type_url)
+        tracks = self.session.subscriptions
+        track = tracks.get(request.type_url)
+        if track is None:
+            late = self.now >= self.connected_at + LIMITS.asking_seconds and CLUSTER in tracks
+            self.seen["routes asked for late"] += late and request.type_url == ROUTE
+            self.seen["clusters asked for last"] += request.type_url == CLUSTER and ENDPOINTS in tracks
         if track is None or not request.nonce:
             return
         answers = track.pending is not None and track.pending.nonce == request.nonce
@@ -151,6 +186,7 @@ class Sidecar:
         kind, tracks = response.type_url, self.session.subscriptions
         wanted = self.snapshot.of(kind)
         if kind == CLUSTER:
+            self.seen["an answer without news"] += not (response.resources or response.removed)
             self.seen["a cluster taken back"] += any(name in wanted for name in response.removed)
             self.seen["clusters taken away"] += any(name not in wanted for name in response.removed)
             older = [each for each in response.resources if each.name in tracks[kind].rejected]
@@ -177,7 +213,5 @@ class Sidecar:
         tracks = self.session.subscriptions
         owed = {kind for kind, track in tracks.items() if track.unacked(self.snapshot.of(kind))}
         assert owed <= {*self.session.unsynced(self.snapshot)}, "it owes names of a type that is synced"
-        for name, route in self.world[ROUTE].items():
-            if name in self.world[SCOPED_ROUTE]:
-                missing = named_by(route) - self.world[CLUSTER].keys()
-                assert not missing, f"{name} names {missing}, which the sidecar doesn't have: requests fail"
+        missing = self._named() - self.world[CLUSTER].keys()
+        assert not missing, f"routes name {missing}, which the sidecar doesn't have: requests fail"

@@ -17,7 +17,7 @@ State of the world: test_sotw.py. "Envoy": also in tests/envoy, with a real one.
 13 a name is in a response once                                       Envoy: refuses it twice
 14 an unknown type doesn't end the stream                             (test_server.py too)
 15 endpoints are sent when asked for                                  Envoy: ignores others, and ACKs
-16 a reconnect is sent what differs                                   Envoy: an outage
+16 a reconnect is sent what differs; what it asks for may come late   Envoy: an outage; clusters that warm
 17 routes and endpoints that are removed change nothing               Envoy: serves on
 18 a cluster goes after the routes that name it                       Envoy: under load; the naive order
 19 nothing at all deletes nothing                                     Envoy: an empty control plane
@@ -39,8 +39,8 @@ from dataclasses import replace
 
 import pytest
 
-from lightbulb.ads.messages import DeltaRequest
-from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT
+from lightbulb.ads.messages import DeltaRequest, DeltaResponse
+from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
 from lightbulb.ads.server.tracks import SessionLimits, TooManyNames
 from lightbulb.ads.values import (
     ACTIVE_GENERATION,
@@ -452,7 +452,85 @@ def test_16_a_client_of_clusters_only_is_told_of_removals_after_a_while() -> Non
     held = {"a": res("a").version, "b": "1"}
     assert talk.ask(CLUSTER, "*", have=held) == ()
     assert talk.session.next_deadline() == LIMITS.asking_seconds
+    (question,) = talk.wait(LIMITS.asking_seconds)
+    assert names((question,)) == [([], [])]  # who answers it has asked for no routes
+    assert names(talk.ack(question)) == [([], ["b"])]
+
+
+def reconnected(before: Snapshot, after: Snapshot, *kinds: str) -> Talk:
+    """A sidecar that has `before`, and of whose first requests to a server of `after` these were read."""
+    talk = Talk(after)
+    for kind in kinds:
+        assert again(talk, before, kind) == ()
+    return talk
+
+
+def again(talk: Talk, before: Snapshot, kind: str) -> tuple[DeltaResponse, ...]:
+    """The first request of a type on a new stream of a sidecar that has `before`."""
+    asked = ("*",) if kind in {CLUSTER, LISTENER, SCOPED_ROUTE} else tuple(before.of(kind))
+    return talk.ask(kind, *asked, have={name: each.version for name, each in before.of(kind).items()})
+
+
+def test_16_however_late_a_request_for_routes_is_read_their_clusters_stay() -> None:
+    before, after = fleet({"o": "ab"}), fleet({"o": "a"})
+    talk = reconnected(before, after, CLUSTER, ENDPOINTS)
+    questions = talk.wait(100 * LIMITS.asking_seconds)  # the server stood, or its client, or the network
+    assert names(questions) == [([], [])] * 2
+    for kind in (LISTENER, SCOPED_ROUTE, ROUTE):
+        assert again(talk, before, kind) == ()
+    clusters, endpoints = questions
+    assert talk.ack(clusters) == ()
+    (rds,) = talk.ack(endpoints)
+    assert names((rds,)) == [(["o"], [])]
+    assert names(talk.ack(rds)) == [([], ["b"])] * 2
+
+
+def test_16_a_client_that_answered_is_asked_nothing_more() -> None:
+    held = {"a": "old", "b": "1"}
+    talk = Talk(of(CLUSTER, a=1))
+    (update,) = talk.ask(CLUSTER, "*", have=held)
+    assert talk.ack(update) == ()
+    assert talk.session.next_deadline() == LIMITS.asking_seconds
     assert names(talk.wait(LIMITS.asking_seconds)) == [([], ["b"])]
+
+
+def test_16_a_removal_that_waits_for_routes_has_no_deadline_of_its_own() -> None:
+    talk = reconnected(
+        fleet({"o": "ab"}), fleet({"o": "ab"}), CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE
+    )
+    (rds,) = talk.publish(fleet({"o": "a"}))
+    assert talk.wait(LIMITS.asking_seconds) == ()
+    assert talk.session.next_deadline() == LIMITS.ack_seconds
+    assert names(talk.ack(rds)) == [([], ["b"])] * 2
+
+
+def test_16_while_clusters_are_held_back_endpoints_warm_them_and_routes_wait() -> None:
+    before, after = fleet({"o": "a"}, {"b": 0}), fleet({"o": "bc"})
+    talk = Talk(after)
+    (eds,) = again(talk, before, ENDPOINTS)
+    assert names((eds,)) == [(["b"], [])]  # it has them; that there are none of "a" would empty its cluster
+    for kind in (LISTENER, SCOPED_ROUTE, ROUTE):
+        assert again(talk, before, kind) == ()
+    assert talk.ack(eds) == ()
+    (cds,) = again(talk, before, CLUSTER)  # they are warm
+    assert names((cds,)) == [(["c"], [])]
+    (eds,) = talk.ask(ENDPOINTS, "c")
+    assert talk.ack(eds) == ()
+    (rds,) = talk.ack(cds)
+    assert names((rds,)) == [(["o"], [])]
+    assert names(talk.ack(rds)) == [([], ["a"])] * 2
+
+
+def test_18_a_cluster_that_came_back_with_an_overdue_update_goes_after_its_routes() -> None:
+    before = fleet({"o": "a"})
+    talk = reconnected(before, before, CLUSTER, ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE)
+    after = fleet({"o": "b"})
+    talk.publish(after.replace(CLUSTER, [res("a", 2), res("b")]))
+    talk.publish(after)
+    (repair,) = talk.wait(LIMITS.ack_seconds)
+    assert names((repair,)) == [([], ["b"])]
+    (trial,) = talk.ack(repair)
+    assert names((trial,)) == [(["b"], [])]
 
 
 def sidecar(snapshot) -> Talk:
@@ -476,6 +554,17 @@ def test_17_and_18_clusters_go_after_the_routes_that_named_them() -> None:
     (rds, *none) = talk.publish(fleet({"o": "b", "p": "b"}))
     assert (none, rds.type_url, names((rds,))) == ([], ROUTE, [(["o"], [])])
     assert [each.type_url for each in talk.ack(rds)] == [CLUSTER, ENDPOINTS]
+
+
+def test_17_and_18_a_cluster_that_is_mended_keeps_its_endpoints_until_its_routes_are_new() -> None:
+    talk = sidecar(fleet({"o": "ab"}))
+    bad, eds = talk.publish(fleet({"o": "ab"}).replace(CLUSTER, [res("a"), res("b", 2)]))
+    assert talk.ack(eds) == ()
+    assert talk.publish(fleet({"o": "a"})) == ()
+    (repair,) = talk.nack(bad, "b: no")  # it warms again: with the endpoints that the sidecar has
+    (rds,) = talk.ack(repair)
+    assert names((repair, rds)) == [(["b"], []), (["o"], [])]
+    assert names(talk.ack(rds)) == [([], ["b"])] * 2
 
 
 def test_18_a_scope_that_goes_is_gone_before_its_cluster() -> None:

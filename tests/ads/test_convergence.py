@@ -52,6 +52,10 @@ REACHED = (
     "a removal held back",
     "a route held back",
     "news for a type that is under way",
+    "routes asked for late",
+    "clusters asked for last",
+    "an answer without news",
+    "a cluster that warmed without endpoints",
 )
 """What a run must have come through, or it has shown nothing. Each is reached many times in a run."""
 
@@ -90,6 +94,15 @@ class Deliveries(RuleBasedStateMachine):
     @rule()
     def reconnect(self) -> None:
         self.sidecar.connect()
+
+    @rule(snapshot=fleets, count=st.integers(1, 4))
+    def reconnect_to_one_that_stands_still(self, snapshot: Snapshot, count: int) -> None:
+        """A server that reads some of the first requests, and the others once much time has passed."""
+        self.sidecar.publish(snapshot)
+        self.sidecar.connect()
+        for _ in range(count):
+            self.sidecar.server_reads()
+        self.sidecar.wait()
 
     @rule(kind=st.sampled_from([CLUSTER, ENDPOINTS, ROUTE]))
     def repeat_itself(self, kind: str) -> None:

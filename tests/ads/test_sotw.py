@@ -199,6 +199,45 @@ def test_16_a_reconnecting_sidecar_keeps_its_clusters_until_its_routes_are_new()
     assert (cds.type_url, contents(cds)) == (CLUSTER, [["a", "b"]])
 
 
+def test_16_however_late_a_request_for_routes_is_read_their_clusters_stay() -> None:
+    before = fleet({"o": "ab"})
+    old, talk = sidecar(before), Talk(before)
+    versions = {kind: old.session.watches[kind].version for kind in old.names}
+    for kind in (CLUSTER, ENDPOINTS):
+        assert talk.ask(kind, *old.names[kind], version=versions[kind]) == ()
+    assert talk.publish(fleet({"o": "a"})) == ()
+    clusters, endpoints = talk.wait(100 * LIMITS.asking_seconds)
+    assert contents(clusters, endpoints) == [["a", "b"]] * 2  # as they are: who answers has asked for all
+    for kind in (LISTENER, SCOPED_ROUTE):
+        assert talk.ask(kind, *old.names[kind], version=versions[kind]) == ()
+    assert talk.ask(ROUTE, "o", version=versions[ROUTE]) == ()
+    assert talk.ack(clusters) == ()
+    (rds,) = talk.ack(endpoints)
+    assert rds.type_url == ROUTE
+    assert contents(*talk.ack(rds)) == [["a"]] * 2
+
+
+def test_16_a_client_of_clusters_only_is_told_of_removals_after_a_while() -> None:
+    talk = Talk(of(CLUSTER, a=1, b=1))
+    version = opened(of(CLUSTER, a=1, b=1), CLUSTER).session.watches[CLUSTER].version
+    assert talk.ask(CLUSTER, version=version) == ()
+    assert talk.publish(of(CLUSTER, a=1)) == ()
+    (question,) = talk.wait(LIMITS.asking_seconds)
+    assert contents(question) == [["a", "b"]]
+    assert contents(*talk.ack(question)) == [["a"]]
+
+
+def test_16_while_clusters_are_held_back_endpoints_warm_them_and_routes_wait() -> None:
+    before = fleet({"o": "a"})
+    old, talk = sidecar(before), Talk(fleet({"o": "a", "p": "a"}))
+    (eds,) = talk.ask(ENDPOINTS, "a", version=old.session.watches[ENDPOINTS].version)
+    assert contents(eds) == [["a"]]
+    assert talk.ask(ROUTE, "o", "p", version=old.session.watches[ROUTE].version) == ()
+    assert talk.ack(eds) == ()
+    (rds,) = talk.ask(CLUSTER, version=old.session.watches[CLUSTER].version)
+    assert contents(rds) == [["o", "p"]]
+
+
 @pytest.mark.parametrize("type_url", [CLUSTER, LISTENER, SCOPED_ROUTE])
 def test_19_nothing_at_all_deletes_nothing(type_url: str) -> None:
     talk = opened(of(type_url, a=1), type_url)

@@ -62,6 +62,15 @@ def never_warm(name: str) -> Resource:
     return cluster(name, change)
 
 
+def patient(name: str) -> Resource:
+    """A cluster of ours that waits for its endpoints for ever."""
+
+    def change(message: cluster_pb2.Cluster) -> None:
+        message.eds_cluster_config.eds_config.initial_fetch_timeout.FromSeconds(0)
+
+    return cluster(name, change)
+
+
 def without_match(objective: str, marker: str = "") -> Resource:
     """Routes of which one has no match."""
     route = route_components_pb2.Route(name=marker, route=route_components_pb2.RouteAction(cluster="vip-a"))

@@ -70,6 +70,11 @@ class Unmannered(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
             f"a subscription to {type_url} {name}",
         )
 
+    def asked(self, type_url: str) -> bool:
+        """Say whether Envoy has asked for a type yet."""
+        with self._came:
+            return any(request.type_url == type_url for request in self._requests)
+
     def close(self) -> None:
         self._outgoing.put(None)
         self._server.stop(0.2).wait()

@@ -111,6 +111,34 @@ def test_15_endpoints_that_nobody_asked_for_are_acknowledged_and_ignored(lab: La
     assert is_ack(raw.answer(clusters))
 
 
+def test_16_an_answer_without_news_is_acknowledged(raw: Unmannered) -> None:
+    for kind in (CLUSTER, ENDPOINTS):
+        assert is_ack(raw.send(kind, []))
+
+
+@pytest.mark.parametrize(("gone", "then"), [(False, grpc.StatusCode.OK), (True, grpc.StatusCode.UNAVAILABLE)])
+def test_16_while_a_cluster_warms_an_envoy_that_reconnects_asks_for_all_but_clusters(
+    lab: Lab, raw: Unmannered, gone: bool, then: grpc.StatusCode
+) -> None:
+    """And it asks for them once endpoints come that it has: that there are none empties its cluster."""
+    raw.post(CLUSTER, [broken.patient("vip-a")])
+    assert is_ack(raw.send(LISTENER, []))  # it has read it
+    raw.close()
+    server = Unmannered(lab.plane.port)
+    try:
+        for kind in (ENDPOINTS, LISTENER, SCOPED_ROUTE, ROUTE):
+            server.subscription(kind)
+        assert is_ack(server.send(LISTENER, []))
+        assert not server.asked(CLUSTER)
+        assert lab.call(KEY).text == "vip-a"
+        ours = [] if gone else [lab.world({KEY: "vip-a"}).of(ENDPOINTS)["vip-a"]]
+        assert is_ack(server.send(ENDPOINTS, ours, ["vip-a"] if gone else []))
+        server.subscription(CLUSTER)
+        until("the cluster that was changed", lambda: lab.call(KEY).code is then)
+    finally:
+        server.close()
+
+
 @pytest.mark.parametrize("kind", [ROUTE, ENDPOINTS])
 def test_17_removed_routes_and_endpoints_serve_on(lab: Lab, raw: Unmannered, kind: str) -> None:
     assert is_ack(raw.send(kind, [], [{ROUTE: "Rank", ENDPOINTS: "vip-a"}[kind]]))

@@ -19,6 +19,7 @@ from collections.abc import Set as AbstractSet
 
 from lightbulb.ads.messages import NO_VERSIONS, WILDCARD, DeltaRequest, DeltaResponse
 from lightbulb.ads.server.batch import Batch
+from lightbulb.ads.server.order import clusters_are_held_back
 from lightbulb.ads.server.refusals import TypeAndName
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.tracks import SessionLimits, Track, Tracks
@@ -66,7 +67,7 @@ class DeltaSession:
         if subscription is None:
             self._open(request)
         else:
-            _take_answer(subscription, request)
+            self._take_answer(subscription, request)
             if request.type_url == MODEL_ASSIGNMENT and subscription.rejected and self._retry_at is None:
                 self._retry_at = now + self._tracks.limits.retry_seconds
             subscription.subscribe(request.subscribe)
@@ -120,6 +121,16 @@ class DeltaSession:
         subscription = self.subscriptions.get(type_url)
         return NO_VERSIONS if subscription is None else subscription.held
 
+    def _take_answer(self, subscription: TypeState, request: DeltaRequest) -> None:
+        """Take an ACK or a NACK of what is pending; a stale nonce is neither."""
+        if not subscription.awaits(request.nonce):
+            return
+        self._tracks.answered()
+        if request.error is None:
+            subscription.acknowledge(request.nonce)
+        else:
+            subscription.refuse(request.nonce, request.error, request.refused)
+
     def _open(self, request: DeltaRequest) -> None:
         side_by_side = request.node is not None and SIDE_BY_SIDE in request.node.metadata
         subscription = TypeState(type_url=request.type_url, side_by_side=side_by_side)
@@ -135,8 +146,10 @@ class DeltaSession:
             subscription.owes_answer = not request.initial_versions
         explicit = [name for name in request.subscribe if name != WILDCARD]
         subscription.name(explicit)
-        # On a reconnect a name that is held needs no answer; one that isn't does, if only "gone".
-        subscription.forced.update(name for name in explicit if name not in subscription.held)
+        # On a reconnect a name that is held needs no answer; one that isn't does, if only "gone". But
+        # clusters that are held back warm until endpoints come, be they those that it has.
+        warm = not clusters_are_held_back(self.subscriptions)
+        subscription.forced.update(name for name in explicit if not (warm and name in subscription.held))
         subscription.unsubscribe(request.unsubscribe)
         if not subscription.wildcard:
             subscription.has.keep(subscription.names)
@@ -189,7 +202,8 @@ class DeltaSession:
             missing=self._missing_clusters(subscription.type_url),
             byte_limit=self._tracks.limits.response_bytes,
         )
-        return batch if batch or subscription.owes_answer else None
+        asks_back = bool(subscription.dirty) and self._tracks.asks_back(subscription, now)
+        return batch if batch or subscription.owes_answer or asks_back else None
 
     def _missing_clusters(self, type_url: str) -> AbstractSet[str]:
         """Return the clusters that a route must not name: the client refused them, and may have no other."""
@@ -197,13 +211,3 @@ class DeltaSession:
         if type_url != ROUTE or clusters is None:
             return frozenset()
         return {name for name in clusters.rejected if not clusters.held.get(name)}
-
-
-def _take_answer(subscription: TypeState, request: DeltaRequest) -> None:
-    """Take an ACK or a NACK of what is pending; a stale nonce is neither."""
-    if not subscription.awaits(request.nonce):
-        return
-    if request.error is None:
-        subscription.acknowledge(request.nonce)
-    else:
-        subscription.refuse(request.nonce, request.error, request.refused)

@@ -60,18 +60,26 @@ class Track(Protocol):
 def may_update(tracks: Mapping[str, Track], type_url: str) -> bool:
     """Say whether updates of a type may go: those before it are there.
 
-    A type that the stream doesn't ask for is not waited for. There is no deadline here: clusters have
-    one of their own, and routes sent to a sidecar that may lack their clusters would fail requests.
+    A type that the stream doesn't ask for is not waited for; but for clusters, where it asks for endpoints:
+    while clusters warm, an Envoy that reconnects asks for all but them. There is no deadline here: clusters
+    have one of their own, and routes sent to a sidecar that may lack their clusters would fail requests.
     """
+    if clusters_are_held_back(tracks) and CLUSTER in GATED_BY.get(type_url, ()):
+        return False
     return all(tracks[other].settled for other in GATED_BY.get(type_url, ()) if other in tracks)
+
+
+def clusters_are_held_back(tracks: Mapping[str, Track]) -> bool:
+    """Say whether a stream asks for endpoints, and not for the clusters that they are of: these warm."""
+    return ENDPOINTS in tracks and CLUSTER not in tracks
 
 
 def may_remove(tracks: Mapping[str, Track], type_url: str, *, complete: bool) -> bool:
     """Say whether resources of a type may be taken away now.
 
-    `complete` says that the stream has had the time to ask for all that it wants. Before, a type that
-    is missing may still come: a sidecar that reconnects asks for its clusters first, and takes its
-    routes to those by what it was sent long ago.
+    `complete` says that the stream has asked for all that it wants. Before, a type that is missing may
+    still come: a sidecar that reconnects asks for its clusters first, and takes its routes to those by
+    what it was sent long ago.
     """
     return all(
         tracks[other].synced if other in tracks else complete for other in REMOVED_AFTER.get(type_url, ())

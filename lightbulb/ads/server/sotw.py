@@ -15,7 +15,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from lightbulb.ads.messages import NO_REASONS, WILDCARD, SotwRequest, SotwResponse
-from lightbulb.ads.server.order import NEVER_EMPTIED
+from lightbulb.ads.server.order import NEVER_EMPTIED, clusters_are_held_back
 from lightbulb.ads.server.refusals import EVERYTHING, MAX_REASON, TypeAndName, reasons_of
 from lightbulb.ads.server.snapshot import NO_RESOURCES, Resources, Snapshot
 from lightbulb.ads.server.tracks import SessionLimits, Track, Tracks, length_of
@@ -213,7 +213,7 @@ class SotwSession:
         elif request.nonce != watch.nonce:
             return ()
         else:
-            _take_answer(watch, request)
+            self._take_answer(watch, request)
             watch.take_names(request.names, request.variants)
         self._tracks.check_names()
         return self._flush(now)
@@ -256,13 +256,23 @@ class SotwSession:
         watch = self.watches.get(type_url)
         return {} if watch is None else {name: each.version for name, each in watch.held.items()}
 
+    def _take_answer(self, watch: SotwTypeState, request: SotwRequest) -> None:
+        if watch.pending is None:
+            return
+        self._tracks.answered()
+        if request.error is None:
+            watch.acknowledge()
+        else:
+            watch.refuse(request.error, request.refused)
+
     def _open(self, request: SotwRequest) -> None:
         watch = SotwTypeState(type_url=request.type_url, version=request.version)
         watch.take_names(request.names, request.variants)
-        watch.asked = not request.version
         if self.snapshot is not None:
             watch.update(self.snapshot.of(request.type_url))
         self._tracks.add(watch)
+        warm = request.type_url != ENDPOINTS or not clusters_are_held_back(self.watches)
+        watch.asked = not (warm and request.version)
 
     def _flush(self, now: float) -> tuple[SotwResponse, ...]:
         """Return every response that may go now, in the order in which they must."""
@@ -296,16 +306,8 @@ class SotwSession:
         if watch.repairing:
             return _sorted(watch.held)
         world = watch.wanted(removals=self._tracks.may_remove(watch, now))
-        return world if watch.due(world) and self._tracks.may_update(watch) else None
-
-
-def _take_answer(watch: SotwTypeState, request: SotwRequest) -> None:
-    if watch.pending is None:
-        return
-    if request.error is None:
-        watch.acknowledge()
-    else:
-        watch.refuse(request.error, request.refused)
+        due = watch.due(world) or (watch.holds_back and self._tracks.asks_back(watch, now))
+        return world if due and self._tracks.may_update(watch) else None
 
 
 def _sorted(resources: Mapping[str, Resource]) -> World:

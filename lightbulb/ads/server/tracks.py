@@ -99,15 +99,23 @@ class Tracks(Generic[L]):
         self.in_order: tuple[L, ...] = ()
         """The tracks in the order in which they are served; to read only."""
         self._nonces = count(1)
-        self._complete_at: float | None = None
+        self._asking_until: float | None = None
+        self._had_time = False
+        """The time to ask had passed when `expire` was called last: nobody has to be told of it again."""
+        self._answered = False
+        """The client answered something. What it asks for as it begins a stream it said before that."""
 
     def hears(self, type_url: str, now: float) -> bool:
         """Note that a request came; say whether it is for a type that there is."""
         if type_url not in PUSH_ORDER:
             return False
-        if self._complete_at is None:
-            self._complete_at = now + self.limits.asking_seconds
+        if self._asking_until is None:
+            self._asking_until = now + self.limits.asking_seconds
         return True
+
+    def answered(self) -> None:
+        """Note that the client answered a response of this stream."""
+        self._answered = True
 
     def shows(self, snapshot: Snapshot) -> bool:
         """Take what the stream should have from now on; say whether more than its stamp may be new."""
@@ -150,23 +158,37 @@ class Tracks(Generic[L]):
 
     def may_remove(self, track: L, now: float) -> bool:
         """Say whether resources of the track's type may be taken away now."""
-        complete = self._complete_at is not None and now >= self._complete_at
-        return may_remove(self.by_type, track.type_url, complete=complete)
+        return may_remove(self.by_type, track.type_url, complete=self._answered and self._is_late(now))
+
+    def asks_back(self, track: L, now: float) -> bool:
+        """Say whether the client is to answer something, be there no news, before anything is taken away.
+
+        It had the time to ask for what is missing. But what it asked may be on its way still: either end may
+        have stood, or what is between them. What it said before it answered has come before that.
+        """
+        if self._answered or not self._is_late(now):
+            return False
+        return any(other not in self.by_type for other in REMOVED_AFTER.get(track.type_url, ()))
+
+    def _is_late(self, now: float) -> bool:
+        return self._asking_until is not None and now >= self._asking_until
 
     def expire(self, now: float) -> None:
         """Tell the tracks whose ACK is overdue."""
+        self._had_time = self._is_late(now)
         for track in self.by_type.values():
             since = track.awaited_since
             if since is not None and now >= since + self.limits.ack_seconds:
                 track.expire()
 
     def deadlines(self) -> Iterator[float]:
-        """Yield when ACKs are overdue, and when removals that are held back may go."""
+        """Yield when ACKs are overdue, and when removals that are held back may go, or be asked about."""
         for track in self.by_type.values():
             if track.awaited_since is not None:
                 yield track.awaited_since + self.limits.ack_seconds
-            if self._complete_at is not None and track.type_url in REMOVED_AFTER and track.holds_back:
-                yield self._complete_at
+            waits = track.type_url in REMOVED_AFTER and track.holds_back
+            if waits and self._asking_until is not None and not self._had_time:
+                yield self._asking_until
 
     def unsynced(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Return the types of which the stream hasn't acknowledged all that `snapshot` has for it."""

@@ -144,7 +144,7 @@ class TypeState:
         removed: list[str] = []
         size = 0
         for name, resource in self._news(missing):
-            if resource is None and not removals and name not in self.forced:
+            if resource is None and not removals and not self._is_answer(name):
                 continue
             size += len(name.encode()) + (0 if resource is None else len(resource.body))
             full = resource is not None and self._is_full(resources)
@@ -167,6 +167,16 @@ class TypeState:
 
     def _is_news(self, name: str, resource: Resource | None) -> bool:
         return self._must_remove(name) if resource is None else self._must_send(resource)
+
+    def _is_answer(self, name: str) -> bool:
+        """Say whether it is an answer that there is none of a name, and takes away nothing that routes need.
+
+        Nor endpoints: an Envoy that is told that there are none warms a changed cluster without any.
+        """
+        return name in self.forced and not self._may_hold(name)
+
+    def _may_hold(self, name: str) -> bool:
+        return name in self.held or name in self.unsure
 
     def _is_full(self, resources: Sequence[Resource]) -> bool:
         return bool(self.batch_limit) and len(resources) >= self.batch_limit
@@ -332,7 +342,7 @@ class TypeState:
         rejection = self.rejected.get(name)
         if rejection is not None and rejection.version == GONE:
             return False
-        if name in self.held or name in self.unsure:
+        if self._may_hold(name):
             if self.only_adds:
                 return False
             return bool(self.current) or self.type_url not in NEVER_EMPTIED
