@@ -13,7 +13,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from controlplane.replica.figures import Told, told_from_bytes, told_to_bytes
-from controlplane.rollout.codec import report_from_bytes, report_to_bytes
+from controlplane.rollout.codec import ReportWriter, report_from_bytes
 from controlplane.rollout.registry import REPLICA_SECONDS, Consumer, Report, adopt, merge
 from controlplane.rollout.state import Policy
 from controlplane.store.contract import Store, Unreachable
@@ -94,6 +94,7 @@ class Reports:
         self._written: _Written | None = None
         self._reading = threading.Lock()
         self._writing = threading.Lock()
+        self._writer = ReportWriter()
         self._news = asyncio.Event()
 
     @property
@@ -196,7 +197,7 @@ class Reports:
             own = self._own
             if own is None or self.is_written:
                 return
-            body = report_to_bytes(own.report)
+            body = self._writer.content(own.report)
             self._store.put_report(self._name, body)
             self._written = _Written(own.number, body)
 

@@ -170,7 +170,7 @@ def names_owed(stream: StreamStatus, snapshot: Snapshot, types: Collection[str])
     }
     if not _wants_part(stream):
         refused = stream.refusals(snapshot)
-        for type_url in _not_all_held(stream, snapshot):
+        for type_url in types:  # what isn't all held is owed
             missing = snapshot.of(type_url).keys() - stream.held(type_url).keys()
             names = owed.setdefault(type_url, set())
             names |= {name for name in missing if (type_url, name) not in refused}

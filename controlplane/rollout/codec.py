@@ -366,17 +366,35 @@ def _rollout_from_proto(message: pb.StoredRollout) -> Rollout:
     )
 
 
+class ReportWriter:
+    """Writes reports one after the other, and a consumer that is as it was only once. For one thread."""
+
+    def __init__(self) -> None:
+        """Have written nothing yet."""
+        self._written: dict[int, tuple[Consumer, bytes]] = {}
+        """By identity; of the last report's consumers, which it keeps, so that no other has their place."""
+
+    def content(self, report: Report) -> bytes:
+        """Return a report for the store: a message is what its fields are, one after the other."""
+        before = self._written
+        self._written = {
+            id(each): before.get(id(each)) or (each, _consumer_to_bytes(each)) for each in report.consumers
+        }
+        head = pb.StoredReport(
+            replica=report.replica,
+            heartbeat=report.heartbeat,
+            version=report.version,
+            seen=report.seen,
+            generation=report.generation,
+            forked=report.forked,
+        )
+        consumers = (self._written[id(each)][1] for each in report.consumers)
+        return b"".join((_bytes(head), *consumers))
+
+
 def report_to_bytes(report: Report) -> bytes:
     """Return a report for the store."""
-    return pb.StoredReport(
-        replica=report.replica,
-        heartbeat=report.heartbeat,
-        version=report.version,
-        consumers=map(_consumer_to_proto, report.consumers),
-        seen=report.seen,
-        generation=report.generation,
-        forked=report.forked,
-    ).SerializeToString(deterministic=True)
+    return ReportWriter().content(report)
 
 
 def report_from_bytes(body: bytes) -> Report:
@@ -392,6 +410,10 @@ def report_from_bytes(body: bytes) -> Report:
         generation=message.generation,
         forked=message.forked,
     )
+
+
+def _consumer_to_bytes(consumer: Consumer) -> bytes:
+    return _bytes(pb.StoredReport(consumers=[_consumer_to_proto(consumer)]))
 
 
 def _consumer_to_proto(consumer: Consumer) -> pb.StoredConsumer:

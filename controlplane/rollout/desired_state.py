@@ -60,6 +60,7 @@ class Recent:
     def __init__(self) -> None:
         """Remember nothing yet."""
         self._made: dict[tuple[object, tuple[Generation, ...]], Any] = {}
+        self._known: frozenset[int] = frozenset()
         self._merged: dict[str, tuple[Distinct, tuple[ModelAssignment, ...]]] = {}
         self._needed: dict[str, tuple[Distinct, frozenset[str]]] = {}
 
@@ -72,8 +73,11 @@ class Recent:
 
     def forget(self, needed: Collection[Generation]) -> None:
         """Drop what was made of others than `needed`, and what was asked for longest ago."""
-        known = {id(each) for each in needed}
+        known = frozenset(map(id, needed))
         most = self.MAX * len({each.tenant for each in needed})
+        if known == self._known and len(self._made) <= most:
+            return  # what was made since is of these
+        self._known = known
         kept = [each for each in self._made.items() if all(id(one) in known for one in each[0][1])]
         self._made = dict(kept[max(0, len(kept) - most) :])
 

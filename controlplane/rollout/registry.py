@@ -241,7 +241,7 @@ def merge(reports: Iterable[Report], version: int, now: float, policy: Policy) -
             )
     merged: list[Consumer] = []
     for entries in found.values():
-        streams = _streams(entries)
+        streams = _streams(entries) if len(entries) > 1 or entries[0].disconnected else entries
         if not streams:
             latest = max(entries, key=lambda entry: entry.since)
             streams = [latest] if latest.remembered(now, policy) else []

@@ -40,7 +40,7 @@ from lightbulb.ads.values import (
     Takes,
     active_name,
 )
-from lightbulb.model import DEFAULT_TENANT, ModelAssignment, ObjectiveTables, SidecarState
+from lightbulb.model import DEFAULT_TENANT, ActiveGeneration, ModelAssignment, ObjectiveTables, SidecarState
 
 MAX_LISTENERS = 20_000
 MAX_UNKNOWN = 20
@@ -110,6 +110,7 @@ class SnapshotCache:
         self._tables = ResourceMemo[ObjectiveTables](
             lambda _, tables: resources.objective_tables(tables), _same
         )
+        self._active = ResourceMemo[ActiveGeneration](lambda _, active: resources.generation(active))
         self._targets: Mapping[str, Targets] = {}
         self._shown_targets: Mapping[str, Targets] = {}
         self._ways: Mapping[str, _Ways] = {}
@@ -310,8 +311,7 @@ class SnapshotCache:
         if before is None or desired_state.controls != before.controls:
             snapshot = self._with_controls(snapshot, desired_state)
         if desired_state.active or ACTIVE_GENERATION in snapshot.by_type:
-            active = map(resources.generation, desired_state.active.values())
-            snapshot = _replace(snapshot, ACTIVE_GENERATION, active)
+            snapshot = _replace(snapshot, ACTIVE_GENERATION, self._active(desired_state.active))
         return _stamped(snapshot, desired_state)
 
     @staticmethod

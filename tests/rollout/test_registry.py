@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.rollout.codec import report_from_bytes, report_to_bytes
+from controlplane.rollout.codec import ReportWriter, report_from_bytes, report_to_bytes
 from controlplane.rollout.failure import Refusal
 from controlplane.rollout.registry import HOST_LEASE, REPLICA_SECONDS, Consumer, Report, adopt, merge
 from lightbulb.ads.values import LISTENER, ROUTE, SCOPED_ROUTE
@@ -178,3 +178,13 @@ def test_of_a_shard_of_which_no_host_is_heard_all_are_kept() -> None:
 def test_that_a_host_hangs_is_told_between_replicas() -> None:
     told = report("one", hung(A))
     assert report_from_bytes(report_to_bytes(told)) == told
+
+
+def test_what_is_as_it_was_is_written_once_and_the_bytes_are_those_of_a_report_that_is_written_anew() -> None:
+    one, other = (Consumer(id=name, kind="sidecar", since=1.0) for name in ("s1", "s2"))
+    writer, written = ReportWriter(), []
+    for consumers in ((one, other), (other, replace(one, routes=(3,))), (other,), (one, other)):
+        report = Report(replica="one", heartbeat=len(written), version=1, consumers=consumers, seen=2)
+        written.append(writer.content(report))
+        assert written[-1] == report_to_bytes(report)
+        assert report_from_bytes(written[-1]) == report
