@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, groupby
 from operator import is_
 from sys import getsizeof
 from types import MappingProxyType
@@ -86,23 +86,29 @@ class Recent:
 
         Many tenants share a shard, and what one of them publishes is news to few shards.
         """
-        self._merged = _made_by_shard(self._merged, generations, _merged)
+        self._merged = _made_by_shard(self._merged, self._distinct(generations), _merged)
         return {shard: models for shard, (_, models) in self._merged.items()}
 
     def required(self, generations: tuple[Generation, ...]) -> Mapping[str, frozenset[str]]:
         """Return shard -> ids of the models that hosts need for `generations`; as quick as the other."""
-        self._needed = _made_by_shard(self._needed, generations, _ids)
+        self._needed = _made_by_shard(self._needed, self._distinct(generations), _ids)
         return {shard: names for shard, (_, names) in self._needed.items()}
+
+    def _distinct(self, generations: tuple[Generation, ...]) -> Mapping[str, Distinct]:
+        """Return what `_distinct` does; a tenant's that are as they were aren't gone through again."""
+        own = (tuple(those) for _, those in groupby(generations, lambda each: each.tenant))
+        parts = [self.made(_distinct, those) for those in own]
+        return parts[0] if len(parts) == 1 else _together(parts)
 
 
 def _made_by_shard(
     before: Mapping[str, tuple[Distinct, T]],
-    generations: tuple[Generation, ...],
+    placed: Mapping[str, Distinct],
     make: Callable[[Distinct], T],
 ) -> dict[str, tuple[Distinct, T]]:
     """Return what `make` makes of each shard's models; of a shard that is as it was, what was made before."""
     made = {}
-    for shard, distinct in _distinct(generations).items():
+    for shard, distinct in placed.items():
         held = before.get(shard)
         same = held is not None and len(held[0]) == len(distinct) and all(map(is_, held[0], distinct))
         made[shard] = held if held is not None and same else (distinct, make(distinct))
@@ -129,12 +135,26 @@ def models_by_shard(generations: tuple[Generation, ...]) -> ModelsByShard:
 
 def _distinct(generations: tuple[Generation, ...]) -> Mapping[str, Distinct]:
     """Return shard -> what generations place on it, each object once; of several that are equal, the last."""
+    return _each_once(
+        (assignment.shard, assignment.models)
+        for generation in generations
+        for assignment in generation.plan.assignments
+    )
+
+
+def _together(parts: Iterable[Mapping[str, Distinct]]) -> Mapping[str, Distinct]:
+    """Return what `_distinct` of all their generations is, of what it is of some and of others."""
+    return _each_once(
+        (shard, models) for part in parts for shard, distinct in part.items() for models in distinct
+    )
+
+
+def _each_once(found: Iterable[tuple[str, tuple[ModelAssignment, ...]]]) -> Mapping[str, Distinct]:
     placed: dict[str, dict[int, tuple[ModelAssignment, ...]]] = {}
-    for generation in generations:
-        for assignment in generation.plan.assignments:
-            distinct = placed.setdefault(assignment.shard, {})
-            distinct.pop(id(assignment.models), None)  # the last of several counts
-            distinct[id(assignment.models)] = assignment.models
+    for shard, models in found:
+        distinct = placed.setdefault(shard, {})
+        distinct.pop(id(models), None)  # the last of several counts
+        distinct[id(models)] = models
     return {shard: tuple(filter(None, distinct.values())) or ((),) for shard, distinct in placed.items()}
 
 
