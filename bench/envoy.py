@@ -41,7 +41,7 @@ def envoy(node_id: str, *, control_plane: int, core: int, folder: Path) -> Itera
         )
     try:
         _wait_until_ready(process, (LOCAL, admin), log)
-        yield Server(port=listen, pid=process.pid)
+        yield Server(port=listen, pid=process.pid, admin=(LOCAL, admin))
     finally:
         process.terminate()
         try:

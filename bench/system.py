@@ -23,10 +23,11 @@ READY_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A gRPC server that is ready."""
+    """A gRPC server that is ready; of an Envoy, where its admin interface listens."""
 
     port: int
     pid: int
+    admin: tuple[str, int] | None = None
 
 
 @contextlib.contextmanager

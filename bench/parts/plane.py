@@ -10,6 +10,10 @@ import time
 from typing import Any
 
 import grpc.aio
+from envoy.config.listener.v3 import listener_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import (
+    http_connection_manager_pb2 as hcm_pb2,
+)
 
 from bench.machine import cpu_seconds
 from bench.worker import answer_async
@@ -18,8 +22,8 @@ from controlplane.replica.replica import GATHER_SECONDS
 from controlplane.xds.listener import listener
 from controlplane.xds.nodes import SidecarNode, identify
 from lightbulb.ads.server.server import SERVER_OPTIONS, AdsServer
-from lightbulb.ads.server.snapshot import Snapshot
-from lightbulb.ads.values import LISTENER, LISTENER_NAME, Node
+from lightbulb.ads.server.snapshot import Snapshot, make_resource
+from lightbulb.ads.values import LISTENER, LISTENER_NAME, Node, Resource
 from lightbulb.open_files import raise_limit
 from lightbulb.rpc.listen import listen
 
@@ -35,9 +39,12 @@ class Plane:
         self._shown: dict[tuple[str, str, int], Snapshot] = {}
         self._touched: set[int] = set()
         self._changed = asyncio.Event()
+        self._uncounted: frozenset[str] = frozenset()
 
-    def show(self, world: str, snapshot: Snapshot) -> None:
+    def show(self, world: str, snapshot: Snapshot, *, counts: bool = True) -> None:
+        """`counts` False: its listeners keep no statistics of requests."""
         self._worlds[world] = snapshot
+        self._uncounted = self._uncounted - {world} if counts else self._uncounted | {world}
         self._shown = {place: shown for place, shown in self._shown.items() if place[0] != world}
         self.ads.push()
 
@@ -72,12 +79,23 @@ class Plane:
         if shown is None:
             own = listener(identity.address, identity.port, identity.client)
             assert own.name == LISTENER_NAME
+            own = uncounted(own) if name in self._uncounted else own
             shown = self._shown[place] = world.replace(LISTENER, (own,))
         return shown
 
     def _touch(self, number: int) -> None:
         self._touched.add(number)
         self._changed.set()
+
+
+def uncounted(own: Resource) -> Resource:
+    """Return a listener that counts nothing for figures."""
+    message = listener_pb2.Listener.FromString(own.body)
+    config = message.filter_chains[0].filters[0].typed_config
+    manager = hcm_pb2.HttpConnectionManager.FromString(config.value)
+    del manager.access_log[:]
+    config.value = manager.SerializeToString(deterministic=True)
+    return make_resource(own.name, message.SerializeToString(deterministic=True))
 
 
 def world_of(node: Node) -> str:
@@ -91,9 +109,11 @@ async def main() -> None:
     port = listen(server, "127.0.0.1:0")
     await server.start()
 
-    async def handle(*, do: str, world: str = "", streams: int = 0, **make: Any) -> dict[str, Any]:
+    async def handle(
+        *, do: str, world: str = "", streams: int = 0, counts: bool = True, **make: Any
+    ) -> dict[str, Any]:
         if do == "show":
-            plane.show(world, make_world(**make))
+            plane.show(world, make_world(**make), counts=counts)
         elif do == "settle":
             async with asyncio.timeout(SETTLE_SECONDS):
                 await plane.settle(world, streams)

@@ -17,7 +17,7 @@ from bench.envoy import envoy
 from bench.result import Comparison
 from bench.system import Server
 from bench.worker import Worker
-from lightbulb.model import ROUTING_KEY_HEADER
+from lightbulb.model import ARM_HEADER, ROUTING_KEY_HEADER
 
 TITLE = "A request through Envoy that knows many routing keys, against one that knows 10"
 GOAL = 1.10
@@ -55,7 +55,7 @@ def run(setting: Setting) -> tuple[Comparison, ...]:
         contestants = [
             Contestant(
                 name=f"{place} of {each.name}" if each.name != FEW else FEW,
-                measure=partial(_measure, load, envoys[each.name], key, requests),
+                measure=partial(measure_requests, load, envoys[each.name], key, requests),
             )
             for each in worlds
             for place, key in each.places().items()
@@ -69,13 +69,15 @@ def run(setting: Setting) -> tuple[Comparison, ...]:
     )
 
 
-def _measure(load: Worker, server: Server, key: str, requests: int) -> Costs:
+def measure_requests(load: Worker, server: Server, key: str, requests: int, arm: str = "") -> Costs:
+    """Return what a request of a key costs an Envoy; of an arm, if it is of one."""
     headers = [
         (":method", "GET"),
         (":scheme", "http"),
         (":path", "/"),
         (":authority", "bench"),
         (ROUTING_KEY_HEADER, key),
+        *([(ARM_HEADER, arm)] if arm else []),
     ]
     spent = load.ask(
         port=server.port,

@@ -22,3 +22,8 @@ def objective_control(control: Control) -> ObjectiveControl | None:
     return ObjectiveControl(
         objective=control.objective, version=control.version, shift=operator_shift(control)
     )
+
+
+def route_of(arm: str) -> str:
+    """Return the name of the route that an arm's requests are counted by."""
+    return f"shift-{arm}"

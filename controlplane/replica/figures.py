@@ -12,6 +12,8 @@ from controlplane.lifecycle.bins import Latencies
 from controlplane.lifecycle.counters import Sum
 from controlplane.lifecycle.evidence_codec import counts_from_proto, counts_to_proto
 from controlplane.lifecycle.figures import NOTHING, Answer, Arms, Counts, answer_of
+from controlplane.lifecycle.state import Control, ShiftState
+from controlplane.lifecycle.views import operator_shift, route_of
 from lightbulb.resolution.codec import Malformed
 from lightbulb.v1 import evidence_pb2
 from lightbulb.v1 import telemetry_pb2 as pb
@@ -67,6 +69,21 @@ class Told:
         candidate = self.by_route.get(counted.candidate, NOTHING)
         control = self.by_route.get(counted.control, NOTHING)
         return Sum(sender=sender, epoch=self.epoch, arms=Arms(candidate=candidate, control=control))
+
+
+def counted_of(controls: Iterable[Control]) -> tuple[Counted, ...]:
+    """Return the shifts whose arms sidecars tell apart."""
+    return tuple(
+        Counted(
+            objective=each.objective,
+            shift=each.shift.number,
+            candidate=route_of(arms.candidate_arm),
+            control=route_of(arms.control_arm),
+        )
+        for each in controls
+        if each.shift.state is not ShiftState.CLEARING
+        for arms in (operator_shift(each),)
+    )
 
 
 class Figures:

@@ -21,7 +21,7 @@ from controlplane.lifecycle.advance import Acked
 from controlplane.lifecycle.counters import Sum
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.consumer_tracker import ConsumerTracker
-from controlplane.replica.figures import Counted, Figures
+from controlplane.replica.figures import Counted, Figures, counted_of
 from controlplane.replica.store_watcher import StoreView, StoreWatcher
 from controlplane.rollout.advance import Progress, advance, retire_after
 from controlplane.rollout.codec import lanes_to_bytes
@@ -360,6 +360,8 @@ class Replica:
         if known.desired_state is not None:
             addresses = ready_addresses(known.desired_state, self._everybody, now, self.policy)
             states = sidecar_states(known.lanes, self._everybody)
+            # Before the routes are there: so that nothing is missed.
+            self.figures.count(counted_of(known.lanes.controls.values()))
             audience = self._snapshots.show(known.desired_state, addresses, states)
         if known.version != self._served.version or audience:
             self._served = known

@@ -12,8 +12,10 @@ from functools import lru_cache
 from typing import Any
 
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2, outlier_detection_pb2
+from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
 from envoy.config.core.v3 import (
     address_pb2,
+    base_pb2,
     config_source_pb2,
     extension_pb2,
     protocol_pb2,
@@ -25,19 +27,21 @@ from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from envoy.extensions.router.cluster_specifiers.matcher.v3 import matcher_pb2 as specifier_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from envoy.type.matcher.v3 import http_inputs_pb2, string_pb2
+from envoy.type.v3 import percent_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.wrappers_pb2 import UInt32Value
+from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 from xds.core.v3 import extension_pb2 as xds_extension_pb2
 from xds.type.matcher.v3 import matcher_pb2
 
 from controlplane.model import RoutingRule
 from controlplane.planning.routing import Target, targets_by_objective
-from controlplane.xds.special_routes import SpecialRoute
+from controlplane.xds.special_routes import Header, Mirror, SpecialRoute
 from lightbulb.ads.server.snapshot import make_resource
 from lightbulb.ads.values import Resource, active_name
 from lightbulb.model import (
     ARM_HEADER,
+    BASIS_POINTS,
     ROUTING_KEY_HEADER,
     ActiveGeneration,
     ModelAssignment,
@@ -312,7 +316,8 @@ def route(objective: str, targets: tuple[Target, ...], special: tuple[SpecialRou
     before = [_special(each, action) for each in special if each.key in keys]
     host = route_components_pb2.VirtualHost(name=objective, domains=["*"], routes=[*before, everything])
     message = route_pb2.RouteConfiguration(name=objective, virtual_hosts=[host])
-    return _resource(objective, message, refers={vip for _, vip in targets})
+    mirrored = {mirror.cluster for each in special if each.key in keys for mirror in each.mirrors}
+    return _resource(objective, message, refers={vip for _, vip in targets} | mirrored)
 
 
 def _special(special: SpecialRoute, action: route_components_pb2.RouteAction) -> route_components_pb2.Route:
@@ -325,9 +330,42 @@ def _special(special: SpecialRoute, action: route_components_pb2.RouteAction) ->
             for name, value in headers
         ],
     )
-    nowhere = route_components_pb2.RouteAction(cluster=NO_CLUSTER)
+    if special.basis_points < BASIS_POINTS:
+        # In the match, so that all that is done to a request is done to the same ones.
+        share = percent_pb2.FractionalPercent(
+            numerator=special.basis_points, denominator=percent_pb2.FractionalPercent.TEN_THOUSAND
+        )
+        match.runtime_fraction.CopyFrom(base_pb2.RuntimeFractionalPercent(default_value=share))
+    if special.withdrawn:
+        action = route_components_pb2.RouteAction(cluster=NO_CLUSTER)
+    elif special.mirrors:
+        default, action = action, route_components_pb2.RouteAction()
+        action.CopyFrom(default)
+        action.request_mirror_policies.extend(map(_mirror, special.mirrors))
     return route_components_pb2.Route(
-        name=special.name, match=match, route=nowhere if special.withdrawn else action
+        name=special.name,
+        match=match,
+        route=action,
+        request_headers_to_add=map(_overwrites, special.headers),
+    )
+
+
+def _mirror(mirror: Mirror) -> route_components_pb2.RouteAction.RequestMirrorPolicy:
+    return route_components_pb2.RouteAction.RequestMirrorPolicy(
+        cluster=mirror.cluster,
+        trace_sampled=BoolValue(value=False),
+        disable_shadow_host_suffix_append=True,
+        request_headers_mutations=[
+            mutation_rules_pb2.HeaderMutation(append=_overwrites(each)) for each in mirror.headers
+        ],
+    )
+
+
+def _overwrites(header: Header) -> base_pb2.HeaderValueOption:
+    name, value = header
+    return base_pb2.HeaderValueOption(
+        header=base_pb2.HeaderValue(key=name, value=value.replace("%", "%%")),
+        append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
     )
 
 

@@ -20,7 +20,7 @@ from controlplane.xds.listener import listener
 from controlplane.xds.nodes import HostNode, Identity, LightbulbNode, SidecarNode
 from controlplane.xds.parts import NO_OWNERS, Owners, Parts, by_tenant
 from controlplane.xds.resource_memo import ResourceMemo
-from controlplane.xds.special_routes import SpecialRoute
+from controlplane.xds.special_routes import SpecialRoute, check_special
 from controlplane.xds.special_routes import by_tenant as by_tenant_and_objective
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Resources, Snapshot
 from lightbulb.ads.values import (
@@ -281,6 +281,8 @@ class SnapshotCache:
         """Find out where keys go, special ones too; say whether some part is another than it was."""
         before, special = self._ways, by_tenant_and_objective(desired_state.controls.values())
         shared = {objective: way for own in special.values() for objective, way in own.items()}
+        for objective, routes in shared.items():
+            check_special(objective, routes, desired_state.vips)
         ways = {}
         for tenant, targets in self._shown_targets.items():
             # Whoever has an objective that several route, the one part that counts has all of it.

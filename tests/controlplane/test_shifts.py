@@ -10,6 +10,7 @@ from controlplane.lifecycle.state import Control, ShiftState
 from lightbulb.ads.values import OBJECTIVE_CONTROL
 from lightbulb.model import RequestContext
 from lightbulb.resolution.resolve import Reason, Resolution
+from tests.controlplane.peers import routes
 from tests.controlplane.planes import POLICY, refused, run, told
 from tests.controlplane.worlds import World, world
 from tests.waiting import eventually
@@ -65,6 +66,9 @@ def test_a_shift_comes_goes_on_and_is_taken_back_and_changes_no_other_objective(
                 (Reason.SHIFT, f"{first.shift}c"),
                 (Reason.DEFAULT, f"{first.shift}k"),
             }
+            (counted,) = it.plane.replica.figures.counted
+            assert (counted.objective, counted.shift) == ("Ranking", first.shift)
+            assert all(routes(it.sidecars[0], name) for name in it.plane.replica.figures.routes)
             assert (await it.plane.shift("step")).shift == first.shift
             await is_at(it, ShiftState.RUNNING, 5_000)
             assert few < shifted(it)
@@ -75,6 +79,7 @@ def test_a_shift_comes_goes_on_and_is_taken_back_and_changes_no_other_objective(
             await is_over(it)
             await it.plane.synced(*it.peers)
             assert shifted(it) == set()
+            assert it.plane.replica.figures.counted == ()
             assert {each.arm for each in answers(it).values()} == {""}
             assert answers(it, "Fraud") == others  # the very same objects
             assert it.tables.generations == before.generations

@@ -16,9 +16,11 @@ import grpc.aio
 
 from controlplane.cli.processes import free_ports
 from controlplane.model import RoutingRule
+from controlplane.planning.routing import targets_by_objective
 from controlplane.xds import resources
 from controlplane.xds.listener import listener
 from controlplane.xds.nodes import SidecarNode, identify
+from controlplane.xds.special_routes import SpecialRoute, check_special
 from lightbulb.ads.server.form import both
 from lightbulb.ads.server.server import SERVER_OPTIONS, AdsServer
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
@@ -231,8 +233,16 @@ class Lab:
         self.upstreams[name] = Upstream(name)
         return self.upstreams[name]
 
-    def world(self, keys: Mapping[str, str], vips: Mapping[str, tuple[str, ...]] | None = None) -> Snapshot:
-        """Routing key -> VIP, and VIP -> upstreams; every upstream is a VIP of its own name by default."""
+    def world(
+        self,
+        keys: Mapping[str, str],
+        vips: Mapping[str, tuple[str, ...]] | None = None,
+        special: tuple[SpecialRoute, ...] = (),
+    ) -> Snapshot:
+        """Routing key -> VIP, and VIP -> upstreams; every upstream is a VIP of its own name by default.
+
+        `special` are of the only objective that there is then.
+        """
         by_vip = {name: (name,) for name in self.upstreams} if vips is None else vips
         rules = [RoutingRule(objective=key.partition("|")[0], key=key, vip=vip) for key, vip in keys.items()]
         addresses = {
@@ -242,6 +252,10 @@ class Lab:
         snapshot = EMPTY_SNAPSHOT.replace(CLUSTER, resources.clusters(by_vip))
         snapshot = snapshot.replace(ENDPOINTS, resources.endpoints(addresses))
         snapshot = snapshot.replace(SCOPED_ROUTE, resources.scopes(rule.objective for rule in rules))
+        if special:
+            ((objective, targets),) = targets_by_objective(rules, by_vip).items()
+            check_special(objective, special, by_vip)
+            return snapshot.replace(ROUTE, [resources.route(objective, targets, special)])
         return snapshot.replace(ROUTE, resources.routes(rules, by_vip))
 
     def start(self, snapshot: Snapshot | None = None) -> None:

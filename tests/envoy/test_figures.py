@@ -6,14 +6,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from envoy.config.route.v3 import route_components_pb2, route_pb2
-from envoy.type.matcher.v3 import string_pb2
 
 from controlplane.lifecycle.counters import NOTHING_COUNTED
 from controlplane.lifecycle.figures import NO_FIGURES, Arms
 from controlplane.replica.figures import Counted
-from lightbulb.ads.server.snapshot import Snapshot, make_resource
-from lightbulb.ads.values import ROUTE
+from controlplane.xds.special_routes import SpecialRoute
 from lightbulb.model import ARM_HEADER
 from lightbulb.sidecar.figures import FiguresTeller
 from tests.controlplane.planes import Plane, plane, run
@@ -26,22 +23,7 @@ SHIFT = Counted(objective="Rank", shift=17, candidate="shift-17c", control="shif
 KEY = "Rank|m|1"
 
 
-def with_arms(snapshot: Snapshot) -> Snapshot:
-    """Return a snapshot in which requests of the arms have routes of their own."""
-    (resource,) = snapshot.of(ROUTE).values()
-    message = route_pb2.RouteConfiguration.FromString(resource.body)
-    (everything,) = message.virtual_hosts[0].routes
-    routes = [everything]
-    for arm in ("17k", "17c"):
-        named = route_components_pb2.Route(name=f"shift-{arm}")
-        named.MergeFrom(everything)
-        exact = string_pb2.StringMatcher(exact=arm)
-        named.match.headers.add(name=ARM_HEADER, string_match=exact)
-        routes.insert(0, named)
-    del message.virtual_hosts[0].routes[:]
-    message.virtual_hosts[0].routes.extend(routes)
-    body = message.SerializeToString(deterministic=True)
-    return snapshot.replace(ROUTE, [make_resource(resource.name, body, resource.refers)])
+ARMS = tuple(SpecialRoute(name=f"shift-{arm}", key=KEY, arm=arm) for arm in ("17c", "17k"))
 
 
 @contextlib.asynccontextmanager
@@ -75,7 +57,7 @@ def numbers(arms: Arms) -> tuple[int, int, int, int]:
 
 def test_counts_are_the_loads_to_the_request_and_never_more(lab: Lab, store: str) -> None:
     lab.upstream("vip")
-    lab.start(with_arms(lab.world({KEY: "vip"})))
+    lab.start(lab.world({KEY: "vip"}, special=ARMS))
 
     async def send(count: int, *, fail: int = 0) -> None:
         """Send so many requests of the candidate, of which some fail, as many of the control, and others."""

@@ -6,12 +6,17 @@ import grpc
 import pytest
 
 from controlplane.xds.listener import INTERNAL_HEADERS
+from controlplane.xds.special_routes import Mirror, SpecialRoute
 from lightbulb.model import (
     ARM_HEADER,
     CLIENT_HEADER,
+    COMPARE_HEADER,
+    REASON_HEADER,
     ROUTING_KEY_HEADER,
+    SHADOW_HEADER,
     SIDECAR_TIMEOUT_HEADER,
     TRAFFIC_HEADER,
+    UNKNOWN_ROUTING_KEY,
 )
 from tests.envoy.lab import Lab
 from tests.waiting import until
@@ -124,3 +129,33 @@ def test_a_host_that_hangs_is_left_out_and_one_whose_model_fails_is_not(lab: Lab
     finally:
         hung.set()
     assert codes == {grpc.StatusCode.OK, grpc.StatusCode.DEADLINE_EXCEEDED}
+
+
+def test_special_routes_take_what_they_are_for_and_the_others_go_on(lab: Lab) -> None:
+    for name in ("vip-a", "vip-b", "shadow"):
+        lab.upstream(name)
+    keys = {"Rank|m|1": "vip-a", "Rank|m|2": "vip-b", "Rank|m|3": "vip-b"}
+    copy = Mirror(cluster="shadow", headers=((SHADOW_HEADER, "1"), (ROUTING_KEY_HEADER, "Rank|m|2")))
+    special = (
+        SpecialRoute(name="never", key="Rank|m|1", basis_points=0, headers=(("x-never", "1"),)),
+        SpecialRoute(name="gone", key="Rank|m|3", withdrawn=True),
+        SpecialRoute(
+            name="mirrored", key="Rank|m|1", arm="17c", headers=((COMPARE_HEADER, "9"),), mirrors=(copy,)
+        ),
+    )
+    lab.start(lab.world(keys, special=special))
+    mirror = lab.upstreams["shadow"]
+    for _ in range(20):
+        assert lab.call("Rank|m|1").text == "vip-a"
+    assert {COMPARE_HEADER, "x-never"}.isdisjoint(lab.upstreams["vip-a"].headers)
+    assert mirror.headers == {}
+    assert lab.call("Rank|m|2", (ARM_HEADER, "17c")).text == "vip-b"
+    gone = lab.call("Rank|m|3")
+    assert (gone.code, gone.trailers[REASON_HEADER]) == (grpc.StatusCode.NOT_FOUND, UNKNOWN_ROUTING_KEY)
+    assert lab.call("Rank|m|1", (ARM_HEADER, "17c")).text == "vip-a"
+    until("the copy", lambda: mirror.headers)
+    own = lab.upstreams["vip-a"].headers
+    assert own[COMPARE_HEADER] == mirror.headers[COMPARE_HEADER] == "9"
+    assert own["x-request-id"] == mirror.headers["x-request-id"]
+    assert (own[ROUTING_KEY_HEADER], mirror.headers[ROUTING_KEY_HEADER]) == ("Rank|m|1", "Rank|m|2")
+    assert (own.get(SHADOW_HEADER), mirror.headers[SHADOW_HEADER]) == (None, "1")

@@ -13,6 +13,7 @@ from controlplane.lifecycle.evidence import begin, observe
 from controlplane.lifecycle.evidence_codec import evidence_from_bytes, evidence_to_bytes
 from controlplane.lifecycle.figures import Arms, Counts, Interval
 from controlplane.lifecycle.guards import parse_guards
+from controlplane.replica.figures import Told, told_from_bytes, told_to_bytes
 from controlplane.rollout import codec
 from controlplane.rollout.registry import Consumer, Report
 from controlplane.rollout.state import Phase, Rollout
@@ -31,6 +32,12 @@ def stored() -> Iterator[Decoder]:
     """Give the decoders."""
     yield from _rollout()
     yield _evidence()
+    told = Told(epoch=3, by_route={"shift-17c": Counts(requests=2, latencies=Latencies(((100, 2),)))})
+    yield Decoder(
+        name="figures",
+        samples=(told_to_bytes(told), told_to_bytes(Told(epoch=1, by_route={}, reporting=7))),
+        read=round_trip(told_from_bytes, told_to_bytes, Malformed),
+    )
     yield from _log()
     yield from _last_known_good()
     outcomes = (

@@ -1,0 +1,50 @@
+"""Special routes that Envoy would refuse, or that would lead nowhere, are refused with all that is wrong."""
+
+import pytest
+
+from controlplane.planning.routing import Inconsistent
+from controlplane.xds.resources import route
+from controlplane.xds.special_routes import MAX_SPECIAL, Mirror, SpecialRoute, check_special
+from lightbulb.ads.values import Resource
+
+KEY = "Rank|m|1"
+GOOD = SpecialRoute(name="shift-17c", key=KEY, arm="17c")
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    bad = (
+        GOOD,
+        GOOD,
+        SpecialRoute(name="with.dots", key="Fraud|m|1", basis_points=10_001),
+        SpecialRoute(name="mirrored", key=KEY, mirrors=(Mirror(cluster="nowhere"),)),
+    )
+    with pytest.raises(Inconsistent) as caught:
+        check_special("Rank", bad, {"vip"})
+    assert str(caught.value).split("; ") == [
+        "Rank: 'shift-17c' is no name of a special route, or is that of 2 of them",
+        "Rank: 'with.dots' is no name of a special route, or is that of 1 of them",
+        "with.dots: 'Fraud|m|1' is not a routing key of Rank",
+        "with.dots: 10001 of 10000 requests",
+        "mirrored: no cluster 'nowhere' to mirror to",
+    ]
+
+
+def test_there_are_so_many_that_envoy_may_look_at_them_one_after_the_other() -> None:
+    many = tuple(SpecialRoute(name=f"n-{number}", key=KEY) for number in range(MAX_SPECIAL))
+    check_special("Rank", many, ())
+    with pytest.raises(Inconsistent, match="65 special routes of Rank; 64 are allowed"):
+        check_special("Rank", (*many, GOOD), ())
+
+
+def made(*special: SpecialRoute) -> Resource:
+    return route("Rank", ((KEY, "vip"),), special)
+
+
+def test_a_mirror_is_referred_to_so_that_its_cluster_comes_first() -> None:
+    mirrored = SpecialRoute(name="m", key=KEY, mirrors=(Mirror(cluster="shadow"),))
+    assert made(mirrored).refers == {"vip", "shadow"}
+    assert made(GOOD).refers == {"vip"}
+
+
+def test_a_special_route_of_a_key_that_isnt_routed_is_left_out() -> None:
+    assert made(SpecialRoute(name="m", key="Rank|gone|1")) == made()
