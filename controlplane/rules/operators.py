@@ -40,6 +40,7 @@ _LOOKING = _TESTS | {
     "call_expression",
     "object",
     "expression_statement",
+    "finally_clause",
 }
 _JOINS = {"||": "any", "&&": "all", "||=": "any", "&&=": "all"}
 _COMPARISONS = {"==": "eq", "===": "eq", "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "in": "in"}
@@ -62,7 +63,8 @@ class _Operators:
     def __init__(self, file: str, tree: Tree) -> None:
         self._file = file
         self._tree = tree
-        self._values = Values(tree, read_scopes(tree))
+        self._scopes = read_scopes(tree)
+        self._values = Values(tree, self._scopes)
         self._rule_at = RuleAt(tree)
 
     def find(self) -> Iterator[Problem]:
@@ -104,6 +106,8 @@ class _Operators:
             return self._look_at_spreads(node)
         if kind == "expression_statement":
             return self._look_at_statement(next(inner(self._tree, node), -1))
+        if kind == "finally_clause":
+            return self._look_at_finally(node)
         return self._look_at_test(node, kind) if kind in _TESTS else self._look_inside(node, kind)
 
     def _look_at_comma(self, node: int) -> tuple[int, str, str] | None:
@@ -132,6 +136,25 @@ class _Operators:
         if node < 0 or self._tree.kind(node) != "call_expression" or not self._is(node, Kind.CONDITION):
             return None
         return self._said(node, "a condition that nothing takes", node, "return it in a rule, or take it out")
+
+    def _look_at_finally(self, node: int) -> tuple[int, str, str] | None:
+        """Look at a return in `finally`: it takes the place of what was returned before it."""
+        later = next(self._returned_in(node), -1)
+        begun = self._returned_in(self._tree.parents[node])
+        dropped = next((each for each in begun if each < node and self._may_hold_condition(each)), -1)
+        if later < 0 or dropped < 0:
+            return None
+        return self._said(later, "a return in finally drops the one before it", dropped, _BRANCH)
+
+    def _returned_in(self, part: int) -> Iterator[int]:
+        """Yield what the function around a part of it returns there."""
+        tree, around = self._tree, self._scopes.around
+        for node in range(part, tree.ends[part]):
+            if tree.kind(node) == "return_statement" and around[node] == around[part]:
+                yield next((each for each in inner(tree, node) if tree.kind(each) != "return"), node)
+
+    def _may_hold_condition(self, node: int) -> bool:
+        return self._is_open(node) or bool(held(self._values.bits(node)) & Kind.CONDITION)
 
     def _look_inside(self, node: int, kind: str) -> tuple[int, str, str] | None:
         """Look at what has one operand."""
