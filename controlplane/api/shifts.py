@@ -9,9 +9,18 @@ from controlplane.admin.shifts import Asked, Verb
 from controlplane.api.errors import InvalidRequest
 from controlplane.lifecycle.advance import Acked
 from controlplane.lifecycle.events import model_of
-from controlplane.lifecycle.operations import Wanted
+from controlplane.lifecycle.guards import (
+    DEFAULT_ALPHA,
+    DEFAULT_INTERVAL,
+    DEFAULT_MIN_SAMPLE,
+    BadGuards,
+    Guards,
+    parse_guards,
+)
+from controlplane.lifecycle.operations import InvalidShift, Wanted
 from controlplane.lifecycle.scene import Scene
-from controlplane.lifecycle.state import Control, ShiftState, percent
+from controlplane.lifecycle.state import Control, Shift, ShiftState, percent
+from controlplane.lifecycle.watching import NOT_JUDGED, Judged
 from controlplane.replica.replica import Replica
 from controlplane.rollout.controlled import scene_of
 from controlplane.rollout.failure import MAX_LISTED, MAX_NAME, printable
@@ -45,10 +54,26 @@ def asked_of(request: pb.ShiftRequest, caller: Caller) -> Asked:
         version=start.version,
         steps=tuple(start.steps),
         every=start.every,
+        guards=_guards(request.objective, start),
         author=caller.author,
         tenant=caller.tenant,
     )
     return Asked(objective=request.objective, start=wanted)
+
+
+def _guards(objective: str, start: pb.StartShift) -> Guards | None:
+    """Return what is to guard a shift; raise InvalidShift with all that is wrong with it."""
+    if not start.guards:
+        return None
+    try:
+        return parse_guards(
+            start.guards,
+            alpha=start.alpha or DEFAULT_ALPHA,
+            interval=start.interval or DEFAULT_INTERVAL,
+            min_sample=start.min_sample or DEFAULT_MIN_SAMPLE,
+        )
+    except BadGuards as error:
+        raise InvalidShift(f"{objective}: {error}", objective=objective, path="start.guards") from error
 
 
 def shifts(replica: Replica) -> Iterator[pb.Shift]:
@@ -59,7 +84,9 @@ def shifts(replica: Replica) -> Iterator[pb.Shift]:
         acked = replica.acked.get(control.objective, NOBODY_BEHIND)
         of_sidecars = control.shift.state in {ShiftState.STARTING, ShiftState.CLEARING}
         behind = acked.sidecars if of_sidecars else acked.lightbulbs
-        yield _shift(control, scene, () if control.shift.in_force else behind)
+        told = _shift(control, scene, () if control.shift.in_force else behind)
+        told.guards.extend(_verdicts(control.shift, replica.judged.get(control.objective, NOT_JUDGED)))
+        yield told
 
 
 def _shift(control: Control, scene: Scene, behind: tuple[str, ...]) -> pb.Shift:
@@ -84,6 +111,14 @@ def _shift(control: Control, scene: Scene, behind: tuple[str, ...]) -> pb.Shift:
         waiting_for=[printable(each, MAX_NAME) for each in behind[:MAX_LISTED]],
         rules=_rules(scene),
     )
+
+
+def _verdicts(shift: Shift, judged: Judged) -> Iterator[pb.GuardVerdict]:
+    """Yield each guard, and what it says; nothing where another replica leads, which knows."""
+    verdicts = judged.verdicts or (None,) * len(shift.guards.each)
+    for guard, verdict in zip(shift.guards.each, verdicts, strict=True):
+        outcome, text = ("", "") if verdict is None else (verdict.outcome.value, verdict.text)
+        yield pb.GuardVerdict(guard=str(guard), outcome=outcome, text=text)
 
 
 def _rules(scene: Scene) -> str:

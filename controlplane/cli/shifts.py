@@ -20,6 +20,7 @@ def shift_lines(shifts: Iterable[pb.Shift]) -> Iterator[str]:
             parts.append(f"waiting for {named(each)}")
         if each.why:
             parts.append(each.why)
+        parts += [guard.text or f"guarded by {guard.guard}" for guard in each.guards]
         if each.rules:
             parts.append(f"the rules say {each.rules}")
         yield "; ".join(parts)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from controlplane.lifecycle.operations import At, abort
+from controlplane.lifecycle.operations import At, abort, hold, stepped
 from controlplane.lifecycle.scene import Scene
 from controlplane.lifecycle.state import ENDING, SHIFTING, Control, Shift, ShiftState
+from controlplane.lifecycle.verdict import Outcome, worst
+from controlplane.lifecycle.watching import BLIND_INTERVALS, NOT_JUDGED, Judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +55,17 @@ def _beside(shift: Shift, scene: Scene) -> Shift:
     return changed
 
 
-def advance(control: Control, scene: Scene, acked: Acked, patience: float, at: At) -> Control | None:
+def advance(  # noqa: PLR0913, PLR0917 - a pure function of all that counts
+    control: Control,
+    scene: Scene,
+    acked: Acked,
+    patience: float,
+    at: At,
+    judged: Judged = NOT_JUDGED,
+) -> Control | None:
     """Return the control after one look; itself when nothing changes, None when it is over.
 
-    `patience` is for how many seconds sidecars are waited for.
+    `patience` is for how many seconds sidecars are waited for; `judged` is what its guards say.
     """
     shift = control.shift
     match shift.state:
@@ -69,7 +78,7 @@ def advance(control: Control, scene: Scene, acked: Acked, patience: float, at: A
         case ShiftState.CLEARING:
             return _clearing(control, scene, acked, at)
         case _:
-            return _in_force(control, scene, acked, at)
+            return _guarded(control, judged, at) or _in_force(control, scene, acked, judged, at)
 
 
 def _cleared(control: Control, scene: Scene, at: At) -> Control:
@@ -108,14 +117,41 @@ def _clearing(control: Control, scene: Scene, acked: Acked, at: At) -> Control |
     return _shown(control, replace(shift, refused=False), at) if shift.refused else control
 
 
-def _in_force(control: Control, scene: Scene, acked: Acked, at: At) -> Control | None:
+def _guarded(control: Control, judged: Judged, at: At) -> Control | None:
+    """Return the control as its guards undo or hold it; None when they don't.
+
+    One that is held, or finished, is judged like any other.
+    """
+    found = worst(judged.verdicts)
+    if found is not None and found.outcome.undoes:
+        return abort(control, at, f"by its guard {found.text}")
+    if judged.blind >= BLIND_INTERVALS and control.shift.state is ShiftState.RUNNING:
+        return hold(
+            control, "its guards are blind: too few sidecars tell figures; look, then resume or abort"
+        )
+    return None
+
+
+def _in_force(control: Control, scene: Scene, acked: Acked, judged: Judged, at: At) -> Control | None:
     shift = control.shift
     assert shift.state in SHIFTING
     if scene.settled and scene.default is not None and scene.default.routing_key == shift.key:
         return None  # the rules say by now what it said
-    if shift.in_force or acked.lightbulbs:
-        return control
-    return replace(control, shift=replace(shift, in_force=at.now))
+    if not shift.in_force:
+        return control if acked.lightbulbs else replace(control, shift=replace(shift, in_force=at.now))
+    return stepped(control, at) if _may_step(shift, judged, at.now) else control
+
+
+def _may_step(shift: Shift, judged: Judged, now: float) -> bool:
+    """Say whether the next step is due: its time has come, and each guard has seen enough, and no harm."""
+    if shift.state is not ShiftState.RUNNING or not shift.every or shift.next_step is None:
+        return False
+    if now - shift.in_force < shift.every:
+        return False
+    if not shift.guards.each:
+        return True
+    seen = bool(judged.verdicts) and judged.step == shift.basis_points  # or nobody has looked yet
+    return seen and all(each.outcome is Outcome.FINE for each in judged.verdicts)
 
 
 def _shown(control: Control, shift: Shift, at: At) -> Control:

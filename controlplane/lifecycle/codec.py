@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from controlplane.lifecycle.guards import BadGuards, Guards, parse_guards
 from controlplane.lifecycle.state import Control, Shift, ShiftState
 from lightbulb.resolution.codec import Malformed
 from lightbulb.v1 import store_pb2 as pb
@@ -45,7 +46,31 @@ def _shift_to_proto(shift: Shift) -> pb.StoredShift:
         why=shift.why,
         until=shift.until,
         refused=shift.refused,
+        guards=_guards_to_proto(shift.guards) if shift.guards.each else None,
     )
+
+
+def _guards_to_proto(guards: Guards) -> pb.StoredGuards:
+    return pb.StoredGuards(
+        guards=map(str, guards.each),
+        alpha=guards.alpha,
+        interval=guards.interval,
+        min_sample=guards.each[0].min_sample,
+    )
+
+
+def _guards_from_proto(message: pb.StoredGuards) -> Guards:
+    if not message.guards:
+        return Guards()
+    try:
+        return parse_guards(
+            message.guards,
+            alpha=message.alpha,
+            interval=message.interval,
+            min_sample=message.min_sample,
+        )
+    except BadGuards as error:
+        raise Malformed(f"guards that aren't known here: {error}") from error
 
 
 def _shift_from_proto(message: pb.StoredShift) -> Shift:
@@ -72,4 +97,5 @@ def _shift_from_proto(message: pb.StoredShift) -> Shift:
         why=message.why,
         until=message.until,
         refused=message.refused,
+        guards=_guards_from_proto(message.guards),
     )

@@ -38,7 +38,7 @@ def _became(before: Control, after: Control) -> tuple[ControlEventKind, str] | N
     if new.state is not old.state and (kind := _kind_of(old.state, new.state)) is not None:
         why = f": {new.why}" if new.why else ""
         return kind, f"{told(after)}, at {percent(old.basis_points)}{why}"
-    if new.steps != old.steps or new.every != old.every:
+    if (new.steps, new.every, new.guards) != (old.steps, old.every, old.guards):
         return ControlEventKind.SHIFT_CHANGED, f"{told(after)}, to {_schedule(after)}"
     if new.at != old.at:
         steps = f"{percent(old.basis_points)} → {percent(new.basis_points)}"
@@ -75,7 +75,9 @@ def model_of(key: str) -> str:
 def _schedule(control: Control) -> str:
     shift = control.shift
     steps = ", ".join(map(percent, shift.steps))
-    return f"{steps} every {shift.every:g} s" if shift.every else steps
+    every = f" every {shift.every:g} s" if shift.every else ""
+    guarded = f", guarded by {', '.join(map(str, shift.guards.each))}" if shift.guards.each else ""
+    return f"{steps}{every}{guarded}"
 
 
 def event(before: Control | None, after: Control | None, now: float) -> Event | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
+from controlplane.lifecycle.guards import Guards
 from controlplane.lifecycle.scene import Scene
 from controlplane.lifecycle.state import (
     ENDING,
@@ -64,13 +65,17 @@ class ToItself(ControlRefused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A shift as it is asked for. `version` empty: the only one there is of that model."""
+    """A shift as it is asked for. `version` empty: the only one there is of that model.
+
+    `guards` None: none, or of one that goes on those that it has.
+    """
 
     objective: str
     model: str
     version: str = ""
     steps: tuple[int, ...]
     every: float = 0.0
+    guards: Guards | None = None
     author: str = ""
     tenant: str
 
@@ -105,6 +110,7 @@ def start(before: Control | None, wanted: Wanted, scene: Scene, at: At) -> Contr
         salt=f"shift:{wanted.objective}:{model_id(target.name, target.version)}",
         steps=wanted.steps,
         every=wanted.every,
+        guards=wanted.guards or Guards(),
         generation=scene.active,
         table=scene.hash,
         entered=at.now,
@@ -188,7 +194,8 @@ def _raised(before: Control, wanted: Wanted, target: ModelTarget, at: At) -> Con
             objective=before.objective,
             path="start.steps",
         )
-    changed = replace(shift, steps=wanted.steps, every=wanted.every, at=0)
+    guards = shift.guards if wanted.guards is None else wanted.guards
+    changed = replace(shift, steps=wanted.steps, every=wanted.every, guards=guards, at=0)
     if changed == shift:
         return before
     if changed.basis_points == shift.basis_points:

@@ -13,10 +13,11 @@ A control is never a generation: it is laid over whichever generation is active.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
+from controlplane.lifecycle.guards import Guards
 from lightbulb.model import BASIS_POINTS, DEFAULT_TENANT
 
 MAX_STEPS = 20
@@ -60,7 +61,7 @@ class Shift:
     of CLEARING every sidecar (0.0: not yet), both in seconds of the store's clock. `generation` is the active
     one that it was last looked at with, and `table` the hash of the objective's table in it. `why` says what
     brought it to where it stands. `until`: of CLEARING, when no client can hold its key any more; `refused`:
-    sidecars refuse it until then, since nothing else leads to it.
+    sidecars refuse it until then, since nothing else leads to it. `guards` may undo it.
     """
 
     number: int
@@ -79,6 +80,7 @@ class Shift:
     why: str = ""
     until: float = 0.0
     refused: bool = False
+    guards: Guards = field(default=Guards())
 
     @property
     def basis_points(self) -> int:

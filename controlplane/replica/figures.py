@@ -86,6 +86,12 @@ def counted_of(controls: Iterable[Control]) -> tuple[Counted, ...]:
     )
 
 
+def interval_of(controls: Iterable[Control]) -> float:
+    """Return how often relays tell: as often as the most impatient guards want."""
+    wanted = (each.shift.guards.interval for each in controls if each.shift.guards.each)
+    return min(wanted, default=INTERVAL_SECONDS)
+
+
 class Figures:
     """Adds up what relays tell. `epoch` rises from one life of the replica to the next."""
 

@@ -16,13 +16,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 
 from controlplane.lifecycle.advance import Acked
 from controlplane.lifecycle.counters import Sum
+from controlplane.lifecycle.state import Control
+from controlplane.lifecycle.watching import Judged, Told
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.consumer_tracker import ConsumerTracker
-from controlplane.replica.figures import Counted, Figures, counted_of
+from controlplane.replica.figures import Counted, Figures, counted_of, interval_of
 from controlplane.replica.store_watcher import StoreView, StoreWatcher
+from controlplane.replica.watches import Watches
 from controlplane.rollout.advance import Progress, advance, retire_after
 from controlplane.rollout.codec import lanes_to_bytes
 from controlplane.rollout.controlled import acknowledged, moved_on
@@ -73,6 +77,9 @@ class Replica:
         """By tenant, what the consumers of its phase say; without those whose rollout is settled."""
         self.acked: Mapping[str, Acked] = {}
         """By objective that has a control, who hasn't acknowledged that."""
+        self.judged: Mapping[str, Judged] = {}
+        """By objective whose shift is guarded, what the guards say; empty where another replica leads."""
+        self._watches = Watches()
         self.deciding = asyncio.Lock()
         """Held by whoever decides on what is known and commits it: of this replica, one at a time."""
         self._everybody: tuple[Consumer, ...] = ()
@@ -196,6 +203,7 @@ class Replica:
             watcher.report,
             self.ads.watch,
             self._write_figures_for_ever,
+            self._write_evidence_for_ever,
         )
         async with asyncio.TaskGroup() as group:
             for job in jobs:
@@ -205,6 +213,7 @@ class Replica:
         """End the streams, whose clients keep what they have, and let another replica lead."""
         await self.ads.close()
         await self._write_figures()
+        await self._write_evidence()
         await self._store_watcher.leave()
 
     async def refresh(self) -> StoreView:
@@ -238,6 +247,29 @@ class Replica:
                 while self._told == told:
                     await self._news.wait()
         return self._told
+
+    def _told_of(self, control: Control) -> Told:
+        """Return what was counted of a shift by now, at all replicas."""
+        live = sum(
+            each.kind == "sidecar" and not each.disconnected and each.concerns(control.tenant)
+            for each in self._everybody
+        )
+        sums = tuple(chain.from_iterable(map(self.sums_of, counted_of([control]))))
+        return Told(sums=sums, reporting=self.sidecars_reporting, live=live)
+
+    async def _write_evidence_for_ever(self) -> None:
+        """Write down what is learnt of shifts, so that whoever leads next goes on with it."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            await self._write_evidence()
+
+    async def _write_evidence(self) -> None:
+        watches, lease = self._watches.unwritten, self._store_watcher.lease
+        if not watches or lease is None:
+            return
+        write = partial(self._reports.write_evidence, watches, self._watches.shifts, lease.token)
+        if await self._store_watcher.attempt(write, writing=True):
+            self._watches.note_written(watches)
 
     async def _write_figures_for_ever(self) -> None:
         """Write down what relays told, as often as they tell; others' figures are read with their reports."""
@@ -288,7 +320,12 @@ class Replica:
             for objective, control in known.lanes.controls.items()
         }
         if self._store_watcher.lease is None:
+            self._watches.forget()
+            self.judged = {}
             return False
+        self.judged = self._watches.look(
+            known.lanes.controls.values(), self._reports.heard.evidence, self._told_of, now
+        )
         following, happened = self._next(known, Moment(now, known.version + 1))
         if following == known.lanes:
             return False
@@ -339,7 +376,7 @@ class Replica:
                 happened += [replace(each, tenant=tenant) for each in events(before, following, at.now)]
         for tenant in left_out:
             lanes = end(lanes, tenant, known.generations, at)
-        lanes, controlled = moved_on(lanes, known.generations, self.acked, self.policy, at)
+        lanes, controlled = moved_on(lanes, known.generations, self.acked, self.judged, self.policy, at)
         return lanes, (*happened, *handed_over(known.lanes, lanes, at.now), *controlled)
 
     def _unless_overtaken(self, lanes: Lanes, tenant: str, following: Rollout, at: Moment) -> Rollout:
@@ -361,6 +398,7 @@ class Replica:
             addresses = ready_addresses(known.desired_state, self._everybody, now, self.policy)
             states = sidecar_states(known.lanes, self._everybody)
             # Before the routes are there: so that nothing is missed.
+            self.figures.interval = interval_of(known.lanes.controls.values())
             self.figures.count(counted_of(known.lanes.controls.values()))
             audience = self._snapshots.show(known.desired_state, addresses, states)
         if known.version != self._served.version or audience:

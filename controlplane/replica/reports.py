@@ -6,13 +6,15 @@ import asyncio
 import logging
 import struct
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple
 from uuid import uuid4
 
+from controlplane.lifecycle.watching import Watch
 from controlplane.replica.figures import Told, told_from_bytes, told_to_bytes
+from controlplane.replica.watches import Kept, is_evidence, kept_in, name_of, outdated
 from controlplane.rollout.codec import ReportWriter, report_from_bytes
 from controlplane.rollout.registry import REPLICA_SECONDS, Consumer, Report, adopt, merge
 from controlplane.rollout.state import Policy
@@ -72,6 +74,10 @@ class Heard:
     leading: frozenset[str] = frozenset()
     figures: Mapping[str, Told] = field(default_factory=lambda: MappingProxyType({}))
     """What relays told the other replicas, those that ended too."""
+    evidence: Mapping[int, Kept] = field(default_factory=lambda: MappingProxyType({}))
+    """Shift -> what whoever led last kept of it."""
+    beside: tuple[str, ...] = ()
+    """The names under which that, and what was before it, is kept."""
     is_taken: bool = False
     """Whether another process has this replica's name."""
 
@@ -136,7 +142,7 @@ class Reports:
         with self._reading:
             written = self._written
             raw = self._store.reports()
-            bodies = {name: body for name, body in raw.items() if not name.endswith((_BEAT, _FIGURES))}
+            bodies = {name: body for name, body in raw.items() if not _is_beside(name)}
             beats = _beats(raw)
             wanted = {name: body for name, body in bodies.items() if own or name != self._name}
             parsed = _parsed(wanted, self.heard)
@@ -153,6 +159,8 @@ class Reports:
                 others=_newest(self.heard.others, others) if lost else others,
                 leading=frozenset(name for name, beat in beats.items() if beat.leading),
                 figures=_figures(raw, self._name),
+                evidence=kept_in(raw),
+                beside=tuple(filter(is_evidence, raw)),
                 is_taken=self._is_another(beats.get(self._name), now),
             )
             return self.heard
@@ -209,6 +217,16 @@ class Reports:
         """Forget them. Raises Unreachable."""
         self._store.drop_report(self._name + _FIGURES)
 
+    def write_evidence(self, watches: Iterable[Watch], shifts: Collection[int], token: int) -> None:
+        """Write what was learnt of shifts by who leads with `token`, and forget all that isn't of `shifts`.
+
+        Raises Unreachable.
+        """
+        for each in watches:
+            self._store.put_report(name_of(each.shift, token), each.to_bytes())
+        for name in outdated(self.heard.beside, shifts, token):
+            self._store.drop_report(name)
+
     def beat(self, now: float, *, leading: bool) -> None:
         """Say that this replica lives, and whether it leads. Raises Unreachable."""
         self._store.put_report(self._name + _BEAT, _HEARTBEAT.pack(now, leading, self._process))
@@ -230,6 +248,11 @@ class Reports:
             self._store.drop_report(name)
             self._store.drop_report(name + _BEAT)
             self._store.drop_report(name + _FIGURES)
+
+
+def _is_beside(name: str) -> bool:
+    """Say whether what is kept under that name is no report."""
+    return name.endswith((_BEAT, _FIGURES)) or is_evidence(name)
 
 
 def _differs(one: Report, other: Report) -> bool:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from google.protobuf.message import DecodeError, Message
 
 from controlplane.lifecycle.codec import control_from_proto, control_to_proto
+from controlplane.lifecycle.state import NO_CONTROLS
 from controlplane.model import (
     Location,
     Plan,
@@ -262,7 +263,7 @@ def lanes_from_bytes(body: bytes) -> Lanes:
         MappingProxyType(rollouts),
         platform=message.platform,
         handovers=MappingProxyType(handovers),
-        controls=MappingProxyType(controls),
+        controls=MappingProxyType(controls) if controls else NO_CONTROLS,
     )
 
 

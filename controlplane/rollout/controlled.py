@@ -9,6 +9,7 @@ from controlplane.lifecycle.events import event
 from controlplane.lifecycle.operations import At
 from controlplane.lifecycle.scene import Scene
 from controlplane.lifecycle.state import Control
+from controlplane.lifecycle.watching import NOT_JUDGED, Judged
 from controlplane.rollout.desired_state import Generations
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.registry import Consumer
@@ -60,22 +61,25 @@ def beside(
     return lanes, tuple(happened)
 
 
-def moved_on(
+def moved_on(  # noqa: PLR0913, PLR0917 - a pure function of all that counts
     lanes: Lanes,
     generations: Generations,
     acked: Mapping[str, Acked],
+    judged: Mapping[str, Judged],
     policy: Policy,
     at: Moment,
 ) -> tuple[Lanes, tuple[Event, ...]]:
     """Return the lanes once each control has taken the step that it can take, and what happened.
 
-    `acked` is by objective.
+    `acked` is by objective, and so is what guards have `judged`.
     """
     lanes, told = beside(lanes, generations, policy, at)
     happened = [*told]
     for control in lanes.controls.values():
         scene = scene_of(lanes, generations, control.tenant, control.objective, policy)
-        following = advance(control, scene, acked[control.objective], policy.routing, At(at.now, at.version))
+        name, when = control.objective, At(at.now, at.version)
+        seen = judged.get(name, NOT_JUDGED)
+        following = advance(control, scene, acked[name], policy.routing, when, seen)
         if following is None:
             lanes = lanes.without_control(control, at.version)
         elif following != control:

@@ -265,16 +265,24 @@ class OfferResponse(_message.Message):
     def __init__(self, unchanged: _Optional[bool] = ..., version: _Optional[int] = ..., until: _Optional[float] = ...) -> None: ...
 
 class StartShift(_message.Message):
-    __slots__ = ("model", "version", "steps", "every")
+    __slots__ = ("model", "version", "steps", "every", "guards", "alpha", "interval", "min_sample")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     EVERY_FIELD_NUMBER: _ClassVar[int]
+    GUARDS_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    MIN_SAMPLE_FIELD_NUMBER: _ClassVar[int]
     model: str
     version: str
     steps: _containers.RepeatedScalarFieldContainer[int]
     every: float
-    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., steps: _Optional[_Iterable[int]] = ..., every: _Optional[float] = ...) -> None: ...
+    guards: _containers.RepeatedScalarFieldContainer[str]
+    alpha: float
+    interval: float
+    min_sample: int
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., steps: _Optional[_Iterable[int]] = ..., every: _Optional[float] = ..., guards: _Optional[_Iterable[str]] = ..., alpha: _Optional[float] = ..., interval: _Optional[float] = ..., min_sample: _Optional[int] = ...) -> None: ...
 
 class ShiftRequest(_message.Message):
     __slots__ = ("objective", "tenant", "start", "verb", "author", "message", "request_id")
@@ -552,7 +560,7 @@ class GetStatusResponse(_message.Message):
     def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ..., why_failed: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., ends_at: _Optional[float] = ..., tenant: _Optional[str] = ..., lanes: _Optional[_Iterable[_Union[Lane, _Mapping]]] = ..., loading_until: _Optional[float] = ..., store_loss: _Optional[_Union[StoreLoss, _Mapping]] = ..., store_warning: _Optional[str] = ..., handovers: _Optional[_Iterable[_Union[Handover, _Mapping]]] = ..., shifts: _Optional[_Iterable[_Union[Shift, _Mapping]]] = ...) -> None: ...
 
 class Shift(_message.Message):
-    __slots__ = ("number", "objective", "tenant", "model", "default_model", "basis_points", "steps", "at", "every", "state", "entered", "in_force", "author", "why", "until", "refused", "waiting_for", "rules")
+    __slots__ = ("number", "objective", "tenant", "model", "default_model", "basis_points", "steps", "at", "every", "state", "entered", "in_force", "author", "why", "until", "refused", "waiting_for", "rules", "guards")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
@@ -571,6 +579,7 @@ class Shift(_message.Message):
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
     RULES_FIELD_NUMBER: _ClassVar[int]
+    GUARDS_FIELD_NUMBER: _ClassVar[int]
     number: int
     objective: str
     tenant: str
@@ -589,7 +598,18 @@ class Shift(_message.Message):
     refused: bool
     waiting_for: _containers.RepeatedScalarFieldContainer[str]
     rules: str
-    def __init__(self, number: _Optional[int] = ..., objective: _Optional[str] = ..., tenant: _Optional[str] = ..., model: _Optional[str] = ..., default_model: _Optional[str] = ..., basis_points: _Optional[int] = ..., steps: _Optional[_Iterable[int]] = ..., at: _Optional[int] = ..., every: _Optional[float] = ..., state: _Optional[_Union[ShiftState, str]] = ..., entered: _Optional[float] = ..., in_force: _Optional[float] = ..., author: _Optional[str] = ..., why: _Optional[str] = ..., until: _Optional[float] = ..., refused: _Optional[bool] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rules: _Optional[str] = ...) -> None: ...
+    guards: _containers.RepeatedCompositeFieldContainer[GuardVerdict]
+    def __init__(self, number: _Optional[int] = ..., objective: _Optional[str] = ..., tenant: _Optional[str] = ..., model: _Optional[str] = ..., default_model: _Optional[str] = ..., basis_points: _Optional[int] = ..., steps: _Optional[_Iterable[int]] = ..., at: _Optional[int] = ..., every: _Optional[float] = ..., state: _Optional[_Union[ShiftState, str]] = ..., entered: _Optional[float] = ..., in_force: _Optional[float] = ..., author: _Optional[str] = ..., why: _Optional[str] = ..., until: _Optional[float] = ..., refused: _Optional[bool] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rules: _Optional[str] = ..., guards: _Optional[_Iterable[_Union[GuardVerdict, _Mapping]]] = ...) -> None: ...
+
+class GuardVerdict(_message.Message):
+    __slots__ = ("guard", "outcome", "text")
+    GUARD_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    guard: str
+    outcome: str
+    text: str
+    def __init__(self, guard: _Optional[str] = ..., outcome: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
 
 class Handover(_message.Message):
     __slots__ = ("objective", "owner", "since", "former", "taker", "until", "taken")

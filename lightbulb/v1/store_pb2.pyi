@@ -200,8 +200,20 @@ class StoredHandover(_message.Message):
     tried: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, objective: _Optional[str] = ..., owner: _Optional[str] = ..., since: _Optional[int] = ..., source: _Optional[int] = ..., former: _Optional[_Iterable[str]] = ..., published: _Optional[bool] = ..., taker: _Optional[str] = ..., until: _Optional[float] = ..., taken: _Optional[int] = ..., taken_from: _Optional[int] = ..., tried: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class StoredGuards(_message.Message):
+    __slots__ = ("guards", "alpha", "interval", "min_sample")
+    GUARDS_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    MIN_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    guards: _containers.RepeatedScalarFieldContainer[str]
+    alpha: float
+    interval: float
+    min_sample: int
+    def __init__(self, guards: _Optional[_Iterable[str]] = ..., alpha: _Optional[float] = ..., interval: _Optional[float] = ..., min_sample: _Optional[int] = ...) -> None: ...
+
 class StoredShift(_message.Message):
-    __slots__ = ("number", "key", "default_key", "salt", "steps", "generation", "table", "entered", "every", "at", "in_force", "state", "author", "why", "until", "refused")
+    __slots__ = ("number", "key", "default_key", "salt", "steps", "generation", "table", "entered", "every", "at", "in_force", "state", "author", "why", "until", "refused", "guards")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_KEY_FIELD_NUMBER: _ClassVar[int]
@@ -218,6 +230,7 @@ class StoredShift(_message.Message):
     WHY_FIELD_NUMBER: _ClassVar[int]
     UNTIL_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
+    GUARDS_FIELD_NUMBER: _ClassVar[int]
     number: int
     key: str
     default_key: str
@@ -234,7 +247,8 @@ class StoredShift(_message.Message):
     why: str
     until: float
     refused: bool
-    def __init__(self, number: _Optional[int] = ..., key: _Optional[str] = ..., default_key: _Optional[str] = ..., salt: _Optional[str] = ..., steps: _Optional[_Iterable[int]] = ..., generation: _Optional[int] = ..., table: _Optional[str] = ..., entered: _Optional[float] = ..., every: _Optional[float] = ..., at: _Optional[int] = ..., in_force: _Optional[float] = ..., state: _Optional[str] = ..., author: _Optional[str] = ..., why: _Optional[str] = ..., until: _Optional[float] = ..., refused: _Optional[bool] = ...) -> None: ...
+    guards: StoredGuards
+    def __init__(self, number: _Optional[int] = ..., key: _Optional[str] = ..., default_key: _Optional[str] = ..., salt: _Optional[str] = ..., steps: _Optional[_Iterable[int]] = ..., generation: _Optional[int] = ..., table: _Optional[str] = ..., entered: _Optional[float] = ..., every: _Optional[float] = ..., at: _Optional[int] = ..., in_force: _Optional[float] = ..., state: _Optional[str] = ..., author: _Optional[str] = ..., why: _Optional[str] = ..., until: _Optional[float] = ..., refused: _Optional[bool] = ..., guards: _Optional[_Union[StoredGuards, _Mapping]] = ...) -> None: ...
 
 class StoredControl(_message.Message):
     __slots__ = ("objective", "tenant", "version", "shift")

@@ -57,7 +57,14 @@ def text_for(option: click.Option) -> str:
     name = kind.name
     if isinstance(kind, click.Path):
         return "/bin/sh" if kind.exists else "somewhere"
-    own = {"ip": "10.1.2.3", "name": "another", "percent": "4", "percent,…": "4,5", "duration": "4m"}
+    own = {
+        "ip": "10.1.2.3",
+        "name": "another",
+        "percent": "4",
+        "percent,…": "4,5",
+        "duration": "4m",
+        "float": "0.05",
+    }
     return own.get(name) or ("10.1.2.3:4567" if "port" in name else "a=1")
 
 

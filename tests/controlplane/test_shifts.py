@@ -1,6 +1,8 @@
 """Shifts on a running control plane: what consumers get, in which order, and what becomes of them."""
 
+import contextlib
 from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 import grpc
@@ -10,8 +12,11 @@ from controlplane.lifecycle.state import Control, ShiftState
 from lightbulb.ads.values import OBJECTIVE_CONTROL
 from lightbulb.model import RequestContext
 from lightbulb.resolution.resolve import Reason, Resolution
+from lightbulb.v1 import control_plane_pb2 as pb
+from lightbulb.v1 import telemetry_pb2 as telemetry
+from lightbulb.v1.telemetry_pb2_grpc import TelemetryServiceStub
 from tests.controlplane.peers import routes
-from tests.controlplane.planes import POLICY, refused, run, told
+from tests.controlplane.planes import POLICY, Plane, plane, refused, run, told
 from tests.controlplane.worlds import World, world
 from tests.waiting import eventually
 
@@ -215,5 +220,109 @@ def test_a_default_that_is_the_candidate_ends_a_shift_and_nobody_flaps(store: st
 
     def flaps(it: World) -> bool:
         return len(shifted(it)) < len(USERS)
+
+    run(scenario)
+
+
+@contextlib.asynccontextmanager
+async def relays(plane: Plane, *nodes: str) -> AsyncIterator[Callable[..., Awaitable[None]]]:
+    """Relays that tell of a shift's arms, each of so many requests, of which the candidate's failed."""
+    stub = TelemetryServiceStub(plane.channel)
+    streams = [stub.Figures() for _ in nodes]
+    for node, stream in zip(nodes, streams, strict=True):
+        await stream.write(telemetry.FiguresRequest(node_id=node))
+
+    async def tell(shift: int, requests: int, bad: int = 0) -> None:
+        ends = {"c": (requests - bad, bad), "k": (requests, 0)}
+        told = [
+            telemetry.RouteFigures(
+                route=f"shift-{shift}{arm}",
+                ends=[
+                    telemetry.EndCount(grpc_status="0", flags="-", requests=good),
+                    telemetry.EndCount(grpc_status="14", flags="-", requests=failed),
+                ],
+            )
+            for arm, (good, failed) in ends.items()
+        ]
+        for stream in streams:
+            await stream.write(telemetry.FiguresRequest(routes=told))
+
+    try:
+        yield tell
+    finally:
+        for stream in streams:
+            stream.cancel()
+
+
+def test_a_schedule_goes_on_while_its_guards_are_content_and_a_breach_undoes_it(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it, relays(it.plane, "s1", "s2") as tell:
+            await it.published(1, **NEXT)
+            guards = {"guards": ["errors:1.25x"], "interval": 1.0, "min_sample": 20}
+            first = await it.plane.shift(model="next", steps=[500, 5_000, 10_000], every=1.0, **guards)
+            await is_at(it, ShiftState.RUNNING, 500)
+            await eventually("relays to count", lambda: len(it.plane.replica.figures.routes) == 2)
+            await tell(first.shift, 100)
+            await is_at(it, ShiftState.RUNNING, 5_000)
+            (said,) = (await it.plane.status()).shifts[0].guards
+            assert said.guard == "errors:1.25x"
+            await tell(first.shift, 100, bad=90)
+            await is_over(it)
+            answer = await it.plane.stub.GetEvents(pb.GetEventsRequest(limit=50))
+            (aborted,) = [each for each in answer.events if each.kind == pb.EVENT_KIND_SHIFT_ABORTED]
+            assert aborted.author == ""
+            words = (
+                "at 50 %: by its guard errors: 180 of 200 (90.0 %) against 0 of 200 (0 %), in one interval"
+            )
+            assert words in aborted.detail
+            assert it.plane.replica._reports.heard.evidence.keys() <= {first.shift}
+
+    run(scenario)
+
+
+def test_a_leader_that_is_killed_is_followed_by_one_that_goes_on_with_its_evidence(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it, plane(store, name="two") as two:
+            await it.published(1, **NEXT)
+            async with relays(two, "s1", "s2") as tell:
+                guards = {"guards": ["errors:1.25x"], "interval": 1.0}
+                first = await it.plane.shift(model="next", steps=[500], **guards)
+                await is_at(it, ShiftState.RUNNING, 500)
+                await eventually("relays to count", lambda: len(two.replica.figures.routes) == 2)
+                await tell(first.shift, 300, bad=3)
+                seen = two.replica._reports
+                await eventually(
+                    "the leader's evidence",
+                    lambda: (
+                        first.shift in seen.heard.evidence
+                        and seen.heard.evidence[first.shift].body != b""
+                        and it.plane.replica.judged["Ranking"].verdicts[0].pair.candidate.total == 600
+                        and not it.plane.replica._watches.unwritten
+                    ),
+                )
+                await it.plane.kill()
+                for peer in it.peers:
+                    await peer.connect(two.target)
+                await eventually("another to lead, and to judge", lambda: "Ranking" in two.replica.judged)
+                pair = two.replica.judged["Ranking"].verdicts[0].pair
+                assert (pair.candidate.total, pair.candidate.bad) == (600, 6)
+                await tell(first.shift, 100, bad=95)
+                await eventually(
+                    "the shift to be undone", lambda: "Ranking" not in two.replica.known.lanes.controls
+                )
+
+    run(scenario)
+
+
+def test_guards_that_cant_be_judged_are_refused_all_at_once(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it:
+            await it.published(1, **NEXT)
+            guards = ["errors:fast", "agreement:0.9", "p99:250ms"]
+            call = it.plane.shift(model="next", steps=[500], guards=guards)
+            code, text = await refused(call)
+            assert code is grpc.StatusCode.INVALID_ARGUMENT
+            assert "errors:fast" in text
+            assert "only answers of a shadow are compared" in text
 
     run(scenario)

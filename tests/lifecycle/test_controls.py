@@ -22,9 +22,12 @@ from hypothesis.stateful import (
 from controlplane.lifecycle import operations
 from controlplane.lifecycle.advance import Acked, advance, reconciled
 from controlplane.lifecycle.events import happened
+from controlplane.lifecycle.guards import Guards, parse_guards
 from controlplane.lifecycle.operations import At, ControlRefused, NotInThisState
-from controlplane.lifecycle.state import ENDING, SHIFTING, Control, ShiftState
+from controlplane.lifecycle.state import ENDING, SHIFTING, Control, Shift, ShiftState
+from controlplane.lifecycle.verdict import Outcome, Pair, Verdict
 from controlplane.lifecycle.views import objective_control, operator_shift
+from controlplane.lifecycle.watching import NOT_JUDGED, Judged
 from controlplane.rollout.codec import lanes_from_bytes, lanes_to_bytes
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.state import Phase, Rollout
@@ -62,7 +65,14 @@ REACHED = (
     "gone on to more",
     "finished",
     "over",
+    "stepped by itself",
+    "stepped with guards",
+    "undone by a guard",
+    "undone while held",
+    "held, since its guards are blind",
 )
+
+GUARDS = parse_guards(["errors:1.25x"])
 
 
 @dataclass
@@ -136,10 +146,13 @@ class Shifts(RuleBasedStateMachine):
     @rule(
         steps=st.sets(st.sampled_from([0, 100, 500, 5_000, 10_000]), min_size=1),
         to=st.sampled_from(["next", "kids"]),
+        guards=st.sampled_from([None, GUARDS]),
     )
-    def start(self, steps: set[int], to: str) -> None:
+    def start(self, steps: set[int], to: str, guards: Guards | None) -> None:
+        every = 5.0 if len(steps) > 1 else 0.0
+        asked = replace(wanted(*sorted(steps), model=to, every=every), guards=guards)
         try:
-            after = operations.start(self.control, wanted(*sorted(steps), model=to), self.scene(), self.at)
+            after = operations.start(self.control, asked, self.scene(), self.at)
         except ControlRefused:
             return
         if self.control is not None and after != self.control:
@@ -169,13 +182,17 @@ class Shifts(RuleBasedStateMachine):
             SEEN["finished"] += 1
         self.take(after)
 
-    @rule(table=st.sampled_from((*TABLES, PLAIN, PLAIN, SHIFTED, LED_TO, MADE_DEFAULT)))
-    def publish(self, table: ObjectiveTable | None) -> None:
+    @rule(
+        table=st.sampled_from((*TABLES, PLAIN, PLAIN, SHIFTED, LED_TO, MADE_DEFAULT)), at_once=st.booleans()
+    )
+    def publish(self, table: ObjectiveTable | None, *, at_once: bool = False) -> None:
         """Have a generation on its way: its keys are routed before it is active."""
         self.target, before = table, self.control
         self.take(self.control)
         if before is not None and self.control is not None:
             SEEN["routed again for a publish"] += before.shift.refused and not self.control.shift.refused
+        if at_once:
+            self.activate()
 
     @precondition(lambda self: self.control is not None and self.control.shift.refused)
     @rule()
@@ -247,11 +264,57 @@ class Shifts(RuleBasedStateMachine):
             self.acknowledge(1)
             self.now += seconds
             if self.control is not None:
-                self.look()
+                self.judge(Outcome.FINE, 0)
 
     @precondition(lambda self: self.control is not None)
+    @rule(
+        outcome=st.sampled_from(
+            [
+                None,
+                Outcome.NONE,
+                Outcome.FINE,
+                Outcome.FINE,
+                Outcome.BLIND,
+                Outcome.BREACH,
+                Outcome.CATASTROPHE,
+            ]
+        ),
+        blind=st.sampled_from([0, 4, 5]),
+    )
+    def judge(self, outcome: Outcome | None, blind: int) -> None:
+        """Have the guards say something, and the leader look."""
+        assert self.control is not None
+        shift = self.control.shift
+        if outcome is None or not shift.guards.each:
+            self.look()
+            return
+        verdict = Verdict(
+            guard="errors", outcome=outcome, log_evidence=0.0, pair=Pair(), text="errors: 1 of 2"
+        )
+        blind = blind if outcome is Outcome.BLIND else 0
+        self.look(Judged(verdicts=(verdict,), blind=blind, step=shift.basis_points))
+        after = self.control and self.control.shift
+        if outcome.undoes and shift.state in SHIFTING:
+            assert after
+            assert (after.state, after.why) == (ShiftState.ABORTING, "by its guard errors: 1 of 2")
+            SEEN["undone by a guard"] += 1
+            SEEN["undone while held"] += shift.state is ShiftState.HELD
+        if blind == 5 and shift.state is ShiftState.RUNNING and after:
+            assert after.state is ShiftState.HELD
+            SEEN["held, since its guards are blind"] += 1
+
+    @precondition(lambda self: self.control is not None and self.control.shift.state is ShiftState.RUNNING)
     @rule()
-    def look(self) -> None:
+    def go_blind(self) -> None:
+        self.judge(Outcome.BLIND, 5)
+
+    @precondition(lambda self: self.control is not None and self.control.shift.state in SHIFTING)
+    @rule(seconds=st.sampled_from([10.0, 62.0]))
+    def take_back(self, seconds: float) -> None:
+        self.act("abort")
+        self.catch_up(seconds)
+
+    def look(self, judged: Judged = NOT_JUDGED) -> None:
         """Have the leader look."""
         before = self.control
         assert before is not None
@@ -260,12 +323,24 @@ class Shifts(RuleBasedStateMachine):
             sidecars=("s",) if self.sidecar_lags else (),
             lightbulbs=tuple("l" for each in behind if self.counts(each)),
         )
-        after = advance(reconciled(before, self.scene(), self.at), self.scene(), acked, PATIENCE, self.at)
+        beside = reconciled(before, self.scene(), self.at)
+        after = advance(beside, self.scene(), acked, PATIENCE, self.at, judged)
+        if after is not None and after.shift.at != beside.shift.at:
+            self.check_own_step(beside.shift, after.shift, judged)
         self.note(before, after, acked)
         if after is not None and before.shift.state is ShiftState.ABORTING:
             leased = behind and not acked.lightbulbs and after.shift.state is ShiftState.CLEARING
             SEEN["a Lightbulb's lease was over"] += bool(leased)
         self.take(after)
+
+    def check_own_step(self, before: Shift, after: Shift, judged: Judged) -> None:
+        """No step by itself but in force, in time, while it runs, and with every guard content."""
+        assert after.at == before.at + 1
+        assert before.state is after.state is ShiftState.RUNNING
+        assert 0.0 < before.in_force <= self.now - before.every
+        assert [each.outcome for each in judged.verdicts] == [Outcome.FINE] * len(before.guards.each)
+        SEEN["stepped by itself"] += 1
+        SEEN["stepped with guards"] += bool(before.guards.each)
 
     def note(self, before: Control, after: Control | None, acked: Acked) -> None:
         if after is None:

@@ -30,10 +30,34 @@ class Wanted:
     wait: float
 
 
-def start(control_planes: Addresses, wanted: Wanted, to: Model, steps: tuple[int, ...], every: float) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The shift that is asked for; a 0 leaves a value to the control plane."""
+
+    to: Model
+    steps: tuple[int, ...]
+    every: float
+    guards: tuple[str, ...]
+    alpha: float
+    interval: float
+    min_sample: int
+
+
+def start(control_planes: Addresses, wanted: Wanted, asked: Asked) -> None:
     """Start a shift, or have it go on to more, and see it in force. Raises CallFailed."""
     request = _request(wanted)
-    request.start.CopyFrom(pb.StartShift(model=to.name, version=to.version, steps=steps, every=every))
+    request.start.CopyFrom(
+        pb.StartShift(
+            model=asked.to.name,
+            version=asked.to.version,
+            steps=asked.steps,
+            every=asked.every,
+            guards=asked.guards,
+            alpha=asked.alpha,
+            interval=asked.interval,
+            min_sample=asked.min_sample,
+        )
+    )
     _see(control_planes, wanted, request, "start")
 
 

@@ -63,6 +63,19 @@ def _common(command: Command) -> Command:
 @option("--percent", type=SHARE, help="The share of the users; two decimals at most.")
 @option("--schedule", type=SCHEDULE, help="Several shares, each more than the one before: 5,25,50,100.")
 @option("--every", type=DURATION, help="How long each step lasts at least: 30m.  [default: steps by hand]")
+@option(
+    "--guard",
+    multiple=True,
+    metavar="NAME:LIMIT",
+    help="Undo it when the model exceeds this: errors:1.25x, errors:0.5%, p99:1.2x or p99:250ms. Repeatable.",
+)
+@option("--alpha", type=float, help="Chance that guards undo a good model; they share it.  [default: 0.01]")
+@option(
+    "--interval",
+    type=DURATION,
+    help="What guards judge as one; longer than clients repeat a failed request.  [default: 10s]",
+)
+@option("--min-sample", type=click.IntRange(1), help="Requests before a step.  [default: 100]")
 def start(  # noqa: PLR0913 - one argument an option
     *,
     objective: str,
@@ -70,6 +83,10 @@ def start(  # noqa: PLR0913 - one argument an option
     percent: int | None,
     schedule: tuple[int, ...] | None,
     every: float | None,
+    guard: tuple[str, ...],
+    alpha: float | None,
+    interval: float | None,
+    min_sample: int | None,
     tenant: str,
     control_plane: tuple[Address, ...],
     wait: float,
@@ -88,12 +105,23 @@ def start(  # noqa: PLR0913 - one argument an option
         raise click.UsageError("say --percent, or else --schedule with several")
     if every is not None and schedule is None:
         raise click.UsageError("--every is of a --schedule")
+    if not guard and (alpha, interval, min_sample) != (None, None, None):
+        raise click.UsageError("--alpha, --interval and --min-sample are of a --guard")
     with needs("cli"):
         from controlplane.cli.actions import shift as action
 
     steps = schedule if schedule is not None else (percent or 0,)
     wanted = action.Wanted(objective, tenant, message, author, wait)
-    action.start(control_plane, wanted, to, steps, every or 0.0)
+    asked = action.Asked(
+        to=to,
+        steps=steps,
+        every=every or 0.0,
+        guards=guard,
+        alpha=alpha or 0.0,
+        interval=interval or 0.0,
+        min_sample=min_sample or 0,
+    )
+    action.start(control_plane, wanted, asked)
 
 
 def _verb(name: str, text: str) -> Callable[..., None]:
