@@ -105,6 +105,13 @@ class ConsumerTracker:
         for orphan in orphans:
             self._gone.setdefault((orphan.kind, orphan.id), orphan)
 
+    def wake(self, now: float) -> None:
+        """Take nobody to have gone, or to be late, before now: there was nobody to see them."""
+        self._gone = {
+            key: each if each.left else replace(each, since=now) for key, each in self._gone.items()
+        }
+        self._streams = {key: each.late_since(now) for key, each in self._streams.items()}
+
     def look(
         self,
         lanes: Lanes,

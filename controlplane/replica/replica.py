@@ -103,6 +103,7 @@ class Replica:
         self._news = asyncio.Event()
         self._told = 0
         self._looking = 0.0
+        self._led_since = 0.0
 
     @property
     def known(self) -> StoreView:
@@ -314,6 +315,7 @@ class Replica:
         if known.desired_state is None:
             return False
         now = self.now
+        self._note_lease(now)
         self.progress = self._progress(known, known.desired_state, now)
         self.acked = {
             objective: acknowledged(control, self._everybody, now, self.policy)
@@ -326,7 +328,7 @@ class Replica:
         self.judged = self._watches.look(
             known.lanes.controls.values(), self._reports.heard.evidence, self._told_of, now
         )
-        following, happened = self._next(known, Moment(now, known.version + 1))
+        following, happened = self._next(known, Moment(now, known.version + 1, self._led_since))
         if following == known.lanes:
             return False
         async with self.deciding:
@@ -343,6 +345,17 @@ class Replica:
             about = f"generation {event.generation}: " if event.generation else ""
             log.info("%s: %s%s %s", event.tenant, about, event.action, event.detail)
         return True
+
+    def _note_lease(self, now: float) -> None:
+        """Begin to wait anew when the lease was lost: what was said meanwhile may not have been read yet."""
+        watcher = self._store_watcher
+        if watcher.led_since == self._led_since:
+            return
+        self._led_since = watcher.led_since
+        if watcher.led_alone:
+            log.warning("%s: nobody led for a while: it is waited anew for whoever is late", self.name)
+            self._tracker.wake(now)
+            self._look(self._served, now)
 
     def _progress(self, known: StoreView, desired: DesiredState, now: float) -> Mapping[str, Progress]:
         """Return by tenant what the consumers of its phase say."""
@@ -413,7 +426,8 @@ class Replica:
     def _look(self, shown: StoreView, now: float) -> bool:
         """Take in what consumers said of what is shown; return whether anything was said."""
         changed = self._tracker.look(shown.lanes, shown.desired_state, self._everybody, now)
-        consumers = self._tracker.consumers(now, self.policy)
+        # As of when the store was last read: before, who is gone may be at another replica.
+        consumers = self._tracker.consumers(self._reports.heard.at or now, self.policy)
         losses = self._store_watcher.losses
         own = Report(
             replica=self.name,

@@ -61,7 +61,9 @@ class _Written:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What the store had when it was last read, which was `at`; `after` is what had been written before.
+    """What the store had when it was last read; `after` is what had been written before.
+
+    `at`: as of when the others are judged, which is when it was read, but for a while after nobody could be.
 
     `others` are the other replicas' reports; `leading` the names of those that said that they lead.
     """
@@ -98,6 +100,9 @@ class Reports:
         self._process = uuid4().bytes
         self._own: _Own | None = None
         self._written: _Written | None = None
+        self._read_at = 0.0
+        self._blind_until = 0.0
+        """Until then others may not have said that they live: the store, or this, stood still."""
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._writer = ReportWriter()
@@ -152,7 +157,7 @@ class Reports:
                 if name != self._name
             }
             self.heard = Heard(
-                at=now,
+                at=self._judged_at(now),
                 after=written,
                 bodies=bodies,
                 parsed=_newest(self.heard.parsed, parsed) if lost else parsed,
@@ -164,6 +169,13 @@ class Reports:
                 is_taken=self._is_another(beats.get(self._name), now),
             )
             return self.heard
+
+    def _judged_at(self, now: float) -> float:
+        """Return as of when others are judged: not by a time in which nobody could be heard."""
+        if self._read_at and now - self._read_at > REPLICA_SECONDS:
+            self._blind_until = now + REPLICA_SECONDS
+        self._read_at = now
+        return self.heard.at if now < self._blind_until else now
 
     def _is_another(self, beat: _Beat | None, now: float) -> bool:
         """Say whether a heartbeat is that of another process, which may live."""
@@ -241,10 +253,10 @@ class Reports:
 
     def drop_ended(self, now: float, policy: Policy) -> None:
         """Forget replicas that ended so long ago that nobody counts their consumers. Raises Unreachable."""
-        names = _long_ended(self.heard, now, policy)
+        names = _long_ended(self.heard, policy)
         if not names:
             return
-        for name in names & _long_ended(self.read(now), now, policy):  # others may have come back
+        for name in names & _long_ended(self.read(now), policy):  # others may have come back
             self._store.drop_report(name)
             self._store.drop_report(name + _BEAT)
             self._store.drop_report(name + _FIGURES)
@@ -312,5 +324,6 @@ def _with_beat(report: Report, beat: _Beat | None) -> Report:
     return replace(report, heartbeat=beat.at)
 
 
-def _long_ended(heard: Heard, now: float, policy: Policy) -> frozenset[str]:
-    return frozenset(name for name, report in heard.others.items() if now - report.heartbeat > policy.lease)
+def _long_ended(heard: Heard, policy: Policy) -> frozenset[str]:
+    others = heard.others.items()
+    return frozenset(name for name, report in others if heard.at - report.heartbeat > policy.lease)

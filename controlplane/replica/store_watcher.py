@@ -95,6 +95,11 @@ class StoreWatcher:
         self._on_change = on_change
         self._offset = 0.0
         self._lease: Lease | None = None
+        self.led_since = 0.0
+        """When the lease was taken that is held, by the store's clock; it wasn't lost since."""
+        self.led_alone = False
+        """The lease before was this replica's too: it stood still, or the store did, and nobody led."""
+        self._last_token = 0
         self._archive = Archive(store)
         self._recent = Recent()
         self._body = b""
@@ -335,6 +340,9 @@ class StoreWatcher:
 
         if not await self.attempt(take, writing=True):
             return False
+        if lease is not None and lease.token != self._last_token:
+            self.led_alone = 0 < self._last_token == lease.token - 1
+            self.led_since, self._last_token = lease.expires - LEASE_SECONDS, lease.token
         self._lease = lease
         return True
 

@@ -137,7 +137,7 @@ def _wait(rollout: Rollout, progress: Progress, delay: float, at: Moment) -> Rol
 
 def _release(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> Rollout:
     # Nobody holds what is released: a sidecar that lags routes keys that nobody sends it.
-    waited = at.now - rollout.entered
+    waited = _waited(rollout, at)
     if waited < policy.unload or (progress.lagging and waited < policy.routing):
         return rollout
     return replace(rollout, phase=Phase.LOADING, entered=at.now, leaving=(), desired_version=at.version)
@@ -151,7 +151,7 @@ def _load(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> R
     if progress.refused:
         return withdraw(rollout, _refused(progress), at)
     within = _load_within(progress, policy)
-    if at.now - rollout.entered >= within:
+    if _waited(rollout, at) >= within:
         return withdraw(rollout, _late(progress, within), at)
     return rollout
 
@@ -163,7 +163,7 @@ def _route(rollout: Rollout, progress: Progress, policy: Policy, at: Moment) -> 
         return rollout
     if progress.refused:
         return withdraw(rollout, _refused(progress), at)
-    if at.now - rollout.entered < policy.routing:
+    if _waited(rollout, at) < policy.routing:
         return rollout
     if len(progress.lagging) > policy.max_unavailable * progress.total:
         return withdraw(rollout, _late(progress, policy.routing), at)
@@ -228,6 +228,11 @@ def ends_at(rollout: Rollout, progress: Progress, policy: Policy, delay: float) 
             return rollout.entered + policy.unload
         case _:
             return 0.0
+
+
+def _waited(rollout: Rollout, at: Moment) -> float:
+    """Return how long somebody has waited for this phase's consumers, and could hear them."""
+    return at.now - max(rollout.entered, at.led_since)
 
 
 def _load_within(progress: Progress, policy: Policy) -> float:

@@ -35,6 +35,10 @@ class Arrears:
     unsynced_since: float = 0.0
     refused_of: int = 0
 
+    def late_since(self, at: float) -> Arrears:
+        """Return the same, since then."""
+        return replace(self, unsynced_since=at) if self.unsynced_since else self
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loading:
@@ -163,6 +167,17 @@ class Consumer:
     def _refused_numbers(self) -> tuple[int, ...]:
         behind = [each.refused_of for each in (self.by_tenant or {}).values()]
         return tuple(sorted({self.refused_of, *behind} - {0}))
+
+    def late_since(self, at: float) -> Consumer:
+        """Return it as one that owes and refuses what it does since then alone."""
+        behind = self.by_tenant
+        if not self.unsynced_since and not behind:
+            return self
+        return replace(
+            self,
+            unsynced_since=at if self.unsynced_since else 0.0,
+            by_tenant=behind and {name: each.late_since(at) for name, each in behind.items()},
+        )
 
     def departed(self, at: float) -> Consumer:
         """Return what is left of it once it has said goodbye.

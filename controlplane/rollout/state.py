@@ -147,10 +147,15 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Seconds of the store's clock, and the version that another state will have."""
+    """Seconds of the store's clock, and the version that another state will have.
+
+    `led_since`: since when whoever decides has led without a break. Nobody is late for a time before that: in
+    it what consumers said may not have been read, and who is disconnected may have had nobody to connect to.
+    """
 
     now: float
     version: int
+    led_since: float = 0.0
 
 
 MAX_LIVE = 256

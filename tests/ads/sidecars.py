@@ -52,6 +52,7 @@ class Sidecar:
         self.to_sidecar: deque[DeltaResponse] = deque()
         self.to_server: deque[DeltaRequest] = deque()
         self.unsaid.clear()
+        self.said.clear()
         self.nonces.clear()  # those of another stream are never said on this one
         self.given_up: set[str] = set()
         """Nonces of responses whose ACK is waited for no more: another may follow them."""
@@ -145,7 +146,6 @@ class Sidecar:
 
     def _fetch_no_more(self) -> None:
         """The time for endpoints is over of clusters that the server has none for."""
-        self.seen["a cluster that warmed without endpoints"] += self._has_unanswered()
         self.warming &= self.cold | self.snapshot.of(ENDPOINTS).keys()
         self._go_on_if_warm()
 

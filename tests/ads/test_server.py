@@ -98,6 +98,31 @@ def run(scenario) -> None:
     asyncio.run(asyncio.wait_for(scenario(), 120))
 
 
+def test_an_ack_isnt_overdue_for_a_time_in_which_the_server_stood_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lightbulb.ads.server.server.TICK_SECONDS", 0.01)
+    stood, asked = 0.0, 0
+
+    def clock() -> float:
+        nonlocal asked
+        asked += 1
+        return stood
+
+    async def scenario() -> None:
+        nonlocal stood
+        async with serving(of(CLUSTER, a=1), clock=clock) as plane, connected(plane) as open_stream:
+            call = open_stream()
+            await call.write(first(CLUSTER))
+            clusters = await read(call)
+            stood, before = 1e6, asked
+            await eventually("two looks at the time", lambda: asked >= before + 2)
+            await call.write(answer(clusters))
+            await eventually("the ACK", lambda: plane.ads.streams()[0].acked(CLUSTER).keys() == {"a"})
+
+    run(scenario)
+
+
 def test_a_change_reaches_every_stream_and_only_what_changed() -> None:
     async def scenario() -> None:
         async with serving(of(ROUTE, a=1, b=1)) as plane, connected(plane) as open_stream:

@@ -111,10 +111,34 @@ def test_a_report_is_as_young_as_its_replicas_heartbeat(store: Store) -> None:
     one.write()
     one.beat(NOW + 50, leading=False)
     assert other.read(NOW).others["one"].heartbeat == NOW + 50
-    other.drop_ended(NOW + 50 + POLICY.lease, POLICY)
+    over = NOW + 50 + POLICY.lease
+    other.read(over - REPLICA_SECONDS)
+    for now, left in ((over, True), (over + 1, False)):
+        other.read(now)
+        other.drop_ended(now, POLICY)
+        assert bool(store.reports()) is left
+
+
+def test_after_a_while_in_which_nothing_was_read_others_have_time_to_say_that_they_live(store: Store) -> None:
+    one, other = Reports(store, "one"), Reports(store, "other")
+    look(one, report("one", "s1"))
+    one.write()
+    one.beat(NOW, leading=True)
+    other.read(NOW)
+
+    def is_there() -> bool:
+        (sidecar,) = other.merge(report("other"), 1, POLICY)
+        return not sidecar.disconnected
+
+    woken = NOW + 2 * POLICY.lease
+    other.read(woken)  # both stood still, or the store did
+    assert is_there()
+    other.drop_ended(woken, POLICY)
     assert "one" in store.reports()
-    other.drop_ended(NOW + 51 + POLICY.lease, POLICY)
-    assert store.reports() == {}
+    other.read(woken + REPLICA_SECONDS - 1)
+    assert is_there()
+    other.read(woken + REPLICA_SECONDS)
+    assert other.merge(report("other"), 1, POLICY) == ()
 
 
 def test_readers_see_whole_values_while_threads_read_and_write(store: Store) -> None:

@@ -165,6 +165,16 @@ def test_a_few_laggards_are_passed_over_once_their_deadline_is_over_and_named() 
     assert without(gone_on.passed_over) == "went on without sidecar s1"
 
 
+@pytest.mark.parametrize(
+    ("phase", "seconds"), [(Phase.RELEASING, 5.0), (Phase.LOADING, 10.0), (Phase.ROUTING, 5.0)]
+)
+def test_nobody_is_late_for_a_time_in_which_nobody_led(phase: Phase, seconds: float) -> None:
+    waiting = rollout(phase)
+    for now, same in ((104.9, True), (100.0 + seconds, False)):
+        moment = replace(at(now, 7), led_since=100.0)
+        assert (advance(waiting, MANY_LAGGING, POLICY, KEEP_OLD, moment) is waiting) is same
+
+
 def test_activation_is_one_pointer_with_a_higher_fence() -> None:
     active = after(rollout(Phase.ROUTING), DONE, 3.0)
     assert (active.active, active.target, active.live, active.held) == (3, 0, (1, 2, 3), (2, 3))

@@ -6,7 +6,7 @@ import pytest
 
 from controlplane.rollout.codec import ReportWriter, report_from_bytes, report_to_bytes
 from controlplane.rollout.failure import Refusal
-from controlplane.rollout.registry import HOST_LEASE, REPLICA_SECONDS, Consumer, Report, adopt, merge
+from controlplane.rollout.registry import HOST_LEASE, REPLICA_SECONDS, Arrears, Consumer, Report, adopt, merge
 from lightbulb.ads.values import LISTENER, ROUTE, SCOPED_ROUTE
 from tests.rollout.rollouts import POLICY, REFUSAL
 
@@ -88,6 +88,14 @@ def test_a_machine_that_came_back_is_not_what_it_was_before_it_went_down() -> No
     after = replace(before, loaded=frozenset(), since=2.0)
     elsewhere = replace(before, address=("10.0.0.2", 1))
     assert merged(report("one", before, elsewhere), report("two", after)) == (elsewhere, after)
+
+
+def test_who_owes_and_refuses_nothing_is_late_since_no_time() -> None:
+    prompt = Consumer(id="s1", kind="sidecar")
+    assert prompt.late_since(9.0) is prompt
+    behind = {"a": Arrears(unsynced_since=1.0), "b": Arrears()}
+    late = replace(prompt, unsynced_since=1.0, by_tenant=behind).late_since(9.0)
+    assert (late.unsynced_since, late.by_tenant) == (9.0, {"a": Arrears(unsynced_since=9.0), "b": Arrears()})
 
 
 def test_the_last_hosts_of_a_shard_are_remembered_for_longer() -> None:

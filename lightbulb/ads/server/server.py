@@ -24,6 +24,7 @@ from lightbulb.ads.server.form import Form, Session, both
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.stream_status import StreamStatus
 from lightbulb.ads.server.tracks import TooManyNames
+from lightbulb.ads.server.waking import WakingClock
 from lightbulb.ads.values import GOODBYE, HEARTBEAT, LOAD_PROGRESS, MAX_MESSAGE_BYTES, BadNode, Node
 from lightbulb.rpc.keepalive import ADS_TO_SUBSCRIBER, TAKES_PINGS, pings
 
@@ -111,7 +112,7 @@ class AdsServer:
         max_streams: int = MAX_STREAMS,
     ) -> None:
         self._view = view
-        self._clock = clock
+        self._clock = WakingClock(clock, longest=2 * TICK_SECONDS)
         self._on_change = on_change
         self._on_goodbye = on_goodbye
         self._on_progress = on_progress
@@ -319,8 +320,11 @@ async def _first(context: _Context) -> bytes | None:
     """Return a stream's first message; None when it ends without. Raises SilentStream."""
     # A read of its own task: grpc.aio can swallow the cancellation of one.
     reading = asyncio.ensure_future(context.read())
-    done, _ = await asyncio.wait({reading}, timeout=FIRST_REQUEST_SECONDS)
-    if not done:
+    for _ in range(2):  # should this process stand still, no more than one of the waits is over
+        done, _ = await asyncio.wait({reading}, timeout=FIRST_REQUEST_SECONDS / 2)
+        if done:
+            break
+    else:
         reading.cancel()
         raise SilentStream(f"no request within {FIRST_REQUEST_SECONDS:g} s")
     data: Any = reading.result()
