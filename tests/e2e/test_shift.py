@@ -1,5 +1,6 @@
 """Half of the users at another model through a real Envoy; then, at once, not one request."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -88,12 +89,21 @@ def test_half_of_the_users_go_to_a_model_and_after_an_abort_not_one_request_does
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def counted() -> int:
+        told = up.run("figures", OBJECTIVE, "--control-plane", up.control_plane, "--output", "json").stdout
+        return sum(int(arm["requests"]) for arm in json.loads(told)["arms"])
+
+    where = ("--lightbulb", up.lightbulb, "--sidecar-address", up.sidecar)
     started = shift(OBJECTIVE, "--to", f"{MODEL}@2", "--percent", "50", "-m", "try it")
     assert re.search(r"shift \d+ to payment-fraud-model@2: 50 % of the users at every Lightbulb", started)
     before = service.versions()
     moved = {user for user, version in before.items() if version == "2"}
     assert 8 < len(moved) < 32
     assert service.again == 0
+    assert up.run("infer", OBJECTIVE, "--user", min(moved), *where).returncode == 0
+    assert service.versions() == before
+    up.wait_for("both rounds to be counted", lambda: counted() >= 2 * len(USERS))
+    assert counted() == 2 * len(USERS)  # not the trial, which comes between them
     explained = up.run("explain", OBJECTIVE, "--user", min(moved), "--lightbulb", up.lightbulb).stdout
     assert re.search(r"yes shift +operator: shift \d+: bucket \d+ of 10000, shifted below 5000", explained)
 

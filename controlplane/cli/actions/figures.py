@@ -27,6 +27,11 @@ KEPT = 60
 
 LEAST_SECONDS = 0.2
 
+NOTHING_YET = (
+    "nothing was counted yet; calls are, by the header x-lightbulb-arm that the client library sends, "
+    "and `lightbulb infer` doesn't"
+)
+
 
 def ask(control_planes: Addresses, objective: str) -> pb.GetFiguresResponse:
     """Return the figures of an objective's shift. Raises CallFailed."""
@@ -53,8 +58,11 @@ def show(control_planes: Addresses, objective: str, *, as_json: bool) -> None:
     if as_json:
         print_json(document_of(answer))
         return
+    counts = counts_of(answer)
     click.echo(_head(answer, objective))
-    Console(highlight=False).print(_table(counts_of(answer)))
+    Console(highlight=False).print(_table(counts))
+    if not any(each.requests for each in counts.values()):
+        click.echo(NOTHING_YET)
 
 
 def watch(control_planes: Addresses, objective: str, *, as_json: bool) -> None:

@@ -1,10 +1,13 @@
-"""Sends one request as a client service would: resolved at a Lightbulb, routed by a sidecar."""
+"""Sends one request as a client service would: resolved at a Lightbulb, routed by a sidecar.
+
+It is a trial, and says so: a shift isn't judged by it.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import click
 import grpc
@@ -21,7 +24,7 @@ from controlplane.cli.variables import bad_value
 from lightbulb.client.client import BlockingLightbulbClient
 from lightbulb.client.interceptor import RoutingInterceptor, routed
 from lightbulb.errors import LightbulbError
-from lightbulb.model import ROUTING_KEY_HEADER, RequestContext, model_id
+from lightbulb.model import ROUTING_KEY_HEADER, TRAFFIC_HEADER, RequestContext, model_id
 from lightbulb.oip import open_inference_pb2 as pb
 from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
 from lightbulb.rpc.answer import Answer
@@ -39,11 +42,10 @@ class Asked:
     def resolve(
         self, objective: str, context: RequestContext, *, override_model: str, timeout: float | None
     ) -> Answer:
-        """Resolve as the client does. Raises LightbulbError."""
+        """Resolve as the client does, but that no arm of a shift counts the call. Raises LightbulbError."""
         began = time.monotonic()
-        self.answers.append(
-            self.client.resolve(objective, context, override_model=override_model, timeout=timeout)
-        )
+        answer = self.client.resolve(objective, context, override_model=override_model, timeout=timeout)
+        self.answers.append(replace(answer, arm=""))
         self.seconds += time.monotonic() - began
         return self.answers[-1]
 
@@ -104,7 +106,9 @@ def _send(
         began, resolved = time.monotonic(), asked.seconds
         try:
             with routed(question.objective, question.context, override_model=question.override):
-                response = stub.ModelInfer(request, timeout=max(0.001, deadline - began))
+                response = stub.ModelInfer(
+                    request, timeout=max(0.001, deadline - began), metadata=((TRAFFIC_HEADER, "test"),)
+                )
         except grpc.RpcError as error:
             if tensors or error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
                 raise
