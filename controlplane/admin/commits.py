@@ -17,7 +17,6 @@ from controlplane.admin.outcome import Outcome, RequestIdUsed, outcome_from_byte
 from controlplane.lifecycle.events import ControlEventKind
 from controlplane.planning.beside import Release
 from controlplane.replica.replica import Replica, StoreView
-from controlplane.rollout.codec import lanes_to_bytes
 from controlplane.rollout.controlled import beside
 from controlplane.rollout.events import EventKind, superseded
 from controlplane.rollout.lanes import Lanes
@@ -214,7 +213,7 @@ class Commits:
         outcome = step.outcome
         return Change(
             expected=known.version,
-            body=lanes_to_bytes(step.following),
+            body=self._replica.lanes_writer.content(step.following),
             events=(*(() if outcome.unchanged else self._events(known, step, caller)), *step.besides),
             entry=step.entry,
             request_id=caller.request_id,

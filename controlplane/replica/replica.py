@@ -28,7 +28,7 @@ from controlplane.replica.figures import Counted, Figures, counted_of, interval_
 from controlplane.replica.store_watcher import StoreView, StoreWatcher
 from controlplane.replica.watches import Watches
 from controlplane.rollout.advance import Progress, advance, retire_after
-from controlplane.rollout.codec import lanes_to_bytes
+from controlplane.rollout.codec import LanesWriter
 from controlplane.rollout.controlled import acknowledged, moved_on
 from controlplane.rollout.desired_state import DesiredState, ready_addresses, sidecar_states
 from controlplane.rollout.ending import end
@@ -82,6 +82,8 @@ class Replica:
         self._watches = Watches()
         self.deciding = asyncio.Lock()
         """Held by whoever decides on what is known and commits it: of this replica, one at a time."""
+        self.lanes_writer = LanesWriter()
+        """For the event loop alone."""
         self._everybody: tuple[Consumer, ...] = ()
         self.ads = AdsServer(
             self._view,
@@ -339,7 +341,7 @@ class Replica:
                 return True  # somebody was first: it is decided on what is shown
             # Who reads the step must find what it was decided on.
             await asyncio.to_thread(self._reports.write)
-            body = lanes_to_bytes(following)
+            body = self.lanes_writer.content(following)
             await self.commit(Change(expected=known.version, body=body, token=lease.token, events=happened))
         for event in happened:
             about = f"generation {event.generation}: " if event.generation else ""

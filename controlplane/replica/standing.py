@@ -171,6 +171,8 @@ def names_owed(stream: StreamStatus, snapshot: Snapshot, types: Collection[str])
     if not _wants_part(stream):
         refused = stream.refusals(snapshot)
         for type_url in types:  # what isn't all held is owed
+            if not refused and stream.asks_for_all(type_url):
+                continue  # what it lacks, it owes
             missing = snapshot.of(type_url).keys() - stream.held(type_url).keys()
             names = owed.setdefault(type_url, set())
             names |= {name for name in missing if (type_url, name) not in refused}

@@ -18,7 +18,7 @@ from controlplane.replica.archive import Archive
 from controlplane.replica.losses import Losses
 from controlplane.replica.reports import Reports
 from controlplane.replica.waiting import RETRY_SECONDS, when_reachable
-from controlplane.rollout.codec import lanes_from_bytes
+from controlplane.rollout.codec import LanesReader
 from controlplane.rollout.desired_state import DesiredState, Recent, desired_state
 from controlplane.rollout.lanes import NO_LANES, Lanes
 from controlplane.rollout.loss import Loss, most, witnesses
@@ -101,6 +101,7 @@ class StoreWatcher:
         """The lease before was this replica's too: it stood still, or the store did, and nobody led."""
         self._last_token = 0
         self._archive = Archive(store)
+        self._reader = LanesReader()
         self._recent = Recent()
         self._body = b""
         self._lock = threading.RLock()
@@ -176,7 +177,7 @@ class StoreWatcher:
             return not same
         if not known.version:
             return False
-        lanes = lanes_from_bytes(head.body)
+        lanes = self._reader.lanes(head.body)
         same = self._has(witnesses(known.lanes, lanes, known.generations))
         return self.losses.is_another(head.version, known.lanes, lanes, same=same)
 
@@ -294,7 +295,7 @@ class StoreWatcher:
             before = self.known
             if head.version <= before.version:
                 return
-            lanes = lanes_from_bytes(head.body)
+            lanes = self._reader.lanes(head.body)
             generations = self._archive.keep(lanes.needed)
             same = bool(before.lanes.rollouts) and before.lanes.desired_version == lanes.desired_version
             shown = (

@@ -5,7 +5,7 @@ Bytes are deterministic: the same value has the same content hash at every repli
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import chain
 from types import MappingProxyType
 
@@ -227,18 +227,42 @@ def plan_from_bytes(
     )
 
 
+class LanesWriter:
+    """Writes lanes one after the other, and one that is as it was only once. For one thread."""
+
+    def __init__(self) -> None:
+        """Have written nothing yet."""
+        self._written: dict[str, tuple[Rollout, bytes]] = {}
+        """By tenant; of the lanes that were written last."""
+
+    def content(self, lanes: Lanes) -> bytes:
+        """Return the store's head: a message is what its fields are, one after the other, by number.
+
+        While there is one tenant alone, older control planes can read it.
+        """
+        more = lanes.platform or lanes.handovers or lanes.controls
+        if lanes.rollouts.keys() == {DEFAULT_TENANT} and not more:
+            return rollout_to_bytes(lanes.rollouts[DEFAULT_TENANT])
+        self._written = {tenant: self._lane(tenant, rollout) for tenant, rollout in lanes}
+        head = pb.StoredLanes(format=_lanes_format(lanes))
+        rest = pb.StoredLanes(
+            platform=lanes.platform,
+            handovers=map(_handover_to_proto, lanes.handovers.values()),
+            controls=map(control_to_proto, lanes.controls.values()),
+        )
+        return b"".join((_bytes(head), *(body for _, body in self._written.values()), _bytes(rest)))
+
+    def _lane(self, tenant: str, rollout: Rollout) -> tuple[Rollout, bytes]:
+        held = self._written.get(tenant)
+        if held is not None and held[0] is rollout:
+            return held
+        lane = pb.StoredLane(tenant=tenant, rollout=_rollout_to_proto(rollout))
+        return rollout, _bytes(pb.StoredLanes(lanes=[lane]))
+
+
 def lanes_to_bytes(lanes: Lanes) -> bytes:
-    """Return the store's head. While there is one tenant alone, older control planes can read it."""
-    more = lanes.platform or lanes.handovers or lanes.controls
-    if lanes.rollouts.keys() == {DEFAULT_TENANT} and not more:
-        return rollout_to_bytes(lanes.rollouts[DEFAULT_TENANT])
-    return pb.StoredLanes(
-        format=_lanes_format(lanes),
-        lanes=[pb.StoredLane(tenant=tenant, rollout=_rollout_to_proto(rollout)) for tenant, rollout in lanes],
-        platform=lanes.platform,
-        handovers=map(_handover_to_proto, lanes.handovers.values()),
-        controls=map(control_to_proto, lanes.controls.values()),
-    ).SerializeToString(deterministic=True)
+    """Return the store's head."""
+    return LanesWriter().content(lanes)
 
 
 def _lanes_format(lanes: Lanes) -> int:
@@ -249,18 +273,41 @@ def _lanes_format(lanes: Lanes) -> int:
     return HANDOVERS_FORMAT if lanes.handovers else LANES_FORMAT
 
 
+class LanesReader:
+    """Reads heads one after the other; a lane that is as it was is the very same rollout. For one thread."""
+
+    def __init__(self) -> None:
+        """Have read nothing yet."""
+        self._read: dict[bytes, Rollout] = {}
+        """By its bytes; of the head that was read last."""
+
+    def lanes(self, body: bytes) -> Lanes:
+        """Return what the store's head says; raises Malformed."""
+        message = pb.StoredLanes()
+        _parse(message, body)
+        _check_format(message.format, "head", CONTROLS_FORMAT)
+        if message.format < LANES_FORMAT:
+            return Lanes(MappingProxyType({DEFAULT_TENANT: rollout_from_bytes(body)}))
+        bodies = {each.tenant: _bytes(each.rollout) for each in message.lanes}
+        rollouts = {each.tenant: self._rollout(bodies[each.tenant], each.rollout) for each in message.lanes}
+        self._read = {bodies[tenant]: rollout for tenant, rollout in rollouts.items()}
+        return _lanes(message, rollouts)
+
+    def _rollout(self, body: bytes, message: pb.StoredRollout) -> Rollout:
+        known = self._read.get(body)
+        return known if known is not None else _rollout_from_proto(message)
+
+
 def lanes_from_bytes(body: bytes) -> Lanes:
     """Return what the store's head says; raises Malformed."""
-    message = pb.StoredLanes()
-    _parse(message, body)
-    _check_format(message.format, "head", CONTROLS_FORMAT)
-    if message.format < LANES_FORMAT:
-        return Lanes(MappingProxyType({DEFAULT_TENANT: rollout_from_bytes(body)}))
-    rollouts = {each.tenant: _rollout_from_proto(each.rollout) for each in message.lanes}
+    return LanesReader().lanes(body)
+
+
+def _lanes(message: pb.StoredLanes, rollouts: Mapping[str, Rollout]) -> Lanes:
     handovers = {each.objective: _handover_from_proto(each) for each in message.handovers}
     controls = {each.objective: control_from_proto(each) for each in message.controls}
     return Lanes(
-        MappingProxyType(rollouts),
+        MappingProxyType(dict(rollouts)),
         platform=message.platform,
         handovers=MappingProxyType(handovers),
         controls=MappingProxyType(controls) if controls else NO_CONTROLS,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import chain, groupby
+from itertools import chain
 from operator import is_
 from sys import getsizeof
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from controlplane.lifecycle.state import NO_CONTROLS, Controls
 from controlplane.model import RoutingRule
@@ -45,6 +45,7 @@ MAX_COVERS_BYTES = 32 * 1024 * 1024
 """For remembering which hosts have loaded all: a thousand hosts' names of a hundred models."""
 
 NOTHING_SHARED: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+NOTHING_PLACED: Mapping[str, Distinct] = MappingProxyType({})
 
 T = TypeVar("T")
 
@@ -61,8 +62,8 @@ class Recent:
         """Remember nothing yet."""
         self._made: dict[tuple[object, tuple[Generation, ...]], Any] = {}
         self._known: frozenset[int] = frozenset()
-        self._merged: dict[str, tuple[Distinct, tuple[ModelAssignment, ...]]] = {}
-        self._needed: dict[str, tuple[Distinct, frozenset[str]]] = {}
+        self._merged = _ByShard(_merged)
+        self._needed = _ByShard(_ids)
 
     def made(self, make: Callable[[tuple[Generation, ...]], T], of: tuple[Generation, ...]) -> T:
         """Return what `make` returns, the same object as before while it is remembered."""
@@ -86,33 +87,57 @@ class Recent:
 
         Many tenants share a shard, and what one of them publishes is news to few shards.
         """
-        self._merged = _made_by_shard(self._merged, self._distinct(generations), _merged)
-        return {shard: models for shard, (_, models) in self._merged.items()}
+        return self._merged.of(self._distinct(generations))
 
     def required(self, generations: tuple[Generation, ...]) -> Mapping[str, frozenset[str]]:
         """Return shard -> ids of the models that hosts need for `generations`; as quick as the other."""
-        self._needed = _made_by_shard(self._needed, self._distinct(generations), _ids)
-        return {shard: names for shard, (_, names) in self._needed.items()}
+        return self._needed.of(self._distinct(generations))
 
-    def _distinct(self, generations: tuple[Generation, ...]) -> Mapping[str, Distinct]:
-        """Return what `_distinct` does; a tenant's that are as they were aren't gone through again."""
-        own = (tuple(those) for _, those in groupby(generations, lambda each: each.tenant))
-        parts = [self.made(_distinct, those) for those in own]
-        return parts[0] if len(parts) == 1 else _together(parts)
+    def _distinct(self, generations: tuple[Generation, ...]) -> Mapping[str, Mapping[str, Distinct]]:
+        """Return by tenant what `_distinct` does; one's that are as they were aren't gone through again."""
+        own: dict[str, list[Generation]] = {}
+        for each in generations:
+            own.setdefault(each.tenant, []).append(each)
+        return {tenant: self.made(_distinct, tuple(those)) for tenant, those in own.items()}
 
 
-def _made_by_shard(
-    before: Mapping[str, tuple[Distinct, T]],
-    placed: Mapping[str, Distinct],
-    make: Callable[[Distinct], T],
-) -> dict[str, tuple[Distinct, T]]:
-    """Return what `make` makes of each shard's models; of a shard that is as it was, what was made before."""
-    made = {}
-    for shard, distinct in placed.items():
-        held = before.get(shard)
-        same = held is not None and len(held[0]) == len(distinct) and all(map(is_, held[0], distinct))
-        made[shard] = held if held is not None and same else (distinct, make(distinct))
-    return made
+class _ByShard(Generic[T]):
+    """What `make` makes of each shard's models; anew only where some tenant has others than it had."""
+
+    def __init__(self, make: Callable[[Distinct], T]) -> None:
+        """Have made nothing yet."""
+        self._make = make
+        self._parts: Mapping[str, Mapping[str, Distinct]] = {}
+        self._made: Mapping[str, tuple[Distinct, T]] = {}
+
+    def of(self, parts: Mapping[str, Mapping[str, Distinct]]) -> Mapping[str, T]:
+        """Return shard -> what is made of it; `parts` is by tenant what it has on each shard."""
+        made = dict(self._made)
+        for shard in sorted(self._changed(parts)):
+            there = _each_once(part[shard] for part in parts.values() if shard in part)
+            held = made.get(shard)
+            if not there:
+                del made[shard]
+            elif held is None or not _are_same(held[0], there):
+                made[shard] = there, self._make(there)
+        self._parts, self._made = parts, made
+        return {shard: product for shard, (_, product) in made.items()}
+
+    def _changed(self, parts: Mapping[str, Mapping[str, Distinct]]) -> Collection[str]:
+        changed = set[str]()
+        for tenant in self._parts.keys() | parts.keys():
+            before, now = self._parts.get(tenant, NOTHING_PLACED), parts.get(tenant, NOTHING_PLACED)
+            if before is not now:
+                shards = before.keys() | now.keys()
+                changed.update(each for each in shards if not _are_same(before.get(each), now.get(each)))
+        return changed
+
+
+def _are_same(one: Distinct | None, other: Distinct | None) -> bool:
+    """Say whether both are of the very same objects."""
+    if one is None or other is None:
+        return one is other
+    return len(one) == len(other) and all(map(is_, one, other))
 
 
 def _ids(distinct: Distinct) -> frozenset[str]:
@@ -135,27 +160,20 @@ def models_by_shard(generations: tuple[Generation, ...]) -> ModelsByShard:
 
 def _distinct(generations: tuple[Generation, ...]) -> Mapping[str, Distinct]:
     """Return shard -> what generations place on it, each object once; of several that are equal, the last."""
-    return _each_once(
-        (assignment.shard, assignment.models)
-        for generation in generations
-        for assignment in generation.plan.assignments
-    )
+    placed: dict[str, list[tuple[ModelAssignment, ...]]] = {}
+    for generation in generations:
+        for assignment in generation.plan.assignments:
+            placed.setdefault(assignment.shard, []).append(assignment.models)
+    return {shard: _each_once([models]) for shard, models in placed.items()}
 
 
-def _together(parts: Iterable[Mapping[str, Distinct]]) -> Mapping[str, Distinct]:
-    """Return what `_distinct` of all their generations is, of what it is of some and of others."""
-    return _each_once(
-        (shard, models) for part in parts for shard, distinct in part.items() for models in distinct
-    )
-
-
-def _each_once(found: Iterable[tuple[str, tuple[ModelAssignment, ...]]]) -> Mapping[str, Distinct]:
-    placed: dict[str, dict[int, tuple[ModelAssignment, ...]]] = {}
-    for shard, models in found:
-        distinct = placed.setdefault(shard, {})
-        distinct.pop(id(models), None)  # the last of several counts
-        distinct[id(models)] = models
-    return {shard: tuple(filter(None, distinct.values())) or ((),) for shard, distinct in placed.items()}
+def _each_once(parts: Iterable[Iterable[tuple[ModelAssignment, ...]]]) -> Distinct:
+    """Return the objects that are in any of `parts`, each where it stands last; empty when there is none."""
+    found: dict[int, tuple[ModelAssignment, ...]] = {}
+    for models in chain.from_iterable(parts):
+        found.pop(id(models), None)
+        found[id(models)] = models
+    return tuple(filter(None, found.values())) or (((),) if found else ())
 
 
 def _merged(distinct: Distinct) -> tuple[ModelAssignment, ...]:
@@ -342,6 +360,9 @@ def _bytes_of(names: frozenset[str]) -> int:
 
 def _addresses(hosts: Iterable[Consumer], now: float, policy: Policy) -> tuple[Address, ...]:
     """Return the addresses of the hosts that are there, or else of those that went last."""
+    hosts = tuple(hosts)
+    if not any(host.disconnected for host in hosts):  # so it is nearly always, of each of many shards
+        return tuple(sorted({host.address for host in hosts if host.address is not None}))
     reachable = [
         (host, host.address)
         for host in hosts

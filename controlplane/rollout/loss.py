@@ -74,7 +74,7 @@ def continues(before: Lanes, version: int, after: Lanes) -> bool:
 
 
 def _lane_continues(before: Rollout, after: Rollout | None, version: int) -> bool:
-    if after is None or after.fence > version:
+    if after is None or after is before or after.fence > version:
         return True
     if after.fence < before.fence or after.desired_version < before.desired_version:
         return False

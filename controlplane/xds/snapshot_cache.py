@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import compress
+from operator import is_not
 from types import MappingProxyType
 
 from controlplane.lifecycle.views import objective_control
@@ -405,12 +407,11 @@ def _replace(snapshot: Snapshot, type_url: str, values: Iterable[Resource]) -> S
     """Return `snapshot` with the resources of a type replaced; itself when they are as they were."""
     values = tuple(values)
     held = snapshot.by_type.get(type_url)
-    if (
-        held is not None
-        and len(held) == len(values)
-        and all(
-            (other := held.get(each.name)) is not None and other.version == each.version for each in values
-        )
-    ):
-        return snapshot
+    if held is not None and len(held) == len(values):
+        # Nearly all are the very same, in the same order; of the others the version counts.
+        others = compress(values, map(is_not, values, held.values()))
+        if all(
+            (other := held.get(each.name)) is not None and other.version == each.version for each in others
+        ):
+            return snapshot
     return snapshot.replace(type_url, values)

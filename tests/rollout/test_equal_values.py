@@ -1,14 +1,15 @@
 """Equal values in other objects give the same result: that two are one object only saves work."""
 
+import random
 from dataclasses import replace
 
 import pytest
 
-from controlplane.model import Plan
+from controlplane.model import Plan, ShardAssignment
 from controlplane.rollout.codec import plan_from_bytes, plan_to_bytes, shard_from_bytes
 from controlplane.rollout.desired_state import Recent, desired_state, models_by_shard, tables
 from controlplane.rollout.state import Generation, Phase
-from lightbulb.model import DEFAULT_TENANT
+from lightbulb.model import DEFAULT_TENANT, ModelAssignment
 from lightbulb.resolution.codec import objective_tables_to_bytes, table_from_bytes
 from tests.lightbulb.tables import TABLE, target
 from tests.rollout.rollouts import alone, plan, rollout
@@ -88,3 +89,45 @@ def test_recent_products_are_the_same_objects_and_nothing_that_left_is_held() ->
         recent.made(lambda of, number=number: number, (known[1],))
         recent.forget(known.values())
         assert len(recent._made) <= Recent.MAX
+
+
+def placed(on: dict[str, tuple[ModelAssignment, ...]], tenant: str, number: int) -> Generation:
+    assignments = tuple(
+        ShardAssignment(shard=shard, vip=shard, memory_mib=100, models=models) for shard, models in on.items()
+    )
+    of = Plan(tables=(), routes=(), assignments=assignments)
+    return Generation(number=number, content_hash="", plan=of, tenant=tenant)
+
+
+def test_what_many_tenants_load_is_put_together_as_from_scratch_and_what_nobody_changed_is_the_same() -> None:
+    chance, recent = random.Random(7), Recent()
+    models = [
+        tuple(ModelAssignment(name=f"m{name}", version="1", memory_mib=mib) for name in range(first, last))
+        for mib in (1, 2)
+        for first, last in ((0, 0), (0, 2), (1, 3), (2, 3))
+    ]
+    live: dict[str, list[Generation]] = {}
+    merged: dict[str, tuple[ModelAssignment, ...]] = {}
+    seen: dict[str, int] = {"a new shard": 0, "a shard that is gone": 0, "the same": 0, "another": 0}
+    for number in range(300):
+        tenant = chance.choice("abc")
+        own = live.setdefault(tenant, [])
+        if chance.random() < 0.5:
+            shards = chance.sample("wxyz", chance.randrange(4))
+            own.append(placed({shard: chance.choice(models) for shard in shards}, tenant, number))
+        else:
+            del own[: chance.randrange(6)]
+        of = tuple(each for name in sorted(live) for each in live[name])
+        before, merged = merged, dict(recent.models_by_shard(of))
+        needed = recent.required(of)
+        assert merged == models_by_shard(of)
+        assert needed == {shard: {each.id for each in own} for shard, own in merged.items()}
+        changed = (
+            {each.shard for each in own[-1].plan.assignments} if own and own[-1].number == number else None
+        )
+        for shard in merged.keys() & before.keys():
+            assert changed is None or shard in changed or merged[shard] is before[shard]
+            seen["the same" if merged[shard] is before[shard] else "another"] += 1
+        seen["a new shard"] += len(merged.keys() - before.keys())
+        seen["a shard that is gone"] += len(before.keys() - merged.keys())
+    assert all(seen.values()), seen
