@@ -296,6 +296,14 @@ class OperatorShift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBack:
+    """An objective's table in generation `rejected` isn't answered from, but that in `answer_from` is."""
+
+    rejected: int
+    answer_from: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectiveControl:
     """What an operator decided about an objective, whichever generation it is answered from.
 
@@ -305,6 +313,7 @@ class ObjectiveControl:
     objective: str
     version: int
     shift: OperatorShift | None = None
+    held_back: HeldBack | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from controlplane.planning.beside import Release
 from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout.controlled import beside
 from controlplane.rollout.events import EventKind, superseded
+from controlplane.rollout.holding import held_beside
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.room import set_out
 from controlplane.rollout.state import Moment
@@ -206,8 +207,10 @@ class Commits:
     def _beside_controls(self, known: StoreView, step: Step) -> Step:
         """Return a step with what it makes of controls, should another generation be active by it."""
         generations, at = known.generations, self.at(known)
-        following, happened = beside(step.following, generations, self._replica.policy, at)
-        return replace(step, following=following, besides=happened)
+        policy = self._replica.policy
+        following, happened = beside(step.following, generations, policy, at)
+        following, ended = held_beside(following, generations, policy, at)
+        return replace(step, following=following, besides=(*happened, *ended))
 
     def _change(self, known: StoreView, step: Step, caller: Caller) -> Change:
         outcome = step.outcome

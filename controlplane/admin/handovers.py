@@ -118,6 +118,12 @@ class HandoverOperator:
             return _unchanged(known, found.since)
         if found is not None and found.taken and found.taker == tenant:
             return _unchanged(known, found.taken)
+        if objective in lanes.held_back:
+            raise ShiftStands(
+                f"{objective} is held back to an older generation; have its owner publish another table of "
+                "it, and wait until that is over",
+                objective=objective,
+            )
         if objective in lanes.controls:
             shift = lanes.controls[objective].shift
             raise ShiftStands(

@@ -15,13 +15,15 @@ from dataclasses import dataclass, replace
 from controlplane.admin.commits import Caller, Commits, Step
 from controlplane.admin.compiler_messages import Planned
 from controlplane.admin.compilers import Compilers
-from controlplane.admin.handovers import HandoverOperator, kept_by, published
+from controlplane.admin.handovers import HandoverOperator, check_served, kept_by, published
 from controlplane.admin.outcome import Outcome
 from controlplane.admin.planner import DoesNotFit, layers_of, publish_base, room_for
 from controlplane.admin.platform import PlatformOperator
 from controlplane.admin.publishing import Publishing
 from controlplane.admin.shifts import ShiftOperator
 from controlplane.admin.tenants import check_comparable, check_publisher, check_tenant
+from controlplane.lifecycle.events import ControlEventKind
+from controlplane.lifecycle.state import HoldBack
 from controlplane.model import PLATFORM, Workspace
 from controlplane.planning.beside import Base
 from controlplane.planning.layers import clashes, not_shared
@@ -31,6 +33,7 @@ from controlplane.rollout import operations
 from controlplane.rollout.codec import plan_from_bytes, plan_to_bytes
 from controlplane.rollout.events import EventKind
 from controlplane.rollout.handover import oldest_whole
+from controlplane.rollout.holding import check_pin, hold_back
 from controlplane.rollout.operations import LayerTaken, NoRoom, NotLoaded, OfAnotherTenant
 from controlplane.rollout.state import Generation
 from controlplane.rollout.taking import own_tables
@@ -48,13 +51,15 @@ class Back:
     """A rollback that is asked for: to `number`, or 0 for the one before.
 
     With `reload`, a generation that isn't loaded is published again. With `dry_run` nothing is changed.
-    `expected_newest`: refused unless that generation is the newest; 0 for whichever is.
+    `expected_newest`: refused unless that generation is the newest; 0 for whichever is. `objective`: of that
+    one alone, which is answered from `number` then; empty: all of the tenant's.
     """
 
     number: int = 0
     reload: bool = False
     dry_run: bool = False
     expected_newest: int = 0
+    objective: str = ""
 
 
 class Operator:
@@ -136,6 +141,8 @@ class Operator:
                 self._own_entry(back.number, caller.tenant)
             if back.expected_newest:
                 operations.check_newest(known.lanes.of(caller.tenant), back.expected_newest)
+            if back.objective:
+                return self._held_back(known, back, caller)
             return self._back(known, back, caller)
 
         if back.dry_run:
@@ -152,6 +159,8 @@ class Operator:
         def decide(known: StoreView) -> Step:
             check_tenant(known.platform, caller.tenant)
             self._own_entry(number, caller.tenant)
+            if release:
+                check_pin(known.lanes, number)
             change = operations.unpin if release else operations.pin
             rollout = known.lanes.of(caller.tenant)
             following = change(rollout, number)
@@ -224,6 +233,39 @@ class Operator:
             outcome=Outcome(generation=following.active, left=left),
             kind=EventKind.ROLLED_BACK,
             detail=f"from {left}" + (f": {caller.message}" if caller.message else ""),
+        )
+
+    def _held_back(self, known: StoreView, back: Back, caller: Caller) -> Step:
+        """Return the step that has one objective answered from an older generation."""
+        check_publisher(known.platform, caller)
+        check_served(known, back.objective, caller.tenant, caller.tenant)
+        wanted = HoldBack(
+            objective=back.objective,
+            tenant=caller.tenant,
+            version=0,
+            rejected=0,
+            table="",
+            answer_from=back.number,
+            pins=False,
+            entered=0.0,
+            author=caller.author,
+            why=caller.message,
+        )
+        at, policy = self._commits.at(known), self._replica.policy
+        following = hold_back(known.lanes, known.generations, policy, wanted, at)
+        held = following.held_back[back.objective]
+        rollout = following.rollouts[caller.tenant]
+        said = f"{back.objective}: answered from generation {held.answer_from}"
+        return Step(
+            following=following,
+            outcome=Outcome(
+                generation=rollout.active,
+                unchanged=following == known.lanes,
+                left=rollout.newest,
+                answered_from=held.answer_from,
+            ),
+            kind=ControlEventKind.HELD_BACK,
+            detail=f"{said}: {caller.message}" if caller.message else said,
         )
 
     def _reload(self, known: StoreView, number: int, caller: Caller) -> Step:

@@ -51,6 +51,8 @@ class Outcome:
     """Of an offer: until when it can be taken."""
     shift: int = 0
     """Of a shift: its number."""
+    answered_from: int = 0
+    """Of a rollback of one objective: the generation that it is answered from."""
 
 
 class RequestIdUsed(Exception):
@@ -81,6 +83,7 @@ def outcome_to_bytes(outcome: Outcome) -> bytes:
         replanned=outcome.replanned,
         until=outcome.until,
         shift=outcome.shift,
+        answered_from=outcome.answered_from,
     ).SerializeToString(deterministic=True)
 
 
@@ -108,6 +111,7 @@ def outcome_from_bytes(body: bytes) -> Outcome:
         replanned=tuple(message.replanned),
         until=message.until,
         shift=message.shift,
+        answered_from=message.answered_from,
     )
 
 

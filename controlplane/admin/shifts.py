@@ -119,6 +119,13 @@ def _check_may_start(known: StoreView, objective: str) -> None:
             f"{objective} is on its way to tenant {handover.taker}; start the shift there, once it has it",
             objective=objective,
         )
+    held = known.lanes.held_back.get(objective)
+    if held is not None:
+        raise NotServed(
+            f"{objective} is held back: it is answered from generation {held.answer_from}; publish another "
+            "table of it, and wait until that is over",
+            objective=objective,
+        )
     if len(known.lanes.controls) >= MAX_CONTROLS:
         raise TooManyControls(
             f"{MAX_CONTROLS} objectives have a shift; finish or abort some", objective=objective

@@ -35,6 +35,7 @@ from controlplane.rollout.handover import (
     OfferedToAnother,
     TooManyHandovers,
 )
+from controlplane.rollout.holding import NotHeldBack
 from controlplane.rollout.loss import KnowsLess
 from controlplane.rollout.operations import (
     BeforeHandover,
@@ -141,6 +142,7 @@ KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
         ToItself: _refused("SHIFT_TO_ITSELF"),
         TooManyControls: ErrorKind(code=_CODE.RESOURCE_EXHAUSTED, reason="TOO_MANY_CONTROLS"),
         ControlRefused: _refused("CONTROL_REFUSED"),
+        NotHeldBack: _refused("NOT_HELD_BACK"),
         KnowsLess: _refused("REPLICA_KNOWS_LESS"),
         Refused: _refused("REFUSED"),
         UnknownGeneration: ErrorKind(

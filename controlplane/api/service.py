@@ -107,7 +107,12 @@ class AdminService(pb_grpc.ControlPlaneServicer):
             reload=request.reload,
             dry_run=request.dry_run,
             expected_newest=request.expected_newest,
+            objective=request.objective,
         )
+        if request.objective:
+            _check_objective(request.objective)
+            if request.reload:
+                raise InvalidRequest("one objective goes back to what is loaded", path="reload")
         outcome = await self._operator.roll_back(back, caller)
         return pb.RollbackResponse(
             generation=outcome.generation,
@@ -115,6 +120,7 @@ class AdminService(pb_grpc.ControlPlaneServicer):
             on_its_way=outcome.on_its_way,
             version=outcome.version or self._replica.known.version,
             left=outcome.left,
+            answered_from=outcome.answered_from,
         )
 
     @answered

@@ -62,6 +62,19 @@ def status(replica: Replica, wanted: str = "") -> pb.GetStatusResponse:
         for each in known.lanes.handovers.values()
     )
     response.shifts.extend(shifts(replica))
+    response.held_back.extend(
+        pb.HeldBackObjective(
+            objective=each.objective,
+            tenant=each.tenant,
+            rejected=each.rejected,
+            answered_from=each.answer_from,
+            author=each.author,
+            why=each.why,
+            since=each.entered,
+            until=each.until,
+        )
+        for each in known.lanes.held_back.values()
+    )
     everybody = replica.consumers
     _add_consumers(
         response, replica, [each.for_tenant(wanted) for each in everybody] if wanted else everybody

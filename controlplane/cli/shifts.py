@@ -26,6 +26,16 @@ def shift_lines(shifts: Iterable[pb.Shift]) -> Iterator[str]:
         yield "; ".join(parts)
 
 
+def held_back_lines(held_back: Iterable[pb.HeldBackObjective]) -> Iterator[str]:
+    """Yield a line for each objective that is answered from an older generation."""
+    for each in held_back:
+        if each.until:
+            yield f"{each.objective}: held back no more; {each.answered_from} stays until {clock(each.until)}"
+        else:
+            why = f": {each.why}" if each.why else ""
+            yield f"{each.objective}: answered from generation {each.answered_from}, not {each.rejected}{why}"
+
+
 def named(shift: pb.Shift) -> str:
     """Return who doesn't obey a shift yet."""
     more = len(shift.waiting_for) - LISTED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controlplane.lifecycle.guards import BadGuards, Guards, parse_guards
-from controlplane.lifecycle.state import Control, Shift, ShiftState
+from controlplane.lifecycle.state import Control, HoldBack, Shift, ShiftState
 from lightbulb.resolution.codec import Malformed
 from lightbulb.v1 import store_pb2 as pb
 
@@ -98,4 +98,38 @@ def _shift_from_proto(message: pb.StoredShift) -> Shift:
         until=message.until,
         refused=message.refused,
         guards=_guards_from_proto(message.guards),
+    )
+
+
+def hold_back_to_proto(hold_back: HoldBack) -> pb.StoredHeldBack:
+    """Return what is held back, for the store."""
+    return pb.StoredHeldBack(
+        objective=hold_back.objective,
+        tenant=hold_back.tenant,
+        version=hold_back.version,
+        rejected=hold_back.rejected,
+        table=hold_back.table,
+        answer_from=hold_back.answer_from,
+        pins=hold_back.pins,
+        entered=hold_back.entered,
+        author=hold_back.author,
+        why=hold_back.why,
+        until=hold_back.until,
+    )
+
+
+def hold_back_from_proto(message: pb.StoredHeldBack) -> HoldBack:
+    """Return what is held back."""
+    return HoldBack(
+        objective=message.objective,
+        tenant=message.tenant,
+        version=message.version,
+        rejected=message.rejected,
+        table=message.table,
+        answer_from=message.answer_from,
+        pins=message.pins,
+        entered=message.entered,
+        author=message.author,
+        why=message.why,
+        until=message.until,
     )

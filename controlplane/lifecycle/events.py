@@ -20,6 +20,8 @@ class ControlEventKind(Enum):
     SHIFT_FINISHED = "shift finished"
     SHIFT_ABORTED = "shift aborted"
     SHIFT_ENDED = "shift ended"
+    HELD_BACK = "held back"
+    HOLD_BACK_ENDED = "hold-back ended"
 
 
 def happened(before: Control | None, after: Control | None) -> tuple[ControlEventKind, str] | None:

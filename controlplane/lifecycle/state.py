@@ -114,6 +114,34 @@ Controls = Mapping[str, Control]
 NO_CONTROLS: Controls = MappingProxyType({})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldBack:
+    """One objective of a tenant that is answered from generation `answer_from`, though another is active.
+
+    `rejected` was active then, and `table` is the hash of the objective's table in it, which is rejected in
+    every generation that has it. `pins`: `answer_from` is pinned for this alone. `version` is as of Control.
+    `until`: it is over, and clients may hold answers from `answer_from` up to then (0.0: it isn't over).
+    """
+
+    objective: str
+    tenant: str = DEFAULT_TENANT
+    version: int
+    rejected: int
+    table: str
+    answer_from: int
+    pins: bool
+    entered: float
+    author: str = ""
+    why: str = ""
+    until: float = 0.0
+
+
+HoldBacks = Mapping[str, HoldBack]
+"""By objective, sorted."""
+
+NO_HOLD_BACKS: HoldBacks = MappingProxyType({})
+
+
 def percent(basis_points: int) -> str:
     """Return basis points as people write them: 25 %, 0.5 %."""
     return f"{basis_points / 100:g} %"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from controlplane.lifecycle.state import Control, ShiftState
-from lightbulb.model import ObjectiveControl, OperatorShift
+from controlplane.lifecycle.state import Control, HoldBack, ShiftState
+from lightbulb.model import HeldBack, ObjectiveControl, OperatorShift
 
 
 def operator_shift(control: Control) -> OperatorShift:
@@ -27,3 +27,14 @@ def objective_control(control: Control) -> ObjectiveControl | None:
 def route_of(arm: str) -> str:
     """Return the name of the route that an arm's requests are counted by."""
     return f"shift-{arm}"
+
+
+def held_back(hold_back: HoldBack) -> ObjectiveControl | None:
+    """Return what Lightbulbs get of an objective that is held back; None once that is over."""
+    if hold_back.until:
+        return None
+    return ObjectiveControl(
+        objective=hold_back.objective,
+        version=hold_back.version,
+        held_back=HeldBack(rejected=hold_back.rejected, answer_from=hold_back.answer_from),
+    )

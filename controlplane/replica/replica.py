@@ -34,6 +34,7 @@ from controlplane.rollout.desired_state import DesiredState, ready_addresses, si
 from controlplane.rollout.ending import end
 from controlplane.rollout.events import events, handed_over
 from controlplane.rollout.gates import progress
+from controlplane.rollout.holding import held_beside
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.loss import Loss, Seen
 from controlplane.rollout.operations import withdraw
@@ -392,7 +393,8 @@ class Replica:
         for tenant in left_out:
             lanes = end(lanes, tenant, known.generations, at)
         lanes, controlled = moved_on(lanes, known.generations, self.acked, self.judged, self.policy, at)
-        return lanes, (*happened, *handed_over(known.lanes, lanes, at.now), *controlled)
+        lanes, let_go = held_beside(lanes, known.generations, self.policy, at)
+        return lanes, (*happened, *handed_over(known.lanes, lanes, at.now), *controlled, *let_go)
 
     def _unless_overtaken(self, lanes: Lanes, tenant: str, following: Rollout, at: Moment) -> Rollout:
         """Return what a lane comes to; if it takes what it can't have now, that without its target."""

@@ -11,8 +11,13 @@ from types import MappingProxyType
 
 from google.protobuf.message import DecodeError, Message
 
-from controlplane.lifecycle.codec import control_from_proto, control_to_proto
-from controlplane.lifecycle.state import NO_CONTROLS
+from controlplane.lifecycle.codec import (
+    control_from_proto,
+    control_to_proto,
+    hold_back_from_proto,
+    hold_back_to_proto,
+)
+from controlplane.lifecycle.state import NO_CONTROLS, NO_HOLD_BACKS
 from controlplane.model import (
     Location,
     Plan,
@@ -240,7 +245,7 @@ class LanesWriter:
 
         While there is one tenant alone, older control planes can read it.
         """
-        more = lanes.platform or lanes.handovers or lanes.controls
+        more = lanes.platform or lanes.handovers or lanes.controls or lanes.held_back
         if lanes.rollouts.keys() == {DEFAULT_TENANT} and not more:
             return rollout_to_bytes(lanes.rollouts[DEFAULT_TENANT])
         self._written = {tenant: self._lane(tenant, rollout) for tenant, rollout in lanes}
@@ -249,6 +254,7 @@ class LanesWriter:
             platform=lanes.platform,
             handovers=map(_handover_to_proto, lanes.handovers.values()),
             controls=map(control_to_proto, lanes.controls.values()),
+            held_back=map(hold_back_to_proto, lanes.held_back.values()),
         )
         return b"".join((_bytes(head), *(body for _, body in self._written.values()), _bytes(rest)))
 
@@ -266,7 +272,7 @@ def lanes_to_bytes(lanes: Lanes) -> bytes:
 
 
 def _lanes_format(lanes: Lanes) -> int:
-    if lanes.controls:
+    if lanes.controls or lanes.held_back:
         return CONTROLS_FORMAT
     if any(rollout.awaits for _, rollout in lanes):
         return ROOM_FORMAT
@@ -306,11 +312,13 @@ def lanes_from_bytes(body: bytes) -> Lanes:
 def _lanes(message: pb.StoredLanes, rollouts: Mapping[str, Rollout]) -> Lanes:
     handovers = {each.objective: _handover_from_proto(each) for each in message.handovers}
     controls = {each.objective: control_from_proto(each) for each in message.controls}
+    held_back = {each.objective: hold_back_from_proto(each) for each in message.held_back}
     return Lanes(
         MappingProxyType(dict(rollouts)),
         platform=message.platform,
         handovers=MappingProxyType(handovers),
         controls=MappingProxyType(controls) if controls else NO_CONTROLS,
+        held_back=MappingProxyType(held_back) if held_back else NO_HOLD_BACKS,
     )
 
 

@@ -10,7 +10,7 @@ from sys import getsizeof
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-from controlplane.lifecycle.state import NO_CONTROLS, Controls
+from controlplane.lifecycle.state import NO_CONTROLS, NO_HOLD_BACKS, Controls, HoldBacks
 from controlplane.model import RoutingRule
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.registry import Address, Consumer
@@ -242,8 +242,8 @@ class DesiredState:
     shard; `required` are the ids of the models that a shard's hosts need to be sent requests; `models` is
     what they should have. `shared` is objective -> the tenants that may show something of it, of those that
     were handed over or are about to be: whoever takes one of them takes it, and where their routes differ the
-    last one's counts. `controls` are laid over all this. `version` of the head in `store` is when all this
-    last changed. With `only_adds` nobody knows all that is in use.
+    last one's counts. `controls` and `held_back` are laid over it. `version` of the head in `store` is
+    when all this last changed. With `only_adds` nobody knows all that is in use.
     """
 
     routed: Mapping[str, tuple[int, ...]]
@@ -260,6 +260,7 @@ class DesiredState:
     only_adds: bool = False
     shared: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NOTHING_SHARED)
     controls: Controls = field(default_factory=lambda: NO_CONTROLS)
+    held_back: HoldBacks = field(default_factory=lambda: NO_HOLD_BACKS)
 
     def objectives_of(self, tenant: str) -> frozenset[str]:
         """Return the objectives of which a tenant shows routes or tables."""
@@ -315,6 +316,7 @@ def desired_state(
         only_adds=lanes.begins_again,
         shared=shared(lanes.handovers),
         controls=lanes.controls,
+        held_back=lanes.held_back,
     )
 
 

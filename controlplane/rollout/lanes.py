@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from controlplane.lifecycle.state import NO_CONTROLS, Control, Controls
+from controlplane.lifecycle.state import NO_CONTROLS, NO_HOLD_BACKS, Control, Controls, HoldBack, HoldBacks
 from controlplane.rollout.handover import NO_HANDOVERS, Handover, Handovers, settled
 from controlplane.rollout.state import Rollout
 
@@ -23,13 +23,14 @@ class Lanes:
 
     `platform` is the platform's generation that holds; 0: none was published, so there is one tenant alone.
     `handovers` are of objectives that go from one tenant to another, or did; `controls` of those about which
-    an operator decided something.
+    an operator decided something, and `held_back` of those that are answered from an older generation.
     """
 
     rollouts: Mapping[str, Rollout] = field(default_factory=lambda: NO_ROLLOUTS)
     platform: int = 0
     handovers: Handovers = field(default_factory=lambda: NO_HANDOVERS)
     controls: Controls = field(default_factory=lambda: NO_CONTROLS)
+    held_back: HoldBacks = field(default_factory=lambda: NO_HOLD_BACKS)
 
     def __iter__(self) -> Iterator[tuple[str, Rollout]]:
         """Yield each tenant and its rollout."""
@@ -72,6 +73,18 @@ class Lanes:
         """Return the lanes in which nothing is decided about an objective any more."""
         others = {name: each for name, each in self.controls.items() if name != control.objective}
         return replace(self, controls=MappingProxyType(others)).shown_anew(control.tenant, version)
+
+    def with_hold_back(self, hold_back: HoldBack, version: int) -> Lanes:
+        """Return the lanes with an objective that is held back, as decided in the head of that version."""
+        changed = {**self.held_back, hold_back.objective: hold_back}
+        held = MappingProxyType({name: changed[name] for name in sorted(changed)})
+        following = replace(self, held_back=held)
+        return following.shown_anew(hold_back.tenant, version) if hold_back.version == version else following
+
+    def without_hold_back(self, objective: str) -> Lanes:
+        """Return the lanes in which an objective isn't held back any more, which is shown already."""
+        others = {name: each for name, each in self.held_back.items() if name != objective}
+        return replace(self, held_back=MappingProxyType(others))
 
     def shown_anew(self, tenant: str, version: int) -> Lanes:
         """Return the lanes once something else of a tenant's is shown, which no rollout changed."""

@@ -13,7 +13,7 @@ from itertools import compress
 from operator import is_not
 from types import MappingProxyType
 
-from controlplane.lifecycle.views import objective_control
+from controlplane.lifecycle.views import held_back, objective_control
 from controlplane.planning.routing import Target, targets_by_objective
 from controlplane.rollout.desired_state import DesiredState
 from controlplane.rollout.registry import Address
@@ -312,7 +312,10 @@ class SnapshotCache:
         if before is None or not _same_parts(desired_state.tables, before.tables):
             tables = self._tables.of_parts(desired_state.tables, _by_objective)
             snapshot = _replace(snapshot, OBJECTIVE_TABLES, tables)
-        if before is None or desired_state.controls != before.controls:
+        if before is None or (desired_state.controls, desired_state.held_back) != (
+            before.controls,
+            before.held_back,
+        ):
             snapshot = self._with_controls(snapshot, desired_state)
         if desired_state.active or ACTIVE_GENERATION in snapshot.by_type:
             snapshot = _replace(snapshot, ACTIVE_GENERATION, self._active(desired_state.active))
@@ -321,7 +324,14 @@ class SnapshotCache:
     @staticmethod
     def _with_controls(snapshot: Snapshot, desired_state: DesiredState) -> Snapshot:
         """Return it with what operators decided; that there is a type of that name only if there ever was."""
-        shown = [found for each in desired_state.controls.values() if (found := objective_control(each))]
+        shown = [
+            found
+            for each in (
+                *map(objective_control, desired_state.controls.values()),
+                *map(held_back, desired_state.held_back.values()),
+            )
+            if (found := each)
+        ]
         if not shown and OBJECTIVE_CONTROL not in snapshot.by_type:
             return snapshot
         return _replace(snapshot, OBJECTIVE_CONTROL, map(resources.objective_control, shown))

@@ -25,6 +25,7 @@ from lightbulb.model import (
     Comparison,
     Condition,
     ContextRule,
+    HeldBack,
     InSegment,
     ModelAssignment,
     ModelTarget,
@@ -496,7 +497,7 @@ def generation_from_bytes(body: bytes) -> ActiveGeneration:
 
 def control_to_bytes(control: ObjectiveControl) -> bytes:
     """Return the wire form of what an operator decided about an objective."""
-    shift = control.shift
+    shift, held_back = control.shift, control.held_back
     return _bytes(
         pb.ObjectiveControl(
             objective=control.objective,
@@ -506,6 +507,9 @@ def control_to_bytes(control: ObjectiveControl) -> bytes:
             else pb.OperatorShift(
                 number=shift.number, key=shift.key, basis_points=shift.basis_points, salt=shift.salt
             ),
+            held_back=None
+            if held_back is None
+            else pb.HeldBack(rejected=held_back.rejected, answer_from=held_back.answer_from),
         )
     )
 
@@ -524,7 +528,12 @@ def control_from_bytes(body: bytes) -> ObjectiveControl:
         )
         if shift.basis_points > BASIS_POINTS:
             raise Malformed(f"shift {shift.number} has {shift.basis_points} basis points, of {BASIS_POINTS}")
-    return ObjectiveControl(objective=message.objective, version=message.version, shift=shift)
+    held_back = None
+    if message.HasField("held_back"):
+        held_back = HeldBack(rejected=message.held_back.rejected, answer_from=message.held_back.answer_from)
+    return ObjectiveControl(
+        objective=message.objective, version=message.version, shift=shift, held_back=held_back
+    )
 
 
 def sidecar_state_to_bytes(state: SidecarState) -> bytes:

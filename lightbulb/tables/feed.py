@@ -31,6 +31,7 @@ from lightbulb.model import (
     DEFAULT_TENANT,
     NO_GENERATION,
     ActiveGeneration,
+    HeldBack,
     ObjectiveControl,
     ObjectiveTable,
     SidecarState,
@@ -308,6 +309,8 @@ def _obeying(
     A resolver that was there `before`, of the same decision, stays the same object.
     """
     by_rules = _by_rules(timeline)
+    if control is not None and control.held_back is not None:
+        return replace(timeline, resolvers=_held_back(timeline, control.held_back), by_rules=by_rules)
     if control is None or control.shift is None:
         return replace(timeline, resolvers=by_rules, by_rules=())
     known: dict[int, Resolver | None] = {}
@@ -319,6 +322,18 @@ def _obeying(
             known[id(each)] = None if each is None else each.under(control.shift)
         resolvers.append(known[id(each)])
     return replace(timeline, resolvers=tuple(resolvers), by_rules=by_rules)
+
+
+def _held_back(timeline: Timeline, held_back: HeldBack) -> tuple[Resolver | None, ...]:
+    """Return the resolvers with another in place of the rejected table's, wherever that stands."""
+    by_rules = _by_rules(timeline)
+    rejected, instead = (
+        by_rules[bisect_right(timeline.since, number) - 1]
+        for number in (held_back.rejected, held_back.answer_from)
+    )
+    if instead is None:
+        return by_rules
+    return tuple(instead if each is rejected else each for each in by_rules)
 
 
 def _by_rules(timeline: Timeline) -> tuple[Resolver | None, ...]:

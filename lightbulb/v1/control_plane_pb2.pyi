@@ -74,6 +74,8 @@ class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_KIND_SHIFT_FINISHED: _ClassVar[EventKind]
     EVENT_KIND_SHIFT_ABORTED: _ClassVar[EventKind]
     EVENT_KIND_SHIFT_ENDED: _ClassVar[EventKind]
+    EVENT_KIND_HELD_BACK: _ClassVar[EventKind]
+    EVENT_KIND_HOLD_BACK_ENDED: _ClassVar[EventKind]
 SEVERITY_UNSPECIFIED: Severity
 SEVERITY_ERROR: Severity
 SEVERITY_WARNING: Severity
@@ -126,6 +128,8 @@ EVENT_KIND_SHIFT_RESUMED: EventKind
 EVENT_KIND_SHIFT_FINISHED: EventKind
 EVENT_KIND_SHIFT_ABORTED: EventKind
 EVENT_KIND_SHIFT_ENDED: EventKind
+EVENT_KIND_HELD_BACK: EventKind
+EVENT_KIND_HOLD_BACK_ENDED: EventKind
 
 class WorkspaceFile(_message.Message):
     __slots__ = ("path", "content")
@@ -203,7 +207,7 @@ class PublishResponse(_message.Message):
     def __init__(self, generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., unchanged: _Optional[bool] = ..., version: _Optional[int] = ..., warnings: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., moves: _Optional[_Iterable[_Union[Move, _Mapping]]] = ..., replanned: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RollbackRequest(_message.Message):
-    __slots__ = ("generation", "author", "message", "reload", "request_id", "dry_run", "expected_newest", "tenant")
+    __slots__ = ("generation", "author", "message", "reload", "request_id", "dry_run", "expected_newest", "tenant", "objective")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
@@ -212,6 +216,7 @@ class RollbackRequest(_message.Message):
     DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_NEWEST_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
     generation: int
     author: str
     message: str
@@ -220,21 +225,24 @@ class RollbackRequest(_message.Message):
     dry_run: bool
     expected_newest: int
     tenant: str
-    def __init__(self, generation: _Optional[int] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., reload: _Optional[bool] = ..., request_id: _Optional[str] = ..., dry_run: _Optional[bool] = ..., expected_newest: _Optional[int] = ..., tenant: _Optional[str] = ...) -> None: ...
+    objective: str
+    def __init__(self, generation: _Optional[int] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., reload: _Optional[bool] = ..., request_id: _Optional[str] = ..., dry_run: _Optional[bool] = ..., expected_newest: _Optional[int] = ..., tenant: _Optional[str] = ..., objective: _Optional[str] = ...) -> None: ...
 
 class RollbackResponse(_message.Message):
-    __slots__ = ("generation", "unchanged", "on_its_way", "version", "left")
+    __slots__ = ("generation", "unchanged", "on_its_way", "version", "left", "answered_from")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
     ON_ITS_WAY_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     LEFT_FIELD_NUMBER: _ClassVar[int]
+    ANSWERED_FROM_FIELD_NUMBER: _ClassVar[int]
     generation: int
     unchanged: bool
     on_its_way: bool
     version: int
     left: int
-    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., version: _Optional[int] = ..., left: _Optional[int] = ...) -> None: ...
+    answered_from: int
+    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., version: _Optional[int] = ..., left: _Optional[int] = ..., answered_from: _Optional[int] = ...) -> None: ...
 
 class OfferRequest(_message.Message):
     __slots__ = ("objective", "tenant", "to", "back", "author", "message", "request_id")
@@ -506,7 +514,7 @@ class Lane(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., active_generation: _Optional[int] = ..., target_generation: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., loading_until: _Optional[float] = ...) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica", "why_failed", "waiting_for", "passed_over", "ends_at", "tenant", "lanes", "loading_until", "store_loss", "store_warning", "handovers", "shifts")
+    __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica", "why_failed", "waiting_for", "passed_over", "ends_at", "tenant", "lanes", "loading_until", "store_loss", "store_warning", "handovers", "shifts", "held_back")
     ACTIVE_GENERATION_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -532,6 +540,7 @@ class GetStatusResponse(_message.Message):
     STORE_WARNING_FIELD_NUMBER: _ClassVar[int]
     HANDOVERS_FIELD_NUMBER: _ClassVar[int]
     SHIFTS_FIELD_NUMBER: _ClassVar[int]
+    HELD_BACK_FIELD_NUMBER: _ClassVar[int]
     active_generation: int
     content_hash: str
     phase: Phase
@@ -557,7 +566,28 @@ class GetStatusResponse(_message.Message):
     store_warning: str
     handovers: _containers.RepeatedCompositeFieldContainer[Handover]
     shifts: _containers.RepeatedCompositeFieldContainer[Shift]
-    def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ..., why_failed: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., ends_at: _Optional[float] = ..., tenant: _Optional[str] = ..., lanes: _Optional[_Iterable[_Union[Lane, _Mapping]]] = ..., loading_until: _Optional[float] = ..., store_loss: _Optional[_Union[StoreLoss, _Mapping]] = ..., store_warning: _Optional[str] = ..., handovers: _Optional[_Iterable[_Union[Handover, _Mapping]]] = ..., shifts: _Optional[_Iterable[_Union[Shift, _Mapping]]] = ...) -> None: ...
+    held_back: _containers.RepeatedCompositeFieldContainer[HeldBackObjective]
+    def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ..., why_failed: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., ends_at: _Optional[float] = ..., tenant: _Optional[str] = ..., lanes: _Optional[_Iterable[_Union[Lane, _Mapping]]] = ..., loading_until: _Optional[float] = ..., store_loss: _Optional[_Union[StoreLoss, _Mapping]] = ..., store_warning: _Optional[str] = ..., handovers: _Optional[_Iterable[_Union[Handover, _Mapping]]] = ..., shifts: _Optional[_Iterable[_Union[Shift, _Mapping]]] = ..., held_back: _Optional[_Iterable[_Union[HeldBackObjective, _Mapping]]] = ...) -> None: ...
+
+class HeldBackObjective(_message.Message):
+    __slots__ = ("objective", "tenant", "rejected", "answered_from", "author", "why", "since", "until")
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    ANSWERED_FROM_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    objective: str
+    tenant: str
+    rejected: int
+    answered_from: int
+    author: str
+    why: str
+    since: float
+    until: float
+    def __init__(self, objective: _Optional[str] = ..., tenant: _Optional[str] = ..., rejected: _Optional[int] = ..., answered_from: _Optional[int] = ..., author: _Optional[str] = ..., why: _Optional[str] = ..., since: _Optional[float] = ..., until: _Optional[float] = ...) -> None: ...
 
 class Shift(_message.Message):
     __slots__ = ("number", "objective", "tenant", "model", "default_model", "basis_points", "steps", "at", "every", "state", "entered", "in_force", "author", "why", "until", "refused", "waiting_for", "rules", "guards")

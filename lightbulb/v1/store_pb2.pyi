@@ -262,19 +262,47 @@ class StoredControl(_message.Message):
     shift: StoredShift
     def __init__(self, objective: _Optional[str] = ..., tenant: _Optional[str] = ..., version: _Optional[int] = ..., shift: _Optional[_Union[StoredShift, _Mapping]] = ...) -> None: ...
 
+class StoredHeldBack(_message.Message):
+    __slots__ = ("objective", "tenant", "version", "rejected", "table", "answer_from", "pins", "entered", "author", "why", "until")
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    TABLE_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FROM_FIELD_NUMBER: _ClassVar[int]
+    PINS_FIELD_NUMBER: _ClassVar[int]
+    ENTERED_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    objective: str
+    tenant: str
+    version: int
+    rejected: int
+    table: str
+    answer_from: int
+    pins: bool
+    entered: float
+    author: str
+    why: str
+    until: float
+    def __init__(self, objective: _Optional[str] = ..., tenant: _Optional[str] = ..., version: _Optional[int] = ..., rejected: _Optional[int] = ..., table: _Optional[str] = ..., answer_from: _Optional[int] = ..., pins: _Optional[bool] = ..., entered: _Optional[float] = ..., author: _Optional[str] = ..., why: _Optional[str] = ..., until: _Optional[float] = ...) -> None: ...
+
 class StoredLanes(_message.Message):
-    __slots__ = ("format", "lanes", "platform", "handovers", "controls")
+    __slots__ = ("format", "lanes", "platform", "handovers", "controls", "held_back")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     LANES_FIELD_NUMBER: _ClassVar[int]
     PLATFORM_FIELD_NUMBER: _ClassVar[int]
     HANDOVERS_FIELD_NUMBER: _ClassVar[int]
     CONTROLS_FIELD_NUMBER: _ClassVar[int]
+    HELD_BACK_FIELD_NUMBER: _ClassVar[int]
     format: int
     lanes: _containers.RepeatedCompositeFieldContainer[StoredLane]
     platform: int
     handovers: _containers.RepeatedCompositeFieldContainer[StoredHandover]
     controls: _containers.RepeatedCompositeFieldContainer[StoredControl]
-    def __init__(self, format: _Optional[int] = ..., lanes: _Optional[_Iterable[_Union[StoredLane, _Mapping]]] = ..., platform: _Optional[int] = ..., handovers: _Optional[_Iterable[_Union[StoredHandover, _Mapping]]] = ..., controls: _Optional[_Iterable[_Union[StoredControl, _Mapping]]] = ...) -> None: ...
+    held_back: _containers.RepeatedCompositeFieldContainer[StoredHeldBack]
+    def __init__(self, format: _Optional[int] = ..., lanes: _Optional[_Iterable[_Union[StoredLane, _Mapping]]] = ..., platform: _Optional[int] = ..., handovers: _Optional[_Iterable[_Union[StoredHandover, _Mapping]]] = ..., controls: _Optional[_Iterable[_Union[StoredControl, _Mapping]]] = ..., held_back: _Optional[_Iterable[_Union[StoredHeldBack, _Mapping]]] = ...) -> None: ...
 
 class StoredConsumer(_message.Message):
     __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "disconnected", "orphaned", "synced_since", "refused_of", "unsynced_since", "refusals", "left", "by_tenant", "synced_by_tenant", "takes_part", "tenants", "unknown", "loading", "refused_before", "refused_numbers", "silent_since")
@@ -392,7 +420,7 @@ class StoredReport(_message.Message):
     def __init__(self, replica: _Optional[str] = ..., heartbeat: _Optional[float] = ..., version: _Optional[int] = ..., consumers: _Optional[_Iterable[_Union[StoredConsumer, _Mapping]]] = ..., seen: _Optional[int] = ..., generation: _Optional[int] = ..., forked: _Optional[bool] = ...) -> None: ...
 
 class StoredOutcome(_message.Message):
-    __slots__ = ("generation", "unchanged", "on_its_way", "pinned", "left", "version", "content_hash", "request_digest", "warnings", "moves", "replanned", "until", "shift")
+    __slots__ = ("generation", "unchanged", "on_its_way", "pinned", "left", "version", "content_hash", "request_digest", "warnings", "moves", "replanned", "until", "shift", "answered_from")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
     ON_ITS_WAY_FIELD_NUMBER: _ClassVar[int]
@@ -406,6 +434,7 @@ class StoredOutcome(_message.Message):
     REPLANNED_FIELD_NUMBER: _ClassVar[int]
     UNTIL_FIELD_NUMBER: _ClassVar[int]
     SHIFT_FIELD_NUMBER: _ClassVar[int]
+    ANSWERED_FROM_FIELD_NUMBER: _ClassVar[int]
     generation: int
     unchanged: bool
     on_its_way: bool
@@ -419,4 +448,5 @@ class StoredOutcome(_message.Message):
     replanned: _containers.RepeatedScalarFieldContainer[str]
     until: float
     shift: int
-    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., pinned: _Optional[_Iterable[int]] = ..., left: _Optional[int] = ..., version: _Optional[int] = ..., content_hash: _Optional[str] = ..., request_digest: _Optional[bytes] = ..., warnings: _Optional[_Iterable[_Union[_control_plane_pb2.Problem, _Mapping]]] = ..., moves: _Optional[_Iterable[_Union[_control_plane_pb2.Move, _Mapping]]] = ..., replanned: _Optional[_Iterable[str]] = ..., until: _Optional[float] = ..., shift: _Optional[int] = ...) -> None: ...
+    answered_from: int
+    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., pinned: _Optional[_Iterable[int]] = ..., left: _Optional[int] = ..., version: _Optional[int] = ..., content_hash: _Optional[str] = ..., request_digest: _Optional[bytes] = ..., warnings: _Optional[_Iterable[_Union[_control_plane_pb2.Problem, _Mapping]]] = ..., moves: _Optional[_Iterable[_Union[_control_plane_pb2.Move, _Mapping]]] = ..., replanned: _Optional[_Iterable[str]] = ..., until: _Optional[float] = ..., shift: _Optional[int] = ..., answered_from: _Optional[int] = ...) -> None: ...

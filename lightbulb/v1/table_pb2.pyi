@@ -319,15 +319,25 @@ class OperatorShift(_message.Message):
     salt: str
     def __init__(self, number: _Optional[int] = ..., key: _Optional[str] = ..., basis_points: _Optional[int] = ..., salt: _Optional[str] = ...) -> None: ...
 
+class HeldBack(_message.Message):
+    __slots__ = ("rejected", "answer_from")
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FROM_FIELD_NUMBER: _ClassVar[int]
+    rejected: int
+    answer_from: int
+    def __init__(self, rejected: _Optional[int] = ..., answer_from: _Optional[int] = ...) -> None: ...
+
 class ObjectiveControl(_message.Message):
-    __slots__ = ("objective", "version", "shift")
+    __slots__ = ("objective", "version", "shift", "held_back")
     OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     SHIFT_FIELD_NUMBER: _ClassVar[int]
+    HELD_BACK_FIELD_NUMBER: _ClassVar[int]
     objective: str
     version: int
     shift: OperatorShift
-    def __init__(self, objective: _Optional[str] = ..., version: _Optional[int] = ..., shift: _Optional[_Union[OperatorShift, _Mapping]] = ...) -> None: ...
+    held_back: HeldBack
+    def __init__(self, objective: _Optional[str] = ..., version: _Optional[int] = ..., shift: _Optional[_Union[OperatorShift, _Mapping]] = ..., held_back: _Optional[_Union[HeldBack, _Mapping]] = ...) -> None: ...
 
 class ActiveGeneration(_message.Message):
     __slots__ = ("number", "content_hash", "fence", "store", "oldest", "tenant")

@@ -26,6 +26,7 @@ from lightbulb.model import (
     DEFAULT_TENANT,
     NO_GENERATION,
     ActiveGeneration,
+    HeldBack,
     ModelAssignment,
     ObjectiveControl,
     ObjectiveTable,
@@ -187,9 +188,11 @@ def _resources() -> Iterator[Decoder]:
         read=round_trip(codec.sidecar_state_from_bytes, codec.sidecar_state_to_bytes, Malformed),
     )
     shift = OperatorShift(number=7, key="Ranking|m|1", basis_points=500, salt="shift:Ranking:m@1")
+    nothing = ObjectiveControl(objective="R", version=7)
     controls = (
-        ObjectiveControl(objective="R", version=7),
-        ObjectiveControl(objective="R", version=7, shift=shift),
+        nothing,
+        replace(nothing, shift=shift),
+        replace(nothing, held_back=HeldBack(rejected=4, answer_from=3)),
     )
     yield Decoder(
         name="objective-control",

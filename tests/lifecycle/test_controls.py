@@ -308,6 +308,22 @@ class Shifts(RuleBasedStateMachine):
     def go_blind(self) -> None:
         self.judge(Outcome.BLIND, 5)
 
+    @precondition(lambda self: self.control is not None and self.control.shift.state is ShiftState.RUNNING)
+    @rule()
+    def come_far(self) -> None:
+        """Have everybody there, and time pass: another step may be due."""
+        for lightbulb in self.lightbulbs:
+            lightbulb.gone = None
+        self.catch_up(10.0)
+
+    @precondition(lambda self: self.control is not None and self.control.shift.state in SHIFTING)
+    @rule()
+    def make_it_the_default(self) -> None:
+        assert self.control is not None
+        if self.control.shift.key == NEXT.routing_key:
+            self.publish(MADE_DEFAULT, at_once=True)
+            self.come_far()
+
     @precondition(lambda self: self.control is not None and self.control.shift.state in SHIFTING)
     @rule(seconds=st.sampled_from([10.0, 62.0]))
     def take_back(self, seconds: float) -> None:
@@ -393,7 +409,7 @@ def test_a_shift_only_rises_and_is_taken_back_from_everybody_at_once() -> None:
     run_state_machine_as_test(
         Shifts,
         settings=settings(
-            max_examples=300,
+            max_examples=400,
             stateful_step_count=50,
             derandomize=True,
             deadline=None,

@@ -8,21 +8,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightbulb.ads.client.subscriber import Update
-from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES, SIDECAR_STATE, Resource
+from lightbulb.ads.values import (
+    ACTIVE_GENERATION,
+    OBJECTIVE_CONTROL,
+    OBJECTIVE_TABLES,
+    SIDECAR_STATE,
+    Resource,
+)
 from lightbulb.errors import Unavailable
 from lightbulb.model import (
     NO_GENERATION,
     ActiveGeneration,
     Comparison,
     ContextRule,
+    HeldBack,
+    ObjectiveControl,
     ObjectiveTable,
     ObjectiveTables,
     Operator,
+    OperatorShift,
     RequestContext,
     SidecarState,
     TableSince,
 )
 from lightbulb.resolution.codec import (
+    control_to_bytes,
     generation_to_bytes,
     objective_tables_to_bytes,
     sidecar_state_to_bytes,
@@ -327,3 +337,66 @@ def check_answers(feed: Feed, live: dict[int, World], context: RequestContext) -
             if table is not None:
                 expected, answer = Resolver(table).resolve(context), resolver.resolve(context)
                 assert (answer.target, answer.allocations) == (expected.target, expected.allocations)
+
+
+SHIFT = OperatorShift(number=7, key=TABLE.models[3].routing_key, basis_points=10_000, salt="s")
+ANYBODY = RequestContext(user_id="anybody")
+
+
+def controls(*decided: ObjectiveControl, removed: tuple[str, ...] = ()) -> Update:
+    bodies = ((each.objective, control_to_bytes(each)) for each in decided)
+    return update(*bodies, type_url=OBJECTIVE_CONTROL, removed=removed)
+
+
+def decided(version: int, **what) -> ObjectiveControl:
+    return ObjectiveControl(objective=OBJECTIVE, version=version, **what)
+
+
+def model(feed: Feed, objective: str = OBJECTIVE) -> str:
+    return resolver(feed, objective).resolve(ANYBODY).target.name
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_operators_shift_is_obeyed_whether_it_comes_before_or_after_the_tables(first: bool) -> None:
+    feed = Feed()
+    brought = [tables(TABLE, named("Other")), controls(decided(7, shift=SHIFT))]
+    apply(feed, *(reversed(brought) if first else brought), generation(1))
+    others = feed.tables.objectives["Other"]
+    assert model(feed) == "kids"
+    same = resolver(feed)
+    apply(feed, tables(replace(TABLE, cache_lifetime=1.0)), tables(TABLE))
+    assert model(feed) == "kids"
+    (refused,) = apply(feed, controls(decided(6))).values()
+    assert refused.startswith("it is of version 6, behind version 7, which is obeyed here")
+    assert apply(feed, controls(replace(decided(8), objective="Other"))) == {}
+    bad = update(
+        (OBJECTIVE, control_to_bytes(replace(decided(9), objective="X"))), type_url=OBJECTIVE_CONTROL
+    )
+    assert apply(feed, bad) == {OBJECTIVE: "holds what was decided about 'X'"}
+    apply(feed, controls(removed=(OBJECTIVE,)))
+    assert model(feed) != "kids"
+    assert resolver(feed) is not same
+    assert feed.tables.objectives["Other"] is not None
+    assert feed.tables.objectives["Other"].resolvers == others.resolvers
+
+
+def test_what_is_held_back_is_answered_from_before_wherever_its_table_stands() -> None:
+    older = replace(TABLE, shifts=())
+    newer = replace(older, default_model=3)
+    entries = (
+        TableSince(since=0, table=older),
+        TableSince(since=2, table=newer),
+        TableSince(since=4, table=older),
+        TableSince(since=5, table=newer),
+    )
+    body = objective_tables_to_bytes(ObjectiveTables(objective=OBJECTIVE, tables=entries))
+    feed = Feed()
+    apply(feed, update((OBJECTIVE, body)), generation(5))
+    assert model(feed) == "kids"
+    apply(feed, controls(decided(9, held_back=HeldBack(rejected=2, answer_from=1))))
+    for number in range(1, 7):
+        found = feed.tables.resolver(OBJECTIVE, number)
+        assert found is not None
+        assert found.table == older
+    apply(feed, controls(removed=(OBJECTIVE,)))
+    assert model(feed) == "kids"

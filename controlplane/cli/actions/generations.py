@@ -40,12 +40,15 @@ class Wanted:
     author: str
     reload: bool
     expect: int
+    objective: str = ""
 
 
 def preview(control_planes: Addresses, wanted: Wanted) -> None:
     """Print what a rollback would do. Raises CallFailed."""
     response = _previewed(control_planes, wanted)
-    if response.unchanged:
+    if wanted.objective:
+        click.echo(f"{wanted.objective} would be answered from generation {response.answered_from}")
+    elif response.unchanged:
         click.echo(f"generation {response.generation} is active already: nothing would change")
     elif response.on_its_way:
         click.echo(
@@ -74,6 +77,12 @@ def rollback(control_planes: Addresses, wanted: Wanted) -> None:
     if problem:
         click.echo(f"warning: {problem}", err=True)
         sys.exit(1)
+    if wanted.objective:
+        everywhere = (
+            f" at every Lightbulb, after {time.monotonic() - began:.2f} s" if lightbulbs(status) else ""
+        )
+        click.echo(f"{wanted.objective} is answered from generation {response.answered_from}{everywhere}")
+        return
     active = f"generation {response.generation} {'was active already' if response.unchanged else 'is active'}"
     left = f", in place of {response.left}" if response.left else ""
     if not lightbulbs(status):
@@ -101,6 +110,7 @@ def _request(wanted: Wanted) -> pb.RollbackRequest:
         message=wanted.message,
         reload=wanted.reload,
         expected_newest=wanted.expect,
+        objective=wanted.objective,
     )
 
 

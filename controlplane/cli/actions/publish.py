@@ -27,7 +27,7 @@ from controlplane.cli.follow import follow
 from controlplane.cli.handovers import handover_lines
 from controlplane.cli.output import print_json
 from controlplane.cli.problems import BadWorkspace, print_warnings, printable
-from controlplane.cli.shifts import shift_lines
+from controlplane.cli.shifts import held_back_lines, shift_lines
 from controlplane.model import PLATFORM
 from controlplane.rollout.failure import MAX_NAME
 from lightbulb.v1 import control_plane_pb2 as pb
@@ -99,6 +99,7 @@ def show_status(control_planes: Addresses, tenant: str, *, as_json: bool) -> Non
     several = not tenant and len(response.lanes) > 1
     lines = [*_lanes(response), *_of_the_store(response)] if several else _headlines(response)
     lines += handover_lines(each for each in response.handovers if tenant in {"", each.owner, each.taker})
+    lines += held_back_lines(each for each in response.held_back if tenant in {"", each.tenant})
     lines += shift_lines(each for each in response.shifts if tenant in {"", each.tenant})
     for line in lines:
         console.print(Text(printable(line)), soft_wrap=True)

@@ -7,6 +7,7 @@ import click
 from controlplane.cli.extras import needs
 from controlplane.cli.options import (
     Address,
+    NameType,
     author_option,
     control_plane_option,
     limit_option,
@@ -25,6 +26,12 @@ from controlplane.cli.variables import argument, option
 @option("--reload", is_flag=True, help="Load it, if it isn't loaded; as slow as a publish.")
 @option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 @option(
+    "--objective",
+    type=NameType("an objective", optional=True),
+    default="",
+    help="Of this objective alone: it is answered from GENERATION, and all others as they are.",
+)
+@option(
     "--expect",
     type=click.IntRange(1),
     help="Refuse it unless this generation is the newest: somebody may have undone it already.",
@@ -38,12 +45,16 @@ def rollback(  # noqa: PLR0913 - one argument an option
     author: str,
     reload: bool,
     dry_run: bool,
+    objective: str,
     expect: int | None,
 ) -> None:
     """Make GENERATION active again; without it, undo the newest publish.
 
     One that is on its way is withdrawn then; else what was active before it is active again. What is left
     is marked: another rollback goes further back, and never to a marked one, unless you name it.
+
+    With --objective no generation changes: that objective's table is rejected, and it is answered from an
+    older one, until another table of it is published.
 
     At once: generations are kept loaded for this. `lightbulb status` says which. Exits 0 once every
     Lightbulb answers from it, and 1, naming the others, when that isn't so after 5 s.
@@ -58,6 +69,7 @@ def rollback(  # noqa: PLR0913 - one argument an option
         author=author,
         reload=reload,
         expect=expect or 0,
+        objective=objective,
     )
     if dry_run:
         action.preview(control_plane, wanted)

@@ -1,0 +1,158 @@
+"""One objective that goes back to an older generation's table, while all others stay. Pure.
+
+The older generation is live, so that all is routed and loaded, and is pinned for as long as anybody may be
+answered from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controlplane.lifecycle.events import ControlEventKind
+from controlplane.lifecycle.state import MAX_WHY, HoldBack
+from controlplane.rollout.controlled import scene_of
+from controlplane.rollout.desired_state import Generations
+from controlplane.rollout.lanes import Lanes
+from controlplane.rollout.operations import NothingActive, NotLoaded, Refused, pin, unpin
+from controlplane.rollout.state import Moment, Policy, Rollout
+from controlplane.rollout.taking import same_table, table_of
+from controlplane.store.contract import Event
+
+
+class NotHeldBack(Refused):
+    """A rollback of one objective to what it can't be answered from."""
+
+
+def hold_back(
+    lanes: Lanes,
+    generations: Generations,
+    policy: Policy,
+    hold: HoldBack,
+    at: Moment,
+) -> Lanes:
+    """Return the lanes with an objective answered from `hold.answer_from`; 0: the newest with another table.
+
+    Of `hold` the objective, the tenant, the author and why are taken. Returns `lanes` when it is so already.
+    Raises Refused.
+    """
+    tenant, objective = hold.tenant, hold.objective
+    rollout = lanes.of(tenant)
+    if rollout is None or not rollout.active:
+        raise NothingActive("nothing is active yet; publish a workspace first")
+    if objective in lanes.controls:
+        shift = lanes.controls[objective].shift
+        raise NotHeldBack(
+            f"{objective} has shift {shift.number}, {shift.state.value}; abort it, and wait until it is "
+            f"over: lightbulb shift abort {objective}"
+        )
+    number = hold.answer_from or _before(rollout, generations, objective)
+    known = lanes.held_back.get(objective)
+    if known is not None and not known.until and known.answer_from == number:
+        return lanes
+    if known is not None:
+        lanes = _let_go(lanes, known, at)
+        rollout = lanes.rollouts[tenant]
+    _check(rollout, generations, objective, number)
+    pins = number not in rollout.pinned
+    following = lanes.after(tenant, pin(rollout, number))
+    scene = scene_of(lanes, generations, tenant, objective, policy)
+    held = replace(
+        hold,
+        version=at.version,
+        rejected=rollout.active,
+        table=scene.hash,
+        answer_from=number,
+        pins=pins,
+        entered=at.now,
+        why=hold.why[:MAX_WHY],
+    )
+    return following.with_hold_back(held, at.version)
+
+
+def _check(rollout: Rollout, generations: Generations, objective: str, number: int) -> None:
+    if number not in rollout.live:
+        loaded = ", ".join(map(str, sorted(rollout.live)))
+        raise NotLoaded(f"generation {number} is not loaded; loaded are {loaded}", generation=number)
+    wanted = table_of(generations[number], objective)
+    if wanted is None:
+        raise NotHeldBack(f"generation {number} has no objective {objective}", generation=number)
+    if same_table(wanted, table_of(generations[rollout.active], objective)):
+        raise NotHeldBack(
+            f"{objective} is the same in generation {number} as in generation {rollout.active}, which is "
+            "active: it is answered so already",
+            generation=number,
+        )
+
+
+def _before(rollout: Rollout, generations: Generations, objective: str) -> int:
+    """Return the newest live generation with another table of an objective. Raises NotHeldBack."""
+    now = table_of(generations[rollout.active], objective)
+    for number in reversed(rollout.live):
+        table = table_of(generations[number], objective)
+        if table is not None and not same_table(table, now) and number not in rollout.undone:
+            return number
+    raise NotHeldBack(
+        f"no generation that is loaded has another table of {objective} than generation {rollout.active}, "
+        "which is active; name one of `lightbulb history`, or publish",
+        generation=rollout.active,
+    )
+
+
+def held_beside(
+    lanes: Lanes, generations: Generations, policy: Policy, at: Moment
+) -> tuple[Lanes, tuple[Event, ...]]:
+    """Return lanes in which nothing is held back but from the table that was rejected, and what ended."""
+    ended: list[Event] = []
+    for hold in lanes.held_back.values():
+        scene = scene_of(lanes, generations, hold.tenant, hold.objective, policy)
+        if hold.until:
+            if at.now >= hold.until:
+                lanes = _let_go(lanes, hold, at)
+        elif scene.active == hold.rejected:
+            continue
+        elif scene.hash == hold.table:  # the same by another number, which outlives the first
+            again = replace(hold, rejected=scene.active, version=at.version)
+            lanes = lanes.with_hold_back(again, at.version)
+        elif scene.settled:
+            over = replace(hold, version=at.version, until=at.now + scene.outlives)
+            lanes = lanes.with_hold_back(over, at.version)
+            kind = ControlEventKind.HOLD_BACK_ENDED.value
+            detail = f"{hold.objective}: generation {scene.active} has another table of it"
+            ended.append(
+                Event(
+                    at=at.now,
+                    author="",
+                    action=kind,
+                    generation=scene.active,
+                    detail=detail,
+                    kind=kind,
+                    tenant=hold.tenant,
+                )
+            )
+    return lanes, tuple(ended)
+
+
+def _let_go(lanes: Lanes, hold: HoldBack, at: Moment) -> Lanes:
+    """Return the lanes without what was held back, and without the pin that was for that."""
+    lanes = lanes.without_hold_back(hold.objective)
+    if not hold.until:
+        lanes = lanes.shown_anew(hold.tenant, at.version)
+    rollout = lanes.of(hold.tenant)
+    if rollout is None or not hold.pins or hold.answer_from not in rollout.pinned:
+        return lanes
+    others = (each for each in lanes.held_back.values() if each.answer_from == hold.answer_from)
+    heir = next(others, None)
+    if heir is not None:
+        return lanes.with_hold_back(replace(heir, pins=True), at.version)
+    return lanes.after(hold.tenant, unpin(rollout, hold.answer_from))
+
+
+def check_pin(lanes: Lanes, number: int) -> None:
+    """Raise NotHeldBack for a generation that an objective is answered from: its pin can't be released."""
+    held = [each.objective for each in lanes.held_back.values() if each.answer_from == number]
+    if held:
+        raise NotHeldBack(
+            f"{held[0]} is answered from generation {number}; it is let go once a publish with another table "
+            "of that is active",
+            generation=number,
+        )
