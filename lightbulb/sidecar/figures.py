@@ -97,6 +97,10 @@ class FiguresTeller:
                 log.info("figures: %s: %s: %s", target, error.code().name, error.details())
                 if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                     delay = NOT_SERVED_SECONDS
+            except asyncio.InvalidStateError:  # from a write: the stream had ended
+                log.info("figures: %s: the stream has ended", target)
+            except Exception:  # a fault here must not end the relay
+                log.exception("figures: telling %s failed", target)
             failures = 1 if heard else failures + 1
             await asyncio.sleep(max(delay, self._backoff.delay(failures, random.random)))
 

@@ -90,6 +90,7 @@ def test_counts_are_the_loads_to_the_request_and_never_more(lab: Lab, store: str
                 ledger, before = NOTHING_COUNTED.take(one.replica.sums_of(SHIFT))
                 assert numbers(before) == (63, 7, 63, 63)
                 await one.kill()
+                await eventually("the relay, at the other", lambda: two.replica.figures.told(0.0).reporting)
                 await send(10)
                 await eventually("the counts", lambda: numbers(counted_by(two)) == (73, 7, 73, 73))
                 assert numbers(ledger.take(two.replica.sums_of(SHIFT))[1]) == (10, 0, 10, 10)

@@ -186,7 +186,8 @@ def test_a_second_scope_with_the_same_key_is_refused_and_the_first_serves_on(
 
 
 def test_a_listener_that_is_refused_leaves_the_old_one(lab: Lab, raw: Unmannered) -> None:
-    error = refusal(raw.send(LISTENER, [broken.without_prefix(*lab.sidecar.settings.listen)]))
+    listening = broken.without_prefix(*lab.sidecar.settings.listen, "homepage")
+    error = refusal(raw.send(LISTENER, [listening]))
     assert "lightbulb" in error
     lab.reconnect()
     assert lab.call(KEY).text == "vip-a"
