@@ -29,7 +29,7 @@ from controlplane.replica.store_watcher import StoreView, StoreWatcher
 from controlplane.replica.watches import Watches
 from controlplane.rollout.advance import Progress, advance, retire_after
 from controlplane.rollout.codec import LanesWriter
-from controlplane.rollout.controlled import acknowledged, moved_on
+from controlplane.rollout.controlled import acknowledgements, moved_on
 from controlplane.rollout.desired_state import DesiredState, ready_addresses, sidecar_states
 from controlplane.rollout.ending import end
 from controlplane.rollout.events import events, handed_over
@@ -320,10 +320,7 @@ class Replica:
         now = self.now
         self._note_lease(now)
         self.progress = self._progress(known, known.desired_state, now)
-        self.acked = {
-            objective: acknowledged(control, self._everybody, now, self.policy)
-            for objective, control in known.lanes.controls.items()
-        }
+        self.acked = acknowledgements(known.lanes, self._everybody, now, self.policy)
         if self._store_watcher.lease is None:
             self._watches.forget()
             self.judged = {}

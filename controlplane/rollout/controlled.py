@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from controlplane.lifecycle.advance import Acked, advance, reconciled
 from controlplane.lifecycle.events import event
@@ -94,13 +94,29 @@ def _told(before: Control, after: Control | None, at: Moment) -> list[Event]:
     return [] if found is None else [found]
 
 
-def acknowledged(control: Control, consumers: Iterable[Consumer], now: float, policy: Policy) -> Acked:
-    """Return who hasn't acknowledged what is shown of a control.
+def acknowledgements(
+    lanes: Lanes, consumers: Collection[Consumer], now: float, policy: Policy
+) -> Mapping[str, Acked]:
+    """Return, by objective that has a control, who hasn't acknowledged what is shown of it.
+
+    Who lags with one of a tenant's lags with all of them; of those that are in force nobody is asked.
+    """
+    controls = lanes.controls.values()
+    waiting = {each.tenant for each in controls if not each.shift.in_force}
+    found = {tenant: _acknowledged(tenant, consumers, now, policy) for tenant in waiting}
+    return {each.objective: found.get(each.tenant, NOBODY_LAGS) for each in controls}
+
+
+NOBODY_LAGS = Acked()
+
+
+def _acknowledged(tenant: str, consumers: Iterable[Consumer], now: float, policy: Policy) -> Acked:
+    """Return who hasn't acknowledged what is shown of a tenant's controls.
 
     A Lightbulb that is out of reach goes on as before: it counts until its lease is over. One that is
     connected and takes nothing counts for as long.
     """
-    own = [each.for_tenant(control.tenant) for each in consumers if each.concerns(control.tenant)]
+    own = [each.for_tenant(tenant) for each in consumers if each.concerns(tenant)]
     return Acked(
         sidecars=tuple(
             str(each)
