@@ -26,7 +26,7 @@ from controlplane.planning.routing import Inconsistent
 from controlplane.replica.consumer_tracker import ConsumerTracker
 from controlplane.replica.figures import Counted, Figures, counted_of, interval_of
 from controlplane.replica.store_watcher import StoreView, StoreWatcher
-from controlplane.replica.watches import Watches
+from controlplane.replica.watches import Watches, outdated
 from controlplane.rollout.advance import Progress, advance, retire_after
 from controlplane.rollout.codec import LanesWriter
 from controlplane.rollout.controlled import acknowledgements, moved_on
@@ -269,9 +269,13 @@ class Replica:
 
     async def _write_evidence(self) -> None:
         watches, lease = self._watches.unwritten, self._store_watcher.lease
-        if not watches or lease is None:
+        if lease is None:
             return
-        write = partial(self._reports.write_evidence, watches, self._watches.shifts, lease.token)
+        standing = {each.shift.number for each in self.known.lanes.controls.values()}
+        old = outdated(self._reports.heard.beside, self._watches.shifts, standing, lease.token)
+        if not watches and not old:
+            return
+        write = partial(self._reports.write_evidence, watches, old, lease.token)
         if await self._store_watcher.attempt(write, writing=True):
             self._watches.note_written(watches)
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import struct
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from controlplane.lifecycle.watching import Watch
 from controlplane.replica.figures import Told, told_from_bytes, told_to_bytes
-from controlplane.replica.watches import Kept, is_evidence, kept_in, name_of, outdated
+from controlplane.replica.watches import Kept, is_evidence, kept_in, name_of
 from controlplane.rollout.codec import ReportWriter, report_from_bytes
 from controlplane.rollout.registry import REPLICA_SECONDS, Consumer, Report, adopt, merge
 from controlplane.rollout.state import Policy
@@ -229,14 +229,14 @@ class Reports:
         """Forget them. Raises Unreachable."""
         self._store.drop_report(self._name + _FIGURES)
 
-    def write_evidence(self, watches: Iterable[Watch], shifts: Collection[int], token: int) -> None:
-        """Write what was learnt of shifts by who leads with `token`, and forget all that isn't of `shifts`.
+    def write_evidence(self, watches: Iterable[Watch], old: Iterable[str], token: int) -> None:
+        """Write what was learnt of shifts by who leads with `token`, and forget what is `old`, by its names.
 
         Raises Unreachable.
         """
         for each in watches:
             self._store.put_report(name_of(each.shift, token), each.to_bytes())
-        for name in outdated(self.heard.beside, shifts, token):
+        for name in old:
             self._store.drop_report(name)
 
     def beat(self, now: float, *, leading: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -38,18 +38,33 @@ def kept_in(raw: Mapping[str, bytes]) -> Mapping[int, Kept]:
     """Return shift -> what was kept last: under the highest token, whoever wrote later."""
     found: dict[int, Kept] = {}
     for name, body in raw.items():
-        shift, _, token = name.removesuffix(_EVIDENCE).partition(".")
-        if is_evidence(name) and shift.isdigit() and token.isdigit():
-            number = int(shift)
-            if int(token) > found.get(number, NOTHING_KEPT).token:
-                found[number] = Kept(int(token), body)
+        shift, token = _parts(name)
+        if token > found.get(shift, NOTHING_KEPT).token:
+            found[shift] = Kept(token, body)
     return MappingProxyType(found)
 
 
-def outdated(raw: Iterable[str], shifts: Iterable[int], token: int) -> tuple[str, ...]:
-    """Return the names of evidence of shifts that are over, or that was written before this one led."""
-    current = {name_of(shift, token) for shift in shifts}
-    return tuple(name for name in raw if is_evidence(name) and name not in current)
+def outdated(
+    names: Iterable[str], watched: Collection[int], standing: Collection[int], token: int
+) -> tuple[str, ...]:
+    """Return the names of evidence that nobody needs: of shifts that don't stand, and from before `token`.
+
+    Of a shift that stands and isn't `watched` yet, whoever leads now has still to read it.
+    """
+    found = []
+    for name in names:
+        shift, written = _parts(name)
+        if shift not in standing or (shift in watched and written != token):
+            found.append(name)
+    return tuple(found)
+
+
+def _parts(name: str) -> tuple[int, int]:
+    """Return the shift and the token that a name is made of; 0 and 0 of another."""
+    shift, _, token = name.removesuffix(_EVIDENCE).partition(".")
+    if is_evidence(name) and shift.isdigit() and token.isdigit():
+        return int(shift), int(token)
+    return 0, 0
 
 
 class Watches:

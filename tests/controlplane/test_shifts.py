@@ -275,7 +275,8 @@ def test_a_schedule_goes_on_while_its_guards_are_content_and_a_breach_undoes_it(
                 "at 50 %: by its guard errors: 180 of 200 (90.0 %) against 0 of 200 (0 %), in one interval"
             )
             assert words in aborted.detail
-            assert it.plane.replica._reports.heard.evidence.keys() <= {first.shift}
+            reports = it.plane.replica._reports
+            await eventually("the evidence to be forgotten", lambda: not reports.heard.beside)
 
     run(scenario)
 
