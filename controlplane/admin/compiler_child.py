@@ -1,4 +1,4 @@
-"""The throw-away process that compiles and plans one workspace: python -m ... PARENT_PID CPU_SECONDS MIB.
+"""The throw-away process that compiles and plans one workspace, once `compiler_server` has forked it.
 
 It answers frames of `compiler_messages`, one after the other, until its input ends. The kernel bounds its CPU
 and memory, and kills it when its parent dies. It runs no rule: those run in the sandbox, its child.
@@ -117,19 +117,19 @@ class Compiler:
         self.say(Doing(stage=stage))
 
 
-def main(parent: int, cpu_seconds: int, memory_mib: int) -> None:
-    """Answer until there are no more requests."""
+def compile_for(parent: int, cpu_seconds: int, memory_mib: int) -> None:
+    """Answer at the standard output what is asked at the standard input, until there are no more requests."""
     gc.disable()  # it ends with its workspace, of which all is needed to the end
     end_with(parent)
     limit(cpu_seconds, memory_mib)
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whoever prints says nothing to our parent
-    compiler = Compiler(answers)
-    try:
-        for request in requests(sys.stdin.buffer):
-            compiler.answer(request)
-    except MemoryError:
-        compiler.say(OutOfMemory())
+    with os.fdopen(os.dup(0), "rb") as asked, os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)  # whoever prints says nothing to our parent
+        compiler = Compiler(answers)
+        try:
+            for request in requests(asked):
+                compiler.answer(request)
+        except MemoryError:
+            compiler.say(OutOfMemory())
 
 
 def end_with(parent: int) -> None:
@@ -153,7 +153,3 @@ def requests(source: IO[bytes]) -> Iterator[Request]:
     while start := source.read(SIZES.size):
         head, body = sizes_of(start)
         yield request_from(source.read(head), source.read(body))
-
-
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))

@@ -19,6 +19,12 @@ from controlplane.problems import Problem, Severity
 SIZES = struct.Struct(">IQ")
 """How a frame begins: the bytes of its JSON, and of what follows that."""
 
+START = struct.Struct(">II")
+"""What the compiler server is asked for: a compiler with so many CPU seconds and MiB of memory."""
+
+NUMBER_BYTES = 4
+"""Of what the server tells of a compiler: its process id, then its exit code; signed, the big end first."""
+
 MAX_HEAD = 256 * 1024 * 1024
 MAX_BODY = 256 * 1024 * 1024
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
-import sys
 from dataclasses import dataclass
 from typing import IO
 
+from controlplane.admin.compiler_forks import Fork
 from controlplane.admin.compiler_messages import (
     SIZES,
+    START,
     Answer,
     Doing,
     Faulty,
@@ -31,8 +31,6 @@ from controlplane.rules.sandbox_process import scratch_file
 log = logging.getLogger(__name__)
 
 _TRACE_BYTES = 4096
-_HANDED_ON = ("TMPDIR", "TEMP", "TMP", "LD_LIBRARY_PATH")
-"""What of the environment a compiler sees; not, for example, the password of the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,41 +52,33 @@ class CompilerFailed(Exception):
 class CompilerProcess:
     """A compiler that waits for work, for one workspace."""
 
-    def __init__(self, process: asyncio.subprocess.Process, errors: IO[bytes], limits: Limits) -> None:
+    def __init__(self, fork: Fork, errors: IO[bytes], limits: Limits) -> None:
         """Take what `start` has started."""
-        self._process = process
+        self._fork = fork
         self._errors = errors
         self._limits = limits
         self._stage = "starting"
 
     @classmethod
     async def start(cls, limits: Limits) -> CompilerProcess:
-        """Start one. It must be the thread that lives as long as this process: the kernel watches it."""
+        """Start one. Raises OSError."""
         errors = scratch_file()  # open as long as the process
         try:
-            process = await asyncio.create_subprocess_exec(
-                *_command(limits),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
-                env=_environment(),
-                cwd="/",
-                start_new_session=True,  # so that it ends with its child, and not by a Ctrl-C that is ours
-            )
+            request = START.pack(limits.cpu_seconds, limits.memory_mib)
+            return cls(await Fork.start(request, errors, limits.seconds), errors, limits)
         except BaseException:
             errors.close()
             raise
-        return cls(process, errors, limits)
 
     @property
     def alive(self) -> bool:
         """Whether it hasn't ended."""
-        return self._process.returncode is None
+        return self._fork.alive
 
     @property
     def pid(self) -> int:
         """Its process id, which is that of its group too."""
-        return self._process.pid
+        return self._fork.pid
 
     async def ask(self, request: Request) -> Answer:
         """Return the answer. Raises WorkspaceError, Inconsistent, CompilerFailed."""
@@ -113,35 +103,29 @@ class CompilerProcess:
 
     async def kill(self) -> None:
         """Kill it, and what it has started; whoever waits for its answer is told."""
-        if self.alive:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
-        await self._process.wait()
+        await self._fork.kill()
 
     async def end(self) -> None:
         """Kill it, when nobody asks it any more."""
-        await self.kill()
+        await self._fork.close()
         self._errors.close()
 
     async def _converse(self, frame: bytes) -> Answer:
-        assert self._process.stdin is not None
-        self._process.stdin.write(frame)
-        await self._process.stdin.drain()
+        self._fork.writer.write(frame)
+        await self._fork.writer.drain()
         while isinstance(answer := await self._read(), Doing):
             self._stage = answer.stage
         return answer
 
     async def _read(self) -> Answer:
-        assert self._process.stdout is not None
-        head, body = sizes_of(await self._process.stdout.readexactly(SIZES.size))
-        return answer_from(
-            await self._process.stdout.readexactly(head), await self._process.stdout.readexactly(body)
-        )
+        reader = self._fork.reader
+        head, body = sizes_of(await reader.readexactly(SIZES.size))
+        return answer_from(await reader.readexactly(head), await reader.readexactly(body))
 
     async def _ended(self) -> Exception:
         """Return why it has ended without an answer."""
         async with asyncio.timeout(self._limits.seconds):
-            code = await self._process.wait()
+            code = await self._fork.wait()
         if -code == signal.SIGXCPU:
             return self._exceeded(f"{self._limits.cpu_seconds} s of CPU")
         self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - _TRACE_BYTES))
@@ -160,14 +144,3 @@ class CompilerProcess:
             remedy="make that part smaller: fewer rules for one objective, shorter lists, simpler conditions",
         )
         return WorkspaceError([problem])
-
-
-def _command(limits: Limits) -> list[str]:
-    child = "controlplane.admin.compiler_child"
-    numbers = (os.getpid(), limits.cpu_seconds, limits.memory_mib)
-    return [sys.executable, "-P", "-m", child, *map(str, numbers)]
-
-
-def _environment() -> dict[str, str]:
-    path = os.pathsep.join(each or os.getcwd() for each in sys.path)  # noqa: PTH109 - sys.path has texts
-    return {"PYTHONPATH": path} | {name: os.environ[name] for name in _HANDED_ON if name in os.environ}

@@ -12,6 +12,7 @@ import grpc
 import pytest
 
 from controlplane.admin import spare
+from controlplane.admin.compiler_forks import FORKS
 from controlplane.admin.compiler_messages import (
     SIZES,
     Compile,
@@ -97,6 +98,11 @@ def running(part: str) -> list[int]:
     return [pid for pid in children_of(os.getpid()) if part in command_of(pid)]
 
 
+def compiling() -> list[int]:
+    """Return the compilers of this process: what its server has forked."""
+    return [pid for pid in running("compiler_server") if pid != FORKS.pid]
+
+
 def test_a_compiler_gives_the_bytes_that_this_process_gives() -> None:
     files = read_workspace(RULES)
     rules, source_hash = compile_workspace(files), content_hash(files)
@@ -173,7 +179,7 @@ def test_a_compiler_that_somebody_kills_fails_one_publish_and_changes_nothing(
             await it.publish(1)
             call = it.stub.Publish(request_of(ENDLESS), timeout=DEADLINE)
             await eventually("the sandbox", lambda: running("sandbox_child"))
-            (busy,) = [pid for pid in running("compiler_child") if children_of(pid)]
+            (busy,) = [pid for pid in compiling() if children_of(pid)]
             os.kill(busy, killed)
             info = await told(call)
             assert info.reason == "COMPILER_FAILED"
@@ -236,7 +242,7 @@ def test_a_control_plane_that_ends_leaves_no_process_behind(tmp_path: Path) -> N
             answered = asyncio.create_task(refused(call))
             await it.control_plane.stop()
             it.running = False
-            assert running("sandbox_child") == running("compiler_child") == []
+            assert running("sandbox_child") == compiling() == []
             assert (await answered)[0] is grpc.StatusCode.UNAVAILABLE
             await it.channel.close()
             await asyncio.to_thread(it.store.close)
