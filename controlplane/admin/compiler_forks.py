@@ -26,8 +26,8 @@ _HANDED_ON = ("TMPDIR", "TEMP", "TMP", "LD_LIBRARY_PATH")
 _KILLED = -signal.SIGKILL
 """How a compiler has ended that ended with its server."""
 
-_END_SECONDS = 10.0
-"""The server ends at once, but on a machine that is very busy."""
+_END_SECONDS = 30.0
+"""What the server has to end, or to end a compiler: both take no time but on a machine that is very busy."""
 
 
 class Forks:
@@ -52,6 +52,12 @@ class Forks:
         """End the server with all its compilers, and wait for it."""
         with self._lock:
             self._end()
+
+    def kill(self) -> None:
+        """Kill the server, and so all compilers."""
+        with self._lock:
+            if self._server is not None:
+                self._server.kill()
 
     @property
     def pid(self) -> int | None:
@@ -136,6 +142,8 @@ class Fork:
         """Have it killed, with what it has started, and wait for that."""
         with contextlib.suppress(OSError):
             self._life.shutdown(socket.SHUT_WR)
+        if not (await asyncio.wait({self._code}, timeout=_END_SECONDS))[0]:
+            FORKS.kill()  # it hangs
         await self.wait()
 
     async def close(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from controlplane.admin import compiler_forks
 from controlplane.admin.compiler_forks import FORKS
 from controlplane.admin.compiler_messages import Compile, Compiled, Remember, Remembered
 from controlplane.admin.compiler_process import CompilerProcess, Limits
@@ -102,6 +103,19 @@ def test_compilers_end_with_their_server_and_the_next_has_another() -> None:
         async with two() as (first, _):
             assert FORKS.pid != before
             assert isinstance(await first.ask(Compile(workspace=workspace())), Compiled)
+
+    run(scenario)
+
+
+def test_a_server_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler_forks, "_END_SECONDS", 0.1)
+
+    async def scenario() -> None:
+        async with two() as compilers:
+            assert FORKS.pid is not None
+            os.kill(FORKS.pid, signal.SIGSTOP)
+            await compilers[0].kill()
+            await eventually("the other to have ended", lambda: not compilers[1].alive)
 
     run(scenario)
 
