@@ -38,6 +38,9 @@ LOOK_SECONDS = 0.2
 AT_A_LOOK = 1_000
 """Consumers that so many seconds are for: to tell of more takes the control plane longer."""
 
+AT_A_TIME = 20
+"""Tenants that publish for the first time at once."""
+
 AT_ONCE = {"margin": 0, "unload": 0}
 """A policy under which a generation leaves as soon as no client can hold it, so that rounds are short."""
 
@@ -252,7 +255,8 @@ def deployment(
         made.join()
         if size.tenants:
             made.publish_platform()
-            made.publish_all(size.tenants)
+            for first in range(0, len(size.tenants), AT_A_TIME):  # each is to be answered in time
+                made.publish_all(size.tenants[first : first + AT_A_TIME])
         else:
             made.publish()
         if connected:

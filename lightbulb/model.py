@@ -406,11 +406,11 @@ class ModelAssignment:
     facts: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
     load_timeout: float = 0.0
+    id: str = field(init=False, repr=False, compare=False)
+    """The ADS resource name: kept, since it is asked for again and again."""
 
-    @property
-    def id(self) -> str:
-        """The ADS resource name."""
-        return model_id(self.name, self.version)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", model_id(self.name, self.version))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

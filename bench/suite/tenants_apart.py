@@ -51,7 +51,7 @@ class Contender:
 
 
 def run(setting: Setting) -> tuple[Comparison, ...]:
-    rounds, times = (2, 4) if setting.quick else (10, 10)
+    rounds, times = (2, 4) if setting.quick else (10, 30)
     cores = setting.cores
     target = f"{LOCAL}:{free_ports(1)[0]}"
     flags = [part for name, value in POLICY.items() for part in ("--policy", f"{name}={value:g}")]

@@ -13,6 +13,7 @@ from controlplane.planning.beside import (
     Others,
     Release,
     Room,
+    both,
     definition_of,
     free,
     loaded_mib,
@@ -114,8 +115,9 @@ def base_of(  # noqa: PLR0913, PLR0917 - all that a plan stands on
     live = [generations[number] for _, each in lanes for number in each.live]
     own = {*takes, *(each.objective for each in lanes.handovers.values() if each.owner == tenant)}
     sizes = PerObject(_sizes)
+    theirs = sizes_of(others, sizes)
     rooms = (
-        _rooms(rollout, others, generations, window, sizes) if rollout else (_room(None, others, (), sizes),)
+        _rooms(rollout, theirs, generations, window, sizes) if rollout else (_room(None, theirs, (), sizes),)
     )
     base = Base(
         rooms=tuple(rooms),
@@ -231,7 +233,7 @@ def _vips(live: Iterable[Generation]) -> Mapping[str, tuple[str, int]]:
 
 def _rooms(
     rollout: Rollout,
-    others: tuple[Generation, ...],
+    others: Loaded,
     generations: Mapping[int, Generation],
     window: int,
     sizes: Sizes,
@@ -263,11 +265,7 @@ def _releases(rollout: Rollout, window: int) -> Iterator[Release]:
             yield release
 
 
-def _room(
-    release: Release, others: tuple[Generation, ...], own: tuple[Generation, ...], sizes: Sizes
-) -> Room:
-    return Room(
-        release=release,
-        loaded=sizes_of((*others, *own), sizes),
-        own=sizes_of(own, sizes),
-    )
+def _room(release: Release, others: Loaded, own: tuple[Generation, ...], sizes: Sizes) -> Room:
+    """Return what is loaded beside what others have, which many rooms share."""
+    loaded = sizes_of(own, sizes)
+    return Room(release=release, loaded=both(others, loaded), own=loaded)

@@ -95,7 +95,7 @@ class Base:
             return room.release
         loaded = room.loaded
         for number in sorted(awaited, reverse=True):
-            beside = _together(loaded, self.outgoing[number])
+            beside = both(loaded, self.outgoing[number])
             if all(free(each, beside) >= 0 for each in plan.assignments):
                 awaited.remove(number)
                 loaded = beside
@@ -116,7 +116,8 @@ def _without(room: Room, outgoing: Mapping[int, Loaded]) -> Room:
     return replace(room, release=(*(room.release or ()), *outgoing), loaded=stays)
 
 
-def _together(one: Loaded, other: Loaded) -> Loaded:
+def both(one: Loaded, other: Loaded) -> Loaded:
+    """Return what two have loaded together; of what both have, as the other has it."""
     return {**one, **{shard: {**one.get(shard, {}), **models} for shard, models in other.items()}}
 
 

@@ -6,7 +6,7 @@ Only streams that something happened to are looked at. What has gone is remember
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from controlplane.replica.standing import (
@@ -132,8 +132,7 @@ class ConsumerTracker:
             self._served = shown
             self._synced -= self._touched  # to the others nothing new is shown
         touched, self._touched = self._touched, set()
-        newcomers = touched - self._streams.keys()
-        traces = {(each.kind, each.id): each for each in everybody} if newcomers else {}
+        traces = self._traces(touched - self._streams.keys(), everybody)
         for stream_id in touched:
             stream = self._ads.stream(stream_id)
             if stream is None:
@@ -141,6 +140,13 @@ class ConsumerTracker:
             else:
                 self._streams[stream_id] = self._consumer(stream, traces, now)
         return bool(touched)
+
+    def _traces(self, newcomers: Collection[int], everybody: Iterable[Consumer]) -> Traces:
+        """Return what is known of those that are new here; of a crowd, nobody else is looked at twice."""
+        streams = map(self._ads.stream, newcomers)
+        ids = {each.node.id for each in streams if each is not None}
+        ids.update(each.id for number, each in self._goodbyes.items() if number in newcomers)
+        return {(each.kind, each.id): each for each in everybody if each.id in ids} if ids else {}
 
     def consumers(self, now: float, policy: Policy) -> tuple[Consumer, ...]:
         """Return every stream, and those who have gone and have none now."""
@@ -245,7 +251,7 @@ class ConsumerTracker:
         """Return how a consumer stands with each tenant."""
         behind: Mapping[str, Arrears] = {}
         if waiting_for or refusals:
-            owed = names_owed(stream, snapshot, waiting_for)
+            owed = names_owed(stream, snapshot, waiting_for, refusals)
             behind = arrears(known, refusals, owed, self._ownership, self._shown, now)
         return Standing(
             routes=self._shown.routes_of(known, behind) if known.kind == "sidecar" else known.routes,

@@ -30,7 +30,7 @@ from controlplane.replica.watches import Watches, outdated
 from controlplane.rollout.advance import Progress, advance, retire_after
 from controlplane.rollout.codec import LanesWriter
 from controlplane.rollout.controlled import acknowledgements, moved_on
-from controlplane.rollout.desired_state import DesiredState, ready_addresses, sidecar_states
+from controlplane.rollout.desired_state import DesiredState, ReadyAddresses, sidecar_states
 from controlplane.rollout.ending import end
 from controlplane.rollout.events import events, handed_over
 from controlplane.rollout.gates import progress
@@ -98,6 +98,7 @@ class Replica:
         self._store_watcher = StoreWatcher(store, name, self.policy, clock, self._changed.set)
         self._reports = self._store_watcher.reports
         self._snapshots = SnapshotCache()
+        self._ready = ReadyAddresses()
         self._served = self.known
         self._tracker = ConsumerTracker(self.ads, self._view, self._snapshots)
         self.figures = Figures(epoch=time.time_ns() // 1_000_000)
@@ -413,7 +414,7 @@ class Replica:
         changed = self._look(self._served, now)
         audience = NOBODY
         if known.desired_state is not None:
-            addresses = ready_addresses(known.desired_state, self._everybody, now, self.policy)
+            addresses = self._ready.of(known.desired_state, self._everybody, now, self.policy)
             states = sidecar_states(known.lanes, self._everybody)
             # Before the routes are there: so that nothing is missed.
             self.figures.interval = interval_of(known.lanes.controls.values())

@@ -158,24 +158,25 @@ def arrears(  # noqa: PLR0913, PLR0917 - a pure function of all that counts
     return found
 
 
-def names_owed(stream: StreamStatus, snapshot: Snapshot, types: Collection[str]) -> Owed:
+def names_owed(
+    stream: StreamStatus, snapshot: Snapshot, types: Collection[str], refusals: Collection[Refusal]
+) -> Owed:
     """Return type -> names that the consumer owes an ACK of, whether or not it has asked for them.
 
-    `types` are its `types_owed`: of others it owes nothing that it has asked for.
+    `types` are its `types_owed`: of others it owes nothing that it has asked for. `refusals` are its
+    `refusals_of` the same snapshot.
     """
-    owed: dict[str, set[str]] = {
-        type_url: set(stream.unacked(snapshot, type_url))
-        for type_url in types
-        if type_url in snapshot.by_type
+    owed = {
+        type_url: stream.unacked(snapshot, type_url) for type_url in types if type_url in snapshot.by_type
     }
-    if not _wants_part(stream):
-        refused = stream.refusals(snapshot)
-        for type_url in types:  # what isn't all held is owed
-            if not refused and stream.asks_for_all(type_url):
-                continue  # what it lacks, it owes
+    # Who refuses nothing and has asked for all owes what it lacks, without a look at all names.
+    by_name = types if refusals else [each for each in types if not stream.asks_for_all(each)]
+    if by_name and not _wants_part(stream):
+        refused = {(each.resource_type, each.resource) for each in refusals}
+        for type_url in by_name:  # what isn't all held is owed
             missing = snapshot.of(type_url).keys() - stream.held(type_url).keys()
-            names = owed.setdefault(type_url, set())
-            names |= {name for name in missing if (type_url, name) not in refused}
+            lacking = {name for name in missing if (type_url, name) not in refused}
+            owed[type_url] = lacking.union(owed.get(type_url, ()))
     return owed
 
 

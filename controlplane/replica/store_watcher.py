@@ -64,7 +64,10 @@ class StoreView:
     def left_out(self) -> tuple[str, ...]:
         """Tenants that the platform names no more, and whose rollout is still ending."""
         platform = self.platform
-        return tuple(name for name, _ in self.lanes if platform is not None and platform.tenant(name) is None)
+        if platform is None:
+            return ()
+        named = {each.name for each in platform.tenants}
+        return tuple(name for name, _ in self.lanes if name not in named)
 
 
 class StoreWatcher:

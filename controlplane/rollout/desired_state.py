@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import is_
@@ -133,7 +133,7 @@ class _ByShard(Generic[T]):
         return changed
 
 
-def _are_same(one: Distinct | None, other: Distinct | None) -> bool:
+def _are_same(one: Sequence[object] | None, other: Sequence[object] | None) -> bool:
     """Say whether both are of the very same objects."""
     if one is None or other is None:
         return one is other
@@ -340,12 +340,39 @@ def ready_addresses(
     traffic goes on; should they be down, the sidecar says so itself. One that said goodbye is kept only for
     as long as a restart takes: its address may be another's then.
     """
-    able: dict[str, list[Consumer]] = {shard: [] for shard in desired.required}
-    for host in consumers:
-        if host.kind == "host" and host.shard in able and _covers(host.loaded, desired.required[host.shard]):
-            able[host.shard].append(host)
-    by_shard = {shard: _addresses(hosts, now, policy) for shard, hosts in able.items()}
-    return {vip: by_shard[shard] for vip, shard in desired.vips.items()}
+    return ReadyAddresses().of(desired, consumers, now, policy)
+
+
+class ReadyAddresses:
+    """Finds `ready_addresses` again and again; of a shard whose hosts are as they were, it knows them.
+
+    For one thread at a time.
+    """
+
+    def __init__(self) -> None:
+        """Have found nothing yet."""
+        self._found: dict[str, tuple[frozenset[str], list[Consumer], tuple[Address, ...]]] = {}
+        """By shard, of those whose hosts are all connected: what they need, who they are, what was found."""
+
+    def of(
+        self, desired: DesiredState, consumers: Iterable[Consumer], now: float, policy: Policy
+    ) -> Mapping[str, tuple[Address, ...]]:
+        """Return what `ready_addresses` does."""
+        hosts: dict[str, list[Consumer]] = {shard: [] for shard in desired.required}
+        for each in consumers:
+            if each.kind == "host" and each.shard in hosts:
+                hosts[each.shard].append(each)
+        before, self._found = self._found, {}
+        by_shard = {}
+        for shard, own in hosts.items():
+            required, held = desired.required[shard], before.get(shard)
+            if held is None or held[0] is not required or not _are_same(held[1], own):
+                able = [host for host in own if _covers(host.loaded, required)]
+                held = required, own, _addresses(able, now, policy)
+            by_shard[shard] = held[2]
+            if not any(host.disconnected for host in own):  # else it is a matter of time
+                self._found[shard] = held
+        return {vip: by_shard[shard] for vip, shard in desired.vips.items()}
 
 
 # Asked again with every look, of sets that seldom change, and that remember their hashes.
@@ -362,9 +389,6 @@ def _bytes_of(names: frozenset[str]) -> int:
 
 def _addresses(hosts: Iterable[Consumer], now: float, policy: Policy) -> tuple[Address, ...]:
     """Return the addresses of the hosts that are there, or else of those that went last."""
-    hosts = tuple(hosts)
-    if not any(host.disconnected for host in hosts):  # so it is nearly always, of each of many shards
-        return tuple(sorted({host.address for host in hosts if host.address is not None}))
     reachable = [
         (host, host.address)
         for host in hosts

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from operator import is_
 
 from controlplane.rollout.desired_state import DesiredState
 from lightbulb.ads.values import (
@@ -107,9 +108,9 @@ class Ownership:
 
     def _is_new(self, desired: DesiredState, tenant: str) -> bool:
         """Say whether a tenant's part is another object than it was, and take it."""
-        part = tuple(each.get(tenant) for each in (desired.rules, desired.tables, desired.loaded))
+        part = desired.rules.get(tenant), desired.tables.get(tenant), desired.loaded.get(tenant)
         before = self._parts.get(tenant)
-        if before is not None and all(one is other for one, other in zip(before, part, strict=True)):
+        if before is not None and all(map(is_, before, part)):
             return False
         self._parts[tenant] = part
         return True

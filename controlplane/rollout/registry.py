@@ -255,13 +255,14 @@ def merge(reports: Iterable[Report], version: int, now: float, policy: Policy) -
                 seen if seen.up_to_date == up_to_date else replace(seen, up_to_date=up_to_date)
             )
     merged: list[Consumer] = []
-    for entries in found.values():
+    for key in sorted(found):
+        entries = found[key]
         streams = _streams(entries) if len(entries) > 1 or entries[0].disconnected else entries
         if not streams:
             latest = max(entries, key=lambda entry: entry.since)
             streams = [latest] if latest.remembered(now, policy) else []
-        merged.extend(streams)
-    return tuple(sorted(_without_silent(merged), key=lambda each: (each.kind, each.id, each.since)))
+        merged.extend(streams if len(streams) == 1 else sorted(streams, key=lambda each: each.since))
+    return tuple(_without_silent(merged))
 
 
 def _without_silent(consumers: list[Consumer]) -> list[Consumer]:

@@ -103,6 +103,8 @@ class SnapshotCache:
         self._default = EMPTY_SNAPSHOT
         self._default_of: Mapping[str, Resources] = {}
         self._hosts: Mapping[str, Snapshot] = {}
+        self._stamped_hosts: dict[str, Snapshot] = {}
+        """Of those of `_hosts` that were asked for: a publish is news to few of many shards."""
         self._no_models = EMPTY_SNAPSHOT
         self._clusters = ResourceMemo[None](lambda vip, _: resources.cluster(vip))
         self._endpoints = ResourceMemo(resources.endpoints_of)
@@ -141,7 +143,9 @@ class SnapshotCache:
         if new_parts or self._sidecar is not sidecar:
             self._with_listener.cache_clear()
         self._desired, self._addresses, self._states = desired_state, addresses, states
-        self._sidecar, self._lightbulb, self._hosts = sidecar, lightbulb, hosts
+        self._sidecar, self._lightbulb = sidecar, lightbulb
+        if desired_state is not before:
+            self._hosts, self._stamped_hosts = hosts, {}
         self._no_models = _stamped(self._no_models, desired_state)
         self._owners = owners
         return audience
@@ -194,8 +198,7 @@ class SnapshotCache:
             return None
         match consumer:
             case HostNode(shard=shard):
-                # A shard that the fleet doesn't have is a shard without models.
-                return self._hosts.get(shard, self._no_models)
+                return self._of_host(shard, desired_state)
             case LightbulbNode(knows_tenants=True, takes=takes) if takes:
                 return self._parts["lightbulb"].of(self._lightbulb, takes, self._owners)
             case LightbulbNode(knows_tenants=True):
@@ -204,6 +207,13 @@ class SnapshotCache:
                 return self._without_tenants() if desired_state.tables.get(DEFAULT_TENANT) else None
             case SidecarNode():
                 return self._with_listener(consumer) if any(desired_state.rules.values()) else None
+
+    def _of_host(self, shard: str, desired_state: DesiredState) -> Snapshot:
+        if shard not in self._hosts:
+            return self._no_models  # a shard that the fleet doesn't have is a shard without models
+        if shard not in self._stamped_hosts:
+            self._stamped_hosts[shard] = _stamped(self._hosts[shard], desired_state)
+        return self._stamped_hosts[shard]
 
     def _without_tenants(self) -> Snapshot:
         """Return what a Lightbulb is shown that knows no tenants: it takes all for the default one's."""
@@ -339,10 +349,7 @@ class SnapshotCache:
     def _next_hosts(self, desired_state: DesiredState) -> Mapping[str, Snapshot]:
         shown = self._desired.models if self._desired is not None else {}
         return {
-            shard: _stamped(
-                self._hosts[shard] if shown.get(shard) is models else self._next_host(shard, models),
-                desired_state,
-            )
+            shard: self._hosts[shard] if shown.get(shard) is models else self._next_host(shard, models)
             for shard, models in desired_state.models.items()
         }
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from controlplane.model import Plan
 from controlplane.rollout.desired_state import (
+    ReadyAddresses,
     desired_state,
     models_by_shard,
     ready_addresses,
@@ -138,6 +139,33 @@ def test_a_host_whose_replica_ended_goes_on_getting_traffic() -> None:
     other = host("h2", "shard-a", 2, "m@1", "same@1")
     assert addresses(orphan, other)["a"] == [1, 2]
     assert addresses(orphan, other, now=NOW + POLICY.reconnect)["a"] == [2]
+
+
+def test_addresses_found_again_and_again_are_those_found_at_once() -> None:
+    first, second = host("h1", "shard-a", 1, "m@1", "same@1"), host("h2", "shard-a", 2, "m@1", "same@1")
+    third = host("h3", "shard-b", 3, "m@2", "same@1")
+    orphan = first.lost(NOW, orphaned=True)
+    back = replace(first, address=("127.0.0.1", 9))
+    fewer, more = desired(rollout()), desired(rollout(live=(1, 2, 3), active=3))
+    ready, found = ReadyAddresses(), []
+    for shown, hosts, now in (
+        (fewer, (first, second), NOW),
+        (fewer, (first, second), NOW + 1),
+        (fewer, (orphan, second), NOW + 1),
+        (fewer, (orphan, second), NOW + POLICY.reconnect),
+        (fewer, (back, second), NOW + 20),
+        (fewer, (replace(back, loaded=frozenset()), second), NOW + 20),
+        (fewer, (back, second, third), NOW + 21),
+        (more, (back, second, third), NOW + 21),
+        (more, (back, second, host("h3", "shard-b", 3, "m@2", "m@3", "same@1")), NOW + 21),
+        (more, (second,), NOW + 22),
+    ):
+        found.append(ready.of(shown, hosts, now, POLICY))
+        assert found[-1] == ready_addresses(shown, hosts, now, POLICY)
+    assert [[port for _, port in each["a"]] for each in found] == [
+        *([1, 2],) * 3, [2], [2, 9], [2], [2, 9], [2, 9], [2, 9], [2],
+    ]  # fmt: skip
+    assert [[port for _, port in each["b"]] for each in found[-4:]] == [[3], [], [3], []]
 
 
 def test_a_shard_whose_vip_changed_is_reached_by_both() -> None:
