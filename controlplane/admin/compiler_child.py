@@ -98,7 +98,11 @@ class Compiler:
                 self._begin("planning where its models run")
                 rules = replace(self._rules, tables=in_layers(self._rules.tables, base.layers))
                 plan, release = plan_beside(rules, base, self._parts)
-                return Planned(content=self._writer.content(plan, source_hash), release=release)
+                return Planned(
+                    content=self._writer.content(plan, source_hash),
+                    release=release,
+                    objectives=tuple(table.objective for table in plan.tables),
+                )
 
     def _keep(self, tables: Iterable[ObjectiveTable], made: Mapping[str, bytes]) -> None:
         """Keep what tables are as bytes. Of one that is the same object as before it is known."""

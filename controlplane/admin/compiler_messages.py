@@ -81,10 +81,11 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A generation's content, and what must leave to make room for it."""
+    """A generation's content, what must leave to make room for it, and the names of its objectives."""
 
     content: bytes
     release: Release
+    objectives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +132,8 @@ def to_frame(message: Request | Answer) -> bytes:  # noqa: C901 - one case a mes
             body = b"".join(workspace.files.values())
         case PlanBeside(base=base, source_hash=source_hash):
             said = {"plan": _said(base), "source_hash": source_hash}
-        case Planned(content=content, release=release):
-            said, body = {"planned": release}, content
+        case Planned(content=content, release=release, objectives=objectives):
+            said, body = {"planned": release, "objectives": objectives}, content
         case Remember():
             said = {"remember": True}
         case Remembered(content=content):
@@ -189,8 +190,9 @@ def answer_from(head: bytes, body: bytes) -> Answer:  # noqa: C901, PLR0911 - on
     match said:
         case {"doing": str(stage)}:
             return Doing(stage=stage)
-        case {"planned": None | list() as release}:
-            return Planned(content=body, release=_release(release))
+        case {"planned": None | list() as release, "objectives": list(objectives)}:
+            names = tuple(name for name in objectives if isinstance(name, str))
+            return Planned(content=body, release=_release(release), objectives=names)
         case {"remembered": int()}:
             return Remembered(content=body)
         case {"problems": list(problems)}:

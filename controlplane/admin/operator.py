@@ -30,7 +30,7 @@ from controlplane.planning.layers import clashes, not_shared
 from controlplane.problems import WorkspaceError, told
 from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout import operations
-from controlplane.rollout.codec import plan_from_bytes, plan_to_bytes
+from controlplane.rollout.codec import plan_to_bytes
 from controlplane.rollout.events import EventKind
 from controlplane.rollout.handover import oldest_whole
 from controlplane.rollout.holding import check_pin, hold_back
@@ -122,7 +122,7 @@ class Operator:
         """Return the step of a publish. Blocking. Raises WorkspaceError, and as `Commits.on_its_way`."""
         names: frozenset[str] = frozenset()
         if known.lanes.handovers:
-            names = frozenset(each.objective for each in plan_from_bytes(planned.content).tables)
+            names = frozenset(planned.objectives)
             problems = [*kept_by(known.lanes, caller.tenant, names, self._replica.now)]
             if problems:
                 raise WorkspaceError(problems)

@@ -118,7 +118,14 @@ def _without(room: Room, outgoing: Mapping[int, Loaded]) -> Room:
 
 def both(one: Loaded, other: Loaded) -> Loaded:
     """Return what two have loaded together; of what both have, as the other has it."""
-    return {**one, **{shard: {**one.get(shard, {}), **models} for shard, models in other.items()}}
+    return {
+        **one,
+        **{
+            shard: {**one[shard], **models} if shard in one else models
+            for shard, models in other.items()
+            if models or shard not in one
+        },
+    }
 
 
 def free(assignment: ShardAssignment, loaded: Loaded) -> int:

@@ -37,6 +37,9 @@ class ResourceMemo(Generic[V]):
         self._make = make
         self._same = same
         self._made: Mapping[str, _Part[V]] = {}
+        self._names: list[str] = []
+        self._sorted: list[str] = []
+        """Names as parts had them last, and sorted: news of a tenant are seldom other names."""
 
     def __call__(self, values: Mapping[str, V]) -> tuple[Resource, ...]:
         """Return the resource of each name, sorted by name."""
@@ -53,7 +56,10 @@ class ResourceMemo(Generic[V]):
         resources: dict[str, Resource] = {}
         for each in self._made.values():
             resources.update(each.resources)
-        return tuple(map(resources.__getitem__, sorted(resources)))
+        names = list(resources)
+        if names != self._names:
+            self._names, self._sorted = names, sorted(names)
+        return tuple(map(resources.__getitem__, self._sorted))
 
     def _of_part(self, name: str, part: P, values_of: Callable[[P], Mapping[str, V]]) -> _Part[V]:
         before = self._made.get(name, NO_PART)

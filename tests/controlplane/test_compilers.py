@@ -122,7 +122,9 @@ def test_a_compiler_gives_the_bytes_that_this_process_gives() -> None:
                 own = replace(rules, tables=in_layers(rules.tables, base.layers))
                 plan, release = plan_beside(own, base)
                 planned = await compiled.plan(base, source_hash)
-                assert planned == Planned(content=plan_to_bytes(plan, source_hash), release=release)
+                names = tuple(table.objective for table in plan.tables)
+                content = plan_to_bytes(plan, source_hash)
+                assert planned == Planned(content=content, release=release, objectives=names)
 
     run(scenario)
 
@@ -258,7 +260,7 @@ def test_a_control_plane_that_ends_leaves_no_process_behind(tmp_path: Path) -> N
         Compiled(warnings=(replace(PROBLEM, severity=Severity.WARNING),)),
         Planned(content=b"\0x", release=None),
         Planned(content=b"", release=()),
-        Planned(content=b"", release=(1, 2)),
+        Planned(content=b"", release=(1, 2), objectives=("é", "o")),
         Faulty(problems=(PROBLEM,)),
         Unservable(message="no"),
         OutOfMemory(),

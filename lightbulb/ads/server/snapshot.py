@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from types import MappingProxyType
 
 from lightbulb.ads.values import NO_STAMP, CommitStamp, Resource
 
 Resources = Mapping[str, Resource]
+_NAME = attrgetter("name")
 NO_RESOURCES: Resources = MappingProxyType({})
 
 
@@ -38,7 +40,8 @@ class Snapshot:
 
     def replace(self, type_url: str, resources: Iterable[Resource]) -> Snapshot:
         """Return a snapshot with the resources of one type replaced."""
-        named = MappingProxyType({resource.name: resource for resource in resources})
+        resources = tuple(resources)
+        named = MappingProxyType(dict(zip(map(_NAME, resources), resources, strict=True)))
         return replace(self, by_type=MappingProxyType({**self.by_type, type_url: named}))
 
 
