@@ -79,7 +79,7 @@ class Recent:
         if known == self._known and len(self._made) <= most:
             return  # what was made since is of these
         self._known = known
-        kept = [each for each in self._made.items() if all(id(one) in known for one in each[0][1])]
+        kept = [each for each in self._made.items() if known.issuperset(map(id, each[0][1]))]
         self._made = dict(kept[max(0, len(kept) - most) :])
 
     def models_by_shard(self, generations: tuple[Generation, ...]) -> ModelsByShard:
