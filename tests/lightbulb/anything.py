@@ -103,8 +103,11 @@ def segments(draw: st.DrawFn) -> tuple[Segment, ...]:
 
 
 def leaves_with(known: tuple[Segment, ...]) -> st.SearchStrategy[Condition]:
-    """Return leaves of conditions that may use the segments that are known."""
-    return st.sampled_from([InSegment(each.name) for each in known]) | leaves if known else leaves
+    """Return leaves of conditions of which half use one of the segments that are known, if any are."""
+    if not known:
+        return leaves
+    used = st.sampled_from([InSegment(each.name) for each in known])
+    return st.booleans().flatmap(lambda uses: used if uses else leaves)
 
 
 TESTS = ("1", "2")
@@ -145,7 +148,7 @@ def tables(draw: st.DrawFn) -> ObjectiveTable:
         ShiftRule,
         source=st.just(source("s")),
         salt=st.sampled_from(["s", "t"]),
-        basis_points=positions,
+        basis_points=st.just(BASIS_POINTS) | positions,
         model=models,
         unit=units,
         when=st.none() | conditions,

@@ -190,18 +190,20 @@ REACHED = {
 
 
 def test_what_is_drawn_reaches_all() -> None:
-    """So that the property above says something of it."""
+    """So that the property above says something of it: all is met within a few hundred tables."""
     missed = set(REACHED)
 
-    def reached(drawn: tuple[ObjectiveTable, RequestContext]) -> bool:
-        reason, _, _ = naive.resolve(*drawn)
-        missed.difference_update({name for name in missed if REACHED[name](drawn[0], reason)})
+    def reached(drawn: tuple[ObjectiveTable, list[RequestContext]]) -> bool:
+        table, contexts = drawn
+        for context in contexts:
+            reason, _, _ = naive.resolve(table, context)
+            missed.difference_update({name for name in missed if REACHED[name](table, reason)})
         return not missed
 
     find(
-        st.tuples(anything.tables(), anything.contexts),
+        st.tuples(anything.tables(), st.lists(anything.contexts, min_size=5, max_size=10)),
         reached,
-        settings=settings(max_examples=20_000, phases=(Phase.generate,)),
+        settings=settings(max_examples=5_000, phases=(Phase.generate,)),
     )
 
 
