@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -69,23 +70,32 @@ def run_without(missing: str, code: str, folder: Path, *arguments: str) -> subpr
     )
 
 
-@pytest.mark.parametrize(
-    ("path", "arguments", "extra", "module"),
-    [
-        pytest.param(path, arguments, extra, module, id=f"{path} {module}")
-        for path, arguments, extra, modules in NEEDS
-        for module in modules
-    ],
-)
-def test_a_command_names_the_extra_that_it_needs(
-    path: str, arguments: tuple[str, ...], extra: str, module: str, tmp_path: Path
-) -> None:
-    done = run_without(module, "main(sys.argv[2:])", tmp_path, *path.split(), *arguments)
-    assert done.stderr.splitlines() == [
-        f'error: this needs the extra "{extra}", for {module}; pip install "lightbulb-routing[{extra}]"'
-    ]
-    assert (done.returncode, done.stdout) == (2, "")
+RUN = """
+import json
+from click.testing import CliRunner
+done = [CliRunner().invoke(main, each) for each in json.loads(sys.argv[2])]
+print(json.dumps([(each.exit_code, each.stdout, each.stderr) for each in done]))
+"""
+
+
+@pytest.mark.parametrize("module", sorted({module for *_, modules in NEEDS for module in modules}))
+def test_a_command_names_the_extra_that_it_needs(module: str, tmp_path: Path) -> None:
+    asked = [(path, arguments, extra) for path, arguments, extra, modules in NEEDS if module in modules]
+    words = json.dumps([[*path.split(), *arguments] for path, arguments, _ in asked])
+    done = run_without(module, RUN, tmp_path, words)
+    assert done.stderr == ""
+    for (path, _, extra), outcome in zip(asked, json.loads(done.stdout), strict=True):
+        said = f'this needs the extra "{extra}", for {module}; pip install "lightbulb-routing[{extra}]"'
+        assert (path, outcome) == (path, [2, "", f"error: {said}\n"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_ends_with_that_line_and_exit_code(tmp_path: Path) -> None:
+    done = run_without("rich", "main(sys.argv[2:])", tmp_path, "status", "--control-plane", NOBODY)
+    assert (
+        done.stderr == 'error: this needs the extra "cli", for rich; pip install "lightbulb-routing[cli]"\n'
+    )
+    assert (done.returncode, done.stdout) == (2, "")
 
 
 HELP = """
