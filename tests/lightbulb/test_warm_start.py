@@ -9,15 +9,16 @@ import pytest
 
 from lightbulb.ads.client.held import Held
 from lightbulb.ads.client.last_known_good import LastKnownGood, decode, encode
-from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES
+from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_CONTROL, OBJECTIVE_TABLES
 from lightbulb.client.client import LightbulbClient
 from lightbulb.errors import UnknownObjective
-from lightbulb.model import RequestContext
+from lightbulb.model import ObjectiveControl, OperatorShift, RequestContext
+from lightbulb.resolution.codec import control_to_bytes
 from lightbulb.service.server import LightbulbServer
 from lightbulb.tables.live import LiveTables
 from tests.ads.scripted_server import ScriptedServer, resource, scripted_server
 from tests.lightbulb.lightbulb_server import health, lightbulb, publish, settings, sidecars
-from tests.lightbulb.tables import OBJECTIVE, TABLE
+from tests.lightbulb.tables import MODELS, OBJECTIVE, TABLE
 from tests.waiting import eventually
 
 OTHER = replace(TABLE, objective="Other")
@@ -171,7 +172,11 @@ def test_a_clients_own_tables_are_there_without_any_control_plane(tmp_path: Path
             live = LiveTables(control_plane=script.target, node_id="checkout-7", state=tmp_path)
             await live.start()
             publish(script, 5, TABLE)
+            shift = OperatorShift(number=7, key=MODELS[3].routing_key, basis_points=10_000, salt="s")
+            control = ObjectiveControl(objective=OBJECTIVE, version=7, shift=shift)
+            script.set(OBJECTIVE_CONTROL, resource(OBJECTIVE, control_to_bytes(control)))
             await asyncio.wait_for(live.feed.wait_ready(), 60)
+            await eventually("the control", lambda: live.feed.tables.controls)
             taken = live.feed.tables
             await live.stop()
         again = LiveTables(control_plane=NOBODY, node_id="checkout-7", state=tmp_path)
@@ -182,6 +187,7 @@ def test_a_clients_own_tables_are_there_without_any_control_plane(tmp_path: Path
         assert resolver is not None
         assert before is not None
         assert resolver.resolve(USER).target == before.resolve(USER).target
+        assert resolver.resolve(USER).arm == before.resolve(USER).arm == "7c"
         await again.stop()
         await LiveTables(control_plane=NOBODY, node_id="checkout-7", state=tmp_path).stop()  # never started
 
