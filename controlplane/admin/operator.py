@@ -31,6 +31,7 @@ from controlplane.problems import WorkspaceError, told
 from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout import operations
 from controlplane.rollout.codec import plan_to_bytes
+from controlplane.rollout.controlled import check_obeyed
 from controlplane.rollout.events import EventKind
 from controlplane.rollout.handover import oldest_whole
 from controlplane.rollout.holding import check_pin, hold_back
@@ -239,6 +240,7 @@ class Operator:
         """Return the step that has one objective answered from an older generation."""
         check_publisher(known.platform, caller)
         check_served(known, back.objective, caller.tenant, caller.tenant)
+        check_obeyed(self._replica.consumers, caller.tenant)
         wanted = HoldBack(
             objective=back.objective,
             tenant=caller.tenant,

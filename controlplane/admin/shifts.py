@@ -16,7 +16,7 @@ from controlplane.lifecycle.operations import At, NoShift, NotServed, Wanted
 from controlplane.lifecycle.scene import Scene
 from controlplane.lifecycle.state import MAX_CONTROLS, Control
 from controlplane.replica.replica import Replica, StoreView
-from controlplane.rollout.controlled import scene_of
+from controlplane.rollout.controlled import check_obeyed, scene_of
 
 
 class TooManyControls(operations.ControlRefused):
@@ -93,6 +93,7 @@ class ShiftOperator:
     ) -> Control:
         if asked.start is not None:
             if before is None:
+                check_obeyed(self._replica.consumers, caller.tenant)
                 _check_may_start(known, asked.objective)
             return operations.start(before, asked.start, scene, at)
         if before is None:

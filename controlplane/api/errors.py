@@ -28,6 +28,7 @@ from controlplane.lifecycle.operations import (
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.archive import NotKept
 from controlplane.replica.figures import NothingCounted
+from controlplane.rollout.controlled import NotObeyed
 from controlplane.rollout.handover import (
     NotEverywhere,
     NotOffered,
@@ -143,6 +144,7 @@ KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
         TooManyControls: ErrorKind(code=_CODE.RESOURCE_EXHAUSTED, reason="TOO_MANY_CONTROLS"),
         ControlRefused: _refused("CONTROL_REFUSED"),
         NotHeldBack: _refused("NOT_HELD_BACK"),
+        NotObeyed: _refused("LIGHTBULB_TOO_OLD"),
         KnowsLess: _refused("REPLICA_KNOWS_LESS"),
         Refused: _refused("REFUSED"),
         UnknownGeneration: ErrorKind(

@@ -31,7 +31,7 @@ from lightbulb.ads.loads import MAX_TEXT, ModelLoad
 from lightbulb.ads.server.server import AdsServer
 from lightbulb.ads.server.snapshot import Snapshot
 from lightbulb.ads.server.stream_status import StreamStatus
-from lightbulb.ads.values import EVERYTHING, MODEL_ASSIGNMENT, Node
+from lightbulb.ads.values import CONTROLS, EVERYTHING, MODEL_ASSIGNMENT, Node
 
 Traces = Mapping[tuple[str, str], Consumer]
 """Kind and id -> the latest that is known of a consumer."""
@@ -279,6 +279,7 @@ class ConsumerTracker:
             refused_before=last.refused_before if last is not None else (),
             refused_numbers=last.refused_numbers if last is not None else (),
             since=now,
+            disobeys=stream.node.kind == "lightbulb" and CONTROLS not in stream.node.metadata,
         )
 
 

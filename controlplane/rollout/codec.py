@@ -500,6 +500,7 @@ def _consumer_to_proto(consumer: Consumer) -> pb.StoredConsumer:
         refused_before=map(refusal_to_proto, consumer.refused_before),
         refused_numbers=consumer.refused_numbers,
         silent_since=consumer.silent_since,
+        disobeys=consumer.disobeys,
         synced_by_tenant={
             tenant: pb.StoredSynced(version=version, at=at)
             for tenant, (version, at) in consumer.synced_by_tenant.items()
@@ -570,6 +571,7 @@ def _consumer_from_proto(message: pb.StoredConsumer) -> Consumer:
         refused_before=tuple(map(refusal_from_proto, message.refused_before)),
         refused_numbers=tuple(message.refused_numbers),
         silent_since=message.silent_since,
+        disobeys=message.disobeys,
         synced_by_tenant={
             tenant: (each.version, each.at) for tenant, each in sorted(message.synced_by_tenant.items())
         },

@@ -11,7 +11,9 @@ from controlplane.lifecycle.scene import Scene
 from controlplane.lifecycle.state import Control
 from controlplane.lifecycle.watching import NOT_JUDGED, Judged
 from controlplane.rollout.desired_state import Generations
+from controlplane.rollout.failure import listed
 from controlplane.rollout.lanes import Lanes
+from controlplane.rollout.operations import Refused
 from controlplane.rollout.registry import Consumer
 from controlplane.rollout.state import Moment, Phase, Policy
 from controlplane.rollout.taking import table_of
@@ -105,6 +107,22 @@ def acknowledgements(
     waiting = {each.tenant for each in controls if not each.shift.in_force}
     found = {tenant: _acknowledged(tenant, consumers, now, policy) for tenant in waiting}
     return {each.objective: found.get(each.tenant, NOBODY_LAGS) for each in controls}
+
+
+class NotObeyed(Refused):
+    """A control while some Lightbulb is connected that knows none."""
+
+
+def check_obeyed(consumers: Iterable[Consumer], tenant: str) -> None:
+    """Raise NotObeyed for a Lightbulb that would answer as the rules alone say, beside others that obey."""
+    found = sorted(
+        str(each) for each in consumers if each.disobeys and not each.disconnected and each.concerns(tenant)
+    )
+    if found:
+        raise NotObeyed(
+            f"{listed(found)}: from before there were shifts, and would answer as the rules alone say, so "
+            "that users went back and forth; upgrade it first"
+        )
 
 
 NOBODY_LAGS = Acked()

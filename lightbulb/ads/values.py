@@ -67,6 +67,9 @@ TENANTS = "tenants"
 CLIENT = "client"
 """Metadata key of a sidecar: the client service that it is beside."""
 
+CONTROLS = "controls"
+"""Metadata key of a Lightbulb that obeys what operators decide about single objectives."""
+
 TAKES_OBJECTIVES, TAKES_TENANTS = "takes_objectives", "takes_tenants"
 """Metadata keys of a sidecar or Lightbulb that takes a part alone: names, with commas between them."""
 

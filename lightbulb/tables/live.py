@@ -21,7 +21,7 @@ from pathlib import Path
 from lightbulb.ads.client.held import NOTHING_HELD, applied, stamp_of, versions, with_stamp
 from lightbulb.ads.client.last_known_good import LastKnownGood
 from lightbulb.ads.client.subscriber import Backoff, Subscriber, Update
-from lightbulb.ads.values import EVERYTHING, TENANTS, Node, Takes
+from lightbulb.ads.values import CONTROLS, EVERYTHING, TENANTS, Node, Takes
 from lightbulb.model import Freshness
 from lightbulb.tables.feed import AFRESH, TYPES, Feed
 
@@ -63,7 +63,9 @@ class LiveTables:
         self.feed = Feed()
         self._control_plane = control_plane
         self._node = Node(
-            id=node_id, cluster=cluster, metadata={"kind": "lightbulb", TENANTS: "1", **takes.metadata}
+            id=node_id,
+            cluster=cluster,
+            metadata={"kind": "lightbulb", TENANTS: "1", CONTROLS: "1", **takes.metadata},
         )
         self._held = NOTHING_HELD
         self._kept = None if state is None else LastKnownGood(state, node_id)

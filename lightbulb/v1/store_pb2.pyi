@@ -305,7 +305,7 @@ class StoredLanes(_message.Message):
     def __init__(self, format: _Optional[int] = ..., lanes: _Optional[_Iterable[_Union[StoredLane, _Mapping]]] = ..., platform: _Optional[int] = ..., handovers: _Optional[_Iterable[_Union[StoredHandover, _Mapping]]] = ..., controls: _Optional[_Iterable[_Union[StoredControl, _Mapping]]] = ..., held_back: _Optional[_Iterable[_Union[StoredHeldBack, _Mapping]]] = ...) -> None: ...
 
 class StoredConsumer(_message.Message):
-    __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "disconnected", "orphaned", "synced_since", "refused_of", "unsynced_since", "refusals", "left", "by_tenant", "synced_by_tenant", "takes_part", "tenants", "unknown", "loading", "refused_before", "refused_numbers", "silent_since")
+    __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "disconnected", "orphaned", "synced_since", "refused_of", "unsynced_since", "refusals", "left", "by_tenant", "synced_by_tenant", "takes_part", "tenants", "unknown", "loading", "refused_before", "refused_numbers", "silent_since", "disobeys")
     class RejectedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -353,6 +353,7 @@ class StoredConsumer(_message.Message):
     REFUSED_BEFORE_FIELD_NUMBER: _ClassVar[int]
     REFUSED_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     SILENT_SINCE_FIELD_NUMBER: _ClassVar[int]
+    DISOBEYS_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: str
     shard: str
@@ -379,7 +380,8 @@ class StoredConsumer(_message.Message):
     refused_before: _containers.RepeatedCompositeFieldContainer[_failure_pb2.Refusal]
     refused_numbers: _containers.RepeatedScalarFieldContainer[int]
     silent_since: float
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., shard: _Optional[str] = ..., address: _Optional[str] = ..., port: _Optional[int] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., loaded: _Optional[_Iterable[str]] = ..., routes: _Optional[_Iterable[int]] = ..., since: _Optional[float] = ..., disconnected: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., synced_since: _Optional[float] = ..., refused_of: _Optional[int] = ..., unsynced_since: _Optional[float] = ..., refusals: _Optional[_Iterable[_Union[_failure_pb2.Refusal, _Mapping]]] = ..., left: _Optional[bool] = ..., by_tenant: _Optional[_Mapping[str, StoredArrears]] = ..., synced_by_tenant: _Optional[_Mapping[str, StoredSynced]] = ..., takes_part: _Optional[bool] = ..., tenants: _Optional[_Iterable[str]] = ..., unknown: _Optional[_Iterable[str]] = ..., loading: _Optional[_Iterable[_Union[_control_plane_pb2.ModelLoading, _Mapping]]] = ..., refused_before: _Optional[_Iterable[_Union[_failure_pb2.Refusal, _Mapping]]] = ..., refused_numbers: _Optional[_Iterable[int]] = ..., silent_since: _Optional[float] = ...) -> None: ...
+    disobeys: bool
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., shard: _Optional[str] = ..., address: _Optional[str] = ..., port: _Optional[int] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., loaded: _Optional[_Iterable[str]] = ..., routes: _Optional[_Iterable[int]] = ..., since: _Optional[float] = ..., disconnected: _Optional[bool] = ..., orphaned: _Optional[bool] = ..., synced_since: _Optional[float] = ..., refused_of: _Optional[int] = ..., unsynced_since: _Optional[float] = ..., refusals: _Optional[_Iterable[_Union[_failure_pb2.Refusal, _Mapping]]] = ..., left: _Optional[bool] = ..., by_tenant: _Optional[_Mapping[str, StoredArrears]] = ..., synced_by_tenant: _Optional[_Mapping[str, StoredSynced]] = ..., takes_part: _Optional[bool] = ..., tenants: _Optional[_Iterable[str]] = ..., unknown: _Optional[_Iterable[str]] = ..., loading: _Optional[_Iterable[_Union[_control_plane_pb2.ModelLoading, _Mapping]]] = ..., refused_before: _Optional[_Iterable[_Union[_failure_pb2.Refusal, _Mapping]]] = ..., refused_numbers: _Optional[_Iterable[int]] = ..., silent_since: _Optional[float] = ..., disobeys: _Optional[bool] = ...) -> None: ...
 
 class StoredArrears(_message.Message):
     __slots__ = ("waiting_for", "refusals", "refused_of", "unsynced_since")

@@ -179,7 +179,9 @@ class Lightbulb(Peer):
 
     def __init__(self, name: str = "l1", **metadata: str) -> None:
         super().__init__(
-            Node(id=name, metadata={"kind": "lightbulb", "tenants": "1", **metadata}), TYPES, AFRESH
+            Node(id=name, metadata={"kind": "lightbulb", "tenants": "1", "controls": "1", **metadata}),
+            TYPES,
+            AFRESH,
         )
         self.feed = Feed()
 

@@ -15,7 +15,7 @@ from lightbulb.resolution.resolve import Reason, Resolution
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import telemetry_pb2 as telemetry
 from lightbulb.v1.telemetry_pb2_grpc import TelemetryServiceStub
-from tests.controlplane.peers import routes
+from tests.controlplane.peers import Lightbulb, routes
 from tests.controlplane.planes import POLICY, Plane, plane, refused, run, told
 from tests.controlplane.worlds import World, world
 from tests.waiting import eventually
@@ -325,5 +325,25 @@ def test_guards_that_cant_be_judged_are_refused_all_at_once(store: str) -> None:
             assert code is grpc.StatusCode.INVALID_ARGUMENT
             assert "errors:fast" in text
             assert "only answers of a shadow are compared" in text
+
+    run(scenario)
+
+
+def test_no_shift_begins_while_a_lightbulb_is_there_that_knows_none(store: str) -> None:
+    async def scenario() -> None:
+        old = Lightbulb("old")
+        del old.node.metadata["controls"]
+        async with world(store, generation=0) as it:
+            await it.published(1, **NEXT)
+            await old.connect(it.plane.target)
+            await it.plane.knows(old)
+            info = await told(it.plane.shift(model="next", steps=[500]))
+            assert info.reason == "LIGHTBULB_TOO_OLD"
+            await old.disconnect()
+            await eventually(
+                "it to be gone",
+                lambda: all(each.disconnected for each in it.plane.replica.consumers if each.id == "old"),
+            )
+            await it.plane.shift(model="next", steps=[500])
 
     run(scenario)

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class Service:
 
     def __init__(self, up: Up) -> None:
         self.again = 0
-        self.kept: dict[str, Answer] = {}
+        self.kept: dict[str, tuple[Answer, float]] = {}
         self._client = BlockingLightbulbClient(up.lightbulb, timeout=10)
         interceptor = RoutingInterceptor(self._resolve, resolve_again=self._resolve_again)
         self._channel = grpc.insecure_channel(up.sidecar)
@@ -40,9 +41,11 @@ class Service:
 
     def _resolve(self, objective: str, context: RequestContext, **more: object) -> Answer:
         user = context.user_id
-        if user not in self.kept:
-            self.kept[user] = self._client.resolve(objective, context, **more)
-        return self.kept[user]
+        answer, until = self.kept.get(user, (None, 0.0))
+        if answer is None or time.monotonic() > until:
+            answer = self._client.resolve(objective, context, **more)
+            self.kept[user] = answer, time.monotonic() + answer.cache_lifetime
+        return answer
 
     def _resolve_again(self, objective: str, context: RequestContext, **more: object) -> Answer:
         self.again += 1
@@ -111,7 +114,7 @@ def test_half_of_the_users_go_to_a_model_and_after_an_abort_not_one_request_does
     assert "sidecars refuse its key until" in aborted
     assert "aborted: sidecars refuse it until" in up.status()
     assert set(service.versions().values()) == {"1"}
-    assert service.again == len(moved)  # each held an answer, and was refused
+    assert 0 < service.again <= len(moved)  # those who held an answer still were refused
     up.wait_for("the shift to be over", lambda: "shift" not in up.status())
     events = up.run("events", "--control-plane", up.control_plane).stdout
     assert re.search(r"shift aborted +\w+ +PaymentFraudDetection: .* at 50 %: it was worse", events)
