@@ -105,11 +105,15 @@ class ConsumerTracker:
         for orphan in orphans:
             self._gone.setdefault((orphan.kind, orphan.id), orphan)
 
-    def wake(self, now: float) -> None:
-        """Take nobody to have gone, or to be late, before now: there was nobody to see them."""
-        self._gone = {
-            key: each if each.left else replace(each, since=now) for key, each in self._gone.items()
-        }
+    def wake(self, everybody: Iterable[Consumer], now: float, policy: Policy) -> None:
+        """Take nobody to have gone, or to be late, before now: there was nobody to see them.
+
+        `everybody` is the latest that is known anywhere: a trace of one that was elsewhere since is old.
+        """
+        latest = {(each.kind, each.id): each.since for each in everybody if each.disconnected}
+        for key, gone in self._gone.items():
+            if latest.get(key) == gone.since:
+                self._gone[key] = gone.gone_since(now, policy)
         self._streams = {key: each.late_since(now) for key, each in self._streams.items()}
 
     def look(

@@ -359,7 +359,7 @@ class Replica:
         self._led_since = watcher.led_since
         if watcher.led_alone:
             log.warning("%s: nobody led for a while: it is waited anew for whoever is late", self.name)
-            self._tracker.wake(now)
+            self._tracker.wake(self._everybody, now, self.policy)
             self._look(self._served, now)
 
     def _progress(self, known: StoreView, desired: DesiredState, now: float) -> Mapping[str, Progress]:

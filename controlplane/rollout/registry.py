@@ -170,6 +170,12 @@ class Consumer:
         behind = [each.refused_of for each in (self.by_tenant or {}).values()]
         return tuple(sorted({self.refused_of, *behind} - {0}))
 
+    def gone_since(self, at: float, policy: Policy) -> Consumer:
+        """Return it as one that went then. A host that is sent no requests by now is sent none again."""
+        if self.left:
+            return self
+        return replace(self, since=at, orphaned=self.there(at, policy))
+
     def late_since(self, at: float) -> Consumer:
         """Return it as one that owes and refuses what it does since then alone."""
         behind = self.by_tenant

@@ -7,8 +7,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from controlplane.replica.consumer_tracker import ConsumerTracker
+from controlplane.rollout.registry import Consumer
 from controlplane.rollout.state import Phase
 from controlplane.store.sqlite import SqliteStore
+from controlplane.xds.snapshot_cache import SnapshotCache
+from lightbulb.ads.server.server import AdsServer
 from tests.controlplane.planes import POLICY, run
 from tests.controlplane.worlds import World, world
 from tests.waiting import eventually
@@ -55,6 +59,14 @@ def test_who_is_late_or_gone_is_waited_for_anew(tmp_path: Path) -> None:
             await it.lightbulb_at(2)
 
     run(scenario)
+
+
+def test_an_old_trace_of_one_that_was_elsewhere_since_is_no_newer_by_that() -> None:
+    here, moved = (Consumer(id=each, kind="sidecar").lost(1.0, orphaned=False) for each in ("s1", "s2"))
+    tracker = ConsumerTracker(AdsServer(lambda _: None), lambda _: None, SnapshotCache())
+    tracker.adopt((here, moved))
+    tracker.wake((here, replace(moved, since=2.0)), STILL, PATIENT)
+    assert {each.id: each.since for each in tracker.consumers(STILL, PATIENT)} == {"s1": STILL}
 
 
 def disconnected(it: World) -> set[str]:

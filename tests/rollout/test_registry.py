@@ -90,6 +90,16 @@ def test_a_machine_that_came_back_is_not_what_it_was_before_it_went_down() -> No
     assert merged(report("one", before, elsewhere), report("two", after)) == (elsewhere, after)
 
 
+def test_who_is_remembered_anew_isnt_there_again() -> None:
+    soon, later = NOW + POLICY.reconnect - 0.1, NOW + POLICY.reconnect
+    lost = Consumer(id="h1", kind="host").lost(NOW, orphaned=True)
+    for at, there in ((soon, True), (later, False)):
+        again = lost.gone_since(at, POLICY)
+        assert (again.since, again.there(at, POLICY)) == (at, there)
+    left = lost.departed(NOW)
+    assert left.gone_since(later, POLICY) is left
+
+
 def test_who_owes_and_refuses_nothing_is_late_since_no_time() -> None:
     prompt = Consumer(id="s1", kind="sidecar")
     assert prompt.late_since(9.0) is prompt
