@@ -507,9 +507,7 @@ def control_to_bytes(control: ObjectiveControl) -> bytes:
             else pb.OperatorShift(
                 number=shift.number, key=shift.key, basis_points=shift.basis_points, salt=shift.salt
             ),
-            held_back=None
-            if held_back is None
-            else pb.HeldBack(rejected=held_back.rejected, answer_from=held_back.answer_from),
+            held_back=None if held_back is None else held_back_to_proto(held_back),
         )
     )
 
@@ -528,12 +526,20 @@ def control_from_bytes(body: bytes) -> ObjectiveControl:
         )
         if shift.basis_points > BASIS_POINTS:
             raise Malformed(f"shift {shift.number} has {shift.basis_points} basis points, of {BASIS_POINTS}")
-    held_back = None
-    if message.HasField("held_back"):
-        held_back = HeldBack(rejected=message.held_back.rejected, answer_from=message.held_back.answer_from)
+    held_back = held_back_from_proto(message.held_back) if message.HasField("held_back") else None
     return ObjectiveControl(
         objective=message.objective, version=message.version, shift=shift, held_back=held_back
     )
+
+
+def held_back_to_proto(held_back: HeldBack) -> pb.HeldBack:
+    """Return the wire form of what an objective is answered from, and what not."""
+    return pb.HeldBack(rejected=held_back.rejected, answer_from=held_back.answer_from)
+
+
+def held_back_from_proto(message: pb.HeldBack) -> HeldBack:
+    """Return what an objective is answered from, and what not."""
+    return HeldBack(rejected=message.rejected, answer_from=message.answer_from)
 
 
 def sidecar_state_to_bytes(state: SidecarState) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from lightbulb.model import EMPTY, ObjectiveTable, RequestContext, Value
+from lightbulb.model import EMPTY, HeldBack, ObjectiveTable, RequestContext, Value
 from lightbulb.resolution.resolve import Allocation, Reason, Resolution, Step
 
 
@@ -38,7 +38,8 @@ class Answer:
     """The answer to a Query. Times are in seconds; a `deadline` of 0.0 means that none is promised.
 
     If the query asked to explain, `steps` is the explanation, and `tests` has the ids of all A/B tests in the
-    objective's rules. `arm` is the arm of an operator's shift that the user is in; empty: none.
+    objective's rules, and `held_back` says that an operator has this answered from an older generation. `arm`
+    is the arm of an operator's shift that the user is in; empty: none.
     """
 
     routing_key: str
@@ -50,10 +51,15 @@ class Answer:
     steps: tuple[Step, ...] = ()
     tests: tuple[str, ...] = ()
     arm: str = ""
+    held_back: HeldBack | None = None
 
 
 def make_answer(
-    table: ObjectiveTable, resolution: Resolution, generation: int, steps: Iterable[Step] = ()
+    table: ObjectiveTable,
+    resolution: Resolution,
+    generation: int,
+    steps: Iterable[Step] = (),
+    held_back: HeldBack | None = None,
 ) -> Answer:
     """Return a resolution as a client gets it."""
     target, explained = resolution.target, tuple(steps)
@@ -75,4 +81,5 @@ def make_answer(
         steps=explained,
         tests=tuple(rule.test_id for rule in table.ab_rules) if explained else (),
         arm=resolution.arm,
+        held_back=held_back,
     )

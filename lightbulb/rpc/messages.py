@@ -15,6 +15,8 @@ from lightbulb.resolution.codec import (
     attribute_from_proto,
     attribute_to_proto,
     duration,
+    held_back_from_proto,
+    held_back_to_proto,
     seconds,
     source_from_proto,
     source_to_proto,
@@ -197,6 +199,7 @@ def answer_to_proto(answer: Answer) -> pb.ResolveResponse:
         steps=map(_step_to_proto, answer.steps),
         tests=answer.tests,
         arm=answer.arm,
+        held_back=None if answer.held_back is None else held_back_to_proto(answer.held_back),
     )
 
 
@@ -221,6 +224,7 @@ def answer_from_proto(message: pb.ResolveResponse) -> Answer:
         steps=tuple(map(_step_from_proto, message.steps)),
         tests=tuple(message.tests),
         arm=message.arm,
+        held_back=held_back_from_proto(message.held_back) if message.HasField("held_back") else None,
     )
 
 

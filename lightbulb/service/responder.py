@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from google.protobuf.message import DecodeError
 
 from lightbulb.errors import InvalidContext, LightbulbError, OverrideRefused, Unavailable, UnknownObjective
+from lightbulb.model import HeldBack
 from lightbulb.resolution.resolve import OverrideNotPermitted, Resolution, Resolver, Step
 from lightbulb.rpc.answer import make_answer
 from lightbulb.rpc.messages import MAX_BATCH, MAX_FIELD, answer_to_proto, context_from_proto
@@ -150,7 +151,8 @@ def _answer(desk: _Desk, request: pb.ResolveRequest) -> _Encoded:
             str(error), objective=request.objective, model=request.override_model
         ) from error
     if steps is not None:
-        return _encode_answer(page.number, resolver, resolution, steps)
+        held_back = desk.tables.held_back(objective, page.number)
+        return _encode_answer(page.number, resolver, resolution, steps, held_back)
     encoded = page.answers.get(resolution)
     if encoded is None:
         encoded = page.before.get(resolution) or _encode_answer(page.number, resolver, resolution)
@@ -179,9 +181,13 @@ def _result(desk: _Desk, request: pb.ResolveRequest) -> bytes:
 
 
 def _encode_answer(
-    number: int, resolver: Resolver, resolution: Resolution, steps: Iterable[Step] = ()
+    number: int,
+    resolver: Resolver,
+    resolution: Resolution,
+    steps: Iterable[Step] = (),
+    held_back: HeldBack | None = None,
 ) -> _Encoded:
-    answer = make_answer(resolver.table, resolution, number, steps)
+    answer = make_answer(resolver.table, resolution, number, steps, held_back)
     return _encode(answer_to_proto(answer))
 
 

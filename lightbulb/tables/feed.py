@@ -107,6 +107,14 @@ class Tables:
         place = 0 if len(since) == 1 else bisect_right(since, generation) - 1
         return timeline.resolvers[place]
 
+    def held_back(self, objective: str, generation: int) -> HeldBack | None:
+        """Return what an operator decided, if therefore `generation` is answered from by another's table."""
+        timeline, control = self.objectives.get(objective), self.controls.get(objective)
+        if timeline is None or control is None or not timeline.by_rules:
+            return None
+        place = bisect_right(timeline.since, generation) - 1
+        return None if timeline.resolvers[place] is timeline.by_rules[place] else control.held_back
+
     def tenant_of(self, objective: str) -> str:
         """Return whose an objective is; the default tenant for one that isn't known."""
         timeline = self.objectives.get(objective)

@@ -120,7 +120,7 @@ class Step(_message.Message):
     def __init__(self, stage: _Optional[_Union[Reason, str]] = ..., source: _Optional[_Union[_table_pb2.Source, _Mapping]] = ..., decided: _Optional[bool] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class ResolveResponse(_message.Message):
-    __slots__ = ("routing_key", "objective_config", "generation", "cache_lifetime", "reason", "deadline", "steps", "tests", "arm")
+    __slots__ = ("routing_key", "objective_config", "generation", "cache_lifetime", "reason", "deadline", "steps", "tests", "arm", "held_back")
     ROUTING_KEY_FIELD_NUMBER: _ClassVar[int]
     OBJECTIVE_CONFIG_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
@@ -130,6 +130,7 @@ class ResolveResponse(_message.Message):
     STEPS_FIELD_NUMBER: _ClassVar[int]
     TESTS_FIELD_NUMBER: _ClassVar[int]
     ARM_FIELD_NUMBER: _ClassVar[int]
+    HELD_BACK_FIELD_NUMBER: _ClassVar[int]
     routing_key: str
     objective_config: ObjectiveConfig
     generation: int
@@ -139,7 +140,8 @@ class ResolveResponse(_message.Message):
     steps: _containers.RepeatedCompositeFieldContainer[Step]
     tests: _containers.RepeatedScalarFieldContainer[str]
     arm: str
-    def __init__(self, routing_key: _Optional[str] = ..., objective_config: _Optional[_Union[ObjectiveConfig, _Mapping]] = ..., generation: _Optional[int] = ..., cache_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., reason: _Optional[_Union[Reason, str]] = ..., deadline: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., tests: _Optional[_Iterable[str]] = ..., arm: _Optional[str] = ...) -> None: ...
+    held_back: _table_pb2.HeldBack
+    def __init__(self, routing_key: _Optional[str] = ..., objective_config: _Optional[_Union[ObjectiveConfig, _Mapping]] = ..., generation: _Optional[int] = ..., cache_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., reason: _Optional[_Union[Reason, str]] = ..., deadline: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., tests: _Optional[_Iterable[str]] = ..., arm: _Optional[str] = ..., held_back: _Optional[_Union[_table_pb2.HeldBack, _Mapping]] = ...) -> None: ...
 
 class BatchResolveRequest(_message.Message):
     __slots__ = ("requests",)

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from click.testing import Result
 
-from tests.ads.scripted_server import scripted_server
+from lightbulb.ads.values import OBJECTIVE_CONTROL, OBJECTIVE_TABLES
+from lightbulb.model import HeldBack, ObjectiveControl, ObjectiveTables, TableSince
+from lightbulb.resolution.codec import control_to_bytes, objective_tables_to_bytes
+from tests.ads.scripted_server import resource, scripted_server
 from tests.cli.commands import run
 from tests.lightbulb.lightbulb_server import lightbulb, publish, serving, sidecars
 from tests.lightbulb.tables import OBJECTIVE, TABLE
@@ -33,6 +36,30 @@ def test_with_a_sidecar_the_answer_is_what_its_clients_get() -> None:
                 assert json.loads(resolved.stdout)["generation"] == generation
                 explained = await ask("explain", server.port, *named)
                 assert f" in generation {generation}\n" in explained.stdout
+
+    asyncio.run(scenario())
+
+
+def test_an_objective_that_is_held_back_is_explained_by_whose_table_answers() -> None:
+    async def scenario() -> None:
+        async with scripted_server() as script, lightbulb(script) as server:
+            publish(script, 2, TABLE)
+            newer = TableSince(since=2, table=replace(TABLE, default_model=3))
+            tables = ObjectiveTables(objective=OBJECTIVE, tables=(TableSince(since=0, table=TABLE), newer))
+            script.set(OBJECTIVE_TABLES, resource(OBJECTIVE, objective_tables_to_bytes(tables)))
+            control = ObjectiveControl(
+                objective=OBJECTIVE, version=9, held_back=HeldBack(rejected=2, answer_from=1)
+            )
+            script.set(OBJECTIVE_CONTROL, resource(OBJECTIVE, control_to_bytes(control)))
+            await eventually("the hold-back", lambda: server.feed.tables.held_back(OBJECTIVE, 2) is not None)
+            told = (await ask("explain", server.port)).stdout
+            said = "operator: held back: the table of generation 2 is rejected, that of 1 answers\n"
+            assert told.startswith(said)
+            document = json.loads((await ask("explain", server.port, "--output", "json")).stdout)
+            assert (document["generation"], document["answered_from"]) == (2, 1)
+            script.set(OBJECTIVE_CONTROL)
+            await eventually("it to be over", lambda: server.feed.tables.held_back(OBJECTIVE, 2) is None)
+            assert "operator" not in (await ask("explain", server.port)).stdout
 
     asyncio.run(scenario())
 

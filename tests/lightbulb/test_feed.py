@@ -340,6 +340,7 @@ def check_answers(feed: Feed, live: dict[int, World], context: RequestContext) -
 
 
 SHIFT = OperatorShift(number=7, key=TABLE.models[3].routing_key, basis_points=10_000, salt="s")
+HELD_BACK = HeldBack(rejected=2, answer_from=1)
 ANYBODY = RequestContext(user_id="anybody")
 
 
@@ -393,10 +394,13 @@ def test_what_is_held_back_is_answered_from_before_wherever_its_table_stands() -
     feed = Feed()
     apply(feed, update((OBJECTIVE, body)), generation(5))
     assert model(feed) == "kids"
-    apply(feed, controls(decided(9, held_back=HeldBack(rejected=2, answer_from=1))))
+    assert feed.tables.held_back(OBJECTIVE, 5) is None
+    apply(feed, controls(decided(9, held_back=HELD_BACK)))
     for number in range(1, 7):
         found = feed.tables.resolver(OBJECTIVE, number)
         assert found is not None
         assert found.table == older
+    told = [feed.tables.held_back(OBJECTIVE, number) for number in range(1, 7)]
+    assert told == [None, HELD_BACK, HELD_BACK, None, HELD_BACK, HELD_BACK]
     apply(feed, controls(removed=(OBJECTIVE,)))
     assert model(feed) == "kids"

@@ -18,7 +18,7 @@ from controlplane.cli.problems import printable, problems_told
 from controlplane.cli.reach import SOMETHING_ELSE, UNREACHABLE, no_connection, nobody_there
 from lightbulb.client.client import BlockingLightbulbClient
 from lightbulb.errors import LightbulbError, TimedOut
-from lightbulb.model import RequestContext
+from lightbulb.model import HeldBack, RequestContext
 from lightbulb.resolution.resolve import OverrideNotPermitted, Resolver, Step
 from lightbulb.rpc.answer import Answer, make_answer
 from lightbulb.rpc.status import code_of
@@ -76,8 +76,11 @@ def explain(question: Question, lightbulb: Address, *, as_json: bool) -> None:
         click.echo(f"warning: {printable(warning)}", err=True)
     if as_json:
         steps = [step_document(step) for step in answer.steps]
-        print_json({**answer_document(answer), "steps": steps})
+        answered_from = 0 if answer.held_back is None else answer.held_back.answer_from
+        print_json({**answer_document(answer), "steps": steps, "answered_from": answered_from})
         return
+    if answer.held_back is not None:
+        click.echo(_held_back(answer.held_back))
     for number, step in enumerate(answer.steps, start=1):
         click.echo(_line(number, step))
     config = answer.objective_config
@@ -172,6 +175,13 @@ def _unknown_tests(cells: Iterable[str], answer: Answer) -> Iterator[str]:
     for test in dict.fromkeys(cell.partition("=")[0] for cell in cells):
         if test not in answer.tests:
             yield f"--cell: no rule of {answer.objective_config.objective} knows test {test}; {there}"
+
+
+def _held_back(held_back: HeldBack) -> str:
+    rejected, answer_from = held_back.rejected, held_back.answer_from
+    return (
+        f"operator: held back: the table of generation {rejected} is rejected, that of {answer_from} answers"
+    )
 
 
 def _line(number: int, step: Step) -> str:
