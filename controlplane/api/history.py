@@ -66,12 +66,13 @@ def event(event: Event) -> pb.Event:
     return told
 
 
-def difference(found: Difference) -> pb.Difference:
-    """Return how an objective or a shard differs."""
+def difference(found: Difference, operator: str) -> pb.Difference:
+    """Return how an objective or a shard differs, and what an operator decided about it."""
     return pb.Difference(
         kind=found.kind,
         name=found.name,
         added=found.added,
         removed=found.removed,
         moves=[pb.MovedUsers(**asdict(each)) for each in found.moves],
+        operator=operator,
     )

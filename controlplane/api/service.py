@@ -26,10 +26,10 @@ from controlplane.api.errors import (
     status_of,
 )
 from controlplane.api.history import difference, event, history_entry
-from controlplane.api.shifts import asked_of
+from controlplane.api.shifts import asked_of, decided
 from controlplane.api.status import status
 from controlplane.model import PLATFORM, Workspace, misnamed
-from controlplane.planning.difference import differences
+from controlplane.planning.difference import Difference, differences
 from controlplane.problems import WorkspaceError
 from controlplane.replica.replica import Replica
 from controlplane.rollout.events import withdrawn_of
@@ -223,7 +223,14 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         """Return what differs between two generations."""
         one, other = await self._blocking(self._operator.pair, getattr(request, "from"), request.to)
         found = await self._blocking(differences, one.plan, other.plan)
-        return pb.DiffResponse(differences=map(difference, found))
+        lanes, tables = self._replica.known.lanes, {table.objective: table for table in other.plan.tables}
+
+        def by_operator(each: Difference) -> str:
+            if each.kind != "objective":
+                return ""
+            return decided(lanes, other.tenant, each.name, tables.get(each.name))
+
+        return pb.DiffResponse(differences=[difference(each, by_operator(each)) for each in found])
 
     @answered
     async def GetEvents(self, request: pb.GetEventsRequest) -> pb.GetEventsResponse:  # noqa: N802 - gRPC's name

@@ -24,7 +24,8 @@ from controlplane.lifecycle.watching import NOT_JUDGED, Judged
 from controlplane.replica.replica import Replica
 from controlplane.rollout.controlled import scene_of
 from controlplane.rollout.failure import MAX_LISTED, MAX_NAME, printable
-from lightbulb.model import model_id
+from controlplane.rollout.lanes import Lanes
+from lightbulb.model import ObjectiveTable, model_id
 from lightbulb.v1 import control_plane_pb2 as pb
 
 NOBODY_BEHIND = Acked()
@@ -109,7 +110,7 @@ def _shift(control: Control, scene: Scene, behind: tuple[str, ...]) -> pb.Shift:
         until=shift.until,
         refused=shift.refused,
         waiting_for=[printable(each, MAX_NAME) for each in behind[:MAX_LISTED]],
-        rules=_rules(scene),
+        rules=_rules(scene.table),
     )
 
 
@@ -121,9 +122,24 @@ def _verdicts(shift: Shift, judged: Judged) -> Iterator[pb.GuardVerdict]:
         yield pb.GuardVerdict(guard=str(guard), outcome=outcome, text=text)
 
 
-def _rules(scene: Scene) -> str:
+def decided(lanes: Lanes, tenant: str, objective: str, table: ObjectiveTable | None) -> str:
+    """Return what an operator decided about a tenant's objective, for people; empty: nothing.
+
+    `table` is the objective's by the rules that are compared with it.
+    """
+    control, hold_back = lanes.controls.get(objective), lanes.held_back.get(objective)
+    if control is not None and control.tenant == tenant:
+        shift = control.shift
+        stands = f"shift {shift.number} to {model_of(shift.key)} stands at {percent(shift.basis_points)}"
+        return stands if table is None else f"{stands}; the rules say {_rules(table) or 'nothing of a shift'}"
+    if hold_back is not None and hold_back.tenant == tenant and not hold_back.until:
+        rejected, answer_from = hold_back.rejected, hold_back.answer_from
+        return f"held back: the table of generation {rejected} is rejected, that of {answer_from} answers"
+    return ""
+
+
+def _rules(table: ObjectiveTable | None) -> str:
     """Return what the rules' own shifts say, for people."""
-    table = scene.table
     if table is None:
         return ""
     said = []

@@ -723,18 +723,20 @@ class MovedUsers(_message.Message):
     def __init__(self, before: _Optional[str] = ..., after: _Optional[str] = ..., least: _Optional[float] = ..., most: _Optional[float] = ..., where: _Optional[str] = ..., exact: _Optional[bool] = ..., counted: _Optional[int] = ...) -> None: ...
 
 class Difference(_message.Message):
-    __slots__ = ("kind", "name", "added", "removed", "moves")
+    __slots__ = ("kind", "name", "added", "removed", "moves", "operator")
     KIND_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     ADDED_FIELD_NUMBER: _ClassVar[int]
     REMOVED_FIELD_NUMBER: _ClassVar[int]
     MOVES_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
     kind: str
     name: str
     added: _containers.RepeatedScalarFieldContainer[str]
     removed: _containers.RepeatedScalarFieldContainer[str]
     moves: _containers.RepeatedCompositeFieldContainer[MovedUsers]
-    def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ..., added: _Optional[_Iterable[str]] = ..., removed: _Optional[_Iterable[str]] = ..., moves: _Optional[_Iterable[_Union[MovedUsers, _Mapping]]] = ...) -> None: ...
+    operator: str
+    def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ..., added: _Optional[_Iterable[str]] = ..., removed: _Optional[_Iterable[str]] = ..., moves: _Optional[_Iterable[_Union[MovedUsers, _Mapping]]] = ..., operator: _Optional[str] = ...) -> None: ...
 
 class DiffResponse(_message.Message):
     __slots__ = ("differences",)

@@ -157,6 +157,8 @@ def diff(control_planes: Addresses, one: int, other: int, *, as_json: bool) -> N
                 console.print(Text(f"  {sign} {printable(line)}", style=style))
         for move in each.moves:
             console.print(Text(f"  > {printable(moved_users(move))}", style="yellow"))
+        if each.operator:
+            console.print(Text(f"  operator: {printable(each.operator)}", style="cyan"))
 
 
 def pin(control_planes: Addresses, generation: int, *, tenant: str, author: str, release: bool) -> None:
