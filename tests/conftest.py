@@ -28,6 +28,7 @@ TOGETHER = (
     ("tests/chaos/test_short.py",),
     ("tests/docs/test_documents.py",),
     ("tests/e2e/test_distributed.py",),
+    ("tests/e2e/test_shift.py",),
     (
         "tests/e2e/test_up.py",
         "tests/e2e/test_infer.py",

@@ -1,11 +1,12 @@
-"""Half of the users at another model through a real Envoy; then, at once, not one request."""
+"""Users at another model through a real Envoy: taken back by hand, not one request more, or by a guard."""
 
+import contextlib
 import json
 import re
 import shutil
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -16,12 +17,14 @@ from lightbulb.client.interceptor import RoutingInterceptor, routed
 from lightbulb.model import RequestContext
 from lightbulb.oip import open_inference_pb2_grpc as oip_grpc
 from lightbulb.rpc.answer import Answer
-from tests.e2e.conftest import Up
+from tests.e2e.conftest import ROOT, Up, running
 
 pytestmark = pytest.mark.envoy
 
 OBJECTIVE, MODEL = "PaymentFraudDetection", "payment-fraud-model"
 USERS = [f"user-{number}" for number in range(40)]
+ALL_FAILED = r"errors: ([\d,]+) of \1 \(100.0 %\) against ([\d,]+) of \2 \(100.0 %\), e = "
+FAILED = r"at 25 %: by its guard errors: [\d,]+ of [\d,]+ \([\d.]+ %\) against [\d,]+ of [\d,]+ \([\d.]+ %\)"
 
 
 class Service:
@@ -63,25 +66,47 @@ class Service:
             found[user] = response.parameters["lightbulb_model"].string_param.partition("@")[2]
         return found
 
+    def fail(self, *versions: str) -> None:
+        """Ask for each user; those whose model is of one of these versions have it refuse its input."""
+        for user in USERS:
+            context = RequestContext(user_id=user)
+            request, answer = request_for(OBJECTIVE, context), self._resolve(OBJECTIVE, context)
+            fails = answer.objective_config.model_version in versions
+            if fails:
+                request.inputs[0].contents.fp64_contents[0] = 1e13
+            refused = pytest.raises(grpc.RpcError, match="no number within")
+            with routed(OBJECTIVE, context), refused if fails else contextlib.nullcontext():
+                self._stub.ModelInfer(request, timeout=30)
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """One whose rules shift nobody, and whose answers may be kept for ten seconds."""
+    folder = tmp_path_factory.mktemp("shifts")
+    rules = folder / "shifting nobody"
+    shutil.copytree(ROOT / "rules", rules)
+    for name, was, now in [
+        ("payment_fraud.js", "percent: 10", "percent: 0"),
+        ("objectives.yaml", "cache_lifetime: 30s", "cache_lifetime: 10s"),
+    ]:
+        text = (rules / name).read_text()
+        assert was in text
+        (rules / name).write_text(text.replace(was, now))
+    with running(folder, "--rules", str(rules)) as system:
+        yield system
+
 
 @pytest.fixture
-def service(up: Up, tmp_path: Path) -> Iterator[Service]:
-    """One whose rules shift nobody, until the end of the test."""
-    folder = tmp_path / "rules"
-    shutil.copytree(up.rules, folder)
-    rules = folder / "payment_fraud.js"
-    rules.write_text(rules.read_text().replace("percent: 10", "percent: 0"))
-    objectives = folder / "objectives.yaml"
-    objectives.write_text(objectives.read_text().replace("cache_lifetime: 30s", "cache_lifetime: 10s"))
-    published = up.run("publish", str(folder), "--control-plane", up.control_plane)
-    assert published.returncode == 0, published.stderr
+def service(up: Up) -> Iterator[Service]:
+    """A client service, while no shift stands: one that another test left is taken away."""
+    if "shift" in up.status():
+        up.run("shift", "abort", OBJECTIVE, "--control-plane", up.control_plane)
+        up.wait_for("the shift to be over", lambda: "shift" not in up.status())
     it = Service(up)
     try:
         yield it
     finally:
         it.close()
-        published = up.run("publish", str(up.rules), "--control-plane", up.control_plane)
-        assert published.returncode == 0, published.stderr
 
 
 def test_half_of_the_users_go_to_a_model_and_after_an_abort_not_one_request_does(
@@ -110,6 +135,8 @@ def test_half_of_the_users_go_to_a_model_and_after_an_abort_not_one_request_does
     explained = up.run("explain", OBJECTIVE, "--user", min(moved), "--lightbulb", up.lightbulb).stdout
     assert re.search(r"yes shift +operator: shift \d+: bucket \d+ of 10000, shifted below 5000", explained)
 
+    service.kept.clear()
+    assert service.versions() == before  # answers that are held a while yet, however long counting took
     aborted = shift("abort", OBJECTIVE, "-m", "it was worse")
     assert "sidecars refuse its key until" in aborted
     assert "aborted: sidecars refuse it until" in up.status()
@@ -118,3 +145,37 @@ def test_half_of_the_users_go_to_a_model_and_after_an_abort_not_one_request_does
     up.wait_for("the shift to be over", lambda: "shift" not in up.status())
     events = up.run("events", "--control-plane", up.control_plane).stdout
     assert re.search(r"shift aborted +\w+ +PaymentFraudDetection: .* at 50 %: it was worse", events)
+
+
+def test_a_candidate_that_fails_is_undone_by_its_guard_and_not_while_both_arms_fail(
+    up: Up, service: Service
+) -> None:
+    def told(what: str, *more: str) -> dict[str, Any]:
+        done = up.run(what, "--control-plane", up.control_plane, "--output", "json", *more)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def judged_alike() -> bool:
+        service.fail("1", "2")
+        (shift,) = told("status")["shifts"]
+        assert shift["state"] == "running"
+        (verdict,) = shift["guards"]
+        alike = re.match(ALL_FAILED, verdict["text"])
+        return verdict["outcome"] == "fine" and alike is not None and len(alike[1]) > 2
+
+    def aborted() -> list[str]:
+        return [each["detail"] for each in told("events")["events"] if each["kind"] == "shift_aborted"]
+
+    def undone() -> bool:
+        service.fail("2")
+        return len(aborted()) > before
+
+    before = len(aborted())
+    started = up.run(
+        *("shift", OBJECTIVE, "--to", f"{MODEL}@2", "--percent", "25", "--control-plane", up.control_plane),
+        *("--guard", "errors:1.25x", "--interval", "1s", "--min-sample", "20"),
+    )
+    assert started.returncode == 0, started.stderr
+    up.wait_for("a hundred failures of the candidate among the control's", judged_alike)
+    up.wait_for("the guard to undo it", undone)
+    assert re.search(FAILED, aborted()[0]), aborted()[0]
