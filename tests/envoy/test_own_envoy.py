@@ -87,7 +87,6 @@ def test_replicas_may_be_names(tmp_path: Path) -> None:
         (["bootstrap", "--control-plane", "a:1"], "--control-plane is the relay's, or needs --without-relay"),
         (["bootstrap", "--without-relay", "--relay-socket", "a"], "--relay-socket needs a relay"),
         (["--relay-socket", "a"], "--relay-socket needs --relay-only"),
-        (["--relay-only", "--admin", "127.0.0.1:1"], "--admin is Envoy's, which --relay-only doesn't run"),
     ],
 )
 def test_options_that_say_nothing_there_are_refused(arguments: list[str], said: str) -> None:

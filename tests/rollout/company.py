@@ -362,7 +362,7 @@ class Company:
         self.seen["a laggard passed over"] += bool(after.passed_over)
         self.seen["the first generation"] += not before.active and bool(after.active)
         self.seen["what a publish waited for makes room"] += (before.phase, after.phase) == MAKES_ROOM
-        if before.awaits and after.target:
+        if before.awaits and after.target and not after.awaits:
             loaded = {number for _, rollout in self.lanes for number in rollout.loaded}
             assert loaded.isdisjoint(before.awaits), "loaded beside what takes its room"
             self.seen["what another tenant let go of makes room"] += 1
