@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -33,6 +33,11 @@ PUBLISH = "/lightbulb.v1.ControlPlane/Publish"
 STATUS_WATCH = "/lightbulb.v1.ControlPlane/Watch"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
+    """Run a scenario to its end; who hangs is named by where."""
+    asyncio.run(asyncio.wait_for(scenario(), 3 * DEADLINE))
 
 
 class Server:
@@ -92,7 +97,7 @@ def test_a_caller_that_never_speaks_is_ended(
             assert await call.details() == "no request within 0.2 s"
             await server.is_well()
 
-    asyncio.run(scenario())
+    run(scenario)
 
 
 @pytest.mark.parametrize(("serve", "method"), [(a_control_plane, PUBLISH), (a_host, INFER)])
@@ -115,7 +120,7 @@ def test_those_that_waited_longest_are_ended_when_too_many_say_nothing(
             for call in calls:
                 call.cancel()
 
-    asyncio.run(scenario())
+    run(scenario)
 
 
 def test_a_stream_that_has_spoken_may_be_quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +141,7 @@ def test_a_stream_that_has_spoken_may_be_quiet(tmp_path: Path, monkeypatch: pyte
             await stream.done_writing()
             assert await stream.code() is grpc.StatusCode.OK
 
-    asyncio.run(scenario())
+    run(scenario)
 
 
 @BOTH
@@ -157,7 +162,7 @@ def test_watchers_of_health_are_bounded_and_their_places_are_free_once_they_leav
                     while await told(again := watch(channel)) is None:
                         assert await again.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
-    asyncio.run(scenario())
+    run(scenario)
 
 
 @BOTH
@@ -172,7 +177,7 @@ def test_who_watches_a_server_that_stops_is_told_so_and_holds_it_up_no_longer(
             assert await told(call) == NOT_SERVING
             assert await call.code() is grpc.StatusCode.UNAVAILABLE
 
-    asyncio.run(scenario())
+    run(scenario)
 
 
 def test_who_watches_the_status_of_a_control_plane_that_stops_is_told_so(tmp_path: Path) -> None:
@@ -184,7 +189,7 @@ def test_who_watches_the_status_of_a_control_plane_that_stops_is_told_so(tmp_pat
             assert await call.code() is grpc.StatusCode.UNAVAILABLE
             assert await call.details() == "this control plane is stopping; watch again"
 
-    asyncio.run(scenario())
+    run(scenario)
 
 
 WATCHER = f"""
@@ -215,7 +220,7 @@ def test_a_watcher_that_stands_still_keeps_no_place(tmp_path: Path, monkeypatch:
                 watcher.kill()
                 await watcher.wait()
 
-    asyncio.run(asyncio.wait_for(scenario(), DEADLINE))
+    run(scenario)
 
 
 def watch(channel: grpc.aio.Channel) -> grpc.aio.UnaryStreamCall:
