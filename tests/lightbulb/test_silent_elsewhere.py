@@ -40,6 +40,12 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(scenario(), 3 * DEADLINE))
 
 
+async def read_all(call: grpc.aio.UnaryStreamCall) -> None:
+    """Read to the end, which comes after all that was told before it."""
+    while await call.read() is not grpc.aio.EOF:
+        pass
+
+
 class Server:
     """One that runs: where it is, and how to stop it."""
 
@@ -186,8 +192,10 @@ def test_who_watches_the_status_of_a_control_plane_that_stops_is_told_so(tmp_pat
             call = channel.unary_stream(STATUS_WATCH)(b"")
             assert await call.read() is not grpc.aio.EOF
             await server.stop()
-            assert await call.code() is grpc.StatusCode.UNAVAILABLE
-            assert await call.details() == "this control plane is stopping; watch again"
+            with pytest.raises(grpc.aio.AioRpcError) as ended:
+                await read_all(call)
+            assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert ended.value.details() == "this control plane is stopping; watch again"
 
     run(scenario)
 

@@ -294,8 +294,6 @@ REACHED = (
     "two tenants' steps at once",
     "a tenant's change while another is under way",
     "a load that is given the time that its models say",
-    "what another tenant let go of makes room",
-    "withdrawn: NO_ROOM",
 )
 """What a run must have come through, or it has shown nothing. Each is reached many times in a run."""
 
