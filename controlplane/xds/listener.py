@@ -33,7 +33,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import UInt64Value
 
-from controlplane.xds.resources import ads, keepalive_settings, seconds
+from controlplane.xds.resources import ads, keepalive_settings, overwrites, seconds, set_header
 from lightbulb.ads.server.snapshot import make_resource
 from lightbulb.ads.values import LISTENER_NAME, Resource
 from lightbulb.model import (
@@ -130,7 +130,7 @@ def _timeout_of_the_caller() -> http_header_mutation_pb2.HeaderMutation:
     return http_header_mutation_pb2.HeaderMutation(
         mutations=http_header_mutation_pb2.Mutations(
             request_mutations=[
-                mutation(append=_set(ENVOY_TIMEOUT_HEADER, f"%REQ({SIDECAR_TIMEOUT_HEADER})%")),
+                mutation(append=set_header(ENVOY_TIMEOUT_HEADER, f"%REQ({SIDECAR_TIMEOUT_HEADER})%")),
                 mutation(remove=SIDECAR_TIMEOUT_HEADER),
             ]
         )
@@ -243,25 +243,19 @@ def _reply(
     headers = {"grpc-status": status, **more}
     return hcm_pb2.ResponseMapper(
         filter=when,
-        headers_to_add=[_set(key, value) for key, value in headers.items()],
+        headers_to_add=[set_header(key, value) for key, value in headers.items()],
         body_format_override=substitution_format_string_pb2.SubstitutionFormatString(
             text_format_source=base_pb2.DataSource(inline_string=message)
         ),
     )
 
 
-def _set(key: str, value: str, *, if_there: bool = False) -> base_pb2.HeaderValueOption:
-    option = base_pb2.HeaderValueOption
-    action = option.OVERWRITE_IF_EXISTS if if_there else option.OVERWRITE_IF_EXISTS_OR_ADD
-    return base_pb2.HeaderValueOption(header=base_pb2.HeaderValue(key=key, value=value), append_action=action)
-
-
 def _only_what_clients_may_say(client: str) -> extension_pb2.TypedExtensionConfig:
     """Take off the headers that are the system's, and say who the client is, whatever it says itself."""
-    traffic = _set(TRAFFIC_HEADER, f"%CEL({CLIENTS_TRAFFIC})%", if_there=True)
+    traffic = set_header(TRAFFIC_HEADER, f"%CEL({CLIENTS_TRAFFIC})%", if_there=True)
     mutations = [
         *(mutation_rules_pb2.HeaderMutation(remove=name) for name in INTERNAL_HEADERS),
-        mutation_rules_pb2.HeaderMutation(append=_set(CLIENT_HEADER, client.replace("%", "%%"))),
+        mutation_rules_pb2.HeaderMutation(append=overwrites((CLIENT_HEADER, client))),
         mutation_rules_pb2.HeaderMutation(append=traffic),
     ]
     return extension_pb2.TypedExtensionConfig(

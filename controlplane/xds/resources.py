@@ -346,7 +346,7 @@ def _special(special: SpecialRoute, action: route_components_pb2.RouteAction) ->
         name=special.name,
         match=match,
         route=action,
-        request_headers_to_add=map(_overwrites, special.headers),
+        request_headers_to_add=map(overwrites, special.headers),
     )
 
 
@@ -356,17 +356,22 @@ def _mirror(mirror: Mirror) -> route_components_pb2.RouteAction.RequestMirrorPol
         trace_sampled=BoolValue(value=False),
         disable_shadow_host_suffix_append=True,
         request_headers_mutations=[
-            mutation_rules_pb2.HeaderMutation(append=_overwrites(each)) for each in mirror.headers
+            mutation_rules_pb2.HeaderMutation(append=overwrites(each)) for each in mirror.headers
         ],
     )
 
 
-def _overwrites(header: Header) -> base_pb2.HeaderValueOption:
+def set_header(name: str, value: str, *, if_there: bool = False) -> base_pb2.HeaderValueOption:
+    """Return "overwrite this header" by a format of Envoy's; with `if_there` nobody gets it who hasn't it."""
+    option = base_pb2.HeaderValueOption
+    action = option.OVERWRITE_IF_EXISTS if if_there else option.OVERWRITE_IF_EXISTS_OR_ADD
+    return option(header=base_pb2.HeaderValue(key=name, value=value), append_action=action)
+
+
+def overwrites(header: Header) -> base_pb2.HeaderValueOption:
+    """Return "overwrite this header" by a text."""
     name, value = header
-    return base_pb2.HeaderValueOption(
-        header=base_pb2.HeaderValue(key=name, value=value.replace("%", "%%")),
-        append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
-    )
+    return set_header(name, value.replace("%", "%%"))
 
 
 def extension_pb2_config(message: Any) -> extension_pb2.TypedExtensionConfig:

@@ -271,7 +271,7 @@ class SnapshotCache:
             scopes = self._scopes.of_parts(self._shown_targets, dict.fromkeys)
             snapshot = _replace(snapshot, CLUSTER, self._clusters(dict.fromkeys(desired_state.vips)))
             snapshot = _replace(snapshot, SCOPED_ROUTE, scopes)
-        if self._find_ways(desired_state):
+        if desired_state is not before and self._find_ways(desired_state):
             snapshot = _replace(snapshot, ROUTE, self._routes.of_parts(self._ways, _ways_by_objective))
         if before is None or addresses != self._addresses:
             snapshot = _replace(snapshot, ENDPOINTS, self._endpoints(addresses))
@@ -335,12 +335,12 @@ class SnapshotCache:
     def _with_controls(snapshot: Snapshot, desired_state: DesiredState) -> Snapshot:
         """Return it with what operators decided; that there is a type of that name only if there ever was."""
         shown = [
-            found
+            each
             for each in (
                 *map(objective_control, desired_state.controls.values()),
                 *map(held_back, desired_state.held_back.values()),
             )
-            if (found := each)
+            if each is not None
         ]
         if not shown and OBJECTIVE_CONTROL not in snapshot.by_type:
             return snapshot

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import time
 
+from lightbulb.sidecar.admin import Address, ask
+
 DRAIN_SECONDS = 5.0
 POLL_SECONDS = 0.05
-ADMIN_SECONDS = 2.0
-
-Address = tuple[str, int]
 
 
 def drain(admin: Address) -> None:
@@ -29,9 +27,7 @@ def _active_requests(admin: Address) -> int:
 
 def _ask(admin: Address, method: str, path: str) -> str:
     """Return Envoy's answer; empty when there is none."""
-    with contextlib.closing(http.client.HTTPConnection(*admin, timeout=ADMIN_SECONDS)) as connection:
-        try:
-            connection.request(method, path)
-            return connection.getresponse().read().decode()
-        except (OSError, http.client.HTTPException):
-            return ""
+    try:
+        return ask(admin, method, path)[1].decode()
+    except (OSError, http.client.HTTPException):
+        return ""

@@ -22,6 +22,7 @@ import grpc.aio
 from lightbulb.ads.client.subscriber import Backoff
 from lightbulb.rpc.channels import open_aio_channel
 from lightbulb.rpc.keepalive import SUBSCRIBER_TO_ADS, pings
+from lightbulb.sidecar.admin import Address, ask
 from lightbulb.sidecar.counters import (
     NOTHING_READ,
     Ended,
@@ -37,9 +38,6 @@ from lightbulb.v1.telemetry_pb2_grpc import TelemetryServiceStub
 
 log = logging.getLogger(__name__)
 
-Address = tuple[str, int]
-
-ADMIN_SECONDS = 2.0
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of statistics that are read: 200 routes have a third of a megabyte."""
 
@@ -79,11 +77,12 @@ class FiguresTeller:
 
     async def _level(self) -> Reading:
         """Return what was counted, once Envoy's histograms, which lag, have as much as its counters."""
-        for _ in range(LOOKS):
-            reading = await self._look(None)
+        reading = await self._look(None)
+        for _ in range(LOOKS - 1):
             if is_level(reading):
                 break
             await asyncio.sleep(LEAST_SECONDS)
+            reading = await self._look(None)
         return reading
 
     async def run(self) -> None:
@@ -150,16 +149,15 @@ class FiguresTeller:
 
     async def _look(self, routes: Iterable[str] | None) -> Reading:
         path = statistics_path(routes)
-        return read_statistics(await asyncio.to_thread(_get, self._admin, path))
+        return read_statistics(await asyncio.to_thread(get_statistics, self._admin, path))
 
 
-def _get(admin: Address, path: str) -> bytes:
-    with contextlib.closing(http.client.HTTPConnection(*admin, timeout=ADMIN_SECONDS)) as connection:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        if response.status != http.client.OK:
-            raise UnreadableStatistics(f"status {response.status}")
-        return response.read(MAX_BODY)
+def get_statistics(admin: Address, path: str) -> bytes:
+    """Return what Envoy says; raises OSError, HTTPException and UnreadableStatistics. Blocking."""
+    status, body = ask(admin, "GET", path, MAX_BODY)
+    if status != http.client.OK:
+        raise UnreadableStatistics(f"status {status}")
+    return body
 
 
 def _to_proto(news: Reading) -> list[pb.RouteFigures]:

@@ -226,7 +226,8 @@ class Feed:
                 controls[resource.name] = control
             except ValueError as error:
                 rejected[resource.name] = str(error)
-        for name in {*update.removed, *(each.name for each in update.added)} & objectives.keys():
+        added = {each.name for each in update.added} - rejected.keys()
+        for name in {*update.removed, *added} & objectives.keys():
             objectives[name] = _obeying(objectives[name], controls.get(name))
         self._brought = replace(
             self._brought, controls=MappingProxyType(controls), objectives=MappingProxyType(objectives)

@@ -306,7 +306,7 @@ class SotwSession:
         if watch.repairing:
             return _sorted(watch.held)
         world = watch.wanted(removals=self._tracks.may_remove(watch, now))
-        due = watch.due(world) or (watch.holds_back and self._tracks.asks_back(watch, now))
+        due = watch.due(world) or (self._tracks.asks_back(watch, now) and watch.holds_back)
         return world if due and self._tracks.may_update(watch) else None
 
 

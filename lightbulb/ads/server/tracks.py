@@ -183,12 +183,12 @@ class Tracks(Generic[L]):
 
     def deadlines(self) -> Iterator[float]:
         """Yield when ACKs are overdue, and when removals that are held back may go, or be asked about."""
+        asking_until = None if self._had_time else self._asking_until
         for track in self.by_type.values():
             if track.awaited_since is not None:
                 yield track.awaited_since + self.limits.ack_seconds
-            waits = track.type_url in REMOVED_AFTER and track.holds_back
-            if waits and self._asking_until is not None and not self._had_time:
-                yield self._asking_until
+            if asking_until is not None and track.type_url in REMOVED_AFTER and track.holds_back:
+                yield asking_until
 
     def unsynced(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Return the types of which the stream hasn't acknowledged all that `snapshot` has for it."""
