@@ -44,7 +44,7 @@ def naive_policy(_: Any) -> Policy:
 if __name__ == "__main__":
     replica.progress = nobody
     replica.retire_after = at_once
-    replica.ready_addresses = everybody
+    replica.ReadyAddresses.of = staticmethod(everybody)
     policy.make_policy = naive_policy
     store = f"sqlite:{Path(tempfile.mkdtemp()) / 'store.db'}"
     sys.argv[sys.argv.index("--store") + 1] = store
