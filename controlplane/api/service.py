@@ -33,6 +33,7 @@ from controlplane.planning.difference import Difference, differences
 from controlplane.problems import WorkspaceError
 from controlplane.replica.replica import Replica
 from controlplane.rollout.events import withdrawn_of
+from controlplane.rollout.taking import table_of
 from controlplane.rules.workspace import MAX_FILES
 from controlplane.store.contract import MAX_PAGE, LogEntry, StoreError
 from lightbulb.model import DEFAULT_TENANT
@@ -223,12 +224,12 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         """Return what differs between two generations."""
         one, other = await self._blocking(self._operator.pair, getattr(request, "from"), request.to)
         found = await self._blocking(differences, one.plan, other.plan)
-        lanes, tables = self._replica.known.lanes, {table.objective: table for table in other.plan.tables}
+        lanes = self._replica.known.lanes
 
         def by_operator(each: Difference) -> str:
             if each.kind != "objective":
                 return ""
-            return decided(lanes, other.tenant, each.name, tables.get(each.name))
+            return decided(lanes, other.tenant, each.name, table_of(other, each.name))
 
         return pb.DiffResponse(differences=[difference(each, by_operator(each)) for each in found])
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from controlplane.admin.commits import Caller
 from controlplane.admin.shifts import Asked, Verb
 from controlplane.api.errors import InvalidRequest
-from controlplane.lifecycle.advance import Acked
 from controlplane.lifecycle.events import model_of
 from controlplane.lifecycle.guards import (
     DEFAULT_ALPHA,
@@ -22,13 +21,12 @@ from controlplane.lifecycle.scene import Scene
 from controlplane.lifecycle.state import Control, Shift, ShiftState, percent
 from controlplane.lifecycle.watching import NOT_JUDGED, Judged
 from controlplane.replica.replica import Replica
-from controlplane.rollout.controlled import scene_of
+from controlplane.rollout.controlled import NOBODY_LAGS, scene_of
 from controlplane.rollout.failure import MAX_LISTED, MAX_NAME, printable
 from controlplane.rollout.lanes import Lanes
 from lightbulb.model import ObjectiveTable, model_id
 from lightbulb.v1 import control_plane_pb2 as pb
 
-NOBODY_BEHIND = Acked()
 MAX_MODEL = 300
 """Characters of a model's name, or version, that is asked for."""
 
@@ -82,7 +80,7 @@ def shifts(replica: Replica) -> Iterator[pb.Shift]:
     known, policy = replica.known, replica.policy
     for control in known.lanes.controls.values():
         scene = scene_of(known.lanes, known.generations, control.tenant, control.objective, policy)
-        acked = replica.acked.get(control.objective, NOBODY_BEHIND)
+        acked = replica.acked.get(control.objective, NOBODY_LAGS)
         of_sidecars = control.shift.state in {ShiftState.STARTING, ShiftState.CLEARING}
         behind = acked.sidecars if of_sidecars else acked.lightbulbs
         told = _shift(control, scene, () if control.shift.in_force else behind)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from controlplane.admin.tenants import is_known
 from controlplane.api.shifts import shifts
+from controlplane.lifecycle.state import clock
 from controlplane.replica.replica import Replica
 from controlplane.rollout.advance import Occupant, Progress, ends_at, loading_until, retire_after
 from controlplane.rollout.codec import loading_to_proto
@@ -134,11 +134,7 @@ def _problems(rollout: Rollout, progress: Progress, end: float, until: float) ->
 
 
 def _room(occupants: tuple[Occupant, ...], until: float) -> str:
-    return f"no room yet: {listed(tuple(map(str, occupants)))} must leave by {_clock(until)}"
-
-
-def _clock(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S} UTC"
+    return f"no room yet: {listed(tuple(map(str, occupants)))} must leave by {clock(until)}"
 
 
 def _until(phase: Phase, end: float) -> str:
@@ -151,7 +147,7 @@ def _until(phase: Phase, end: float) -> str:
             what = "clients may hold old keys"
         case _:
             what = "requests may be under way"
-    return f"{what} until {_clock(end)}"
+    return f"{what} until {clock(end)}"
 
 
 def _add_consumers(response: pb.GetStatusResponse, replica: Replica, consumers: Iterable[Consumer]) -> None:

@@ -6,13 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from google.protobuf.duration_pb2 import Duration
-
 from controlplane.api.errors import Context, InvalidRequest, TooManyWatchers, abort, answered, status_of
 from controlplane.lifecycle.figures import NO_FIGURES, Counts
 from controlplane.replica.figures import Counted, NothingCounted
 from controlplane.replica.replica import Replica
-from lightbulb.resolution.codec import Malformed
+from lightbulb.resolution.codec import Malformed, duration
 from lightbulb.v1 import telemetry_pb2 as pb
 from lightbulb.v1 import telemetry_pb2_grpc as pb_grpc
 
@@ -58,7 +56,7 @@ class TelemetryService(pb_grpc.TelemetryServiceServicer):
         figures = self._replica.figures
         while not (taking.done() or self._ended.is_set()):
             changed = figures.other_routes
-            yield pb.FiguresResponse(routes=figures.routes, interval=_duration(figures.interval))
+            yield pb.FiguresResponse(routes=figures.routes, interval=duration(figures.interval))
             waiting = [asyncio.ensure_future(each.wait()) for each in (changed, self._ended)]
             ends: list[asyncio.Future[Any]] = [taking, *waiting]
             try:
@@ -94,7 +92,7 @@ class TelemetryService(pb_grpc.TelemetryServiceServicer):
             shift=counted.shift,
             arms=(_arm("candidate", arms.candidate), _arm("control", arms.control)),
             reporting=self._replica.sidecars_reporting,
-            interval=_duration(self._replica.figures.interval),
+            interval=duration(self._replica.figures.interval),
         )
 
 
@@ -108,7 +106,3 @@ def _find(counted: tuple[Counted, ...], objective: str) -> Counted:
 def _arm(name: str, counts: Counts) -> pb.ArmFigures:
     bins = (pb.DurationBin(microseconds=edge, requests=count) for edge, count in counts.latencies.bins)
     return pb.ArmFigures(arm=name, requests=counts.requests, bad=counts.bad, durations=bins)
-
-
-def _duration(seconds: float) -> Duration:
-    return Duration(seconds=int(seconds), nanos=round(seconds % 1 * 1e9))

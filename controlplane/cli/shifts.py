@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 
-from controlplane.lifecycle.state import percent
+from controlplane.lifecycle.state import clock, percent
 from lightbulb.v1 import control_plane_pb2 as pb
 
 LISTED = 3
@@ -69,8 +68,3 @@ def _next(shift: pb.Shift) -> str:
         return f"; next {', '.join(rest)}, by hand"
     at = f" at {clock(shift.in_force + shift.every)} at the earliest" if shift.in_force else ""
     return f"; next {', '.join(rest)}{at}"
-
-
-def clock(seconds: float) -> str:
-    """Return the time of day, in UTC."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S} UTC"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from controlplane.lifecycle.operations import At, abort, hold, stepped
+from controlplane.lifecycle.operations import At, abort, hold, shown, stepped
 from controlplane.lifecycle.scene import Scene
 from controlplane.lifecycle.state import ENDING, SHIFTING, Control, Shift, ShiftState
 from controlplane.lifecycle.verdict import Outcome, worst
@@ -72,7 +72,7 @@ def advance(  # noqa: PLR0913, PLR0917 - a pure function of all that counts
         case ShiftState.STARTING:
             if acked.sidecars and at.now - shift.entered < patience:
                 return control
-            return _shown(control, replace(shift, state=ShiftState.RUNNING, entered=at.now), at)
+            return shown(control, replace(shift, state=ShiftState.RUNNING, entered=at.now), at)
         case ShiftState.ABORTING:
             return control if acked.lightbulbs else _cleared(control, scene, at)
         case ShiftState.CLEARING:
@@ -88,7 +88,7 @@ def _cleared(control: Control, scene: Scene, at: At) -> Control:
     request more comes to the model.
     """
     shift = control.shift
-    return _shown(
+    return shown(
         control,
         replace(
             shift,
@@ -114,7 +114,7 @@ def _clearing(control: Control, scene: Scene, acked: Acked, at: At) -> Control |
         return replace(control, shift=replace(shift, in_force=at.now))
     if not scene.shifts_to(shift.key) or scene.hash != shift.table:
         return None
-    return _shown(control, replace(shift, refused=False), at) if shift.refused else control
+    return shown(control, replace(shift, refused=False), at) if shift.refused else control
 
 
 def _guarded(control: Control, judged: Judged, at: At) -> Control | None:
@@ -152,7 +152,3 @@ def _may_step(shift: Shift, judged: Judged, now: float) -> bool:
         return True
     seen = bool(judged.verdicts) and judged.step == shift.basis_points  # or nobody has looked yet
     return seen and all(each.outcome is Outcome.FINE for each in judged.verdicts)
-
-
-def _shown(control: Control, shift: Shift, at: At) -> Control:
-    return replace(control, shift=shift, version=at.version)

@@ -6,9 +6,9 @@ began, under an id and an epoch that rises with each beginning: `Ledger`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from controlplane.lifecycle.bins import Latencies
 from controlplane.lifecycle.figures import NO_FIGURES, Arms, Counts
@@ -25,15 +25,7 @@ def risen(before: Counts, now: Counts) -> Counts:
     One that fell began anew, so all of it came since. One that began anew and is higher again by now, rose by
     less than was counted.
     """
-    known = dict(before.latencies.bins)
-    bins = ((edge, _since(known.get(edge, 0), count)) for edge, count in now.latencies.bins)
-    return Counts(
-        requests=_since(before.requests, now.requests),
-        bad=_since(before.bad, now.bad),
-        latencies=Latencies.of(bins),
-        compared=_since(before.compared, now.compared),
-        disagreed=_since(before.disagreed, now.disagreed),
-    )
+    return _by_field(before, now, _since)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +88,24 @@ def _arms_above(before: Arms, now: Arms) -> Arms:
 
 
 def _above(before: Counts, now: Counts) -> Counts:
+    return _by_field(before, now, _beyond)
+
+
+def _by_field(before: Counts, now: Counts, rise: Callable[[Any, Any], Any]) -> Counts:
+    """Return by how much each number rose, as `rise` has it."""
     known = dict(before.latencies.bins)
+    bins = ((edge, rise(known.get(edge, 0), count)) for edge, count in now.latencies.bins)
     return Counts(
-        requests=max(now.requests - before.requests, 0),
-        bad=max(now.bad - before.bad, 0),
-        latencies=Latencies.of((edge, count - known.get(edge, 0)) for edge, count in now.latencies.bins),
-        compared=max(now.compared - before.compared, 0),
-        disagreed=max(now.disagreed - before.disagreed, 0.0),
+        requests=rise(before.requests, now.requests),
+        bad=rise(before.bad, now.bad),
+        latencies=Latencies.of(bins),
+        compared=rise(before.compared, now.compared),
+        disagreed=rise(before.disagreed, now.disagreed),
     )
+
+
+def _beyond(before: N, now: N) -> N:
+    return max(now - before, type(now)(0))
 
 
 def _since(before: N, now: N) -> N:

@@ -6,9 +6,9 @@ An operation that changes nothing returns what it was given, so that it may be r
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import pairwise
 
+from controlplane.lifecycle.events import model_of
 from controlplane.lifecycle.guards import Guards
 from controlplane.lifecycle.scene import Scene
 from controlplane.lifecycle.state import (
@@ -20,9 +20,10 @@ from controlplane.lifecycle.state import (
     Control,
     Shift,
     ShiftState,
+    clock,
     percent,
 )
-from lightbulb.model import BASIS_POINTS, KEY_SEPARATOR, ModelTarget, ObjectiveTable, model_id
+from lightbulb.model import BASIS_POINTS, ModelTarget, ObjectiveTable, model_id
 
 
 class ControlRefused(Exception):
@@ -175,9 +176,10 @@ def _raised(before: Control, wanted: Wanted, target: ModelTarget, at: At) -> Con
     """Return a shift that goes on to other steps, of which none is less than where it stands."""
     shift = before.shift
     if shift.key != target.routing_key or shift.state in ENDING:
-        ends = f", until {_moment(shift)}" if shift.state is ShiftState.CLEARING else ""
+        ends = f", until {clock(shift.until)}" if shift.state is ShiftState.CLEARING else ""
         raise ShiftStands(
-            f"{before.objective} has shift {shift.number} to {_model(shift)}, {shift.state.value}{ends}: "
+            f"{before.objective} has shift {shift.number} to {model_of(shift.key)}, "
+            f"{shift.state.value}{ends}: "
             + (
                 "wait until that is over"
                 if shift.state in ENDING
@@ -200,7 +202,7 @@ def _raised(before: Control, wanted: Wanted, target: ModelTarget, at: At) -> Con
         return before
     if changed.basis_points == shift.basis_points:
         return replace(before, shift=changed)
-    return _shown(before, replace(changed, entered=at.now, in_force=0.0), at)
+    return shown(before, replace(changed, entered=at.now, in_force=0.0), at)
 
 
 def hold(control: Control, why: str = "") -> Control:
@@ -221,7 +223,7 @@ def resume(control: Control, scene: Scene, at: At) -> Control:
         raise _not_now(control, "resume")
     # Whoever isn't shifted may get another default by now.
     default = shift.default_key if scene.default is None else scene.default.routing_key
-    return _shown(
+    return shown(
         control,
         replace(shift, state=ShiftState.RUNNING, entered=at.now, why="", default_key=default),
         at,
@@ -246,7 +248,7 @@ def step(control: Control, at: At) -> Control:
 def stepped(control: Control, at: At) -> Control:
     """Return the control with its shift at the step after this one."""
     shift = control.shift
-    return _shown(control, replace(shift, at=shift.at + 1, entered=at.now, in_force=0.0), at)
+    return shown(control, replace(shift, at=shift.at + 1, entered=at.now, in_force=0.0), at)
 
 
 def finish(control: Control, at: At) -> Control:
@@ -256,7 +258,7 @@ def finish(control: Control, at: At) -> Control:
     if control.shift.state not in SHIFTING:
         raise _not_now(control, "finish")
     finished = replace(control.shift, state=ShiftState.FINISHED, entered=at.now, in_force=0.0, why="")
-    return _shown(control, finished, at, only_if=finished.basis_points != control.shift.basis_points)
+    return shown(control, finished, at, only_if=finished.basis_points != control.shift.basis_points)
 
 
 def abort(control: Control, at: At, why: str = "") -> Control:
@@ -266,10 +268,10 @@ def abort(control: Control, at: At, why: str = "") -> Control:
     aborted = replace(
         control.shift, state=ShiftState.ABORTING, entered=at.now, in_force=0.0, why=why[:MAX_WHY]
     )
-    return _shown(control, aborted, at)
+    return shown(control, aborted, at)
 
 
-def _shown(control: Control, shift: Shift, at: At, *, only_if: bool = True) -> Control:
+def shown(control: Control, shift: Shift, at: At, *, only_if: bool = True) -> Control:
     """Return the control with a shift of which something else is shown, or nothing else."""
     return replace(control, shift=shift, version=at.version if only_if else control.version)
 
@@ -291,12 +293,3 @@ def _not_now(control: Control, verb: str) -> NotInThisState:
         f"{_CAN[shift.state]}",
         objective=control.objective,
     )
-
-
-def _model(shift: Shift) -> str:
-    _, name, version = shift.key.split(KEY_SEPARATOR, 2)
-    return model_id(name, version)
-
-
-def _moment(shift: Shift) -> str:
-    return f"{datetime.fromtimestamp(shift.until, UTC):%H:%M:%S} UTC"

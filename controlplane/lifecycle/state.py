@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum
 from types import MappingProxyType
 
@@ -140,6 +141,11 @@ HoldBacks = Mapping[str, HoldBack]
 """By objective, sorted."""
 
 NO_HOLD_BACKS: HoldBacks = MappingProxyType({})
+
+
+def clock(seconds: float) -> str:
+    """Return the time of day, in UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S} UTC"
 
 
 def percent(basis_points: int) -> str:

@@ -99,7 +99,10 @@ class Figures:
         """Want nothing yet."""
         self.interval = INTERVAL_SECONDS
         self._epoch = epoch
+        self.routes: tuple[str, ...] = ()
+        """The routes that are wanted, sorted."""
         self._counted: tuple[Counted, ...] = ()
+        self._names: frozenset[str] = frozenset()
         self._sums: dict[str, Counts] = {}
         self._heard: dict[str, float] = {}
         self._wanted = asyncio.Event()
@@ -114,27 +117,22 @@ class Figures:
         """Is set once other routes are wanted than now."""
         return self._wanted
 
-    @property
-    def routes(self) -> tuple[str, ...]:
-        """The routes that are wanted, sorted."""
-        names = {name for each in self._counted for name in (each.candidate, each.control)}
-        return tuple(sorted(names)[:MAX_ROUTES])
-
     def count(self, counted: Iterable[Counted]) -> None:
         """Count these from now on; what was counted of others is forgotten."""
         counted = tuple(counted)
         if counted == self._counted:
             return
         self._counted = counted
-        wanted = frozenset(self.routes)
-        self._sums = {name: counts for name, counts in self._sums.items() if name in wanted}
+        names = {name for each in counted for name in (each.candidate, each.control)}
+        self.routes = tuple(sorted(names)[:MAX_ROUTES])
+        self._names = frozenset(self.routes)
+        self._sums = {name: counts for name, counts in self._sums.items() if name in self._names}
         changed, self._wanted = self._wanted, asyncio.Event()
         changed.set()
 
     def take(self, node_id: str, told: Iterable[pb.RouteFigures], now: float) -> None:
         """Add what a relay tells; raises Malformed. What isn't wanted is left out."""
-        wanted = frozenset(self.routes)
-        counts = {each.route: _counts(each) for each in told if each.route in wanted}
+        counts = {each.route: _counts(each) for each in told if each.route in self._names}
         self._heard[node_id] = now
         for route, each in counts.items():
             self._sums[route] = self._sums.get(route, NOTHING) + each

@@ -106,6 +106,8 @@ class Reports:
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._writer = ReportWriter()
+        self._figures: Mapping[str, tuple[bytes, Told]] = {}
+        """Replica -> what it was told, with its bytes; what is as it was isn't parsed again."""
         self._news = asyncio.Event()
 
     @property
@@ -156,6 +158,7 @@ class Reports:
                 for name, report in parsed.items()
                 if name != self._name
             }
+            self._figures = _figures(raw, self._name, self._figures)
             self.heard = Heard(
                 at=self._judged_at(now),
                 after=written,
@@ -163,7 +166,7 @@ class Reports:
                 parsed=_newest(self.heard.parsed, parsed) if lost else parsed,
                 others=_newest(self.heard.others, others) if lost else others,
                 leading=frozenset(name for name, beat in beats.items() if beat.leading),
-                figures=_figures(raw, self._name),
+                figures={name: told for name, (_, told) in self._figures.items()},
                 evidence=kept_in(raw),
                 beside=tuple(filter(is_evidence, raw)),
                 is_taken=self._is_another(beats.get(self._name), now),
@@ -279,15 +282,18 @@ def _beats(raw: Mapping[str, bytes]) -> Mapping[str, _Beat]:
     }
 
 
-def _figures(raw: Mapping[str, bytes], own: str) -> Mapping[str, Told]:
-    """Return what the others were told; what can't be read is left out."""
-    told: dict[str, Told] = {}
+def _figures(
+    raw: Mapping[str, bytes], own: str, before: Mapping[str, tuple[bytes, Told]]
+) -> Mapping[str, tuple[bytes, Told]]:
+    """Return what the others were told, and its bytes; what can't be read is left out."""
+    told: dict[str, tuple[bytes, Told]] = {}
     for name, body in raw.items():
         replica = name.removesuffix(_FIGURES)
         if replica in {name, own}:
             continue
+        held = before.get(replica)
         try:
-            told[replica] = told_from_bytes(body)
+            told[replica] = held if held is not None and held[0] == body else (body, told_from_bytes(body))
         except Malformed as error:
             log.warning("the figures of %s are left out: %s", replica, error)
     return told

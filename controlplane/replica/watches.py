@@ -90,7 +90,9 @@ class Watches:
             before = self._by_shift.get(shift.number)
             if before is None:
                 before = watch(shift, kept.get(shift.number, NOTHING_KEPT).body, now)
-            following[shift.number] = watched(before, shift, told(control), now)
+            # Until an interval is over, nothing is looked at that was told.
+            is_due = now - before.at >= shift.guards.interval
+            following[shift.number] = watched(before, shift, told(control) if is_due else Told(), now)
         self._by_shift = following
         return {each.objective: following[each.shift.number].judged for each in guarded}
 

@@ -17,7 +17,6 @@ from controlplane.lifecycle.codec import (
     hold_back_from_proto,
     hold_back_to_proto,
 )
-from controlplane.lifecycle.state import NO_CONTROLS, NO_HOLD_BACKS
 from controlplane.model import (
     Location,
     Plan,
@@ -317,8 +316,8 @@ def _lanes(message: pb.StoredLanes, rollouts: Mapping[str, Rollout]) -> Lanes:
         MappingProxyType(dict(rollouts)),
         platform=message.platform,
         handovers=MappingProxyType(handovers),
-        controls=MappingProxyType(controls) if controls else NO_CONTROLS,
-        held_back=MappingProxyType(held_back) if held_back else NO_HOLD_BACKS,
+        controls=MappingProxyType(controls),
+        held_back=MappingProxyType(held_back),
     )
 
 

@@ -21,6 +21,8 @@ from controlplane.store.contract import Event
 from lightbulb.ads.values import OBJECTIVE_CONTROL, ROUTE
 from lightbulb.model import ObjectiveTable
 
+NOBODY_LAGS = Acked()
+
 
 def scene_of(lanes: Lanes, generations: Generations, tenant: str, objective: str, policy: Policy) -> Scene:
     """Return what there is of a tenant's objective."""
@@ -53,10 +55,20 @@ def beside(
 
     Whoever makes another generation active does so in the same commit.
     """
+    return _reconciled(lanes, _scenes(lanes, generations, policy), at)
+
+
+def _scenes(lanes: Lanes, generations: Generations, policy: Policy) -> Mapping[str, Scene]:
+    """Return what is beside each control, by objective."""
+    return {
+        name: scene_of(lanes, generations, each.tenant, name, policy) for name, each in lanes.controls.items()
+    }
+
+
+def _reconciled(lanes: Lanes, scenes: Mapping[str, Scene], at: Moment) -> tuple[Lanes, tuple[Event, ...]]:
     happened: list[Event] = []
     for control in lanes.controls.values():
-        scene = scene_of(lanes, generations, control.tenant, control.objective, policy)
-        following = reconciled(control, scene, At(at.now, at.version))
+        following = reconciled(control, scenes[control.objective], At(at.now, at.version))
         if following != control:
             lanes = lanes.with_control(following, at.version)
             happened += _told(control, following, at)
@@ -75,13 +87,13 @@ def moved_on(  # noqa: PLR0913, PLR0917 - a pure function of all that counts
 
     `acked` is by objective, and so is what guards have `judged`.
     """
-    lanes, told = beside(lanes, generations, policy, at)
+    scenes = _scenes(lanes, generations, policy)
+    lanes, told = _reconciled(lanes, scenes, at)
     happened = [*told]
     for control in lanes.controls.values():
-        scene = scene_of(lanes, generations, control.tenant, control.objective, policy)
         name, when = control.objective, At(at.now, at.version)
         seen = judged.get(name, NOT_JUDGED)
-        following = advance(control, scene, acked[name], policy.routing, when, seen)
+        following = advance(control, scenes[name], acked[name], policy.routing, when, seen)
         if following is None:
             lanes = lanes.without_control(control, at.version)
         elif following != control:
@@ -123,9 +135,6 @@ def check_obeyed(consumers: Iterable[Consumer], tenant: str) -> None:
             f"{listed(found)}: from before there were shifts, and would answer as the rules alone say, so "
             "that users went back and forth; upgrade it first"
         )
-
-
-NOBODY_LAGS = Acked()
 
 
 def _acknowledged(tenant: str, consumers: Iterable[Consumer], now: float, policy: Policy) -> Acked:

@@ -104,13 +104,14 @@ def held_beside(
     """Return lanes in which nothing is held back but from the table that was rejected, and what ended."""
     ended: list[Event] = []
     for hold in lanes.held_back.values():
-        scene = scene_of(lanes, generations, hold.tenant, hold.objective, policy)
         if hold.until:
             if at.now >= hold.until:
                 lanes = _let_go(lanes, hold, at)
-        elif scene.active == hold.rejected:
             continue
-        elif scene.hash == hold.table:  # the same by another number, which outlives the first
+        scene = scene_of(lanes, generations, hold.tenant, hold.objective, policy)
+        if scene.active == hold.rejected:
+            continue
+        if scene.hash == hold.table:  # the same by another number, which outlives the first
             again = replace(hold, rejected=scene.active, version=at.version)
             lanes = lanes.with_hold_back(again, at.version)
         elif scene.settled:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import TypeVar
 
 from controlplane.lifecycle.state import NO_CONTROLS, NO_HOLD_BACKS, Control, Controls, HoldBack, HoldBacks
 from controlplane.rollout.handover import NO_HANDOVERS, Handover, Handovers, settled
 from controlplane.rollout.state import Rollout
+
+T = TypeVar("T")
 
 NO_ROLLOUTS: Mapping[str, Rollout] = MappingProxyType({})
 
@@ -45,46 +48,38 @@ class Lanes:
 
         What it takes from another is its own as soon as the generation is active that it comes with.
         """
-        changed = {**self.rollouts, tenant: rollout}
         return replace(
             self,
-            rollouts=MappingProxyType({name: changed[name] for name in sorted(changed)}),
+            rollouts=_with(self.rollouts, tenant, rollout),
             handovers=settled(self.handovers, tenant, rollout) if self.handovers else self.handovers,
         )
 
     def with_handover(self, handover: Handover) -> Lanes:
         """Return the lanes with what is known of one objective's handover."""
-        changed = {**self.handovers, handover.objective: handover}
-        return replace(self, handovers=MappingProxyType({name: changed[name] for name in sorted(changed)}))
+        return replace(self, handovers=_with(self.handovers, handover.objective, handover))
 
     def without_handover(self, objective: str) -> Lanes:
         """Return the lanes in which nothing is known of a handover of an objective."""
-        others = {name: each for name, each in self.handovers.items() if name != objective}
-        return replace(self, handovers=MappingProxyType(others))
+        return replace(self, handovers=_without(self.handovers, objective))
 
     def with_control(self, control: Control, version: int) -> Lanes:
         """Return the lanes with what is decided about one objective in the head of that version."""
-        changed = {**self.controls, control.objective: control}
-        controls = MappingProxyType({name: changed[name] for name in sorted(changed)})
-        following = replace(self, controls=controls)
+        following = replace(self, controls=_with(self.controls, control.objective, control))
         return following.shown_anew(control.tenant, version) if control.version == version else following
 
     def without_control(self, control: Control, version: int) -> Lanes:
         """Return the lanes in which nothing is decided about an objective any more."""
-        others = {name: each for name, each in self.controls.items() if name != control.objective}
-        return replace(self, controls=MappingProxyType(others)).shown_anew(control.tenant, version)
+        following = replace(self, controls=_without(self.controls, control.objective))
+        return following.shown_anew(control.tenant, version)
 
     def with_hold_back(self, hold_back: HoldBack, version: int) -> Lanes:
         """Return the lanes with an objective that is held back, as decided in the head of that version."""
-        changed = {**self.held_back, hold_back.objective: hold_back}
-        held = MappingProxyType({name: changed[name] for name in sorted(changed)})
-        following = replace(self, held_back=held)
+        following = replace(self, held_back=_with(self.held_back, hold_back.objective, hold_back))
         return following.shown_anew(hold_back.tenant, version) if hold_back.version == version else following
 
     def without_hold_back(self, objective: str) -> Lanes:
         """Return the lanes in which an objective isn't held back any more, which is shown already."""
-        others = {name: each for name, each in self.held_back.items() if name != objective}
-        return replace(self, held_back=MappingProxyType(others))
+        return replace(self, held_back=_without(self.held_back, objective))
 
     def shown_anew(self, tenant: str, version: int) -> Lanes:
         """Return the lanes once something else of a tenant's is shown, which no rollout changed."""
@@ -117,6 +112,16 @@ class Lanes:
     def tenant_of(self, generation: int) -> str:
         """Return whose a generation is that some lane needs; empty when none does."""
         return next((name for name, rollout in self.rollouts.items() if generation in rollout.needed), "")
+
+
+def _with(of: Mapping[str, T], name: str, value: T) -> Mapping[str, T]:
+    """Return what there is by name with one more, or another one of that name, sorted."""
+    changed = {**of, name: value}
+    return MappingProxyType({each: changed[each] for each in sorted(changed)})
+
+
+def _without(of: Mapping[str, T], name: str) -> Mapping[str, T]:
+    return MappingProxyType({each: value for each, value in of.items() if each != name})
 
 
 NO_LANES = Lanes()

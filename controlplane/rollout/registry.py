@@ -106,9 +106,9 @@ class Consumer:
     loading: tuple[Loading, ...] = ()
     """What a host says that it is loading, of what it owes."""
     silent_since: float = 0.0
+    """Since when a host's heartbeats are missing, though its stream is open; 0.0: they aren't."""
     disobeys: bool = False
     """A Lightbulb from before there were controls: it answers as the rules alone say."""
-    """Since when a host's heartbeats are missing, though its stream is open; 0.0: they aren't."""
     synced_by_tenant: Mapping[str, Synced] = field(default_factory=lambda: NEVER_SYNCED)
     """Of several tenants, those whose rollout waits for it: what `synced_since` is for one."""
 

@@ -11,8 +11,8 @@ import click
 from controlplane.cli.control_plane import CALL_SECONDS, Addresses, CallFailed, call, request_id, user_name
 from controlplane.cli.problems import printable
 from controlplane.cli.shift_options import Model
-from controlplane.cli.shifts import clock, named
-from controlplane.lifecycle.state import percent
+from controlplane.cli.shifts import named
+from controlplane.lifecycle.state import clock, percent
 from lightbulb.model import DEFAULT_TENANT
 from lightbulb.v1 import control_plane_pb2 as pb
 
