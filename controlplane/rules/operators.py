@@ -6,7 +6,10 @@ So it is the text that is looked at, and each such place is a problem that says 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 
 from controlplane.problems import Problem
@@ -50,6 +53,9 @@ _LOOK_UPS = frozenset({"includes", "indexOf", "lastIndexOf", "has", "get"})
 _FINDING = frozenset({"find", "findIndex", "findLast", "findLastIndex"})
 _GENERAL = "combine conditions by any(...), all(...) and not(...) alone"
 _BRANCH = "write a rule for each case, with the condition in its when, and not(...) of it in the other's"
+
+_Returned = Mapping[int, Sequence[int]]
+"""Function, or -1 outside of all -> what it returns."""
 
 
 def find_operators(file: str, tree: Tree) -> tuple[Problem, ...]:
@@ -139,19 +145,33 @@ class _Operators:
 
     def _look_at_finally(self, node: int) -> tuple[int, str, str] | None:
         """Look at a return in `finally`: it takes the place of what was returned before it."""
-        later = next(self._returned_in(node), -1)
-        begun = self._returned_in(self._tree.parents[node])
-        dropped = next((each for each in begun if each < node and self._may_hold_condition(each)), -1)
-        if later < 0 or dropped < 0:
+        every, conditions = self._returns
+        later, dropped = self._first_of(every, node), self._first_of(conditions, self._tree.parents[node])
+        if later < 0 or not 0 <= dropped < node:
             return None
         return self._said(later, "a return in finally drops the one before it", dropped, _BRANCH)
 
-    def _returned_in(self, part: int) -> Iterator[int]:
-        """Yield what the function around a part of it returns there."""
-        tree, around = self._tree, self._scopes.around
-        for node in range(part, tree.ends[part]):
-            if tree.kind(node) == "return_statement" and around[node] == around[part]:
-                yield next((each for each in inner(tree, node) if tree.kind(each) != "return"), node)
+    def _first_of(self, returned: _Returned, part: int) -> int:
+        """Return the first of what the function around a part of it returns there; -1 when nothing."""
+        known = returned.get(self._scopes.around[part], [])
+        at = bisect_left(known, part)
+        return known[at] if at < len(known) and known[at] < self._tree.ends[part] else -1
+
+    @cached_property
+    def _returns(self) -> tuple[_Returned, _Returned]:
+        """What each function returns, in the order of the text; and of these what may hold a condition."""
+        tree, every, conditions = (
+            self._tree,
+            defaultdict[int, list[int]](list),
+            defaultdict[int, list[int]](list),
+        )
+        for node in range(len(tree)):
+            if tree.kind(node) == "return_statement":
+                value = next((each for each in inner(tree, node) if tree.kind(each) != "return"), node)
+                every[self._scopes.around[node]].append(value)
+                if self._may_hold_condition(value):
+                    conditions[self._scopes.around[node]].append(value)
+        return every, conditions
 
     def _may_hold_condition(self, node: int) -> bool:
         return self._is_open(node) or bool(held(self._values.bits(node)) & Kind.CONDITION)

@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 
 from controlplane.problems import Problem, problem_at
+from controlplane.rules.scopes import names_in
 from controlplane.rules.syntax import Tree
 from lightbulb.model import Source
 
@@ -73,8 +74,7 @@ def find_variables(tree: Tree) -> tuple[str, ...]:
         if tree.kind(at) in {"lexical_declaration", "variable_declaration"}
         for declarator in tree.children(at)
         if tree.kind(declarator) == "variable_declarator"
-        for node in range(tree.child(declarator, "name"), tree.ends[tree.child(declarator, "name")])
-        if tree.kind(node) in {"identifier", "shorthand_property_identifier_pattern"}
+        for node in names_in(tree, tree.child(declarator, "name"))
     )
 
 

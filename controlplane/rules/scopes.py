@@ -57,6 +57,28 @@ def inner(tree: Tree, node: int) -> Iterator[int]:
     return (each for each in tree.children(node) if tree.kind(each) not in _PUNCTUATION)
 
 
+def names_in(tree: Tree, pattern: int) -> Iterator[int]:
+    """Yield the names that a pattern declares, none of its defaults and keys."""
+    left = [pattern]
+    while left:
+        node = left.pop()
+        kind = tree.kind(node)
+        if kind in _NAMES:
+            yield node
+        else:
+            left.extend(_inside(tree, node, kind))
+
+
+def _inside(tree: Tree, node: int, kind: str) -> Iterator[int]:
+    """Yield what a pattern is made of, but for its defaults and keys."""
+    if kind in {"assignment_pattern", "object_assignment_pattern"}:
+        yield tree.child(node, "left")
+    elif kind == "pair_pattern":
+        yield tree.child(node, "value")
+    elif kind in {"object_pattern", "array_pattern", "rest_pattern"}:
+        yield from inner(tree, node)
+
+
 def read_scopes(tree: Tree) -> Scopes:
     """Return what the names of a file are bound to."""
     declaring = _Declaring(tree)
@@ -122,7 +144,7 @@ class _Declaring:
             if kind in _NAMES:
                 self._add(node, target)
             else:
-                self._targets.update((each, target) for each in self._inside(node, kind))
+                self._targets.update((each, target) for each in _inside(tree, node, kind))
 
     def _open(self, node: int, kind: str, own: _Scope) -> None:
         """Note what a scope declares by itself: parameters, and the like."""
@@ -139,16 +161,6 @@ class _Declaring:
             self._targets[tree.child(node, "parameter")] = own
         elif kind == "for_in_statement" and tree.child(node, "kind") >= 0:
             self._targets[tree.child(node, "left")] = own
-
-    def _inside(self, node: int, kind: str) -> Iterator[int]:
-        """Yield what a pattern is made of, but for its defaults and keys."""
-        tree = self._tree
-        if kind in {"assignment_pattern", "object_assignment_pattern"}:
-            yield tree.child(node, "left")
-        elif kind == "pair_pattern":
-            yield tree.child(node, "value")
-        elif kind in {"object_pattern", "array_pattern", "rest_pattern"}:
-            yield from inner(tree, node)
 
     def _add(self, node: int, scope: _Scope) -> None:
         if node < 0:

@@ -236,6 +236,8 @@ INPUTS: Mapping[str, Callable[[], object]] = MappingProxyType(
         "copies of copies": lambda: places(
             CONDITION + "".join(f"const c{n + 1}=c{n};" for n in range(50_000)) + "c50000||1"
         ),
+        "finally in finally": lambda: places(CONDITION + "try{}finally{" * 16_000 + "}" * 16_000),
+        "try in try": lambda: places(CONDITION + "try{" * 20_000 + "}finally{}" * 20_000),
         "line ends thrown": lambda: error(text("\n")),
         "blanks thrown": lambda: error(text("\n ")),
         "at thrown": lambda: error(text("\n at")),
