@@ -56,8 +56,6 @@ def make_world(
     snapshot = EMPTY_SNAPSHOT.replace(CLUSTER, resources.clusters(vips))
     snapshot = snapshot.replace(ENDPOINTS, resources.endpoints(addresses))
     snapshot = snapshot.replace(SCOPED_ROUTE, resources.scopes(rule.objective for rule in rules))
-    if not special:
-        return snapshot.replace(ROUTE, resources.routes(rules, vips))
     routes = [
         resources.route(name, targets, _special(special, keys) if name == objective(0) else ())
         for name, targets in targets_by_objective(rules, vips).items()

@@ -25,6 +25,7 @@ from lightbulb.sidecar.process import is_ready
 
 HOSTS = 4
 REPLICAS = 2
+PLANES = tuple(f"control-plane-{number}" for number in range(1, REPLICAS + 1))
 LOAD_SECONDS = 0.4
 """How much longer than usual models take to load: a fault can come meanwhile."""
 

@@ -7,15 +7,15 @@ went down too, those who serve have seen more than anybody knows: all is loaded 
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import grpc
+import redis
 
-from chaos.fleet import Fleet, NotInTime, Part, wait_for
+from chaos.fleet import PLANES, Fleet, NotInTime, Part, wait_for
 from chaos.scenarios import CONVERGE_SECONDS, Row, Stage
 from chaos.verdict import judge
 from controlplane.cli.options import Address, joined
@@ -23,7 +23,6 @@ from controlplane.cli.redis import redis_command
 from lightbulb.v1 import control_plane_pb2 as pb
 
 FOLLOWER = "redis-follower"
-PLANES = ("control-plane-1", "control-plane-2")
 REDIS_SECONDS = 5.0
 COMMAND_SECONDS = 120.0
 
@@ -64,12 +63,12 @@ def _lose(made: Stage, *, planes: bool) -> None:
     assert primary is not None
     folder, follower = _follow(fleet, primary)
     wait_for("the follower to follow", lambda: _follows(follower, primary), CONVERGE_SECONDS)
-    _say(follower, "REPLICAOF NO ONE")
+    _redis(follower).replicaof("NO", "ONE")
     made.settle(made.plane.publish(made.variant()))
     for name in PLANES if planes else ():
         fleet.kill(name)
     fleet.kill("redis")
-    _say(follower, f'CONFIG SET bind "{primary.host} {follower.host}"')
+    _redis(follower).config_set("bind", f"{primary.host} {follower.host}")
     # Should it be killed, it is started again as the only one.
     promoted = fleet.parts.pop(FOLLOWER).process
     fleet.parts["redis"] = Part("redis", redis_command(primary, folder), promoted)
@@ -91,27 +90,15 @@ def _follow(fleet: Fleet, primary: Address) -> tuple[Path, Address]:
 
 def _follows(follower: Address, primary: Address) -> bool:
     try:
-        own, theirs = (_say(each, "INFO replication").splitlines() for each in (follower, primary))
-    except OSError:
+        own, theirs = (_redis(each).info("replication") for each in (follower, primary))
+    except redis.ConnectionError:
         return False
-    up = "master_link_status:up" in own
-    return up and _offset(own) == _offset(theirs)
+    up = own["master_link_status"] == "up"
+    return bool(up and own["master_repl_offset"] == theirs["master_repl_offset"])
 
 
-def _offset(lines: list[str]) -> str:
-    return next(line for line in lines if line.startswith("master_repl_offset:"))
-
-
-def _say(server: Address, command: str) -> str:
-    """Return what a Redis answers to one command, as text. Raises OSError."""
-    with socket.create_connection((server.host, server.port), REDIS_SECONDS) as connection:
-        connection.sendall(f"{command}\r\nQUIT\r\n".encode())
-        answer = b""
-        while part := connection.recv(65_536):
-            answer += part
-    if answer.startswith(b"-"):
-        raise OSError(f"{command}: {answer.decode()}")
-    return answer.decode()
+def _redis(server: Address) -> redis.Redis:
+    return redis.Redis(server.host, server.port, socket_timeout=REDIS_SECONDS)
 
 
 def _status(made: Stage) -> pb.GetStatusResponse:

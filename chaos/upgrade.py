@@ -15,7 +15,7 @@ import time
 from io import BytesIO
 from pathlib import Path
 
-from chaos.fleet import Fleet, NotInTime, of_release, wait_for
+from chaos.fleet import PLANES, Fleet, NotInTime, of_release, wait_for
 from chaos.scenarios import CONVERGE_SECONDS, Row, Stage
 from chaos.verdict import judge
 from controlplane.cli.expectation import Expectations
@@ -27,7 +27,6 @@ BEFORE = "ea2d259469f0812cdf8437f5123b22173e1fb767"
 REFUSAL = re.compile("format [2-9]")
 """What it says of a head with tenants, or with more that is newer."""
 
-PLANES = ("control-plane-1", "control-plane-2")
 CLONE = Path(__file__).resolve().parent.parent
 
 

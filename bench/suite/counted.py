@@ -6,22 +6,19 @@ nothing. A look is at the two routes of a shift, as a relay asks for them, every
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
 from bench import world
 from bench.contest import A_SECOND, Contestant, Costs, Setting, alternate
-from bench.envoy import envoy
 from bench.machine import cpu_seconds
 from bench.result import Comparison
-from bench.suite.envoy_lookup import measure_requests
+from bench.suite.envoy_lookup import measure_requests, running_envoys
 from bench.system import Server
 from bench.worker import Worker
 from controlplane.replica.figures import INTERVAL_SECONDS
 from lightbulb.sidecar.counters import read_statistics, rise, statistics_path
+from lightbulb.sidecar.figures import get_statistics
 
 TITLE = "Requests through Envoy with special routes and statistics, against one without; and looks at these"
 GOAL = 1.05
@@ -50,7 +47,11 @@ KINDS = (
 
 def run(setting: Setting) -> tuple[Comparison, ...]:
     requests, rounds = (500, 2) if setting.quick else (5_000, 21)
-    with _envoys(setting) as envoys, Worker("bench.parts.load", setting.cores.client) as load:
+    shown = {
+        each.name: {"objectives": 1, "keys": 10, "special": each.special, "counts": each.counts}
+        for each in KINDS
+    }
+    with running_envoys(setting, shown) as envoys, Worker("bench.parts.load", setting.cores.client) as load:
         key = world.key(0, world.UNSPECIAL)
         contestants = [
             Contestant(
@@ -85,33 +86,10 @@ def _look(server: Server) -> Costs:
     path, before = statistics_path(ROUTES), (cpu_seconds(server.pid), cpu_seconds(0))
     seen = {}
     for _ in range(LOOKS):
-        with contextlib.closing(http.client.HTTPConnection(*server.admin, timeout=10)) as connection:
-            connection.request("GET", path)
-            now = read_statistics(connection.getresponse().read())
+        now = read_statistics(get_statistics(server.admin, path))
         rise(seen, now)
         seen = {**seen, **now}
     assert seen, "Envoy has counted nothing"
     spent = cpu_seconds(server.pid) - before[0], cpu_seconds(0) - before[1]
     envoys, relays = (each / LOOKS / INTERVAL_SECONDS for each in spent)
     return {"CPU of Envoy": envoys, "CPU of the relay": relays}
-
-
-@contextlib.contextmanager
-def _envoys(setting: Setting) -> Iterator[dict[str, Server]]:
-    """Give an Envoy of each kind, which has taken all of its world."""
-    client = setting.cores.client
-    with (
-        Worker("bench.parts.upstream", client) as upstream,
-        Worker("bench.parts.plane", client) as plane,
-        contextlib.ExitStack() as running,
-    ):
-        vips = {"vip-a": ("127.0.0.1", upstream.ask()["port"])}
-        envoys = {}
-        for each in KINDS:
-            name = each.name.replace(" ", "-")
-            shown = {"objectives": 1, "keys": 10, "vips": vips, "special": each.special}
-            port = plane.ask(do="show", world=name, counts=each.counts, **shown)["port"]
-            started = envoy(name, control_plane=port, core=setting.cores.server, folder=setting.folder)
-            envoys[each.name] = running.enter_context(started)
-            plane.ask(do="settle", world=name, streams=1)
-        yield envoys

@@ -7,9 +7,10 @@ no body and the upstream does nothing, so that the look-up weighs as much as it 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from bench import world
 from bench.contest import Contestant, Costs, Setting, alternate
@@ -51,7 +52,8 @@ WORLDS = (
 def run(setting: Setting) -> tuple[Comparison, ...]:
     requests, rounds = (500, 2) if setting.quick else (5_000, 21)
     worlds = WORLDS[:2] if setting.quick else WORLDS
-    with _envoys(setting, worlds) as envoys, Worker("bench.parts.load", setting.cores.client) as load:
+    shown = {each.name: {"objectives": each.objectives, "keys": each.keys} for each in worlds}
+    with running_envoys(setting, shown) as envoys, Worker("bench.parts.load", setting.cores.client) as load:
         contestants = [
             Contestant(
                 name=f"{place} of {each.name}" if each.name != FEW else FEW,
@@ -93,8 +95,8 @@ def measure_requests(load: Worker, server: Server, key: str, requests: int, arm:
 
 
 @contextlib.contextmanager
-def _envoys(setting: Setting, worlds: tuple[World, ...]) -> Iterator[dict[str, Server]]:
-    """Give an Envoy for each world, which has taken all of it."""
+def running_envoys(setting: Setting, shown: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Server]]:
+    """Give an Envoy for each world, by name as what is shown of it, which has taken all of it."""
     client = setting.cores.client
     with (
         Worker("bench.parts.upstream", client) as upstream,
@@ -103,11 +105,10 @@ def _envoys(setting: Setting, worlds: tuple[World, ...]) -> Iterator[dict[str, S
     ):
         vips = {"vip-a": ("127.0.0.1", upstream.ask()["port"])}
         envoys = {}
-        for each in worlds:
-            setting.tell(f"an Envoy takes {each.name}")
-            shown = {"objectives": each.objectives, "keys": each.keys, "vips": vips}
-            port = plane.ask(do="show", world=each.name, **shown)["port"]
-            started = envoy(each.name, control_plane=port, core=setting.cores.server, folder=setting.folder)
-            envoys[each.name] = running.enter_context(started)
-            plane.ask(do="settle", world=each.name, streams=1)
+        for name, world_shown in shown.items():
+            setting.tell(f"an Envoy takes {name}")
+            port = plane.ask(do="show", world=name, vips=vips, **world_shown)["port"]
+            started = envoy(name, control_plane=port, core=setting.cores.server, folder=setting.folder)
+            envoys[name] = running.enter_context(started)
+            plane.ask(do="settle", world=name, streams=1)
         yield envoys

@@ -45,11 +45,16 @@ def call(addresses: Addresses, work: Callable[[pb_grpc.ControlPlaneStub], T]) ->
     What changes something carries a request id, so that it may well be tried at another replica when the
     answer of the first was lost.
     """
+    return call_on(addresses, lambda channel: work(stub(channel)))
+
+
+def call_on(addresses: Addresses, work: Callable[[grpc.Channel], T]) -> T:
+    """Return the same of what works on a channel, for another service than the control plane's."""
     failures: list[CallFailed] = []
     for address in addresses:
         with open_channel(str(address)) as channel:
             try:
-                return work(stub(channel))
+                return work(channel)
             except grpc.RpcError as error:
                 failures.append(failure(error, address))
                 if error.code() not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:

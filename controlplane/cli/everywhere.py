@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from controlplane.cli.consumers import SYNCED, is_synced, lightbulbs, state_of
 from controlplane.cli.control_plane import Addresses, CallFailed, call
@@ -10,7 +11,6 @@ from controlplane.cli.problems import printable
 from controlplane.rollout.failure import listed
 from lightbulb.model import DEFAULT_TENANT
 from lightbulb.v1 import control_plane_pb2 as pb
-from lightbulb.v1.control_plane_pb2_grpc import ControlPlaneStub
 
 POLL_SECONDS = 0.05
 """Between two looks. Not a watch, which may tell of another replica's consumers a second late."""
@@ -26,24 +26,49 @@ def when_at_lightbulbs(
     """
     request = pb.GetStatusRequest(tenant=tenant or DEFAULT_TENANT)
 
-    def ask(api: ControlPlaneStub) -> pb.GetStatusResponse:
-        answer: pb.GetStatusResponse = api.GetStatus(request, timeout=seconds)
-        return answer
-
     unknown = f"generation {response.generation} is active; at which Lightbulbs isn't known"
-    deadline = time.monotonic() + seconds
-    while True:
+
+    def ask() -> pb.GetStatusResponse:
         try:
-            status = call(addresses, ask)
+            answer: pb.GetStatusResponse = call(
+                addresses, lambda api: api.GetStatus(request, timeout=seconds)
+            )
         except CallFailed as error:
             raise CallFailed(error.code, f"{unknown}:\n{error.message}", error.remedy) from error
-        has_heard = status.version >= response.version  # another replica may not have
-        if has_heard and _is_decided(status, response.generation):
+        return answer
+
+    return when(
+        ask,
+        lambda status: _is_decided(status, response.generation),
+        version=response.version,
+        seconds=seconds,
+        behind=lambda status: f"{unknown}: the control plane {status.replica} hasn't heard of it",
+    )
+
+
+def when(
+    ask: Callable[[], pb.GetStatusResponse],
+    is_decided: Callable[[pb.GetStatusResponse], bool],
+    *,
+    version: int,
+    seconds: float,
+    behind: Callable[[pb.GetStatusResponse], str],
+) -> pb.GetStatusResponse:
+    """Return the first status, of a replica that has heard of `version`, that is decided.
+
+    Or the last one, when none is within `seconds`. Raises CallFailed, with what `behind` says, when the
+    replica that answers hasn't heard of it by then.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        status = ask()
+        has_heard = status.version >= version  # another replica may not have
+        if has_heard and is_decided(status):
             return status
         if time.monotonic() > deadline:
             if has_heard:
                 return status
-            raise CallFailed("BEHIND", f"{unknown}: the control plane {status.replica} hasn't heard of it")
+            raise CallFailed("BEHIND", behind(status))
         time.sleep(POLL_SECONDS)
 
 

@@ -135,6 +135,7 @@ ADDRESS = AddressType()
 ADDRESSES = AddressesType()
 IP_ADDRESS = AddressType(ip=True)
 WORKSPACE = click.Path(path_type=Path)
+OBJECTIVE = NameType("an objective")
 FOLDER = click.Path(path_type=Path, file_okay=False)
 BINARY = click.Path(path_type=Path, exists=True, dir_okay=False, executable=True)
 
@@ -217,7 +218,7 @@ def tenant_option(command: Command) -> Command:
 
 def takes_options(command: Command) -> Command:
     """Add --objective and --tenant of a process that takes a part alone; `make_takes` reads them."""
-    tenant, objective = NameType("a tenant"), NameType("an objective")
+    tenant, objective = NameType("a tenant"), OBJECTIVE
     of = option("--tenant", type=tenant, multiple=True, help="Take all of this tenant. Repeat it for others.")
     text = "Take this objective alone. Repeat it for others.  [default: everything]"
     return option("--objective", type=objective, multiple=True, help=text)(of(command))
@@ -234,14 +235,14 @@ def author_option(command: Command) -> Command:
     return option("--author", shared=True, default="", help=text)(command)
 
 
-def wait_option(until: str) -> Callable[[Command], Command]:
-    """Add --wait: for how many seconds a generation is waited for, until it is so."""
+def wait_option(until: str, *, least: float = 1.0, default: float = 180.0) -> Callable[[Command], Command]:
+    """Add --wait: for how many seconds is waited until something is so."""
     return option(
         "--wait",
-        type=click.FloatRange(1.0, 86_400.0),
-        default=180.0,
+        type=click.FloatRange(least, 86_400.0),
+        default=default,
         show_default=True,
-        help=f"Seconds to wait until it is {until}.",
+        help=f"Seconds to wait until {until}.",
     )
 
 

@@ -7,18 +7,16 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 
 import click
-import grpc
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from controlplane.cli.control_plane import CALL_SECONDS, Addresses, CallFailed, all_failed, failure
+from controlplane.cli.control_plane import CALL_SECONDS, Addresses, call_on
 from controlplane.cli.documents import document_of
 from controlplane.cli.figures import COLUMNS, counts_of, lines, plots, since
 from controlplane.cli.output import print_json
 from controlplane.lifecycle.figures import Counts
-from lightbulb.rpc.channels import open_channel
 from lightbulb.v1 import telemetry_pb2 as pb
 from lightbulb.v1.telemetry_pb2_grpc import TelemetryServiceStub
 
@@ -35,21 +33,12 @@ NOTHING_YET = (
 
 def ask(control_planes: Addresses, objective: str) -> pb.GetFiguresResponse:
     """Return the figures of an objective's shift. Raises CallFailed."""
-    failures: list[CallFailed] = []
-    for address in control_planes:
-        with open_channel(str(address)) as channel:
-            try:
-                request = pb.GetFiguresRequest(objective=objective)
-                answer: pb.GetFiguresResponse = TelemetryServiceStub(channel).GetFigures(
-                    request, timeout=CALL_SECONDS
-                )
-            except grpc.RpcError as error:
-                failures.append(failure(error, address))
-                if error.code() not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
-                    break
-            else:
-                return answer
-    raise all_failed(failures)
+    request = pb.GetFiguresRequest(objective=objective)
+    answer: pb.GetFiguresResponse = call_on(
+        control_planes,
+        lambda channel: TelemetryServiceStub(channel).GetFigures(request, timeout=CALL_SECONDS),
+    )
+    return answer
 
 
 def show(control_planes: Addresses, objective: str, *, as_json: bool) -> None:

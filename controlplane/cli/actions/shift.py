@@ -8,15 +8,14 @@ from dataclasses import dataclass
 
 import click
 
-from controlplane.cli.control_plane import CALL_SECONDS, Addresses, CallFailed, call, request_id, user_name
+from controlplane.cli.control_plane import CALL_SECONDS, Addresses, call, request_id, user_name
+from controlplane.cli.everywhere import when
 from controlplane.cli.problems import printable
 from controlplane.cli.shift_options import Model
 from controlplane.cli.shifts import named
 from controlplane.lifecycle.state import clock, percent
 from lightbulb.model import DEFAULT_TENANT
 from lightbulb.v1 import control_plane_pb2 as pb
-
-POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +96,22 @@ def _see(control_planes: Addresses, wanted: Wanted, request: pb.ShiftRequest, ve
 def _when_in_force(control_planes: Addresses, wanted: Wanted, response: pb.ShiftResponse) -> pb.Shift | None:
     """Return the shift once every Lightbulb obeys, or as it is when the time is over; None: it is gone."""
     request = pb.GetStatusRequest(tenant=wanted.tenant or DEFAULT_TENANT)
-    deadline = time.monotonic() + wanted.wait
-    while True:
-        status = call(control_planes, lambda stub: stub.GetStatus(request, timeout=CALL_SECONDS))
-        if status.version >= response.version:  # another replica may not have heard of it
-            found = [each for each in status.shifts if each.number == response.shift]
-            if not found or _is_in_force(found[0]) or time.monotonic() > deadline:
-                return found[0] if found else None
-        elif time.monotonic() > deadline:
-            raise CallFailed("BEHIND", f"the control plane {status.replica} hasn't heard of it yet")
-        time.sleep(POLL_SECONDS)
+
+    def found(status: pb.GetStatusResponse) -> pb.Shift | None:
+        return next((each for each in status.shifts if each.number == response.shift), None)
+
+    def is_decided(status: pb.GetStatusResponse) -> bool:
+        shift = found(status)
+        return shift is None or _is_in_force(shift)
+
+    status = when(
+        lambda: call(control_planes, lambda stub: stub.GetStatus(request, timeout=CALL_SECONDS)),
+        is_decided,
+        version=response.version,
+        seconds=wanted.wait,
+        behind=lambda status: f"the control plane {status.replica} hasn't heard of it yet",
+    )
+    return found(status)
 
 
 def _is_in_force(shift: pb.Shift) -> bool:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import click
 
 from controlplane.cli.extras import needs
-from controlplane.cli.options import Address, NameType, control_plane_option
+from controlplane.cli.options import OBJECTIVE, Address, control_plane_option
 from controlplane.cli.output import output_option
 from controlplane.cli.variables import argument, option
-
-OBJECTIVE = NameType("an objective")
 
 
 @click.command()

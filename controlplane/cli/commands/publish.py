@@ -29,7 +29,7 @@ from controlplane.model import PLATFORM
 @author_option
 @option("--dry-run", is_flag=True, help="Of the platform's: say what would move, and change nothing.")
 @option("--detach", is_flag=True, help="Don't wait until it is active.")
-@wait_option("active")
+@wait_option("it is active")
 def publish(  # noqa: PLR0913 - one argument a flag
     *,
     folder: Path,

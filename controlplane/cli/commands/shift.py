@@ -8,16 +8,15 @@ import click
 
 from controlplane.cli.extras import needs
 from controlplane.cli.options import (
+    OBJECTIVE,
     Address,
-    NameType,
     author_option,
     control_plane_option,
     tenant_option,
+    wait_option,
 )
 from controlplane.cli.shift_options import DURATION, MODEL, SCHEDULE, SHARE, Model
 from controlplane.cli.variables import Command, argument, option
-
-OBJECTIVE = NameType("an objective")
 
 
 class ShiftGroup(click.Group):
@@ -42,13 +41,7 @@ def _common(command: Command) -> Command:
     for each in (
         author_option,
         option("--message", "-m", default="", help="What for."),
-        option(
-            "--wait",
-            type=click.FloatRange(0.0, 86_400.0),
-            default=30.0,
-            show_default=True,
-            help="Seconds to wait until every Lightbulb obeys.",
-        ),
+        wait_option("every Lightbulb obeys", least=0.0, default=30.0),
         control_plane_option,
         tenant_option,
         argument("objective", type=OBJECTIVE),

@@ -6,6 +6,7 @@ import click
 
 from controlplane.cli.extras import needs
 from controlplane.cli.options import (
+    OBJECTIVE,
     Address,
     NameType,
     author_option,
@@ -15,7 +16,6 @@ from controlplane.cli.options import (
 )
 from controlplane.cli.variables import argument, option
 
-OBJECTIVE = NameType("an objective")
 TENANT = NameType("a tenant")
 
 
@@ -59,7 +59,7 @@ def offer(  # noqa: PLR0913 - one argument an option
 @control_plane_option
 @option("--message", "-m", default="", help="What for.")
 @author_option
-@wait_option("the tenant's")
+@wait_option("it is the tenant's")
 def take(  # noqa: PLR0913 - one argument an option
     *,
     objective: str,

@@ -92,10 +92,7 @@ def shares_of(table: ObjectiveTable, looks: int = MAX_LOOKS) -> TableShares:
 def _counted_shares(space: Space, steps: Sequence[Step], looks: int, walk: Walk) -> TableShares:
     sample = Sample(space, steps, looks)
     decided = sample.decided(steps)
-    models = {outcome.model: 0 for outcome in decided if outcome.weight}
-    for outcome, users in decided.items():
-        if outcome.weight:
-            models[outcome.model] |= users
+    models = _by_model({outcome: users for outcome, users in decided.items() if outcome.weight})
     return TableShares(
         outcomes={outcome: _counted(users, sample) for outcome, users in decided.items()},
         models={model: _counted(users, sample) for model, users in models.items()},
