@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -89,9 +89,14 @@ def up(setup: Setup) -> None:
     with exiting_at_signals(), Processes(setup.state_dir / "up") as processes:
         system = _system(setup, processes, rules, setup.state_dir / "up" / "state")
         _bring_up(console, system, folder)
-        console.print(_what_to_try(folder, setup, rules), markup=False)
+        noted = _note_signals()  # before anybody is told how to stop it
+        try:
+            console.print(_what_to_try(folder, setup, rules), markup=False)
+        except OSError:
+            if not noted:
+                raise
         alone = len(setup.layout.control_planes) == 1
-        _wait_for_signal(processes.check if alone else lambda: _tell_of_gone(processes))
+        _wait_for_signal(noted, processes.check if alone else lambda: _tell_of_gone(processes))
         with contextlib.suppress(OSError):  # the terminal may be closed
             console.print("stopping")
 
@@ -218,15 +223,20 @@ def _tell_of_gone(processes: Processes) -> None:
         raise ProcessFailed("all processes have ended")
 
 
-def _wait_for_signal(check: Callable[[], None]) -> None:
-    """Return at a signal that ends a process; raise what `check` raises, which is called twice a second."""
-    stopped: list[int] = []
+def _note_signals() -> Sequence[int]:
+    """Return the signals that end a process, as they come from now on."""
+    noted: list[int] = []
 
-    def stop(number: int, _frame: FrameType | None) -> None:
-        stopped.append(number)
+    def note(number: int, _frame: FrameType | None) -> None:
+        noted.append(number)
 
     for number in ending_signals():
-        signal.signal(number, stop)
-    while not stopped:
+        signal.signal(number, note)
+    return noted
+
+
+def _wait_for_signal(noted: Sequence[int], check: Callable[[], None]) -> None:
+    """Return once a signal is noted; raise what `check` raises, which is called twice a second."""
+    while not noted:
         check()
         time.sleep(0.5)
