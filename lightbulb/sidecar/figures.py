@@ -7,7 +7,6 @@ was counted before this relay started was its predecessor's to tell.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import http.client
 import itertools
 import logging
@@ -115,8 +114,10 @@ class FiguresTeller:
             finally:
                 call.cancel()
                 reading.cancel()
-                with contextlib.suppress(asyncio.CancelledError, grpc.aio.AioRpcError):
-                    await reading
+                # To await it would take a cancellation of this task for that of the read.
+                await asyncio.wait({reading})
+                if not reading.cancelled():
+                    reading.exception()  # what it ended with was told
 
     async def _converse(self, call: Any, reading: asyncio.Future[Any]) -> bool:
         wanted = pb.FiguresResponse()

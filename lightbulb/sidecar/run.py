@@ -18,6 +18,7 @@ from lightbulb.ads.values import EVERYTHING, Takes
 from lightbulb.sidecar import parent_death
 from lightbulb.sidecar.bootstrap import SidecarSettings
 from lightbulb.sidecar.drain import drain
+from lightbulb.sidecar.last_resort import end_within
 from lightbulb.sidecar.process import SidecarFailed, make_command
 from lightbulb.sidecar.relay import CannotRelay, Relay, RelaySettings
 from lightbulb.signals import stop_at_signals, until
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 5.0
 """From SIGTERM to Envoy until SIGKILL."""
+
+END_SECONDS = 20.0
+"""From Envoy's end until this process is gone; a goodbye and what is kept take a few."""
 
 MAX_SOCKET_PATH = 107
 """Bytes that the kernel has for the path of a Unix domain socket."""
@@ -185,8 +189,11 @@ async def _run_beside(
         if not ended.done():
             log.info("draining Envoy")
             await asyncio.to_thread(drain, admin)
-    code = await ended
-    return code if code >= 0 else 128 - code
+    return _exit_code(await ended)
+
+
+def _exit_code(of_envoy: int) -> int:
+    return of_envoy if of_envoy >= 0 else 128 - of_envoy
 
 
 @contextlib.asynccontextmanager
@@ -207,3 +214,4 @@ async def _envoy(command: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Pro
             except TimeoutError:
                 process.kill()
                 await process.wait()
+        end_within(END_SECONDS, _exit_code(process.returncode or 0) or 1)
