@@ -10,9 +10,10 @@ from lightbulb.client.interceptor import (
     RoutingInterceptor,
     routed,
 )
+from lightbulb.client.memory import Fallback, Remember
 from lightbulb.errors import LightbulbError, NotRouted
 from lightbulb.model import ROUTING_KEY_HEADER, RequestContext
-from lightbulb.rpc.answer import Answer, ObjectiveConfig, Query
+from lightbulb.rpc.answer import Answer, ObjectiveConfig, Origin, Query
 from lightbulb.rpc.call_headers import call_headers
 from lightbulb.rpc.channels import DIRECT
 from lightbulb.rpc.enrich import enrich
@@ -24,11 +25,14 @@ __all__ = [
     "AsyncRoutingInterceptor",
     "AsyncStreamRoutingInterceptor",
     "BlockingLightbulbClient",
+    "Fallback",
     "LightbulbClient",
     "LightbulbError",
     "NotRouted",
     "ObjectiveConfig",
+    "Origin",
     "Query",
+    "Remember",
     "RequestContext",
     "RoutingInterceptor",
     "call_headers",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from lightbulb.model import EMPTY, HeldBack, ObjectiveTable, RequestContext, Value
 from lightbulb.resolution.resolve import Allocation, Reason, Resolution, Step
@@ -18,6 +19,17 @@ class Query:
     override_model: str = ""
     explain: bool = False
     sidecar: str = ""
+
+
+class Origin(Enum):
+    """Where a client has an answer from."""
+
+    LIGHTBULB = "Lightbulb"
+    REMEMBERED = "remembered"
+    STALE = "stale"
+    """Remembered for longer than it is good for, while no Lightbulb answers."""
+    DECLARED = "declared"
+    """The client's own fallback, while no Lightbulb answers and nothing is remembered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +52,9 @@ class Answer:
     If the query asked to explain, `steps` is the explanation, and `tests` has the ids of all A/B tests in the
     objective's rules, and `held_back` says that an operator has this answered from an older generation. `arm`
     is the arm of an operator's shift that the user is in; empty: none.
+
+    `origin` is where this client has it from, and `age` the seconds since a Lightbulb gave it. `why` is what
+    kept a better one from answering; empty: nothing.
     """
 
     routing_key: str
@@ -52,6 +67,9 @@ class Answer:
     tests: tuple[str, ...] = ()
     arm: str = ""
     held_back: HeldBack | None = None
+    origin: Origin = Origin.LIGHTBULB
+    age: float = 0.0
+    why: str = ""
 
 
 def make_answer(

@@ -17,7 +17,7 @@ from lightbulb.ads.server.snapshot import make_resource
 from lightbulb.ads.server.sotw import SotwSession
 from lightbulb.ads.server.tracks import SessionLimits, TooManyNames
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, OBJECTIVE_TABLES, BadNode, CommitStamp, Node
-from lightbulb.client.client import _answer_of, _outcomes
+from lightbulb.client.replies import read_answer, read_outcomes
 from lightbulb.errors import LightbulbError
 from lightbulb.host.errors import BadInput
 from lightbulb.host.tensors import inputs_of, outputs_wanted, parameters_of
@@ -253,13 +253,13 @@ def _resolving() -> Iterator[Decoder]:
         name="resolve-response",
         samples=answers,
         read=round_trip(
-            _answer_of, lambda answer: answer_to_proto(answer).SerializeToString(), LightbulbError
+            read_answer, lambda answer: answer_to_proto(answer).SerializeToString(), LightbulbError
         ),
     )
     yield Decoder(
         name="batch-resolve-response",
         samples=(respond.batch_resolve(batch), pb.BatchResolveResponse().SerializeToString()),
-        read=refusing(lambda data: _outcomes(data, len(queries)), LightbulbError),
+        read=refusing(lambda data: read_outcomes(data, len(queries)), LightbulbError),
     )
 
 

@@ -1,0 +1,225 @@
+"""Asks a Lightbulb once for what many want at the same time, and remembers what it gave.
+
+A call is made for all who ask the same while it is under way, so it has the client's time, not that of one of
+them: who has less gives up alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+import grpc
+
+from lightbulb.client.memory import Memory
+from lightbulb.errors import LightbulbError, TimedOut
+from lightbulb.rpc.answer import Answer
+from lightbulb.v1 import lightbulb_pb2 as pb
+
+CLOSED = "this client is closed; make another"
+
+MAX_BESIDE = 64
+"""Calls under way beside which an answer that is good still is asked for anew; with more, it waits."""
+
+
+def key_of(request: pb.ResolveRequest) -> bytes:
+    """Return what tells a request from others: all that the answer depends on."""
+    return request.SerializeToString(deterministic=True)
+
+
+def _late(seconds: float) -> TimedOut:
+    return TimedOut(f"Lightbulb didn't answer within {seconds:g} s")
+
+
+Outcome = Answer | LightbulbError
+"""The result of one query of many."""
+
+
+def settled(memory: Memory, request: pb.ResolveRequest, outcome: Outcome) -> Outcome:
+    """Remember what came of a request, and return it, or what there is in place of an error."""
+    if request.explain:
+        return outcome
+    key = key_of(request)
+    if isinstance(outcome, Answer):
+        memory.take(key, outcome)
+        return outcome
+    memory.fail(key, outcome)
+    return memory.instead(key, request.objective, outcome) or outcome
+
+
+class _AtHand(Protocol):
+    def at_hand(self, request: pb.ResolveRequest) -> Answer | pb.ResolveRequest:
+        """Return what there is without waiting, else the request; it is asked for anew beside, if need be."""
+
+
+def known(flights: _AtHand, written: pb.ResolveRequest | Outcome) -> pb.ResolveRequest | Outcome:
+    """Return what is at hand for a request of many; else what was given."""
+    return flights.at_hand(written) if isinstance(written, pb.ResolveRequest) else written
+
+
+class Flights:
+    """For threads.
+
+    `call` begins a call; `read` gives the answer of one that is done, or raises LightbulbError.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        call: Callable[[pb.ResolveRequest], Any],
+        read: Callable[[Any], Answer],
+    ) -> None:
+        """Have none under way."""
+        self.memory = memory
+        self._call = call
+        self._read = read
+        self._lock = threading.Lock()
+        self._under_way: dict[bytes, Any] = {}
+
+    def resolve(self, request: pb.ResolveRequest, seconds: float) -> Answer:
+        """Return what is remembered, what a Lightbulb gives, or what there is in its place.
+
+        Raises LightbulbError where there is nothing.
+        """
+        key = key_of(request)
+        return self._at_hand(key, request) or self._wait(key, request, self._ask(key, request), seconds)
+
+    def at_hand(self, request: pb.ResolveRequest) -> Answer | pb.ResolveRequest:
+        """Return what there is without waiting, else the request; it is asked for anew beside, if need be."""
+        return (None if request.explain else self._at_hand(key_of(request), request)) or request
+
+    def _at_hand(self, key: bytes, request: pb.ResolveRequest) -> Answer | None:
+        look = self.memory.look(key, request.objective)
+        if look.answer is not None and look.ask and len(self._under_way) < MAX_BESIDE:
+            self._ask(key, request)
+        return look.answer
+
+    def resolve_again(self, request: pb.ResolveRequest, seconds: float) -> Answer:
+        """Return what a Lightbulb gives to a call made now, and not what was remembered."""
+        key = key_of(request)
+        self.memory.forget(key)
+        return self._wait(key, request, self._fly(key, request), seconds)
+
+    def _ask(self, key: bytes, request: pb.ResolveRequest) -> Any:
+        with self._lock:
+            flight = self._under_way.get(key)
+            if flight is not None:
+                return flight
+            flight = self._under_way[key] = self._call(request)
+        return self._flown(key, flight)
+
+    def _fly(self, key: bytes, request: pb.ResolveRequest) -> Any:
+        flight = self._call(request)
+        with self._lock:
+            self._under_way[key] = flight
+        return self._flown(key, flight)
+
+    def _flown(self, key: bytes, flight: Any) -> Any:
+        """Have it land; not under the lock, since one that is over lands at once."""
+        flight.add_done_callback(lambda _: self._land(key, flight))
+        return flight
+
+    def _land(self, key: bytes, flight: Any) -> None:
+        with self._lock:
+            if self._under_way.get(key) is flight:
+                del self._under_way[key]
+        try:
+            self.memory.take(key, self._read(flight))
+        except LightbulbError as error:
+            self.memory.fail(key, error)
+
+    def _wait(self, key: bytes, request: pb.ResolveRequest, flight: Any, seconds: float) -> Answer:
+        try:
+            flight.exception(timeout=seconds)  # waits; what it ended with is told by `read`
+        except grpc.FutureTimeoutError:
+            error: LightbulbError = _late(seconds)
+        except grpc.FutureCancelledError:
+            error = LightbulbError(CLOSED)
+        else:
+            try:
+                return self._read(flight)
+            except LightbulbError as failed:
+                error = failed
+        instead = self.memory.instead(key, request.objective, error)
+        if instead is None:
+            raise error
+        return instead
+
+
+class AsyncFlights:
+    """For the tasks of one event loop. `call` gives the answer or raises LightbulbError."""
+
+    def __init__(
+        self, memory: Memory, call: Callable[[pb.ResolveRequest], Coroutine[Any, Any, Answer]]
+    ) -> None:
+        """Have none under way."""
+        self.memory = memory
+        self._call = call
+        self._under_way: dict[bytes, asyncio.Task[Answer]] = {}
+
+    async def resolve(self, request: pb.ResolveRequest, seconds: float) -> Answer:
+        """Do as Flights.resolve."""
+        key = key_of(request)
+        at_hand = self._at_hand(key, request)
+        return at_hand or await self._wait(key, request, self._ask(key, request), seconds)
+
+    def at_hand(self, request: pb.ResolveRequest) -> Answer | pb.ResolveRequest:
+        """Do as Flights.at_hand."""
+        return (None if request.explain else self._at_hand(key_of(request), request)) or request
+
+    def _at_hand(self, key: bytes, request: pb.ResolveRequest) -> Answer | None:
+        look = self.memory.look(key, request.objective)
+        if look.answer is not None and look.ask and len(self._under_way) < MAX_BESIDE:
+            self._ask(key, request)
+        return look.answer
+
+    async def resolve_again(self, request: pb.ResolveRequest, seconds: float) -> Answer:
+        """Do as Flights.resolve_again."""
+        key = key_of(request)
+        self.memory.forget(key)
+        return await self._wait(key, request, self._fly(key, request), seconds)
+
+    def close(self) -> None:
+        """Cancel what is under way."""
+        for flight in tuple(self._under_way.values()):
+            flight.cancel()
+
+    def _ask(self, key: bytes, request: pb.ResolveRequest) -> asyncio.Task[Answer]:
+        return self._under_way.get(key) or self._fly(key, request)
+
+    def _fly(self, key: bytes, request: pb.ResolveRequest) -> asyncio.Task[Answer]:
+        flight = asyncio.create_task(self._call(request))
+        self._under_way[key] = flight
+        flight.add_done_callback(lambda _: self._land(key, flight))
+        return flight
+
+    def _land(self, key: bytes, flight: asyncio.Task[Answer]) -> None:
+        if self._under_way.get(key) is flight:
+            del self._under_way[key]
+        if flight.cancelled():
+            return
+        error = flight.exception()
+        if error is None:
+            self.memory.take(key, flight.result())
+        elif isinstance(error, LightbulbError):
+            self.memory.fail(key, error)
+
+    async def _wait(
+        self, key: bytes, request: pb.ResolveRequest, flight: asyncio.Task[Answer], seconds: float
+    ) -> Answer:
+        done, _ = await asyncio.wait({flight}, timeout=seconds)
+        if not done:
+            error: LightbulbError = _late(seconds)
+        elif flight.cancelled():
+            error = LightbulbError(CLOSED)
+        else:
+            try:
+                return flight.result()
+            except LightbulbError as failed:
+                error = failed
+        instead = self.memory.instead(key, request.objective, error)
+        if instead is None:
+            raise error
+        return instead
