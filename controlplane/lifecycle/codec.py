@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from controlplane.lifecycle.guards import BadGuards, Guards, parse_guards
+from controlplane.lifecycle.shadow import LEAST_BODY, Shadow, Shadowed
 from controlplane.lifecycle.state import Control, HoldBack, Shift, ShiftState
 from lightbulb.resolution.codec import Malformed
 from lightbulb.v1 import store_pb2 as pb
@@ -132,4 +133,64 @@ def hold_back_from_proto(message: pb.StoredHeldBack) -> HoldBack:
         author=message.author,
         why=message.why,
         until=message.until,
+    )
+
+
+def shadowed_to_proto(shadowed: Shadowed) -> pb.StoredShadowed:
+    """Return an objective's shadows, for the store."""
+    return pb.StoredShadowed(
+        objective=shadowed.objective,
+        tenant=shadowed.tenant,
+        version=shadowed.version,
+        primary=shadowed.primary,
+        deadline=shadowed.deadline,
+        shadows=map(_shadow_to_proto, shadowed.shadows),
+    )
+
+
+def shadowed_from_proto(message: pb.StoredShadowed) -> Shadowed:
+    """Return an objective's shadows; raise Malformed."""
+    return Shadowed(
+        objective=message.objective,
+        tenant=message.tenant,
+        version=message.version,
+        primary=message.primary,
+        deadline=message.deadline,
+        shadows=tuple(map(_shadow_from_proto, message.shadows)),
+    )
+
+
+def _shadow_to_proto(shadow: Shadow) -> pb.StoredShadow:
+    return pb.StoredShadow(
+        number=shadow.number,
+        key=shadow.key,
+        basis_points=shadow.basis_points,
+        entered=shadow.entered,
+        is_noise=shadow.is_noise,
+        max_body=shadow.max_body,
+        pairs=shadow.pairs,
+        until=shadow.until,
+        in_force=shadow.in_force,
+        stopped=shadow.stopped,
+        author=shadow.author,
+        why=shadow.why,
+    )
+
+
+def _shadow_from_proto(message: pb.StoredShadow) -> Shadow:
+    if message.max_body < LEAST_BODY:
+        raise Malformed(f"shadow {message.number} copies bodies up to {message.max_body} bytes")
+    return Shadow(
+        number=message.number,
+        key=message.key,
+        basis_points=message.basis_points,
+        entered=message.entered,
+        is_noise=message.is_noise,
+        max_body=message.max_body,
+        pairs=message.pairs,
+        until=message.until,
+        in_force=message.in_force,
+        stopped=message.stopped,
+        author=message.author,
+        why=message.why,
     )

@@ -22,6 +22,9 @@ class ControlEventKind(Enum):
     SHIFT_ENDED = "shift ended"
     HELD_BACK = "held back"
     HOLD_BACK_ENDED = "hold-back ended"
+    SHADOW_STARTED = "shadow started"
+    SHADOW_CHANGED = "shadow changed"
+    SHADOW_STOPPED = "shadow stopped"
 
 
 def happened(before: Control | None, after: Control | None) -> tuple[ControlEventKind, str] | None:

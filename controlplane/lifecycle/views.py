@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controlplane.lifecycle.state import Control, HoldBack, ShiftState
-from lightbulb.model import HeldBack, ObjectiveControl, OperatorShift
+from lightbulb.model import SHADOW_CLUSTERS, HeldBack, ObjectiveControl, OperatorShift
 
 
 def operator_shift(control: Control) -> OperatorShift:
@@ -27,6 +27,11 @@ def objective_control(control: Control) -> ObjectiveControl | None:
 def route_of(arm: str) -> str:
     """Return the name of the route that an arm's requests are counted by."""
     return f"shift-{arm}"
+
+
+def cluster_of(shadow: str) -> str:
+    """Return the name of the cluster that a shadow's copies go to, by its id."""
+    return SHADOW_CLUSTERS + shadow
 
 
 def held_back(hold_back: HoldBack) -> ObjectiveControl | None:

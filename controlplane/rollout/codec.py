@@ -16,6 +16,8 @@ from controlplane.lifecycle.codec import (
     control_to_proto,
     hold_back_from_proto,
     hold_back_to_proto,
+    shadowed_from_proto,
+    shadowed_to_proto,
 )
 from controlplane.model import (
     Location,
@@ -64,6 +66,9 @@ ROOM_FORMAT = 4
 
 CONTROLS_FORMAT = 5
 """Of a head with controls: whoever wrote it without them would end a shift, and route what it withdrew."""
+
+SHADOWS_FORMAT = 6
+"""Of a head with shadows: whoever wrote it without them would end them, and tell nobody."""
 
 
 class PlanWriter:
@@ -244,7 +249,7 @@ class LanesWriter:
 
         While there is one tenant alone, older control planes can read it.
         """
-        more = lanes.platform or lanes.handovers or lanes.controls or lanes.held_back
+        more = lanes.platform or lanes.handovers or lanes.controls or lanes.held_back or lanes.shadows
         if lanes.rollouts.keys() == {DEFAULT_TENANT} and not more:
             return rollout_to_bytes(lanes.rollouts[DEFAULT_TENANT])
         self._written = {tenant: self._lane(tenant, rollout) for tenant, rollout in lanes}
@@ -254,6 +259,7 @@ class LanesWriter:
             handovers=map(_handover_to_proto, lanes.handovers.values()),
             controls=map(control_to_proto, lanes.controls.values()),
             held_back=map(hold_back_to_proto, lanes.held_back.values()),
+            shadows=map(shadowed_to_proto, lanes.shadows.values()),
         )
         return b"".join((_bytes(head), *(body for _, body in self._written.values()), _bytes(rest)))
 
@@ -271,6 +277,8 @@ def lanes_to_bytes(lanes: Lanes) -> bytes:
 
 
 def _lanes_format(lanes: Lanes) -> int:
+    if lanes.shadows:
+        return SHADOWS_FORMAT
     if lanes.controls or lanes.held_back:
         return CONTROLS_FORMAT
     if any(rollout.awaits for _, rollout in lanes):
@@ -290,7 +298,7 @@ class LanesReader:
         """Return what the store's head says; raises Malformed."""
         message = pb.StoredLanes()
         _parse(message, body)
-        _check_format(message.format, "head", CONTROLS_FORMAT)
+        _check_format(message.format, "head", SHADOWS_FORMAT)
         if message.format < LANES_FORMAT:
             return Lanes(MappingProxyType({DEFAULT_TENANT: rollout_from_bytes(body)}))
         bodies = {each.tenant: _bytes(each.rollout) for each in message.lanes}
@@ -312,12 +320,14 @@ def _lanes(message: pb.StoredLanes, rollouts: Mapping[str, Rollout]) -> Lanes:
     handovers = {each.objective: _handover_from_proto(each) for each in message.handovers}
     controls = {each.objective: control_from_proto(each) for each in message.controls}
     held_back = {each.objective: hold_back_from_proto(each) for each in message.held_back}
+    shadows = {each.objective: shadowed_from_proto(each) for each in message.shadows}
     return Lanes(
         MappingProxyType(dict(rollouts)),
         platform=message.platform,
         handovers=MappingProxyType(handovers),
         controls=MappingProxyType(controls),
         held_back=MappingProxyType(held_back),
+        shadows=MappingProxyType(shadows),
     )
 
 

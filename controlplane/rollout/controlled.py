@@ -117,7 +117,7 @@ def acknowledgements(
     """
     controls = lanes.controls.values()
     waiting = {each.tenant for each in controls if not each.shift.in_force}
-    found = {tenant: _acknowledged(tenant, consumers, now, policy) for tenant in waiting}
+    found = {tenant: acknowledged(tenant, consumers, now, policy) for tenant in waiting}
     return {each.objective: found.get(each.tenant, NOBODY_LAGS) for each in controls}
 
 
@@ -137,8 +137,8 @@ def check_obeyed(consumers: Iterable[Consumer], tenant: str) -> None:
         )
 
 
-def _acknowledged(tenant: str, consumers: Iterable[Consumer], now: float, policy: Policy) -> Acked:
-    """Return who hasn't acknowledged what is shown of a tenant's controls.
+def acknowledged(tenant: str, consumers: Iterable[Consumer], now: float, policy: Policy) -> Acked:
+    """Return who hasn't acknowledged what is shown of a tenant's controls and shadows.
 
     A Lightbulb that is out of reach goes on as before: it counts until its lease is over. One that is
     connected and takes nothing counts for as long.

@@ -10,6 +10,7 @@ from sys import getsizeof
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
+from controlplane.lifecycle.shadow import NOTHING_SHADOWED, ByObjective
 from controlplane.lifecycle.state import NO_CONTROLS, NO_HOLD_BACKS, Controls, HoldBacks
 from controlplane.model import RoutingRule
 from controlplane.rollout.lanes import Lanes
@@ -242,8 +243,8 @@ class DesiredState:
     shard; `required` are the ids of the models that a shard's hosts need to be sent requests; `models` is
     what they should have. `shared` is objective -> the tenants that may show something of it, of those that
     were handed over or are about to be: whoever takes one of them takes it, and where their routes differ the
-    last one's counts. `controls` and `held_back` are laid over it. `version` of the head in `store` is
-    when all this last changed. With `only_adds` nobody knows all that is in use.
+    last one's counts. `controls`, `held_back` and `shadows` are laid over it. `version` of the head in
+    `store` is when all this last changed. With `only_adds` nobody knows all that is in use.
     """
 
     routed: Mapping[str, tuple[int, ...]]
@@ -261,6 +262,7 @@ class DesiredState:
     shared: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NOTHING_SHARED)
     controls: Controls = field(default_factory=lambda: NO_CONTROLS)
     held_back: HoldBacks = field(default_factory=lambda: NO_HOLD_BACKS)
+    shadows: ByObjective = field(default_factory=lambda: NOTHING_SHADOWED)
 
     def objectives_of(self, tenant: str) -> frozenset[str]:
         """Return the objectives of which a tenant shows routes or tables."""
@@ -317,6 +319,7 @@ def desired_state(
         shared=shared(lanes.handovers),
         controls=lanes.controls,
         held_back=lanes.held_back,
+        shadows=lanes.shadows,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeVar
 
+from controlplane.lifecycle.shadow import NOTHING_SHADOWED, ByObjective, Shadowed
 from controlplane.lifecycle.state import NO_CONTROLS, NO_HOLD_BACKS, Control, Controls, HoldBack, HoldBacks
 from controlplane.rollout.handover import NO_HANDOVERS, Handover, Handovers, settled
 from controlplane.rollout.state import Rollout
@@ -26,7 +27,8 @@ class Lanes:
 
     `platform` is the platform's generation that holds; 0: none was published, so there is one tenant alone.
     `handovers` are of objectives that go from one tenant to another, or did; `controls` of those about which
-    an operator decided something, and `held_back` of those that are answered from an older generation.
+    an operator decided something, `held_back` of those that are answered from an older generation, and
+    `shadows` of those whose requests are copied.
     """
 
     rollouts: Mapping[str, Rollout] = field(default_factory=lambda: NO_ROLLOUTS)
@@ -34,6 +36,7 @@ class Lanes:
     handovers: Handovers = field(default_factory=lambda: NO_HANDOVERS)
     controls: Controls = field(default_factory=lambda: NO_CONTROLS)
     held_back: HoldBacks = field(default_factory=lambda: NO_HOLD_BACKS)
+    shadows: ByObjective = field(default_factory=lambda: NOTHING_SHADOWED)
 
     def __iter__(self) -> Iterator[tuple[str, Rollout]]:
         """Yield each tenant and its rollout."""
@@ -80,6 +83,15 @@ class Lanes:
     def without_hold_back(self, objective: str) -> Lanes:
         """Return the lanes in which an objective isn't held back any more, which is shown already."""
         return replace(self, held_back=_without(self.held_back, objective))
+
+    def with_shadows(self, shadowed: Shadowed, version: int) -> Lanes:
+        """Return the lanes with an objective's shadows, as decided in the head of that version."""
+        following = replace(self, shadows=_with(self.shadows, shadowed.objective, shadowed))
+        return following.shown_anew(shadowed.tenant, version) if shadowed.version == version else following
+
+    def without_shadows(self, objective: str) -> Lanes:
+        """Return the lanes in which an objective has no shadows any more, which is shown already."""
+        return replace(self, shadows=_without(self.shadows, objective))
 
     def shown_anew(self, tenant: str, version: int) -> Lanes:
         """Return the lanes once something else of a tenant's is shown, which no rollout changed."""

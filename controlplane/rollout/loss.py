@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from controlplane.lifecycle.shadow import NOTHING_SHADOWED
 from controlplane.lifecycle.state import NO_CONTROLS, NO_HOLD_BACKS
 from controlplane.rollout.failure import superseded
 from controlplane.rollout.lanes import Lanes
@@ -120,7 +121,7 @@ def begun_again(lanes: Lanes, at: Moment) -> Lanes:
     So each lane's active generation is loaded and routed first, as the very first one is: for as long as it
     takes. Until then nobody is told what is active, and everybody goes on with what they have.
     """
-    lanes = replace(lanes, controls=NO_CONTROLS, held_back=NO_HOLD_BACKS)
+    lanes = replace(lanes, controls=NO_CONTROLS, held_back=NO_HOLD_BACKS, shadows=NOTHING_SHADOWED)
     for tenant, rollout in lanes:
         wanted = rollout.active or rollout.target
         given_up = rollout.target not in {0, wanted}

@@ -76,6 +76,9 @@ class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_KIND_SHIFT_ENDED: _ClassVar[EventKind]
     EVENT_KIND_HELD_BACK: _ClassVar[EventKind]
     EVENT_KIND_HOLD_BACK_ENDED: _ClassVar[EventKind]
+    EVENT_KIND_SHADOW_STARTED: _ClassVar[EventKind]
+    EVENT_KIND_SHADOW_CHANGED: _ClassVar[EventKind]
+    EVENT_KIND_SHADOW_STOPPED: _ClassVar[EventKind]
 SEVERITY_UNSPECIFIED: Severity
 SEVERITY_ERROR: Severity
 SEVERITY_WARNING: Severity
@@ -130,6 +133,9 @@ EVENT_KIND_SHIFT_ABORTED: EventKind
 EVENT_KIND_SHIFT_ENDED: EventKind
 EVENT_KIND_HELD_BACK: EventKind
 EVENT_KIND_HOLD_BACK_ENDED: EventKind
+EVENT_KIND_SHADOW_STARTED: EventKind
+EVENT_KIND_SHADOW_CHANGED: EventKind
+EVENT_KIND_SHADOW_STOPPED: EventKind
 
 class WorkspaceFile(_message.Message):
     __slots__ = ("path", "content")
@@ -319,6 +325,76 @@ class ShiftResponse(_message.Message):
     unchanged: bool
     version: int
     def __init__(self, shift: _Optional[int] = ..., unchanged: _Optional[bool] = ..., version: _Optional[int] = ...) -> None: ...
+
+class StartShadow(_message.Message):
+    __slots__ = ("model", "version", "basis_points", "noise_floor", "max_body", "pairs", "lasts")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    BASIS_POINTS_FIELD_NUMBER: _ClassVar[int]
+    NOISE_FLOOR_FIELD_NUMBER: _ClassVar[int]
+    MAX_BODY_FIELD_NUMBER: _ClassVar[int]
+    PAIRS_FIELD_NUMBER: _ClassVar[int]
+    LASTS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    version: str
+    basis_points: int
+    noise_floor: bool
+    max_body: int
+    pairs: int
+    lasts: float
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., basis_points: _Optional[int] = ..., noise_floor: _Optional[bool] = ..., max_body: _Optional[int] = ..., pairs: _Optional[int] = ..., lasts: _Optional[float] = ...) -> None: ...
+
+class SetShadow(_message.Message):
+    __slots__ = ("model", "version", "basis_points", "pairs", "lasts")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    BASIS_POINTS_FIELD_NUMBER: _ClassVar[int]
+    PAIRS_FIELD_NUMBER: _ClassVar[int]
+    LASTS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    version: str
+    basis_points: int
+    pairs: int
+    lasts: float
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ..., basis_points: _Optional[int] = ..., pairs: _Optional[int] = ..., lasts: _Optional[float] = ...) -> None: ...
+
+class StopShadow(_message.Message):
+    __slots__ = ("model", "version")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    version: str
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
+
+class ShadowRequest(_message.Message):
+    __slots__ = ("objective", "tenant", "start", "set", "stop", "author", "message", "request_id")
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    SET_FIELD_NUMBER: _ClassVar[int]
+    STOP_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    objective: str
+    tenant: str
+    start: StartShadow
+    set: SetShadow
+    stop: StopShadow
+    author: str
+    message: str
+    request_id: str
+    def __init__(self, objective: _Optional[str] = ..., tenant: _Optional[str] = ..., start: _Optional[_Union[StartShadow, _Mapping]] = ..., set: _Optional[_Union[SetShadow, _Mapping]] = ..., stop: _Optional[_Union[StopShadow, _Mapping]] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class ShadowResponse(_message.Message):
+    __slots__ = ("shadows", "unchanged", "version")
+    SHADOWS_FIELD_NUMBER: _ClassVar[int]
+    UNCHANGED_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    shadows: _containers.RepeatedScalarFieldContainer[str]
+    unchanged: bool
+    version: int
+    def __init__(self, shadows: _Optional[_Iterable[str]] = ..., unchanged: _Optional[bool] = ..., version: _Optional[int] = ...) -> None: ...
 
 class TakeRequest(_message.Message):
     __slots__ = ("objective", "tenant", "author", "message", "request_id")
@@ -514,7 +590,7 @@ class Lane(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., active_generation: _Optional[int] = ..., target_generation: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., loading_until: _Optional[float] = ...) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica", "why_failed", "waiting_for", "passed_over", "ends_at", "tenant", "lanes", "loading_until", "store_loss", "store_warning", "handovers", "shifts", "held_back")
+    __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica", "why_failed", "waiting_for", "passed_over", "ends_at", "tenant", "lanes", "loading_until", "store_loss", "store_warning", "handovers", "shifts", "held_back", "shadows")
     ACTIVE_GENERATION_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -541,6 +617,7 @@ class GetStatusResponse(_message.Message):
     HANDOVERS_FIELD_NUMBER: _ClassVar[int]
     SHIFTS_FIELD_NUMBER: _ClassVar[int]
     HELD_BACK_FIELD_NUMBER: _ClassVar[int]
+    SHADOWS_FIELD_NUMBER: _ClassVar[int]
     active_generation: int
     content_hash: str
     phase: Phase
@@ -567,7 +644,60 @@ class GetStatusResponse(_message.Message):
     handovers: _containers.RepeatedCompositeFieldContainer[Handover]
     shifts: _containers.RepeatedCompositeFieldContainer[Shift]
     held_back: _containers.RepeatedCompositeFieldContainer[HeldBackObjective]
-    def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ..., why_failed: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., ends_at: _Optional[float] = ..., tenant: _Optional[str] = ..., lanes: _Optional[_Iterable[_Union[Lane, _Mapping]]] = ..., loading_until: _Optional[float] = ..., store_loss: _Optional[_Union[StoreLoss, _Mapping]] = ..., store_warning: _Optional[str] = ..., handovers: _Optional[_Iterable[_Union[Handover, _Mapping]]] = ..., shifts: _Optional[_Iterable[_Union[Shift, _Mapping]]] = ..., held_back: _Optional[_Iterable[_Union[HeldBackObjective, _Mapping]]] = ...) -> None: ...
+    shadows: _containers.RepeatedCompositeFieldContainer[Shadow]
+    def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ..., why_failed: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., ends_at: _Optional[float] = ..., tenant: _Optional[str] = ..., lanes: _Optional[_Iterable[_Union[Lane, _Mapping]]] = ..., loading_until: _Optional[float] = ..., store_loss: _Optional[_Union[StoreLoss, _Mapping]] = ..., store_warning: _Optional[str] = ..., handovers: _Optional[_Iterable[_Union[Handover, _Mapping]]] = ..., shifts: _Optional[_Iterable[_Union[Shift, _Mapping]]] = ..., held_back: _Optional[_Iterable[_Union[HeldBackObjective, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ...) -> None: ...
+
+class Shadow(_message.Message):
+    __slots__ = ("id", "objective", "tenant", "model", "primary", "basis_points", "is_noise", "max_body", "pairs", "until", "entered", "in_force", "stopped", "author", "why", "waiting_for", "copies")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_FIELD_NUMBER: _ClassVar[int]
+    BASIS_POINTS_FIELD_NUMBER: _ClassVar[int]
+    IS_NOISE_FIELD_NUMBER: _ClassVar[int]
+    MAX_BODY_FIELD_NUMBER: _ClassVar[int]
+    PAIRS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    ENTERED_FIELD_NUMBER: _ClassVar[int]
+    IN_FORCE_FIELD_NUMBER: _ClassVar[int]
+    STOPPED_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
+    COPIES_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    objective: str
+    tenant: str
+    model: str
+    primary: str
+    basis_points: int
+    is_noise: bool
+    max_body: int
+    pairs: int
+    until: float
+    entered: float
+    in_force: float
+    stopped: bool
+    author: str
+    why: str
+    waiting_for: _containers.RepeatedScalarFieldContainer[str]
+    copies: Copies
+    def __init__(self, id: _Optional[str] = ..., objective: _Optional[str] = ..., tenant: _Optional[str] = ..., model: _Optional[str] = ..., primary: _Optional[str] = ..., basis_points: _Optional[int] = ..., is_noise: _Optional[bool] = ..., max_body: _Optional[int] = ..., pairs: _Optional[int] = ..., until: _Optional[float] = ..., entered: _Optional[float] = ..., in_force: _Optional[float] = ..., stopped: _Optional[bool] = ..., author: _Optional[str] = ..., why: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ..., copies: _Optional[_Union[Copies, _Mapping]] = ...) -> None: ...
+
+class Copies(_message.Message):
+    __slots__ = ("answered", "shed", "too_large", "late", "failed")
+    ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    SHED_FIELD_NUMBER: _ClassVar[int]
+    TOO_LARGE_FIELD_NUMBER: _ClassVar[int]
+    LATE_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    answered: int
+    shed: int
+    too_large: int
+    late: int
+    failed: int
+    def __init__(self, answered: _Optional[int] = ..., shed: _Optional[int] = ..., too_large: _Optional[int] = ..., late: _Optional[int] = ..., failed: _Optional[int] = ...) -> None: ...
 
 class HeldBackObjective(_message.Message):
     __slots__ = ("objective", "tenant", "rejected", "answered_from", "author", "why", "since", "until")

@@ -40,6 +40,11 @@ class ControlPlaneStub:
                 request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.ShiftRequest.SerializeToString,
                 response_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.ShiftResponse.FromString,
                 _registered_method=True)
+        self.Shadow = channel.unary_unary(
+                '/lightbulb.v1.ControlPlane/Shadow',
+                request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.ShadowRequest.SerializeToString,
+                response_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.ShadowResponse.FromString,
+                _registered_method=True)
         self.Pin = channel.unary_unary(
                 '/lightbulb.v1.ControlPlane/Pin',
                 request_serializer=lightbulb_dot_v1_dot_control__plane__pb2.PinRequest.SerializeToString,
@@ -124,6 +129,15 @@ class ControlPlaneServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Shadow(self, request, context):
+        """Has copies of an objective's requests sent to another model, whose answers nobody waits for; or changes or stops
+        that. Up to four models at once get copies of the same requests. The answer comes once that is decided; `GetStatus`
+        says when it is in force.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Pin(self, request, context):
         """Keeps a generation loaded, whatever is published, until it is released.
         """
@@ -202,6 +216,11 @@ def add_ControlPlaneServicer_to_server(servicer, server):
                     servicer.Shift,
                     request_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.ShiftRequest.FromString,
                     response_serializer=lightbulb_dot_v1_dot_control__plane__pb2.ShiftResponse.SerializeToString,
+            ),
+            'Shadow': grpc.unary_unary_rpc_method_handler(
+                    servicer.Shadow,
+                    request_deserializer=lightbulb_dot_v1_dot_control__plane__pb2.ShadowRequest.FromString,
+                    response_serializer=lightbulb_dot_v1_dot_control__plane__pb2.ShadowResponse.SerializeToString,
             ),
             'Pin': grpc.unary_unary_rpc_method_handler(
                     servicer.Pin,
@@ -375,6 +394,33 @@ class ControlPlane:
             '/lightbulb.v1.ControlPlane/Shift',
             lightbulb_dot_v1_dot_control__plane__pb2.ShiftRequest.SerializeToString,
             lightbulb_dot_v1_dot_control__plane__pb2.ShiftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Shadow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lightbulb.v1.ControlPlane/Shadow',
+            lightbulb_dot_v1_dot_control__plane__pb2.ShadowRequest.SerializeToString,
+            lightbulb_dot_v1_dot_control__plane__pb2.ShadowResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -288,21 +288,67 @@ class StoredHeldBack(_message.Message):
     until: float
     def __init__(self, objective: _Optional[str] = ..., tenant: _Optional[str] = ..., version: _Optional[int] = ..., rejected: _Optional[int] = ..., table: _Optional[str] = ..., answer_from: _Optional[int] = ..., pins: _Optional[bool] = ..., entered: _Optional[float] = ..., author: _Optional[str] = ..., why: _Optional[str] = ..., until: _Optional[float] = ...) -> None: ...
 
+class StoredShadow(_message.Message):
+    __slots__ = ("number", "key", "basis_points", "entered", "is_noise", "max_body", "pairs", "until", "in_force", "stopped", "author", "why")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    BASIS_POINTS_FIELD_NUMBER: _ClassVar[int]
+    ENTERED_FIELD_NUMBER: _ClassVar[int]
+    IS_NOISE_FIELD_NUMBER: _ClassVar[int]
+    MAX_BODY_FIELD_NUMBER: _ClassVar[int]
+    PAIRS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    IN_FORCE_FIELD_NUMBER: _ClassVar[int]
+    STOPPED_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    key: str
+    basis_points: int
+    entered: float
+    is_noise: bool
+    max_body: int
+    pairs: int
+    until: float
+    in_force: float
+    stopped: bool
+    author: str
+    why: str
+    def __init__(self, number: _Optional[int] = ..., key: _Optional[str] = ..., basis_points: _Optional[int] = ..., entered: _Optional[float] = ..., is_noise: _Optional[bool] = ..., max_body: _Optional[int] = ..., pairs: _Optional[int] = ..., until: _Optional[float] = ..., in_force: _Optional[float] = ..., stopped: _Optional[bool] = ..., author: _Optional[str] = ..., why: _Optional[str] = ...) -> None: ...
+
+class StoredShadowed(_message.Message):
+    __slots__ = ("objective", "tenant", "version", "primary", "deadline", "shadows")
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_FIELD_NUMBER: _ClassVar[int]
+    SHADOWS_FIELD_NUMBER: _ClassVar[int]
+    objective: str
+    tenant: str
+    version: int
+    primary: str
+    deadline: float
+    shadows: _containers.RepeatedCompositeFieldContainer[StoredShadow]
+    def __init__(self, objective: _Optional[str] = ..., tenant: _Optional[str] = ..., version: _Optional[int] = ..., primary: _Optional[str] = ..., deadline: _Optional[float] = ..., shadows: _Optional[_Iterable[_Union[StoredShadow, _Mapping]]] = ...) -> None: ...
+
 class StoredLanes(_message.Message):
-    __slots__ = ("format", "lanes", "platform", "handovers", "controls", "held_back")
+    __slots__ = ("format", "lanes", "platform", "handovers", "controls", "held_back", "shadows")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     LANES_FIELD_NUMBER: _ClassVar[int]
     PLATFORM_FIELD_NUMBER: _ClassVar[int]
     HANDOVERS_FIELD_NUMBER: _ClassVar[int]
     CONTROLS_FIELD_NUMBER: _ClassVar[int]
     HELD_BACK_FIELD_NUMBER: _ClassVar[int]
+    SHADOWS_FIELD_NUMBER: _ClassVar[int]
     format: int
     lanes: _containers.RepeatedCompositeFieldContainer[StoredLane]
     platform: int
     handovers: _containers.RepeatedCompositeFieldContainer[StoredHandover]
     controls: _containers.RepeatedCompositeFieldContainer[StoredControl]
     held_back: _containers.RepeatedCompositeFieldContainer[StoredHeldBack]
-    def __init__(self, format: _Optional[int] = ..., lanes: _Optional[_Iterable[_Union[StoredLane, _Mapping]]] = ..., platform: _Optional[int] = ..., handovers: _Optional[_Iterable[_Union[StoredHandover, _Mapping]]] = ..., controls: _Optional[_Iterable[_Union[StoredControl, _Mapping]]] = ..., held_back: _Optional[_Iterable[_Union[StoredHeldBack, _Mapping]]] = ...) -> None: ...
+    shadows: _containers.RepeatedCompositeFieldContainer[StoredShadowed]
+    def __init__(self, format: _Optional[int] = ..., lanes: _Optional[_Iterable[_Union[StoredLane, _Mapping]]] = ..., platform: _Optional[int] = ..., handovers: _Optional[_Iterable[_Union[StoredHandover, _Mapping]]] = ..., controls: _Optional[_Iterable[_Union[StoredControl, _Mapping]]] = ..., held_back: _Optional[_Iterable[_Union[StoredHeldBack, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[StoredShadowed, _Mapping]]] = ...) -> None: ...
 
 class StoredConsumer(_message.Message):
     __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "disconnected", "orphaned", "synced_since", "refused_of", "unsynced_since", "refusals", "left", "by_tenant", "synced_by_tenant", "takes_part", "tenants", "unknown", "loading", "refused_before", "refused_numbers", "silent_since", "disobeys")
@@ -422,7 +468,7 @@ class StoredReport(_message.Message):
     def __init__(self, replica: _Optional[str] = ..., heartbeat: _Optional[float] = ..., version: _Optional[int] = ..., consumers: _Optional[_Iterable[_Union[StoredConsumer, _Mapping]]] = ..., seen: _Optional[int] = ..., generation: _Optional[int] = ..., forked: _Optional[bool] = ...) -> None: ...
 
 class StoredOutcome(_message.Message):
-    __slots__ = ("generation", "unchanged", "on_its_way", "pinned", "left", "version", "content_hash", "request_digest", "warnings", "moves", "replanned", "until", "shift", "answered_from")
+    __slots__ = ("generation", "unchanged", "on_its_way", "pinned", "left", "version", "content_hash", "request_digest", "warnings", "moves", "replanned", "until", "shift", "answered_from", "shadows")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
     ON_ITS_WAY_FIELD_NUMBER: _ClassVar[int]
@@ -437,6 +483,7 @@ class StoredOutcome(_message.Message):
     UNTIL_FIELD_NUMBER: _ClassVar[int]
     SHIFT_FIELD_NUMBER: _ClassVar[int]
     ANSWERED_FROM_FIELD_NUMBER: _ClassVar[int]
+    SHADOWS_FIELD_NUMBER: _ClassVar[int]
     generation: int
     unchanged: bool
     on_its_way: bool
@@ -451,4 +498,5 @@ class StoredOutcome(_message.Message):
     until: float
     shift: int
     answered_from: int
-    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., pinned: _Optional[_Iterable[int]] = ..., left: _Optional[int] = ..., version: _Optional[int] = ..., content_hash: _Optional[str] = ..., request_digest: _Optional[bytes] = ..., warnings: _Optional[_Iterable[_Union[_control_plane_pb2.Problem, _Mapping]]] = ..., moves: _Optional[_Iterable[_Union[_control_plane_pb2.Move, _Mapping]]] = ..., replanned: _Optional[_Iterable[str]] = ..., until: _Optional[float] = ..., shift: _Optional[int] = ..., answered_from: _Optional[int] = ...) -> None: ...
+    shadows: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, generation: _Optional[int] = ..., unchanged: _Optional[bool] = ..., on_its_way: _Optional[bool] = ..., pinned: _Optional[_Iterable[int]] = ..., left: _Optional[int] = ..., version: _Optional[int] = ..., content_hash: _Optional[str] = ..., request_digest: _Optional[bytes] = ..., warnings: _Optional[_Iterable[_Union[_control_plane_pb2.Problem, _Mapping]]] = ..., moves: _Optional[_Iterable[_Union[_control_plane_pb2.Move, _Mapping]]] = ..., replanned: _Optional[_Iterable[str]] = ..., until: _Optional[float] = ..., shift: _Optional[int] = ..., answered_from: _Optional[int] = ..., shadows: _Optional[_Iterable[str]] = ...) -> None: ...
