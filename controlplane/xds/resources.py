@@ -23,6 +23,11 @@ from envoy.config.core.v3 import (
 )
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2, scoped_route_pb2
+from envoy.extensions.filters.http.buffer.v3 import buffer_pb2
+from envoy.extensions.filters.http.upstream_codec.v3 import upstream_codec_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import (
+    http_connection_manager_pb2 as hcm_pb2,
+)
 from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from envoy.extensions.router.cluster_specifiers.matcher.v3 import matcher_pb2 as specifier_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
@@ -36,7 +41,7 @@ from xds.type.matcher.v3 import matcher_pb2
 
 from controlplane.model import RoutingRule
 from controlplane.planning.routing import Target, targets_by_objective
-from controlplane.xds.special_routes import Header, Mirror, SpecialRoute
+from controlplane.xds.special_routes import Copying, Header, Mirror, SpecialRoute
 from lightbulb.ads.server.snapshot import make_resource
 from lightbulb.ads.values import Resource, active_name
 from lightbulb.model import (
@@ -214,21 +219,53 @@ def _leaves_out_who_hangs() -> outlier_detection_pb2.OutlierDetection:
 
 def cluster(vip: str) -> Resource:
     """Return the EDS cluster of a VIP."""
+    return _resource(vip, _cluster(vip, MAX_REQUESTS, _to_hosts()))
+
+
+def shadow_cluster(name: str, copies: Copying) -> Resource:
+    """Return the EDS cluster that a shadow's copies go to. What goes wrong there is felt by nobody else.
+
+    Envoy hands a mirror's back-pressure on to the request that is copied: a host that reads slowly would hold
+    that up. So a copy is kept until all of it is there, up to its largest body, and sent then; a larger one
+    is given up, and the host hears nothing of it.
+    """
+    protocol = _to_hosts()
+    protocol.common_http_protocol_options.max_stream_duration.CopyFrom(seconds(copies.seconds))
+    protocol.http_filters.extend(
+        hcm_pb2.HttpFilter(name=f"envoy.filters.http.{name}", typed_config=_any(config))
+        for name, config in (
+            ("buffer", buffer_pb2.Buffer(max_request_bytes=UInt32Value(value=copies.max_body))),
+            ("upstream_codec", upstream_codec_pb2.UpstreamCodec()),
+        )
+    )
+    message = _cluster(name, copies.at_once, protocol)
+    message.circuit_breakers.thresholds[0].max_retries.CopyFrom(UInt32Value(value=0))
+    return _resource(name, message)
+
+
+def _to_hosts() -> http_protocol_options_pb2.HttpProtocolOptions:
+    """Return how hosts are spoken to."""
     http2 = protocol_pb2.Http2ProtocolOptions(connection_keepalive=keepalive_settings(ENVOY_TO_HOST))
     explicit = http_protocol_options_pb2.HttpProtocolOptions.ExplicitHttpConfig(http2_protocol_options=http2)
-    protocol = http_protocol_options_pb2.HttpProtocolOptions(
+    return http_protocol_options_pb2.HttpProtocolOptions(
         explicit_http_config=explicit,
         common_http_protocol_options=protocol_pb2.HttpProtocolOptions(
             idle_timeout=seconds(ENVOY_TO_HOST_IDLE_SECONDS)
         ),
     )
+
+
+def _cluster(
+    name: str, most: int, protocol: http_protocol_options_pb2.HttpProtocolOptions
+) -> cluster_pb2.Cluster:
+    """Return an EDS cluster with at most so many requests at once."""
     thresholds = circuit_breaker_pb2.CircuitBreakers.Thresholds(
-        max_connections=UInt32Value(value=MAX_REQUESTS),
-        max_pending_requests=UInt32Value(value=MAX_REQUESTS),
-        max_requests=UInt32Value(value=MAX_REQUESTS),
+        max_connections=UInt32Value(value=most),
+        max_pending_requests=UInt32Value(value=most),
+        max_requests=UInt32Value(value=most),
     )
-    message = cluster_pb2.Cluster(
-        name=vip,
+    return cluster_pb2.Cluster(
+        name=name,
         type=cluster_pb2.Cluster.EDS,
         eds_cluster_config=cluster_pb2.Cluster.EdsClusterConfig(
             eds_config=ads(initial_fetch_seconds=EDS_SECONDS)
@@ -243,7 +280,6 @@ def cluster(vip: str) -> Resource:
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": _any(protocol)
         },
     )
-    return _resource(vip, message)
 
 
 def endpoints_of(vip: str, addresses: tuple[Endpoint, ...]) -> Resource:
@@ -356,7 +392,8 @@ def _mirror(mirror: Mirror) -> route_components_pb2.RouteAction.RequestMirrorPol
         trace_sampled=BoolValue(value=False),
         disable_shadow_host_suffix_append=True,
         request_headers_mutations=[
-            mutation_rules_pb2.HeaderMutation(append=overwrites(each)) for each in mirror.headers
+            *(mutation_rules_pb2.HeaderMutation(append=overwrites(each)) for each in mirror.headers),
+            *(mutation_rules_pb2.HeaderMutation(remove=each) for each in mirror.without),
         ],
     )
 

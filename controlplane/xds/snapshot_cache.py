@@ -13,7 +13,8 @@ from itertools import compress
 from operator import is_not
 from types import MappingProxyType
 
-from controlplane.lifecycle.views import held_back, objective_control
+from controlplane.lifecycle.shadow import ByObjective
+from controlplane.lifecycle.views import cluster_of, held_back, objective_control
 from controlplane.planning.routing import Target, targets_by_objective
 from controlplane.rollout.desired_state import DesiredState
 from controlplane.rollout.registry import Address
@@ -22,7 +23,7 @@ from controlplane.xds.listener import listener
 from controlplane.xds.nodes import HostNode, Identity, LightbulbNode, SidecarNode
 from controlplane.xds.parts import NO_OWNERS, Owners, Parts, by_tenant
 from controlplane.xds.resource_memo import ResourceMemo
-from controlplane.xds.special_routes import SpecialRoute, check_special
+from controlplane.xds.special_routes import Copying, SpecialRoute, check_special, copying
 from controlplane.xds.special_routes import by_tenant as by_tenant_and_objective
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Resources, Snapshot
 from lightbulb.ads.values import (
@@ -67,6 +68,14 @@ class _Ways:
     special: Mapping[str, tuple[SpecialRoute, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Copies:
+    """Where a shadow's copies go, and how."""
+
+    vip: str
+    copying: Copying
+
+
 def _ways_by_objective(ways: _Ways) -> Mapping[str, Way]:
     return {objective: (own, ways.special.get(objective, ())) for objective, own in ways.targets.items()}
 
@@ -106,7 +115,7 @@ class SnapshotCache:
         self._stamped_hosts: dict[str, Snapshot] = {}
         """Of those of `_hosts` that were asked for: a publish is news to few of many shards."""
         self._no_models = EMPTY_SNAPSHOT
-        self._clusters = ResourceMemo[None](lambda vip, _: resources.cluster(vip))
+        self._clusters = ResourceMemo[Copying | None](_cluster)
         self._endpoints = ResourceMemo(resources.endpoints_of)
         self._scopes = ResourceMemo[None](lambda objective, _: resources.scope(objective))
         self._routes = ResourceMemo[Way](lambda objective, way: resources.route(objective, *way))
@@ -118,6 +127,7 @@ class SnapshotCache:
         self._targets: Mapping[str, Targets] = {}
         self._shown_targets: Mapping[str, Targets] = {}
         self._ways: Mapping[str, _Ways] = {}
+        self._copies: Mapping[str, _Copies] = {}
         self._owners = NO_OWNERS
         self._owned: Mapping[str, frozenset[str]] = {}
         self._parts = {"sidecar": Parts(), "lightbulb": Parts()}
@@ -269,13 +279,33 @@ class SnapshotCache:
         ):
             self._shown_targets = self._all_targets(desired_state)
             scopes = self._scopes.of_parts(self._shown_targets, dict.fromkeys)
-            snapshot = _replace(snapshot, CLUSTER, self._clusters(dict.fromkeys(desired_state.vips)))
             snapshot = _replace(snapshot, SCOPED_ROUTE, scopes)
-        if desired_state is not before and self._find_ways(desired_state):
+        copies = self._copies if desired_state is before else self._find_copies(desired_state)
+        others = copies != self._copies
+        if before is None or desired_state.vips != before.vips or others:
+            clusters = dict[str, Copying | None].fromkeys(desired_state.vips)
+            clusters.update((name, each.copying) for name, each in copies.items())
+            snapshot = _replace(snapshot, CLUSTER, self._clusters(clusters))
+        if desired_state is not before and self._find_ways(desired_state, copies):
             snapshot = _replace(snapshot, ROUTE, self._routes.of_parts(self._ways, _ways_by_objective))
-        if before is None or addresses != self._addresses:
-            snapshot = _replace(snapshot, ENDPOINTS, self._endpoints(addresses))
+        if before is None or addresses != self._addresses or others:
+            # By a name of its own: Envoy asks for the endpoints of a cluster only where it has none by that
+            # name, and a cluster that it doesn't ask for it waits for.
+            own = {name: addresses.get(each.vip, ()) for name, each in copies.items()}
+            snapshot = _replace(snapshot, ENDPOINTS, self._endpoints({**addresses, **own}))
+        self._copies = copies
         return _stamped(snapshot, desired_state)
+
+    def _find_copies(self, desired_state: DesiredState) -> Mapping[str, _Copies]:
+        """Return by cluster where each shadow's copies go, of those whose key is routed."""
+        found = {}
+        for objective, each in desired_state.shadows.items():
+            targets = {**self._shown_targets.get(each.tenant, {}), **self._shown_targets.get("", {})}
+            vips = dict(targets.get(objective, ()))
+            for shadow in each.standing:
+                if shadow.key in vips:
+                    found[cluster_of(shadow.id)] = _Copies(vips[shadow.key], copying(each, shadow))
+        return found
 
     def _all_targets(self, desired_state: DesiredState) -> Mapping[str, Targets]:
         """Return by tenant where keys go; of one that is as it was, the same object."""
@@ -289,12 +319,13 @@ class SnapshotCache:
         }
         return {**self._targets, "": self._shared_targets(desired_state)}  # "" is nobody's name
 
-    def _find_ways(self, desired_state: DesiredState) -> bool:
+    def _find_ways(self, desired_state: DesiredState, copies: Mapping[str, _Copies]) -> bool:
         """Find out where keys go, special ones too; say whether some part is another than it was."""
-        before, special = self._ways, by_tenant_and_objective(desired_state.controls.values())
+        before = self._ways
+        special = by_tenant_and_objective(desired_state.controls, _routed(desired_state.shadows, copies))
         shared = {objective: way for own in special.values() for objective, way in own.items()}
         for objective, routes in shared.items():
-            check_special(objective, routes, desired_state.vips)
+            check_special(objective, routes, {*desired_state.vips, *copies})
         ways = {}
         for tenant, targets in self._shown_targets.items():
             # Whoever has an objective that several route, the one part that counts has all of it.
@@ -369,6 +400,19 @@ class SnapshotCache:
     def _taken_by(self, sidecar: SidecarNode) -> Snapshot:
         takes = sidecar.takes
         return self._parts["sidecar"].of(self._sidecar, takes, self._owners) if takes else self._sidecar
+
+
+def _cluster(name: str, copies: Copying | None) -> Resource:
+    """Return a VIP's cluster, or the one that a shadow's copies go to."""
+    return resources.cluster(name) if copies is None else resources.shadow_cluster(name, copies)
+
+
+def _routed(shadows: ByObjective, copies: Mapping[str, _Copies]) -> ByObjective:
+    """Return those shadows that have a cluster."""
+    return {
+        objective: replace(each, shadows=tuple(one for one in each.standing if cluster_of(one.id) in copies))
+        for objective, each in shadows.items()
+    }
 
 
 def _by_objective(tables: tuple[ObjectiveTables, ...]) -> Mapping[str, ObjectiveTables]:

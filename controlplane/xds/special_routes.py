@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from controlplane.lifecycle.state import SHIFTING, Control, ShiftState
-from controlplane.lifecycle.views import operator_shift, route_of
+from controlplane.lifecycle.events import model_of
+from controlplane.lifecycle.shadow import NOTHING_SHADOWED, ByObjective, Shadow, Shadowed
+from controlplane.lifecycle.state import SHIFTING, Control, Controls, ShiftState
+from controlplane.lifecycle.views import cluster_of, operator_shift, route_of
 from controlplane.planning.routing import Inconsistent
-from lightbulb.model import BASIS_POINTS, KEY_SEPARATOR
+from lightbulb.model import (
+    ARM_HEADER,
+    BASIS_POINTS,
+    COMPARE_HEADER,
+    KEY_SEPARATOR,
+    MODEL_HEADER,
+    ROUTING_KEY_HEADER,
+    SHADOW_HEADER,
+    TRAFFIC_HEADER,
+)
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Names of routes become names of statistics, whose parts have dots between them."""
@@ -25,15 +35,19 @@ Header = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mirror:
-    """Where a copy of each request goes, whose answer nobody waits for, and the headers that the copy has."""
+    """Where a copy of each request goes, whose answer nobody waits for.
+
+    The copy has `headers`, and lacks those that are named in `without`.
+    """
 
     cluster: str
     headers: tuple[Header, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecialRoute:
-    """A route of one routing key. `name` is what its requests are counted under.
+    """A route of one routing key. Its requests are counted by `name`, which those of one key and arm share.
 
     `arm`: of those requests alone that say so; empty: of all. `basis_points`: of so many of them, drawn by
     chance; the others go on to the next route. All that it takes have `headers`, and go to `mirrors` too.
@@ -59,9 +73,11 @@ def check_special(objective: str, special: Sequence[SpecialRoute], clusters: Col
 def _problems(objective: str, special: Sequence[SpecialRoute], clusters: Collection[str]) -> Iterator[str]:
     if len(special) > MAX_SPECIAL:
         yield f"{len(special)} special routes of {objective}; {MAX_SPECIAL} are allowed"
-    for name, count in Counter(each.name for each in special).items():
-        if count > 1 or not _NAME.fullmatch(name):
-            yield f"{objective}: {name!r} is no name of a special route, or is that of {count} of them"
+    for name in dict.fromkeys(each.name for each in special):
+        own = [each for each in special if each.name == name]
+        whose, shares = {(each.key, each.arm) for each in own}, {each.basis_points for each in own}
+        if len(whose) > 1 or len(shares) < len(own) or not _NAME.fullmatch(name):
+            yield f"{objective}: {name!r} is no name of a special route, or is that of {len(own)} of them"
     for each in special:
         if not each.key.startswith(objective + KEY_SEPARATOR):
             yield f"{each.name}: {each.key!r} is not a routing key of {objective}"
@@ -71,8 +87,82 @@ def _problems(objective: str, special: Sequence[SpecialRoute], clusters: Collect
         yield from (f"{each.name}: no cluster {cluster!r} to mirror to" for cluster in unknown)
 
 
-def special_routes(control: Control) -> tuple[SpecialRoute, ...]:
-    """Return a control's special routes: two that count its arms, or one that withdraws its key."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copying:
+    """How a shadow's copies are sent: up to so many bytes, so many at once, within so many seconds."""
+
+    max_body: int
+    at_once: int
+    seconds: float
+
+
+LEAST_SECONDS, MOST_SECONDS = 1.0, 10.0
+"""That a copy may take; until then it is held."""
+
+
+def copying(shadowed: Shadowed, shadow: Shadow) -> Copying:
+    """Return how copies are sent: each for as long as the objective's callers wait."""
+    wanted = shadowed.deadline or MOST_SECONDS
+    return Copying(
+        max_body=shadow.max_body,
+        at_once=shadow.most_copies,
+        seconds=min(MOST_SECONDS, max(LEAST_SECONDS, wanted)),
+    )
+
+
+def special_routes(control: Control | None, shadowed: Shadowed | None = None) -> tuple[SpecialRoute, ...]:
+    """Return an objective's special routes: those of its shift, with the copies that shadows get of them.
+
+    Envoy draws one number for a request, whichever routes look at it. So those of a smaller share stand
+    first, and whoever has a larger one gets these, and what is left up to its own.
+    """
+    of_shift = () if control is None else _of_shift(control)
+    levels = () if shadowed is None else _levels(shadowed)
+    found = list[SpecialRoute]()
+    for route in of_shift:
+        if shadowed is not None and route.key == shadowed.primary and not route.withdrawn:
+            found += [replace(each, name=route.name, arm=route.arm) for each in levels]
+        found.append(route)
+    return (*found, *levels)
+
+
+def _levels(shadowed: Shadowed) -> tuple[SpecialRoute, ...]:
+    """Return a route for each share that some shadow has, the smallest first."""
+    standing = [each for each in shadowed.standing if each.basis_points]
+    shares = sorted({each.basis_points for each in standing})
+    return tuple(
+        _level(shadowed.primary, share, [each for each in standing if each.basis_points >= share])
+        for share in shares
+    )
+
+
+def _level(primary: str, share: int, shadows: Sequence[Shadow]) -> SpecialRoute:
+    """Return what is done with the requests that all of some shadows get."""
+    first = next(each for each in shadows if each.basis_points == share)
+    return SpecialRoute(
+        name=f"shadow-{first.id}",
+        key=primary,
+        basis_points=share,
+        headers=((COMPARE_HEADER, ",".join(each.id for each in shadows)),),
+        mirrors=tuple(map(_mirror, shadows)),
+    )
+
+
+def _mirror(shadow: Shadow) -> Mirror:
+    return Mirror(
+        cluster=cluster_of(shadow.id),
+        headers=(
+            (SHADOW_HEADER, shadow.id),
+            (MODEL_HEADER, model_of(shadow.key)),
+            (ROUTING_KEY_HEADER, shadow.key),
+            (TRAFFIC_HEADER, "shadow"),
+        ),
+        without=(COMPARE_HEADER, ARM_HEADER),
+    )
+
+
+def _of_shift(control: Control) -> tuple[SpecialRoute, ...]:
+    """Return two that count a shift's arms, or one that withdraws its key."""
     shift = control.shift
     if shift.state is ShiftState.CLEARING:
         name = f"shift-{shift.number}-withdrawn"
@@ -85,11 +175,15 @@ def special_routes(control: Control) -> tuple[SpecialRoute, ...]:
     )
 
 
-def by_tenant(controls: Iterable[Control]) -> Mapping[str, Mapping[str, tuple[SpecialRoute, ...]]]:
+def by_tenant(
+    controls: Controls, shadows: ByObjective = NOTHING_SHADOWED
+) -> Mapping[str, Mapping[str, tuple[SpecialRoute, ...]]]:
     """Return tenant -> objective -> its special routes; of those alone that have any."""
     found: dict[str, dict[str, tuple[SpecialRoute, ...]]] = {}
-    for control in controls:
-        special = special_routes(control)
-        if special:
-            found.setdefault(control.tenant, {})[control.objective] = special
+    for objective in sorted({*controls, *shadows}):
+        control, shadowed = controls.get(objective), shadows.get(objective)
+        special = special_routes(control, shadowed)
+        whose = control or shadowed
+        if special and whose is not None:
+            found.setdefault(whose.tenant, {})[objective] = special
     return found

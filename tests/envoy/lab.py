@@ -158,7 +158,10 @@ class Upstream(grpc.GenericRpcHandler):
         self.name = name
         self.at_call: Callable[[], object] = lambda: None
         self.headers: Mapping[str, str] = {}
-        self._server = grpc.server(futures.ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
+        self._server = grpc.server(
+            futures.ThreadPoolExecutor(4),
+            options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)],
+        )
         self._server.add_generic_rpc_handlers((self,))
         self.port = self._server.add_insecure_port("127.0.0.1:0")
         self._server.start()
