@@ -12,9 +12,21 @@ from controlplane.lifecycle.bins import Latencies
 from controlplane.lifecycle.counters import Sum
 from controlplane.lifecycle.evidence_codec import counts_from_proto, counts_to_proto
 from controlplane.lifecycle.figures import NOTHING, Answer, Arms, Counts, answer_of
+from controlplane.lifecycle.shadow import Copies
 from controlplane.lifecycle.state import Control, ShiftState
-from controlplane.lifecycle.views import operator_shift, route_of
+from controlplane.lifecycle.views import cluster_of, operator_shift, route_of
+from lightbulb.model import SHADOW_CLUSTERS
 from lightbulb.resolution.codec import Malformed
+from lightbulb.sidecar.counters import (
+    ANSWERED,
+    BROKEN_OFF,
+    COPIES,
+    LATE,
+    RESET,
+    SHED,
+    SHED_WAITING,
+    UNREACHABLE,
+)
 from lightbulb.v1 import evidence_pb2
 from lightbulb.v1 import telemetry_pb2 as pb
 
@@ -25,7 +37,7 @@ SILENT_INTERVALS = 3
 """A sidecar that told nothing for so many intervals isn't reporting."""
 
 MAX_ROUTES = 1_000
-"""Routes that are counted at once: two arms of 500 shifts."""
+"""Routes and shadows that are counted at once: two arms of 500 shifts."""
 
 MAX_COUNT = 2**40
 """Requests that one message may tell of, by route and end: more than any Envoy serves."""
@@ -64,11 +76,28 @@ class Told:
     by_route: Mapping[str, Counts]
     reporting: int = 0
 
+    def copies_of(self, shadow: str) -> Copies:
+        """Return what it was told of a shadow's copies, by its id."""
+        names = {name: _copies(cluster_of(shadow), name) for name in COPIES}
+        count = {name: self.by_route.get(kept, NOTHING).requests for name, kept in names.items()}
+        return Copies(
+            answered=count[ANSWERED],
+            shed=count[SHED] + count[SHED_WAITING],
+            too_large=max(0, count[RESET] - count[LATE]),
+            late=count[LATE],
+            failed=count[UNREACHABLE] + count[BROKEN_OFF],
+        )
+
     def sum_of(self, counted: Counted, sender: str) -> Sum:
         """Return what it was told of a shift."""
         candidate = self.by_route.get(counted.candidate, NOTHING)
         control = self.by_route.get(counted.control, NOTHING)
         return Sum(sender=sender, epoch=self.epoch, arms=Arms(candidate=candidate, control=control))
+
+
+def _copies(cluster: str, counter: str) -> str:
+    """Return the name that one counter of a shadow's copies is kept under."""
+    return f"{cluster}.{counter}"
 
 
 def counted_of(controls: Iterable[Control]) -> tuple[Counted, ...]:
@@ -102,6 +131,7 @@ class Figures:
         self.routes: tuple[str, ...] = ()
         """The routes that are wanted, sorted."""
         self._counted: tuple[Counted, ...] = ()
+        self._shadows: tuple[str, ...] = ()
         self._names: frozenset[str] = frozenset()
         self._sums: dict[str, Counts] = {}
         self._heard: dict[str, float] = {}
@@ -117,25 +147,30 @@ class Figures:
         """Is set once other routes are wanted than now."""
         return self._wanted
 
-    def count(self, counted: Iterable[Counted]) -> None:
-        """Count these from now on; what was counted of others is forgotten."""
-        counted = tuple(counted)
-        if counted == self._counted:
+    def count(self, counted: Iterable[Counted], shadows: Iterable[str] = ()) -> None:
+        """Count these shifts, and shadows by id, from now on; what was counted of others is forgotten."""
+        counted, shadows = tuple(counted), tuple(shadows)
+        if (counted, shadows) == (self._counted, self._shadows):
             return
-        self._counted = counted
+        self._counted, self._shadows = counted, shadows
         names = {name for each in counted for name in (each.candidate, each.control)}
+        names.update(map(cluster_of, shadows))
         self.routes = tuple(sorted(names)[:MAX_ROUTES])
-        self._names = frozenset(self.routes)
+        copies = (_copies(cluster_of(each), counter) for each in shadows for counter in COPIES)
+        self._names = frozenset((*self.routes, *copies))
         self._sums = {name: counts for name, counts in self._sums.items() if name in self._names}
         changed, self._wanted = self._wanted, asyncio.Event()
         changed.set()
 
     def take(self, node_id: str, told: Iterable[pb.RouteFigures], now: float) -> None:
         """Add what a relay tells; raises Malformed. What isn't wanted is left out."""
-        counts = {each.route: _counts(each) for each in told if each.route in self._names}
+        wanted = [each for each in told if each.route in self._names]
+        counts = {each.route: _counts(each) for each in wanted if not _is_shadow(each)}
+        for each in filter(_is_shadow, wanted):
+            counts |= _counts_of_copies(each)
         self._heard[node_id] = now
-        for route, each in counts.items():
-            self._sums[route] = self._sums.get(route, NOTHING) + each
+        for route, count in counts.items():
+            self._sums[route] = self._sums.get(route, NOTHING) + count
 
     def leave(self, node_id: str) -> None:
         """Forget a relay whose stream has ended; what it told stays."""
@@ -159,6 +194,21 @@ def _counts(told: pb.RouteFigures) -> Counts:
         bad += end.requests if answer is Answer.BAD else 0
     bins = ((each.microseconds, each.requests) for each in told.durations)
     return Counts(requests=requests, bad=bad, latencies=Latencies.of(bins))
+
+
+def _is_shadow(told: pb.RouteFigures) -> bool:
+    return told.route.startswith(SHADOW_CLUSTERS)
+
+
+def _counts_of_copies(told: pb.RouteFigures) -> Mapping[str, Counts]:
+    """Return what was told of a shadow's copies, by the name that each counter is kept under."""
+    if len(told.ends) > len(COPIES) or max((each.requests for each in told.ends), default=0) > MAX_COUNT:
+        raise Malformed(f"copies of {told.route[:100]!r} beyond what an Envoy counts")
+    return {
+        _copies(told.route, each.flags): Counts(requests=each.requests, bad=0)
+        for each in told.ends
+        if each.flags in COPIES
+    }
 
 
 def told_to_bytes(told: Told) -> bytes:

@@ -20,6 +20,7 @@ from itertools import chain
 
 from controlplane.lifecycle.advance import Acked
 from controlplane.lifecycle.counters import Sum
+from controlplane.lifecycle.shadow import NO_COPIES, Copies
 from controlplane.lifecycle.state import Control
 from controlplane.lifecycle.watching import Judged, Told
 from controlplane.planning.routing import Inconsistent
@@ -40,6 +41,7 @@ from controlplane.rollout.loss import Loss, Seen
 from controlplane.rollout.operations import withdraw
 from controlplane.rollout.registry import Consumer, Report
 from controlplane.rollout.room import occupants
+from controlplane.rollout.shadowed import shadow_ids, shadows_moved_on, sidecars_behind
 from controlplane.rollout.state import Generation, Moment, Phase, Policy, Rollout
 from controlplane.rollout.taking import obstacle
 from controlplane.store.contract import Change, Conflict, Event, Fenced, LogEntry, Store, StoreError
@@ -78,6 +80,8 @@ class Replica:
         """By tenant, what the consumers of its phase say; without those whose rollout is settled."""
         self.acked: Mapping[str, Acked] = {}
         """By objective that has a control, who hasn't acknowledged that."""
+        self.sidecars_behind: Mapping[str, tuple[str, ...]] = {}
+        """By tenant that has shadows, which sidecars haven't acknowledged what is shown of these."""
         self.judged: Mapping[str, Judged] = {}
         """By objective whose shift is guarded, what the guards say; empty where another replica leads."""
         self._watches = Watches()
@@ -189,6 +193,14 @@ class Replica:
         """Return what every replica was told of a shift since it started."""
         told = {**self._reports.heard.figures, self.name: self.figures.told(self.now)}
         return tuple(told[name].sum_of(counted, name) for name in sorted(told))
+
+    def copies(self, lanes: Lanes) -> Mapping[str, Copies]:
+        """Return by id what became of each shadow's copies, as every replica was told."""
+        ids = shadow_ids(lanes)
+        if not ids:
+            return {}
+        told = {**self._reports.heard.figures, self.name: self.figures.told(self.now)}
+        return {each: sum((one.copies_of(each) for one in told.values()), NO_COPIES) for each in ids}
 
     async def start(self, stop: asyncio.Event | None = None) -> None:
         """Return once the store has been read; until then nobody is shown anything.
@@ -326,6 +338,7 @@ class Replica:
         self._note_lease(now)
         self.progress = self._progress(known, known.desired_state, now)
         self.acked = acknowledgements(known.lanes, self._everybody, now, self.policy)
+        self.sidecars_behind = sidecars_behind(known.lanes, self._everybody, now, self.policy)
         if self._store_watcher.lease is None:
             self._watches.forget()
             self.judged = {}
@@ -396,7 +409,12 @@ class Replica:
             lanes = end(lanes, tenant, known.generations, at)
         lanes, controlled = moved_on(lanes, known.generations, self.acked, self.judged, self.policy, at)
         lanes, let_go = held_beside(lanes, known.generations, self.policy, at)
-        return lanes, (*happened, *handed_over(known.lanes, lanes, at.now), *controlled, *let_go)
+        # After those, which change what is copied.
+        lanes, shadowed = shadows_moved_on(
+            lanes, known.generations, self.sidecars_behind, self.copies(known.lanes), at
+        )
+        handed = handed_over(known.lanes, lanes, at.now)
+        return lanes, (*happened, *handed, *controlled, *let_go, *shadowed)
 
     def _unless_overtaken(self, lanes: Lanes, tenant: str, following: Rollout, at: Moment) -> Rollout:
         """Return what a lane comes to; if it takes what it can't have now, that without its target."""
@@ -418,7 +436,7 @@ class Replica:
             states = sidecar_states(known.lanes, self._everybody)
             # Before the routes are there: so that nothing is missed.
             self.figures.interval = interval_of(known.lanes.controls.values())
-            self.figures.count(counted_of(known.lanes.controls.values()))
+            self.figures.count(counted_of(known.lanes.controls.values()), shadow_ids(known.lanes))
             audience = self._snapshots.show(known.desired_state, addresses, states)
         if known.version != self._served.version or audience:
             self._served = known

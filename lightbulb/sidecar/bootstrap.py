@@ -93,6 +93,7 @@ _STATS = [
     {"contains": "update_"},
     {"prefix": "control_plane"},
     {"prefix": "lightbulb."},
+    {"prefix": "cluster.shadow/"},
     {"prefix": "server."},
     {"contains": "upstream_rq_5xx"},
 ]

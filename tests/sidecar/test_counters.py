@@ -42,8 +42,23 @@ def test_statistics_are_read_by_route() -> None:
     assert read_statistics(json.dumps(STATISTICS).encode()) == READ
 
 
+def test_what_became_of_copies_is_read_by_shadow_and_has_no_durations() -> None:
+    copies = {"upstream_rq_2xx": 7, "upstream_rq_active_overflow": 2, "upstream_rq_total": 9}
+    names = [{"name": f"cluster.shadow/17n.{name}", "value": value} for name, value in copies.items()]
+    others = [{"name": "cluster.vip.upstream_rq_2xx", "value": 99}]
+    read = read_statistics(json.dumps({"stats": [*STATISTICS["stats"], *names, *others]}).encode())
+    assert read == READ | {
+        Ended("shadow/17n", "", "upstream_rq_2xx"): 7,
+        Ended("shadow/17n", "", "upstream_rq_active_overflow"): 2,
+    }
+    assert is_level(read) is is_level(READ) is True
+
+
 def test_only_the_routes_that_are_wanted_are_asked_for() -> None:
     assert "route%5C.%28shift%5C-17c%7Cshift%5C-17k%29" in statistics_path(["shift-17k", "shift-17c"])
+    assert "cluster" not in statistics_path(["shift-17k"])
+    assert "route" not in statistics_path(["shadow/17"])
+    assert "cluster%5C.%28shadow%2F17%29" in statistics_path(["shadow/17"])
 
 
 @pytest.mark.parametrize(
