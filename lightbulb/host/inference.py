@@ -12,6 +12,7 @@ import numpy as np
 from lightbulb.host.errors import BadInput, ModelFailed
 from lightbulb.host.repository import Entry
 from lightbulb.host.tensors import inputs_of, outputs_wanted, parameters_of, wants_raw, write_outputs
+from lightbulb.host.traffic import LIVE, Call, Traffic
 from lightbulb.host.workflow import Inference, Tensors, TensorSpec, Workflow
 from lightbulb.model import FIXED_ATTRIBUTES, RequestContext, Value
 from lightbulb.oip import open_inference_pb2 as pb
@@ -34,7 +35,9 @@ class Origin:
     shard: str
 
 
-def infer(entry: Entry, origin: Origin, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
+def infer(
+    entry: Entry, origin: Origin, request: pb.ModelInferRequest, call: Call = LIVE
+) -> pb.ModelInferResponse:
     """Answer a request with a loaded model.
 
     Raises BadInput, which names the model, and ModelFailed for any fault of the model.
@@ -44,12 +47,12 @@ def infer(entry: Entry, origin: Origin, request: pb.ModelInferRequest) -> pb.Mod
     given: Inference | None = None
     try:
         wanted = outputs_wanted(request, entry.workflow.outputs)
-        given = inference_of(request, entry.workflow)
+        given = inference_of(request, entry.workflow, call.traffic)
         return _answer(entry, origin, request, entry.workflow.run(given), wanted)
     except BadInput as error:
         raise BadInput(f"{model}: {error}", path=error.path, model=model) from error
     except BaseException as error:  # also SystemExit: a model must not end the host
-        log.exception("model %s failed", model)
+        log.exception("model %s failed (%s)", model, call)
         if given is not None and (what := _not_a_number(given)):
             raise BadInput(
                 f"{model}: {what} holds NaN or infinity, with which this model gives no answer",
@@ -61,7 +64,9 @@ def infer(entry: Entry, origin: Origin, request: pb.ModelInferRequest) -> pb.Mod
         ) from error
 
 
-def inference_of(request: pb.ModelInferRequest, workflow: Workflow) -> Inference:
+def inference_of(
+    request: pb.ModelInferRequest, workflow: Workflow, traffic: Traffic = Traffic.LIVE
+) -> Inference:
     """Return a request as a workflow takes it; raises BadInput.
 
     A model sees its own parameters alone: neither ours nor those that inference servers reserve.
@@ -71,6 +76,7 @@ def inference_of(request: pb.ModelInferRequest, workflow: Workflow) -> Inference
         context=context_of(parameters),
         inputs=inputs_of(request, workflow.inputs),
         parameters={name: value for name, value in parameters.items() if not is_reserved(name)},
+        traffic=traffic,
     )
 
 

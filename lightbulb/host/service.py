@@ -20,6 +20,7 @@ from lightbulb.host.inference import Origin, infer
 from lightbulb.host.model_config import config_of
 from lightbulb.host.repository import Entry, Repository, State
 from lightbulb.host.status import abort, status_of
+from lightbulb.host.traffic import Call, call_of
 from lightbulb.host.workers import Workers
 from lightbulb.host.workflow import TensorSpec
 from lightbulb.oip import open_inference_pb2 as pb
@@ -27,6 +28,9 @@ from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
 from lightbulb.rpc.details import CallStatus
 
 WORKERS = 2
+SHADOWS_SHARE = 4
+"""Copies are refused while a quarter of what a host takes is under way: the rest is for those who wait."""
+
 SERVER_NAME = "lightbulb-host"
 SERVER_VERSION = "1"
 EXTENSIONS = ("model_repository", "model_configuration")
@@ -88,7 +92,7 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):
     ) -> pb.ModelInferResponse:
         """Run a model's workflow on a request."""
         try:
-            return await self._infer(request)
+            return await self._infer(request, call_of(context.invocation_metadata()))
         except HostError as error:
             status = self._status(error)
         # gRPC keeps what `abort` raises, and so this frame, until the garbage collector comes round:
@@ -103,9 +107,10 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):
 
         It ends where a model isn't loaded (any more): the stream's routing key is out of date then.
         """
+        call = call_of(context.invocation_metadata())
         async for request in requests:
             try:
-                yield pb.ModelStreamInferResponse(infer_response=await self._infer(request))
+                yield pb.ModelStreamInferResponse(infer_response=await self._infer(request, call))
                 continue
             except HostError as error:
                 status = self._status(error)
@@ -188,15 +193,18 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):
             error = NotLoaded(f"{host}: {error}", **(error.about | {"host": host}))
         return status_of(error)
 
-    async def _infer(self, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
+    async def _infer(self, request: pb.ModelInferRequest, call: Call) -> pb.ModelInferResponse:
         # Without a name for the future: the traceback of its exception would hold the future.
-        return await asyncio.wrap_future(self._submit(request))
+        return await asyncio.wrap_future(self._submit(request, call))
 
-    def _submit(self, request: pb.ModelInferRequest) -> Future[pb.ModelInferResponse]:
+    def _submit(self, request: pb.ModelInferRequest, call: Call) -> Future[pb.ModelInferResponse]:
         """Return the answer to come; raises NotLoaded, BadInput and Busy."""
-        entry = self._repository.hold(request.model_name, request.model_version)
+        entry = self._repository.hold(*call.target(request.model_name, request.model_version))
         try:
-            answer = self._workers.submit(partial(infer, entry, self._origin, request))
+            answer = self._workers.submit(
+                partial(infer, entry, self._origin, request, call),
+                share=SHADOWS_SHARE if call.shadow else 1,
+            )
         except Busy:
             self._repository.release(entry)
             raise

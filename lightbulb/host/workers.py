@@ -32,12 +32,16 @@ class Workers:
         for number in range(count):
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True).start()
 
-    def submit(self, function: Callable[[], T]) -> Future[T]:
-        """Return the future of `function`'s result; raises Busy. One that is cancelled in time never runs."""
+    def submit(self, function: Callable[[], T], *, share: int = 1) -> Future[T]:
+        """Return the future of `function`'s result; raises Busy. One that is cancelled in time never runs.
+
+        It is taken while fewer jobs are under way than the limit divided by `share`.
+        """
         future: Future[T] = Future()
+        most = max(1, self._limit // share)
         with self._lock:
-            if self._backlog >= self._limit:
-                raise Busy(f"{self._limit} requests are under way; try another host")
+            if self._backlog >= most:
+                raise Busy(f"{most} requests are under way; try another host")
             self._backlog += 1
         self._jobs.put((future, function))
         return future

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightbulb.host.errors import BadInput
+from lightbulb.host.traffic import Traffic
 from lightbulb.model import EMPTY, RequestContext, Value
 
 Array = NDArray[Any]
@@ -76,11 +77,21 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
-    """One request: who asks, the input tensors (read-only), and the parameters that the rule set."""
+    """One request: who asks, the input tensors (read-only), and the parameters that the rule set.
+
+    `traffic` is what it is for. A workflow that writes anything, a fact or a log of its own, does so for a
+    user's request alone: of a shadow, nobody gets the answer.
+    """
 
     context: RequestContext
     inputs: Tensors
     parameters: Mapping[str, Value] = field(default_factory=lambda: EMPTY)
+    traffic: Traffic = Traffic.LIVE
+
+    @property
+    def shadow(self) -> bool:
+        """Whether it is a copy, whose answer nobody gets."""
+        return self.traffic is Traffic.SHADOW
 
     def whole_number(self, name: str, default: int) -> int:
         """Return a parameter that counts something; raises BadInput unless it is a number from 1."""
