@@ -22,6 +22,7 @@ from controlplane.rollout.events import EventKind, superseded
 from controlplane.rollout.holding import held_beside
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.room import set_out
+from controlplane.rollout.shadowed import shadows_beside
 from controlplane.rollout.state import Moment
 from controlplane.store.contract import Change, Conflict, Event, LogEntry, NotFound, StoreError
 from lightbulb.model import DEFAULT_TENANT
@@ -210,7 +211,8 @@ class Commits:
         policy = self._replica.policy
         following, happened = beside(step.following, generations, policy, at)
         following, ended = held_beside(following, generations, policy, at)
-        return replace(step, following=following, besides=(*happened, *ended))
+        following, shadowed = shadows_beside(following, generations, at)
+        return replace(step, following=following, besides=(*happened, *ended, *shadowed))
 
     def _change(self, known: StoreView, step: Step, caller: Caller) -> Change:
         outcome = step.outcome

@@ -15,6 +15,7 @@ from controlplane.admin.outcome import Outcome
 from controlplane.admin.planner import publish_base
 from controlplane.admin.tenants import check_publisher, check_tenant
 from controlplane.lifecycle.operations import ShiftStands
+from controlplane.lifecycle.shadow_operations import ShadowStands
 from controlplane.model import Plan
 from controlplane.planning.beside import Release, plan_beside
 from controlplane.planning.layers import Layers, not_shared, owners_of
@@ -129,6 +130,11 @@ class HandoverOperator:
             raise ShiftStands(
                 f"{objective} has shift {shift.number}, {shift.state.value}: abort it, or publish "
                 "its model as the default, and wait until it is over",
+                objective=objective,
+            )
+        if objective in lanes.shadows:
+            raise ShadowStands(
+                f"{objective} has shadows: have its owner stop them: lightbulb shadow stop {objective}",
                 objective=objective,
             )
         offered = _check_offered(known, objective, found, tenant, self._replica.now)

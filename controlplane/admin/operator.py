@@ -20,6 +20,7 @@ from controlplane.admin.outcome import Outcome
 from controlplane.admin.planner import DoesNotFit, layers_of, publish_base, room_for
 from controlplane.admin.platform import PlatformOperator
 from controlplane.admin.publishing import Publishing
+from controlplane.admin.shadows import ShadowOperator
 from controlplane.admin.shifts import ShiftOperator
 from controlplane.admin.tenants import check_comparable, check_publisher, check_tenant
 from controlplane.lifecycle.events import ControlEventKind
@@ -74,6 +75,7 @@ class Operator:
         self._platform = PlatformOperator(replica, compilers, self._commits)
         self.handovers = HandoverOperator(replica, self._commits)
         self.shifts = ShiftOperator(replica, self._commits)
+        self.shadows = ShadowOperator(replica, self._commits)
 
     async def publish(self, workspace: Workspace, caller: Caller, *, dry_run: bool = False) -> Outcome:
         """Evaluate, compile and plan a workspace, and set its generation on its way.

@@ -53,6 +53,8 @@ class Outcome:
     """Of a shift: its number."""
     answered_from: int = 0
     """Of a rollback of one objective: the generation that it is answered from."""
+    shadows: tuple[str, ...] = ()
+    """Of shadows: the ids of those that it is about."""
 
 
 class RequestIdUsed(Exception):
@@ -84,6 +86,7 @@ def outcome_to_bytes(outcome: Outcome) -> bytes:
         until=outcome.until,
         shift=outcome.shift,
         answered_from=outcome.answered_from,
+        shadows=outcome.shadows,
     ).SerializeToString(deterministic=True)
 
 
@@ -112,6 +115,7 @@ def outcome_from_bytes(body: bytes) -> Outcome:
         until=message.until,
         shift=message.shift,
         answered_from=message.answered_from,
+        shadows=tuple(message.shadows),
     )
 
 

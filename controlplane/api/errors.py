@@ -25,6 +25,13 @@ from controlplane.lifecycle.operations import (
     ShiftStands,
     ToItself,
 )
+from controlplane.lifecycle.shadow_operations import (
+    InvalidShadow,
+    NoShadow,
+    OfItself,
+    ShadowStands,
+    TooManyShadows,
+)
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.archive import NotKept
 from controlplane.replica.figures import NothingCounted
@@ -142,6 +149,11 @@ KINDS: Mapping[type[Exception], ErrorKind] = MappingProxyType(
         NotServed: _refused("MODEL_NOT_SERVED"),
         ToItself: _refused("SHIFT_TO_ITSELF"),
         TooManyControls: ErrorKind(code=_CODE.RESOURCE_EXHAUSTED, reason="TOO_MANY_CONTROLS"),
+        InvalidShadow: ErrorKind(code=_CODE.INVALID_ARGUMENT, reason="INVALID_SHADOW"),
+        NoShadow: _refused("NO_SHADOW"),
+        ShadowStands: _refused("SHADOW_STANDS"),
+        TooManyShadows: ErrorKind(code=_CODE.RESOURCE_EXHAUSTED, reason="TOO_MANY_SHADOWS"),
+        OfItself: _refused("SHADOW_OF_ITSELF"),
         ControlRefused: _refused("CONTROL_REFUSED"),
         NotHeldBack: _refused("NOT_HELD_BACK"),
         NotObeyed: _refused("LIGHTBULB_TOO_OLD"),

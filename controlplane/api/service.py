@@ -26,6 +26,7 @@ from controlplane.api.errors import (
     status_of,
 )
 from controlplane.api.history import difference, event, history_entry
+from controlplane.api.shadows import asked_of as shadow_asked_of
 from controlplane.api.shifts import asked_of, decided
 from controlplane.api.status import status
 from controlplane.model import PLATFORM, Workspace, misnamed
@@ -50,6 +51,7 @@ _Asked = (
     | pb.OfferRequest
     | pb.TakeRequest
     | pb.ShiftRequest
+    | pb.ShadowRequest
 )
 
 PAGE = 20
@@ -162,6 +164,18 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         outcome = await self._operator.shifts.shift(asked_of(request, caller), caller)
         return pb.ShiftResponse(
             shift=outcome.shift,
+            unchanged=outcome.unchanged,
+            version=outcome.version or self._replica.known.version,
+        )
+
+    @answered
+    async def Shadow(self, request: pb.ShadowRequest) -> pb.ShadowResponse:  # noqa: N802 - gRPC's name
+        """Have copies of an objective's requests sent to another model, or change or stop that."""
+        caller = _caller(request)
+        _check_objective(request.objective)
+        outcome = await self._operator.shadows.shadow(shadow_asked_of(request, caller), caller)
+        return pb.ShadowResponse(
+            shadows=outcome.shadows,
             unchanged=outcome.unchanged,
             version=outcome.version or self._replica.known.version,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from controlplane.admin.tenants import is_known
+from controlplane.api.shadows import shadows
 from controlplane.api.shifts import shifts
 from controlplane.lifecycle.state import clock
 from controlplane.replica.replica import Replica
@@ -62,6 +63,7 @@ def status(replica: Replica, wanted: str = "") -> pb.GetStatusResponse:
         for each in known.lanes.handovers.values()
     )
     response.shifts.extend(shifts(replica))
+    response.shadows.extend(shadows(replica))
     response.held_back.extend(
         pb.HeldBackObjective(
             objective=each.objective,

@@ -23,6 +23,9 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "tenants offer": ("Objective", "--to", "b"),
         "tenants take": ("Objective",),
         "shift start": ("Objective", "--to", "m@1", "--percent", "5"),
+        "shadow start": ("Objective", "m@1", "--percent", "5"),
+        "shadow set": ("Objective", "--percent", "5"),
+        "shadow stop": ("Objective",),
         **{f"shift {verb}": ("Objective",) for verb in ("hold", "resume", "step", "finish", "abort")},
     }
 )

@@ -25,7 +25,7 @@ from tests.controlplane.worlds import world
 ROOT = Path(__file__).resolve().parents[2]
 RULES = str(ROOT / "rules")
 TABLES = tables()
-PARTS = ("an error", "a problem", "a lane", "a failure", "a missing", "a refusal", "a laggard")
+PARTS = ("an error", "a problem", "a lane", "a failure", "a missing", "a refusal", "a laggard", "a shadow")
 OTHERS = (
     "`rules check`",
     "`rules lock`",
@@ -35,6 +35,7 @@ OTHERS = (
     "`infer`",
     "`health`",
     "`figures`",
+    "`shadow list`",
 )
 RESPONSES: Mapping[str, type[Message]] = {
     "`status`": pb.GetStatusResponse,

@@ -64,6 +64,8 @@ def text_for(option: click.Option) -> str:
         "percent,…": "4,5",
         "duration": "4m",
         "float": "0.05",
+        "pairs|duration": "24h",
+        "size": "4MiB",
     }
     return own.get(name) or ("10.1.2.3:4567" if "port" in name else "a=1")
 

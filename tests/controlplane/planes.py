@@ -164,6 +164,35 @@ class Plane:
             request.verb = getattr(pb, f"SHIFT_VERB_{verb.upper()}")
         return await self.stub.Shift(request, timeout=DEADLINE)
 
+    async def shadow(
+        self,
+        model: str = "next",
+        objective: str = "Ranking",
+        *,
+        tenant: str = "",
+        request_id: str = "",
+        **start: Any,
+    ) -> pb.ShadowResponse:
+        """Start a shadow with what `start` says: of a tenth of the requests, if it says nothing of that."""
+        settings = {"basis_points": 1_000} | start
+        request = pb.ShadowRequest(objective=objective, author="bob", tenant=tenant, request_id=request_id)
+        request.start.CopyFrom(pb.StartShadow(model=model, **settings))
+        return await self.stub.Shadow(request, timeout=DEADLINE)
+
+    async def set_shadow(
+        self, model: str = "", objective: str = "Ranking", **change: Any
+    ) -> pb.ShadowResponse:
+        """Give shadows other settings; without a model all of the objective's."""
+        request = pb.ShadowRequest(objective=objective, author="bob")
+        request.set.CopyFrom(pb.SetShadow(model=model, **change))
+        return await self.stub.Shadow(request, timeout=DEADLINE)
+
+    async def stop_shadow(self, model: str = "", objective: str = "Ranking") -> pb.ShadowResponse:
+        """Stop shadows; without a model all of the objective's."""
+        request = pb.ShadowRequest(objective=objective, author="bob")
+        request.stop.CopyFrom(pb.StopShadow(model=model))
+        return await self.stub.Shadow(request, timeout=DEADLINE)
+
     async def status(self) -> pb.GetStatusResponse:
         return await self.stub.GetStatus(pb.GetStatusRequest(), timeout=DEADLINE)
 

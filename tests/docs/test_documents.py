@@ -46,7 +46,7 @@ def fresh(up: Up) -> Up:
     return up
 
 
-OWN_SYSTEM = ("docs/operator.md", "docs/researcher.md", "docs/shift.md", "docs/tenants.md")
+OWN_SYSTEM = ("docs/operator.md", "docs/researcher.md", "docs/shadow.md", "docs/shift.md", "docs/tenants.md")
 """Documents that change what all others stand on, or count generations from the first."""
 
 

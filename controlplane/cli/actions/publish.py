@@ -27,6 +27,7 @@ from controlplane.cli.follow import follow
 from controlplane.cli.handovers import handover_lines
 from controlplane.cli.output import print_json
 from controlplane.cli.problems import BadWorkspace, print_warnings, printable
+from controlplane.cli.shadows import shadow_lines
 from controlplane.cli.shifts import held_back_lines, shift_lines
 from controlplane.model import PLATFORM
 from controlplane.rollout.failure import MAX_NAME
@@ -101,6 +102,7 @@ def show_status(control_planes: Addresses, tenant: str, *, as_json: bool) -> Non
     lines += handover_lines(each for each in response.handovers if tenant in {"", each.owner, each.taker})
     lines += held_back_lines(each for each in response.held_back if tenant in {"", each.tenant})
     lines += shift_lines(each for each in response.shifts if tenant in {"", each.tenant})
+    lines += shadow_lines(each for each in response.shadows if tenant in {"", each.tenant})
     for line in lines:
         console.print(Text(printable(line)), soft_wrap=True)
     console.print(_consumers(response))

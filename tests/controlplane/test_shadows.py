@@ -1,0 +1,250 @@
+"""Shadows on a running control plane: what sidecars get, in which order, and what becomes of them."""
+
+from dataclasses import replace
+
+import grpc
+import pytest
+from envoy.config.cluster.v3 import cluster_pb2
+from envoy.config.endpoint.v3 import endpoint_pb2
+from envoy.config.route.v3 import route_pb2
+
+from controlplane.lifecycle.shadow import Shadowed
+from lightbulb.ads.values import CLUSTER, ENDPOINTS, ROUTE
+from lightbulb.v1 import control_plane_pb2 as pb
+from lightbulb.v1 import telemetry_pb2 as telemetry
+from lightbulb.v1.telemetry_pb2_grpc import TelemetryServiceStub
+from tests.controlplane.planes import POLICY, refused, run, told
+from tests.controlplane.worlds import World, world
+from tests.waiting import eventually
+
+NEXT = {"candidate": "next@2"}
+
+
+def shadowed(it: World, objective: str = "Ranking") -> Shadowed | None:
+    return it.plane.replica.known.lanes.shadows.get(objective)
+
+
+async def in_force(it: World) -> None:
+    def so() -> bool:
+        found = shadowed(it)
+        return found is not None and all(each.in_force and not each.stopped for each in found.shadows)
+
+    await eventually(f"shadows in force, not {shadowed(it)}", so)
+
+
+async def is_over(it: World) -> None:
+    await eventually(f"no shadow, not {shadowed(it)}", lambda: shadowed(it) is None)
+
+
+def special(it: World, objective: str = "Ranking") -> list[tuple[str, int, list[str], str]]:
+    """Each special route of a sidecar's: name, share, the clusters of its mirrors, and who is compared."""
+    body = it.sidecars[0].resources[ROUTE][objective].body
+    (host,) = route_pb2.RouteConfiguration.FromString(body).virtual_hosts
+    return [
+        (
+            each.name,
+            each.match.runtime_fraction.default_value.numerator,
+            [mirror.cluster for mirror in each.route.request_mirror_policies],
+            next((one.header.value for one in each.request_headers_to_add), ""),
+        )
+        for each in host.routes
+        if each.name
+    ]
+
+
+def test_a_shadow_has_a_cluster_of_its_own_and_a_share_and_an_end(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it:
+            await it.published(1, **NEXT)
+            plain = it.plane.store.head().body
+            first, fraud = await it.plane.shadow(), it.sidecars[0].resources[ROUTE]["Fraud"]
+            assert it.plane.store.head().body[:2] == b"\x08\x06"  # the format: older ones refuse it by that
+            await in_force(it)
+            (name,) = first.shadows
+            alias, sidecar = f"shadow/{name}", it.sidecars[0].resources
+            assert special(it) == [(f"shadow-{name}", 1_000, [alias], name)]
+            assert sidecar[ROUTE]["Fraud"] is fraud
+            cluster = cluster_pb2.Cluster.FromString(sidecar[CLUSTER][alias].body)
+            (threshold,) = cluster.circuit_breakers.thresholds
+            assert (threshold.max_requests.value, threshold.max_retries.value) == (64, 0)
+            assert cluster.eds_cluster_config.service_name == ""
+            of_vip = endpoint_pb2.ClusterLoadAssignment.FromString(sidecar[ENDPOINTS]["vip-a"].body)
+            of_alias = endpoint_pb2.ClusterLoadAssignment.FromString(sidecar[ENDPOINTS][alias].body)
+            assert of_alias.endpoints == of_vip.endpoints
+            assert len(of_alias.endpoints) == 1
+            await it.plane.set_shadow("next", basis_points=2_500)
+            await in_force(it)
+            assert special(it) == [(f"shadow-{name}", 2_500, [alias], name)]
+            await it.plane.stop_shadow()
+            await is_over(it)
+            assert special(it) == []
+            await it.plane.synced(*it.peers)
+            assert alias not in sidecar[CLUSTER]
+            assert it.plane.store.head().body[:2] == plain[:2]
+            happened = [action for action, _ in await it.plane.events() if action.startswith("shadow")]
+            assert happened == [f"shadow {each}" for each in ("started", "changed", "stopped")]
+
+    run(scenario)
+
+
+def test_several_get_the_same_requests_and_a_shift_is_counted_as_before(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it:
+            await it.published(1, **NEXT)
+            (one, noise) = (await it.plane.shadow(noise_floor=True)).shadows
+            assert noise == f"{one}n"
+            await it.plane.set_shadow("rank", basis_points=1_000)  # both are of one start
+            shift = await it.plane.shift(model="next", steps=[500])
+            await in_force(it)
+            arms = f"shift-{shift.shift}c", f"shift-{shift.shift}k"
+            both = [f"shadow/{one}", f"shadow/{noise}"]
+            compared = f"{one},{noise}"
+            await eventually(
+                "the arms",
+                lambda: (
+                    special(it)
+                    == [
+                        (arms[0], 0, [], ""),
+                        (arms[1], 1_000, both, compared),
+                        (arms[1], 0, [], ""),
+                        (f"shadow-{one}", 1_000, both, compared),
+                    ]
+                ),
+            )
+            await it.plane.shift("finish")
+            await eventually(
+                "everybody to get the candidate, and its shadow to end",
+                lambda: (
+                    [(each.id, each.stopped) for each in (shadowed(it) or Shadowed).shadows]
+                    == [(noise, False)]
+                ),
+            )
+            assert shadowed(it).primary == "Ranking|next|2"
+            await it.plane.stop_shadow()
+            await is_over(it)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("next_one", "goes_on"), [({**NEXT, "cache": "20ms"}, True), ({}, False)], ids=["has it", "lacks it"]
+)
+def test_another_generation_ends_a_shadow_only_if_it_lacks_its_model(
+    store: str, next_one: dict[str, str], *, goes_on: bool
+) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it:
+            await it.published(1, **NEXT)
+            (name,) = (await it.plane.shadow()).shadows
+            await in_force(it)
+            await it.published(2 if goes_on else 1, **next_one)
+            if goes_on:
+                await in_force(it)
+                assert shadowed(it).primary == "Ranking|rank|2"
+                assert [each[3] for each in special(it)] == [name]
+                await it.plane.stub.Rollback(pb.RollbackRequest(generation=1))
+                await eventually("the old one", lambda: shadowed(it).primary == "Ranking|rank|1")
+                await it.plane.stop_shadow()
+            await is_over(it)
+            answer = await it.plane.stub.GetEvents(pb.GetEventsRequest(limit=50))
+            (ended,) = [each for each in answer.events if each.kind == pb.EVENT_KIND_SHADOW_STOPPED]
+            if not goes_on:
+                assert ended.author == ""
+                assert ended.detail == f"Ranking: shadow {name} of next@2: generation 2 hasn't its model"
+
+    run(scenario)
+
+
+def test_what_cant_be_done_is_refused_by_name_with_what_can(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it:
+            await it.published(1, **NEXT)
+            plane, version = it.plane, it.plane.version
+            for call, reason in [
+                (plane.stop_shadow(), "NO_SHADOW"),
+                (plane.set_shadow(basis_points=5), "NO_SHADOW"),
+                (plane.set_shadow(), "INVALID_REQUEST"),
+                (plane.shadow("rank"), "SHADOW_OF_ITSELF"),
+                (plane.shadow("nope"), "MODEL_NOT_SERVED"),
+                (plane.shadow(version="7"), "MODEL_NOT_SERVED"),
+                (plane.shadow(objective="Nope"), "OBJECTIVE_NOT_SERVED"),
+                (plane.shadow(basis_points=10_001), "INVALID_SHADOW"),
+                (plane.shadow(max_body=100), "INVALID_SHADOW"),
+                (plane.shadow(lasts=0.5), "INVALID_SHADOW"),
+                (plane.shadow(""), "INVALID_REQUEST"),
+            ]:
+                assert (await told(call)).reason == reason
+            assert "isn't loaded" in (await refused(plane.shadow("nope")))[1]
+            assert plane.version == version
+            first = await plane.shadow(request_id="a")
+            assert await plane.shadow(request_id="a") == first
+            assert (await plane.shadow()).unchanged
+            code, text = await refused(plane.shadow(basis_points=5))
+            assert code is grpc.StatusCode.FAILED_PRECONDITION
+            assert f"has shadow {first.shadows[0]} of next@2, at 10 %" in text
+            assert (await told(plane.stop_shadow("rank"))).reason == "NO_SHADOW"
+            assert (await told(plane.set_shadow(basis_points=20_000))).reason == "INVALID_SHADOW"
+            assert (await plane.set_shadow(basis_points=1_000)).unchanged
+
+    run(scenario)
+
+
+def test_a_sidecar_that_lags_is_named_until_it_copies_no_more(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, replace(POLICY, lease=600), generation=0) as it:
+            await it.published(1, **NEXT)
+            (name,) = (await it.plane.shadow()).shadows
+            await in_force(it)
+            it.sidecars[1].hold(ROUTE)
+            await it.plane.stop_shadow()
+            replica = it.plane.replica
+            await eventually(
+                "the laggard alone to be named",
+                lambda: replica.sidecars_behind.get("default") == ("sidecar s2",),
+            )
+            (said,) = (await it.plane.status()).shadows
+            assert (said.id, said.stopped, list(said.waiting_for)) == (name, True, ["sidecar s2"])
+            it.sidecars[1].release()
+            await is_over(it)
+
+    run(scenario)
+
+
+def test_it_ends_by_itself_once_enough_copies_were_answered(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it:
+            await it.published(1, **NEXT)
+            (name,) = (await it.plane.shadow(pairs=10)).shadows
+            await in_force(it)
+            stream = TelemetryServiceStub(it.plane.channel).Figures()
+            await stream.write(telemetry.FiguresRequest(node_id="s1"))
+            await eventually("it to be counted", lambda: it.plane.replica.figures.routes)
+            assert list((await stream.read()).routes) == [f"shadow/{name}"]
+
+            async def tell(**counts: int) -> None:
+                ends = [
+                    telemetry.EndCount(flags=f"upstream_rq_{counter}", requests=count)
+                    for counter, count in counts.items()
+                ]
+                told = telemetry.RouteFigures(route=f"shadow/{name}", ends=ends)
+                await stream.write(telemetry.FiguresRequest(routes=[told]))
+
+            await tell(**{"2xx": 7}, active_overflow=3, tx_reset=5, max_duration_reached=1)
+            await tell(**{"2xx": 1}, pending_overflow=1, nonsense=9)
+
+            async def copies() -> pb.Copies:
+                return (await it.plane.status()).shadows[0].copies
+
+            wanted = pb.Copies(answered=8, shed=4, too_large=4, late=1)
+            for _ in range(100):
+                if await copies() == wanted:
+                    break
+            assert await copies() == wanted
+            await tell(**{"2xx": 2})
+            await is_over(it)
+            answer = await it.plane.stub.GetEvents(pb.GetEventsRequest(limit=50))
+            (ended,) = [each for each in answer.events if each.kind == pb.EVENT_KIND_SHADOW_STOPPED]
+            assert ended.detail == f"Ranking: shadow {name} of next@2: 10 of its copies were answered"
+            stream.cancel()
+
+    run(scenario)
