@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import socket
 import sys
@@ -81,6 +82,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     _leave_out_envoy(config, items)
     if hasattr(config, "workerinput"):
         items.sort(key=_turn)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Take what was imported and collected for what stays, so that nobody looks for garbage in it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _leave_out_envoy(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import importlib
 import os
 import sys
@@ -21,6 +23,10 @@ from controlplane.cli.variables import PREFIX
 
 # gRPC's C core logs what we report ourselves, and better; GRPC_VERBOSITY=ERROR brings it back.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+# As Python ends it looks for garbage several times, in all that was imported: a sixth of the CPU that
+# `lightbulb status` would take.
+atexit.register(gc.freeze)
 
 _ARGUMENTS = "controlplane.cli.main.arguments"
 

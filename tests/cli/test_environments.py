@@ -1,12 +1,12 @@
 """Every command in surroundings that lack something: a clear line, the right exit code, no traceback."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from tests.python_after import python_after
 from tests.waiting import until
 
 SECONDS = 60.0
-RULES = str(Path(__file__).resolve().parents[2] / "rules")
+ROOT = Path(__file__).resolve().parents[2]
+RULES = str(ROOT / "rules")
 NOBODY = "127.0.0.1:1"
 USER = ("PaymentFraudDetection", "--user", "u")
 PLANE, BULB = ("--control-plane", NOBODY), ("--lightbulb", NOBODY)
@@ -51,32 +52,25 @@ PRINT = frozenset({"help", "init", "rules check", "explain", "bootstrap"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """How the commands are run. `first` is a line of Python that is run before.
+    """How the commands are run.
 
+    `first` is a line of Python that is run before, `inside` one that is run by their own Python.
     `cwd` None is a folder of its own. `fail`: who prints fails, saying this.
     """
 
     variables: Mapping[str, str | None] = field(default_factory=dict)
     first: str = ""
+    inside: str = ""
     cwd: str | None = None
     stdin: int | None = subprocess.DEVNULL
     stdout: str = ""
-    program: tuple[str, ...] = ("-m", "controlplane")
     fail: str = ""
 
 
-def without_temporary_folder() -> tuple[str, ...]:
-    """Return how to run the command where none of the folders that Python tries can be written to."""
-    lines = (
-        "import runpy, sys, tempfile",
-        "tempfile._candidate_tempdir_list = lambda: ['/proc/none']",
-        "runpy.run_module('controlplane', run_name='__main__')",
-    )
-    return ("-c", "\n".join(lines))
-
-
 TABLE: Mapping[str, Surroundings] = {
-    "no folder for temporary files": Surroundings(program=without_temporary_folder()),
+    "no folder for temporary files": Surroundings(
+        inside="import tempfile; tempfile._candidate_tempdir_list = lambda: ['/proc/none']"
+    ),
     "a working folder that can't be written to": Surroundings(cwd="/proc"),
     "a Latin-1 terminal": Surroundings(variables={"PYTHONIOENCODING": "latin-1"}),
     "an ASCII locale": Surroundings(
@@ -95,13 +89,37 @@ TABLE: Mapping[str, Surroundings] = {
 
 def outcome(around: Surroundings, arguments: tuple[str, ...], folder: Path) -> tuple[int, str]:
     """Return a command's exit code, and what it wrote to stderr."""
+    return _run(around, (*_alone(around), *arguments), folder)
+
+
+def _alone(around: Surroundings) -> tuple[str, str]:
+    """Return how Python is to run one command."""
+    return "-c", f"{around.inside}\nimport runpy; runpy.run_module('controlplane', run_name='__main__')"
+
+
+def outcomes(
+    around: Surroundings, commands: Mapping[str, tuple[str, ...]], folders: Mapping[str, Path], files: Path
+) -> dict[str, tuple[int, str]]:
+    """Return what comes of each command, in its folder; what they write to stderr goes through `files`."""
+    asked = [
+        (around.cwd or str(folders[name]), str(files / f"{number}.stderr"), arguments)
+        for number, (name, arguments) in enumerate(commands.items())
+    ]
+    program = f"{around.inside}\nfrom tests.cli.several import main; main()"
+    code, said = _run(around, ("-c", program, json.dumps(asked)), ROOT)
+    assert code == 0, said
+    written = [Path(stderr).read_bytes().decode() for _, stderr, _ in asked]
+    return dict(zip(commands, zip(json.loads(said), written, strict=True), strict=True))
+
+
+def _run(around: Surroundings, program: tuple[str, ...], folder: Path) -> tuple[int, str]:
     changed = {**os.environ, **around.variables}
     environment = {name: value for name, value in changed.items() if value is not None}
     stdout = _stdout(around.stdout)
     try:
         done = subprocess.run(
-            [*python_after(around.first), *around.program, *arguments],
-            cwd=around.cwd or folder,
+            [*python_after(around.first), *program],
+            cwd=folder,
             env=environment,
             stdin=around.stdin,
             stdout=stdout,
@@ -139,16 +157,12 @@ def expected(name: str, around: Surroundings) -> tuple[int, str]:
 
 @pytest.mark.parametrize("around", TABLE.values(), ids=TABLE)
 def test_every_command_does_its_work_or_says_in_a_line_why_not(around: Surroundings, tmp_path: Path) -> None:
-    def run(name: str) -> tuple[int, str]:
-        folder = tmp_path / name
+    folders = {name: tmp_path / name for name in COMMANDS}
+    for folder in folders.values():
         (folder / "many").mkdir(parents=True)
         for number in range(10):
             (folder / "many" / str(number)).touch()
-        return outcome(around, COMMANDS[name], folder)
-
-    with ThreadPoolExecutor(4) as pool:
-        outcomes = dict(zip(COMMANDS, pool.map(run, COMMANDS), strict=True))
-    for name, (code, said) in outcomes.items():
+    for name, (code, said) in outcomes(around, COMMANDS, folders, tmp_path).items():
         wanted, pattern = expected(name, around)
         assert (code, bool(re.fullmatch(pattern, said.strip()))) == (wanted, True), f"{name}: {said}"
 
@@ -188,15 +202,10 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_what_a_control_plane_tells_is_printed_or_a_line_says_why_not(
     around: Surroundings, published: str, tmp_path: Path
 ) -> None:
-    def run(name: str) -> tuple[int, str]:
-        return outcome(around, (*TOLD[name], "--control-plane", published), tmp_path)
-
-    with ThreadPoolExecutor(2) as pool:
-        outcomes = dict(zip(TOLD, pool.map(run, TOLD), strict=True))
+    commands = {name: (*words, "--control-plane", published) for name, words in TOLD.items()}
+    found = outcomes(around, commands, dict.fromkeys(commands, tmp_path), tmp_path)
     wanted = (1, around.fail) if around.stdout else (0, "")
-    assert {name: (code, said.strip()) for name, (code, said) in outcomes.items()} == dict.fromkeys(
-        TOLD, wanted
-    )
+    assert {name: (code, said.strip()) for name, (code, said) in found.items()} == dict.fromkeys(TOLD, wanted)
 
 
 def texts() -> Iterator[Any]:
@@ -268,7 +277,7 @@ def test_a_sidecar_without_a_folder_for_its_socket_says_what_to_name(tmp_path: P
 def test_a_control_plane_compiles_without_a_folder_for_temporary_files(tmp_path: Path) -> None:
     around, arguments = TABLE["no folder for temporary files"], servers()["control-plane"]
     process = subprocess.Popen(
-        [sys.executable, *around.program, *arguments], cwd=tmp_path, stderr=subprocess.DEVNULL
+        [sys.executable, *_alone(around), *arguments], cwd=tmp_path, stderr=subprocess.DEVNULL
     )
     asked = ("publish", RULES, "--detach", "--control-plane", arguments[-1])
     try:

@@ -100,6 +100,8 @@ class Company:
         self.replicas = {name: Replica(name=name) for name in ("r1", "r2")}
         self.clients = Clients(self.fakes, self.replicas, seen)
         self.reports: dict[str, Report] = {}
+        """What each replica told last, as it is read from its bytes."""
+        self.told: dict[str, Report] = {}
         for replica in self.replicas.values():
             replica.begin({}, self.now, POLICY)
         for place, fake in enumerate(self.fakes.values()):
@@ -130,7 +132,12 @@ class Company:
             self.write(replica)
 
     def write(self, replica: Replica) -> None:
-        self.reports[replica.name] = report_from_bytes(report_to_bytes(replica.report()))
+        told, before = replica.report(), self.told.get(replica.name)
+        if before is not None and replace(before, heartbeat=told.heartbeat) == told:
+            self.reports[replica.name] = replace(self.reports[replica.name], heartbeat=told.heartbeat)
+        else:
+            self.reports[replica.name] = report_from_bytes(report_to_bytes(told))
+        self.told[replica.name] = told
 
     def living(self) -> list[Replica]:
         return [replica for replica in self.replicas.values() if not replica.ended]

@@ -239,20 +239,18 @@ class Replica:
         first = synced and self.synced.get(fake.id) != (shown, lanes.routed)
         if synced:
             self.synced[fake.id] = (shown, lanes.routed)
-        seen = replace(
+        behind = self._arrears(known, waiting_for, refusals, now) if shown is not None else {}
+        routes = (
+            lanes.routes_of(known, behind) if shown is not None and fake.kind == "sidecar" else known.routes
+        )
+        return _as_seen(
             known,
             waiting_for=waiting_for,
             refusals=refusals,
             loaded=frozenset(model.id for model in fake.has.get("models", ())),
             synced_since=now if first else known.synced_since,
             unsynced_since=(known.unsynced_since or now) if waiting_for or refusals else 0.0,
-        )
-        behind = self._arrears(known, waiting_for, refusals, now) if shown is not None else {}
-        return replace(
-            seen,
-            routes=lanes.routes_of(known, behind)
-            if shown is not None and fake.kind == "sidecar"
-            else known.routes,
+            routes=routes,
             by_tenant=behind or None,
             synced_by_tenant=synced_by_tenant(known, lanes, behind, now) if shown is not None else {},
         )
@@ -275,6 +273,11 @@ class Replica:
                     refused_of=before.refusal_of(refused, rollout.routed),
                 )
         return found
+
+
+def _as_seen(known: Consumer, **now: Any) -> Consumer:
+    """Return `known` with what is seen of it now: the same value where there is no news, as in most looks."""
+    return replace(known, **now) if any(getattr(known, name) != now[name] for name in now) else known
 
 
 def _tenants_of(part: str) -> tuple[str, ...]:
