@@ -16,7 +16,7 @@ from chaos.faults import FAULTS, Fault
 from chaos.handover import handed_over
 from chaos.hang import NAME as HUNG
 from chaos.hang import hung
-from chaos.loss import fails_over
+from chaos.loss import fails_over, fails_over_with_tenants
 from chaos.pace import measured_pace
 from chaos.pairs import pairs
 from chaos.scenarios import MOMENTS, Row, Stage, naive, operations, refused, stage, strike
@@ -111,6 +111,7 @@ def _of_several(made: Stage, before: Path, count: int, tell: Callable[[Row], Non
         tell(handed_over(four, SHORT_HANDS if short else HANDS))
         for row in pairs(four, every=SHORT_EVERY if short else 1):
             tell(row)
+        tell(fails_over_with_tenants(four))
         tell(refuses_newer(made, before))
 
 

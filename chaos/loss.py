@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -17,6 +18,7 @@ import redis
 
 from chaos.fleet import PLANES, Fleet, NotInTime, Part, wait_for
 from chaos.scenarios import CONVERGE_SECONDS, Row, Stage
+from chaos.teams import Teams, converge
 from chaos.verdict import judge
 from controlplane.cli.options import Address, joined
 from controlplane.cli.redis import redis_command
@@ -53,6 +55,25 @@ def fails_over(made: Stage, *, planes: bool) -> Row:
         verdict=judge(made.since(mark), made.plane.rules, lambda _: False),
         publish=became,
         converged=converged,
+    )
+
+
+def fails_over_with_tenants(it: Teams) -> Row:
+    """Lose all control planes and one tenant's publish: each tenant is loaded and routed again on its own."""
+    it.settle()
+    it.share()
+    made = it.made
+    # No key goes with what is lost: clients would fail until Lightbulbs are told, as the documents say.
+    made.settle(made.plane.publish(made.variant()))
+    row = fails_over(made, planes=True)
+    it.adopt()
+    wrong = [] if row.publish == "active" else [row.publish]
+    converged = converge(it, wrong)
+    return replace(
+        row,
+        moment="with all control planes, of four tenants",
+        publish="; ".join(wrong[:3]) or "active",
+        converged=None if converged is None or row.converged is None else row.converged + converged,
     )
 
 

@@ -160,7 +160,8 @@ class Teams:
     def adopt(self) -> None:
         """Take what is active now for what was asked for, whoever did."""
         for number, expected in self.made.plane.rules.items():
-            self.sources.rules.setdefault(self.sources.of(number), expected)
+            if self.sources.of(number):  # not one that the store lost
+                self.sources.rules.setdefault(self.sources.of(number), expected)
         for team in self.teams:
             team.asked = self.sources.of(team.status().active_generation)
 

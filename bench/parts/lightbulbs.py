@@ -22,7 +22,8 @@ from lightbulb.ads.client.subscriber import Backoff, Subscriber, Update
 from lightbulb.ads.values import ACTIVE_GENERATION, TENANTS, Node
 from lightbulb.model import DEFAULT_TENANT
 from lightbulb.open_files import raise_limit
-from lightbulb.tables.feed import AFRESH, NO_ACTIVE, TYPES, Feed
+from lightbulb.tables.feed import AFRESH, TYPES, Feed
+from lightbulb.tables.values import NO_ACTIVE
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 

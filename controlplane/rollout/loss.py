@@ -23,6 +23,9 @@ MARGIN = 1_000
 MAX_LOST = 10_000
 """Numbers of generations that are given up at once, at most, for versions of which nobody knows more."""
 
+SPARE = 10
+"""Numbers that are given up besides then: who is cut off now may have heard of more than who told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -154,6 +157,7 @@ def last_lost(newest: int, known: int, seen: Seen) -> int:
     """Return the highest number that a lost generation may have.
 
     `newest` is the highest that some replica knows of, at a version up to `known`. Each commit after that, up
-    to what a consumer has `seen`, may have published one.
+    to what a consumer has `seen`, may have published one, and so may some that nobody who is there has seen.
     """
-    return newest if seen.is_fork else newest + min(max(0, seen.version - known), MAX_LOST)
+    lost = 0 if seen.is_fork else seen.version - known
+    return newest + min(lost + SPARE, MAX_LOST) if lost > 0 else newest

@@ -20,7 +20,7 @@ from lightbulb.resolution.resolve import OverrideNotPermitted, Resolution, Resol
 from lightbulb.rpc.answer import make_answer
 from lightbulb.rpc.messages import MAX_BATCH, MAX_FIELD, answer_to_proto, context_from_proto
 from lightbulb.rpc.status import error_to_proto
-from lightbulb.tables.feed import EMPTY_TABLES, IN_STEP, Tables
+from lightbulb.tables.values import EMPTY_TABLES, IN_STEP, Tables
 from lightbulb.v1 import lightbulb_pb2 as pb
 
 NEIGHBOURS = 200

@@ -5,8 +5,9 @@ that can't be used is refused by name, and what was there before goes on serving
 in Updates, so to start from disk it is enough to keep those.
 
 A replica that is behind, or one of another store, must not take us back. Its generation shows whether it
-would, and comes after its tables. So what a new stream brings is kept aside until its generation is accepted;
-from then on it serves at once.
+would, and comes after its tables. So what a new stream brings of a tenant is kept aside until that tenant's
+generation is accepted; from then on it serves at once. Tenants' come together, but after a store lost
+commits: each tenant's comes when all that it needs is loaded again.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from lightbulb.ads.client.session import Update
@@ -26,15 +27,12 @@ from lightbulb.ads.values import (
     Resource,
     active_name,
 )
-from lightbulb.errors import ReservedParameter, SidecarNotReady
+from lightbulb.errors import ReservedParameter
 from lightbulb.model import (
-    DEFAULT_TENANT,
-    NO_GENERATION,
     ActiveGeneration,
     HeldBack,
     ObjectiveControl,
     ObjectiveTable,
-    SidecarState,
 )
 from lightbulb.resolution.codec import (
     control_from_bytes,
@@ -45,6 +43,7 @@ from lightbulb.resolution.codec import (
 )
 from lightbulb.resolution.resolve import Resolver
 from lightbulb.rpc.enrich import check_parameters
+from lightbulb.tables.values import EMPTY_TABLES, IN_STEP, NO_ACTIVE, Tables, Timeline, beside
 
 TYPES = (OBJECTIVE_TABLES, OBJECTIVE_CONTROL, SIDECAR_STATE, ACTIVE_GENERATION)
 """What to subscribe to, in this order: the generation comes after the tables and sidecars that it needs."""
@@ -60,95 +59,6 @@ _WITHDRAWN = "refused: a generation is replaced, never withdrawn"
 _ON_PURPOSE = "on purpose, delete the state folder and restart this Lightbulb"
 
 
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """One objective's resolvers. Each holds from the generation at the same place in `since` on.
-
-    `since` ascends from 0. A resolver is None where the objective isn't in the generation. These are
-    generations of `tenant`, whose the objective is. Where an operator decided about it, `by_rules` are the
-    resolvers as the rules alone say; empty: that is what `resolvers` are.
-    """
-
-    since: tuple[int, ...]
-    resolvers: tuple[Resolver | None, ...]
-    tenant: str = DEFAULT_TENANT
-    by_rules: tuple[Resolver | None, ...] = ()
-
-
-NO_CONTROLS: Mapping[str, ObjectiveControl] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tables:
-    """Everything that answers come from, at one moment.
-
-    `controls` are by objective, also of objectives that aren't here; `objectives` obey them. `sidecars` is by
-    node id; one that is in step is IN_STEP itself. `generations` are the active ones by tenant; empty:
-    nothing has come yet.
-    """
-
-    objectives: Mapping[str, Timeline]
-    sidecars: Mapping[str, SidecarState]
-    generations: Mapping[str, ActiveGeneration]
-    controls: Mapping[str, ObjectiveControl] = field(default_factory=lambda: NO_CONTROLS)
-
-    @property
-    def generation(self) -> ActiveGeneration:
-        """The default tenant's active generation, or else the newest of any; 0: none has come."""
-        own = self.generations.get(DEFAULT_TENANT)
-        return own or max(self.generations.values(), key=lambda each: each.number, default=NO_ACTIVE)
-
-    def resolver(self, objective: str, generation: int) -> Resolver | None:
-        """Return the resolver of `objective` in `generation`; None when the objective isn't in it."""
-        timeline = self.objectives.get(objective)
-        if timeline is None:
-            return None
-        since = timeline.since
-        place = 0 if len(since) == 1 else bisect_right(since, generation) - 1
-        return timeline.resolvers[place]
-
-    def held_back(self, objective: str, generation: int) -> HeldBack | None:
-        """Return what an operator decided, if therefore `generation` is answered from by another's table."""
-        timeline, control = self.objectives.get(objective), self.controls.get(objective)
-        if timeline is None or control is None or not timeline.by_rules:
-            return None
-        place = bisect_right(timeline.since, generation) - 1
-        return None if timeline.resolvers[place] is timeline.by_rules[place] else control.held_back
-
-    def tenant_of(self, objective: str) -> str:
-        """Return whose an objective is; the default tenant for one that isn't known."""
-        timeline = self.objectives.get(objective)
-        return DEFAULT_TENANT if timeline is None else timeline.tenant
-
-    def generation_for(self, sidecar: str, tenant: str = DEFAULT_TENANT) -> int:
-        """Return the generation to answer from for a tenant's objectives; 0 when it has none.
-
-        `sidecar` is the caller's sidecar, by node id, or empty. Raises SidecarNotReady when it routes no
-        generation of the tenant that is live.
-        """
-        active = self.generations.get(tenant, NO_ACTIVE)
-        if not sidecar or not active.number:
-            return active.number
-        known = self.sidecars.get(sidecar)
-        if known is None:
-            return active.oldest or active.number
-        state = known.of(tenant)
-        if state == NO_GENERATION:
-            raise SidecarNotReady(
-                f"sidecar {sidecar!r} routes no live generation: it has no configuration yet, "
-                "or lags too far behind; retry",
-                sidecar=sidecar,
-            )
-        return state or active.number
-
-
-NO_ACTIVE = ActiveGeneration(number=0, content_hash="")
-IN_STEP = SidecarState(generation=0)
-EMPTY_TABLES = Tables(
-    objectives=MappingProxyType({}), sidecars=MappingProxyType({}), generations=MappingProxyType({})
-)
-
-
 class Feed:
     """Applies updates of TYPES, one at a time, in order."""
 
@@ -156,7 +66,8 @@ class Feed:
         self.tables = EMPTY_TABLES
         self._brought = EMPTY_TABLES  # all that has come; ahead of `tables` until its stream is trusted
         self._stream = 0
-        self._trusted = -1  # the last stream whose generation was accepted
+        self._trusted = -1  # the last stream of which a generation was accepted
+        self._accepted: frozenset[str] = frozenset()  # the tenants of which one was, on that stream
         self._turn = asyncio.Lock()  # fair: first come, first served
         self._ready = asyncio.Event()
 
@@ -191,8 +102,16 @@ class Feed:
             else:
                 rejected = await self._apply_tables(update)
             if stream == self._trusted:
-                self.tables = self._brought
+                self._serve()
             return rejected
+
+    def _serve(self) -> None:
+        """Answer from all that has come, but of tenants whose generation is the one before still."""
+        before, brought = self.tables, self._brought
+        waiting = before.generations.keys() - self._accepted
+        if waiting:  # of a tenant that is no more, nothing is there to wait for
+            waiting &= {each.tenant for each in brought.objectives.values()}
+        self.tables = beside(before, brought, waiting) if waiting else brought
 
     async def _apply_tables(self, update: Update) -> Mapping[str, str]:
         before, rejected = self._brought.objectives, {}
@@ -257,7 +176,7 @@ class Feed:
                 generations.pop(tenant, None)  # that tenant is no more
             else:
                 rejected[name] = _WITHDRAWN
-        accepted = False
+        accepted = set[str]()
         for resource in update.added:
             try:
                 generation = generation_from_bytes(resource.body)
@@ -265,12 +184,15 @@ class Feed:
             except ValueError as error:
                 rejected[resource.name] = str(error)
                 continue
-            generations[generation.tenant], accepted = generation, True
+            generations[generation.tenant] = generation
+            accepted.add(generation.tenant)
         self._brought = replace(self._brought, generations=MappingProxyType(generations))
-        if accepted and not rejected:
-            self._trusted = stream  # one that is behind in one tenant's is behind
+        if accepted and not rejected:  # one that is behind in one tenant's is behind
+            earlier = self._accepted if stream == self._trusted else frozenset()
+            self._accepted = earlier | accepted
+            self._trusted = stream
         if stream == self._trusted:
-            self.tables = self._brought
+            self._serve()
             self._ready.set()
         return rejected
 

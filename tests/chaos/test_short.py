@@ -7,7 +7,7 @@ import pytest
 
 from chaos.faults import FAULTS
 from chaos.handover import handed_over
-from chaos.loss import fails_over
+from chaos.loss import fails_over, fails_over_with_tenants
 from chaos.pace import measured_pace
 from chaos.scenarios import Row, Stage, naive, operations, refused, stage, strike
 from chaos.teams import OthersChanged, Teams, at_once, teams
@@ -68,7 +68,6 @@ def test_what_is_down_is_down_and_nobody_else_notices(made: Stage, fault: str, m
 
 
 def test_a_redis_that_fails_over_and_lost_a_publish_is_noticed_by_nobody(made: Stage) -> None:
-    """Alone: with all control planes, `make chaos` found answers by a publish that was lost."""
     row = fails_over(made, planes=False)
     assert_nobody_noticed(row)
     assert row.publish == "active"
@@ -83,6 +82,12 @@ def four(made: Stage) -> Iterator[Teams]:
 
 def test_four_tenants_at_once_are_noticed_by_nobody(four: Teams) -> None:
     row = at_once(four, 10)
+    assert_nobody_noticed(row)
+    assert row.publish == "active"
+
+
+def test_a_redis_that_fails_over_with_all_control_planes_is_noticed_by_nobody(four: Teams) -> None:
+    row = fails_over_with_tenants(four)
     assert_nobody_noticed(row)
     assert row.publish == "active"
 

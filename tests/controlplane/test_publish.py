@@ -18,7 +18,7 @@ from lightbulb.ads.values import (
     ROUTE,
     SCOPED_ROUTE,
 )
-from lightbulb.tables.feed import IN_STEP
+from lightbulb.tables.values import IN_STEP
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import failure_pb2
 from tests.controlplane.peers import Peer, connected, endpoints, host, models, routes, sidecar, vips_of

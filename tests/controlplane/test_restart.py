@@ -13,7 +13,7 @@ from controlplane.replica.replica import Replica
 from controlplane.rollout.state import Phase, Policy
 from controlplane.store.open import open_store
 from lightbulb.ads.values import ACTIVE_GENERATION, SIDECAR_STATE
-from lightbulb.tables.feed import IN_STEP
+from lightbulb.tables.values import IN_STEP
 from tests.controlplane.peers import endpoints, host, sidecar
 from tests.controlplane.planes import DEADLINE, POLICY, Plane, plane, run
 from tests.controlplane.test_replicas import snapshots

@@ -14,7 +14,7 @@ from controlplane.rollout.state import Phase
 from controlplane.store.contract import Change, Unreachable
 from controlplane.store.redis import RedisStore
 from controlplane.store.sqlite import SqliteStore
-from lightbulb.tables.feed import IN_STEP
+from lightbulb.tables.values import IN_STEP
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.peers import routes, sidecar
 from tests.controlplane.planes import DEADLINE, POLICY, refused, run, told

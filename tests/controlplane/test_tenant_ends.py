@@ -1,7 +1,7 @@
 """A tenant that has no objectives any more can be left out: its rollout ends, and everybody lets go of it."""
 
 from controlplane.rollout.state import Phase
-from lightbulb.tables.feed import NO_ACTIVE
+from lightbulb.tables.values import NO_ACTIVE
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.peers import models
 from tests.controlplane.planes import DEADLINE, Plane, plane, run, told

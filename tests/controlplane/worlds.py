@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from controlplane.api.status import status
 from controlplane.rollout.state import Policy
 from controlplane.store.contract import Store
-from lightbulb.tables.feed import Tables
+from lightbulb.tables.values import Tables
 from tests.controlplane.peers import Lightbulb, Peer, host, models, sidecar
 from tests.controlplane.planes import POLICY, Plane, system
 from tests.waiting import eventually

@@ -41,7 +41,7 @@ from lightbulb.resolution.resolve import OverrideNotPermitted, Resolver
 from lightbulb.rpc.answer import Query
 from lightbulb.rpc.messages import answer_to_proto, request_to_proto
 from lightbulb.service.responder import Responder
-from lightbulb.tables.feed import Tables, Timeline
+from lightbulb.tables.values import Tables, Timeline
 from lightbulb.v1 import lightbulb_pb2 as pb
 from tests.ads.worlds import fleet
 from tests.fuzz.decoder import Decoder, refusing, round_trip

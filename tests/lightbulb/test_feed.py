@@ -14,6 +14,7 @@ from lightbulb.ads.values import (
     OBJECTIVE_TABLES,
     SIDECAR_STATE,
     Resource,
+    active_name,
 )
 from lightbulb.errors import Unavailable
 from lightbulb.model import (
@@ -39,7 +40,8 @@ from lightbulb.resolution.codec import (
     table_to_bytes,
 )
 from lightbulb.resolution.resolve import Resolver
-from lightbulb.tables.feed import EMPTY_TABLES, IN_STEP, SLICE, Feed
+from lightbulb.tables.feed import SLICE, Feed
+from lightbulb.tables.values import EMPTY_TABLES, IN_STEP
 from tests.lightbulb.tables import OBJECTIVE, TABLE, source, tables_to_bytes, target
 
 
@@ -68,8 +70,27 @@ def sidecars(removed: tuple[str, ...] = (), **states: int) -> Update:
     return update(*bodies, type_url=SIDECAR_STATE, removed=removed)
 
 
+def states(of: dict[str, SidecarState]) -> Update:
+    bodies = ((name, sidecar_state_to_bytes(state)) for name, state in of.items())
+    return update(*bodies, type_url=SIDECAR_STATE)
+
+
+def of_two(table: ObjectiveTable) -> Update:
+    """Bring one table of the tenant `two`."""
+    entry = TableSince(since=0, table=replace(table, objective="Other"))
+    body = objective_tables_to_bytes(ObjectiveTables(objective="Other", tables=(entry,), tenant="two"))
+    return update(("Other", body))
+
+
+def second(number: int, fence: int) -> Update:
+    """Make a generation of the tenant `two` active."""
+    active = ActiveGeneration(number=number, content_hash="h", fence=fence, tenant="two")
+    return update((active_name("two"), generation_to_bytes(active)), type_url=ACTIVE_GENERATION)
+
+
 def resolver(feed: Feed, objective: str = OBJECTIVE) -> Resolver:
-    found = feed.tables.resolver(objective, feed.tables.generation.number)
+    active = feed.tables.generation_for("", feed.tables.tenant_of(objective))
+    found = feed.tables.resolver(objective, active)
     assert found is not None
     return found
 
@@ -242,6 +263,40 @@ def test_what_a_stream_brings_serves_once_its_generation_is_accepted_and_at_once
     assert list(feed.tables.objectives) == [OBJECTIVE, "Other"]
     apply(feed, tables(removed=("Other",)))
     assert list(feed.tables.objectives) == [OBJECTIVE]
+
+
+def test_a_tenant_whose_generation_has_not_come_on_a_new_stream_is_answered_as_before() -> None:
+    """As after a store lost commits: each tenant's comes once all that it needs is loaded again."""
+    feed, lost = Feed(), replace(TABLE, cache_lifetime=7.0)
+    routed = {"a": SidecarState(generation=0), "b": SidecarState(generation=8, others={"two": 6})}
+    apply(feed, tables(lost), of_two(lost), states(routed), generation(9, fence=5), second(7, fence=5))
+    before = feed.tables
+    feed.open_stream()
+    apply(feed, tables(TABLE, named("New")), of_two(TABLE))
+    apply(feed, states({"a": SidecarState(generation=0, others={"two": 4}), "b": SidecarState(generation=3)}))
+    assert feed.tables is before
+    apply(feed, second(4, fence=9))
+    found = feed.tables
+    assert sorted(found.objectives) == [OBJECTIVE, "Other"]
+    assert (resolver(feed).table, resolver(feed, "Other").table.cache_lifetime) == (
+        lost,
+        TABLE.cache_lifetime,
+    )
+    assert [found.generation_for(each) for each in ("", "a", "b")] == [9, 9, 8]
+    assert [found.generation_for(each, "two") for each in ("", "a", "b")] == [4, 4, 4]
+    assert not feed.settled
+    apply(feed, generation(3, fence=9))
+    assert (resolver(feed).table, "New" in feed.tables.objectives, feed.settled) == (TABLE, True, True)
+    assert feed.tables.generation_for("b") == 3
+
+
+def test_a_tenant_that_is_no_more_on_a_new_stream_is_not_waited_for() -> None:
+    feed = Feed()
+    apply(feed, tables(TABLE), of_two(TABLE), generation(9, fence=5), second(7, fence=5))
+    feed.open_stream()
+    apply(feed, tables(removed=("Other",)), generation(9, fence=5))
+    assert list(feed.tables.objectives) == [OBJECTIVE]
+    assert feed.settled
 
 
 def test_an_update_that_another_stream_overtakes_counts_as_its_own_streams() -> None:

@@ -22,7 +22,7 @@ from lightbulb.rpc.answer import Query, make_answer
 from lightbulb.rpc.messages import answer_from_proto, answer_to_proto, context_from_proto, request_to_proto
 from lightbulb.rpc.status import error_to_proto
 from lightbulb.service.responder import NEIGHBOURS, Responder
-from lightbulb.tables.feed import EMPTY_TABLES, IN_STEP, Tables, Timeline
+from lightbulb.tables.values import EMPTY_TABLES, IN_STEP, Tables, Timeline
 from lightbulb.v1 import lightbulb_pb2 as pb
 from lightbulb.v1 import table_pb2
 from tests.lightbulb import anything

@@ -12,7 +12,7 @@ from controlplane.rollout.desired_state import Generations
 from controlplane.rollout.lanes import Lanes
 from lightbulb.errors import Unavailable
 from lightbulb.model import ObjectiveTable, ObjectiveTables
-from lightbulb.tables.feed import Tables
+from lightbulb.tables.values import Tables
 from tests.rollout.consumers import TENANTS, Fake, Replica
 from tests.rollout.rollouts import KEEP_OLD
 from tests.rollout.rollouts import POLICY as STRICT

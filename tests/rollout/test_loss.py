@@ -9,6 +9,7 @@ from controlplane.rollout.ending import end
 from controlplane.rollout.lanes import NO_LANES, Lanes
 from controlplane.rollout.loss import (
     MAX_LOST,
+    SPARE,
     Seen,
     begun_again,
     continues,
@@ -92,7 +93,7 @@ def test_what_nobody_knows_is_begun_again_with_what_is_active() -> None:
     ("seen", "last"),
     [
         (Seen(9), 5),
-        (Seen(12), 8),
+        (Seen(12), 8 + SPARE),
         (Seen(1009, is_fork=True), 5),
         (Seen(900_000), 5 + MAX_LOST),
     ],
