@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from controlplane.lifecycle.shadow import Shadow, Shadowed
+from controlplane.lifecycle.views import cluster_of
 from controlplane.model import RoutingRule
 from controlplane.planning.routing import targets_by_objective
 from controlplane.xds import resources
-from controlplane.xds.special_routes import SpecialRoute
+from controlplane.xds.special_routes import SpecialRoute, copying, special_routes
 from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, ROUTE, SCOPED_ROUTE
 from lightbulb.model import routing_key
@@ -38,26 +40,32 @@ def _rules(
             yield RoutingRule(objective=objective(one), key=key(one, number), vip=vip)
 
 
-def make_world(
+def make_world(  # noqa: PLR0913 - what a world may be like
     *,
     objectives: int,
     keys: int,
     vips: Mapping[str, tuple[str, int]],
     moved: tuple[int, int] = (0, 0),
     special: int = 0,
+    shadows: Sequence[int] = (),
 ) -> Snapshot:
     """Return a sidecar's snapshot without its listener: `keys` per objective, `vips` name -> address.
 
     `moved` says by how many VIPs the first objective's keys have gone on, and those of all the others. The
-    first has so many `special` routes.
+    first has so many `special` routes, and `shadows` of so many basis points of the key that has none.
     """
     addresses = {vip: ((address, port),) for vip, (address, port) in vips.items()}
     rules = tuple(_rules(objectives, keys, tuple(vips), moved))
-    snapshot = EMPTY_SNAPSHOT.replace(CLUSTER, resources.clusters(vips))
+    shadowed = _shadowed(shadows)
+    copied = {cluster_of(each.id): copying(shadowed, each) for each in shadowed.standing}
+    addresses |= dict.fromkeys(copied, next(iter(addresses.values())))
+    ways = (*_special(special, keys), *special_routes(None, shadowed))
+    clusters = [resources.shadow_cluster(name, each) for name, each in copied.items()]
+    snapshot = EMPTY_SNAPSHOT.replace(CLUSTER, [*resources.clusters(vips), *clusters])
     snapshot = snapshot.replace(ENDPOINTS, resources.endpoints(addresses))
     snapshot = snapshot.replace(SCOPED_ROUTE, resources.scopes(rule.objective for rule in rules))
     routes = [
-        resources.route(name, targets, _special(special, keys) if name == objective(0) else ())
+        resources.route(name, targets, ways if name == objective(0) else ())
         for name, targets in targets_by_objective(rules, vips).items()
     ]
     return snapshot.replace(ROUTE, routes)
@@ -76,3 +84,11 @@ def _special(count: int, keys: int) -> tuple[SpecialRoute, ...]:
         )
         for number in range(count)
     )
+
+
+def _shadowed(shares: Sequence[int]) -> Shadowed:
+    shadows = tuple(
+        Shadow(number=number, key=key(0, number), basis_points=share, entered=0.0)
+        for number, share in enumerate(shares)
+    )
+    return Shadowed(objective=objective(0), primary=key(0, UNSPECIAL), deadline=1.0, shadows=shadows)
