@@ -12,7 +12,7 @@ from controlplane.lifecycle.bins import Latencies
 from controlplane.lifecycle.counters import Sum
 from controlplane.lifecycle.evidence_codec import counts_from_proto, counts_to_proto
 from controlplane.lifecycle.figures import NOTHING, Answer, Arms, Counts, answer_of
-from controlplane.lifecycle.shadow import Copies
+from controlplane.lifecycle.shadow import Copies, Shadowed
 from controlplane.lifecycle.state import Control, ShiftState
 from controlplane.lifecycle.views import cluster_of, operator_shift, route_of
 from lightbulb.model import SHADOW_CLUSTERS
@@ -32,6 +32,9 @@ from lightbulb.v1 import telemetry_pb2 as pb
 
 INTERVAL_SECONDS = 10.0
 """How long relays wait between two messages, unless somebody wants it sooner."""
+
+UNTIL_PAIRS_SECONDS = 1.0
+"""While some shadow is to end after so many pairs."""
 
 SILENT_INTERVALS = 3
 """A sidecar that told nothing for so many intervals isn't reporting."""
@@ -115,9 +118,11 @@ def counted_of(controls: Iterable[Control]) -> tuple[Counted, ...]:
     )
 
 
-def interval_of(controls: Iterable[Control]) -> float:
-    """Return how often relays tell: as often as the most impatient guards want."""
-    wanted = (each.shift.guards.interval for each in controls if each.shift.guards.each)
+def interval_of(controls: Iterable[Control], shadows: Iterable[Shadowed] = ()) -> float:
+    """Return how often relays tell: as often as the most impatient guards, or a shadow that ends, want."""
+    wanted = [each.shift.guards.interval for each in controls if each.shift.guards.each]
+    if any(shadow.pairs for each in shadows for shadow in each.standing):
+        wanted.append(UNTIL_PAIRS_SECONDS)
     return min(wanted, default=INTERVAL_SECONDS)
 
 

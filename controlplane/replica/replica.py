@@ -435,8 +435,9 @@ class Replica:
             addresses = self._ready.of(known.desired_state, self._everybody, now, self.policy)
             states = sidecar_states(known.lanes, self._everybody)
             # Before the routes are there: so that nothing is missed.
-            self.figures.interval = interval_of(known.lanes.controls.values())
-            self.figures.count(counted_of(known.lanes.controls.values()), shadow_ids(known.lanes))
+            controls, shadows = known.lanes.controls.values(), known.lanes.shadows.values()
+            self.figures.interval = interval_of(controls, shadows)
+            self.figures.count(counted_of(controls), shadow_ids(known.lanes))
             audience = self._snapshots.show(known.desired_state, addresses, states)
         if known.version != self._served.version or audience:
             self._served = known

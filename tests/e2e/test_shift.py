@@ -1,4 +1,7 @@
-"""Users at another model through a real Envoy: taken back by hand, not one request more, or by a guard."""
+"""Users at another model through a real Envoy: taken back by hand, not one request more, or by a guard.
+
+Or a model that answers what users ask another one, and that they hear nothing of.
+"""
 
 import contextlib
 import json
@@ -179,3 +182,35 @@ def test_a_candidate_that_fails_is_undone_by_its_guard_and_not_while_both_arms_f
     up.wait_for("a hundred failures of the candidate among the control's", judged_alike)
     up.wait_for("the guard to undo it", undone)
     assert re.search(FAILED, aborted()[0]), aborted()[0]
+
+
+def test_a_candidate_answers_copies_that_nobody_waits_for_until_there_are_enough(
+    up: Up, service: Service
+) -> None:
+    def shadow(*arguments: str) -> str:
+        done = up.run("shadow", *arguments, "--control-plane", up.control_plane)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def listed() -> list[dict[str, Any]]:
+        return json.loads(shadow("list", "--output", "json"))["shadows"]
+
+    def counted() -> int:
+        return sum(map(int, listed()[0]["copies"].values()))
+
+    def over() -> bool:
+        assert set(service.versions().values()) == {"1"}
+        return listed() == []
+
+    started = shadow("start", OBJECTIVE, f"{MODEL}@2", "--percent", "100", "--until", "60pairs")
+    assert re.search(
+        rf"shadow \d+ of {MODEL}@2, 100 % of the requests to {MODEL}@1, at every sidecar", started
+    )
+    assert set(service.versions().values()) == {"1"}
+    up.wait_for("the copies to be counted", lambda: counted() == len(USERS))
+    assert "of 40 copies answered" in up.status()
+    up.wait_for("it to be over", over)
+    events = up.run("events", "--control-plane", up.control_plane, "--output", "json").stdout
+    (stopped,) = [each for each in json.loads(events)["events"] if each["kind"] == "shadow_stopped"]
+    assert re.search(rf"shadow \d+ of {MODEL}@2: \d+ of its copies were answered", stopped["detail"])
+    assert stopped["author"] == ""
