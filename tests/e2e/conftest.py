@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from controlplane.cli.main import main
 from controlplane.cli.processes import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60.0
+PAUSE = 0.05
 MOST_HOSTS = 4
 
 
@@ -29,16 +32,22 @@ class Up:
     printed: str
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as people do: in a process."""
         command = [sys.executable, "-m", "controlplane", *arguments]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
+    def asked(self, *arguments: str) -> Result:
+        """Run a command in this process: what is waited for is asked for many times."""
+        return CliRunner().invoke(main, arguments)
+
     def status(self) -> str:
-        return self.run("status", "--control-plane", self.control_plane).stdout
+        return self.asked("status", "--control-plane", self.control_plane).stdout
 
     def wait_for(self, what: str, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + SECONDS
         while not condition():
             assert time.monotonic() < deadline, f"{what}: not within {SECONDS} s\n{self.status()}"
+            time.sleep(PAUSE)
 
 
 @pytest.fixture(scope="package")
@@ -76,3 +85,14 @@ def running(folder: Path, *flags: str, models: str = "chaos.models") -> Iterator
         process.send_signal(signal.SIGINT)
         assert process.wait(SECONDS) == 0
         process.stdout.close()
+
+
+@pytest.fixture
+def proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every variable that a library may look at, naming a port at which nobody listens."""
+    (nobody,) = free_ports(1)
+    for name in ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy"):
+        for each in (name, name.upper()):
+            monkeypatch.setenv(each, f"http://127.0.0.1:{nobody}")
+    for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)

@@ -28,7 +28,10 @@ def run(*arguments: str, timeout: float = 150) -> subprocess.CompletedProcess[st
 
 
 @pytest.mark.envoy
-def test_the_demos_table_shows_every_user_at_the_model_that_the_rules_call_for(tmp_path: Path) -> None:
+def test_the_demos_table_shows_every_user_at_the_model_that_the_rules_call_for(
+    tmp_path: Path, proxies: None
+) -> None:
+    """Also where proxies lead nowhere: its processes reach each other without them."""
     done = run("demo", "--users", "300", "--models", "examples.models", "--state-dir", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [match.groupdict() for match in ROW.finditer(done.stdout)]

@@ -70,7 +70,7 @@ def test_two_of_each_publish_and_roll_back_at_either_replica(distributed: Up) ->
     nodes = ("lightbulb-1", "lightbulb-2", "sidecar-1", "sidecar-2", "host-1", "host-2", "host-3")
 
     def complete() -> bool:
-        status = up.run("status", "--control-plane", other).stdout
+        status = up.asked("status", "--control-plane", other).stdout
         both = "control-plane-1" in status and status.count("(leads)") == 1
         return both and all(re.search(rf"{node} +synced", status) for node in nodes)
 
@@ -83,7 +83,7 @@ def test_two_of_each_publish_and_roll_back_at_either_replica(distributed: Up) ->
     asked = ("resolve", "PaymentFraudDetection", "--user", "user-3")
 
     def versions() -> list[str]:
-        answers = [up.run(*asked, "--lightbulb", each).stdout for each in addresses(up, "Lightbulb")]
+        answers = [up.asked(*asked, "--lightbulb", each).stdout for each in addresses(up, "Lightbulb")]
         return [json.loads(answer)["model_version"] for answer in answers]
 
     up.wait_for("both Lightbulbs to answer from generation 2", lambda: versions() == ["2", "2"])
@@ -118,6 +118,6 @@ def test_one_that_is_killed_is_named_and_started_again_while_the_rest_goes_on(
     until_the_end.callback(end, started)
     distributed.wait_for(
         "control-plane-1 to answer again",
-        lambda: distributed.run("status", "--control-plane", one).returncode == 0,
+        lambda: distributed.asked("status", "--control-plane", one).exit_code == 0,
     )
     assert distributed.process.poll() is None

@@ -121,7 +121,7 @@ def test_half_of_the_users_go_to_a_model_and_after_an_abort_not_one_request_does
         return done.stdout
 
     def counted() -> int:
-        told = up.run("figures", OBJECTIVE, "--control-plane", up.control_plane, "--output", "json").stdout
+        told = up.asked("figures", OBJECTIVE, "--control-plane", up.control_plane, "--output", "json").stdout
         return sum(int(arm["requests"]) for arm in json.loads(told)["arms"])
 
     where = ("--lightbulb", up.lightbulb, "--sidecar-address", up.sidecar)
@@ -154,8 +154,8 @@ def test_a_candidate_that_fails_is_undone_by_its_guard_and_not_while_both_arms_f
     up: Up, service: Service
 ) -> None:
     def told(what: str, *more: str) -> dict[str, Any]:
-        done = up.run(what, "--control-plane", up.control_plane, "--output", "json", *more)
-        assert done.returncode == 0, done.stderr
+        done = up.asked(what, "--control-plane", up.control_plane, "--output", "json", *more)
+        assert done.exit_code == 0, done.stderr
         return json.loads(done.stdout)
 
     def judged_alike() -> bool:

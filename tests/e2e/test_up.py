@@ -35,7 +35,7 @@ def test_a_publish_takes_effect_and_a_bad_one_changes_nothing(up: Up) -> None:
     published = up.run("publish", str(up.rules), "--control-plane", up.control_plane)
     assert (published.returncode, "generation 2" in published.stdout) == (0, True), published.stderr
     up.wait_for("generation 2 is active", lambda: "generation 2 " in up.status().splitlines()[0])
-    up.wait_for("Lightbulb answers from it", lambda: "version 2 in generation 2" in up.run(*explain).stdout)
+    up.wait_for("Lightbulb answers from it", lambda: "version 2 in generation 2" in up.asked(*explain).stdout)
 
     file.write_text(source.replace("percent: 10", "percent: 101"))
     refused = up.run("publish", str(up.rules), "--control-plane", up.control_plane)
