@@ -63,6 +63,7 @@ REACHED = (
     "kept from the rules' own shift",
     "started without a sidecar",
     "a Lightbulb's lease was over",
+    "a Lightbulb came after its lease",
     "gone on to more",
     "finished",
     "over",
@@ -78,10 +79,11 @@ GUARDS = parse_guards(["errors:1.25x"])
 
 @dataclass
 class Lightbulb:
-    """What it obeys, and what it was sent and hasn't acknowledged; `gone` since when it can't be reached."""
+    """What it obeys; `gone` since when it can't be reached; `late`: it came after its lease, untold yet."""
 
     obeys: ObjectiveControl | None = None
     gone: float | None = None
+    late: bool = False
 
 
 class Shifts(RuleBasedStateMachine):
@@ -234,11 +236,14 @@ class Shifts(RuleBasedStateMachine):
     def acknowledge(self, which: int) -> None:
         lightbulb = self.lightbulbs[which]
         if lightbulb.gone is None:
-            lightbulb.obeys = self.shown()
+            lightbulb.obeys, lightbulb.late = self.shown(), False
 
     @rule(which=st.integers(0, 1))
     def go_or_come(self, which: int) -> None:
         lightbulb = self.lightbulbs[which]
+        if lightbulb.gone is not None and not self.counts(lightbulb):
+            lightbulb.late = True
+            SEEN["a Lightbulb came after its lease"] += 1
         lightbulb.gone = self.now if lightbulb.gone is None else None
 
     @rule()
@@ -313,9 +318,15 @@ class Shifts(RuleBasedStateMachine):
     @rule()
     def come_far(self) -> None:
         """Have everybody there, and time pass: another step may be due."""
-        for lightbulb in self.lightbulbs:
-            lightbulb.gone = None
+        for which, lightbulb in enumerate(self.lightbulbs):
+            if lightbulb.gone is not None:
+                self.go_or_come(which)
         self.catch_up(10.0)
+
+    @precondition(lambda self: self.control is not None and self.control.shift.state is ShiftState.HELD)
+    @rule()
+    def breach_while_held(self) -> None:
+        self.judge(Outcome.BREACH, 0)
 
     @precondition(lambda self: self.control is not None and self.control.shift.state in SHIFTING)
     @rule()
@@ -387,7 +398,7 @@ class Shifts(RuleBasedStateMachine):
         assert shift.state is ShiftState.CLEARING
         assert not self.scene().leads_to(shift.key)
         for lightbulb in filter(self.counts, self.lightbulbs):
-            if lightbulb.gone is None:
+            if lightbulb.gone is None and not lightbulb.late:
                 assert (
                     lightbulb.obeys is None
                     or lightbulb.obeys.shift is None
