@@ -88,8 +88,11 @@ class Stage:
 
     @property
     def models(self) -> tuple[ModelTarget, ...]:
-        """Every model that is loaded and routed for them; of one in both tables, as users are answered."""
-        found = {model.routing_key: model for table in reversed(self.tables) for model in table.models}
+        """Every model that is loaded and routed for them, by its key once: as most users get it."""
+        found: dict[str, ModelTarget] = {}
+        for table in reversed(self.tables):
+            default = table.models[table.default_model]
+            found |= {model.routing_key: model for model in (*reversed(table.models), default)}
         return tuple(found.values())
 
     def has(self, key: str) -> bool:

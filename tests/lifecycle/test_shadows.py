@@ -256,6 +256,10 @@ def test_a_copy_brings_the_parameters_that_differ_from_the_primarys() -> None:
     assert now.parameters(NEXT.routing_key) == '{"k": 5, "own": "x", "theirs": null}'
     assert now.parameters(models[2].routing_key) == '{"same": 1.0, "theirs": null}'
     assert now.parameters(now.primary) == ""
+    twice = replace(DEFAULT, parameters={"k": 99})
+    assert stage(replace(table, models=(*models, twice))).parameters(NEXT.routing_key) == now.parameters(
+        NEXT.routing_key
+    )
     begun = operations.start(None, wanted(noise_floor=True), now, At(1.0, 2))
     assert [each.parameters for each in begun.shadows] == [now.parameters(NEXT.routing_key), ""]
     changed = beside(begun, stage(replace(table, models=(NEXT, *models[1:])), 2), At(2.0, 3))
