@@ -67,6 +67,9 @@ TENANTS = "tenants"
 CLIENT = "client"
 """Metadata key of a sidecar: the client service that it is beside."""
 
+SIDECAR = "sidecar"
+"""Metadata key of a client that resolves in its own process: the sidecar that its requests go through."""
+
 CONTROLS = "controls"
 """Metadata key of a Lightbulb that obeys what operators decide about single objectives."""
 
@@ -129,6 +132,12 @@ class CommitStamp:
 
 
 NO_STAMP = CommitStamp()
+
+
+def read_stamp(text: str) -> CommitStamp:
+    """Return a stamp as it was written; NO_STAMP for what is none."""
+    store, _, number = text.rpartition(":")
+    return CommitStamp(store, int(number)) if store and number.isdecimal() else NO_STAMP
 
 
 class BadNode(ValueError):

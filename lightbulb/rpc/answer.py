@@ -24,10 +24,12 @@ class Query:
 class Origin(Enum):
     """Where a client has an answer from."""
 
+    TABLES = "tables"
+    """Resolved in the client's own process."""
     LIGHTBULB = "Lightbulb"
     REMEMBERED = "remembered"
     STALE = "stale"
-    """Remembered for longer than it is good for, while no Lightbulb answers."""
+    """Of tables, or remembered, for longer than that is good for, while no Lightbulb answers."""
     DECLARED = "declared"
     """The client's own fallback, while no Lightbulb answers and nothing is remembered."""
 
@@ -53,7 +55,8 @@ class Answer:
     objective's rules, and `held_back` says that an operator has this answered from an older generation. `arm`
     is the arm of an operator's shift that the user is in; empty: none.
 
-    `origin` is where this client has it from, and `age` the seconds since a Lightbulb gave it. `why` is what
+    `origin` is where this client has it from, and `age` the seconds since a Lightbulb
+    gave it, or was connected to. `why` is what
     kept a better one from answering; empty: nothing.
     """
 

@@ -7,10 +7,8 @@ the sidecar routes.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from google.protobuf.message import DecodeError
 
@@ -18,13 +16,13 @@ from lightbulb.errors import InvalidContext, LightbulbError, OverrideRefused, Un
 from lightbulb.model import HeldBack
 from lightbulb.resolution.resolve import OverrideNotPermitted, Resolution, Resolver, Step
 from lightbulb.rpc.answer import make_answer
-from lightbulb.rpc.messages import MAX_BATCH, MAX_FIELD, answer_to_proto, context_from_proto
+from lightbulb.rpc.messages import MAX_BATCH, answer_to_proto, context_from_proto
 from lightbulb.rpc.status import error_to_proto
+from lightbulb.tables.unknown import NEIGHBOURS, unknown
 from lightbulb.tables.values import EMPTY_TABLES, IN_STEP, Tables
 from lightbulb.v1 import lightbulb_pb2 as pb
 
-NEIGHBOURS = 200
-"""At most so many objectives are compared with an unknown name: comparing is slow, and anyone may ask."""
+__all__ = ["NEIGHBOURS", "Responder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +164,7 @@ def _look_up(tables: Tables, page: _Page, objective: str) -> Resolver:
         if not objective:
             raise InvalidContext("objective is missing: name what to resolve", path="objective")
         raise UnknownObjective(
-            _unknown(objective, tables, page.number), objective=objective, generation=str(page.number)
+            unknown(objective, tables, page.number), objective=objective, generation=str(page.number)
         )
     page.resolvers[objective] = resolver
     return resolver
@@ -189,22 +187,3 @@ def _encode_answer(
 ) -> _Encoded:
     answer = make_answer(resolver.table, resolution, number, steps, held_back)
     return _encode(answer_to_proto(answer))
-
-
-def _unknown(objective: str, tables: Tables, number: int) -> str:
-    name = objective[:MAX_FIELD]
-    there = [
-        other
-        for other in _neighbours(name, sorted(tables.objectives))
-        if tables.resolver(other, number or tables.generation_for("", tables.tenant_of(other)))
-    ]
-    nearest = get_close_matches(name, there, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
-    return f"unknown objective {name!r}{hint}"
-
-
-def _neighbours(name: str, names: list[str]) -> list[str]:
-    """Return `names`, which are sorted; if there are very many, those around the place of `name`."""
-    place = bisect_left(names, name)
-    begin = max(0, min(place - NEIGHBOURS // 2, len(names) - NEIGHBOURS))
-    return names[begin : begin + NEIGHBOURS]

@@ -32,6 +32,7 @@ from lightbulb.rpc.status import DOMAIN, KINDS, status_of
 from lightbulb.rpc.unreadable import RefusesUnreadable
 from lightbulb.service.freshness import freshness_responder
 from lightbulb.service.responder import Responder
+from lightbulb.service.tables_server import TablesServer
 from lightbulb.signals import stop_at_signals, until
 from lightbulb.tables.live import LiveTables
 from lightbulb.v1 import lightbulb_pb2
@@ -62,6 +63,7 @@ class LightbulbSettings:
 
     `control_plane` may name several replicas, with commas between them. `state` is a folder for what the
     control plane sent: with it a Lightbulb can start, and serve, while no control plane can be reached.
+    `tables` is where clients that resolve in their own process get tables; empty: nowhere.
     """
 
     listen: str
@@ -72,6 +74,7 @@ class LightbulbSettings:
     state: Path | None = None
     takes: Takes = EVERYTHING
     """What it answers; by default all there is."""
+    tables: str = ""
 
 
 class LightbulbServer:
@@ -100,6 +103,12 @@ class LightbulbServer:
         }
         _add_services(self._server, methods, self._health, self._patience)
         self._serving: asyncio.Task[None] | None = None
+        self._tables = TablesServer(self._live) if settings.tables else None
+
+    @property
+    def tables_port(self) -> int:
+        """Where clients get tables; 0: nowhere."""
+        return 0 if self._tables is None else self._tables.port
 
     @property
     def freshness(self) -> Freshness:
@@ -113,6 +122,8 @@ class LightbulbServer:
         """
         self._set_health(_NOT_SERVING)
         self.port = listen(self._server, self._settings.listen)
+        if self._tables is not None:
+            await self._tables.start(self._settings.tables)
         await self._live.start()
         self._server.start()
         self._patience.start()
@@ -140,6 +151,8 @@ class LightbulbServer:
         if self._serving is not None:
             self._serving.cancel()
             await asyncio.wait({self._serving})
+        if self._tables is not None:
+            await self._tables.stop()
         await self._live.stop()
         log.info("stopped")
 

@@ -21,9 +21,10 @@ from pathlib import Path
 from lightbulb.ads.client.held import NOTHING_HELD, applied, stamp_of, versions, with_stamp
 from lightbulb.ads.client.last_known_good import LastKnownGood
 from lightbulb.ads.client.subscriber import Backoff, Subscriber, Update
-from lightbulb.ads.values import CONTROLS, EVERYTHING, TENANTS, Node, Takes
+from lightbulb.ads.values import CONTROLS, EVERYTHING, NO_METADATA, TENANTS, Node, Takes, read_stamp
 from lightbulb.model import Freshness
 from lightbulb.tables.feed import AFRESH, TYPES, Feed
+from lightbulb.tables.offer import Offer
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class LiveTables:
 
     running: asyncio.Task[None]
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords, of which two are needed
         self,
         *,
         control_plane: str,
@@ -58,14 +59,20 @@ class LiveTables:
         cluster: str = "",
         state: Path | None = None,
         takes: Takes = EVERYTHING,
+        kind: str = "lightbulb",
+        metadata: Mapping[str, str] = NO_METADATA,
     ) -> None:
-        """Start with no tables."""
+        """Start with no tables. `kind` and `metadata` are what its node says of itself beside the rest."""
         self.feed = Feed()
+        self.offer: Offer | None = None
+        """What is in use, for those that take it from here; None: nothing yet."""
+        self.changed: Callable[[], None] = lambda: None
+        """Called when `offer` is another."""
         self._control_plane = control_plane
         self._node = Node(
             id=node_id,
             cluster=cluster,
-            metadata={"kind": "lightbulb", TENANTS: "1", CONTROLS: "1", **takes.metadata},
+            metadata={"kind": kind, TENANTS: "1", CONTROLS: "1", **takes.metadata, **metadata},
         )
         self._held = NOTHING_HELD
         self._kept = None if state is None else LastKnownGood(state, node_id)
@@ -76,10 +83,15 @@ class LiveTables:
     @property
     def freshness(self) -> Freshness:
         """How new the tables are. Threads may ask."""
+        age = self.age
+        return Freshness(generation=self.feed.tables.generation.number, connected=not age, age=age)
+
+    @property
+    def age(self) -> float:
+        """Seconds since a server was connected; 0.0: one is. Threads may ask."""
         subscriber = self._subscriber
         connected = subscriber is not None and subscriber.connected
-        age = 0.0 if connected else time.monotonic() - self._last_connected
-        return Freshness(generation=self.feed.tables.generation.number, connected=connected, age=age)
+        return 0.0 if connected else max(time.monotonic() - self._last_connected, 1e-9)
 
     def _note_connected(self) -> None:
         self._last_connected = time.monotonic()
@@ -88,6 +100,7 @@ class LiveTables:
         """Load what is on disk, then follow the control plane until `stop`."""
         if self._kept is not None:
             self._stamp = await self._load(self._kept)
+            self._make_offer(self._stamp)
         self.running = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -151,9 +164,18 @@ class LiveTables:
     async def _apply(self, update: Update) -> Mapping[str, str]:
         rejected = await self.feed.apply(update)
         self._held = applied(self._held, update, rejected)
-        if self._kept is not None and self._subscriber is not None and self.feed.settled:
-            self._kept.keep(with_stamp(self._held, self._subscriber.stamp))
+        if not self.feed.settled:
+            return rejected
+        stamp = self._stamp if self._subscriber is None else self._subscriber.stamp
+        if self._kept is not None and self._subscriber is not None:
+            self._kept.keep(with_stamp(self._held, stamp))
+        self._make_offer(stamp)
         return rejected
+
+    def _make_offer(self, stamp: str) -> None:
+        if self.feed.ready and self.feed.settled:
+            self.offer = Offer(held=self._held, tables=self.feed.tables, stamp=read_stamp(stamp))
+            self.changed()
 
 
 async def _restarted(what: str, job: Callable[[], Awaitable[None]]) -> None:

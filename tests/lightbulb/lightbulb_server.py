@@ -30,18 +30,27 @@ def sidecars(script: ScriptedServer, **states: int) -> None:
 
 
 def settings(
-    control_plane: str, listen: str = "127.0.0.1:0", grace: float = 2.0, state: Path | None = None
+    control_plane: str,
+    listen: str = "127.0.0.1:0",
+    grace: float = 2.0,
+    state: Path | None = None,
+    tables: str = "",
 ) -> LightbulbSettings:
     return LightbulbSettings(
-        listen=listen, control_plane=control_plane, node_id="lightbulb-1", grace=grace, state=state
+        listen=listen,
+        control_plane=control_plane,
+        node_id="lightbulb-1",
+        grace=grace,
+        state=state,
+        tables=tables,
     )
 
 
 @contextlib.asynccontextmanager
 async def lightbulb(
-    script: ScriptedServer, grace: float = 2.0, state: Path | None = None
+    script: ScriptedServer, grace: float = 2.0, state: Path | None = None, tables: str = ""
 ) -> AsyncIterator[LightbulbServer]:
-    server = LightbulbServer(settings(script.target, grace=grace, state=state))
+    server = LightbulbServer(settings(script.target, grace=grace, state=state, tables=tables))
     await server.start()
     try:
         yield server

@@ -10,6 +10,7 @@ import click
 from controlplane.cli.extras import needs, require
 from controlplane.cli.failed import Failed
 from controlplane.cli.options import (
+    ADDRESS,
     CONTROL_PLANE,
     FIRST_HOST,
     IP,
@@ -94,12 +95,18 @@ def control_plane(  # noqa: PLR0913, PLR0917 - one argument a flag
 @state_dir_option(
     "Keep here what the control plane sent, to start from while there is none.  [default: not kept]"
 )
+@option(
+    "--tables-listen",
+    type=ADDRESS,
+    help="Where clients that resolve in their own process get tables.  [default: nowhere]",
+)
 @takes_options
 def serve(  # noqa: PLR0913, PLR0917 - one argument a flag
     listen: Address,
     control_plane: tuple[Address, ...],
     node_id: str,
     state_dir: Path | None,
+    tables_listen: Address | None,
     objective: tuple[str, ...],
     tenant: tuple[str, ...],
 ) -> None:
@@ -115,6 +122,7 @@ def serve(  # noqa: PLR0913, PLR0917 - one argument a flag
         node_id=node_id,
         state=state_dir,
         takes=make_takes(objective, tenant),
+        tables=str(tables_listen or ""),
     )
     run(serve_lightbulb(settings))
 

@@ -1,0 +1,98 @@
+"""A query -> its answer, from tables in this process: what Responder does, without bytes. No I/O.
+
+Each different answer of a generation is one object, so a call costs a check of its context, a resolution and
+two look-ups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from lightbulb.errors import InvalidContext, OverrideRefused, Unavailable, UnknownObjective
+from lightbulb.model import HeldBack, RequestContext
+from lightbulb.resolution.resolve import OverrideNotPermitted, Resolution, Resolver, Step
+from lightbulb.rpc.answer import Answer, Origin, Query, make_answer
+from lightbulb.rpc.limits import checked_context
+from lightbulb.rpc.writable import check_writable
+from lightbulb.tables.unknown import unknown
+from lightbulb.tables.values import EMPTY_TABLES, Tables
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """An objective in the generation that it is answered from, and its answers that were made."""
+
+    generation: int
+    resolver: Resolver
+    answers: dict[Resolution, Answer] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    tables: Tables
+    pages: dict[str, _Page] = field(default_factory=dict)
+
+
+class Answering:
+    """Answers from the tables that `tables` returns; threads may share it.
+
+    `client` is the caller's name, and `sidecar` the node id of its sidecar.
+    """
+
+    def __init__(self, tables: Callable[[], Tables], client: str, sidecar: str) -> None:
+        self._tables = tables
+        self._client = client
+        self._sidecar = sidecar
+        self._desk = _Desk(EMPTY_TABLES)
+
+    def answer(
+        self, objective: str, context: RequestContext, override_model: str = "", *, explain: bool = False
+    ) -> Answer:
+        """Return the answer.
+
+        Raises InvalidContext, UnknownObjective, OverrideRefused, and Unavailable while there are no tables.
+        """
+        desk, tables = self._desk, self._tables()
+        if desk.tables is not tables:
+            desk = self._desk = _Desk(tables)
+        if type(objective) is not str:
+            check_writable(Query(objective=objective, context=context))
+        page = desk.pages.get(objective) or self._look_up(desk, objective)
+        context = checked_context(context, objective, override_model)
+        steps: list[Step] | None = [] if explain else None
+        try:
+            resolution = page.resolver.resolve(
+                context, override=override_model, client=self._client, steps=steps
+            )
+        except OverrideNotPermitted as error:
+            raise OverrideRefused(str(error), objective=objective, model=override_model) from error
+        if steps is not None:
+            held_back = tables.held_back(objective, page.generation)
+            return _made(page, resolution, steps, held_back)
+        answer = page.answers.get(resolution)
+        if answer is None:
+            answer = page.answers[resolution] = _made(page, resolution)
+        return answer
+
+    def _look_up(self, desk: _Desk, objective: str) -> _Page:
+        tables = desk.tables
+        if not tables.generations:
+            raise Unavailable("no tables have come yet; retry")
+        number = tables.generation_for(self._sidecar, tables.tenant_of(objective))
+        resolver = tables.resolver(objective, number) if number else None
+        if resolver is None:
+            if not objective:
+                raise InvalidContext("objective is missing: name what to resolve", path="objective")
+            raise UnknownObjective(
+                unknown(objective, tables, number), objective=objective, generation=str(number)
+            )
+        page = desk.pages[objective] = _Page(number, resolver)
+        return page
+
+
+def _made(
+    page: _Page, resolution: Resolution, steps: Iterable[Step] = (), held_back: HeldBack | None = None
+) -> Answer:
+    answer = make_answer(page.resolver.table, resolution, page.generation, steps, held_back)
+    return replace(answer, origin=Origin.TABLES)
