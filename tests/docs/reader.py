@@ -54,6 +54,7 @@ class Reader:
         self.folder = folder
         self._addresses = addresses
         self._printed: str | None = None
+        self._beside: list[subprocess.Popen[bytes]] = []
         shutil.copytree(ROOT / "rules", folder / "rules")
         (folder / "bin").mkdir()
         self._install("lightbulb", self._lightbulb_script())
@@ -71,12 +72,21 @@ class Reader:
             self._write(block)
         elif block.info == "python":
             self._printed = self._run(block, [sys.executable, "-c", self._here(block.text)], 0)
-        elif block.info == "sh process":
-            self._parse(block)
+        elif block.info in {"sh process", "sh beside"}:
+            commands = self._parse(block)
+            if block.info == "sh beside":
+                self._beside.extend(map(self._start, commands))
         elif block.info == "sh" or EXIT.fullmatch(block.info):
             self._printed = self._shell(block)
         else:
             raise AssertionError(f"{block}: {block.info!r} says nothing about how to check it")
+
+    def close(self) -> None:
+        """End what was started beside the document."""
+        for process in self._beside:
+            process.terminate()
+        for process in self._beside:
+            process.wait(SECONDS)
 
     def _install(self, name: str, script: str) -> None:
         path = self.folder / "bin" / name
@@ -109,8 +119,9 @@ class Reader:
         path.write_text(path.read_text() + block.text if add else block.text)
         make_plan(compile_workspace(read_workspace(self.folder / "rules")))
 
-    def _parse(self, block: Block) -> None:
-        """Check that commands which run on have the options that they are given."""
+    def _parse(self, block: Block) -> list[list[str]]:
+        """Return commands which run on; check that they have the options that they are given."""
+        commands = []
         for line in block.text.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
             if words:
@@ -118,6 +129,13 @@ class Reader:
                 command = main.get_command(click.Context(main), words[1])
                 assert command is not None, f"{block}: no command {words[1]}"
                 command.make_context(words[1], words[2:])
+                commands.append(words[1:])
+        return commands
+
+    def _start(self, words: list[str]) -> subprocess.Popen[bytes]:
+        """Start a command that runs on until the document ends."""
+        arguments = [self._here(word) for word in words]
+        return subprocess.Popen([sys.executable, "-m", "controlplane", *arguments], cwd=self.folder)
 
     def _shell(self, block: Block) -> str:
         lines = [line for line in block.text.splitlines() if not line.startswith("#")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ import grpc
 import pytest
 
 from controlplane.cli.control_plane import publish_request, stub
+from controlplane.cli.processes import free_ports
 from controlplane.problems import WorkspaceError
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.docs.blocks import ROOT, Block, blocks_of, documents
@@ -30,7 +32,9 @@ def addresses(up: Up) -> dict[str, str]:
         "127.0.0.1:7710": up.sidecar,
         "127.0.0.1:7711": given["--sidecar-admin"],
     }
-    return here | {f"127.0.0.1:{7720 + number}": f"{host}:{int(port) + number}" for number in range(3)}
+    hosts = {f"127.0.0.1:{7720 + number}": f"{host}:{int(port) + number}" for number in range(3)}
+    beside = {f"127.0.0.1:{7703 + number}": f"127.0.0.1:{free}" for number, free in enumerate(free_ports(2))}
+    return here | hosts | beside
 
 
 @pytest.fixture
@@ -55,17 +59,17 @@ OWN_SYSTEM = ("docs/operator.md", "docs/researcher.md", "docs/shadow.md", "docs/
 def test_every_block_does_what_it_says_in_a_system_of_its_own(document: str, tmp_path: Path) -> None:
     with running(tmp_path / "up") as system:
         (tmp_path / "here").mkdir()
-        reader = Reader(tmp_path / "here", addresses(system))
-        for block in blocks_of(document):
-            reader.do(block)
+        with contextlib.closing(Reader(tmp_path / "here", addresses(system))) as reader:
+            for block in blocks_of(document):
+                reader.do(block)
 
 
 @pytest.mark.envoy
 @pytest.mark.parametrize("document", [each for each in documents() if each not in OWN_SYSTEM])
 def test_every_block_of_a_document_does_what_it_says(document: str, fresh: Up, tmp_path: Path) -> None:
-    reader = Reader(tmp_path, addresses(fresh))
-    for block in blocks_of(document):
-        reader.do(block)
+    with contextlib.closing(Reader(tmp_path, addresses(fresh))) as reader:
+        for block in blocks_of(document):
+            reader.do(block)
 
 
 @pytest.mark.parametrize("document", documents())

@@ -26,7 +26,7 @@ from lightbulb.errors import InvalidContext, LightbulbError, TimedOut, Unavailab
 from lightbulb.model import ActiveGeneration
 from lightbulb.resolution.resolve import Resolver
 from lightbulb.service.responder import Responder
-from lightbulb.tables.feed import EMPTY_TABLES, Timeline
+from lightbulb.tables.values import EMPTY_TABLES, Timeline
 from tests.lightbulb.tables import OBJECTIVE, TABLE
 from tests.waiting import SECONDS, eventually
 

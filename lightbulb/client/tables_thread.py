@@ -1,0 +1,183 @@
+"""Tables in a client's process, kept up to date by a thread of their own, so that no event loop is held up.
+
+Of all processes that share a folder one leads: it follows a Lightbulb, and keeps on disk what came. The
+others follow that file; when the one that leads has ended, another does. A process that was forked from one
+in which gRPC ran can't use it, so it never leads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import IO
+
+from lightbulb.ads.values import SIDECAR, Takes
+from lightbulb.client.following import LOOK_SECONDS, Following, say_connected
+from lightbulb.tables.live import LiveTables
+from lightbulb.tables.values import EMPTY_TABLES, Tables
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TablesSettings:
+    """Where tables come from, and what they are for.
+
+    `target` is "host:port" of Lightbulbs' tables, several with commas between; `state` a folder, or None.
+    """
+
+    target: str
+    client: str
+    sidecar: str
+    takes: Takes
+    state: Path | None
+
+    @property
+    def name(self) -> str:
+        """The node id, and the name of the file, which those share that take the same."""
+        taken = repr((sorted(self.takes.objectives), sorted(self.takes.tenants), self.sidecar))
+        return f"{self.client or 'client'}@{socket.gethostname()}-{sha256(taken.encode()).hexdigest()[:8]}"
+
+
+class TablesThread:
+    """Runs from `start` until `stop`. `tables`, `age` and `ready` may be asked from any thread."""
+
+    def __init__(self, settings: TablesSettings, *, may_lead: bool = True) -> None:
+        self._settings = settings
+        self._may_lead = may_lead
+        self.ready = threading.Event()
+        self._tables: Callable[[], Tables] = lambda: EMPTY_TABLES
+        self._age: Callable[[], float] = lambda: 0.0
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="lightbulb-tables", daemon=True)
+        self.leads = False
+
+    @property
+    def tables(self) -> Tables:
+        """What there is to answer from."""
+        return self._tables()
+
+    @property
+    def age(self) -> float:
+        """Seconds for which no Lightbulb has been connected to; 0.0: one is."""
+        return self._age()
+
+    def start(self, tables: Tables = EMPTY_TABLES) -> None:
+        """Begin; `tables` is what there is until something comes."""
+        began = time.monotonic()
+        if tables.generations:
+            self._tables, self._age = (lambda: tables), (lambda: time.monotonic() - began)
+            self.ready.set()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, and return once it has ended."""
+        with contextlib.suppress(RuntimeError):  # it has ended by itself
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive():
+            log.warning("the thread that keeps tables up to date didn't end within %g s", STOP_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._keep())
+        except Exception:
+            log.exception("tables aren't kept up to date any more; what came is answered from")
+
+    async def _keep(self) -> None:
+        if self._settings.state is None:
+            await self._lead(None)
+            return
+        with _lock(self._settings.state, self._settings.name) as lock:
+            if lock is None:
+                await self._lead(None)
+                return
+            following = Following(self._settings.state, self._settings.name)
+            while not self._stop.is_set():
+                if self._may_lead and _taken(lock):
+                    await self._lead(self._settings.state)
+                    return
+                if await following.look():
+                    self._use(lambda: following.feed.tables, lambda: following.age)
+                await _wait(self._stop, LOOK_SECONDS)
+
+    def _use(self, tables: Callable[[], Tables], age: Callable[[], float]) -> None:
+        self._tables, self._age = tables, age
+        self.ready.set()
+
+    async def _lead(self, state: Path | None) -> None:
+        if not self._may_lead:
+            await self._stop.wait()
+            return
+        settings = self._settings
+        live = LiveTables(
+            control_plane=settings.target,
+            node_id=settings.name,
+            state=state,
+            takes=settings.takes,
+            kind="client",
+            metadata={SIDECAR: settings.sidecar} if settings.sidecar else {},
+        )
+        self.leads = True
+        await live.start()
+        try:
+            while not self._stop.is_set():
+                if live.feed.ready:
+                    self._use(lambda: live.feed.tables, lambda: live.age)
+                if live.running.done():
+                    live.running.result()
+                if state is not None and live.freshness.connected:
+                    say_connected(state, settings.name)
+                await self._next(live)
+        finally:
+            await live.stop()
+
+    async def _next(self, live: LiveTables) -> None:
+        """Wait until it is time to say that it is connected, or the first tables have come."""
+        first = [] if live.feed.ready else [live.feed.wait_ready()]
+        waits = [asyncio.ensure_future(each) for each in (self._stop.wait(), *first)]
+        try:
+            await asyncio.wait(waits, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+
+
+@contextlib.contextmanager
+def _lock(state: Path, name: str) -> Iterator[IO[bytes] | None]:
+    """Give the file whose lock is of the one that leads; None, with a word why, where there can't be one."""
+    with contextlib.ExitStack() as opened:
+        try:
+            state.mkdir(parents=True, exist_ok=True)
+            lock = opened.enter_context((state / f"{name}.lock").open("ab"))
+        except OSError as error:
+            log.warning("%s can't be written (%s): tables are kept in memory alone", state, error.strerror)
+            lock = None
+        yield lock
+
+
+def _taken(lock: IO[bytes]) -> bool:
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
