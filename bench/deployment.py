@@ -185,6 +185,15 @@ class Deployment:
         """Roll back and forth; see bench.parts.lightbulbs."""
         return self._lightbulbs.ask(do="roll back", pid=self.pid, times=times)
 
+    @property
+    def target(self) -> str:
+        """Where the control plane listens."""
+        return self._target
+
+    def shift(self) -> dict[str, Any]:
+        """Start a shift, or take all the next steps of it; see bench.parts.lightbulbs."""
+        return self._lightbulbs.ask(do="shift", pid=self.pid)
+
     def cpu_seconds(self) -> float:
         """Return the CPU time of the control plane since it was started."""
         return cpu_seconds(self.pid)

@@ -56,6 +56,11 @@ def objective_of(number: int, tenant: str = "") -> str:
     return _named(f"Objective{number}", tenant)
 
 
+def shifted_to(number: int) -> str:
+    """Return the name of the model that an objective's rules shift users to."""
+    return f"model-{(number + 1) * MODELS_AN_OBJECTIVE - 1}"
+
+
 def _named(text: str, tenant: str) -> str:
     """Return a workspace's text with the tenant in each name of an objective and a model."""
     if not tenant:

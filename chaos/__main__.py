@@ -20,6 +20,7 @@ from chaos.loss import fails_over, fails_over_with_tenants
 from chaos.pace import measured_pace
 from chaos.pairs import pairs
 from chaos.scenarios import MOMENTS, Row, Stage, naive, operations, refused, stage, strike
+from chaos.shift import holds_through
 from chaos.teams import at_once, teams
 from chaos.upgrade import BEFORE, NoRelease, checked_out, refuses_newer, upgrade
 from lightbulb.signals import exiting_at_signals
@@ -35,6 +36,9 @@ SHORT_EVERY = 6
 
 HANDS, SHORT_HANDS = 10, 2
 """How often an objective changes hands: an even number, so that it comes back."""
+
+PUBLISHES, SHORT_PUBLISHES = 10, 3
+"""While a shift stands, and the leader is killed in the middle of them."""
 
 COLUMNS = ("fault", "moment", "requests", "failed", "misrouted", "down", "slow", "publish", "converged in")
 
@@ -95,6 +99,7 @@ def _of_one_tenant(  # noqa: PLR0913 - what the command line says
 ) -> None:
     if not alone:
         tell(operations(made, count))
+        tell(holds_through(made, SHORT_PUBLISHES if short else PUBLISHES))
         tell(refused(made, "9", "a model that hosts refuse"))
         tell(refused(made, "hangs", "a model that never loads"))
         for planes in (False, True):

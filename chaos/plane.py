@@ -94,6 +94,14 @@ class Plane:
         self.version = max(self.version, response.version)
         return int(response.generation)
 
+    def shift(self, objective: str, seconds: float = 120.0, **what: Any) -> None:
+        """Start a shift of an objective, or do something to it."""
+        request = pb.ShiftRequest(
+            objective=objective, tenant=self.tenant, author="chaos", request_id=uuid4().hex, **what
+        )
+        response = self._insist("Shift", request, seconds)
+        self.version = max(self.version, response.version)
+
     def status(self) -> pb.GetStatusResponse:
         """Return the status as a replica that can be reached has it. Raises grpc.RpcError."""
         return self._call("GetStatus", pb.GetStatusRequest(tenant=self.tenant))

@@ -16,10 +16,10 @@ import grpc.aio
 from bench.machine import Meter, cpu_seconds
 from bench.parts.hosts import LONGEST_PAUSE
 from bench.worker import answer_async
-from bench.workspace import make_platform, make_workspace
+from bench.workspace import make_platform, make_workspace, objective_of, shifted_to
 from controlplane.model import PLATFORM, Workspace
 from lightbulb.ads.client.subscriber import Backoff, Subscriber, Update
-from lightbulb.ads.values import ACTIVE_GENERATION, TENANTS, Node
+from lightbulb.ads.values import ACTIVE_GENERATION, CONTROLS, OBJECTIVE_CONTROL, TENANTS, Node
 from lightbulb.model import DEFAULT_TENANT
 from lightbulb.open_files import raise_limit
 from lightbulb.tables.feed import AFRESH, TYPES, Feed
@@ -41,6 +41,9 @@ REST_SECONDS = 2.0
 REST_SHARE = 0.1
 """Of a core."""
 
+STEPS = 19
+"""That are taken one after the other: a schedule has one more at most."""
+
 OPTIONS = (("grpc.max_send_message_length", -1),)
 
 
@@ -54,6 +57,7 @@ class Lightbulbs:
     def __init__(self) -> None:
         self._feeds: list[Feed] = []
         self._switched: dict[Feed, float] = {}
+        self._share = 0
         self._running: set[asyncio.Task[None]] = set()
         self._news = asyncio.Condition()
         self._target = ""
@@ -152,6 +156,50 @@ class Lightbulbs:
                 await _rest(pid)
         return {"took": took, "CPU": cpu_seconds(pid) - cpu}
 
+    async def shift(self, pid: int) -> dict[str, Any]:
+        """Start a shift of the first objective; once it stands, give it a schedule and take all its steps.
+
+        Return the seconds until the last Lightbulb obeyed, of the start or of each step, and the CPU seconds
+        that all of it took the process. Each step begins once the process `pid` is at rest.
+        """
+        objective = objective_of(0)
+        async with grpc.aio.insecure_channel(self._target) as channel:
+            stub = pb_grpc.ControlPlaneStub(channel)
+
+            async def ask(**what: Any) -> float:
+                began = time.time()
+                await stub.Shift(pb.ShiftRequest(objective=objective, **what), timeout=SWITCH_SECONDS)
+                self._share += 1
+                obeyed = await self._all_shift(objective, self._share)
+                await _rest(pid)
+                return obeyed - began
+
+            def schedule(count: int) -> pb.StartShift:
+                steps = range(self._share + 1, self._share + 1 + count)
+                return pb.StartShift(model=shifted_to(0), steps=steps)
+
+            if not self._share:
+                return {"took": [await ask(start=schedule(1))]}
+            await ask(start=schedule(STEPS + 1))
+            cpu = cpu_seconds(pid)
+            took = [await ask(verb=pb.SHIFT_VERB_STEP) for _ in range(STEPS)]
+            return {"took": took, "CPU": cpu_seconds(pid) - cpu}
+
+    async def _all_shift(self, objective: str, share: int) -> float:
+        """Return when the last feed had come to a share of an objective's users, in basis points."""
+
+        def there() -> bool:
+            controls = (feed.tables.controls.get(objective) for feed in self._feeds)
+            shifts = (control and control.shift for control in controls)
+            return all(shift is not None and shift.basis_points == share for shift in shifts)
+
+        try:
+            async with asyncio.timeout(SWITCH_SECONDS), self._news:
+                await self._news.wait_for(there)
+        except TimeoutError as error:
+            raise Unexpected(f"{objective}: not every Lightbulb shifts {share} of 10,000") from error
+        return max(self._switched.values())
+
     @staticmethod
     async def _other_generation(stub: pb_grpc.ControlPlaneStub) -> int:
         """Return the generation that was active before: by its number, a rollback goes forth again too."""
@@ -178,7 +226,7 @@ class Lightbulbs:
     def _subscriber(self, feed: Feed, number: int) -> Subscriber:
         async def apply(update: Update) -> Mapping[str, str]:
             rejected = await feed.apply(update)
-            if update.type_url == ACTIVE_GENERATION:
+            if update.type_url in {ACTIVE_GENERATION, OBJECTIVE_CONTROL}:
                 self._switched[feed] = time.time()
                 async with self._news:
                     self._news.notify_all()
@@ -186,7 +234,7 @@ class Lightbulbs:
 
         return Subscriber(
             target=self._target,
-            node=Node(id=f"lightbulb/{number}", metadata={"kind": "lightbulb", TENANTS: ""}),
+            node=Node(id=f"lightbulb/{number}", metadata={"kind": "lightbulb", TENANTS: "", CONTROLS: "1"}),
             types=TYPES,
             apply=apply,
             afresh=AFRESH,
@@ -243,6 +291,8 @@ async def main() -> None:
             return await lightbulbs.publish_platform(**how)
         elif do == "roll back":
             return await lightbulbs.roll_back(**how)
+        elif do == "shift":
+            return await lightbulbs.shift(**how)
         return {}
 
     await answer_async(handle)

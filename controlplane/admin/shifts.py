@@ -75,11 +75,14 @@ class ShiftOperator:
             return Step(following=lanes, outcome=outcome)
         told = happened(before, after)
         kind, detail = told or (None, "")
+        # A shift that is held or aborted keeps its author's words, which are told already.
+        said = f": {caller.message}" if caller.message else ""
+        is_told = bool(after.shift.why) and detail.endswith(f": {after.shift.why}")
         return Step(
             following=lanes.with_control(after, at.version),
             outcome=outcome,
             kind=kind,
-            detail=f"{detail}: {caller.message}" if caller.message else detail,
+            detail=detail if is_told else detail + said,
         )
 
     def _after(  # noqa: PLR0913, PLR0917 - all that counts

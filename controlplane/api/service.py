@@ -27,7 +27,7 @@ from controlplane.api.errors import (
 )
 from controlplane.api.history import difference, event, history_entry
 from controlplane.api.shadows import asked_of as shadow_asked_of
-from controlplane.api.shifts import asked_of, decided
+from controlplane.api.shifts import asked_of, decided, notes
 from controlplane.api.status import status
 from controlplane.model import PLATFORM, Workspace, misnamed
 from controlplane.planning.difference import Difference, differences
@@ -161,11 +161,13 @@ class AdminService(pb_grpc.ControlPlaneServicer):
         """Begin a shift of an objective's users, or do something to one."""
         caller = _caller(request)
         _check_objective(request.objective)
-        outcome = await self._operator.shifts.shift(asked_of(request, caller), caller)
+        asked = asked_of(request, caller)
+        outcome = await self._operator.shifts.shift(asked, caller)
         return pb.ShiftResponse(
             shift=outcome.shift,
             unchanged=outcome.unchanged,
             version=outcome.version or self._replica.known.version,
+            notes=notes(self._replica, asked, caller.tenant),
         )
 
     @answered

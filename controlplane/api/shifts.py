@@ -75,6 +75,15 @@ def _guards(objective: str, start: pb.StartShift) -> Guards | None:
         raise InvalidShift(f"{objective}: {error}", objective=objective, path="start.guards") from error
 
 
+def notes(replica: Replica, asked: Asked, tenant: str) -> tuple[str, ...]:
+    """Return what is to be said of the guards that a shift is started with."""
+    if asked.start is None or asked.start.guards is None:
+        return ()
+    known = replica.known
+    table = scene_of(known.lanes, known.generations, tenant, asked.objective, replica.policy).table
+    return asked.start.guards.notes_within(0.0 if table is None else table.deadline)
+
+
 def shifts(replica: Replica) -> Iterator[pb.Shift]:
     """Yield each shift that stands, as far as a replica knows."""
     known, policy = replica.known, replica.policy

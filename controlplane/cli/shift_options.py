@@ -80,8 +80,10 @@ class DurationType(click.ParamType):  # type: ignore[type-arg] # generic from cl
         if isinstance(value, float):
             return value
         found = _DURATION.fullmatch(str(value))
-        if found is None:
-            self.fail(f"{value!r} is no duration: a number and s, m, h or d, for example 30m", param, ctx)
+        if found is None or not float(found[1]):
+            self.fail(
+                f"{value!r} is no duration: a number above 0 and s, m, h or d, for example 30m", param, ctx
+            )
         return float(found[1]) * _SECONDS[found[2]]
 
 

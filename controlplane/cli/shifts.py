@@ -12,17 +12,24 @@ LISTED = 3
 
 
 def shift_lines(shifts: Iterable[pb.Shift]) -> Iterator[str]:
-    """Yield a line for each shift that stands."""
+    """Yield a line for each shift that stands, and below it one for each of its guards."""
     for each in shifts:
         parts = [f"{each.objective}: shift {each.number} to {each.model}, {_where(each)}"]
         if each.waiting_for and not each.in_force:
             parts.append(f"waiting for {named(each)}")
         if each.why:
             parts.append(each.why)
-        parts += [guard.text or f"guarded by {guard.guard}" for guard in each.guards]
         if each.rules:
             parts.append(f"the rules say {each.rules}")
         yield "; ".join(parts)
+        yield from map(_guard_line, each.guards)
+
+
+def _guard_line(guard: pb.GuardVerdict) -> str:
+    if not guard.outcome:
+        return f"  guard {guard.guard}"
+    figures = guard.text.removeprefix(f"{guard.guard.partition(':')[0]}: ")
+    return f"  guard {guard.guard} says {guard.outcome}: {figures}"
 
 
 def held_back_lines(held_back: Iterable[pb.HeldBackObjective]) -> Iterator[str]:
@@ -61,10 +68,11 @@ def _where(shift: pb.Shift) -> str:
 
 
 def _next(shift: pb.Shift) -> str:
-    rest = [percent(each) for each in shift.steps[shift.at + 1 :]]
-    if not rest:
+    following, *rest = [percent(each) for each in shift.steps[shift.at + 1 :]] or [""]
+    if not following:
         return ""
+    then = "".join(f", then {each}" for each in rest)
     if not shift.every:
-        return f"; next {', '.join(rest)}, by hand"
+        return f"; next {following}, by hand{then}"
     at = f" at {clock(shift.in_force + shift.every)} at the earliest" if shift.in_force else ""
-    return f"; next {', '.join(rest)}{at}"
+    return f"; next {following}{at}{then}"

@@ -6,9 +6,9 @@ is at most a tenth as wide as its lower edge. A duration is a whole number of mi
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 MAX_MICROSECONDS = 3_600_000_000
 """An hour; whatever took longer is counted as if it took this long, so that there are at most 757 bins."""
@@ -22,6 +22,12 @@ def edge_at_most(microseconds: float) -> int:
     whole = min(max(int(microseconds), 0), MAX_MICROSECONDS)
     width = width_at(whole)
     return whole // width * width
+
+
+@lru_cache(maxsize=4_096)
+def _edge_of(microseconds: int) -> int:
+    """Return the lower edge of a bin: the same few hundred are told again and again."""
+    return edge_at_most(microseconds)
 
 
 def edge_at_least(microseconds: float) -> int:
@@ -47,9 +53,10 @@ class Latencies:
 
         Envoy tells some edges as a hair less than they are: 459999.99999999994 for 460000.
         """
-        counted: Counter[int] = Counter()
-        for edge, count in bins:
-            counted[edge_at_most(round(edge))] += count
+        counted: dict[int, int] = {}
+        for told, count in bins:
+            edge = _edge_of(round(told))
+            counted[edge] = counted.get(edge, 0) + count
         return cls(tuple(sorted((edge, count) for edge, count in counted.items() if count > 0)))
 
     @property
@@ -77,4 +84,7 @@ class Latencies:
         """Return both together."""
         if not self.bins or not other.bins:
             return self if self.bins else other
-        return Latencies.of((*self.bins, *other.bins))
+        counted = dict(self.bins)
+        for edge, count in other.bins:
+            counted[edge] = counted.get(edge, 0) + count
+        return Latencies(tuple(sorted(counted.items())))

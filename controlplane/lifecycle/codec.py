@@ -174,6 +174,7 @@ def _shadow_to_proto(shadow: Shadow) -> pb.StoredShadow:
         stopped=shadow.stopped,
         author=shadow.author,
         why=shadow.why,
+        parameters=shadow.parameters,
     )
 
 
@@ -193,4 +194,5 @@ def _shadow_from_proto(message: pb.StoredShadow) -> Shadow:
         stopped=message.stopped,
         author=message.author,
         why=message.why,
+        parameters=message.parameters,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from controlplane.lifecycle.state import Control, ShiftState, percent
+from controlplane.lifecycle.state import Control, ShiftState, lasting, percent
 from controlplane.store.contract import Event
 from lightbulb.model import KEY_SEPARATOR, model_id
 
@@ -34,7 +34,7 @@ def happened(before: Control | None, after: Control | None) -> tuple[ControlEven
         how = "the rules say so by now" if before.shift.basis_points else "nobody can hold its key any more"
         return ControlEventKind.SHIFT_ENDED, f"{told(before)}: {how}"
     if before is None or before.shift.number != after.shift.number:
-        return ControlEventKind.SHIFT_STARTED, f"{told(after)}, at {_schedule(after)}"
+        return ControlEventKind.SHIFT_STARTED, f"{told(after)}, by {_schedule(after)}"
     return _became(before, after)
 
 
@@ -44,7 +44,7 @@ def _became(before: Control, after: Control) -> tuple[ControlEventKind, str] | N
         why = f": {new.why}" if new.why else ""
         return kind, f"{told(after)}, at {percent(old.basis_points)}{why}"
     if (new.steps, new.every, new.guards) != (old.steps, old.every, old.guards):
-        return ControlEventKind.SHIFT_CHANGED, f"{told(after)}, to {_schedule(after)}"
+        return ControlEventKind.SHIFT_CHANGED, f"{told(after)}, on by {_schedule(after)}"
     if new.at != old.at:
         steps = f"{percent(old.basis_points)} → {percent(new.basis_points)}"
         return ControlEventKind.SHIFT_STEPPED, f"{told(after)}, {steps}"
@@ -80,7 +80,7 @@ def model_of(key: str) -> str:
 def _schedule(control: Control) -> str:
     shift = control.shift
     steps = ", ".join(map(percent, shift.steps))
-    every = f" every {shift.every:g} s" if shift.every else ""
+    every = f" every {lasting(shift.every)}" if shift.every else ""
     guarded = f", guarded by {', '.join(map(str, shift.guards.each))}" if shift.guards.each else ""
     return f"{steps}{every}{guarded}"
 

@@ -32,7 +32,7 @@ MIN_BOUND, MAX_BOUND = 1e-5, 0.5
 MICROSECONDS = {"us": 1, "µs": 1, "ms": 1_000, "s": 1_000_000}
 _NUMBER = r"(\d{1,12}(?:\.\d{1,9})?)"
 _LIMIT = re.compile(rf"{_NUMBER}(x|%|us|µs|ms|s|)")
-_QUANTILE = re.compile(r"p(\d{2}(?:\.\d{1,2})?)")
+_QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,2})?)")
 EXAMPLES = "errors:1.25x, errors:0.5%, p99:1.2x, p99:250ms or agreement:0.9"
 
 
@@ -133,6 +133,19 @@ class Guards:
     def notes(self) -> tuple[str, ...]:
         """What their author should know of how they are judged."""
         return tuple(guard.note for guard in self.each if guard.note)
+
+    def notes_within(self, deadline: float) -> tuple[str, ...]:
+        """Return these, and which bounds are beyond an objective's `deadline`, in seconds; 0.0: none."""
+        limit = deadline * MICROSECONDS["s"]
+        beyond = (guard for guard in self.each if limit and guard.threshold > limit)
+        return (
+            *self.notes,
+            *(
+                f"{guard}: calls are given up after {duration(limit)}, the objective's deadline, and are "
+                "errors then, so that it sees only callers who wait longer"
+                for guard in beyond
+            ),
+        )
 
 
 def parse_guards(  # noqa: PLR0913 - all that an author says of guards

@@ -20,10 +20,11 @@ from controlplane.lifecycle.state import (
     Control,
     Shift,
     ShiftState,
-    clock,
     percent,
+    stands,
 )
 from lightbulb.model import BASIS_POINTS, ModelTarget, ObjectiveTable, model_id
+from lightbulb.resolution.resolve import shift_targets
 
 
 class ControlRefused(Exception):
@@ -156,9 +157,10 @@ def _target(wanted: Wanted, scene: Scene) -> tuple[ObjectiveTable, ModelTarget]:
     found = [
         each for each in table.models if each.name == wanted.model and wanted.version in {"", each.version}
     ]
-    if len(found) == 1:
-        return table, found[0]
-    there = ", ".join(sorted(model_id(each.name, each.version) for each in table.models))
+    keys = {each.routing_key for each in found}
+    if len(keys) == 1:
+        return table, _with_parameters(table, wanted.objective, found[0])
+    there = ", ".join(sorted({model_id(each.name, each.version) for each in table.models}))
     asked = model_id(wanted.model, wanted.version) if wanted.version else wanted.model
     if found:
         raise NotServed(
@@ -172,14 +174,24 @@ def _target(wanted: Wanted, scene: Scene) -> tuple[ObjectiveTable, ModelTarget]:
     )
 
 
+def _with_parameters(table: ObjectiveTable, objective: str, model: ModelTarget) -> ModelTarget:
+    """Return the one of a model's sets of parameters that users are to get. Raises NotServed."""
+    targets = shift_targets(table, model.routing_key)
+    if len(targets) > 1:
+        raise NotServed(
+            f"{objective} has {model_id(model.name, model.version)} with {len(targets)} sets of parameters, "
+            "and none of them is the default model's: publish a shift of 0 % that says which",
+            objective=objective,
+        )
+    return table.models[targets[0]]
+
+
 def _raised(before: Control, wanted: Wanted, target: ModelTarget, at: At) -> Control:
     """Return a shift that goes on to other steps, of which none is less than where it stands."""
     shift = before.shift
     if shift.key != target.routing_key or shift.state in ENDING:
-        ends = f", until {clock(shift.until)}" if shift.state is ShiftState.CLEARING else ""
         raise ShiftStands(
-            f"{before.objective} has shift {shift.number} to {model_of(shift.key)}, "
-            f"{shift.state.value}{ends}: "
+            f"{before.objective} has shift {shift.number} to {model_of(shift.key)}, {stands(shift)}: "
             + (
                 "wait until that is over"
                 if shift.state in ENDING
@@ -225,7 +237,7 @@ def resume(control: Control, scene: Scene, at: At) -> Control:
     default = shift.default_key if scene.default is None else scene.default.routing_key
     return shown(
         control,
-        replace(shift, state=ShiftState.RUNNING, entered=at.now, why="", default_key=default),
+        replace(shift, state=ShiftState.RUNNING, entered=at.now, in_force=0.0, why="", default_key=default),
         at,
         only_if=default != shift.default_key,
     )
@@ -289,7 +301,7 @@ _CAN = {
 def _not_now(control: Control, verb: str) -> NotInThisState:
     shift = control.shift
     return NotInThisState(
-        f"{control.objective}: shift {shift.number} is {shift.state.value}, so there is nothing to {verb}: "
+        f"{control.objective}: shift {shift.number} is {stands(shift)}, so there is nothing to {verb}: "
         f"{_CAN[shift.state]}",
         objective=control.objective,
     )

@@ -24,6 +24,9 @@ MAX_LASTS = 30 * 86_400.0
 LEAST_BODY, DEFAULT_BODY, MAX_BODY = 1024, 1024 * 1024, 16 * 1024 * 1024
 """Bytes of a request's body up to which it is copied."""
 
+MAX_PARAMETERS = 4096
+"""Characters of the parameters that are sent along with a copy: they are a header."""
+
 PAYLOAD_BUDGET = 64 * 1024 * 1024
 """Bytes of bodies that one sidecar holds for one shadow at most."""
 
@@ -71,6 +74,7 @@ class Shadow:
     again, so that one learns how much two equals differ. `max_body`: larger requests, in bytes, have no copy.
     It ends by itself after so many answered `pairs`, or at `until` (0: not so). `in_force`: when all sidecars
     had acknowledged what is shown of it (0.0: not yet). `stopped`: it gets no copies; sidecars are told.
+    `parameters` is JSON: its own where the primary's, which a request has, are others; null: it has none.
     """
 
     number: int
@@ -83,6 +87,7 @@ class Shadow:
     until: float = 0.0
     in_force: float = 0.0
     stopped: bool = False
+    parameters: str = ""
     author: str = ""
     why: str = ""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from controlplane.lifecycle.operations import At
-from controlplane.lifecycle.shadow import NO_COPIES, Copies, Shadow, Shadowed
+from controlplane.lifecycle.shadow import MAX_PARAMETERS, NO_COPIES, Copies, Shadow, Shadowed
 from controlplane.lifecycle.shadow_operations import Stage, stopped
 
 
@@ -18,13 +18,18 @@ def beside(before: Shadowed, stage: Stage, at: At) -> Shadowed:
     """
     why = {each.id: reason for each in before.standing if (reason := _ends(before, each, stage))}
     after = stopped(before, why, at)
-    if not stage.primary or (stage.primary, stage.deadline) == (before.primary, before.deadline):
+    if not stage.primary:
         return after
-    shadows = tuple(
-        replace(each, key=stage.primary, in_force=0.0) if each.is_noise and not each.stopped else each
-        for each in after.shadows
-    )
-    return replace(after, primary=stage.primary, deadline=stage.deadline, shadows=shadows, version=at.version)
+    shadows = tuple(each if each.stopped else _fitted(each, stage) for each in after.shadows)
+    fitted = replace(after, primary=stage.primary, deadline=stage.deadline, shadows=shadows)
+    return after if fitted == after else replace(fitted, version=at.version)
+
+
+def _fitted(shadow: Shadow, stage: Stage) -> Shadow:
+    """Return a shadow as it is beside what is answered: a noise floor is of whatever is copied."""
+    key = stage.primary if shadow.is_noise else shadow.key
+    fitted = replace(shadow, key=key, parameters=stage.parameters(key))
+    return shadow if fitted == shadow else replace(fitted, in_force=0.0)
 
 
 def _ends(before: Shadowed, shadow: Shadow, stage: Stage) -> str:
@@ -37,6 +42,8 @@ def _ends(before: Shadowed, shadow: Shadow, stage: Stage) -> str:
         return f"generation {stage.generation} hasn't its model"
     if shadow.key == stage.primary != before.primary:
         return "it is what users get by now"
+    if len(stage.parameters(shadow.key)) > MAX_PARAMETERS:
+        return f"generation {stage.generation} gives it more parameters than a copy can be sent with"
     return ""
 
 

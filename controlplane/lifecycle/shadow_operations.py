@@ -5,6 +5,7 @@ An operation that changes nothing returns what it was given, so that it may be r
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,12 +17,13 @@ from controlplane.lifecycle.shadow import (
     MAX_BODY,
     MAX_LASTS,
     MAX_PAIRS,
+    MAX_PARAMETERS,
     MAX_SHADOWS,
     Shadow,
     Shadowed,
 )
 from controlplane.lifecycle.state import MAX_WHY, percent
-from lightbulb.model import BASIS_POINTS, ModelTarget, ObjectiveTable, model_id
+from lightbulb.model import BASIS_POINTS, ModelTarget, ObjectiveTable, Value, model_id
 
 
 class InvalidShadow(ControlRefused):
@@ -86,17 +88,36 @@ class Stage:
 
     @property
     def models(self) -> tuple[ModelTarget, ...]:
-        """Every model that is loaded and routed for them."""
-        return tuple({model.routing_key: model for table in self.tables for model in table.models}.values())
+        """Every model that is loaded and routed for them, by its key once: as most users get it."""
+        found: dict[str, ModelTarget] = {}
+        for table in reversed(self.tables):
+            default = table.models[table.default_model]
+            found |= {model.routing_key: model for model in (*reversed(table.models), default)}
+        return tuple(found.values())
 
     def has(self, key: str) -> bool:
         """Say whether a key is loaded and routed."""
         return any(model.routing_key == key for model in self.models)
 
+    def parameters(self, key: str) -> str:
+        """Return a model's parameters where they are others than the primary's, as JSON; empty: nowhere."""
+        by_key = {model.routing_key: model.parameters for model in self.models}
+        own, primary = by_key.get(key, {}), by_key.get(self.primary, {})
+        others: dict[str, Value | None] = {
+            name: value for name, value in own.items() if not _is_equal(value, primary.get(name))
+        }
+        others |= dict.fromkeys(primary.keys() - own.keys())
+        return json.dumps(others, sort_keys=True) if others else ""
+
     @property
     def deadline(self) -> float:
         """How many seconds the objective's callers wait."""
         return max((table.deadline for table in self.tables), default=1.0)
+
+
+def _is_equal(one: Value, other: Value | None) -> bool:
+    """Say whether two parameters are the same to a model: 1, 1.0 and true aren't."""
+    return type(one) is type(other) and one == other
 
 
 def start(before: Shadowed | None, wanted: WantedShadow, stage: Stage, at: At) -> Shadowed:
@@ -115,7 +136,7 @@ def start(before: Shadowed | None, wanted: WantedShadow, stage: Stage, at: At) -
         )
     standing = () if before is None else before.standing
     new = [
-        _shadow(wanted, key, is_noise=is_noise, at=at)
+        _shadow(wanted, key, stage.parameters(key), is_noise=is_noise, at=at)
         for key, is_noise in ((target.routing_key, False), (stage.primary, True))
         if (wanted.noise_floor if is_noise else not of_itself)
     ]
@@ -199,8 +220,15 @@ def _named(target: ModelTarget) -> str:
     return model_id(target.name, target.version)
 
 
-def _shadow(wanted: WantedShadow, key: str, *, is_noise: bool, at: At) -> Shadow:
+def _shadow(wanted: WantedShadow, key: str, parameters: str, *, is_noise: bool, at: At) -> Shadow:
+    if len(parameters) > MAX_PARAMETERS:
+        raise NotServed(
+            f"{wanted.objective}: what {model_of(key)} has for parameters in place of the primary's is "
+            f"longer than {MAX_PARAMETERS} characters, and a copy can't be sent with it",
+            objective=wanted.objective,
+        )
     return Shadow(
+        parameters=parameters,
         number=at.version,
         key=key,
         is_noise=is_noise,

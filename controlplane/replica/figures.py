@@ -56,8 +56,8 @@ class NothingCounted(Exception):
         """Hold its name."""
         self.about = {"objective": objective}
         super().__init__(
-            f"nothing is counted of {objective!r}: figures are of a shift, and it has none; "
-            "`lightbulb shift` begins one"
+            f"nothing is counted of {objective!r}: figures are of a shift, until it is aborted; "
+            "`lightbulb shift` begins one, and `lightbulb events` says what became of the last"
         )
 
 

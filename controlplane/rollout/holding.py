@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controlplane.lifecycle.events import ControlEventKind
-from controlplane.lifecycle.state import MAX_WHY, HoldBack
+from controlplane.lifecycle.state import ENDING, MAX_WHY, HoldBack, stands
 from controlplane.rollout.controlled import scene_of
 from controlplane.rollout.desired_state import Generations
 from controlplane.rollout.lanes import Lanes
@@ -42,8 +42,12 @@ def hold_back(
     if objective in lanes.controls:
         shift = lanes.controls[objective].shift
         raise NotHeldBack(
-            f"{objective} has shift {shift.number}, {shift.state.value}; abort it, and wait until it is "
-            f"over: lightbulb shift abort {objective}"
+            f"{objective} has shift {shift.number}, {stands(shift)}; "
+            + (
+                "wait until it is over"
+                if shift.state in ENDING
+                else f"abort it, and wait until it is over: lightbulb shift abort {objective}"
+            )
         )
     number = hold.answer_from or _before(rollout, generations, objective)
     known = lanes.held_back.get(objective)

@@ -41,6 +41,7 @@ from lightbulb.model import (
     COMPARE_HEADER,
     KEY_SEPARATOR,
     MODEL_HEADER,
+    PARAMETERS_HEADER,
     REASON_HEADER,
     ROUTING_KEY_HEADER,
     SHADOW_HEADER,
@@ -66,7 +67,7 @@ LIMITED_MESSAGE = "client '%REQ(X-LIGHTBULB-CLIENT)%' is over its limit for '%RE
 BACK_OFF = {"grpc-retry-pushback-ms": "1000"}
 """Tells gRPC's own retries to wait for a second."""
 
-INTERNAL_HEADERS = (SHADOW_HEADER, COMPARE_HEADER, MODEL_HEADER, REASON_HEADER)
+INTERNAL_HEADERS = (SHADOW_HEADER, COMPARE_HEADER, MODEL_HEADER, PARAMETERS_HEADER, REASON_HEADER)
 """Headers that only the system itself may set."""
 
 _SAID = f"request.headers['{TRAFFIC_HEADER}']"

@@ -17,6 +17,7 @@ from lightbulb.model import (
     COMPARE_HEADER,
     KEY_SEPARATOR,
     MODEL_HEADER,
+    PARAMETERS_HEADER,
     ROUTING_KEY_HEADER,
     SHADOW_HEADER,
     TRAFFIC_HEADER,
@@ -156,6 +157,7 @@ def _mirror(shadow: Shadow) -> Mirror:
             (MODEL_HEADER, model_of(shadow.key)),
             (ROUTING_KEY_HEADER, shadow.key),
             (TRAFFIC_HEADER, "shadow"),
+            *([(PARAMETERS_HEADER, shadow.parameters)] if shadow.parameters else []),
         ),
         without=(COMPARE_HEADER, ARM_HEADER),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Mapping
@@ -12,9 +13,9 @@ import numpy as np
 from lightbulb.host.errors import BadInput, ModelFailed
 from lightbulb.host.repository import Entry
 from lightbulb.host.tensors import inputs_of, outputs_wanted, parameters_of, wants_raw, write_outputs
-from lightbulb.host.traffic import LIVE, Call, Traffic
+from lightbulb.host.traffic import LIVE, Call
 from lightbulb.host.workflow import Inference, Tensors, TensorSpec, Workflow
-from lightbulb.model import FIXED_ATTRIBUTES, RequestContext, Value
+from lightbulb.model import FIXED_ATTRIBUTES, PARAMETERS_HEADER, RequestContext, Value
 from lightbulb.oip import open_inference_pb2 as pb
 from lightbulb.rpc.enrich import CONTEXT_PREFIX, PREFIX, is_reserved
 
@@ -47,7 +48,7 @@ def infer(
     given: Inference | None = None
     try:
         wanted = outputs_wanted(request, entry.workflow.outputs)
-        given = inference_of(request, entry.workflow, call.traffic)
+        given = inference_of(request, entry.workflow, call)
         return _answer(entry, origin, request, entry.workflow.run(given), wanted)
     except BadInput as error:
         raise BadInput(f"{model}: {error}", path=error.path, model=model) from error
@@ -64,20 +65,31 @@ def infer(
         ) from error
 
 
-def inference_of(
-    request: pb.ModelInferRequest, workflow: Workflow, traffic: Traffic = Traffic.LIVE
-) -> Inference:
+def inference_of(request: pb.ModelInferRequest, workflow: Workflow, call: Call = LIVE) -> Inference:
     """Return a request as a workflow takes it; raises BadInput.
 
     A model sees its own parameters alone: neither ours nor those that inference servers reserve.
     """
-    parameters = parameters_of(request.parameters)
+    parameters: Mapping[str, Value] = parameters_of(request.parameters)
+    if call.parameters:
+        parameters = _in_place(parameters, call.parameters)
     return Inference(
         context=context_of(parameters),
         inputs=inputs_of(request, workflow.inputs),
         parameters={name: value for name, value in parameters.items() if not is_reserved(name)},
-        traffic=traffic,
+        traffic=call.traffic,
     )
+
+
+def _in_place(parameters: Mapping[str, Value], others: str) -> Mapping[str, Value]:
+    """Return the parameters that a shadow's model gets, who has others; raises BadInput."""
+    try:
+        said = json.loads(others).items()
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise BadInput(f"{PARAMETERS_HEADER}: no JSON object", path=PARAMETERS_HEADER) from error
+    own = {name: value for name, value in said if not is_reserved(name)}
+    kept = {name: value for name, value in parameters.items() if name not in own}
+    return kept | {name: value for name, value in own.items() if value is not None}
 
 
 def context_of(parameters: Mapping[str, Value]) -> RequestContext:

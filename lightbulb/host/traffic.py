@@ -6,13 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from lightbulb.model import COMPARE_HEADER, MODEL_HEADER, SHADOW_HEADER, TRAFFIC_HEADER
+from lightbulb.model import (
+    COMPARE_HEADER,
+    MODEL_HEADER,
+    PARAMETERS_HEADER,
+    SHADOW_HEADER,
+    TRAFFIC_HEADER,
+)
 
 REQUEST_ID_HEADER = "x-request-id"
 """A sidecar gives each request one, and its copies the same."""
 
-MAX_HEADER = 512
-"""Characters of a header that are taken."""
+MAX_HEADER, MAX_PARAMETERS = 512, 4096
+"""Characters of a header that are taken, and of that with parameters."""
 
 
 class Traffic(Enum):
@@ -32,13 +38,15 @@ class Call:
     """What a call's headers say.
 
     `shadow`: it is a copy for the shadow of that id, which `model`, as "name@version", is to answer in place
-    of the model that the request names. `compared`: the shadows that get a copy of it. Both are set by
-    sidecars alone, which take them off whatever clients send.
+    of the model that the request names, with `parameters`, as JSON, in place of those of the request.
+    `compared`: the shadows that get a copy of it. All are set by sidecars alone, which take them off whatever
+    clients send.
     """
 
     traffic: Traffic = Traffic.LIVE
     shadow: str = ""
     model: str = ""
+    parameters: str = ""
     compared: tuple[str, ...] = ()
     request_id: str = ""
 
@@ -59,7 +67,9 @@ LIVE = Call()
 def call_of(metadata: Iterable[tuple[str, str | bytes]] | None) -> Call:
     """Return what a call's headers say. Names are lower-case, as gRPC gives them."""
     said = {
-        name: value[:MAX_HEADER] for name, value in metadata or () if name in _READ and isinstance(value, str)
+        name: value[: _READ[name]]
+        for name, value in metadata or ()
+        if name in _READ and isinstance(value, str)
     }
     if not said:
         return LIVE
@@ -68,9 +78,13 @@ def call_of(metadata: Iterable[tuple[str, str | bytes]] | None) -> Call:
         traffic=Traffic.SHADOW if shadow else _CLIENTS.get(said.get(TRAFFIC_HEADER, ""), Traffic.LIVE),
         shadow=shadow,
         model=said.get(MODEL_HEADER, "") if shadow else "",
+        parameters=said.get(PARAMETERS_HEADER, "") if shadow else "",
         compared=tuple(filter(None, said.get(COMPARE_HEADER, "").split(","))) if not shadow else (),
         request_id=said.get(REQUEST_ID_HEADER, ""),
     )
 
 
-_READ = frozenset({SHADOW_HEADER, COMPARE_HEADER, MODEL_HEADER, TRAFFIC_HEADER, REQUEST_ID_HEADER})
+_READ = dict.fromkeys(
+    (SHADOW_HEADER, COMPARE_HEADER, MODEL_HEADER, TRAFFIC_HEADER, REQUEST_ID_HEADER), MAX_HEADER
+) | {PARAMETERS_HEADER: MAX_PARAMETERS}
+"""How many characters of each header are taken."""

@@ -84,6 +84,19 @@ class OverrideNotPermitted(Exception):
         )
 
 
+def shift_targets(table: ObjectiveTable, key: str) -> tuple[int, ...]:
+    """Return which of a table's models an operator's shift to a routing key may mean; the first counts.
+
+    Rules may give one model several sets of parameters. It has those of the rules' own shift, or else
+    those of the default model; where neither says so it may be any.
+    """
+    of_key = [number for number, each in enumerate(table.models) if each.routing_key == key]
+    by_rules = [rule.model for rule in table.shifts if rule.model in of_key]
+    default = table.models[table.default_model].parameters
+    like_default = [number for number in of_key if table.models[number].parameters == default]
+    return tuple(dict.fromkeys(by_rules or like_default or of_key))
+
+
 class Resolver:
     """An ObjectiveTable, ready to answer."""
 
@@ -134,7 +147,7 @@ class Resolver:
         Those who come to that stage are told their arm; all other answers are the same objects as here. A
         table without the shift's model is answered from as its rules say: this is returned then.
         """
-        model = next((i for i, each in enumerate(self.table.models) if each.routing_key == shift.key), None)
+        model = next(iter(shift_targets(self.table, shift.key)), None)
         if model is None:
             return self
         resolver = copy(self)

@@ -317,14 +317,16 @@ class ShiftRequest(_message.Message):
     def __init__(self, objective: _Optional[str] = ..., tenant: _Optional[str] = ..., start: _Optional[_Union[StartShift, _Mapping]] = ..., verb: _Optional[_Union[ShiftVerb, str]] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class ShiftResponse(_message.Message):
-    __slots__ = ("shift", "unchanged", "version")
+    __slots__ = ("shift", "unchanged", "version", "notes")
     SHIFT_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
     shift: int
     unchanged: bool
     version: int
-    def __init__(self, shift: _Optional[int] = ..., unchanged: _Optional[bool] = ..., version: _Optional[int] = ...) -> None: ...
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, shift: _Optional[int] = ..., unchanged: _Optional[bool] = ..., version: _Optional[int] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StartShadow(_message.Message):
     __slots__ = ("model", "version", "basis_points", "noise_floor", "max_body", "pairs", "lasts")

@@ -10,6 +10,7 @@ from chaos.handover import handed_over
 from chaos.loss import fails_over, fails_over_with_tenants
 from chaos.pace import measured_pace
 from chaos.scenarios import Row, Stage, naive, operations, refused, stage, strike
+from chaos.shift import holds_through
 from chaos.teams import OthersChanged, Teams, at_once, teams
 from tests.depth import is_deep
 
@@ -42,6 +43,12 @@ def test_the_naive_order_fails_requests_or_the_harness_sees_nothing(tmp_path: Pa
 
 def test_publishes_moves_and_rollbacks_at_random_are_noticed_by_nobody(made: Stage) -> None:
     row = operations(made, 8 if is_deep() else 5)
+    assert_nobody_noticed(row)
+    assert row.publish == "active"
+
+
+def test_who_was_shifted_stays_shifted_over_publishes_and_a_leader_that_is_killed(made: Stage) -> None:
+    row = holds_through(made, 10 if is_deep() else 2)
     assert_nobody_noticed(row)
     assert row.publish == "active"
 

@@ -8,7 +8,9 @@ from chaos.fleet import POLICY
 from chaos.load import Outcome
 from chaos.pace import IDLE_SECONDS, MARGIN, SLOWEST, pace_of
 from chaos.scenarios import MOMENTS, Row, phase_name
+from chaos.shift import CANDIDATE, Shifted, Stood, went_back
 from chaos.verdict import SLOW_SECONDS, Verdict, judge, lines_since
+from controlplane.cli.expectation import Expectations, Expected
 from lightbulb.model import RequestContext
 
 BY_NAME = {fault.name: fault for fault in FAULTS}
@@ -39,6 +41,16 @@ class Given:
 
 
 RULES = {1: Given()}
+
+
+class Everybody(Expectations):
+    """Rules that give everybody m@1, as a plan says them."""
+
+    def __init__(self) -> None:
+        pass
+
+    def of(self, objective: str, context: RequestContext) -> Expected:
+        return Expected(model="m@1", routing_key="k", vip="v", shard="s", group="default")
 
 
 def excused(name: str, outcome: Outcome, pace: float = 1.0) -> bool:
@@ -160,3 +172,23 @@ def test_lines_begin_at_the_mark_or_later_also_when_it_is_within_one(tmp_path: P
         ["thr"],
         [],
     ]
+
+
+def test_who_had_the_candidate_of_a_shift_and_is_answered_by_another_went_back() -> None:
+    moved = replace(FINE, answered_by=CANDIDATE)
+    after = replace(FINE, began=moved.ended + 0.1, ended=moved.ended + 0.2)
+    stood = (Stood(2_500, 80.0, 95.0),)
+    assert went_back([after, moved], stood) == [after]
+    assert went_back([after], stood) == []  # nobody was moved before
+    assert went_back([moved, replace(after, user="user-2")], stood) == []
+    beside = replace(FINE, began=moved.ended - 0.05, ended=moved.ended + 0.2)
+    assert went_back([moved, beside], stood) == []  # both were under way at once
+    assert went_back([moved, after], (Stood(2_500, 95.0, 99.0),)) == []  # not while it stood there
+
+
+def test_a_shift_is_expected_of_its_objectives_users_below_the_share_and_of_nobody_else() -> None:
+    users = [RequestContext(user_id=f"user-{number}") for number in range(400)]
+    found = [Shifted(Everybody(), 2_500).of("PaymentFraudDetection", user).model for user in users]
+    assert 60 < found.count(CANDIDATE) < 140
+    assert found.count("m@1") == 400 - found.count(CANDIDATE)
+    assert {Shifted(Everybody(), 10_000).of("Other", user).model for user in users} == {"m@1"}

@@ -317,3 +317,31 @@ def test_a_tenants_workspace_is_checked_on_the_platforms_fleet(tmp_path: Path) -
     twice = run("rules", "check", str(RULES), "--fleet", str(fleet))
     assert twice.exit_code == 1
     assert "FLEET_OF_PLATFORM" in twice.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ("frob", "Rank"),
+            "'frob' can't be done to a shift: there are abort, finish, hold, resume, start, step",
+        ),
+        (("Rank", "--to", "m@2", "--percent", "5.125"), "'5.125' is no share: 0 to 100, with two decimals"),
+        (("Rank", "--to", "m@2", "--percent", "101"), "'101' is no share"),
+        (("Rank", "--to", "m@2", "--schedule", "5,4"), "'5,4' falls"),
+        (("Rank", "--to", "m@2", "--percent", "5", "--every", "9m"), "--every needs a --schedule"),
+        (
+            ("Rank", "--to", "m@2", "--schedule", "5,9", "--every", "0s"),
+            "'0s' is no duration: a number above 0",
+        ),
+        (("Rank", "--to", "m@2", "--percent", "5", "--alpha", "0.1"), "need a --guard"),
+        (("Rank", "--to", "m@2", "--percent", "5", "--guard", "errors:2x", "--alpha", "0"), "--alpha"),
+        (("Rank", "--to", "m@2"), "say --percent, or else --schedule"),
+    ],
+)
+def test_a_shift_that_makes_no_sense_is_refused_with_what_does(
+    arguments: tuple[str, ...], words: str
+) -> None:
+    refused = run("shift", *arguments)
+    assert refused.exit_code == 2
+    assert words in " ".join(refused.output.split())

@@ -48,7 +48,7 @@ def test_the_command_tells_figures_and_what_to_do_without_any(tmp_path) -> None:
 
             told = await asked("Rank")
             assert told.exit_code == 0, told.output
-            assert "shift 17 of Rank, as 1 sidecars tell it" in told.output
+            assert "shift 17 of Rank, as 1 sidecar tells it every 10 s" in told.output
             document = json.loads((await asked("Rank", "--output", "json")).output)
             documented.check(document, documented.tables()["`figures`"], whole=True)
             none = await asked("Fraud")

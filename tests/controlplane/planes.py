@@ -154,10 +154,16 @@ class Plane:
         return list((await self.stub.Pin(request, timeout=DEADLINE)).pinned)
 
     async def shift(
-        self, verb: str = "start", objective: str = "Ranking", *, request_id: str = "", **start: Any
+        self,
+        verb: str = "start",
+        objective: str = "Ranking",
+        *,
+        request_id: str = "",
+        message: str = "",
+        **start: Any,
     ) -> pb.ShiftResponse:
         """Start a shift with what `start` says, or do to it what `verb` says."""
-        request = pb.ShiftRequest(objective=objective, author="bob", request_id=request_id)
+        request = pb.ShiftRequest(objective=objective, author="bob", request_id=request_id, message=message)
         if verb == "start":
             request.start.CopyFrom(pb.StartShift(**start))
         else:

@@ -14,6 +14,7 @@ from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import telemetry_pb2 as telemetry
 from lightbulb.v1.telemetry_pb2_grpc import TelemetryServiceStub
 from tests.controlplane.planes import POLICY, refused, run, told
+from tests.controlplane.test_tenants import OTHER, both_active
 from tests.controlplane.worlds import World, world
 from tests.waiting import eventually
 
@@ -246,5 +247,46 @@ def test_it_ends_by_itself_once_enough_copies_were_answered(store: str) -> None:
             (ended,) = [each for each in answer.events if each.kind == pb.EVENT_KIND_SHADOW_STOPPED]
             assert ended.detail == f"Ranking: shadow {name} of next@2: 10 of its copies were answered"
             stream.cancel()
+
+    run(scenario)
+
+
+def test_a_hold_back_has_the_requests_copied_that_users_are_answered_by(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it:
+            await it.published(1)
+            await it.published(2, **NEXT)
+            (name,) = (await it.plane.shadow()).shadows
+            await in_force(it)
+            await it.plane.roll_back(objective="Ranking")
+            await eventually("the old default", lambda: shadowed(it).primary == "Ranking|rank|1")
+            await in_force(it)  # though the table that is answered from hasn't the candidate
+            assert [each.id for each in shadowed(it).standing] == [name]
+            again = await it.plane.shadow(model="rank", version="2", basis_points=500)
+            assert len(again.shadows) == 1
+            assert (await told(it.plane.shadow(model="rank", version="1"))).reason == "SHADOW_OF_ITSELF"
+            await it.published(3, **NEXT)
+            await eventually("the new default", lambda: shadowed(it).primary == "Ranking|rank|3")
+            assert [each.key for each in shadowed(it).standing] == ["Ranking|next|2"]
+
+    run(scenario)
+
+
+def test_a_shadow_is_a_matter_of_its_tenant_alone(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it:
+            await it.published(1, **NEXT)
+            await both_active(it)
+            before = it.plane.rollout_of(OTHER)
+            assert (await told(it.plane.shadow(tenant=OTHER))).reason == "OBJECTIVE_NOT_SERVED"
+            await it.plane.shadow()
+            await in_force(it)
+            stop = pb.ShadowRequest(objective="Ranking", tenant=OTHER, stop=pb.StopShadow())
+            assert (await told(it.plane.stub.Shadow(stop))).reason == "OBJECTIVE_NOT_SERVED"
+            assert it.plane.rollout_of(OTHER) == before
+            await it.plane.stub.Offer(pb.OfferRequest(objective="Ranking", to=OTHER, author="ann"))
+            take = it.plane.stub.Take(pb.TakeRequest(objective="Ranking", tenant=OTHER, author="eve"))
+            info = await told(take)
+            assert info.reason == "SHADOW_STANDS"
 
     run(scenario)

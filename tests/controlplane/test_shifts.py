@@ -325,6 +325,30 @@ def test_guards_that_cant_be_judged_are_refused_all_at_once(store: str) -> None:
             assert code is grpc.StatusCode.INVALID_ARGUMENT
             assert "errors:fast" in text
             assert "only answers of a shadow are compared" in text
+            begun = await it.plane.shift(model="next", steps=[500], guards=["errors:1x", "p99:251ms"])
+            rounded, beyond = begun.notes
+            assert rounded.startswith("p99:251ms is judged as 260ms")
+            assert beyond.startswith("p99:251ms: calls are given up after 10ms, the objective's deadline")
+
+    run(scenario)
+
+
+def test_what_an_operator_says_of_a_shift_is_told_once(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it:
+            await it.published(1, **NEXT)
+            first = await it.plane.shift(model="next", steps=[500], message="try it")
+            await is_at(it, ShiftState.RUNNING, 500)
+            await it.plane.shift("hold", message="look")
+            await it.plane.shift("abort", message="worse")
+            answer = await it.plane.stub.GetEvents(pb.GetEventsRequest(limit=50))
+            begins = f"Ranking: shift {first.shift} to next@2, "
+            own = [each.detail for each in answer.events if each.author and "shift" in each.action]
+            assert own == [
+                f"{begins}at 5 %: worse",
+                f"{begins}at 5 %: look",
+                f"{begins}by 5 %: try it",
+            ]
 
     run(scenario)
 

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import grpc
 import grpc.aio
+import pytest
 
 from controlplane.lifecycle.state import ShiftState
 from lightbulb.ads.client.session import Update
 from lightbulb.ads.values import OBJECTIVE_CONTROL
 from lightbulb.model import RequestContext
+from lightbulb.resolution.resolve import Resolution
 from lightbulb.v1 import control_plane_pb2 as pb
 from tests.controlplane.peers import Lightbulb, host, sidecar
 from tests.controlplane.planes import DEADLINE, POLICY, Plane, plane, run, told
@@ -26,6 +28,8 @@ class Watched(Lightbulb):
     def __init__(self) -> None:
         super().__init__("l2")
         self.seen: list[frozenset[str]] = []
+        self.others: list[Mapping[str, Resolution]] = []
+        """Each answer of another objective, to everybody; one entry for as long as that stays so."""
 
     async def apply(self, update: Update) -> Mapping[str, str]:
         refused = await super().apply(update)
@@ -34,6 +38,10 @@ class Watched(Lightbulb):
         now = frozenset(user for user, answer in answers.items() if answer.target.name == "next")
         if answers and (not self.seen or self.seen[-1] != now):
             self.seen.append(now)
+        other = self.feed.tables.resolver("Fraud", self.generation)
+        others = {} if other is None else {u: other.resolve(RequestContext(user_id=u)) for u in USERS}
+        if others and (not self.others or self.others[-1] != others):
+            self.others.append(others)
         return refused
 
 
@@ -105,25 +113,35 @@ async def code_of(call: grpc.aio.UnaryUnaryCall) -> grpc.StatusCode:
     return grpc.StatusCode.OK
 
 
-def test_what_comes_at_the_same_moment_is_put_in_order_and_nothing_is_half_done(store: str) -> None:
+@pytest.mark.parametrize("first", [0, 2, 4])
+def test_what_comes_at_the_same_moment_is_put_in_order_and_nothing_is_half_done(
+    store: str, first: int
+) -> None:
     async def scenario() -> None:
+        watched = Watched()
         async with world(store, generation=0) as it:
             await it.published(1, **NEXT, memory="101MiB")
             await it.published(1, **NEXT)
+            await watched.connect(it.plane.target)
+            await it.plane.synced(*it.peers, watched)
             await it.plane.shift(model="next", steps=[5_000])
             await is_at(it, ShiftState.RUNNING, 5_000)
-            codes = await asyncio.gather(
-                code_of(it.plane.publish(1)),  # without its model
-                code_of(it.plane.roll_back()),
-                code_of(it.plane.shift(model="next", steps=[6_000])),
-                code_of(it.plane.shift("step")),
-                code_of(it.plane.shift("abort")),
-            )
+            calls = [
+                it.plane.publish(1),  # without its model
+                it.plane.roll_back(),
+                it.plane.shift(model="next", steps=[6_000]),
+                it.plane.shift("step"),
+                it.plane.shift("abort"),
+            ]
+            codes = await asyncio.gather(*map(code_of, (*calls[first:], *calls[:first])))
             assert set(codes) <= {grpc.StatusCode.OK, grpc.StatusCode.FAILED_PRECONDITION}
-            assert codes[-1] is grpc.StatusCode.OK
+            await code_of(it.plane.shift("abort"))  # the start may have come after the other was over
             await is_over(it)
             await it.settled()
-            assert shifted(it) == set()
+            await it.plane.synced(watched)
+            assert shifted(it) == watched.seen[-1] == set()
+            assert len(watched.others) == 1  # not by one bit, whatever came
+            await watched.disconnect()
 
     run(scenario)
 

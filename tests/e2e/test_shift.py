@@ -17,14 +17,18 @@ import pytest
 from chaos.load import request_for
 from lightbulb.client.client import BlockingLightbulbClient
 from lightbulb.client.interceptor import RoutingInterceptor, routed
-from lightbulb.model import RequestContext
+from lightbulb.model import RequestContext, model_id
 from lightbulb.oip import open_inference_pb2_grpc as oip_grpc
 from lightbulb.rpc.answer import Answer
+from lightbulb.rpc.call_headers import call_headers
+from lightbulb.rpc.enrich import enrich
 from tests.e2e.conftest import ROOT, Up, running
+from tests.e2e.hanging_models import CANDIDATE
 
 pytestmark = pytest.mark.envoy
 
 OBJECTIVE, MODEL = "PaymentFraudDetection", "payment-fraud-model"
+RANKING = "ContinueWatchingRanking"
 USERS = [f"user-{number}" for number in range(40)]
 ALL_FAILED = r"errors: ([\d,]+) of \1 \(100.0 %\) against ([\d,]+) of \2 \(100.0 %\), e = "
 FAILED = r"at 25 %: by its guard errors: [\d,]+ of [\d,]+ \([\d.]+ %\) against [\d,]+ of [\d,]+ \([\d.]+ %\)"
@@ -95,16 +99,20 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         text = (rules / name).read_text()
         assert was in text
         (rules / name).write_text(text.replace(was, now))
-    with running(folder, "--rules", str(rules)) as system:
+    with running(folder, "--rules", str(rules), models="tests.e2e.hanging_models") as system:
         yield system
+
+
+def stands(up: Up) -> bool:
+    return f"{OBJECTIVE}: shift" in up.status()
 
 
 @pytest.fixture
 def service(up: Up) -> Iterator[Service]:
     """A client service, while no shift stands: one that another test left is taken away."""
-    if "shift" in up.status():
+    if stands(up):
         up.run("shift", "abort", OBJECTIVE, "--control-plane", up.control_plane)
-        up.wait_for("the shift to be over", lambda: "shift" not in up.status())
+        up.wait_for("the shift to be over", lambda: not stands(up))
     it = Service(up)
     try:
         yield it
@@ -145,7 +153,7 @@ def test_half_of_the_users_go_to_a_model_and_after_an_abort_not_one_request_does
     assert "aborted: sidecars refuse it until" in up.status()
     assert set(service.versions().values()) == {"1"}
     assert 0 < service.again <= len(moved)  # those who held an answer still were refused
-    up.wait_for("the shift to be over", lambda: "shift" not in up.status())
+    up.wait_for("the shift to be over", lambda: not stands(up))
     events = up.run("events", "--control-plane", up.control_plane).stdout
     assert re.search(r"shift aborted +\w+ +PaymentFraudDetection: .* at 50 %: it was worse", events)
 
@@ -160,7 +168,7 @@ def test_a_candidate_that_fails_is_undone_by_its_guard_and_not_while_both_arms_f
 
     def judged_alike() -> bool:
         service.fail("1", "2")
-        (shift,) = told("status")["shifts"]
+        (shift,) = [each for each in told("status")["shifts"] if each["objective"] == OBJECTIVE]
         assert shift["state"] == "running"
         (verdict,) = shift["guards"]
         alike = re.match(ALL_FAILED, verdict["text"])
@@ -214,3 +222,70 @@ def test_a_candidate_answers_copies_that_nobody_waits_for_until_there_are_enough
     (stopped,) = [each for each in json.loads(events)["events"] if each["kind"] == "shadow_stopped"]
     assert re.search(rf"shadow \d+ of {MODEL}@2: \d+ of its copies were answered", stopped["detail"])
     assert stopped["author"] == ""
+
+
+class Rankings:
+    """Asks for many users at once; of those that the shift is about."""
+
+    def __init__(self, client: BlockingLightbulbClient, channel: grpc.Channel) -> None:
+        self._client = client
+        self._stub = oip_grpc.GRPCInferenceServiceStub(channel)
+
+    def ask(self, *, patience: float) -> list[grpc.StatusCode]:
+        """Return how the calls to the candidate ended, which have so many seconds.
+
+        The control's come right after them, so that both arms are counted at the same time.
+        """
+        contexts = [RequestContext(user_id=f"viewer-{number}") for number in range(300)]
+        answers = [self._client.resolve(RANKING, context) for context in contexts]
+        arms: dict[bool, list[tuple[RequestContext, Answer]]] = {True: [], False: []}
+        for context, answer in zip(contexts, answers, strict=True):
+            config = answer.objective_config
+            if answer.arm:
+                is_candidate = model_id(config.model, config.model_version) == CANDIDATE
+                arms[is_candidate].append((context, answer))
+        ended = self._call(arms[True], patience)
+        self._call(arms[False], 30.0)
+        return ended
+
+    def _call(self, asked: list[tuple[RequestContext, Answer]], seconds: float) -> list[grpc.StatusCode]:
+        calls = [
+            self._stub.ModelInfer.future(
+                enrich(request_for(RANKING, context), answer, context),
+                timeout=seconds,
+                metadata=call_headers(answer, context, seconds),
+            )
+            for context, answer in asked
+        ]
+        return [call.code() for call in calls]
+
+
+def test_a_candidate_that_hangs_is_undone_by_its_guard(up: Up) -> None:
+    def aborted() -> list[str]:
+        done = up.run("events", "--control-plane", up.control_plane, "--output", "json")
+        events = json.loads(done.stdout)["events"]
+        return [
+            each["detail"] for each in events if each["kind"] == "shift_aborted" and RANKING in each["detail"]
+        ]
+
+    def undone() -> bool:
+        ended.append(rankings.ask(patience=0.5))
+        return bool(aborted())
+
+    started = up.run(
+        *("shift", RANKING, "--to", CANDIDATE, "--percent", "50", "--control-plane", up.control_plane),
+        *("--guard", "errors:1.25x", "--interval", "1s", "--min-sample", "20"),
+    )
+    assert started.returncode == 0, started.stderr
+    ended: list[list[grpc.StatusCode]] = []
+    with (
+        BlockingLightbulbClient(up.lightbulb, timeout=10) as client,
+        grpc.insecure_channel(up.sidecar) as channel,
+    ):
+        rankings = Rankings(client, channel)
+        up.wait_for("the guard to undo it", undone)
+        assert len(ended[0]) > 50
+        assert grpc.StatusCode.OK not in ended[0]
+        (detail,) = aborted()
+        assert re.search(r"at 50 %: by its guard errors: ", detail), detail
+        up.wait_for("nobody to get it", lambda: rankings.ask(patience=30.0) == [])

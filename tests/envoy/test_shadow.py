@@ -24,6 +24,7 @@ from lightbulb.model import (
     ARM_HEADER,
     COMPARE_HEADER,
     MODEL_HEADER,
+    PARAMETERS_HEADER,
     ROUTING_KEY_HEADER,
     SHADOW_HEADER,
     TRAFFIC_HEADER,
@@ -35,6 +36,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.envoy
 
+PARAMETERS = '{"half": "50%", "k": 5, "theirs": null}'
 PRIMARY, CANDIDATE = "Rank|m|1", "Rank|next|2"
 
 
@@ -157,13 +159,15 @@ def test_several_get_the_same_requests_in_their_shares_and_a_stop_leaves_not_one
 ) -> None:
     shares = (2_500, 2_500, 500, 0)
     one, two, few, none = shadows = [
-        stage.shadow(host.port, share) for host, share in zip(hosts, shares, strict=True)
+        stage.shadow(host.port, share, parameters=PARAMETERS)
+        for host, share in zip(hosts, shares, strict=True)
     ]
     stage.lab.plane.settle(stage.shown(*shadows))
     spoofed = [
         (SHADOW_HEADER, "666"),
         (COMPARE_HEADER, "666"),
         (MODEL_HEADER, "evil@1"),
+        (PARAMETERS_HEADER, "{}"),
         (TRAFFIC_HEADER, "shadow"),
     ]
     stage.primary.seen()
@@ -172,10 +176,11 @@ def test_several_get_the_same_requests_in_their_shares_and_a_stop_leaves_not_one
         more = spoofed if number % 2 else [(TRAFFIC_HEADER, "test"), (ARM_HEADER, "1k")]
         assert stage.lab.call(PRIMARY, *more).text == "primary"
     calls = stage.primary.seen()
-    assert {(each.traffic, each.shadow, each.model) for each in calls} == {
-        (Traffic.LIVE, "", ""),
-        (Traffic.TEST, "", ""),
+    assert {replace(each, request_id="", compared=()) for each in calls} == {
+        Call(),
+        Call(traffic=Traffic.TEST),
     }
+    assert PARAMETERS_HEADER not in stage.primary.headers
     compared = {each.id: {call.request_id for call in calls if each.id in call.compared} for each in shadows}
     assert {each for call in calls for each in call.compared} == {one.id, two.id, few.id}
     assert compared[one.id] == compared[two.id]
@@ -188,7 +193,7 @@ def test_several_get_the_same_requests_in_their_shares_and_a_stop_leaves_not_one
         assert len(copies) == len(compared[each.id])
         assert {call.request_id for call in copies} == compared[each.id]
         assert {replace(call, request_id="") for call in copies} <= {
-            Call(traffic=Traffic.SHADOW, shadow=each.id, model="next@2")
+            Call(traffic=Traffic.SHADOW, shadow=each.id, model="next@2", parameters=PARAMETERS)
         }
         headers = {name: host.headers.get(name) for name in (ROUTING_KEY_HEADER, COMPARE_HEADER, ARM_HEADER)}
         assert not copies or list(headers.values()) == [CANDIDATE, None, None]

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
 import grpc
 import pytest
 
-from lightbulb.host.errors import Busy
+from lightbulb.host.errors import BadInput, Busy
+from lightbulb.host.inference import inference_of
 from lightbulb.host.traffic import LIVE, Call, Traffic, call_of
 from lightbulb.host.workers import Workers
-from lightbulb.host.workflow import Array, Inference, Workflow
+from lightbulb.host.workflow import Array, Inference, Supplies, Workflow
 from lightbulb.oip import open_inference_pb2 as pb
 from tests.host.hosts import infer, running
 from tests.host.workflows import Echo, assign, gate
@@ -88,12 +90,30 @@ def test_a_copy_is_answered_by_the_shadows_model_which_knows_that_it_is_one() ->
             [("x-shadow", "17"), ("x-lightbulb-model", "m@1"), ("x-lightbulb-compare", "18")],
             Call(traffic=Traffic.SHADOW, shadow="17", model="m@1"),
         ),
+        ([("x-lightbulb-parameters", "{}")], LIVE),
+        (
+            [("x-shadow", "17"), ("x-lightbulb-parameters", "{}")],
+            Call(traffic=Traffic.SHADOW, shadow="17", parameters="{}"),
+        ),
         ([("x-request-id", "r" * 9_000)], Call(request_id="r" * 512)),
         ([("x-request-id", b"r")], LIVE),
     ],
 )
 def test_headers_say_what_a_call_is_for(metadata: list[tuple[str, str | bytes]] | None, meant: Call) -> None:
     assert call_of(metadata) == meant
+
+
+def test_a_shadows_model_gets_its_own_parameters_in_place_of_the_primarys() -> None:
+    request = infer("primary@1", 1)
+    for name, value in (("k", 10), ("theirs", 1), ("callers", 3)):
+        request.parameters[name].int64_param = value
+    others = '{"k": 5, "own": "50 %", "theirs": null, "lightbulb_context_user_id": "somebody"}'
+    copy = inference_of(request, Echo(Supplies(facts={}, models={})), replace(LIVE, parameters=others))
+    assert copy.parameters == {"k": 5, "own": "50 %", "callers": 3}
+    assert copy.context.user_id == "user-1"
+    for no_object in ("{", "1", "[]"):
+        with pytest.raises(BadInput, match="no JSON object"):
+            inference_of(request, Echo(Supplies(facts={}, models={})), replace(LIVE, parameters=no_object))
 
 
 def test_copies_have_a_share_of_the_room_and_leave_the_rest() -> None:

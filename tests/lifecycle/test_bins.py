@@ -41,6 +41,8 @@ def test_what_is_slow_is_counted_from_an_edge_on() -> None:
     assert latencies.total == 11
     assert latencies.at_least(250_000) == 4
     assert (latencies + latencies).at_least(1_000) == 22
+    others = Latencies.of([(500, 1), (240_000, 3)])
+    assert (latencies + others).bins == ((500, 1), (1_000, 5), (240_000, 5), (250_000, 4))
 
 
 def test_an_edge_that_envoy_tells_a_hair_too_low_is_itself() -> None:

@@ -24,16 +24,17 @@ from controlplane.lifecycle.advance import Acked, advance, reconciled
 from controlplane.lifecycle.events import happened
 from controlplane.lifecycle.guards import Guards, parse_guards
 from controlplane.lifecycle.operations import At, ControlRefused, NotInThisState
-from controlplane.lifecycle.state import ENDING, SHIFTING, Control, Shift, ShiftState
+from controlplane.lifecycle.state import ENDING, SHIFTING, Control, Shift, ShiftState, lasting
 from controlplane.lifecycle.verdict import Outcome, Pair, Verdict
 from controlplane.lifecycle.views import objective_control, operator_shift
 from controlplane.lifecycle.watching import NOT_JUDGED, Judged
 from controlplane.rollout.codec import lanes_from_bytes, lanes_to_bytes
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.state import Phase, Rollout
-from lightbulb.model import ObjectiveControl, ObjectiveTable, RequestContext
+from lightbulb.model import ModelTarget, ObjectiveControl, ObjectiveTable, RequestContext
 from lightbulb.resolution.resolve import Reason, Resolver
 from tests.lifecycle.scenes import (
+    DEFAULT,
     LED_TO,
     MADE_DEFAULT,
     NEXT,
@@ -62,6 +63,7 @@ REACHED = (
     "kept from the rules' own shift",
     "started without a sidecar",
     "a Lightbulb's lease was over",
+    "a Lightbulb came after its lease",
     "gone on to more",
     "finished",
     "over",
@@ -77,10 +79,11 @@ GUARDS = parse_guards(["errors:1.25x"])
 
 @dataclass
 class Lightbulb:
-    """What it obeys, and what it was sent and hasn't acknowledged; `gone` since when it can't be reached."""
+    """What it obeys; `gone` since when it can't be reached; `late`: it came after its lease, untold yet."""
 
     obeys: ObjectiveControl | None = None
     gone: float | None = None
+    late: bool = False
 
 
 class Shifts(RuleBasedStateMachine):
@@ -233,11 +236,14 @@ class Shifts(RuleBasedStateMachine):
     def acknowledge(self, which: int) -> None:
         lightbulb = self.lightbulbs[which]
         if lightbulb.gone is None:
-            lightbulb.obeys = self.shown()
+            lightbulb.obeys, lightbulb.late = self.shown(), False
 
     @rule(which=st.integers(0, 1))
     def go_or_come(self, which: int) -> None:
         lightbulb = self.lightbulbs[which]
+        if lightbulb.gone is not None and not self.counts(lightbulb):
+            lightbulb.late = True
+            SEEN["a Lightbulb came after its lease"] += 1
         lightbulb.gone = self.now if lightbulb.gone is None else None
 
     @rule()
@@ -312,9 +318,15 @@ class Shifts(RuleBasedStateMachine):
     @rule()
     def come_far(self) -> None:
         """Have everybody there, and time pass: another step may be due."""
-        for lightbulb in self.lightbulbs:
-            lightbulb.gone = None
+        for which, lightbulb in enumerate(self.lightbulbs):
+            if lightbulb.gone is not None:
+                self.go_or_come(which)
         self.catch_up(10.0)
+
+    @precondition(lambda self: self.control is not None and self.control.shift.state is ShiftState.HELD)
+    @rule()
+    def breach_while_held(self) -> None:
+        self.judge(Outcome.BREACH, 0)
 
     @precondition(lambda self: self.control is not None and self.control.shift.state in SHIFTING)
     @rule()
@@ -386,7 +398,7 @@ class Shifts(RuleBasedStateMachine):
         assert shift.state is ShiftState.CLEARING
         assert not self.scene().leads_to(shift.key)
         for lightbulb in filter(self.counts, self.lightbulbs):
-            if lightbulb.gone is None:
+            if lightbulb.gone is None and not lightbulb.late:
                 assert (
                     lightbulb.obeys is None
                     or lightbulb.obeys.shift is None
@@ -492,3 +504,58 @@ def test_a_publish_is_told_in_the_shifts_own_words() -> None:
     assert advance(default, scene(MADE_DEFAULT, 2, settled=False), Acked(), 1.0, At(4.0, 21)) is not None
     assert advance(default, scene(MADE_DEFAULT, 2), Acked(), 1.0, At(4.0, 21)) is None
     assert NEXT.routing_key == running.shift.key
+
+
+def test_a_shift_that_was_held_for_long_stays_where_it_is_as_long_as_a_step_once_it_is_resumed() -> None:
+    begun_at = operations.start(None, wanted(500, 5_000, every=60.0), scene(), At(1.0, 17))
+    running = replace(begun_at, shift=replace(begun_at.shift, state=ShiftState.RUNNING, in_force=2.0))
+    held = operations.hold(running)
+    resumed = operations.resume(held, scene(), At(1_000.0, 20))
+    assert resumed.version == running.version  # nobody is shown anything else
+
+    def looked(control: Control, now: float) -> Control:
+        after = advance(control, scene(), Acked(), PATIENCE, At(now, 21))
+        assert after is not None
+        return after
+
+    in_force = looked(resumed, 1_001.0)
+    assert looked(in_force, 1_060.0).shift.basis_points == 500
+    assert looked(in_force, 1_061.0).shift.basis_points == 5_000
+
+
+def test_what_happened_is_told_in_the_words_that_are_typed() -> None:
+    shift = begun(500, 5_000).shift
+    asked = replace(wanted(500, 5_000, every=1_800.0), guards=GUARDS)
+    started = operations.start(None, asked, scene(), At(1.0, 17))
+    told = happened(None, started)
+    assert told is not None
+    assert told[1].endswith(
+        f"shift {shift.number} to next@2, by 5 %, 50 % every 30m, guarded by errors:1.25x"
+    )
+    assert [lasting(each) for each in (90.0, 60.0, 7_200.0, 86_400.0, 1.5)] == [
+        "90s",
+        "1m",
+        "2h",
+        "1d",
+        "1.5s",
+    ]
+
+
+def test_a_model_with_several_sets_of_parameters_is_shifted_to_with_the_defaults_or_the_shifts_own() -> None:
+    kids = replace(NEXT, parameters={"max_titles": 20})
+    twice = replace(PLAIN, models=(*PLAIN.models[:4], kids, NEXT))
+    control = operations.start(None, wanted(5_000), scene(twice), At(1.0, 17))
+    running = replace(control, shift=replace(control.shift, state=ShiftState.RUNNING))
+
+    def given(table: ObjectiveTable) -> list[ModelTarget]:
+        resolver = Resolver(table).under(operator_shift(running))
+        answers = (resolver.resolve(RequestContext(user_id=user)) for user in USERS)
+        return [each.target for each in answers if each.reason is Reason.SHIFT]
+
+    assert DEFAULT.parameters == NEXT.parameters
+    assert set(map(id, given(twice))) == {id(NEXT)}
+    by_rules = replace(twice, shifts=(replace(SHIFTED.shifts[0], model=4),))
+    assert set(map(id, given(by_rules))) == {id(kids)}
+    others = replace(twice, models=(*PLAIN.models[:4], kids, replace(NEXT, parameters={"max_titles": 30})))
+    with pytest.raises(ControlRefused, match="next@2 with 2 sets of parameters"):
+        operations.start(None, wanted(5_000), scene(others), At(1.0, 17))

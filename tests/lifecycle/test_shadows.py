@@ -244,6 +244,34 @@ def test_a_larger_share_has_all_that_a_smaller_one_has() -> None:
     ]
 
 
+def test_a_copy_brings_the_parameters_that_differ_from_the_primarys() -> None:
+    own = [{"k": 5, "same": 1, "own": "x"}, {"k": 10, "same": 1, "theirs": True}, {"k": 10, "same": 1.0}]
+    models = tuple(
+        replace(model, parameters=parameters)
+        for model, parameters in zip((NEXT, DEFAULT, PLAIN.models[1]), own, strict=True)
+    )
+    table = replace(PLAIN, models=models, default_model=1)
+    now = stage(table)
+    assert now.primary == DEFAULT.routing_key
+    assert now.parameters(NEXT.routing_key) == '{"k": 5, "own": "x", "theirs": null}'
+    assert now.parameters(models[2].routing_key) == '{"same": 1.0, "theirs": null}'
+    assert now.parameters(now.primary) == ""
+    twice = replace(DEFAULT, parameters={"k": 99})
+    assert stage(replace(table, models=(*models, twice))).parameters(NEXT.routing_key) == now.parameters(
+        NEXT.routing_key
+    )
+    begun = operations.start(None, wanted(noise_floor=True), now, At(1.0, 2))
+    assert [each.parameters for each in begun.shadows] == [now.parameters(NEXT.routing_key), ""]
+    changed = beside(begun, stage(replace(table, models=(NEXT, *models[1:])), 2), At(2.0, 3))
+    assert changed.version == 3
+    assert changed.shadows[0].parameters == '{"k": null, "same": null, "theirs": null}'
+    many = replace(NEXT, parameters={"long": "x" * 5_000})
+    ended = beside(begun, stage(replace(table, models=(many, *models[1:])), 2), At(2.0, 3))
+    assert [each.stopped for each in ended.shadows] == [True, False]
+    with pytest.raises(ControlRefused, match="longer than 4096 characters"):
+        operations.start(None, wanted(), stage(replace(table, models=(many, *models[1:]))), At(1.0, 2))
+
+
 @pytest.mark.parametrize(
     ("size", "at_once"), [(1024, 256), (256 * 1024, 256), (1024 * 1024, 64), (16 * 1024 * 1024, 4)]
 )

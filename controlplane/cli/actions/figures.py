@@ -88,7 +88,9 @@ def _intervals(
 
 
 def _head(answer: pb.GetFiguresResponse, objective: str) -> str:
-    return f"shift {answer.shift} of {objective}, as {answer.reporting} sidecars tell it"
+    sidecars = "1 sidecar tells" if answer.reporting == 1 else f"{answer.reporting:,} sidecars tell"
+    seconds = answer.interval.ToTimedelta().total_seconds()
+    return f"shift {answer.shift} of {objective}, as {sidecars} it every {seconds:g} s"
 
 
 def _table(counts: Mapping[str, Counts], seconds: float = 0.0) -> Table:

@@ -80,6 +80,8 @@ def _request(wanted: Wanted) -> pb.ShiftRequest:
 def _see(control_planes: Addresses, wanted: Wanted, request: pb.ShiftRequest, verb: str) -> None:
     began = time.monotonic()
     response = call(control_planes, lambda stub: stub.Shift(request, timeout=CALL_SECONDS))
+    for note in response.notes:
+        click.echo(printable(f"note: {note}"))
     shift = _when_in_force(control_planes, wanted, response)
     if shift is None:
         click.echo(f"{wanted.objective}: shift {response.shift} is over")

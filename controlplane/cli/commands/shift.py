@@ -23,8 +23,11 @@ class ShiftGroup(click.Group):
     """`lightbulb shift OBJECTIVE …` is `lightbulb shift start OBJECTIVE …`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put in what was left out."""
+        """Put in what was left out. Raises click.UsageError for a verb that there isn't."""
         if args and not args[0].startswith("-") and args[0] not in self.commands:
+            if len(args) > 1 and not args[1].startswith("-"):
+                verbs = ", ".join(sorted(self.commands))
+                raise click.UsageError(f"{args[0]!r} can't be done to a shift: there are {verbs}", ctx)
             args = ["start", *args]
         return super().parse_args(ctx, args)
 
@@ -62,7 +65,11 @@ def _common(command: Command) -> Command:
     metavar="NAME:LIMIT",
     help="Undo it when the model exceeds this: errors:1.25x, errors:0.5%, p99:1.2x or p99:250ms. Repeatable.",
 )
-@option("--alpha", type=float, help="Chance that guards undo a good model; they share it.  [default: 0.01]")
+@option(
+    "--alpha",
+    type=click.FloatRange(0, min_open=True),
+    help="Chance that guards undo a good model; they share it.  [default: 0.01]",
+)
 @option(
     "--interval",
     type=DURATION,
@@ -97,9 +104,9 @@ def start(  # noqa: PLR0913 - one argument an option
     if (percent is None) == (schedule is None):
         raise click.UsageError("say --percent, or else --schedule with several")
     if every is not None and schedule is None:
-        raise click.UsageError("--every is of a --schedule")
+        raise click.UsageError("--every needs a --schedule, as 5,25,50,100")
     if not guard and (alpha, interval, min_sample) != (None, None, None):
-        raise click.UsageError("--alpha, --interval and --min-sample are of a --guard")
+        raise click.UsageError("--alpha, --interval and --min-sample need a --guard, as errors:1.25x")
     with needs("cli"):
         from controlplane.cli.actions import shift as action
 
