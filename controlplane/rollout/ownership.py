@@ -1,7 +1,8 @@
 """Whose a resource is: which tenants' rollouts wait for a consumer to acknowledge it. Pure, but for a memory.
 
-An objective's routes and tables are its tenant's. A VIP and a model are those of all whose keys lead there,
-or who have it loaded. What nobody is known to own, say a listener, is everybody's matter.
+An objective's routes and tables are its tenant's, and so are the clusters of its shadows. A VIP and a model
+are those of all whose keys lead there, or who have it loaded. What nobody is known to own, say a listener, is
+everybody's matter.
 
 What a tenant shows that is as it was isn't looked at again, so that news of one costs what that one has.
 """
@@ -12,6 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from operator import is_
 
+from controlplane.lifecycle.views import cluster_of
 from controlplane.rollout.desired_state import DesiredState
 from lightbulb.ads.values import (
     ACTIVE_GENERATION,
@@ -68,6 +70,7 @@ class Ownership:
         """Know nothing yet."""
         self._shown: DesiredState | None = None
         self._parts: dict[str, tuple[object, ...]] = {}
+        self._copied: Mapping[str, frozenset[str]] = {}
         self._objectives, self._vips, self._models, self._actives = (_Kind() for _ in range(4))
         self._by_type: Mapping[str, _Kind] = {
             **dict.fromkeys((OBJECTIVE_TABLES, OBJECTIVE_CONTROL, SCOPED_ROUTE, ROUTE), self._objectives),
@@ -86,12 +89,24 @@ class Ownership:
         self.tenants = tuple(desired.routed)
         if len(self.tenants) < 2:
             return
+        before, self._copied = self._copied, _shadow_clusters(desired)
         changed = [tenant for tenant in {*self._parts, *self.tenants} if self._is_new(desired, tenant)]
+        copied = {*before, *self._copied}
+        changed += [
+            tenant
+            for tenant in sorted(copied.difference(changed))
+            if before.get(tenant) != self._copied.get(tenant)
+        ]
         if not changed:
             return
         self._objectives.learn({tenant: desired.objectives_of(tenant) for tenant in changed})
         self._vips.learn(
-            {tenant: frozenset(rule.vip for rule in desired.rules.get(tenant, ())) for tenant in changed}
+            {
+                tenant: self._copied.get(tenant, NOBODY).union(
+                    rule.vip for rule in desired.rules.get(tenant, ())
+                )
+                for tenant in changed
+            }
         )
         self._models.learn({tenant: _models(desired, tenant) for tenant in changed})
         self._actives.learn(
@@ -114,6 +129,15 @@ class Ownership:
             return False
         self._parts[tenant] = part
         return True
+
+
+def _shadow_clusters(desired: DesiredState) -> Mapping[str, frozenset[str]]:
+    """Return tenant -> the clusters of its shadows."""
+    found: dict[str, frozenset[str]] = {}
+    for each in desired.shadows.values():
+        own = (cluster_of(shadow.id) for shadow in each.shadows)
+        found[each.tenant] = found.get(each.tenant, NOBODY).union(own)
+    return found
 
 
 def _models(desired: DesiredState, tenant: str) -> frozenset[str]:

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from types import MappingProxyType
 
+from controlplane.lifecycle.shadow import Shadow, Shadowed
 from controlplane.model import RoutingRule
 from controlplane.rollout.desired_state import DesiredState
 from controlplane.rollout.ownership import Ownership
-from lightbulb.ads.values import CLUSTER, LISTENER, MODEL_ASSIGNMENT, ROUTE
+from lightbulb.ads.values import CLUSTER, ENDPOINTS, LISTENER, MODEL_ASSIGNMENT, ROUTE
 from lightbulb.model import ModelAssignment
 
 NOTHING = DesiredState(
@@ -74,6 +75,18 @@ def test_what_is_shown_no_more_is_of_whoever_had_it_last() -> None:
     ownership.show(replace(SHOWN, routed={"a": (1,), "c": (3,)}, tables={"a": ()}, version=4, **without))
     assert set(ownership.of(ROUTE, "Two")) == {"b"}
     assert set(ownership.of(CLUSTER, "vip")) == {"a"}
+
+
+def test_the_cluster_of_a_shadow_is_of_its_objectives_tenant_alone() -> None:
+    ownership = Ownership()
+    ownership.show(SHOWN)
+    shadow = Shadow(number=17, key="One|m|2", basis_points=1, entered=1.0)
+    shadowed = Shadowed(objective="One", primary="One|m|1", deadline=1.0, tenant="a", shadows=(shadow,))
+    ownership.show(replace(SHOWN, shadows={"One": shadowed}, version=2))
+    assert set(ownership.of(CLUSTER, "shadow/17")) == set(ownership.of(ENDPOINTS, "shadow/17")) == {"a"}
+    assert set(ownership.of(CLUSTER, "vip")) == {"a", "b"}
+    ownership.show(replace(SHOWN, version=3))
+    assert set(ownership.of(CLUSTER, "shadow/17")) == {"a"}
 
 
 def test_news_of_one_tenant_look_at_no_others_rules() -> None:
