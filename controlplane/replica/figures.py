@@ -22,6 +22,7 @@ from lightbulb.sidecar.counters import (
     BROKEN_OFF,
     COPIES,
     LATE,
+    NO_HOST,
     RESET,
     SHED,
     SHED_WAITING,
@@ -88,7 +89,7 @@ class Told:
             shed=count[SHED] + count[SHED_WAITING],
             too_large=max(0, count[RESET] - count[LATE]),
             late=count[LATE],
-            failed=count[UNREACHABLE] + count[BROKEN_OFF],
+            failed=count[UNREACHABLE] + count[BROKEN_OFF] + count[NO_HOST],
         )
 
     def sum_of(self, counted: Counted, sender: str) -> Sum:

@@ -24,7 +24,7 @@ _COUNTER = re.compile(
 _HISTOGRAM = "lightbulb.duration.route."
 
 
-ANSWERED, SHED, SHED_WAITING, LATE, RESET, UNREACHABLE, BROKEN_OFF = COPIES = (
+ANSWERED, SHED, SHED_WAITING, LATE, RESET, UNREACHABLE, BROKEN_OFF, NO_HOST = COPIES = (
     "upstream_rq_2xx",
     "upstream_rq_active_overflow",
     "upstream_rq_pending_overflow",
@@ -32,6 +32,7 @@ ANSWERED, SHED, SHED_WAITING, LATE, RESET, UNREACHABLE, BROKEN_OFF = COPIES = (
     "upstream_rq_tx_reset",
     "upstream_rq_pending_failure_eject",
     "upstream_rq_rx_reset",
+    "upstream_cx_none_healthy",
 )
 """Envoy's counters of a shadow's cluster that say what became of copies. It resets those whose body is too
 large, and those that are late."""

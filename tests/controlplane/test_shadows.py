@@ -13,6 +13,7 @@ from lightbulb.ads.values import CLUSTER, ENDPOINTS, ROUTE
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import telemetry_pb2 as telemetry
 from lightbulb.v1.telemetry_pb2_grpc import TelemetryServiceStub
+from tests.controlplane.peers import connected, sidecar
 from tests.controlplane.planes import POLICY, refused, run, told
 from tests.controlplane.test_tenants import OTHER, both_active
 from tests.controlplane.worlds import World, world
@@ -279,8 +280,14 @@ def test_a_shadow_is_a_matter_of_its_tenant_alone(store: str) -> None:
             await both_active(it)
             before = it.plane.rollout_of(OTHER)
             assert (await told(it.plane.shadow(tenant=OTHER))).reason == "OBJECTIVE_NOT_SERVED"
-            await it.plane.shadow()
-            await in_force(it)
+            theirs, ours = sidecar("theirs", takes_tenants=OTHER), sidecar("ours", takes_objectives="Ranking")
+            async with connected(it.plane.target, theirs, ours):
+                await it.plane.synced(theirs, ours)
+                (name,) = (await it.plane.shadow()).shadows
+                await in_force(it)
+                await it.plane.synced(theirs, ours)
+                assert f"shadow/{name}" in ours.resources[ENDPOINTS].keys() & ours.resources[CLUSTER].keys()
+                assert f"shadow/{name}" not in theirs.resources[CLUSTER]
             stop = pb.ShadowRequest(objective="Ranking", tenant=OTHER, stop=pb.StopShadow())
             assert (await told(it.plane.stub.Shadow(stop))).reason == "OBJECTIVE_NOT_SERVED"
             assert it.plane.rollout_of(OTHER) == before

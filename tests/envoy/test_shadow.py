@@ -7,7 +7,7 @@ import queue
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import grpc
@@ -57,26 +57,26 @@ class Host(Upstream):
         return [self.calls.get() for _ in range(self.calls.qsize())]
 
 
-class Rude:
-    """Takes connections, and does something else with them than HTTP/2 asks for."""
+@contextlib.contextmanager
+def rude(manners: Callable[[socket.socket], object]) -> Iterator[int]:
+    """A port that takes connections, and does something else with them than HTTP/2 asks for."""
+    listener, taken = socket.create_server(("127.0.0.1", 0), backlog=64), list[socket.socket]()
 
-    def __init__(self, manners: Callable[[socket.socket], object]) -> None:
-        self._manners = manners
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self._listener.getsockname()[1]
-        self._open: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
+    def accept() -> None:
         with contextlib.suppress(OSError):
             while True:
-                connection, _ = self._listener.accept()
-                self._open.append(connection)
-                self._manners(connection)
+                connection, _ = listener.accept()
+                taken.append(connection)
+                manners(connection)
 
-    def stop(self) -> None:
-        self._listener.close()
-        for each in self._open:
+    accepting = threading.Thread(target=accept, daemon=True)
+    accepting.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)  # which wakes up who accepts
+        accepting.join()
+        for each in (listener, *taken):
             each.close()
 
 
@@ -90,7 +90,7 @@ class Stage:
     ports: dict[str, int] = field(default_factory=dict)
 
     def shown(self, *shadows: Shadow, deadline: float = 1.0) -> Snapshot:
-        """What a sidecar is shown with these shadows; each goes to its port of `ports`."""
+        """What a sidecar is shown with these shadows; each goes to its port of `ports`, 0: to no host."""
         shadowed = Shadowed(objective="Rank", primary=PRIMARY, deadline=deadline, shadows=shadows)
         special = special_routes(None, shadowed)
         names = [cluster_of(each.id) for each in shadows]
@@ -99,9 +99,9 @@ class Stage:
         clusters = [
             resources.shadow_cluster(cluster_of(each.id), copying(shadowed, each)) for each in shadows
         ]
-        addresses = {cluster_of(each.id): (("127.0.0.1", self.ports[each.id]),) for each in shadows} | {
-            name: (("127.0.0.1", host.port),) for name, host in self.lab.upstreams.items()
-        }
+        ports = {cluster_of(each.id): self.ports[each.id] for each in shadows}
+        ports |= {name: host.port for name, host in self.lab.upstreams.items()}
+        addresses = {name: (("127.0.0.1", port),) if port else () for name, port in ports.items()}
         targets = ((PRIMARY, "primary"), (CANDIDATE, "candidate"))
         snapshot = snapshot.replace(CLUSTER, [*resources.clusters(self.lab.upstreams), *clusters])
         snapshot = snapshot.replace(ENDPOINTS, resources.endpoints(addresses))
@@ -232,17 +232,27 @@ SIZES = (LARGE, LARGE, *[MIDDLE] * 20, *[SMALL] * 80)
 """The large ones first, which aren't shed; and more than may be under way at once."""
 
 
-@pytest.mark.parametrize(
-    "manners", [never_reads, resets, garbage, None], ids=lambda each: each and each.__name__
-)
-def test_a_shadow_that_is_broken_costs_the_primary_nothing(
-    stage: Stage, manners: Callable[[socket.socket], object] | None
-) -> None:
-    rude = Rude(manners or never_reads)
-    if manners is None:
-        rude.stop()  # nobody listens there
-    try:
-        shadow = stage.shadow(rude.port)
+@contextlib.contextmanager
+def dead() -> Iterator[int]:
+    """A port at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+BROKEN: Mapping[str, Callable[[], contextlib.AbstractContextManager[int]]] = {
+    "never reads": lambda: rude(never_reads),
+    "resets": lambda: rude(resets),
+    "garbage": lambda: rude(garbage),
+    "dead": dead,
+    "no host": lambda: contextlib.nullcontext(0),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_shadow_that_is_broken_costs_the_primary_nothing(stage: Stage, how: str) -> None:
+    with BROKEN[how]() as port:
+        shadow = stage.shadow(port)
         # A copy may last for longer than the primary's callers wait: if they waited for it, they would fail.
         stage.lab.plane.settle(stage.shown(shadow, deadline=10.0))
         for size in SIZES:
@@ -252,8 +262,6 @@ def test_a_shadow_that_is_broken_costs_the_primary_nothing(
         assert all(call.compared == (shadow.id,) for call in calls[-len(SIZES) :])
         until("what is too much to be shed, or refused", lambda: stage.copies(shadow).total() >= 20)
         assert stage.copies(shadow)["upstream_rq_2xx"] == 0
-    finally:
-        rude.stop()
 
 
 def test_a_slow_shadow_is_left_behind_and_too_large_a_body_isnt_copied(
