@@ -36,7 +36,7 @@ from controlplane.admin.compiler_messages import (
     to_frame,
 )
 from controlplane.model import RuleSet
-from controlplane.planning.beside import plan_beside
+from controlplane.planning.beside import names_of, plan_beside
 from controlplane.planning.layers import in_layers
 from controlplane.planning.parts import Parts
 from controlplane.planning.routing import Inconsistent
@@ -86,7 +86,7 @@ class Compiler:
                 compiled = compile_and_warn(workspace, self._begin, self._memory)
                 self._rules = compiled.rules
                 self._keep(compiled.rules.tables, compiled.bodies)
-                return Compiled(warnings=compiled.warnings)
+                return Compiled(warnings=compiled.warnings, names=names_of(compiled.rules))
             case ReadPlatform(workspace=workspace, source_hash=source_hash):
                 self._begin("reading the fleet and the tenants")
                 platform = read_platform(workspace)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
 
 from controlplane.model import Workspace
-from controlplane.planning.beside import Base, Loaded, Others, Release, Room
+from controlplane.planning.beside import Base, Loaded, Names, Others, Release, Room
 from controlplane.planning.layers import Layers, Part
 from controlplane.problems import Problem, Severity
 
@@ -74,8 +74,9 @@ class Doing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    """The workspace has no error, so far; only these warnings."""
+    """The workspace has no error, so far; only these warnings. And what it names."""
 
+    names: Names
     warnings: tuple[Problem, ...] = ()
 
 
@@ -138,9 +139,14 @@ def to_frame(message: Request | Answer) -> bytes:  # noqa: C901 - one case a mes
             said = {"remember": True}
         case Remembered(content=content):
             said, body = {"remembered": len(content)}, content
-        case Faulty(problems=problems) | Compiled(warnings=problems):
-            key = "problems" if isinstance(message, Faulty) else "compiled"
-            said = {key: list(map(asdict, problems))}
+        case Faulty(problems=problems):
+            said = {"problems": list(map(asdict, problems))}
+        case Compiled(warnings=warnings, names=names):
+            said = {
+                "compiled": list(map(asdict, warnings)),
+                "objectives": names.objectives,
+                "models": names.models,
+            }
         case Doing(stage=stage):
             said = {"doing": stage}
         case Unservable(message=text):
@@ -191,16 +197,16 @@ def answer_from(head: bytes, body: bytes) -> Answer:  # noqa: C901, PLR0911 - on
         case {"doing": str(stage)}:
             return Doing(stage=stage)
         case {"planned": None | list() as release, "objectives": list(objectives)}:
-            names = tuple(name for name in objectives if isinstance(name, str))
-            return Planned(content=body, release=_release(release), objectives=names)
+            return Planned(content=body, release=_release(release), objectives=_texts(objectives))
         case {"remembered": int()}:
             return Remembered(content=body)
         case {"problems": list(problems)}:
             return Faulty(problems=tuple(map(_problem, problems)))
         case {"unservable": str(text)}:
             return Unservable(message=text)
-        case {"compiled": list(warnings)}:
-            return Compiled(warnings=tuple(map(_problem, warnings)))
+        case {"compiled": list(warnings), "objectives": list(objectives), "models": list(models)}:
+            names = Names(objectives=_texts(objectives), models=_texts(models))
+            return Compiled(names=names, warnings=tuple(map(_problem, warnings)))
         case {"is": "OutOfMemory"}:
             return OutOfMemory()
     raise Strange("no answer")
@@ -208,6 +214,10 @@ def answer_from(head: bytes, body: bytes) -> Answer:  # noqa: C901, PLR0911 - on
 
 def _release(said: list[object] | None) -> Release:
     return None if said is None else tuple(number for number in said if isinstance(number, int))
+
+
+def _texts(said: list[object]) -> tuple[str, ...]:
+    return tuple(each for each in said if isinstance(each, str))
 
 
 def _problem(said: object) -> Problem:

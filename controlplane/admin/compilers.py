@@ -24,9 +24,11 @@ from controlplane.admin.compiler_messages import (
 from controlplane.admin.compiler_process import CompilerFailed, CompilerProcess, Limits
 from controlplane.admin.spare import Before, Spare
 from controlplane.model import Workspace
-from controlplane.planning.beside import Base
+from controlplane.planning.beside import Base, Names
 from controlplane.planning.routing import Inconsistent
 from controlplane.problems import Problem, WorkspaceError
+
+NO_NAMES = Names(objectives=(), models=())
 
 
 class TooManyPublishes(Exception):
@@ -201,7 +203,7 @@ class Compilers:
 
 
 class CompiledWorkspace:
-    """A workspace without errors, in the process that has compiled it; and its warnings."""
+    """A workspace without errors, in the process that has compiled it; its warnings, and what it names."""
 
     def __init__(self, process: CompilerProcess) -> None:
         """Ask that process."""
@@ -209,11 +211,13 @@ class CompiledWorkspace:
         self._workspace = Workspace(files={})
         self._base: Base | None = None
         self.warnings: tuple[Problem, ...] = ()
+        self.names = NO_NAMES
 
     async def compile(self, workspace: Workspace, memory: bytes) -> None:
         """Have it compiled, with what was found before. Raises WorkspaceError, CompilerFailed."""
         request = Compile(workspace=workspace, memory=memory)
-        self.warnings = (await _answered(self._process, request, Compiled)).warnings
+        compiled = await _answered(self._process, request, Compiled)
+        self.warnings, self.names = compiled.warnings, compiled.names
         self._workspace = workspace
 
     async def plan(self, base: Base, source_hash: str) -> Planned:

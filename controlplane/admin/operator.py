@@ -16,6 +16,7 @@ from controlplane.admin.commits import Caller, Commits, Step
 from controlplane.admin.compiler_messages import Planned
 from controlplane.admin.compilers import Compilers
 from controlplane.admin.handovers import HandoverOperator, check_served, kept_by, published
+from controlplane.admin.neighbours import Neighbours
 from controlplane.admin.outcome import Outcome
 from controlplane.admin.planner import DoesNotFit, layers_of, publish_base, room_for
 from controlplane.admin.platform import PlatformOperator
@@ -72,6 +73,7 @@ class Operator:
         self._replica = replica
         self._compilers = compilers
         self._commits = Commits(replica)
+        self._neighbours = Neighbours()
         self._platform = PlatformOperator(replica, compilers, self._commits)
         self.handovers = HandoverOperator(replica, self._commits)
         self.shifts = ShiftOperator(replica, self._commits)
@@ -313,7 +315,16 @@ class Operator:
 
     def _base(self, known: StoreView, tenant: str) -> Base:
         at, window = self._commits.at(known), self._replica.policy.window
-        return publish_base(known.platform, known.lanes, tenant, known.generations, at=at, window=window)
+        self._neighbours.forget(known.generations.values())
+        return publish_base(
+            known.platform,
+            known.lanes,
+            tenant,
+            known.generations,
+            at=at,
+            window=window,
+            neighbours=self._neighbours,
+        )
 
 
 def _in_thread(decide: Callable[[StoreView], Step]) -> Callable[[StoreView], Awaitable[Step]]:

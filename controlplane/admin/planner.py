@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
-from controlplane.model import Plan, Platform, ShardAssignment
+from controlplane.admin.neighbours import Neighbours, sizes_in
+from controlplane.model import Plan, Platform
 from controlplane.planning.beside import (
     NO_LAYERS,
     Base,
     Loaded,
-    Others,
     Release,
     Room,
     both,
-    definition_of,
     free,
     loaded_mib,
 )
 from controlplane.planning.layers import Layers, owners_of, parts_in, shared_salts, together
 from controlplane.planning.plan import led_to
 from controlplane.rollout.bounds import too_much
-from controlplane.rollout.desired_state import Generations, models_by_shard, vips
+from controlplane.rollout.desired_state import Generations, models_by_shard
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.operations import outlived, releasable, withdraw
 from controlplane.rollout.room import outgoing_of_others
 from controlplane.rollout.state import Generation, Moment, Rollout
 from controlplane.rollout.taking import own_tables
 from lightbulb.memo import PerObject
-from lightbulb.model import ModelAssignment, ObjectiveTable
+from lightbulb.model import ModelAssignment
 
-Sizes = PerObject[tuple[ModelAssignment, ...], Mapping[str, int]]
-"""What models are loaded with, by their tuple: many generations have the very same one on a shard."""
+Sizes = Callable[[tuple[ModelAssignment, ...]], Mapping[str, int]]
+"""What models are loaded with; it may know many by their tuple, which generations share."""
 
 
 class DoesNotFit(Exception):
@@ -83,16 +82,18 @@ def publish_base(  # noqa: PLR0913 - all that a publish comes beside
     at: Moment,
     window: int,
     takes: Collection[str] = (),
+    neighbours: Neighbours | None = None,
 ) -> Base:
     """Return what a publish of `tenant` comes beside: should another of it be on its way, that goes first.
 
-    `window` is that of `base_of`, and `takes` are objectives that others hand to the tenant.
+    `window` and `neighbours` are those of `base_of`; `takes` are objectives that others hand to the tenant.
     """
     rollout = lanes.of(tenant)
     if rollout is not None and rollout.target:
         lanes = lanes.after(tenant, withdraw(rollout, None, at))
     layers = layers_of(platform, lanes, tenant, generations, takes)
-    return base_of(lanes, tenant, generations, quota(platform, tenant), window, layers, takes)
+    limit = quota(platform, tenant)
+    return base_of(lanes, tenant, generations, limit, window, layers, takes, neighbours)
 
 
 def base_of(  # noqa: PLR0913, PLR0917 - all that a plan stands on
@@ -103,26 +104,29 @@ def base_of(  # noqa: PLR0913, PLR0917 - all that a plan stands on
     window: int = 0,
     layers: Layers = NO_LAYERS,
     takes: Collection[str] = (),
+    neighbours: Neighbours | None = None,
 ) -> Base:
     """Return what a plan of `tenant` is made beside.
 
     What is active or pinned stays loaded whatever is published; and so does all that other tenants have, what
     is on its way to them included. A publish that waits until clients can't hold what was active before
     leaves `window` generations beside the active one, if it can. `memory_mib` is the tenant's limit, and
-    `layers` what binds its tests; `takes` are objectives that others hand to it.
+    `layers` what binds its tests; `takes` are objectives that others hand to it. `neighbours` may know what
+    tenants have that have changed nothing since they were looked at.
     """
+    neighbours = neighbours or Neighbours()
     rollout, others = lanes.of(tenant), _of_others(lanes, tenant, generations)
     live = [generations[number] for _, each in lanes for number in each.live]
     own = {*takes, *(each.objective for each in lanes.handovers.values() if each.owner == tenant)}
-    sizes = PerObject(_sizes)
-    theirs = sizes_of(others, sizes)
+    sizes = PerObject(sizes_in)
+    theirs = neighbours.sizes(others)
     rooms = (
         _rooms(rollout, theirs, generations, window, sizes) if rollout else (_room(None, theirs, (), sizes),)
     )
     base = Base(
         rooms=tuple(rooms),
-        vips=_vips(live),
-        others=_bind(others, own),
+        vips=neighbours.vips(live),
+        others=neighbours.bind(others, own),
         memory_mib=memory_mib,
         layers=layers,
         outgoing=_outgoing(others, outgoing_of_others(lanes, tenant, window), sizes),
@@ -154,14 +158,9 @@ def room_for(plan: Plan, base: Base) -> Release:
     raise DoesNotFit("there isn't enough memory")
 
 
-def sizes_of(generations: tuple[Generation, ...], sizes: Sizes | None = None) -> Loaded:
+def sizes_of(generations: tuple[Generation, ...], sizes: Sizes) -> Loaded:
     """Return what generations have loaded: shard -> model id -> its MiB."""
-    sizes = sizes or PerObject(_sizes)
     return {shard: sizes(models) for shard, models in models_by_shard(generations).items()}
-
-
-def _sizes(models: tuple[ModelAssignment, ...]) -> Mapping[str, int]:
-    return {model.id: model.memory_mib for model in models}
 
 
 def _of_others(lanes: Lanes, tenant: str, generations: Generations) -> tuple[Generation, ...]:
@@ -172,41 +171,6 @@ def _of_others(lanes: Lanes, tenant: str, generations: Generations) -> tuple[Gen
         if name != tenant
         for number in dict.fromkeys((*rollout.loaded, *filter(None, (rollout.target,))))
     )
-
-
-def _bind(others: Iterable[Generation], own: Container[str]) -> Others:
-    """Return what others have; not the objectives that are `own`, whoever had them, or is to have them."""
-    objectives: dict[str, str] = {}
-    models: dict[str, tuple[str, str]] = {}
-    sizes: dict[str, dict[tuple[str, str], int]] = {}
-    for generation, tables, shards in _distinct(others):
-        names = (table.objective for table in tables)
-        objectives.update((name, generation.tenant) for name in names if name not in own)
-        loaded = sizes.setdefault(generation.tenant, {})
-        for shard in shards:
-            for model in shard.models:
-                models[model.id] = generation.tenant, definition_of(model)
-                loaded[shard.shard, model.id] = model.memory_mib
-    memory = {tenant: sum(loaded.values()) for tenant, loaded in sorted(sizes.items())}
-    return Others(objectives=objectives, models=models, memory_mib=memory)
-
-
-def _distinct(
-    generations: Iterable[Generation],
-) -> Iterator[tuple[Generation, list[ObjectiveTable], list[ShardAssignment]]]:
-    """Yield each generation with those of its tables and shards that no later one of its tenant has too.
-
-    So what they share is looked at once, and still as often as it takes for the last of several to count.
-    """
-    shared: dict[str, set[int]] = {}
-    found = []
-    for generation in reversed(tuple(generations)):
-        seen, plan = shared.setdefault(generation.tenant, set()), generation.plan
-        tables = [table for table in plan.tables if id(table) not in seen]
-        shards = [shard for shard in plan.assignments if id(shard) not in seen]
-        seen.update(map(id, tables), map(id, shards))
-        found.append((generation, tables, shards))
-    yield from reversed(found)
 
 
 def _outgoing(others: tuple[Generation, ...], numbers: Collection[int], sizes: Sizes) -> Mapping[int, Loaded]:
@@ -224,11 +188,6 @@ def _outgoing(others: tuple[Generation, ...], numbers: Collection[int], sizes: S
         if each.number in numbers
     }
     return {number: loaded for number, loaded in sorted(found.items()) if loaded}
-
-
-def _vips(live: Iterable[Generation]) -> Mapping[str, tuple[str, int]]:
-    """Return each live VIP's shard, and the generation that has it so."""
-    return {vip: (shard, each.number) for each in live for vip, shard in vips([each]).items()}
 
 
 def _rooms(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from controlplane.admin.commits import Caller, Commits, Decide, Prepare, Step, ahead
 from controlplane.admin.compilers import Compilers
+from controlplane.admin.neighbours import sizes_in
 from controlplane.admin.outcome import Outcome
 from controlplane.admin.planner import publish_base, quota, sizes_of
 from controlplane.model import Plan, Platform, Workspace
@@ -193,7 +194,7 @@ def _beyond(known: StoreView, platform: Platform) -> Iterator[Problem]:
         limit = quota(platform, tenant)
         if not limit:
             continue
-        sizes = sizes_of(tuple(known.generations[number] for number in rollout.loaded))
+        sizes = sizes_of(tuple(known.generations[number] for number in rollout.loaded), sizes_in)
         loaded = sum(mib for models in sizes.values() for mib in models.values())
         if loaded > limit:
             yield Problem(

@@ -16,7 +16,7 @@ from controlplane.rules.platform import FLEET, fleet_of
 
 
 class Publishing:
-    """Of one workspace. `stack` holds its compiler; `base_in` says what a plan of it stands on."""
+    """Of one workspace. `stack` holds its compiler; `base_in` says what any plan of its tenant stands on."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Publishing:
         """Compile it with the fleet that it is to stand on, unless that is done."""
         whole = _with_fleet(self._workspace, known.platform, self._tenant)
         if self._compiled is None or self._fleet != whole.files.get(FLEET):
-            self._planned = None
+            self._planned = self._base = None
             self._compiled = await self._stack.enter_async_context(self._compilers.compiled(whole))
             self._fleet = whole.files.get(FLEET)
         return self._compiled
@@ -67,9 +67,14 @@ class Publishing:
         return planned if await self._base_of(known) == base else None
 
     async def _base_of(self, known: StoreView) -> Base:
-        """Return what a plan stands on; while nothing has changed at all, that is known."""
+        """Return what its plan stands on; while nothing has changed at all, that is known."""
+        names = (await self.compile_for(known)).names
+
+        def find() -> Base:
+            return self._base_in(known).for_names(names)
+
         if self._base is None or self._base[0] is not known:
-            self._base = known, await asyncio.to_thread(self._base_in, known)
+            self._base = known, await asyncio.to_thread(find)
         return self._base[1]
 
 

@@ -5,8 +5,10 @@ It needs little of what is loaded: the `Base`, small enough to be handed to anot
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from controlplane.model import Model, Plan, RuleSet, ShardAssignment
 from controlplane.planning.layers import Layers, clashes
@@ -14,7 +16,10 @@ from controlplane.planning.parts import Parts
 from controlplane.planning.plan import plan_on
 from controlplane.planning.routing import check_routes
 from controlplane.problems import Problem, WorkspaceError, problem_at
+from lightbulb.memo import PerObject
 from lightbulb.model import ModelAssignment
+
+T = TypeVar("T")
 
 Release = tuple[int, ...] | None
 """Generations that must leave first, with what is leaving already, to make room; None: there is room.
@@ -27,6 +32,18 @@ MAX_TENANTS = 5
 
 Loaded = Mapping[str, Mapping[str, int]]
 """Shard -> model id -> MiB."""
+
+
+REST = ""
+"""In what is loaded on a shard: all models together that a plan has no name for. It is nobody's id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What a workspace names: its objectives, and its models' ids."""
+
+    objectives: tuple[str, ...]
+    models: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +67,23 @@ class Others:
     models: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     memory_mib: Mapping[str, int] = field(default_factory=dict)
 
+    def for_names(self, names: Names) -> Others:
+        """Return what binds a workspace that names no more than these."""
+        return replace(
+            self, objectives=_of(self.objectives, names.objectives), models=_of(self.models, names.models)
+        )
+
 
 NO_OTHERS = Others()
 NO_LAYERS = Layers()
+
+
+def names_of(rules: RuleSet) -> Names:
+    """Return what a workspace names."""
+    return Names(
+        objectives=tuple(each.name for each in rules.objectives),
+        models=tuple(each.id for each in rules.models),
+    )
 
 
 def definition_of(model: Model | ModelAssignment) -> str:
@@ -82,6 +113,34 @@ class Base:
     layers: Layers = field(default_factory=lambda: NO_LAYERS)
     outgoing: Mapping[int, Loaded] = field(default_factory=dict)
 
+    def for_names(self, names: Names) -> Base:
+        """Return what of it a plan of these stands on; that plan is the same, and so are its problems.
+
+        Of all that others have loaded, which may be a hundred times as much, it is no more than a sum.
+        """
+        if not self.others.memory_mib:
+            return self
+        known = frozenset(names.models).union(
+            model for room in self.rooms for own in room.own.values() for model in own
+        )
+        # What is outgoing is taken from what is loaded by its name.
+        whole = {shard for loaded in self.outgoing.values() for shard in loaded}
+        summed = PerObject[Mapping[str, int], Mapping[str, int]](lambda sizes: _summed(sizes, known))
+        return replace(
+            self,
+            rooms=tuple(
+                replace(
+                    room,
+                    loaded={
+                        shard: sizes if shard in whole else summed(sizes)
+                        for shard, sizes in room.loaded.items()
+                    },
+                )
+                for room in self.rooms
+            ),
+            others=self.others.for_names(names),
+        )
+
     def rooms_to_try(self) -> Iterator[Room]:
         """Yield each room, then each as it is once what is `outgoing` has left."""
         yield from self.rooms
@@ -100,6 +159,17 @@ class Base:
                 awaited.remove(number)
                 loaded = beside
         return (*(number for number in room.release or () if number not in self.outgoing), *awaited)
+
+
+def _of(named: Mapping[str, T], names: Iterable[str]) -> Mapping[str, T]:
+    return {name: named[name] for name in names if name in named}
+
+
+def _summed(sizes: Mapping[str, int], known: AbstractSet[str]) -> Mapping[str, int]:
+    """Return the sizes of models that are `known`, and of all others together."""
+    found = {name: sizes[name] for name in sorted(sizes.keys() & known)}
+    rest = sum(sizes.values()) - sum(found.values())
+    return {**found, REST: rest} if rest else found
 
 
 def _without(room: Room, outgoing: Mapping[int, Loaded]) -> Room:

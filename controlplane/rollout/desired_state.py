@@ -63,8 +63,8 @@ class Recent:
         """Remember nothing yet."""
         self._made: dict[tuple[object, tuple[Generation, ...]], Any] = {}
         self._known: frozenset[int] = frozenset()
-        self._merged = _ByShard(_merged)
-        self._needed = _ByShard(_ids)
+        self._merged = ByShard(merged)
+        self._needed = ByShard(_ids)
 
     def made(self, make: Callable[[tuple[Generation, ...]], T], of: tuple[Generation, ...]) -> T:
         """Return what `make` returns, the same object as before while it is remembered."""
@@ -88,21 +88,27 @@ class Recent:
 
         Many tenants share a shard, and what one of them publishes is news to few shards.
         """
-        return self._merged.of(self._distinct(generations))
+        return self._merged.of(self.placed(generations))
 
     def required(self, generations: tuple[Generation, ...]) -> Mapping[str, frozenset[str]]:
         """Return shard -> ids of the models that hosts need for `generations`; as quick as the other."""
-        return self._needed.of(self._distinct(generations))
+        return self._needed.of(self.placed(generations))
 
-    def _distinct(self, generations: tuple[Generation, ...]) -> Mapping[str, Mapping[str, Distinct]]:
-        """Return by tenant what `_distinct` does; one's that are as they were aren't gone through again."""
+    def placed(self, generations: tuple[Generation, ...]) -> Mapping[str, Mapping[str, Distinct]]:
+        """Return by tenant what its generations place on each shard."""
+        return self.by_tenant(_distinct, generations)
+
+    def by_tenant(
+        self, make: Callable[[tuple[Generation, ...]], T], generations: Iterable[Generation]
+    ) -> Mapping[str, T]:
+        """Return what `make` returns of each tenant's; those that are as they were aren't gone through."""
         own: dict[str, list[Generation]] = {}
         for each in generations:
             own.setdefault(each.tenant, []).append(each)
-        return {tenant: self.made(_distinct, tuple(those)) for tenant, those in own.items()}
+        return {tenant: self.made(make, tuple(those)) for tenant, those in own.items()}
 
 
-class _ByShard(Generic[T]):
+class ByShard(Generic[T]):
     """What `make` makes of each shard's models; anew only where some tenant has others than it had."""
 
     def __init__(self, make: Callable[[Distinct], T]) -> None:
@@ -156,7 +162,7 @@ def models_by_shard(generations: tuple[Generation, ...]) -> ModelsByShard:
 
     Where generations share what a shard loads (`archive` sees to it), that very tuple is returned.
     """
-    return {shard: _merged(distinct) for shard, distinct in _distinct(generations).items()}
+    return {shard: merged(distinct) for shard, distinct in _distinct(generations).items()}
 
 
 def _distinct(generations: tuple[Generation, ...]) -> Mapping[str, Distinct]:
@@ -177,7 +183,8 @@ def _each_once(parts: Iterable[Iterable[tuple[ModelAssignment, ...]]]) -> Distin
     return tuple(filter(None, found.values())) or (((),) if found else ())
 
 
-def _merged(distinct: Distinct) -> tuple[ModelAssignment, ...]:
+def merged(distinct: Distinct) -> tuple[ModelAssignment, ...]:
+    """Return every model of any of these, sorted by id; of one that differs, the last counts."""
     if len(distinct) == 1:
         return distinct[0]
     by_id = {model.id: model for models in distinct for model in models}

@@ -35,7 +35,7 @@ from controlplane.admin.planner import base_of
 from controlplane.admin.spare import Before
 from controlplane.model import Workspace
 from controlplane.planning import beside
-from controlplane.planning.beside import Base, Others, plan_beside
+from controlplane.planning.beside import Base, Names, Others, plan_beside
 from controlplane.planning.layers import Layers, Part, in_layers
 from controlplane.problems import Problem, Severity, WorkspaceError
 from controlplane.rollout.codec import plan_to_bytes
@@ -256,8 +256,11 @@ def test_a_control_plane_that_ends_leaves_no_process_behind(tmp_path: Path) -> N
     "answer",
     [
         Doing(stage="é"),
-        Compiled(),
-        Compiled(warnings=(replace(PROBLEM, severity=Severity.WARNING),)),
+        Compiled(names=Names(objectives=(), models=())),
+        Compiled(
+            names=Names(objectives=("Ranking",), models=("m@1", "m@2")),
+            warnings=(replace(PROBLEM, severity=Severity.WARNING),),
+        ),
         Planned(content=b"\0x", release=None),
         Planned(content=b"", release=()),
         Planned(content=b"", release=(1, 2), objectives=("é", "o")),

@@ -1,13 +1,25 @@
 """Plans beside what stays loaded: as little as can be leaves, and what can't be is said with what to do."""
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 
-from controlplane.admin import planner
+from controlplane.admin import neighbours
+from controlplane.admin.neighbours import Neighbours
 from controlplane.admin.planner import base_of, room_for
-from controlplane.model import RuleSet, Workspace
-from controlplane.planning.beside import Base, definition_of, plan_beside
+from controlplane.model import Plan, RuleSet, Workspace
+from controlplane.planning.beside import (
+    REST,
+    Base,
+    Others,
+    Release,
+    Room,
+    both,
+    definition_of,
+    names_of,
+    plan_beside,
+)
 from controlplane.problems import WorkspaceError
 from controlplane.rollout import bounds
 from controlplane.rollout.lanes import Lanes
@@ -141,7 +153,7 @@ def test_of_what_another_tenant_has_several_times_the_last_counts_and_what_is_sh
         looked_at.append(model.id)
         return definition_of(model)
 
-    monkeypatch.setattr(planner, "definition_of", noting)
+    monkeypatch.setattr(neighbours, "definition_of", noting)
     for plans, size in (
         ((first, small, first, first), 200),
         ((first, small, again), 200),
@@ -159,6 +171,29 @@ def test_of_what_another_tenant_has_several_times_the_last_counts_and_what_is_sh
         assert len(looked_at) == 3 * len({id(plan) for plan in plans})
 
 
+def test_of_tenants_only_those_are_looked_at_again_that_have_changed_something(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at: list[str] = []
+
+    def noting(model: ModelAssignment) -> str:
+        looked_at.append(model.id)
+        return definition_of(model)
+
+    monkeypatch.setattr(neighbours, "definition_of", noting)
+    theirs = {1: replace(LIVE[1], tenant="one"), 2: replace(LIVE[2], tenant="other")}
+    lanes = Lanes({name: state(active=number, live=(number,)) for name, number in (("one", 1), ("other", 2))})
+    known = Neighbours()
+    base_of(lanes, DEFAULT_TENANT, theirs, neighbours=known)
+    looked_at.clear()
+    theirs[3] = replace(LIVE[3], tenant="other")
+    lanes = lanes.after("other", state(active=3, live=(3,)))
+    known.forget(theirs.values())
+    again = base_of(lanes, DEFAULT_TENANT, theirs, neighbours=known)
+    assert set(looked_at) == {model.id for each in LIVE[3].plan.assignments for model in each.models}
+    assert again == base_of(lanes, DEFAULT_TENANT, theirs)
+
+
 def test_a_vip_that_old_keys_lead_to_at_another_shard_is_refused() -> None:
     taken = rules(shards="{name: b, vip: vip-a, memory: 8GiB}")
     with pytest.raises(WorkspaceError) as caught:
@@ -169,10 +204,11 @@ def test_a_vip_that_old_keys_lead_to_at_another_shard_is_refused() -> None:
     assert "give shard b another VIP" in problem.remedy
 
 
-def paying(mib: int) -> RuleSet:
-    """Another tenant's, on the same shard: one model of `mib`."""
+def paying(mib: int, *shards: str) -> RuleSet:
+    """Another tenant's, on the same shard or on others: one model of `mib`."""
+    fleet = "".join(f"  - {{name: {name}, vip: vip-{name}, memory: 2GiB}}\n" for name in shards or "a")
     files = {
-        "fleet.yaml": "shards:\n  - {name: a, vip: vip-a, memory: 2GiB}\n",
+        "fleet.yaml": f"shards:\n{fleet}",
         "objectives.yaml": "objectives:\n"
         "  - {name: Checkout, input_type: PAYMENT, owner: pay, deadline: 9ms}\n",
         "models.yaml": f'models:\n  - {{name: pay, version: "1", memory: {mib}MiB}}\n',
@@ -193,6 +229,7 @@ def test_what_another_tenant_lets_go_of_by_itself_is_waited_for_and_no_more_than
         base = base_of(Lanes({"other": rollout}), DEFAULT_TENANT, theirs, window=window)
         plan, found = plan_beside(paying(mib), base)
         assert room_for(plan, base) == found
+        assert plan_beside(paying(mib), base.for_names(names_of(paying(mib)))) == (plan, found)
         return found
 
     settled = replace(retiring, phase=Phase.SETTLED, live=(3,), held=(3,))
@@ -205,3 +242,52 @@ def test_what_another_tenant_lets_go_of_by_itself_is_waited_for_and_no_more_than
     for rollout, window in stays:
         with pytest.raises(WorkspaceError, match="needs 500 MiB"):
             release(500, rollout, window)
+
+
+PAYING = tuple(paying(mib, "a", "b") for mib in (600, 1200))
+SAID = ("Checkout is tenant other's", "has pay@1 loaded as", "needs 600 MiB", "needs 1200 MiB")
+
+
+def beside_others(random: Random) -> Base:
+    """On two shards: what others have, some of which may leave, and what the tenant itself does."""
+    ids = ("pay@1", "x@1", "y@1", "z@1")
+    theirs = {
+        shard: {name: random.randrange(300, 1000, 100) for name in random.sample(ids, random.randrange(1, 5))}
+        for shard in "ab"
+    }
+    own = [{"a": {"old@1": 300, "x@1": 200}}, {"a": {"x@1": 200}}, {"b": {"old@1": 300}}]
+    some = sorted(theirs["a"])[: random.randrange(3)]
+    return Base(
+        rooms=tuple(
+            Room(release=tuple(range(number)) or None, loaded=both(theirs, loaded), own=loaded)
+            for number, loaded in enumerate(random.sample(own, 2))
+        ),
+        others=Others(
+            objectives=dict.fromkeys(random.choice(((), ("Checkout", "Other"), ("Other",))), "other"),
+            models={name: ("other", definition_of(random.choice(PAYING).models[0])) for name in ids},
+            memory_mib={"other": 1},
+        ),
+        outgoing={7: {"a": {name: theirs["a"][name] for name in some}}} if some else {},
+    )
+
+
+def outcome(of: RuleSet, base: Base) -> tuple[Plan, Release] | tuple[str, ...]:
+    try:
+        return plan_beside(of, base)
+    except WorkspaceError as error:
+        return tuple(f"{each.message} {each.remedy}" for each in error.problems)
+
+
+def test_what_a_workspace_has_no_name_for_may_be_a_sum_to_its_plan() -> None:
+    random, reached = Random(1), set[str]()
+    for _ in range(400):
+        base, of = beside_others(random), random.choice(PAYING)
+        narrow, found = base.for_names(names_of(of)), outcome(of, base)
+        assert outcome(of, narrow) == found
+        assert narrow.others.models.keys() == {"pay@1"}
+        assert {name for room in narrow.rooms for name in room.loaded.get("b", {})} <= {
+            *("pay@1", "x@1", "old@1"),  # which it names, or has loaded itself
+            REST,
+        }
+        reached |= {each for each in SAID if each in str(found)} or {str(found[1])}
+    assert reached >= {*SAID, "None", "(0,)", "(7,)"}
