@@ -197,7 +197,7 @@ class RuleSet:
     """One per objective that has rules; their models all stand in `models`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class RoutingRule:
     """Where one routing key goes."""
 
@@ -206,7 +206,7 @@ class RoutingRule:
     vip: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class ShardAssignment:
     """What every host of a shard loads, sorted by model id. Memory is one host's."""
 

@@ -320,7 +320,7 @@ class ObjectiveControl:
     held_back: HeldBack | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class ObjectiveTable:
     """All that is needed to resolve one objective. Times are in seconds; a deadline of 0.0 means none.
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from types import MappingProxyType
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from controlplane.model import PLATFORM, Plan, RoutingRule, ShardAssignment
 from controlplane.rollout.codec import (
@@ -35,8 +37,18 @@ class NotKept(NotFound):
         self.about = {"generation": str(number)}
 
 
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What a generation is made of; `table_bytes` as there."""
+
+    plan: Plan
+    table_bytes: array[int]
+
+
 class Archive:
     """Reads generations. Tables, routes and shards that two of them share are one object, and cost nothing.
+
+    It knows these for as long as anybody has them: that one generation goes is no matter of the others.
 
     Blocking, and for one thread at a time.
     """
@@ -45,10 +57,11 @@ class Archive:
         """Read nothing yet."""
         self._store = store
         self._generations: Mapping[int, Generation] = {}
-        self._tables: dict[bytes, ObjectiveTable] = {}
-        self._shards: dict[bytes, ShardAssignment] = {}
-        self._routes: dict[bytes, RoutingRule] = {}
-        self._prepared: dict[str, Plan] = {}
+        self._tables = WeakValueDictionary[bytes, ObjectiveTable]()
+        self._shards = WeakValueDictionary[bytes, ShardAssignment]()
+        self._routes = WeakValueDictionary[bytes, RoutingRule]()
+        self._contents: dict[str, _Content] = {}
+        """By hash; of the generations that are kept, and of the one that was prepared."""
         self._entries: dict[int, LogEntry] = {}
 
     def keep(self, numbers: Iterable[int]) -> Mapping[int, Generation]:
@@ -58,11 +71,10 @@ class Archive:
         """
         kept = {number: self._generations.get(number) or self._read(number) for number in sorted(numbers)}
         if kept.keys() != self._generations.keys():
-            before = self._plans().values()
-            self._generations, self._prepared = MappingProxyType(kept), {}
+            self._generations = MappingProxyType(kept)
             self._entries = {number: self._entries[number] for number in kept}
-            if not set(map(id, before)) <= set(map(id, self._plans().values())):
-                self._forget()
+            hashes = dict.fromkeys(each.content_hash for each in kept.values())
+            self._contents = {each: self._contents[each] for each in hashes}
         return self._generations
 
     def prepare(self, content_hash: str) -> None:
@@ -70,38 +82,39 @@ class Archive:
 
         Raises NotFound, Corrupt, Malformed, Unreachable.
         """
-        in_vain, self._prepared = self._prepared, {}
-        self._prepared = {content_hash: self._decoded(self._store.blob(content_hash))}
-        if in_vain:
-            self._forget()
+        if content_hash not in self._contents:
+            kept = {each.content_hash for each in self._generations.values()}
+            self._contents = {each: self._contents[each] for each in kept}
+            self._contents[content_hash] = self._decoded(self._store.blob(content_hash))
 
     def read(self, number: int) -> Generation:
         """Return one generation, which isn't kept. Raises NotFound, Corrupt, Malformed, Unreachable."""
         held = self._generations.get(number)
         if held is not None:
             return held
-        generation = self._read(number)
-        del self._entries[number]
-        self._forget()
-        return generation
+        before = self._contents.copy()
+        try:
+            return self._read(number)
+        finally:
+            self._contents = before
+            self._entries.pop(number, None)
 
     def _read(self, number: int) -> Generation:
         entry = self._entries[number] = self._store.entry(number)
         content_hash = entry.content_hash
-        plan = self._plans().get(content_hash)
-        if plan is None:
-            plan = self._decoded(self._blob(number, content_hash))
+        content = self._contents.get(content_hash)
+        if content is None:
+            content = self._contents[content_hash] = self._decoded(self._blob(number, content_hash))
         platform = None
         if entry.tenant == PLATFORM:
             platform = platform_from_bytes(self._blob(number, content_hash))
-        sizes = {id(table): len(body) for body, table in self._tables.items()}
         return Generation(
             number=number,
             content_hash=content_hash,
-            plan=plan,
+            plan=content.plan,
             tenant=entry.tenant,
             platform=platform,
-            table_bytes=array("L", [sizes[id(table)] for table in plan.tables]),
+            table_bytes=content.table_bytes,
         )
 
     def line(self, number: int) -> tuple[LogEntry, bytes] | None:
@@ -116,38 +129,30 @@ class Archive:
         )
         return (entry, content) if sha256(content).hexdigest() == entry.content_hash else None
 
-    def _plans(self) -> Mapping[str, Plan]:
-        return self._prepared | {each.content_hash: each.plan for each in self._generations.values()}
-
-    def _forget(self) -> None:
-        """Forget tables, shards and routes of what is held no more."""
-        plans = self._plans().values()
-        self._tables = _used(self._tables, (plan.tables for plan in plans))
-        self._shards = _used(self._shards, (plan.assignments for plan in plans))
-        self._routes = _used(self._routes, (plan.routes for plan in plans))
-
     def _blob(self, number: int, content_hash: str) -> bytes:
         try:
             return self._store.blob(content_hash)
         except NotFound as error:
             raise NotKept(number) from error
 
-    def _decoded(self, body: bytes) -> Plan:
-        return plan_from_bytes(
+    def _decoded(self, body: bytes) -> _Content:
+        sizes = array("L")
+
+        def table(body: bytes) -> ObjectiveTable:
+            sizes.append(len(body))
+            return _once(self._tables, table_from_bytes, body)
+
+        plan = plan_from_bytes(
             body,
-            partial(_once, self._tables, table_from_bytes),
+            table,
             partial(_once, self._shards, shard_from_bytes),
             partial(_once, self._routes, route_from_bytes),
         )
+        return _Content(plan, sizes)
 
 
-def _once(known: dict[bytes, T], decode: Callable[[bytes], T], body: bytes) -> T:
+def _once(known: WeakValueDictionary[bytes, T], decode: Callable[[bytes], T], body: bytes) -> T:
     value = known.get(body)
     if value is None:
         value = known[body] = decode(body)
     return value
-
-
-def _used(known: Mapping[bytes, T], values: Iterable[Iterable[T]]) -> dict[bytes, T]:
-    used = set[int]().union(*(map(id, each) for each in values))
-    return {body: value for body, value in known.items() if id(value) in used}

@@ -40,13 +40,17 @@ from lightbulb.model import (
 
 ModelsByShard = Mapping[str, tuple[ModelAssignment, ...]]
 Distinct = tuple[tuple[ModelAssignment, ...], ...]
+Placed = Mapping[str, Distinct]
+"""Shard -> what generations place on it, each object once."""
+
 Generations = Mapping[int, Generation]
 
 MAX_COVERS_BYTES = 32 * 1024 * 1024
 """For remembering which hosts have loaded all: a thousand hosts' names of a hundred models."""
 
 NOTHING_SHARED: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-NOTHING_PLACED: Mapping[str, Distinct] = MappingProxyType({})
+NOTHING_LOADED: ModelsByShard = MappingProxyType({})
+NOTHING_PLACED: Placed = MappingProxyType({})
 
 T = TypeVar("T")
 
@@ -54,13 +58,16 @@ T = TypeVar("T")
 class Recent:
     """What was made of generations lately: each step of a rollout makes only what it changes.
 
-    Up to MAX products a tenant, and none of a generation that is needed no more. For one thread at a time.
+    Up to MAX products a tenant, and none of a generation that is needed no more. A lane that is as it was
+    isn't gone through again. For one thread at a time.
     """
 
     MAX = 24
 
     def __init__(self) -> None:
         """Remember nothing yet."""
+        self._lanes: Mapping[str, _Lane] = {}
+        self._vips: tuple[tuple[Mapping[str, str], ...], Mapping[str, str]] = (), {}
         self._made: dict[tuple[object, tuple[Generation, ...]], Any] = {}
         self._known: frozenset[int] = frozenset()
         self._merged = ByShard(merged)
@@ -83,18 +90,64 @@ class Recent:
         kept = [each for each in self._made.items() if known.issuperset(map(id, each[0][1]))]
         self._made = dict(kept[max(0, len(kept) - most) :])
 
-    def models_by_shard(self, generations: tuple[Generation, ...]) -> ModelsByShard:
+    def lanes(self, lanes: Lanes, generations: Generations, store: str) -> Mapping[str, _Lane]:
+        """Return what each lane shows; of one whose rollout is the very same, what it showed."""
+        before, seen = self._lanes, views(lanes.handovers)
+        self._lanes = {}
+        for tenant, rollout in lanes:
+            view, held = seen.get(tenant, EVERYTHING), before.get(tenant)
+            numbers = dict.fromkeys((*rollout.loaded, rollout.target, rollout.active))
+            own = {number: generations[number] for number in numbers if number}
+            same = held is not None and held.rollout is rollout and held.view == view and held.own == own
+            self._lanes[tenant] = held if held and same else self._lane(rollout, view, own, store, held)
+        return self._lanes
+
+    def _lane(
+        self, rollout: Rollout, view: View, own: Generations, store: str, before: _Lane | None
+    ) -> _Lane:
+        def those(numbers: Iterable[int]) -> tuple[Generation, ...]:
+            return tuple(own[number] for number in numbers)
+
+        made, routable, loaded = self.made, those(rollout.routed), those(rollout.loaded)
+        # What leaves, leaves Lightbulb last: until it has heard of another `oldest`, it may be asked for it.
+        told = those(sorted({*rollout.routed, *rollout.leaving}))
+        found = vips(routable)
+        return _Lane(
+            rollout=rollout,
+            view=view,
+            own=own,
+            rules=made(routing_rules, routable),
+            vips=before.vips if before is not None and before.vips == found else found,
+            required=made(_distinct, routable),
+            placed=made(_distinct, loaded),
+            loaded=made(models_by_shard, loaded),
+            target=made(models_by_shard, those([rollout.target])) if rollout.target else NOTHING_LOADED,
+            tables=made(tables if view is EVERYTHING else _Seen(view), told),
+            active=_active(rollout, own[rollout.active], store) if rollout.active else None,
+        )
+
+    def vips(self, shown: Iterable[_Lane]) -> Mapping[str, str]:
+        """Return VIP -> shard in all lanes; the very same while all of theirs are."""
+        parts = tuple(each.vips for each in shown)
+        if not _are_same(parts, self._vips[0]):
+            merged: dict[str, str] = {}
+            for each in parts:
+                merged.update(each)
+            self._vips = parts, merged
+        return self._vips[1]
+
+    def models_by_shard(self, placed: Mapping[str, Placed]) -> ModelsByShard:
         """Return what `models_by_shard` does; of a shard that is as it was, the very same tuple.
 
-        Many tenants share a shard, and what one of them publishes is news to few shards.
+        `placed` is by tenant. Many share a shard, and what one of them publishes is news to few shards.
         """
-        return self._merged.of(self.placed(generations))
+        return self._merged.of(placed)
 
-    def required(self, generations: tuple[Generation, ...]) -> Mapping[str, frozenset[str]]:
-        """Return shard -> ids of the models that hosts need for `generations`; as quick as the other."""
-        return self._needed.of(self.placed(generations))
+    def required(self, placed: Mapping[str, Placed]) -> Mapping[str, frozenset[str]]:
+        """Return shard -> ids of the models that its hosts need; as quick as the other."""
+        return self._needed.of(placed)
 
-    def placed(self, generations: tuple[Generation, ...]) -> Mapping[str, Mapping[str, Distinct]]:
+    def placed(self, generations: tuple[Generation, ...]) -> Mapping[str, Placed]:
         """Return by tenant what its generations place on each shard."""
         return self.by_tenant(_distinct, generations)
 
@@ -114,13 +167,18 @@ class ByShard(Generic[T]):
     def __init__(self, make: Callable[[Distinct], T]) -> None:
         """Have made nothing yet."""
         self._make = make
-        self._parts: Mapping[str, Mapping[str, Distinct]] = {}
+        self._parts: Mapping[str, Placed] = {}
         self._made: Mapping[str, tuple[Distinct, T]] = {}
+        self._products: Mapping[str, T] = {}
 
-    def of(self, parts: Mapping[str, Mapping[str, Distinct]]) -> Mapping[str, T]:
+    def of(self, parts: Mapping[str, Placed]) -> Mapping[str, T]:
         """Return shard -> what is made of it; `parts` is by tenant what it has on each shard."""
+        changed = self._changed(parts)
+        if not changed:
+            self._parts = parts
+            return self._products
         made = dict(self._made)
-        for shard in sorted(self._changed(parts)):
+        for shard in sorted(changed):
             there = _each_once(part[shard] for part in parts.values() if shard in part)
             held = made.get(shard)
             if not there:
@@ -128,9 +186,10 @@ class ByShard(Generic[T]):
             elif held is None or not _are_same(held[0], there):
                 made[shard] = there, self._make(there)
         self._parts, self._made = parts, made
-        return {shard: product for shard, (_, product) in made.items()}
+        self._products = {shard: product for shard, (_, product) in made.items()}
+        return self._products
 
-    def _changed(self, parts: Mapping[str, Mapping[str, Distinct]]) -> Collection[str]:
+    def _changed(self, parts: Mapping[str, Placed]) -> Collection[str]:
         changed = set[str]()
         for tenant in self._parts.keys() | parts.keys():
             before, now = self._parts.get(tenant, NOTHING_PLACED), parts.get(tenant, NOTHING_PLACED)
@@ -165,7 +224,7 @@ def models_by_shard(generations: tuple[Generation, ...]) -> ModelsByShard:
     return {shard: merged(distinct) for shard, distinct in _distinct(generations).items()}
 
 
-def _distinct(generations: tuple[Generation, ...]) -> Mapping[str, Distinct]:
+def _distinct(generations: tuple[Generation, ...]) -> Placed:
     """Return shard -> what generations place on it, each object once; of several that are equal, the last."""
     placed: dict[str, list[tuple[ModelAssignment, ...]]] = {}
     for generation in generations:
@@ -241,6 +300,26 @@ class _Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Lane:
+    """What one lane shows by itself, as of DesiredState, and what that was made of.
+
+    `required` is what is placed of what it routes, and `placed` of all that it loads.
+    """
+
+    rollout: Rollout
+    view: View
+    own: Generations
+    rules: tuple[RoutingRule, ...]
+    vips: Mapping[str, str]
+    required: Placed
+    placed: Placed
+    loaded: ModelsByShard
+    target: ModelsByShard
+    tables: tuple[ObjectiveTables, ...]
+    active: ActiveGeneration | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredState:
     """What all lanes show in their states, whoever is connected.
 
@@ -282,44 +361,18 @@ def desired_state(
 ) -> DesiredState:
     """Return what all lanes show. What `recent` remembers is the very same object as it was."""
     recent = recent or Recent()
-    made = recent.made
-
-    def those(numbers: Iterable[int]) -> tuple[Generation, ...]:
-        return tuple(generations[number] for number in numbers)
-
-    seen = views(lanes.handovers)
-    routable = {tenant: those(rollout.routed) for tenant, rollout in lanes}
-    all_routable = tuple(chain.from_iterable(routable.values()))
-    all_loaded = those(number for _, rollout in lanes for number in rollout.loaded)
-    models = made(recent.models_by_shard, all_loaded)
+    shown = recent.lanes(lanes, generations, store)
+    models = recent.models_by_shard({tenant: each.placed for tenant, each in shown.items()})
     return DesiredState(
         routed=lanes.routed,
-        rules={tenant: made(routing_rules, own) for tenant, own in routable.items()},
-        vips=made(vips, all_routable),
-        required=made(recent.required, all_routable),
+        rules={tenant: each.rules for tenant, each in shown.items()},
+        vips=recent.vips(shown.values()),
+        required=recent.required({tenant: each.required for tenant, each in shown.items()}),
         models=models,
-        loaded={
-            tenant: models if len(routable) == 1 else made(models_by_shard, those(rollout.loaded))
-            for tenant, rollout in lanes
-        },
-        targets={
-            tenant: made(models_by_shard, those([rollout.target]))
-            for tenant, rollout in lanes
-            if rollout.target
-        },
-        # What leaves, leaves Lightbulb last: until it has heard of another `oldest`, it may be asked for it.
-        tables={
-            tenant: made(
-                _Seen(seen[tenant]) if tenant in seen else tables,
-                those(sorted({*rollout.routed, *rollout.leaving})),
-            )
-            for tenant, rollout in lanes
-        },
-        active={
-            tenant: _active(tenant, rollout, generations, store)
-            for tenant, rollout in lanes
-            if rollout.active
-        },
+        loaded={tenant: each.loaded for tenant, each in shown.items()},
+        targets={tenant: each.target for tenant, each in shown.items() if each.rollout.target},
+        tables={tenant: each.tables for tenant, each in shown.items()},
+        active={tenant: each.active for tenant, each in shown.items() if each.active is not None},
         store=store,
         version=lanes.desired_version,
         only_adds=lanes.begins_again,
@@ -330,14 +383,14 @@ def desired_state(
     )
 
 
-def _active(tenant: str, rollout: Rollout, generations: Generations, store: str) -> ActiveGeneration:
+def _active(rollout: Rollout, active: Generation, store: str) -> ActiveGeneration:
     return ActiveGeneration(
         number=rollout.active,
-        content_hash=generations[rollout.active].content_hash,
+        content_hash=active.content_hash,
         fence=rollout.fence,
         store=store,
         oldest=rollout.oldest,
-        tenant=tenant,
+        tenant=active.tenant,
     )
 
 

@@ -115,7 +115,8 @@ class Rollout:
     def loaded(self) -> tuple[int, ...]:
         """Generations whose models hosts must have; never fewer than are routed."""
         beside = (*self.leaving, *self.live)
-        return (*beside, self.target) if self.phase in {Phase.LOADING, Phase.ROUTING} else beside
+        comes = self.phase is Phase.LOADING or self.phase is Phase.ROUTING
+        return (*beside, self.target) if comes else beside
 
     @property
     def needed(self) -> frozenset[int]:

@@ -37,9 +37,8 @@ class ResourceMemo(Generic[V]):
         self._make = make
         self._same = same
         self._made: Mapping[str, _Part[V]] = {}
-        self._names: list[str] = []
-        self._sorted: list[str] = []
-        """Names as parts had them last, and sorted: news of a tenant are seldom other names."""
+        self._all: Mapping[str, Resource] = {}
+        """Those of all parts, sorted by name."""
 
     def __call__(self, values: Mapping[str, V]) -> tuple[Resource, ...]:
         """Return the resource of each name, sorted by name."""
@@ -52,14 +51,32 @@ class ResourceMemo(Generic[V]):
 
         A part that is the very object that it was isn't looked at. `values_of` gives what one has.
         """
+        before = self._made
         self._made = {name: self._of_part(name, part, values_of) for name, part in parts.items()}
+        self._all = self._patched(before) or self._merged()
+        return tuple(self._all.values())
+
+    def _patched(self, before: Mapping[str, _Part[V]]) -> Mapping[str, Resource]:
+        """Return all resources with those of the parts that aren't as `before`; nothing if names are others.
+
+        News of a tenant are seldom other names, and cost what it has.
+        """
+        now, changed = self._made, dict[str, Resource]()
+        if now.keys() != before.keys() or sum(len(each.values) for each in now.values()) != len(self._all):
+            return {}  # of a name that several parts have, one is hidden
+        for name, part in now.items():
+            if part is not before[name]:
+                if part.values.keys() != before[name].values.keys():
+                    return {}
+                changed.update(part.resources)
+        return {**self._all, **changed}
+
+    def _merged(self) -> Mapping[str, Resource]:
+        """Return the resources of all parts."""
         resources: dict[str, Resource] = {}
         for each in self._made.values():
             resources.update(each.resources)
-        names = list(resources)
-        if names != self._names:
-            self._names, self._sorted = names, sorted(names)
-        return tuple(map(resources.__getitem__, self._sorted))
+        return {name: resources[name] for name in sorted(resources)}
 
     def _of_part(self, name: str, part: P, values_of: Callable[[P], Mapping[str, V]]) -> _Part[V]:
         before = self._made.get(name, NO_PART)

@@ -171,12 +171,15 @@ class SnapshotCache:
             )
         ):
             return self._owners
-        self._owned = {
+        owned = {
             tenant: self._owned[tenant]
             if before is not None and _is_same_part(before, desired, tenant)
             else desired.objectives_of(tenant)
             for tenant in desired.rules.keys() | desired.tables.keys()
         }
+        if before is not None and before.shared == desired.shared and owned == self._owned:
+            return self._owners
+        self._owned = owned
         several = {
             objective: tuple(each for each in tenants if objective in self._owned.get(each, frozenset()))
             for objective, tenants in desired.shared.items()

@@ -62,8 +62,9 @@ def test_equal_routes_are_the_same_objects_and_one_that_leads_elsewhere_is_anoth
     routes = {each.number: {rule.key: rule for rule in each.plan.routes} for each in (one, other)}
     assert routes[1]["o|same|1"] is routes[2]["o|same|1"]
     moved = replace(one.plan, routes=(replace(routes[1]["o|same|1"], vip="elsewhere"),))
-    archive.prepare(filled.put_blob(plan_to_bytes(moved, "")))
-    assert [each.routes for each in archive._prepared.values()] == [moved.routes]
+    content_hash = filled.put_blob(plan_to_bytes(moved, ""))
+    archive.prepare(content_hash)
+    assert archive._contents[content_hash].plan.routes == moved.routes
 
 
 def test_how_large_each_table_is_is_known(filled: Store) -> None:
@@ -78,7 +79,7 @@ def test_what_is_kept_is_read_once_and_what_was_prepared_isnt_read_again(filled:
     assert archive.read(1) is kept[1]
     content_hash = filled.entry(2).content_hash
     archive.prepare(content_hash)
-    prepared = archive._prepared[content_hash]
+    prepared = archive._contents[content_hash].plan
     assert archive.keep([1, 2])[2].plan is prepared
 
 

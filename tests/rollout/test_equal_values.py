@@ -8,11 +8,12 @@ import pytest
 from controlplane.model import Plan, ShardAssignment
 from controlplane.rollout.codec import plan_from_bytes, plan_to_bytes, shard_from_bytes
 from controlplane.rollout.desired_state import Recent, desired_state, models_by_shard, tables
+from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.state import Generation, Phase
 from lightbulb.model import DEFAULT_TENANT, ModelAssignment
 from lightbulb.resolution.codec import objective_tables_to_bytes, table_from_bytes
 from tests.lightbulb.tables import TABLE, target
-from tests.rollout.rollouts import alone, plan, rollout
+from tests.rollout.rollouts import alone, generation, plan, rollout
 
 
 def again(of: Plan) -> Plan:
@@ -91,6 +92,25 @@ def test_recent_products_are_the_same_objects_and_nothing_that_left_is_held() ->
         assert len(recent._made) <= Recent.MAX
 
 
+def test_a_lane_is_gone_through_again_only_if_something_of_it_is_another() -> None:
+    recent, known = Recent(), {number: generation(number) for number in range(1, 7)}
+    other = rollout(active=5, oldest=5, live=(4, 5), held=(5,))
+    before = desired_state(Lanes({"a": rollout(), "b": other}), known, "store", recent)
+    for phase in Phase:
+        lanes = Lanes({"a": rollout(phase), "b": other})
+        shown = desired_state(lanes, known, "store", recent)
+        assert shown == desired_state(lanes, known, "store")
+        for name in ("rules", "loaded", "tables", "active"):
+            assert getattr(shown, name)["b"] is getattr(before, name)["b"], name
+        assert (shown.vips is before.vips) == (shown.vips == before.vips)
+        before = shown
+    known[5] = generation(6, "elsewhere")
+    assert desired_state(lanes, known, "store", recent) == desired_state(lanes, known, "store")
+    assert desired_state(alone(rollout()), known, "store", recent) == desired_state(
+        alone(rollout()), known, "store"
+    )
+
+
 def placed(on: dict[str, tuple[ModelAssignment, ...]], tenant: str, number: int) -> Generation:
     assignments = tuple(
         ShardAssignment(shard=shard, vip=shard, memory_mib=100, models=models) for shard, models in on.items()
@@ -118,8 +138,8 @@ def test_what_many_tenants_load_is_put_together_as_from_scratch_and_what_nobody_
         else:
             del own[: chance.randrange(6)]
         of = tuple(each for name in sorted(live) for each in live[name])
-        before, merged = merged, dict(recent.models_by_shard(of))
-        needed = recent.required(of)
+        before, merged = merged, dict(recent.models_by_shard(recent.placed(of)))
+        needed = recent.required(recent.placed(of))
         assert merged == models_by_shard(of)
         assert needed == {shard: {each.id for each in own} for shard, own in merged.items()}
         changed = (

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
+from random import Random
 
 import pytest
 
@@ -141,3 +142,15 @@ def test_a_memo_of_resources_looks_at_no_part_that_is_as_it_was() -> None:
     assert second == memo({"both": 3, "x": 1, "y": 3})
     assert second[1] is first[1]
     assert looked_at == ["x", "y", "y"]
+
+
+def test_a_memo_of_resources_gives_what_a_new_one_does_whatever_parts_share_and_change() -> None:
+    def memo() -> ResourceMemo[int]:
+        return ResourceMemo(lambda name, value: make_resource(name, f"{name}={value}".encode()))
+
+    chance, known, parts = Random(1), memo(), dict[str, Mapping[str, int]]()
+    for _ in range(500):
+        part, names = chance.choice("xyz"), chance.choice(("ab", "cd", "de"))
+        parts = {**parts, part: {name: chance.randrange(3) for name in names}}
+        parts = {name: parts[name] for name in sorted(parts) if name == part or chance.random() < 0.95}
+        assert known.of_parts(parts, dict) == memo().of_parts(parts, dict)
