@@ -35,15 +35,17 @@ class Following:
         self._held: Held = NOTHING_HELD
         self._seen: tuple[int, int] | None = None
         self._said = time.monotonic()
-
-    @property
-    def age(self) -> float:
-        """Seconds for which the one that leads hasn't said that it is connected; 0.0: it has, just now."""
-        silent = time.monotonic() - self._said
-        return 0.0 if silent < MISSED * LOOK_SECONDS else silent
+        self.lost_at: float | None = None
+        """Since when the one that leads hasn't said that it is connected; None: it has, just now."""
 
     async def look(self) -> bool:
         """Take what is new in the file; return whether there are tables."""
+        ready = await self._look()
+        silent = time.monotonic() - self._said
+        self.lost_at = None if silent < MISSED * LOOK_SECONDS else self._said
+        return ready
+
+    async def _look(self) -> bool:
         try:
             found = await asyncio.to_thread(os.stat, self._kept.path)
         except OSError:

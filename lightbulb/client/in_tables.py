@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import time
 import weakref
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from lightbulb.errors import LightbulbError, Unavailable, UnknownObjective
 from lightbulb.model import RequestContext
 from lightbulb.rpc.answer import Answer, Origin
 from lightbulb.tables.answering import Answering
-from lightbulb.tables.values import EMPTY_TABLES, Tables
+from lightbulb.tables.values import EMPTY_TABLES
 
 Found = Answer | Unavailable | UnknownObjective
 """An answer of tables, stale or not, or why they have none."""
@@ -30,7 +31,7 @@ class InTables:
         self._may_lead = True
         self._last = EMPTY_TABLES
         self._closed = False
-        self._answering = Answering(self._tables, settings.client, settings.sidecar)
+        self._answering = Answering(settings.client, settings.sidecar)
         _all.add(self)
 
     @property
@@ -54,18 +55,15 @@ class InTables:
 
     def find(self, objective: str, context: RequestContext, override_model: str, *, explain: bool) -> Found:
         """Return what tables say. Raises InvalidContext, OverrideRefused and LightbulbError."""
-        thread = self._thread or self.started()
+        source = (self._thread or self.started()).source
         try:
-            answer = self._answering.answer(objective, context, override_model, explain=explain)
+            answer = self._answering.answer(
+                source.feed.tables, objective, context, override_model, explain=explain
+            )
         except (Unavailable, UnknownObjective) as error:
             return error
-        age = thread.age
-        if not age:
-            return answer
-        if age < answer.cache_lifetime:
-            return replace(answer, age=age)
-        why = f"no Lightbulb has been connected for {age:.0f} s"
-        return replace(answer, origin=Origin.STALE, age=age, why=why)
+        lost_at = source.lost_at
+        return answer if lost_at is None else _aged(answer, time.monotonic() - lost_at)
 
     def close(self) -> None:
         """End the thread."""
@@ -78,13 +76,16 @@ class InTables:
     def forget_thread(self) -> None:
         """Note that this is a new process, in which no thread of the old one runs."""
         if self._thread is not None:
-            self._last, self._may_lead = self._thread.tables, False
+            self._last, self._may_lead = self._thread.source.feed.tables, False
         self._thread = None
         self._lock = threading.Lock()
 
-    def _tables(self) -> Tables:
-        thread = self._thread
-        return self._last if thread is None else thread.tables
+
+def _aged(answer: Answer, age: float) -> Answer:
+    if age < answer.cache_lifetime:
+        return replace(answer, age=age)
+    why = f"no Lightbulb has been connected for {age:.0f} s"
+    return replace(answer, origin=Origin.STALE, age=age, why=why)
 
 
 _all: weakref.WeakSet[InTables] = weakref.WeakSet()

@@ -14,11 +14,11 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from lightbulb.ads.values import SIDECAR, Takes
 from lightbulb.client.following import LOOK_SECONDS, Following, say_connected
@@ -50,36 +50,52 @@ class TablesSettings:
         return f"{self.client or 'client'}@{socket.gethostname()}-{sha256(taken.encode()).hexdigest()[:8]}"
 
 
+class Holder(Protocol):
+    """Has tables, the newest that there are."""
+
+    @property
+    def tables(self) -> Tables:
+        """What is answered from."""
+
+
+class Source(Protocol):
+    """Where tables are found, and since when nothing has kept them up to date; None: something does."""
+
+    @property
+    def feed(self) -> Holder:
+        """What holds them."""
+
+    @property
+    def lost_at(self) -> float | None:
+        """By the monotonic clock."""
+
+
+class Given:
+    """Tables that nothing keeps up to date."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+        self.feed = self
+        self.lost_at: float | None = time.monotonic()
+
+
 class TablesThread:
-    """Runs from `start` until `stop`. `tables`, `age` and `ready` may be asked from any thread."""
+    """Runs from `start` until `stop`. `source` and `ready` may be asked from any thread."""
 
     def __init__(self, settings: TablesSettings, *, may_lead: bool = True) -> None:
         self._settings = settings
         self._may_lead = may_lead
         self.ready = threading.Event()
-        self._tables: Callable[[], Tables] = lambda: EMPTY_TABLES
-        self._age: Callable[[], float] = lambda: 0.0
+        self.source: Source = Given(EMPTY_TABLES)
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="lightbulb-tables", daemon=True)
         self.leads = False
 
-    @property
-    def tables(self) -> Tables:
-        """What there is to answer from."""
-        return self._tables()
-
-    @property
-    def age(self) -> float:
-        """Seconds for which no Lightbulb has been connected to; 0.0: one is."""
-        return self._age()
-
     def start(self, tables: Tables = EMPTY_TABLES) -> None:
         """Begin; `tables` is what there is until something comes."""
-        began = time.monotonic()
         if tables.generations:
-            self._tables, self._age = (lambda: tables), (lambda: time.monotonic() - began)
-            self.ready.set()
+            self._use(Given(tables))
         self._thread.start()
 
     def stop(self) -> None:
@@ -111,11 +127,11 @@ class TablesThread:
                     await self._lead(self._settings.state)
                     return
                 if await following.look():
-                    self._use(lambda: following.feed.tables, lambda: following.age)
+                    self._use(following)
                 await _wait(self._stop, LOOK_SECONDS)
 
-    def _use(self, tables: Callable[[], Tables], age: Callable[[], float]) -> None:
-        self._tables, self._age = tables, age
+    def _use(self, source: Source) -> None:
+        self.source = source
         self.ready.set()
 
     async def _lead(self, state: Path | None) -> None:
@@ -136,7 +152,7 @@ class TablesThread:
         try:
             while not self._stop.is_set():
                 if live.feed.ready:
-                    self._use(lambda: live.feed.tables, lambda: live.age)
+                    self._use(live)
                 if live.running.done():
                     live.running.result()
                 if state is not None and live.freshness.connected:

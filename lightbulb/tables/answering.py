@@ -6,7 +6,7 @@ two look-ups.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from lightbulb.errors import InvalidContext, OverrideRefused, Unavailable, UnknownObjective
@@ -35,25 +35,30 @@ class _Desk:
 
 
 class Answering:
-    """Answers from the tables that `tables` returns; threads may share it.
+    """Answers from tables; threads may share it.
 
     `client` is the caller's name, and `sidecar` the node id of its sidecar.
     """
 
-    def __init__(self, tables: Callable[[], Tables], client: str, sidecar: str) -> None:
-        self._tables = tables
+    def __init__(self, client: str, sidecar: str) -> None:
         self._client = client
         self._sidecar = sidecar
         self._desk = _Desk(EMPTY_TABLES)
 
     def answer(
-        self, objective: str, context: RequestContext, override_model: str = "", *, explain: bool = False
+        self,
+        tables: Tables,
+        objective: str,
+        context: RequestContext,
+        override_model: str = "",
+        *,
+        explain: bool = False,
     ) -> Answer:
-        """Return the answer.
+        """Return the answer of these tables.
 
         Raises InvalidContext, UnknownObjective, OverrideRefused, and Unavailable while there are no tables.
         """
-        desk, tables = self._desk, self._tables()
+        desk = self._desk
         if desk.tables is not tables:
             desk = self._desk = _Desk(tables)
         if type(objective) is not str:

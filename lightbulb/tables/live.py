@@ -78,23 +78,23 @@ class LiveTables:
         self._kept = None if state is None else LastKnownGood(state, node_id)
         self._subscriber: Subscriber | None = None
         self._stamp = ""
-        self._last_connected = time.monotonic()
+        self.lost_at: float | None = time.monotonic()
+        """Since when no server has been connected, by the monotonic clock; None: one is. Threads may ask."""
 
     @property
     def freshness(self) -> Freshness:
         """How new the tables are. Threads may ask."""
-        age = self.age
-        return Freshness(generation=self.feed.tables.generation.number, connected=not age, age=age)
-
-    @property
-    def age(self) -> float:
-        """Seconds since a server was connected; 0.0: one is. Threads may ask."""
-        subscriber = self._subscriber
-        connected = subscriber is not None and subscriber.connected
-        return 0.0 if connected else max(time.monotonic() - self._last_connected, 1e-9)
+        lost_at = self.lost_at
+        age = 0.0 if lost_at is None else time.monotonic() - lost_at
+        number = self.feed.tables.generation.number
+        return Freshness(generation=number, connected=lost_at is None, age=age)
 
     def _note_connected(self) -> None:
-        self._last_connected = time.monotonic()
+        self.lost_at = None
+        self.feed.open_stream()
+
+    def _note_lost(self) -> None:
+        self.lost_at = time.monotonic()
 
     async def start(self) -> None:
         """Load what is on disk, then follow the control plane until `stop`."""
@@ -132,8 +132,8 @@ class LiveTables:
             held=versions(self._held),
             stamp=self._stamp if self._subscriber is None else self._subscriber.stamp,
             afresh=AFRESH,
-            opened=self.feed.open_stream,
-            closed=self._note_connected,
+            opened=self._note_connected,
+            closed=self._note_lost,
         )
         self._subscriber = subscriber
         await subscriber.run()

@@ -55,9 +55,9 @@ def in_process(query: Query, sidecar: str = "", tables: Tables = TABLES) -> Answ
 
 
 def answering(tables: Tables, sidecar: str = "") -> Callable[[Query], Answer]:
-    made = Answering(lambda: tables, "lab", sidecar)
+    made = Answering("lab", sidecar)
     return lambda query: made.answer(
-        query.objective, query.context, query.override_model, explain=query.explain
+        tables, query.objective, query.context, query.override_model, explain=query.explain
     )
 
 
@@ -138,13 +138,12 @@ def test_a_query_of_no_text_is_refused_alike(wrong: dict[str, Any]) -> None:
 
 
 def test_equal_answers_of_a_generation_are_one_object_until_tables_change() -> None:
-    tables = TABLES
-    made = Answering(lambda: tables, "", "")
-    first = made.answer(OBJECTIVE, USER)
-    assert made.answer(OBJECTIVE, USER) is first
-    tables = replace(TABLES, sidecars={})
-    assert made.answer(OBJECTIVE, USER) is not first
-    assert made.answer(OBJECTIVE, USER) == first
+    made = Answering("", "")
+    first = made.answer(TABLES, OBJECTIVE, USER)
+    assert made.answer(TABLES, OBJECTIVE, USER) is first
+    others = replace(TABLES, sidecars={})
+    assert made.answer(others, OBJECTIVE, USER) is not first
+    assert made.answer(others, OBJECTIVE, USER) == first
 
 
 def test_without_tables_it_is_unavailable() -> None:

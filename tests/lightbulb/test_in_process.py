@@ -196,7 +196,7 @@ def test_what_one_that_leads_keeps_is_followed_also_without_a_new_generation(tmp
             assert {name: each.resolvers[0].table for name, each in objectives.items()} == {
                 each.objective: each for each in tables
             }
-        assert following.age == 0.0
+        assert following.lost_at is None
 
     asyncio.run(run())
 
