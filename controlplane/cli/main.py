@@ -52,7 +52,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "status": Entry("publish", "Show what is active, and who has acknowledged it."),
         "rollback": Entry("generations", "Make a loaded generation active again, at once."),
         "shift": Entry("shift", "Move a share of the users to another model: `shift start`, `abort`."),
-        "shadow": Entry("shadow", "Copy requests to another model, unseen by users: `shadow start`, `list`."),
+        "shadow": Entry("shadow", "Copy requests to another model, and compare: `shadow start`, `report`."),
         "history": Entry("generations", "List the published generations, the newest first."),
         "diff": Entry("generations", "Show what differs between generations FROM and TO."),
         "pin": Entry("generations", "Keep a generation loaded, whatever is published."),

@@ -20,6 +20,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "host": ("--shard", "a"),
         "health": ("127.0.0.1:1",),
         "figures": ("Objective",),
+        "shadow report": ("records",),
         "tenants offer": ("Objective", "--to", "b"),
         "tenants take": ("Objective",),
         "shift start": ("Objective", "--to", "m@1", "--percent", "5"),

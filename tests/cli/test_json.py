@@ -36,6 +36,7 @@ OTHERS = (
     "`health`",
     "`figures`",
     "`shadow list`",
+    "`shadow report`",
 )
 RESPONSES: Mapping[str, type[Message]] = {
     "`status`": pb.GetStatusResponse,

@@ -53,7 +53,7 @@ def text_for(option: click.Option) -> str:
     if isinstance(kind, click.Choice):
         return next(each for each in kind.choices if each != option.default)
     if isinstance(kind, click.IntRange | click.FloatRange):
-        return "4"
+        return "0.5" if kind.max == 1 else "4"
     name = kind.name
     if isinstance(kind, click.Path):
         return "/bin/sh" if kind.exists else "somewhere"

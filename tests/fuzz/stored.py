@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -22,8 +23,12 @@ from controlplane.store.contract import Corrupt
 from lightbulb.ads.client import last_known_good
 from lightbulb.ads.client.last_known_good import MAGIC, Unusable
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, Resource
+from lightbulb.comparison.answers import Answer, BytesAnswer, RankingAnswer, ScoreAnswer
+from lightbulb.comparison.lines import Unreadable, line_of, read_line
+from lightbulb.comparison.record import Recorded
 from lightbulb.resolution.codec import Malformed
-from tests.fuzz.decoder import Decoder, round_trip
+from tests.comparison.records import record
+from tests.fuzz.decoder import Decoder, refusing, round_trip
 from tests.rollout.rollouts import REFUSAL, plan
 from tests.store.places import entry, event
 
@@ -40,6 +45,7 @@ def stored() -> Iterator[Decoder]:
     )
     yield from _log()
     yield from _last_known_good()
+    yield _records()
     outcomes = (
         Outcome(generation=3, on_its_way=True),
         Outcome(generation=0, unchanged=True, pinned=(1, 2**64 - 1)),
@@ -49,6 +55,23 @@ def stored() -> Iterator[Decoder]:
         samples=tuple(map(outcome_to_bytes, outcomes)),
         read=round_trip(outcome_from_bytes, outcome_to_bytes, Malformed),
     )
+
+
+def _records() -> Decoder:
+    """Lines of records, whose numbers are rounded when they are written."""
+    answers: tuple[Answer | None, ...] = (
+        RankingAnswer(ids=(3, 1, 2), scores=(0.5, 0.25, 0.125), length=9),
+        RankingAnswer(ids=("a", "b"), length=2),
+        ScoreAnswer(scores=(0.5, math.nan), length=2, tolerance=0.01),
+        BytesAnswer(digest="ab", size=7, excerpt="scores=[1]"),
+        None,
+    )
+    lines = (
+        *(record(answer=each) for each in answers),
+        Recorded(host="h", instance="i", records=3, dropped=1),
+    )
+    read = refusing(read_line, Unreadable)
+    return Decoder(name="record", samples=tuple(map(line_of, lines)), read=read)
 
 
 def _evidence() -> Decoder:

@@ -1,9 +1,10 @@
-"""`lightbulb shadow start`, `set`, `stop` and `list`."""
+"""`lightbulb shadow start`, `set`, `stop`, `list` and `report`."""
 
 from __future__ import annotations
 
 import click
 
+from controlplane.cli.commands.shadow_report import report
 from controlplane.cli.extras import needs
 from controlplane.cli.options import (
     OBJECTIVE,
@@ -156,3 +157,6 @@ def show(*, objective: str | None, tenant: str, control_plane: tuple[Address, ..
         from controlplane.cli.actions import shadow as action
 
     action.show(control_plane, objective or "", tenant, as_json=output)
+
+
+shadow.add_command(report)
