@@ -227,8 +227,8 @@ def garbage(connection: socket.socket) -> None:
     connection.sendall(b"\xde\xad\xbe\xef" * 512)
 
 
-SMALL, MIDDLE, LARGE = 1_000, 100_000, 30_000_000
-SIZES = (LARGE, LARGE, *[MIDDLE] * 20, *[SMALL] * 80)
+SMALL, MIDDLE, JUST_COPIED, LARGE = 1_000, 100_000, 1_000_000, 30_000_000
+SIZES = (LARGE, LARGE, *[JUST_COPIED] * 4, *[MIDDLE] * 20, *[SMALL] * 80)
 """The large ones first, which aren't shed; and more than may be under way at once."""
 
 

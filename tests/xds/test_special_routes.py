@@ -1,10 +1,20 @@
 """Special routes that Envoy would refuse, or that would lead nowhere, are refused with all that is wrong."""
 
+from dataclasses import replace
+
 import pytest
 
+from controlplane.lifecycle.shadow import Shadow, Shadowed
+from controlplane.lifecycle.state import Control, Shift, ShiftState
 from controlplane.planning.routing import Inconsistent
 from controlplane.xds.resources import route
-from controlplane.xds.special_routes import MAX_SPECIAL, Mirror, SpecialRoute, check_special
+from controlplane.xds.special_routes import (
+    MAX_SPECIAL,
+    Mirror,
+    SpecialRoute,
+    check_special,
+    special_routes,
+)
 from lightbulb.ads.values import Resource
 
 KEY = "Rank|m|1"
@@ -44,6 +54,29 @@ def test_a_mirror_is_referred_to_so_that_its_cluster_comes_first() -> None:
     mirrored = SpecialRoute(name="m", key=KEY, mirrors=(Mirror(cluster="shadow"),))
     assert made(mirrored).refers == {"vip", "shadow"}
     assert made(GOOD).refers == {"vip"}
+
+
+def test_a_shadow_of_a_model_that_a_shift_was_taken_back_from_gets_copies_while_its_key_is_refused() -> None:
+    shift = Shift(
+        number=9,
+        key="Rank|next|2",
+        default_key=KEY,
+        salt="",
+        steps=(1,),
+        generation=1,
+        table="",
+        entered=1.0,
+        state=ShiftState.CLEARING,
+        refused=True,
+    )
+    shadow = Shadow(number=17, key="Rank|next|2", basis_points=100, entered=1.0)
+    shadowed = Shadowed(objective="Rank", primary=KEY, deadline=1.0, shadows=(shadow,))
+    refused, copied = special_routes(Control(objective="Rank", shift=shift), shadowed)
+    assert (refused.key, refused.withdrawn) == ("Rank|next|2", True)
+    assert (copied.key, copied.withdrawn, copied.mirrors[0].cluster) == (KEY, False, "shadow/17")
+    aborting = replace(shift, state=ShiftState.ABORTING, refused=False)
+    names = [each.name for each in special_routes(Control(objective="Rank", shift=aborting), shadowed)]
+    assert names == ["shift-9c", "shift-9k", "shift-9k", "shadow-17"]
 
 
 def test_a_special_route_of_a_key_that_isnt_routed_is_left_out() -> None:
