@@ -55,13 +55,17 @@ class NotInTime(Exception):
     """What was waited for didn't come."""
 
 
+LOOK_SECONDS = 0.1
+"""Between two looks: each costs those who are looked at, whose processors the clients share."""
+
+
 def wait_for(what: str, condition: Callable[[], object], seconds: float) -> None:
     """Return once `condition` holds; raise NotInTime."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             raise NotInTime(f"{what}: not within {seconds:g} s")
-        time.sleep(0.02)
+        time.sleep(LOOK_SECONDS)
 
 
 @dataclass

@@ -22,8 +22,24 @@ from tests.depth import DEEP_EXAMPLES, EXAMPLES
 
 FIRST_PORT, LAST_PORT, BLOCK = 12_000, 32_000, 1_000
 
-LONG = ("packaging", "chaos", "e2e", "docs", "bench", "envoy", "rules", "planning", "ads", "sidecar", "cli")
-"""Folders whose tests take long, the longest first: a parallel run begins with them."""
+LONG = (
+    "packaging",
+    "chaos",
+    "e2e",
+    "docs",
+    "rollout/test_properties.py",
+    "rules/test_linear.py",
+    "lifecycle/test_controls.py",
+    "bench",
+    "envoy",
+    "rules",
+    "planning",
+    "controlplane",
+    "ads",
+    "sidecar",
+    "cli",
+)
+"""Folders, and files of others, whose tests take long, the longest first: a parallel run begins with them."""
 
 TOGETHER = (
     ("tests/chaos/test_short.py",),
@@ -104,8 +120,8 @@ def _leave_out_envoy(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def _turn(item: pytest.Item) -> int:
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    return LONG.index(folder) if folder in LONG else len(LONG)
+    path = item.path.relative_to(Path(__file__).parent)
+    return next((turn for turn, long in enumerate(LONG) if path.is_relative_to(long)), len(LONG))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -28,7 +28,7 @@ from controlplane.rules.lock_file import LOCK, write_lock
 from controlplane.rules.locked import lock
 from controlplane.rules.memory import MAX_BYTES, Memory
 from controlplane.rules.never import Walked
-from controlplane.rules.sandbox import Evaluated, evaluate_beside
+from controlplane.rules.sandbox import Evaluated, Limits, evaluate_beside
 from controlplane.rules.value_codec import MODULES, NotOurs, from_json, to_json
 from controlplane.rules.workspace import read_workspace
 from lightbulb.model import ObjectiveTable
@@ -380,6 +380,7 @@ def test_a_salt_that_two_files_use_is_found_when_one_of_them_changes() -> None:
 
 def test_files_that_were_not_come_to_are_the_same_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "MAX_CHILDREN", 1)
+    monkeypatch.setattr(sandbox, "Limits", lambda: Limits(cpu_seconds=1))
     memory = Memory()
     outcome(FIRST, memory)
     endless = Workspace(files={**FIRST.files, "b.js": b"function defineTwoRule() { for (;;); }"})
