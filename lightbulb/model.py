@@ -6,7 +6,7 @@ All values are frozen. Only `lightbulb.resolution.codec` knows their wire form, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 
@@ -257,10 +257,41 @@ class ContextRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GuardTerms:
+    """What may undo a shift or a new default, as a rule says it; who judges by it knows what it means.
+
+    They share `alpha`; `interval` is in seconds, and `min_sample` in requests.
+    """
+
+    guards: tuple[str, ...]
+    alpha: float
+    interval: float
+    min_sample: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """The steps of a shift, in basis points, and how many seconds each lasts; 0.0: steps come by hand."""
+
+    steps: tuple[int, ...]
+    every: float = 0.0
+    guards: GuardTerms | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probation:
+    """For how many seconds a new default is judged, and by what."""
+
+    guards: GuardTerms
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftRule:
     """Of those who meet `when`, the first `basis_points` get `model` in place of the default.
 
     `unit` is the attribute whose value is hashed; empty: the user's id. A context without it isn't shifted.
+    With a `schedule` the rule itself shifts nobody: the control plane begins a shift of its own by it.
     """
 
     source: Source
@@ -269,19 +300,22 @@ class ShiftRule:
     model: int
     unit: str = ""
     when: Condition | None = None
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorShift:
     """The first `basis_points` of an objective's users get the model of a routing key: an operator says so.
 
-    It stands in place of the rules' shifts. `number` tells it from every other.
+    It stands in place of the rules' shifts. `number` tells it from every other. `rule`: whose steps they are;
+    None: an operator's own.
     """
 
     number: int
     key: str
     basis_points: int
     salt: str
+    rule: Source | None = None
 
     @property
     def candidate_arm(self) -> str:
@@ -295,7 +329,9 @@ class OperatorShift:
 
     @property
     def source(self) -> Source:
-        """What stands where a rule's place would: nobody wrote it in a file."""
+        """What stands where a rule's place would; an operator's nobody wrote in a file."""
+        if self.rule is not None:
+            return replace(self.rule, rule=f"{self.rule.rule}: shift {self.number}")
         return Source(rule=f"operator: shift {self.number}", file="", line=0)
 
 
@@ -324,7 +360,8 @@ class ObjectiveControl:
 class ObjectiveTable:
     """All that is needed to resolve one objective. Times are in seconds; a deadline of 0.0 means none.
 
-    A segment stands after those that it uses. At most one of the shifts is meant for any request.
+    A segment stands after those that it uses. At most one of the shifts is meant for any request. `probation`
+    is how the default is judged while it is new.
     """
 
     objective: str
@@ -339,6 +376,7 @@ class ObjectiveTable:
     context_rules: tuple[ContextRule, ...] = ()
     shifts: tuple[ShiftRule, ...] = ()
     segments: tuple[Segment, ...] = ()
+    probation: Probation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

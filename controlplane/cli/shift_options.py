@@ -6,13 +6,12 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
-from types import MappingProxyType
 
 import click
 
+from controlplane.lifecycle.durations import ADVICE, seconds_of
+
 _SHARE = re.compile(r"\d{1,3}(?:\.\d{1,2})?")
-_DURATION = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)(s|m|h|d)")
-_SECONDS = MappingProxyType({"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +78,10 @@ class DurationType(click.ParamType):  # type: ignore[type-arg] # generic from cl
         """Return seconds."""
         if isinstance(value, float):
             return value
-        found = _DURATION.fullmatch(str(value))
-        if found is None or not float(found[1]):
-            self.fail(
-                f"{value!r} is no duration: a number above 0 and s, m, h or d, for example 30m", param, ctx
-            )
-        return float(found[1]) * _SECONDS[found[2]]
+        seconds = seconds_of(str(value))
+        if not seconds:
+            self.fail(f"{value!r} is no duration: {ADVICE}", param, ctx)
+        return seconds
 
 
 MODEL = ModelType()

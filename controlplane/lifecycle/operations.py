@@ -6,15 +6,13 @@ An operation that changes nothing returns what it was given, so that it may be r
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from controlplane.lifecycle.events import model_of
 from controlplane.lifecycle.guards import Guards
 from controlplane.lifecycle.scene import Scene
+from controlplane.lifecycle.schedules import schedule_faults
 from controlplane.lifecycle.state import (
     ENDING,
-    MAX_EVERY,
-    MAX_STEPS,
     MAX_WHY,
     SHIFTING,
     Control,
@@ -23,7 +21,7 @@ from controlplane.lifecycle.state import (
     percent,
     stands,
 )
-from lightbulb.model import BASIS_POINTS, ModelTarget, ObjectiveTable, model_id
+from lightbulb.model import ModelTarget, ObjectiveTable, Source, model_id
 from lightbulb.resolution.resolve import shift_targets
 
 
@@ -105,6 +103,13 @@ def start(before: Control | None, wanted: Wanted, scene: Scene, at: At) -> Contr
             f"{wanted.objective}: {model_id(target.name, target.version)} is what its users get already",
             objective=wanted.objective,
         )
+    return begun(wanted, target, scene, at)
+
+
+def begun(wanted: Wanted, target: ModelTarget, scene: Scene, at: At, rule: Source | None = None) -> Control:
+    """Return the control with a shift that begins, to a model of the scene's table; `rule`: it is by that."""
+    default = scene.default
+    assert default is not None, "who names a model has a table"
     shift = Shift(
         number=at.version,
         key=target.routing_key,
@@ -117,32 +122,17 @@ def start(before: Control | None, wanted: Wanted, scene: Scene, at: At) -> Contr
         table=scene.hash,
         entered=at.now,
         author=wanted.author,
+        rule=rule,
     )
     return Control(objective=wanted.objective, tenant=wanted.tenant, shift=shift, version=at.version)
 
 
 def check_schedule(wanted: Wanted) -> None:
     """Raise InvalidShift for steps that aren't shares, or that fall."""
-
-    def wrong(path: str, message: str) -> InvalidShift:
-        return InvalidShift(f"{wanted.objective}: {message}", objective=wanted.objective, path=path)
-
-    steps = wanted.steps
-    if not 1 <= len(steps) <= MAX_STEPS:
-        raise wrong("start.steps", f"a shift has 1 to {MAX_STEPS} steps, not {len(steps)}")
-    beyond = [percent(each) for each in steps if each > BASIS_POINTS]
-    if beyond:
-        raise wrong("start.steps", f"{', '.join(beyond)}: a share is of 0 to 100 %")
-    if any(later <= earlier for earlier, later in pairwise(steps)):
-        raise wrong(
-            "start.steps",
-            f"{', '.join(map(percent, steps))}: each step must be more than the one before; to give users "
-            "back, abort the shift",
+    for path, message, remedy in schedule_faults(wanted.steps, wanted.every):
+        raise InvalidShift(
+            f"{wanted.objective}: {message}; {remedy}", objective=wanted.objective, path=f"start.{path}"
         )
-    if wanted.every and len(steps) < 2:
-        raise wrong("start.every", "there is no step to take every so often: give a schedule of several")
-    if wanted.every and not 1.0 <= wanted.every <= MAX_EVERY:
-        raise wrong("start.every", f"a step lasts 1 second to {MAX_EVERY / 86_400:g} days")
 
 
 def _target(wanted: Wanted, scene: Scene) -> tuple[ObjectiveTable, ModelTarget]:

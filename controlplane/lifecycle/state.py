@@ -19,7 +19,7 @@ from enum import Enum
 from types import MappingProxyType
 
 from controlplane.lifecycle.guards import Guards
-from lightbulb.model import BASIS_POINTS, DEFAULT_TENANT
+from lightbulb.model import BASIS_POINTS, DEFAULT_TENANT, Source
 
 MAX_STEPS = 20
 """Steps of a schedule."""
@@ -62,7 +62,8 @@ class Shift:
     of CLEARING every sidecar (0.0: not yet), both in seconds of the store's clock. `generation` is the active
     one that it was last looked at with, and `table` the hash of the objective's table in it. `why` says what
     brought it to where it stands. `until`: of CLEARING, when no client can hold its key any more; `refused`:
-    sidecars refuse it until then, since nothing else leads to it. `guards` may undo it.
+    sidecars refuse it until then, since nothing else leads to it. `guards` may undo it. `rule`: the one that
+    it began by, in a generation that `author` published; None: an operator began it.
     """
 
     number: int
@@ -82,6 +83,7 @@ class Shift:
     until: float = 0.0
     refused: bool = False
     guards: Guards = field(default=Guards())
+    rule: Source | None = None
 
     @property
     def basis_points(self) -> int:
@@ -141,6 +143,58 @@ HoldBacks = Mapping[str, HoldBack]
 """By objective, sorted."""
 
 NO_HOLD_BACKS: HoldBacks = MappingProxyType({})
+
+
+MAX_TABLES = 8
+"""Tables of an objective whose own shift was begun, that are remembered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """Which tables of a tenant's objective had their own shift begun, or passed over: none does so again.
+
+    `tables` are hashes, the newest last. `waits`: the last of them can't begin yet.
+    """
+
+    objective: str
+    tenant: str = DEFAULT_TENANT
+    tables: tuple[str, ...]
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDefault:
+    """A tenant's objective whose default is judged, since another table of it became active.
+
+    `number` is the version of the head that it began with; 0: it hasn't yet. The requests with `key`, the
+    default's, are counted. `table` is the hash of the objective's table, and `generation` the active one that
+    it is new in, which `author` published, and `rule` says so. It is judged by `guards` up to `until`, by the
+    store's clock, or until another table is active.
+    """
+
+    objective: str
+    tenant: str = DEFAULT_TENANT
+    number: int = 0
+    key: str
+    generation: int
+    table: str
+    guards: Guards
+    entered: float
+    until: float
+    rule: Source
+    author: str = ""
+
+
+NewDefaults = Mapping[str, NewDefault]
+"""By objective, sorted."""
+
+NO_NEW_DEFAULTS: NewDefaults = MappingProxyType({})
+
+
+AllBegun = Mapping[str, Begun]
+"""By objective, sorted."""
+
+NOTHING_BEGUN: AllBegun = MappingProxyType({})
 
 
 def clock(seconds: float) -> str:

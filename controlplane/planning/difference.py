@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from controlplane.model import Buckets, Plan
 from controlplane.planning.buckets import moved, shares_of
+from controlplane.planning.schedules import probation_text, schedule_text
 from controlplane.planning.shares import walk
 from controlplane.planning.shares.never import MAX_LOOKS
 from controlplane.planning.shares.report import Moves, Share, moves_between
@@ -163,7 +164,13 @@ def _table(table: ObjectiveTable, vips: Mapping[str, str]) -> Iterable[str]:
         yield f"{_rule(rule.source)}: {_condition(rule.when)} gets {target(rule.model)}"
     for shift in table.shifts:
         yield _shift(shift, target(shift.model))
-    yield f"{_rule(table.default_source)}: everyone else gets {target(table.default_model)}"
+    yield from _default(table, target(table.default_model))
+
+
+def _default(table: ObjectiveTable, model: str) -> Iterable[str]:
+    yield f"{_rule(table.default_source)}: everyone else gets {model}"
+    if table.probation is not None:
+        yield f"{_rule(table.default_source)}: a new default is {probation_text(table.probation)}"
 
 
 def _test(test: AbRule, target: Callable[[int], str]) -> Iterable[str]:
@@ -210,6 +217,8 @@ def _moves(one: AbRule, other: AbRule) -> str:
 def _shift(shift: ShiftRule, model: str) -> str:
     who = "users" if shift.when is None else f"those with {_condition(shift.when)}"
     by = f" by {shift.unit}" if shift.unit else ""
+    if shift.schedule is not None:
+        return f"{_rule(shift.source)}: {schedule_text(shift.schedule)} of users get {model}"
     return f"{_rule(shift.source)}: {shift.basis_points / 100:g}% of {who} get {model}{by}"
 
 

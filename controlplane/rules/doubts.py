@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
+from controlplane.lifecycle.guards import duration, parse_guard
 from controlplane.model import Location
 from controlplane.problems import Problem, warning_at
 from controlplane.rules.definitions import Definitions
 from controlplane.rules.fixed_values import usual_case
 from controlplane.rules.oddities import unfit
-from controlplane.rules.shapes import ContextCondition, Overrides, Rule, Shift
+from controlplane.rules.shapes import ContextCondition, Default, Overrides, Rule, Shift
 from controlplane.rules.unit import UNITS, unit_text
-from lightbulb.model import FIXED_ATTRIBUTES, All, AnyOf, Comparison, Condition, Not, Operator
+from lightbulb.model import FIXED_ATTRIBUTES, All, AnyOf, Comparison, Condition, GuardTerms, Not, Operator
 
 CLOSE = 0.85
 """How alike two names are of which one is probably the other, misspelt."""
@@ -50,9 +51,12 @@ _Said = tuple[str, str, str]
 def _of_rule(rule: Rule) -> Iterator[_Said]:
     if isinstance(rule, Shift):
         yield from _of_unit(rule.unit)
+        yield from _of_guards(None if rule.schedule is None else rule.schedule.guards)
         if rule.end == rule.start:
             yield "SHIFT_TO_ITSELF", "it shifts to the model that it shifts from", "name another model in to"
     match rule:
+        case Default(probation=probation) if probation is not None:
+            yield from _of_guards(probation.guards)
         case Overrides(clients=()):
             yield (
                 "PERMITS_NOBODY",
@@ -66,6 +70,13 @@ def _of_rule(rule: Rule) -> Iterator[_Said]:
             yield "PERMITS_NOTHING", "permitOverrides is empty: nothing may be asked for", "add a model"
         case ContextCondition(when=when) | Shift(when=when) if when is not None:
             yield from _of_condition(when)
+
+
+def _of_guards(terms: GuardTerms | None) -> Iterator[_Said]:
+    """Yield how guards are judged otherwise than they are written."""
+    for guard in map(parse_guard, terms.guards if terms is not None else ()):
+        if guard.note:
+            yield "GUARD_ROUNDED", guard.note, f"write {guard.name}:{duration(guard.threshold)}"
 
 
 def _of_unit(attribute: str) -> Iterator[_Said]:

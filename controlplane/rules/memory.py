@@ -32,6 +32,7 @@ CODE = tuple(
     Path(__file__).parents[2] / folder
     for folder in (
         "controlplane",
+        "controlplane/lifecycle",
         "controlplane/rules",
         "controlplane/planning",
         "controlplane/planning/shares",

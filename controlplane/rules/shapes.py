@@ -12,9 +12,10 @@ from controlplane.problems import Problem, problem_at
 from controlplane.rules.condition import read_condition
 from controlplane.rules.oddities import unfit
 from controlplane.rules.sandbox import RawRule
+from controlplane.rules.stepped import PROBATION_WORDS, STEP_WORDS, read_probation, read_schedule
 from controlplane.rules.unit import read_unit
 from controlplane.rules.yaml_file import Misfit, hint
-from lightbulb.model import BASIS_POINTS, EMPTY, Condition, Source, Value
+from lightbulb.model import BASIS_POINTS, EMPTY, Condition, Probation, Schedule, Source, Value
 from lightbulb.rpc.enrich import is_reserved
 
 T = TypeVar("T")
@@ -24,7 +25,7 @@ _CELL = re.compile(r"[1-9][0-9]{0,8}")
 COMMON = ("targetObjectives", "modelInputType", "modelType")
 KINDS: Mapping[str, tuple[str, ...]] = {
     "cellToModel": ("abTestId", "priority"),
-    "defaultModel": (),
+    "defaultModel": PROBATION_WORDS,
     "when": ("model", "priority"),
     "shift": (),
     "permitOverrides": ("clients",),
@@ -36,6 +37,24 @@ _TOGETHER: Mapping[frozenset[str], str] = {
     frozenset({"when", "cellToModel"}): "say who may be in the test by its eligible in experiments.yaml",
 }
 """Kinds that an author takes for one -> what was probably meant."""
+
+
+_MISPLACED: Mapping[bool, tuple[str, ...]] = {
+    True: ("percent", "salt", "unit", "when"),
+    False: tuple(word for word in STEP_WORDS if word != "schedule"),
+}
+"""In a shift with a schedule, and in one without: words of the other."""
+
+_WHY_MISPLACED: Mapping[bool, tuple[str, str]] = {
+    True: (
+        "a shift with a schedule is of all users, by its steps",
+        "leave it out, or write percent in place of schedule",
+    ),
+    False: (
+        "it is of a shift with a schedule",
+        "write schedule: [5, 25, 50, 100] in place of percent, or leave it out",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +87,10 @@ class AbTest(Common):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Default(Common):
-    """The model of an objective when nothing else applies."""
+    """The model of an objective when nothing else applies; `probation`: how it is judged while it is new."""
 
     model: ModelRef
+    probation: Probation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +104,7 @@ class ContextCondition(Common):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shift(Common):
-    """A part of the users, of those who meet `when`, goes from one model to another."""
+    """A part of the users, of those who meet `when`, goes to another model; or all, by a `schedule`."""
 
     start: ModelRef
     end: ModelRef
@@ -92,6 +112,7 @@ class Shift(Common):
     salt: str
     unit: str
     when: Condition | None
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +202,11 @@ class _Reader:
                 )
             case "defaultModel":
                 model = self._take(self._model, data["defaultModel"], "defaultModel")
-                return Default(**shared, model=model)  # type: ignore[arg-type]
+                return Default(
+                    **shared,  # type: ignore[arg-type]
+                    model=model,
+                    probation=read_probation(data, self.complain),
+                )
             case "when":
                 return ContextCondition(
                     **shared,  # type: ignore[arg-type]
@@ -201,16 +226,30 @@ class _Reader:
                 )
 
     def _shift(self, data: object, shared: Mapping[str, object]) -> Shift:
-        fields = self._object(data, "shift", ("from", "to", "percent", "salt", "unit", "when"))
+        words = ("from", "to", "percent", "salt", "unit", "when", *STEP_WORDS)
+        fields = self._object(data, "shift", words)
+        stepped = "schedule" in fields
+        for word in _MISPLACED[stepped]:
+            if word in fields:
+                self.complain(f"shift.{word}", *_WHY_MISPLACED[stepped])
         return Shift(
             **shared,  # type: ignore[arg-type]
             start=self._take(self._model, fields.get("from"), "shift.from"),
             end=self._take(self._model, fields.get("to"), "shift.to"),
-            basis_points=self._take(self._basis_points, fields.get("percent"), "shift.percent"),
+            basis_points=0
+            if stepped
+            else self._take(self._basis_points, fields.get("percent"), "shift.percent"),
             salt=self._take(self._text, fields["salt"], "shift.salt") if "salt" in fields else "",
             unit=self._take(self._unit, fields["unit"], "shift.unit") if "unit" in fields else "",
             when=self._take(self._condition, fields["when"], "shift.when") if "when" in fields else None,
+            schedule=self._schedule(fields) if stepped else None,
         )
+
+    def _schedule(self, fields: Mapping[str, object]) -> Schedule | None:
+        shares = self._take(self._list, fields["schedule"], "shift.schedule")
+        named = ((each, f"shift.schedule[{index}]") for index, each in enumerate(shares or ()))
+        steps = [self._take(self._basis_points, each, path) for each, path in named]
+        return read_schedule(fields, steps, self.complain) if self._good else None
 
     def _unit(self, data: object, path: str) -> str:
         return read_unit(self._text(data, path), lambda message, remedy: self.complain(path, message, remedy))

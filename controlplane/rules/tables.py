@@ -111,10 +111,14 @@ def _by_objective(rules: Iterable[Rule]) -> Mapping[str, Sequence[Rule]]:
     return own
 
 
-def _remedy(rule: Exclusive) -> str:
-    """Return what to do about rules of this one's kind that overlap."""
+def _remedy(rule: Exclusive, other: Exclusive) -> str:
+    """Return what to do about two rules of a kind that overlap."""
     exclude = "or exclude each other's users"
     match rule:
+        case Shift() if rule.schedule is not None or (
+            isinstance(other, Shift) and other.schedule is not None
+        ):
+            return "keep one of them: a shift with a schedule is of all users"
         case Shift():
             return f"keep one of them, {exclude}: each by a when in its shift"
         case ContextCondition():
@@ -190,6 +194,7 @@ class _TableMaker:
             shifts=tuple(self._shift(rule, default_model) for rule in shifts),
             overrides=self._overrides(rules),
             models=tuple(self._models),
+            probation=default.probation,
         )
         if has_errors(self._problems):
             return None
@@ -236,7 +241,7 @@ class _TableMaker:
                 self._note_more_overlaps(other)
                 break
             message = f"on {self._objective.name} it can apply to the same request as {one.source}"
-            self._note(other.source, "OVERLAPPING_RULES", message, _remedy(one))
+            self._note(other.source, "OVERLAPPING_RULES", message, _remedy(one, other))
 
     def _note_more_overlaps(self, rule: Exclusive) -> None:
         message = (
@@ -274,14 +279,24 @@ class _TableMaker:
             self._note(
                 rule.source, "SHIFT_FROM", message, "shift from the default model, with its parameters"
             )
+        end = self._target(rule, rule.end)
+        if rule.schedule is not None and min(end, default_model) >= 0:
+            self._check_stepped(rule, self._models[end], self._models[default_model])
         return ShiftRule(
             source=rule.source,
             salt=shift_salt(rule, self._objective.name, version_of(rule.end, self._definitions) or ""),
             basis_points=rule.basis_points,
-            model=self._target(rule, rule.end),
+            model=end,
             unit=rule.unit,
             when=rule.when,
+            schedule=rule.schedule,
         )
+
+    def _check_stepped(self, rule: Shift, end: ModelTarget, default: ModelTarget) -> None:
+        if end.routing_key == default.routing_key:
+            message = f"shift.to is {end.name} version {end.version}, which is the default already"
+            remedy = "name another model or version: steps tell these apart, and not their parameters"
+            self._note(rule.source, "SHIFT_TO", message, remedy)
 
     def _overrides(self, rules: Iterable[Rule]) -> tuple[OverrideRule, ...]:
         return tuple(

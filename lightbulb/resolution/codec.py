@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import pairwise
+from math import isfinite
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
@@ -25,6 +26,7 @@ from lightbulb.model import (
     Comparison,
     Condition,
     ContextRule,
+    GuardTerms,
     HeldBack,
     InSegment,
     ModelAssignment,
@@ -36,6 +38,7 @@ from lightbulb.model import (
     Operator,
     OperatorShift,
     OverrideRule,
+    Schedule,
     Segment,
     ShiftRule,
     SidecarState,
@@ -44,6 +47,12 @@ from lightbulb.model import (
     Value,
 )
 from lightbulb.resolution.operators import OPERATORS, Takes
+from lightbulb.resolution.schedule_codec import (
+    probation_from_proto,
+    probation_to_proto,
+    schedule_from_proto,
+    schedule_to_proto,
+)
 from lightbulb.resolution.segments import conditions_of, segments_of
 from lightbulb.v1 import table_pb2 as pb
 
@@ -262,6 +271,7 @@ def _shift_to_proto(rule: ShiftRule) -> pb.ShiftRule:
         model=rule.model,
         when=_optional(rule.when),
         unit=rule.unit,
+        schedule=None if rule.schedule is None else schedule_to_proto(rule.schedule),
     )
 
 
@@ -301,7 +311,16 @@ def _shift_from_proto(message: pb.ShiftRule) -> ShiftRule:
         model=message.model,
         unit=message.unit,
         when=condition_from_proto(message.when) if message.HasField("when") else None,
+        schedule=_schedule(message),
     )
+
+
+def _schedule(message: pb.ShiftRule) -> Schedule | None:
+    if not message.HasField("schedule"):
+        return None
+    if message.basis_points or message.unit or message.HasField("when"):
+        raise Malformed("a shift in steps, of which the rule says a share, a unit or a condition too")
+    return schedule_from_proto(message.schedule)
 
 
 def table_to_bytes(table: ObjectiveTable) -> bytes:
@@ -334,6 +353,7 @@ def _table_to_proto(table: ObjectiveTable) -> pb.ObjectiveTable:
             pb.Segment(name=segment.name, when=condition_to_proto(segment.when)) for segment in table.segments
         ),
         shifts=() if _plain(table) else map(_shift_to_proto, table.shifts),
+        probation=None if table.probation is None else probation_to_proto(table.probation),
     )
 
 
@@ -378,10 +398,28 @@ def _read_table(message: pb.ObjectiveTable) -> ObjectiveTable:
             Segment(name=segment.name, when=condition_from_proto(segment.when))
             for segment in message.segments
         ),
+        probation=probation_from_proto(message.probation) if message.HasField("probation") else None,
     )
     _check_models(table)
     _check_segments(table)
+    if not all(map(isfinite, _told_to_judges(table))):
+        raise Malformed("it has guards or steps of no finite time or chance")
     return table
+
+
+def _told_to_judges(table: ObjectiveTable) -> Iterable[float]:
+    """Yield the numbers of what the control plane does by itself."""
+    terms: list[GuardTerms | None] = []
+    for rule in table.shifts:
+        if rule.schedule is not None:
+            yield rule.schedule.every
+            terms.append(rule.schedule.guards)
+    if table.probation is not None:
+        yield table.probation.seconds
+        terms.append(table.probation.guards)
+    for each in terms:
+        if each is not None:
+            yield from (each.alpha, each.interval)
 
 
 def _check_models(table: ObjectiveTable) -> None:
@@ -505,7 +543,11 @@ def control_to_bytes(control: ObjectiveControl) -> bytes:
             shift=None
             if shift is None
             else pb.OperatorShift(
-                number=shift.number, key=shift.key, basis_points=shift.basis_points, salt=shift.salt
+                number=shift.number,
+                key=shift.key,
+                basis_points=shift.basis_points,
+                salt=shift.salt,
+                rule=None if shift.rule is None else source_to_proto(shift.rule),
             ),
             held_back=None if held_back is None else held_back_to_proto(held_back),
         )
@@ -523,6 +565,7 @@ def control_from_bytes(body: bytes) -> ObjectiveControl:
             key=message.shift.key,
             basis_points=message.shift.basis_points,
             salt=message.shift.salt,
+            rule=source_from_proto(message.shift.rule) if message.shift.HasField("rule") else None,
         )
         if shift.basis_points > BASIS_POINTS:
             raise Malformed(f"shift {shift.number} has {shift.basis_points} basis points, of {BASIS_POINTS}")

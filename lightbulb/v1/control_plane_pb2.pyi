@@ -79,6 +79,9 @@ class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_KIND_SHADOW_STARTED: _ClassVar[EventKind]
     EVENT_KIND_SHADOW_CHANGED: _ClassVar[EventKind]
     EVENT_KIND_SHADOW_STOPPED: _ClassVar[EventKind]
+    EVENT_KIND_SHIFT_PASSED_OVER: _ClassVar[EventKind]
+    EVENT_KIND_PROBATION_STARTED: _ClassVar[EventKind]
+    EVENT_KIND_PROBATION_ENDED: _ClassVar[EventKind]
 SEVERITY_UNSPECIFIED: Severity
 SEVERITY_ERROR: Severity
 SEVERITY_WARNING: Severity
@@ -136,6 +139,9 @@ EVENT_KIND_HOLD_BACK_ENDED: EventKind
 EVENT_KIND_SHADOW_STARTED: EventKind
 EVENT_KIND_SHADOW_CHANGED: EventKind
 EVENT_KIND_SHADOW_STOPPED: EventKind
+EVENT_KIND_SHIFT_PASSED_OVER: EventKind
+EVENT_KIND_PROBATION_STARTED: EventKind
+EVENT_KIND_PROBATION_ENDED: EventKind
 
 class WorkspaceFile(_message.Message):
     __slots__ = ("path", "content")
@@ -457,7 +463,7 @@ class WatchRequest(_message.Message):
     def __init__(self, tenant: _Optional[str] = ...) -> None: ...
 
 class Consumer(_message.Message):
-    __slots__ = ("node_id", "kind", "waiting_for", "rejected", "disconnected", "answered_from", "shard", "stale", "refusals", "more_refusals", "tenants", "unknown_objectives", "loading", "unknown_tenants", "silent")
+    __slots__ = ("node_id", "kind", "waiting_for", "rejected", "disconnected", "answered_from", "shard", "stale", "refusals", "more_refusals", "tenants", "unknown_objectives", "loading", "unknown_tenants", "silent", "disobeys")
     class RejectedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -480,6 +486,7 @@ class Consumer(_message.Message):
     LOADING_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_TENANTS_FIELD_NUMBER: _ClassVar[int]
     SILENT_FIELD_NUMBER: _ClassVar[int]
+    DISOBEYS_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     kind: str
     waiting_for: _containers.RepeatedScalarFieldContainer[str]
@@ -495,7 +502,8 @@ class Consumer(_message.Message):
     loading: _containers.RepeatedCompositeFieldContainer[ModelLoading]
     unknown_tenants: _containers.RepeatedScalarFieldContainer[str]
     silent: bool
-    def __init__(self, node_id: _Optional[str] = ..., kind: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., disconnected: _Optional[bool] = ..., answered_from: _Optional[int] = ..., shard: _Optional[str] = ..., stale: _Optional[bool] = ..., refusals: _Optional[_Iterable[_Union[_failure_pb2.Refusal, _Mapping]]] = ..., more_refusals: _Optional[int] = ..., tenants: _Optional[_Iterable[str]] = ..., unknown_objectives: _Optional[_Iterable[str]] = ..., loading: _Optional[_Iterable[_Union[ModelLoading, _Mapping]]] = ..., unknown_tenants: _Optional[_Iterable[str]] = ..., silent: _Optional[bool] = ...) -> None: ...
+    disobeys: bool
+    def __init__(self, node_id: _Optional[str] = ..., kind: _Optional[str] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rejected: _Optional[_Mapping[str, str]] = ..., disconnected: _Optional[bool] = ..., answered_from: _Optional[int] = ..., shard: _Optional[str] = ..., stale: _Optional[bool] = ..., refusals: _Optional[_Iterable[_Union[_failure_pb2.Refusal, _Mapping]]] = ..., more_refusals: _Optional[int] = ..., tenants: _Optional[_Iterable[str]] = ..., unknown_objectives: _Optional[_Iterable[str]] = ..., loading: _Optional[_Iterable[_Union[ModelLoading, _Mapping]]] = ..., unknown_tenants: _Optional[_Iterable[str]] = ..., silent: _Optional[bool] = ..., disobeys: _Optional[bool] = ...) -> None: ...
 
 class ModelLoading(_message.Message):
     __slots__ = ("model", "since", "fraction", "text")
@@ -592,7 +600,7 @@ class Lane(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., active_generation: _Optional[int] = ..., target_generation: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., loading_until: _Optional[float] = ...) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica", "why_failed", "waiting_for", "passed_over", "ends_at", "tenant", "lanes", "loading_until", "store_loss", "store_warning", "handovers", "shifts", "held_back", "shadows")
+    __slots__ = ("active_generation", "content_hash", "phase", "detail", "consumers", "target_generation", "failed_generation", "failure", "live_generations", "pinned_generations", "version", "replicas", "store_problem", "replica", "why_failed", "waiting_for", "passed_over", "ends_at", "tenant", "lanes", "loading_until", "store_loss", "store_warning", "handovers", "shifts", "held_back", "shadows", "new_defaults", "waiting_shifts")
     ACTIVE_GENERATION_FIELD_NUMBER: _ClassVar[int]
     CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -620,6 +628,8 @@ class GetStatusResponse(_message.Message):
     SHIFTS_FIELD_NUMBER: _ClassVar[int]
     HELD_BACK_FIELD_NUMBER: _ClassVar[int]
     SHADOWS_FIELD_NUMBER: _ClassVar[int]
+    NEW_DEFAULTS_FIELD_NUMBER: _ClassVar[int]
+    WAITING_SHIFTS_FIELD_NUMBER: _ClassVar[int]
     active_generation: int
     content_hash: str
     phase: Phase
@@ -647,7 +657,9 @@ class GetStatusResponse(_message.Message):
     shifts: _containers.RepeatedCompositeFieldContainer[Shift]
     held_back: _containers.RepeatedCompositeFieldContainer[HeldBackObjective]
     shadows: _containers.RepeatedCompositeFieldContainer[Shadow]
-    def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ..., why_failed: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., ends_at: _Optional[float] = ..., tenant: _Optional[str] = ..., lanes: _Optional[_Iterable[_Union[Lane, _Mapping]]] = ..., loading_until: _Optional[float] = ..., store_loss: _Optional[_Union[StoreLoss, _Mapping]] = ..., store_warning: _Optional[str] = ..., handovers: _Optional[_Iterable[_Union[Handover, _Mapping]]] = ..., shifts: _Optional[_Iterable[_Union[Shift, _Mapping]]] = ..., held_back: _Optional[_Iterable[_Union[HeldBackObjective, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ...) -> None: ...
+    new_defaults: _containers.RepeatedCompositeFieldContainer[NewDefault]
+    waiting_shifts: _containers.RepeatedCompositeFieldContainer[WaitingShift]
+    def __init__(self, active_generation: _Optional[int] = ..., content_hash: _Optional[str] = ..., phase: _Optional[_Union[Phase, str]] = ..., detail: _Optional[str] = ..., consumers: _Optional[_Iterable[_Union[Consumer, _Mapping]]] = ..., target_generation: _Optional[int] = ..., failed_generation: _Optional[int] = ..., failure: _Optional[str] = ..., live_generations: _Optional[_Iterable[int]] = ..., pinned_generations: _Optional[_Iterable[int]] = ..., version: _Optional[int] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., store_problem: _Optional[str] = ..., replica: _Optional[str] = ..., why_failed: _Optional[_Union[_failure_pb2.Failure, _Mapping]] = ..., waiting_for: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., passed_over: _Optional[_Union[_failure_pb2.Missing, _Mapping]] = ..., ends_at: _Optional[float] = ..., tenant: _Optional[str] = ..., lanes: _Optional[_Iterable[_Union[Lane, _Mapping]]] = ..., loading_until: _Optional[float] = ..., store_loss: _Optional[_Union[StoreLoss, _Mapping]] = ..., store_warning: _Optional[str] = ..., handovers: _Optional[_Iterable[_Union[Handover, _Mapping]]] = ..., shifts: _Optional[_Iterable[_Union[Shift, _Mapping]]] = ..., held_back: _Optional[_Iterable[_Union[HeldBackObjective, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[Shadow, _Mapping]]] = ..., new_defaults: _Optional[_Iterable[_Union[NewDefault, _Mapping]]] = ..., waiting_shifts: _Optional[_Iterable[_Union[WaitingShift, _Mapping]]] = ...) -> None: ...
 
 class Shadow(_message.Message):
     __slots__ = ("id", "objective", "tenant", "model", "primary", "basis_points", "is_noise", "max_body", "pairs", "until", "entered", "in_force", "stopped", "author", "why", "waiting_for", "copies")
@@ -722,7 +734,7 @@ class HeldBackObjective(_message.Message):
     def __init__(self, objective: _Optional[str] = ..., tenant: _Optional[str] = ..., rejected: _Optional[int] = ..., answered_from: _Optional[int] = ..., author: _Optional[str] = ..., why: _Optional[str] = ..., since: _Optional[float] = ..., until: _Optional[float] = ...) -> None: ...
 
 class Shift(_message.Message):
-    __slots__ = ("number", "objective", "tenant", "model", "default_model", "basis_points", "steps", "at", "every", "state", "entered", "in_force", "author", "why", "until", "refused", "waiting_for", "rules", "guards")
+    __slots__ = ("number", "objective", "tenant", "model", "default_model", "basis_points", "steps", "at", "every", "state", "entered", "in_force", "author", "why", "until", "refused", "waiting_for", "rules", "guards", "rule")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
@@ -742,6 +754,7 @@ class Shift(_message.Message):
     WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
     RULES_FIELD_NUMBER: _ClassVar[int]
     GUARDS_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
     number: int
     objective: str
     tenant: str
@@ -761,17 +774,52 @@ class Shift(_message.Message):
     waiting_for: _containers.RepeatedScalarFieldContainer[str]
     rules: str
     guards: _containers.RepeatedCompositeFieldContainer[GuardVerdict]
-    def __init__(self, number: _Optional[int] = ..., objective: _Optional[str] = ..., tenant: _Optional[str] = ..., model: _Optional[str] = ..., default_model: _Optional[str] = ..., basis_points: _Optional[int] = ..., steps: _Optional[_Iterable[int]] = ..., at: _Optional[int] = ..., every: _Optional[float] = ..., state: _Optional[_Union[ShiftState, str]] = ..., entered: _Optional[float] = ..., in_force: _Optional[float] = ..., author: _Optional[str] = ..., why: _Optional[str] = ..., until: _Optional[float] = ..., refused: _Optional[bool] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rules: _Optional[str] = ..., guards: _Optional[_Iterable[_Union[GuardVerdict, _Mapping]]] = ...) -> None: ...
+    rule: str
+    def __init__(self, number: _Optional[int] = ..., objective: _Optional[str] = ..., tenant: _Optional[str] = ..., model: _Optional[str] = ..., default_model: _Optional[str] = ..., basis_points: _Optional[int] = ..., steps: _Optional[_Iterable[int]] = ..., at: _Optional[int] = ..., every: _Optional[float] = ..., state: _Optional[_Union[ShiftState, str]] = ..., entered: _Optional[float] = ..., in_force: _Optional[float] = ..., author: _Optional[str] = ..., why: _Optional[str] = ..., until: _Optional[float] = ..., refused: _Optional[bool] = ..., waiting_for: _Optional[_Iterable[str]] = ..., rules: _Optional[str] = ..., guards: _Optional[_Iterable[_Union[GuardVerdict, _Mapping]]] = ..., rule: _Optional[str] = ...) -> None: ...
+
+class WaitingShift(_message.Message):
+    __slots__ = ("objective", "tenant", "waits_for")
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    WAITS_FOR_FIELD_NUMBER: _ClassVar[int]
+    objective: str
+    tenant: str
+    waits_for: str
+    def __init__(self, objective: _Optional[str] = ..., tenant: _Optional[str] = ..., waits_for: _Optional[str] = ...) -> None: ...
+
+class NewDefault(_message.Message):
+    __slots__ = ("number", "objective", "tenant", "model", "generation", "until", "guards", "rule", "author")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    GUARDS_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    objective: str
+    tenant: str
+    model: str
+    generation: int
+    until: float
+    guards: _containers.RepeatedCompositeFieldContainer[GuardVerdict]
+    rule: str
+    author: str
+    def __init__(self, number: _Optional[int] = ..., objective: _Optional[str] = ..., tenant: _Optional[str] = ..., model: _Optional[str] = ..., generation: _Optional[int] = ..., until: _Optional[float] = ..., guards: _Optional[_Iterable[_Union[GuardVerdict, _Mapping]]] = ..., rule: _Optional[str] = ..., author: _Optional[str] = ...) -> None: ...
 
 class GuardVerdict(_message.Message):
-    __slots__ = ("guard", "outcome", "text")
+    __slots__ = ("guard", "outcome", "text", "note")
     GUARD_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
     guard: str
     outcome: str
     text: str
-    def __init__(self, guard: _Optional[str] = ..., outcome: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+    note: str
+    def __init__(self, guard: _Optional[str] = ..., outcome: _Optional[str] = ..., text: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
 
 class Handover(_message.Message):
     __slots__ = ("objective", "owner", "since", "former", "taker", "until", "taken")

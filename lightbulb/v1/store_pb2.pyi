@@ -1,5 +1,6 @@
 from lightbulb.v1 import control_plane_pb2 as _control_plane_pb2
 from lightbulb.v1 import failure_pb2 as _failure_pb2
+from lightbulb.v1 import table_pb2 as _table_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -213,7 +214,7 @@ class StoredGuards(_message.Message):
     def __init__(self, guards: _Optional[_Iterable[str]] = ..., alpha: _Optional[float] = ..., interval: _Optional[float] = ..., min_sample: _Optional[int] = ...) -> None: ...
 
 class StoredShift(_message.Message):
-    __slots__ = ("number", "key", "default_key", "salt", "steps", "generation", "table", "entered", "every", "at", "in_force", "state", "author", "why", "until", "refused", "guards")
+    __slots__ = ("number", "key", "default_key", "salt", "steps", "generation", "table", "entered", "every", "at", "in_force", "state", "author", "why", "until", "refused", "guards", "rule")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_KEY_FIELD_NUMBER: _ClassVar[int]
@@ -231,6 +232,7 @@ class StoredShift(_message.Message):
     UNTIL_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     GUARDS_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
     number: int
     key: str
     default_key: str
@@ -248,7 +250,8 @@ class StoredShift(_message.Message):
     until: float
     refused: bool
     guards: StoredGuards
-    def __init__(self, number: _Optional[int] = ..., key: _Optional[str] = ..., default_key: _Optional[str] = ..., salt: _Optional[str] = ..., steps: _Optional[_Iterable[int]] = ..., generation: _Optional[int] = ..., table: _Optional[str] = ..., entered: _Optional[float] = ..., every: _Optional[float] = ..., at: _Optional[int] = ..., in_force: _Optional[float] = ..., state: _Optional[str] = ..., author: _Optional[str] = ..., why: _Optional[str] = ..., until: _Optional[float] = ..., refused: _Optional[bool] = ..., guards: _Optional[_Union[StoredGuards, _Mapping]] = ...) -> None: ...
+    rule: _table_pb2.Source
+    def __init__(self, number: _Optional[int] = ..., key: _Optional[str] = ..., default_key: _Optional[str] = ..., salt: _Optional[str] = ..., steps: _Optional[_Iterable[int]] = ..., generation: _Optional[int] = ..., table: _Optional[str] = ..., entered: _Optional[float] = ..., every: _Optional[float] = ..., at: _Optional[int] = ..., in_force: _Optional[float] = ..., state: _Optional[str] = ..., author: _Optional[str] = ..., why: _Optional[str] = ..., until: _Optional[float] = ..., refused: _Optional[bool] = ..., guards: _Optional[_Union[StoredGuards, _Mapping]] = ..., rule: _Optional[_Union[_table_pb2.Source, _Mapping]] = ...) -> None: ...
 
 class StoredControl(_message.Message):
     __slots__ = ("objective", "tenant", "version", "shift")
@@ -334,8 +337,46 @@ class StoredShadowed(_message.Message):
     shadows: _containers.RepeatedCompositeFieldContainer[StoredShadow]
     def __init__(self, objective: _Optional[str] = ..., tenant: _Optional[str] = ..., version: _Optional[int] = ..., primary: _Optional[str] = ..., deadline: _Optional[float] = ..., shadows: _Optional[_Iterable[_Union[StoredShadow, _Mapping]]] = ...) -> None: ...
 
+class StoredBegun(_message.Message):
+    __slots__ = ("objective", "tenant", "tables", "waits")
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    TABLES_FIELD_NUMBER: _ClassVar[int]
+    WAITS_FIELD_NUMBER: _ClassVar[int]
+    objective: str
+    tenant: str
+    tables: _containers.RepeatedScalarFieldContainer[str]
+    waits: bool
+    def __init__(self, objective: _Optional[str] = ..., tenant: _Optional[str] = ..., tables: _Optional[_Iterable[str]] = ..., waits: _Optional[bool] = ...) -> None: ...
+
+class StoredNewDefault(_message.Message):
+    __slots__ = ("objective", "tenant", "number", "key", "generation", "table", "guards", "entered", "until", "rule", "author")
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    TABLE_FIELD_NUMBER: _ClassVar[int]
+    GUARDS_FIELD_NUMBER: _ClassVar[int]
+    ENTERED_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    objective: str
+    tenant: str
+    number: int
+    key: str
+    generation: int
+    table: str
+    guards: StoredGuards
+    entered: float
+    until: float
+    rule: _table_pb2.Source
+    author: str
+    def __init__(self, objective: _Optional[str] = ..., tenant: _Optional[str] = ..., number: _Optional[int] = ..., key: _Optional[str] = ..., generation: _Optional[int] = ..., table: _Optional[str] = ..., guards: _Optional[_Union[StoredGuards, _Mapping]] = ..., entered: _Optional[float] = ..., until: _Optional[float] = ..., rule: _Optional[_Union[_table_pb2.Source, _Mapping]] = ..., author: _Optional[str] = ...) -> None: ...
+
 class StoredLanes(_message.Message):
-    __slots__ = ("format", "lanes", "platform", "handovers", "controls", "held_back", "shadows")
+    __slots__ = ("format", "lanes", "platform", "handovers", "controls", "held_back", "shadows", "begun", "new_defaults")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     LANES_FIELD_NUMBER: _ClassVar[int]
     PLATFORM_FIELD_NUMBER: _ClassVar[int]
@@ -343,6 +384,8 @@ class StoredLanes(_message.Message):
     CONTROLS_FIELD_NUMBER: _ClassVar[int]
     HELD_BACK_FIELD_NUMBER: _ClassVar[int]
     SHADOWS_FIELD_NUMBER: _ClassVar[int]
+    BEGUN_FIELD_NUMBER: _ClassVar[int]
+    NEW_DEFAULTS_FIELD_NUMBER: _ClassVar[int]
     format: int
     lanes: _containers.RepeatedCompositeFieldContainer[StoredLane]
     platform: int
@@ -350,7 +393,9 @@ class StoredLanes(_message.Message):
     controls: _containers.RepeatedCompositeFieldContainer[StoredControl]
     held_back: _containers.RepeatedCompositeFieldContainer[StoredHeldBack]
     shadows: _containers.RepeatedCompositeFieldContainer[StoredShadowed]
-    def __init__(self, format: _Optional[int] = ..., lanes: _Optional[_Iterable[_Union[StoredLane, _Mapping]]] = ..., platform: _Optional[int] = ..., handovers: _Optional[_Iterable[_Union[StoredHandover, _Mapping]]] = ..., controls: _Optional[_Iterable[_Union[StoredControl, _Mapping]]] = ..., held_back: _Optional[_Iterable[_Union[StoredHeldBack, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[StoredShadowed, _Mapping]]] = ...) -> None: ...
+    begun: _containers.RepeatedCompositeFieldContainer[StoredBegun]
+    new_defaults: _containers.RepeatedCompositeFieldContainer[StoredNewDefault]
+    def __init__(self, format: _Optional[int] = ..., lanes: _Optional[_Iterable[_Union[StoredLane, _Mapping]]] = ..., platform: _Optional[int] = ..., handovers: _Optional[_Iterable[_Union[StoredHandover, _Mapping]]] = ..., controls: _Optional[_Iterable[_Union[StoredControl, _Mapping]]] = ..., held_back: _Optional[_Iterable[_Union[StoredHeldBack, _Mapping]]] = ..., shadows: _Optional[_Iterable[_Union[StoredShadowed, _Mapping]]] = ..., begun: _Optional[_Iterable[_Union[StoredBegun, _Mapping]]] = ..., new_defaults: _Optional[_Iterable[_Union[StoredNewDefault, _Mapping]]] = ...) -> None: ...
 
 class StoredConsumer(_message.Message):
     __slots__ = ("id", "kind", "shard", "address", "port", "waiting_for", "rejected", "loaded", "routes", "since", "disconnected", "orphaned", "synced_since", "refused_of", "unsynced_since", "refusals", "left", "by_tenant", "synced_by_tenant", "takes_part", "tenants", "unknown", "loading", "refused_before", "refused_numbers", "silent_since", "disobeys")

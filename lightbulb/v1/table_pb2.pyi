@@ -235,21 +235,53 @@ class ContextRule(_message.Message):
     model: int
     def __init__(self, source: _Optional[_Union[Source, _Mapping]] = ..., when: _Optional[_Union[Condition, _Mapping]] = ..., model: _Optional[int] = ...) -> None: ...
 
+class Guards(_message.Message):
+    __slots__ = ("guards", "alpha", "interval", "min_sample")
+    GUARDS_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    MIN_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    guards: _containers.RepeatedScalarFieldContainer[str]
+    alpha: float
+    interval: float
+    min_sample: int
+    def __init__(self, guards: _Optional[_Iterable[str]] = ..., alpha: _Optional[float] = ..., interval: _Optional[float] = ..., min_sample: _Optional[int] = ...) -> None: ...
+
+class Schedule(_message.Message):
+    __slots__ = ("steps", "every", "guards")
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    EVERY_FIELD_NUMBER: _ClassVar[int]
+    GUARDS_FIELD_NUMBER: _ClassVar[int]
+    steps: _containers.RepeatedScalarFieldContainer[int]
+    every: float
+    guards: Guards
+    def __init__(self, steps: _Optional[_Iterable[int]] = ..., every: _Optional[float] = ..., guards: _Optional[_Union[Guards, _Mapping]] = ...) -> None: ...
+
+class Probation(_message.Message):
+    __slots__ = ("guards", "seconds")
+    GUARDS_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    guards: Guards
+    seconds: float
+    def __init__(self, guards: _Optional[_Union[Guards, _Mapping]] = ..., seconds: _Optional[float] = ...) -> None: ...
+
 class ShiftRule(_message.Message):
-    __slots__ = ("source", "salt", "basis_points", "model", "when", "unit")
+    __slots__ = ("source", "salt", "basis_points", "model", "when", "unit", "schedule")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     SALT_FIELD_NUMBER: _ClassVar[int]
     BASIS_POINTS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     WHEN_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULE_FIELD_NUMBER: _ClassVar[int]
     source: Source
     salt: str
     basis_points: int
     model: int
     when: Condition
     unit: str
-    def __init__(self, source: _Optional[_Union[Source, _Mapping]] = ..., salt: _Optional[str] = ..., basis_points: _Optional[int] = ..., model: _Optional[int] = ..., when: _Optional[_Union[Condition, _Mapping]] = ..., unit: _Optional[str] = ...) -> None: ...
+    schedule: Schedule
+    def __init__(self, source: _Optional[_Union[Source, _Mapping]] = ..., salt: _Optional[str] = ..., basis_points: _Optional[int] = ..., model: _Optional[int] = ..., when: _Optional[_Union[Condition, _Mapping]] = ..., unit: _Optional[str] = ..., schedule: _Optional[_Union[Schedule, _Mapping]] = ...) -> None: ...
 
 class Segment(_message.Message):
     __slots__ = ("name", "when")
@@ -260,7 +292,7 @@ class Segment(_message.Message):
     def __init__(self, name: _Optional[str] = ..., when: _Optional[_Union[Condition, _Mapping]] = ...) -> None: ...
 
 class ObjectiveTable(_message.Message):
-    __slots__ = ("objective", "input_type", "cache_lifetime", "deadline", "models", "overrides", "ab_rules", "context_rules", "shift", "default_model", "default_source", "segments", "shifts")
+    __slots__ = ("objective", "input_type", "cache_lifetime", "deadline", "models", "overrides", "ab_rules", "context_rules", "shift", "default_model", "default_source", "segments", "shifts", "probation")
     OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
     INPUT_TYPE_FIELD_NUMBER: _ClassVar[int]
     CACHE_LIFETIME_FIELD_NUMBER: _ClassVar[int]
@@ -274,6 +306,7 @@ class ObjectiveTable(_message.Message):
     DEFAULT_SOURCE_FIELD_NUMBER: _ClassVar[int]
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     SHIFTS_FIELD_NUMBER: _ClassVar[int]
+    PROBATION_FIELD_NUMBER: _ClassVar[int]
     objective: str
     input_type: str
     cache_lifetime: _duration_pb2.Duration
@@ -287,7 +320,8 @@ class ObjectiveTable(_message.Message):
     default_source: Source
     segments: _containers.RepeatedCompositeFieldContainer[Segment]
     shifts: _containers.RepeatedCompositeFieldContainer[ShiftRule]
-    def __init__(self, objective: _Optional[str] = ..., input_type: _Optional[str] = ..., cache_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., deadline: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., models: _Optional[_Iterable[_Union[ModelTarget, _Mapping]]] = ..., overrides: _Optional[_Iterable[_Union[OverrideRule, _Mapping]]] = ..., ab_rules: _Optional[_Iterable[_Union[AbRule, _Mapping]]] = ..., context_rules: _Optional[_Iterable[_Union[ContextRule, _Mapping]]] = ..., shift: _Optional[_Union[ShiftRule, _Mapping]] = ..., default_model: _Optional[int] = ..., default_source: _Optional[_Union[Source, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., shifts: _Optional[_Iterable[_Union[ShiftRule, _Mapping]]] = ...) -> None: ...
+    probation: Probation
+    def __init__(self, objective: _Optional[str] = ..., input_type: _Optional[str] = ..., cache_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., deadline: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., models: _Optional[_Iterable[_Union[ModelTarget, _Mapping]]] = ..., overrides: _Optional[_Iterable[_Union[OverrideRule, _Mapping]]] = ..., ab_rules: _Optional[_Iterable[_Union[AbRule, _Mapping]]] = ..., context_rules: _Optional[_Iterable[_Union[ContextRule, _Mapping]]] = ..., shift: _Optional[_Union[ShiftRule, _Mapping]] = ..., default_model: _Optional[int] = ..., default_source: _Optional[_Union[Source, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., shifts: _Optional[_Iterable[_Union[ShiftRule, _Mapping]]] = ..., probation: _Optional[_Union[Probation, _Mapping]] = ...) -> None: ...
 
 class TableSince(_message.Message):
     __slots__ = ("since", "table")
@@ -308,16 +342,18 @@ class ObjectiveTables(_message.Message):
     def __init__(self, objective: _Optional[str] = ..., tables: _Optional[_Iterable[_Union[TableSince, _Mapping]]] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class OperatorShift(_message.Message):
-    __slots__ = ("number", "key", "basis_points", "salt")
+    __slots__ = ("number", "key", "basis_points", "salt", "rule")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
     BASIS_POINTS_FIELD_NUMBER: _ClassVar[int]
     SALT_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
     number: int
     key: str
     basis_points: int
     salt: str
-    def __init__(self, number: _Optional[int] = ..., key: _Optional[str] = ..., basis_points: _Optional[int] = ..., salt: _Optional[str] = ...) -> None: ...
+    rule: Source
+    def __init__(self, number: _Optional[int] = ..., key: _Optional[str] = ..., basis_points: _Optional[int] = ..., salt: _Optional[str] = ..., rule: _Optional[_Union[Source, _Mapping]] = ...) -> None: ...
 
 class HeldBack(_message.Message):
     __slots__ = ("rejected", "answer_from")

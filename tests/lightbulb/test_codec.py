@@ -1,6 +1,7 @@
 """Tables survive the wire byte for byte, and what contradicts itself is refused."""
 
 from dataclasses import replace
+from math import nan
 
 import pytest
 
@@ -11,11 +12,14 @@ from lightbulb.model import (
     Cell,
     Comparison,
     ContextRule,
+    GuardTerms,
     InSegment,
     ModelAssignment,
     ObjectiveTable,
     ObjectiveTables,
     Operator,
+    Probation,
+    Schedule,
     Segment,
     ShiftRule,
     SidecarState,
@@ -44,13 +48,19 @@ SEGMENT = Segment(name="s", when=AmongUsers(frozenset({"u2", "u1"})))
 CONTEXT_OF_USERS = ContextRule(source=source("r"), when=SEGMENT.when, model=0)
 CONTEXT_OF_SEGMENT = ContextRule(source=source("r"), when=InSegment("s"), model=0)
 (SHIFT,) = TABLE.shifts
+GUARDS = GuardTerms(guards=("errors:1.25x",), alpha=0.01, interval=10.0, min_sample=100)
+STEPPED = replace(SHIFT, basis_points=0, schedule=Schedule(steps=(500, 10_000), every=60.0, guards=GUARDS))
 NOT_THERE = rf"{OBJECTIVE}: it refers to models \[4294967295\] of 5"
 
 
 @pytest.mark.parametrize(
     "table",
-    [TABLE, replace(TABLE, ab_rules=(), context_rules=(), overrides=(), shifts=(), deadline=0.0)],
-    ids=["every kind of rule", "default only"],
+    [
+        TABLE,
+        replace(TABLE, ab_rules=(), context_rules=(), overrides=(), shifts=(), deadline=0.0),
+        replace(TABLE, shifts=(STEPPED,), probation=Probation(guards=GUARDS, seconds=3_600.0)),
+    ],
+    ids=["every kind of rule", "default only", "what goes on by itself"],
 )
 def test_a_table_comes_back_as_it_went(table) -> None:
     assert table_from_bytes(table_to_bytes(table)) == table
@@ -204,6 +214,11 @@ def test_an_assignment_that_says_nothing_of_its_loading_has_the_bytes_that_it_ha
             "refers to segment s, which isn't there, or not yet",
         ),
         (replace(TABLE, segments=(SEGMENT, SEGMENT)), "has segment s twice"),
+        (
+            replace(TABLE, shifts=(replace(STEPPED, basis_points=1),)),
+            "in steps, of which",
+        ),
+        (replace(TABLE, probation=Probation(guards=GUARDS, seconds=nan)), "no finite time or chance"),
     ],
 )
 def test_a_table_that_contradicts_itself_is_refused(broken, why: str) -> None:

@@ -9,7 +9,18 @@ from controlplane.problems import WorkspaceError
 from controlplane.rules.compile import compile_workspace
 from controlplane.rules.workspace import MAX_FILE_BYTES, MAX_FILE_LINES, content_hash, read_workspace
 from controlplane.rules.yaml_file import MAX_HINTS
-from lightbulb.model import AbRule, Cell, Comparison, ModelTarget, ObjectiveTable, Operator, Source
+from lightbulb.model import (
+    AbRule,
+    Cell,
+    Comparison,
+    GuardTerms,
+    ModelTarget,
+    ObjectiveTable,
+    Operator,
+    Probation,
+    Schedule,
+    Source,
+)
 from tests.rules.workspaces import GOOD, problems_of, rule, workspace
 
 OBJECTIVES, MODELS, EXPERIMENTS = (GOOD[f"{name}.yaml"] for name in ("objectives", "models", "experiments"))
@@ -76,6 +87,32 @@ def test_every_kind_of_rule_finds_its_place() -> None:
     assert table.models[override.models[0]].parameters == {"k": 3}
 
 
+def test_a_shift_in_steps_and_a_default_that_is_judged_say_so_in_their_table() -> None:
+    guards = 'guards: ["errors:1.25x", "p99:250ms"], alpha: 0.05, interval: "30s", minSample: 50'
+    table = only_table(
+        rules_js=GUARDED,
+        more_js=rule(f'shift: {{{TO_FANCY}, schedule: [2.5, 100], every: "30m", {guards}}}'),
+    )
+    terms = GuardTerms(guards=("errors:1.25x", "p99:250ms"), alpha=0.05, interval=30.0, min_sample=50)
+    (shift,) = table.shifts
+    assert shift.schedule == Schedule(steps=(250, 10_000), every=1_800.0, guards=terms)
+    assert (shift.basis_points, shift.salt) == (0, "shift:Ranking:fancy@1")
+    usual = GuardTerms(guards=("errors:1%",), alpha=0.01, interval=10.0, min_sample=100)
+    assert table.probation == Probation(guards=usual, seconds=7_200.0)
+
+
+def test_all_that_is_wrong_with_a_shift_in_steps_comes_at_once() -> None:
+    guards = 'guards: ["errors:fast", "agreement:0.9"], alpha: 3'
+    problems = found(more_js=rule(f'shift: {{{TO_FANCY}, schedule: [5, 5], every: "0.5s", {guards}}}'))
+    assert [problem.partition("SHAPE: ")[2].partition(";")[0] for problem in problems] == [
+        "shift.every: a step lasts 1 second to 30 days",
+        "shift.guards: 'errors:fast': is no guard",
+        "shift.guards: agreement:0.9: only answers of a shadow are compared",
+        "shift.guards: alpha 3: the chance of a false alarm is from 0.000001 to 0.2",
+        "shift.schedule: 5 %, 5 %: each step must be more than the one before",
+    ]
+
+
 def test_tests_of_one_layer_go_together_and_norway_is_a_country() -> None:
     more = rule(
         'abTestId: "777", cellToModel: {1: {name: "plain"}, 2: {name: "fancy"}}', "defineOneRule"
@@ -120,6 +157,12 @@ def test_the_same_workspace_has_the_same_hash_and_rules() -> None:
     assert content_hash(workspace()) == content_hash(workspace(README_md="what counts stays the same"))
     assert compile_workspace(workspace()) == compile_workspace(workspace())
 
+
+TO_FANCY = 'from: {name: "plain"}, to: {name: "fancy"}'
+GUARDED = GOOD["rules.js"].replace(
+    'defaultModel: {name: "plain"}',
+    'defaultModel: {name: "plain"}, guards: ["errors:1%"], judgedFor: "2h"',
+)
 
 BAD = {
     # what is wrong: (changed files, how each problem begins, part of its remedy)
@@ -298,6 +341,55 @@ BAD = {
         {"more_js": rule('shift: {from: {name: "plain"}, to: {name: "fancy"}, percent: 1.005}')},
         "more.js:2 defineMoreRule SHAPE: shift.percent: 1.005 has more than two decimals",
         "write for example 1",
+    ),
+    "a schedule that falls": (
+        {"more_js": rule(f"shift: {{{TO_FANCY}, schedule: [50, 5]}}")},
+        "more.js:2 defineMoreRule SHAPE: shift.schedule: 50 %, 5 %: each step must be more",
+        "to give users back, abort the shift",
+    ),
+    "steps of a share too fine": (
+        {"more_js": rule(f"shift: {{{TO_FANCY}, schedule: [5, 1.005]}}")},
+        "more.js:2 defineMoreRule SHAPE: shift.schedule[1]: 1.005 has more than two decimals",
+        "write for example 1",
+    ),
+    "a schedule and a share": (
+        {"more_js": rule(f"shift: {{{TO_FANCY}, schedule: [5], percent: 5}}")},
+        "more.js:2 defineMoreRule SHAPE: shift.percent: a shift with a schedule is of all users",
+        "leave it out, or write percent",
+    ),
+    "guards without a schedule": (
+        {"more_js": rule(f'shift: {{{TO_FANCY}, percent: 5, guards: ["errors:1.25x"]}}')},
+        "more.js:2 defineMoreRule SHAPE: shift.guards: it is of a shift with a schedule",
+        "write schedule: [5, 25, 50, 100] in place of percent",
+    ),
+    "a step of no duration": (
+        {"more_js": rule(f"shift: {{{TO_FANCY}, schedule: [5, 50], every: 30}}")},
+        "more.js:2 defineMoreRule SHAPE: shift.every: 30 is no duration",
+        "a number above 0 and s, m, h or d",
+    ),
+    "steps to the default with other parameters": (
+        {
+            "more_js": rule(
+                'shift: {from: {name: "plain"}, to: {name: "plain", parameters: {k: 1}}, schedule: [5]}'
+            )
+        },
+        "more.js:2 defineMoreRule SHIFT_TO: shift.to is plain version 1, which is the default already",
+        "name another model or version",
+    ),
+    "a guard of a default that compares": (
+        {"rules_js": GUARDED.replace("errors:1%", "errors:1.25x")},
+        "rules.js:3 defineDefaultRule SHAPE: guards: errors:1.25x: there is no control arm to compare with",
+        "write a bound, as errors:0.5%, or shift step by step",
+    ),
+    "a default that is judged by nothing": (
+        {"rules_js": GUARDED.replace('guards: ["errors:1%"], ', "")},
+        "rules.js:3 defineDefaultRule SHAPE: guards: missing",
+        'write for example guards: ["errors:1%"]',
+    ),
+    "a default that is judged for no time": (
+        {"rules_js": GUARDED.replace("2h", "1s")},
+        "rules.js:3 defineDefaultRule SHAPE: judgedFor: a default is judged for one interval",
+        'write for example "1h"',
     ),
     "a wrong input type": (
         {"more_js": rule('permitOverrides: [{name: "fancy"}]').replace("TITLE_", "TRANSACTION_")},

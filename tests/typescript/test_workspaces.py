@@ -61,6 +61,11 @@ def test_a_workspace_without_anything_in_it_has_types(tmp_path: Path, tsc: Check
     assert tsc(tmp_path) == []
 
 
+STEPS = (
+    'shift: {from: {name: "netflix-continue-watching-model-default"}, to: {name: "title-embeddings"}, '
+    'schedule: [5, 50], every: "30m", '
+)
+
 GOOD: Mapping[str, str] = {
     "a segment": rule("ContextRule", f'when: segment("reviewers"), {PLAIN}, priority: 1'),
     "a version that needn't be there": rule(
@@ -77,6 +82,7 @@ GOOD: Mapping[str, str] = {
         'shift: {from: {name: "netflix-continue-watching-model-default"}, to: {name: "title-embeddings"}, '
         'percent: 5, unit: "household", when: context.attribute("household").exists()}',
     ),
+    "steps with guards": rule("ShiftRule", STEPS + 'guards: ["errors:1.25x"], alpha: 0.05}'),
 }
 
 BAD: Mapping[str, tuple[str, str]] = {
@@ -150,6 +156,7 @@ BAD: Mapping[str, tuple[str, str]] = {
         rule("ContextRule", f'when: segment("reviewers"), {PLAIN}, shift: {{}}'),
         "'shift' does not exist in type",
     ),
+    "steps of a part": (rule("ShiftRule", STEPS + 'unit: "device"}'), "is not assignable to type"),
     "no model": (rule("ContextRule", 'when: segment("reviewers")'), "Property 'model' is missing"),
     "nothing": ("/** @returns {DefaultRule} */\nfunction defineMoreRule() {}\n", "must return a value"),
 }

@@ -20,13 +20,14 @@ from controlplane.model import RuleSet, Workspace
 from controlplane.planning.difference import target_text
 from controlplane.planning.layers import layer_of
 from controlplane.planning.plan import make_plan
+from controlplane.planning.schedules import steps_text
 from controlplane.problems import Problem, Severity, WorkspaceError
 from controlplane.rules.compile import compile_and_warn, without_collector
 from controlplane.rules.effective import EffectiveShares, effective_shares
 from controlplane.rules.memory import Memory, name_of
 from controlplane.rules.platform import FLEET
 from controlplane.rules.workspace import read_workspace
-from lightbulb.model import ObjectiveTable, model_id
+from lightbulb.model import ObjectiveTable, Schedule, ShiftRule, model_id
 
 MIN_WIDTH = 140
 """A narrower terminal wraps the table's lines; better than cutting names short."""
@@ -107,6 +108,8 @@ def _document(table: ObjectiveTable, shares: EffectiveShares) -> Mapping[str, An
         "objective": table.objective,
         "default_model": table.models[table.default_model].name,
         "default_version": table.models[table.default_model].version,
+        "judged_for": 0.0 if table.probation is None else table.probation.seconds,
+        "judged_by": [] if table.probation is None else list(table.probation.guards.guards),
         "ab_tests": [rule.test_id for rule in table.ab_rules],
         "conditions": len(table.context_rules),
         "shifts": [
@@ -114,6 +117,7 @@ def _document(table: ObjectiveTable, shares: EffectiveShares) -> Mapping[str, An
                 "percent": shift.basis_points / 100,
                 "to": table.models[shift.model].name,
                 "version": table.models[shift.model].version,
+                **_schedule(shift.schedule),
             }
             for shift in table.shifts
         ],
@@ -167,13 +171,26 @@ def _users(table: ObjectiveTable, shares: EffectiveShares) -> Iterator[tuple[str
 def _summary(table: ObjectiveTable) -> tuple[str, ...]:
     return (
         table.objective,
-        _id(table, table.default_model),
+        _id(table, table.default_model) + (" (judged)" if table.probation is not None else ""),
         ", ".join(rule.test_id for rule in table.ab_rules) or "-",
         str(len(table.context_rules)),
-        ", ".join(f"{shift.basis_points / 100:g}% to {_id(table, shift.model)}" for shift in table.shifts)
-        or "-",
+        ", ".join(f"{_share(shift)} to {_id(table, shift.model)}" for shift in table.shifts) or "-",
         str(sum(len(rule.models) for rule in table.overrides)),
     )
+
+
+def _share(shift: ShiftRule) -> str:
+    return f"{shift.basis_points / 100:g}%" if shift.schedule is None else steps_text(shift.schedule)
+
+
+def _schedule(schedule: Schedule | None) -> Mapping[str, Any]:
+    """Return the steps of a shift; of one without, none."""
+    guards = None if schedule is None else schedule.guards
+    return {
+        "schedule": [] if schedule is None else [each / 100 for each in schedule.steps],
+        "every": 0.0 if schedule is None else schedule.every,
+        "guards": [] if guards is None else list(guards.guards),
+    }
 
 
 def _id(table: ObjectiveTable, index: int) -> str:

@@ -157,6 +157,16 @@ type CommonRule = {
 /** The model of an objective when nothing else applies; each objective needs one. */
 type DefaultRule = CommonRule & {
   defaultModel: ModelRef;
+  /** Bounds by which a new default is judged, and else held back: "errors:0.5%" or "p99:250ms". */
+  guards?: string[];
+  /** For how long a new default is judged. "1h" unless said otherwise. */
+  judgedFor?: string;
+  /** The chance that guards undo a good model; they share it. 0.01 unless said otherwise. */
+  alpha?: number;
+  /** What is judged as one; longer than clients repeat a request that failed. "10s" unless said otherwise. */
+  interval?: string;
+  /** Requests before a verdict. 100 unless said otherwise. */
+  minSample?: number;
 };
 
 /** Cells of an A/B test of experiments.yaml -> models; every cell needs one. */
@@ -181,19 +191,41 @@ type ContextRule = CommonRule & {
   priority?: number;
 };
 
-/** Moves `percent` of the users from the default model to another. Raising it only ever adds users. */
+/** Moves users from the default model to another: a share of them, or all in steps that come by themselves. */
 type ShiftRule = CommonRule & {
-  shift: {
-    from: ModelRef;
-    to: ModelRef;
-    percent: number;
-    /** Who is meant: `percent` is of those. Several shifts of an objective must exclude each other by it. */
-    when?: Condition;
-    /** What is shifted as one: the user, unless said otherwise. */
-    unit?: "user" | "session" | "device" | "account" | OwnAttribute;
-    /** What is hashed with the user; by default "shift:", the objective, and the model that it shifts to. */
-    salt?: string;
-  };
+  shift: {from: ModelRef; to: ModelRef} & (
+    | {
+        /** The share of the users. Raising it only ever adds users. */
+        percent: number;
+        /** Who is meant: `percent` is of those. Several shifts of an objective must exclude each other by it. */
+        when?: Condition;
+        /** What is shifted as one: the user, unless said otherwise. */
+        unit?: "user" | "session" | "device" | "account" | OwnAttribute;
+        /** What is hashed with the user; by default "shift:", the objective, and the model that it shifts to. */
+        salt?: string;
+        schedule?: never;
+        every?: never;
+        guards?: never;
+      }
+    | {
+        /** Shares of all users in percent, each more than the one before: [5, 25, 50, 100]. */
+        schedule: number[];
+        /** How long each step lasts at least: "30m". Left out: an operator takes the next one. */
+        every?: string;
+        /** What undoes it: "errors:1.25x", "errors:0.5%", "p99:1.2x" or "p99:250ms". */
+        guards?: string[];
+        /** The chance that guards undo a good model; they share it. 0.01 unless said otherwise. */
+        alpha?: number;
+        /** What is judged as one; longer than clients repeat a request that failed. "10s" unless said otherwise. */
+        interval?: string;
+        /** Requests before a verdict. 100 unless said otherwise. */
+        minSample?: number;
+        percent?: never;
+        when?: never;
+        unit?: never;
+        salt?: never;
+      }
+  );
 };
 
 /** Models that clients may ask for by name; `clients` left out: every client may; empty: none. */
