@@ -18,9 +18,11 @@ from controlplane.lifecycle.guards import (
 )
 from controlplane.lifecycle.operations import InvalidShift, Wanted
 from controlplane.lifecycle.scene import Scene
-from controlplane.lifecycle.state import Control, Shift, ShiftState, percent
+from controlplane.lifecycle.state import Control, ShiftState, percent
 from controlplane.lifecycle.watching import NOT_JUDGED, Judged
+from controlplane.planning.schedules import steps_text
 from controlplane.replica.replica import Replica
+from controlplane.rollout.by_rules import waits_for
 from controlplane.rollout.controlled import NOBODY_LAGS, scene_of
 from controlplane.rollout.failure import MAX_LISTED, MAX_NAME, printable
 from controlplane.rollout.lanes import Lanes
@@ -93,7 +95,7 @@ def shifts(replica: Replica) -> Iterator[pb.Shift]:
         of_sidecars = control.shift.state in {ShiftState.STARTING, ShiftState.CLEARING}
         behind = acked.sidecars if of_sidecars else acked.lightbulbs
         told = _shift(control, scene, () if control.shift.in_force else behind)
-        told.guards.extend(_verdicts(control.shift, replica.judged.get(control.objective, NOT_JUDGED)))
+        told.guards.extend(_verdicts(control.shift.guards, replica.judged.get(control.objective, NOT_JUDGED)))
         yield told
 
 
@@ -118,15 +120,43 @@ def _shift(control: Control, scene: Scene, behind: tuple[str, ...]) -> pb.Shift:
         refused=shift.refused,
         waiting_for=[printable(each, MAX_NAME) for each in behind[:MAX_LISTED]],
         rules=_rules(scene.table),
+        rule="" if shift.rule is None else str(shift.rule),
     )
 
 
-def _verdicts(shift: Shift, judged: Judged) -> Iterator[pb.GuardVerdict]:
-    """Yield each guard, and what it says; nothing where another replica leads, which knows."""
-    verdicts = judged.verdicts or (None,) * len(shift.guards.each)
-    for guard, verdict in zip(shift.guards.each, verdicts, strict=True):
+def waiting_shifts(replica: Replica) -> Iterator[pb.WaitingShift]:
+    """Yield each shift of rules that can't begin yet, and what it waits for."""
+    lanes = replica.known.lanes
+    for each in lanes.begun.values():
+        if each.waits:
+            said = waits_for(lanes, replica.consumers, each) or "the next look at it"
+            yield pb.WaitingShift(
+                objective=each.objective, tenant=each.tenant, waits_for=printable(said, MAX_NAME)
+            )
+
+
+def new_defaults(replica: Replica) -> Iterator[pb.NewDefault]:
+    """Yield each new default that is judged, as far as a replica knows."""
+    for each in replica.known.lanes.new_defaults.values():
+        yield pb.NewDefault(
+            number=each.number,
+            objective=each.objective,
+            tenant=each.tenant,
+            model=model_of(each.key),
+            generation=each.generation,
+            until=each.until,
+            guards=_verdicts(each.guards, replica.judged.get(each.objective, NOT_JUDGED)),
+            rule=str(each.rule),
+            author=each.author,
+        )
+
+
+def _verdicts(guards: Guards, judged: Judged) -> Iterator[pb.GuardVerdict]:
+    """Yield each guard, and what it says; nothing where nobody has looked yet."""
+    verdicts = judged.verdicts if len(judged.verdicts) == len(guards.each) else (None,) * len(guards.each)
+    for guard, verdict in zip(guards.each, verdicts, strict=True):
         outcome, text = ("", "") if verdict is None else (verdict.outcome.value, verdict.text)
-        yield pb.GuardVerdict(guard=str(guard), outcome=outcome, text=text)
+        yield pb.GuardVerdict(guard=str(guard), outcome=outcome, text=text, note=guard.note)
 
 
 def decided(lanes: Lanes, tenant: str, objective: str, table: ObjectiveTable | None) -> str:
@@ -153,5 +183,6 @@ def _rules(table: ObjectiveTable | None) -> str:
     for rule in table.shifts:
         model = table.models[rule.model]
         of = " of some" if rule.when is not None else ""
-        said.append(f"{percent(rule.basis_points)}{of} to {model_id(model.name, model.version)}")
+        share = percent(rule.basis_points) if rule.schedule is None else steps_text(rule.schedule)
+        said.append(f"{share}{of} to {model_id(model.name, model.version)}")
     return ", ".join(said)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from controlplane.admin.tenants import is_known
 from controlplane.api.shadows import shadows
-from controlplane.api.shifts import shifts
+from controlplane.api.shifts import new_defaults, shifts, waiting_shifts
 from controlplane.lifecycle.state import clock
 from controlplane.replica.replica import Replica
 from controlplane.rollout.advance import Occupant, Progress, ends_at, loading_until, retire_after
@@ -64,6 +64,8 @@ def status(replica: Replica, wanted: str = "") -> pb.GetStatusResponse:
     )
     response.shifts.extend(shifts(replica))
     response.shadows.extend(shadows(replica))
+    response.waiting_shifts.extend(waiting_shifts(replica))
+    response.new_defaults.extend(new_defaults(replica))
     response.held_back.extend(
         pb.HeldBackObjective(
             objective=each.objective,
@@ -154,7 +156,8 @@ def _until(phase: Phase, end: float) -> str:
 
 def _add_consumers(response: pb.GetStatusResponse, replica: Replica, consumers: Iterable[Consumer]) -> None:
     now, policy, tenant = replica.now, replica.policy, response.tenant
-    states = sidecar_states(replica.known.lanes, replica.consumers)
+    lanes = replica.known.lanes
+    states, decided = sidecar_states(lanes, replica.consumers), bool(lanes.controls or lanes.held_back)
     active, newest = response.active_generation, replica.shows_newest
     for consumer in consumers:
         if consumer.disconnected and now - consumer.since >= policy.lease:
@@ -174,6 +177,7 @@ def _add_consumers(response: pb.GetStatusResponse, replica: Replica, consumers: 
             ),
             loading=map(loading_to_proto, consumer.loading),
             silent=bool(consumer.silent_since),
+            disobeys=consumer.disobeys and decided,
             stale=not consumer.disconnected and not (newest and consumer.up_to_date),
         )
         if consumer.refusals:

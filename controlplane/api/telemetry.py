@@ -90,7 +90,9 @@ class TelemetryService(pb_grpc.TelemetryServiceServicer):
             arms += each.arms
         return pb.GetFiguresResponse(
             shift=counted.shift,
-            arms=(_arm("candidate", arms.candidate), _arm("control", arms.control)),
+            arms=(_arm("candidate", arms.candidate), _arm("control", arms.control))
+            if counted.control
+            else (_arm("default", arms.candidate),),
             reporting=self._replica.sidecars_reporting,
             interval=duration(self._replica.figures.interval),
         )

@@ -98,6 +98,8 @@ def state_of(consumer: pb.Consumer, now: float | None = None) -> str:
     )
     if consumer.silent:
         state = f"{state}; its heartbeats are missing"
+    if consumer.disobeys:
+        state = f"{state}; it obeys no shift and no hold-back: upgrade it"
     if loads := loads_of(consumer, now):
         state = f"{state}; {loads}"
     if consumer.answered_from == NO_GENERATION:

@@ -15,6 +15,9 @@ def shift_lines(shifts: Iterable[pb.Shift]) -> Iterator[str]:
     """Yield a line for each shift that stands, and below it one for each of its guards."""
     for each in shifts:
         parts = [f"{each.objective}: shift {each.number} to {each.model}, {_where(each)}"]
+        if each.rule:
+            published = f", published by {each.author}" if each.author else ""
+            parts.append(f"by {each.rule}{published}")
         if each.waiting_for and not each.in_force:
             parts.append(f"waiting for {named(each)}")
         if each.why:
@@ -26,10 +29,30 @@ def shift_lines(shifts: Iterable[pb.Shift]) -> Iterator[str]:
 
 
 def _guard_line(guard: pb.GuardVerdict) -> str:
+    note = f"; {guard.note}" if guard.note else ""
     if not guard.outcome:
-        return f"  guard {guard.guard}"
+        return f"  guard {guard.guard}{note}"
     figures = guard.text.removeprefix(f"{guard.guard.partition(':')[0]}: ")
-    return f"  guard {guard.guard} says {guard.outcome}: {figures}"
+    return f"  guard {guard.guard} says {guard.outcome}: {figures}{note}"
+
+
+def new_default_lines(new: Iterable[pb.NewDefault]) -> Iterator[str]:
+    """Yield a line for each new default that is judged, and below it one for each of its guards."""
+    for each in new:
+        published = f", published by {each.author}" if each.author else ""
+        parts = [
+            f"{each.objective}: the default {each.model} is judged until {clock(each.until)}",
+            f"new in generation {each.generation}",
+            f"by {each.rule}{published}",
+        ]
+        yield "; ".join(parts)
+        yield from map(_guard_line, each.guards)
+
+
+def waiting_lines(shifts: Iterable[pb.WaitingShift]) -> Iterator[str]:
+    """Yield a line for each shift of rules that can't begin yet."""
+    for each in shifts:
+        yield f"{each.objective}: the shift of its rules begins later; it waits for {each.waits_for}"
 
 
 def held_back_lines(held_back: Iterable[pb.HeldBackObjective]) -> Iterator[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from controlplane.lifecycle.guards import BadGuards, Guards, parse_guards
 from controlplane.lifecycle.shadow import LEAST_BODY, Shadow, Shadowed
-from controlplane.lifecycle.state import Control, HoldBack, Shift, ShiftState
-from lightbulb.resolution.codec import Malformed
+from controlplane.lifecycle.state import Begun, Control, HoldBack, NewDefault, Shift, ShiftState
+from lightbulb.resolution.codec import Malformed, source_from_proto, source_to_proto
 from lightbulb.v1 import store_pb2 as pb
 
 
@@ -48,6 +48,7 @@ def _shift_to_proto(shift: Shift) -> pb.StoredShift:
         until=shift.until,
         refused=shift.refused,
         guards=_guards_to_proto(shift.guards) if shift.guards.each else None,
+        rule=None if shift.rule is None else source_to_proto(shift.rule),
     )
 
 
@@ -99,6 +100,60 @@ def _shift_from_proto(message: pb.StoredShift) -> Shift:
         until=message.until,
         refused=message.refused,
         guards=_guards_from_proto(message.guards),
+        rule=source_from_proto(message.rule) if message.HasField("rule") else None,
+    )
+
+
+def begun_to_proto(begun: Begun) -> pb.StoredBegun:
+    """Return which tables had their own shift begun, for the store."""
+    return pb.StoredBegun(
+        objective=begun.objective, tenant=begun.tenant, tables=begun.tables, waits=begun.waits
+    )
+
+
+def begun_from_proto(message: pb.StoredBegun) -> Begun:
+    """Return which tables had their own shift begun; raise Malformed."""
+    if message.waits and not message.tables:
+        raise Malformed(f"{message.objective}: no table is that which waits")
+    return Begun(
+        objective=message.objective,
+        tenant=message.tenant,
+        tables=tuple(message.tables),
+        waits=message.waits,
+    )
+
+
+def new_default_to_proto(new: NewDefault) -> pb.StoredNewDefault:
+    """Return a default that is judged, for the store."""
+    return pb.StoredNewDefault(
+        objective=new.objective,
+        tenant=new.tenant,
+        number=new.number,
+        key=new.key,
+        generation=new.generation,
+        table=new.table,
+        guards=_guards_to_proto(new.guards),
+        entered=new.entered,
+        until=new.until,
+        rule=source_to_proto(new.rule),
+        author=new.author,
+    )
+
+
+def new_default_from_proto(message: pb.StoredNewDefault) -> NewDefault:
+    """Return a default that is judged; raise Malformed."""
+    return NewDefault(
+        objective=message.objective,
+        tenant=message.tenant,
+        number=message.number,
+        key=message.key,
+        generation=message.generation,
+        table=message.table,
+        guards=_guards_from_proto(message.guards),
+        entered=message.entered,
+        until=message.until,
+        rule=source_from_proto(message.rule),
+        author=message.author,
     )
 
 

@@ -25,6 +25,9 @@ class ControlEventKind(Enum):
     SHADOW_STARTED = "shadow started"
     SHADOW_CHANGED = "shadow changed"
     SHADOW_STOPPED = "shadow stopped"
+    SHIFT_PASSED_OVER = "shift passed over"
+    PROBATION_STARTED = "probation started"
+    PROBATION_ENDED = "probation ended"
 
 
 def happened(before: Control | None, after: Control | None) -> tuple[ControlEventKind, str] | None:
@@ -34,7 +37,7 @@ def happened(before: Control | None, after: Control | None) -> tuple[ControlEven
         how = "the rules say so by now" if before.shift.basis_points else "nobody can hold its key any more"
         return ControlEventKind.SHIFT_ENDED, f"{told(before)}: {how}"
     if before is None or before.shift.number != after.shift.number:
-        return ControlEventKind.SHIFT_STARTED, f"{told(after)}, by {_schedule(after)}"
+        return ControlEventKind.SHIFT_STARTED, f"{told(after)}, by {_schedule(after)}{_by_rule(after)}"
     return _became(before, after)
 
 
@@ -64,6 +67,14 @@ _KINDS = {
     ShiftState.FINISHED: ControlEventKind.SHIFT_FINISHED,
     ShiftState.ABORTING: ControlEventKind.SHIFT_ABORTED,
 }
+
+
+def _by_rule(control: Control) -> str:
+    shift = control.shift
+    if shift.rule is None:
+        return ""
+    published = f" of {shift.author}" if shift.author else ""
+    return f"; by {shift.rule}, generation {shift.generation}{published}"
 
 
 def told(control: Control) -> str:

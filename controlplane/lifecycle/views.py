@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from controlplane.lifecycle.state import Control, HoldBack, ShiftState
+from controlplane.lifecycle.state import Control, HoldBack, NewDefault, ShiftState
 from lightbulb.model import SHADOW_CLUSTERS, HeldBack, ObjectiveControl, OperatorShift
 
 
 def operator_shift(control: Control) -> OperatorShift:
     """Return the shift as Lightbulbs obey it."""
     shift = control.shift
-    return OperatorShift(number=shift.number, key=shift.key, basis_points=shift.basis_points, salt=shift.salt)
+    return OperatorShift(
+        number=shift.number,
+        key=shift.key,
+        basis_points=shift.basis_points,
+        salt=shift.salt,
+        rule=shift.rule,
+    )
 
 
 def objective_control(control: Control) -> ObjectiveControl | None:
@@ -32,6 +38,11 @@ def route_of(arm: str) -> str:
 def cluster_of(shadow: str) -> str:
     """Return the name of the cluster that a shadow's copies go to, by its id."""
     return SHADOW_CLUSTERS + shadow
+
+
+def route_of_default(new: NewDefault) -> str:
+    """Return the name of the route that a new default's requests are counted by."""
+    return f"default-{new.number}"
 
 
 def held_back(hold_back: HoldBack) -> ObjectiveControl | None:

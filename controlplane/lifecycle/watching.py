@@ -13,17 +13,22 @@ from controlplane.lifecycle.evidence_codec import evidence_from_bytes, evidence_
 from controlplane.lifecycle.figures import Interval
 from controlplane.lifecycle.guards import Guards
 from controlplane.lifecycle.judging import judge
-from controlplane.lifecycle.state import Shift
+from controlplane.lifecycle.state import NewDefault, Shift
 from controlplane.lifecycle.verdict import Verdict
+from lightbulb.model import BASIS_POINTS
 from lightbulb.resolution.codec import Malformed
 
 BLIND_INTERVALS = 5
 """A shift of whose sidecars too few told anything for so many intervals is held."""
 
 
+Guarded = Shift | NewDefault
+"""What may be undone by guards."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What was counted of a shift by now: by everybody since they began, and by how many of its sidecars."""
+    """What was counted of it by now: by everybody since they began, and by how many of its sidecars."""
 
     sums: tuple[Sum, ...] = ()
     reporting: int = 0
@@ -66,12 +71,15 @@ class Watch:
         return evidence_to_bytes(self.evidence, self.ledger)
 
 
-def watch(shift: Shift, kept: bytes, now: float) -> Watch:
-    """Return how a shift is watched from now on, with what was `kept` of it; empty: nothing was.
+def watch(shift: Guarded, kept: bytes, now: float) -> Watch:
+    """Return how it is watched from now on, with what was `kept` of it; empty: nothing was.
 
     What can't be read counts for nothing. Then nobody knows what was counted: that isn't counted again.
     """
-    evidence, ledger = begin(shift.guards, shift.number), Ledger(forgotten=bool(shift.in_force))
+    counted = (
+        bool(shift.in_force) if isinstance(shift, Shift) else now - shift.entered > shift.guards.interval
+    )
+    evidence, ledger = begin(shift.guards, shift.number), Ledger(forgotten=counted)
     if kept:
         try:
             known, its = evidence_from_bytes(kept)
@@ -84,7 +92,7 @@ def watch(shift: Shift, kept: bytes, now: float) -> Watch:
     return Watch(shift=shift.number, guards=shift.guards, evidence=evidence, ledger=ledger, at=now)
 
 
-def watched(before: Watch, shift: Shift, told: Told, now: float) -> Watch:
+def watched(before: Watch, shift: Guarded, told: Told, now: float) -> Watch:
     """Return it after one more look; itself while an interval isn't over."""
     if shift.guards != before.guards:  # an operator gave it others: they begin anew
         evidence = begin(shift.guards, shift.number)
@@ -94,5 +102,6 @@ def watched(before: Watch, shift: Shift, told: Told, now: float) -> Watch:
     ledger, arms = before.ledger.take(told.sums)
     interval = Interval(arms=arms, reporting=min(told.reporting, told.live), live=told.live)
     # By its share, not by its number: a schedule may be replaced by another.
-    evidence = observe(before.guards, before.evidence, interval, step=shift.basis_points)
+    step = shift.basis_points if isinstance(shift, Shift) else BASIS_POINTS
+    evidence = observe(before.guards, before.evidence, interval, step=step)
     return replace(before, ledger=ledger, evidence=evidence, at=now)

@@ -115,6 +115,7 @@ class Archive:
             tenant=entry.tenant,
             platform=platform,
             table_bytes=content.table_bytes,
+            author=entry.author,
         )
 
     def line(self, number: int) -> tuple[LogEntry, bytes] | None:

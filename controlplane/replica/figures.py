@@ -13,8 +13,8 @@ from controlplane.lifecycle.counters import Sum
 from controlplane.lifecycle.evidence_codec import counts_from_proto, counts_to_proto
 from controlplane.lifecycle.figures import NOTHING, Answer, Arms, Counts, answer_of
 from controlplane.lifecycle.shadow import Copies, Shadowed
-from controlplane.lifecycle.state import Control, ShiftState
-from controlplane.lifecycle.views import cluster_of, operator_shift, route_of
+from controlplane.lifecycle.state import Control, NewDefault, ShiftState
+from controlplane.lifecycle.views import cluster_of, operator_shift, route_of, route_of_default
 from lightbulb.model import SHADOW_CLUSTERS
 from lightbulb.resolution.codec import Malformed
 from lightbulb.sidecar.counters import (
@@ -64,7 +64,7 @@ class NothingCounted(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """A shift whose arms are counted: the names of its two routes."""
+    """A shift whose arms are counted, by the names of its routes; a new default has no `control`."""
 
     objective: str
     shift: int
@@ -119,9 +119,22 @@ def counted_of(controls: Iterable[Control]) -> tuple[Counted, ...]:
     )
 
 
-def interval_of(controls: Iterable[Control], shadows: Iterable[Shadowed] = ()) -> float:
+def counted_default(new: NewDefault) -> tuple[Counted, ...]:
+    """Return the new default that sidecars count, once they do."""
+    if not new.number:
+        return ()
+    route = route_of_default(new)
+    return (Counted(objective=new.objective, shift=new.number, candidate=route, control=""),)
+
+
+def interval_of(
+    controls: Iterable[Control],
+    shadows: Iterable[Shadowed] = (),
+    new_defaults: Iterable[NewDefault] = (),
+) -> float:
     """Return how often relays tell: as often as the most impatient guards, or a shadow that ends, want."""
-    wanted = [each.shift.guards.interval for each in controls if each.shift.guards.each]
+    guards = (*(each.shift.guards for each in controls), *(each.guards for each in new_defaults))
+    wanted = [each.interval for each in guards if each.each]
     if any(shadow.pairs for each in shadows for shadow in each.standing):
         wanted.append(UNTIL_PAIRS_SECONDS)
     return min(wanted, default=INTERVAL_SECONDS)
@@ -159,7 +172,7 @@ class Figures:
         if (counted, shadows) == (self._counted, self._shadows):
             return
         self._counted, self._shadows = counted, shadows
-        names = {name for each in counted for name in (each.candidate, each.control)}
+        names = {name for each in counted for name in (each.candidate, each.control) if name}
         names.update(map(cluster_of, shadows))
         self.routes = tuple(sorted(names)[:MAX_ROUTES])
         copies = (_copies(cluster_of(each), counter) for each in shadows for counter in COPIES)

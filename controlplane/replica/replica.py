@@ -21,14 +21,14 @@ from itertools import chain
 from controlplane.lifecycle.advance import Acked
 from controlplane.lifecycle.counters import Sum
 from controlplane.lifecycle.shadow import NO_COPIES, Copies
-from controlplane.lifecycle.state import Control
 from controlplane.lifecycle.watching import Judged, Told
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.consumer_tracker import ConsumerTracker
-from controlplane.replica.figures import Counted, Figures, counted_of, interval_of
+from controlplane.replica.figures import Counted, Figures, counted_default, counted_of, interval_of
 from controlplane.replica.store_watcher import StoreView, StoreWatcher
 from controlplane.replica.watches import Watches, outdated
 from controlplane.rollout.advance import Progress, advance, retire_after
+from controlplane.rollout.by_rules import begun
 from controlplane.rollout.codec import LanesWriter
 from controlplane.rollout.controlled import acknowledgements, moved_on
 from controlplane.rollout.desired_state import DesiredState, ReadyAddresses, sidecar_states
@@ -38,6 +38,7 @@ from controlplane.rollout.gates import progress
 from controlplane.rollout.holding import held_beside
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.loss import Loss, Seen
+from controlplane.rollout.new_defaults import guarded_of, put_to_the_test
 from controlplane.rollout.operations import withdraw
 from controlplane.rollout.registry import Consumer, Report
 from controlplane.rollout.room import occupants
@@ -83,7 +84,7 @@ class Replica:
         self.sidecars_behind: Mapping[str, tuple[str, ...]] = {}
         """By tenant that has shadows, which sidecars haven't acknowledged what is shown of these."""
         self.judged: Mapping[str, Judged] = {}
-        """By objective whose shift is guarded, what the guards say; empty where another replica leads."""
+        """By objective that is guarded, what the guards say; where another leads, as that wrote it last."""
         self._watches = Watches()
         self.deciding = asyncio.Lock()
         """Held by whoever decides on what is known and commits it: of this replica, one at a time."""
@@ -265,13 +266,16 @@ class Replica:
                     await self._news.wait()
         return self._told
 
-    def _told_of(self, control: Control) -> Told:
-        """Return what was counted of a shift by now, at all replicas."""
+    def _told_of(self, objective: str) -> Told:
+        """Return what was counted of an objective by now, at all replicas."""
+        lanes = self.known.lanes
+        tenant = (lanes.controls.get(objective) or lanes.new_defaults[objective]).tenant
         live = sum(
-            each.kind == "sidecar" and not each.disconnected and each.concerns(control.tenant)
+            each.kind == "sidecar" and not each.disconnected and each.concerns(tenant)
             for each in self._everybody
         )
-        sums = tuple(chain.from_iterable(map(self.sums_of, counted_of([control]))))
+        own = (each for each in self.figures.counted if each.objective == objective)
+        sums = tuple(chain.from_iterable(map(self.sums_of, own)))
         return Told(sums=sums, reporting=self.sidecars_reporting, live=live)
 
     async def _write_evidence_for_ever(self) -> None:
@@ -284,7 +288,9 @@ class Replica:
         watches, lease = self._watches.unwritten, self._store_watcher.lease
         if lease is None:
             return
-        standing = {each.shift.number for each in self.known.lanes.controls.values()}
+        lanes = self.known.lanes
+        standing = {each.shift.number for each in lanes.controls.values()}
+        standing.update(each.number for each in lanes.new_defaults.values())
         old = outdated(self._reports.heard.beside, self._watches.shifts, standing, lease.token)
         if not watches and not old:
             return
@@ -341,10 +347,11 @@ class Replica:
         self.sidecars_behind = sidecars_behind(known.lanes, self._everybody, now, self.policy)
         if self._store_watcher.lease is None:
             self._watches.forget()
-            self.judged = {}
+            evidence = self._reports.heard.evidence
+            self.judged = self._watches.left(guarded_of(known.lanes), evidence, now)
             return False
         self.judged = self._watches.look(
-            known.lanes.controls.values(), self._reports.heard.evidence, self._told_of, now
+            guarded_of(known.lanes), self._reports.heard.evidence, self._told_of, now
         )
         following, happened = self._next(known, Moment(now, known.version + 1, self._led_since))
         if following == known.lanes:
@@ -409,12 +416,14 @@ class Replica:
             lanes = end(lanes, tenant, known.generations, at)
         lanes, controlled = moved_on(lanes, known.generations, self.acked, self.judged, self.policy, at)
         lanes, let_go = held_beside(lanes, known.generations, self.policy, at)
+        lanes, ruled = begun(known.lanes, lanes, known.generations, self._everybody, self.policy, at)
+        lanes, judged = put_to_the_test(lanes, known.generations, self.judged, self.policy, at)
         # After those, which change what is copied.
         lanes, shadowed = shadows_moved_on(
             lanes, known.generations, self.sidecars_behind, self.copies(known.lanes), at
         )
         handed = handed_over(known.lanes, lanes, at.now)
-        return lanes, (*happened, *handed, *controlled, *let_go, *shadowed)
+        return lanes, (*happened, *handed, *controlled, *let_go, *ruled, *judged, *shadowed)
 
     def _unless_overtaken(self, lanes: Lanes, tenant: str, following: Rollout, at: Moment) -> Rollout:
         """Return what a lane comes to; if it takes what it can't have now, that without its target."""
@@ -435,9 +444,11 @@ class Replica:
             addresses = self._ready.of(known.desired_state, self._everybody, now, self.policy)
             states = sidecar_states(known.lanes, self._everybody)
             # Before the routes are there: so that nothing is missed.
-            controls, shadows = known.lanes.controls.values(), known.lanes.shadows.values()
-            self.figures.interval = interval_of(controls, shadows)
-            self.figures.count(counted_of(controls), shadow_ids(known.lanes))
+            lanes = known.lanes
+            controls, new = lanes.controls.values(), lanes.new_defaults.values()
+            self.figures.interval = interval_of(controls, lanes.shadows.values(), new)
+            counted = (*counted_of(controls), *chain.from_iterable(map(counted_default, new)))
+            self.figures.count(counted, shadow_ids(lanes))
             audience = self._snapshots.show(known.desired_state, addresses, states)
         if known.version != self._served.version or audience:
             self._served = known

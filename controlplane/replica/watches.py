@@ -6,8 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from controlplane.lifecycle.state import Control
-from controlplane.lifecycle.watching import Judged, Told, Watch, watch, watched
+from controlplane.lifecycle.watching import Guarded, Judged, Told, Watch, watch, watched
 
 _EVIDENCE = "/evidence"
 """Ends the name under which the evidence of a shift is kept: its number, and the token of who leads."""
@@ -74,27 +73,41 @@ class Watches:
         """Watch nothing."""
         self._by_shift: dict[int, Watch] = {}
         self._written: dict[int, Watch] = {}
+        self._left: dict[int, tuple[bytes, Judged]] = {}
 
     def look(
         self,
-        controls: Iterable[Control],
+        guarded: Mapping[str, Guarded],
         kept: Mapping[int, Kept],
-        told: Callable[[Control], Told],
+        told: Callable[[str], Told],
         now: float,
     ) -> Mapping[str, Judged]:
-        """Return, by objective, what the guards of each guarded shift say by now."""
-        guarded = [each for each in controls if each.shift.guards.each]
+        """Return, by objective, what the guards say by now; `guarded` and `told` are by that, too."""
         following: dict[int, Watch] = {}
-        for control in guarded:
-            shift = control.shift
-            before = self._by_shift.get(shift.number)
+        for objective, each in guarded.items():
+            before = self._by_shift.get(each.number)
             if before is None:
-                before = watch(shift, kept.get(shift.number, NOTHING_KEPT).body, now)
+                before = watch(each, kept.get(each.number, NOTHING_KEPT).body, now)
             # Until an interval is over, nothing is looked at that was told.
-            is_due = now - before.at >= shift.guards.interval
-            following[shift.number] = watched(before, shift, told(control) if is_due else Told(), now)
+            is_due = now - before.at >= each.guards.interval
+            following[each.number] = watched(before, each, told(objective) if is_due else Told(), now)
         self._by_shift = following
-        return {each.objective: following[each.shift.number].judged for each in guarded}
+        return {objective: following[each.number].judged for objective, each in guarded.items()}
+
+    def left(
+        self, guarded: Mapping[str, Guarded], kept: Mapping[int, Kept], now: float
+    ) -> Mapping[str, Judged]:
+        """Return, by objective, what the guards said, as whoever leads wrote it down last."""
+        found: dict[int, tuple[bytes, Judged]] = {}
+        for each in guarded.values():
+            body = kept.get(each.number, NOTHING_KEPT).body
+            known = self._left.get(each.number)
+            if known is not None and known[0] == body:
+                found[each.number] = known
+            elif body:
+                found[each.number] = body, watch(each, body, now).judged
+        self._left = found
+        return {name: found[each.number][1] for name, each in guarded.items() if each.number in found}
 
     def forget(self) -> None:
         """Forget all of it: another leads."""

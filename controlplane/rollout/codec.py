@@ -12,10 +12,14 @@ from types import MappingProxyType
 from google.protobuf.message import DecodeError, Message
 
 from controlplane.lifecycle.codec import (
+    begun_from_proto,
+    begun_to_proto,
     control_from_proto,
     control_to_proto,
     hold_back_from_proto,
     hold_back_to_proto,
+    new_default_from_proto,
+    new_default_to_proto,
     shadowed_from_proto,
     shadowed_to_proto,
 )
@@ -68,7 +72,7 @@ CONTROLS_FORMAT = 5
 """Of a head with controls: whoever wrote it without them would end a shift, and route what it withdrew."""
 
 SHADOWS_FORMAT = 6
-"""Of a head with shadows: whoever wrote it without them would end them, and tell nobody."""
+"""Of a head with shadows, or with what rules began: without these they would end, or begin again."""
 
 
 class PlanWriter:
@@ -249,7 +253,8 @@ class LanesWriter:
 
         While there is one tenant alone, older control planes can read it.
         """
-        more = lanes.platform or lanes.handovers or lanes.controls or lanes.held_back or lanes.shadows
+        controlled = (lanes.controls, lanes.held_back, lanes.shadows, lanes.begun, lanes.new_defaults)
+        more = lanes.platform or lanes.handovers or any(controlled)
         if lanes.rollouts.keys() == {DEFAULT_TENANT} and not more:
             return rollout_to_bytes(lanes.rollouts[DEFAULT_TENANT])
         self._written = {tenant: self._lane(tenant, rollout) for tenant, rollout in lanes}
@@ -260,6 +265,8 @@ class LanesWriter:
             controls=map(control_to_proto, lanes.controls.values()),
             held_back=map(hold_back_to_proto, lanes.held_back.values()),
             shadows=map(shadowed_to_proto, lanes.shadows.values()),
+            begun=map(begun_to_proto, lanes.begun.values()),
+            new_defaults=map(new_default_to_proto, lanes.new_defaults.values()),
         )
         return b"".join((_bytes(head), *(body for _, body in self._written.values()), _bytes(rest)))
 
@@ -277,7 +284,8 @@ def lanes_to_bytes(lanes: Lanes) -> bytes:
 
 
 def _lanes_format(lanes: Lanes) -> int:
-    if lanes.shadows:
+    ruled = lanes.begun or lanes.new_defaults
+    if lanes.shadows or ruled or any(each.shift.rule is not None for each in lanes.controls.values()):
         return SHADOWS_FORMAT
     if lanes.controls or lanes.held_back:
         return CONTROLS_FORMAT
@@ -321,6 +329,8 @@ def _lanes(message: pb.StoredLanes, rollouts: Mapping[str, Rollout]) -> Lanes:
     controls = {each.objective: control_from_proto(each) for each in message.controls}
     held_back = {each.objective: hold_back_from_proto(each) for each in message.held_back}
     shadows = {each.objective: shadowed_from_proto(each) for each in message.shadows}
+    begun = {each.objective: begun_from_proto(each) for each in message.begun}
+    new_defaults = {each.objective: new_default_from_proto(each) for each in message.new_defaults}
     return Lanes(
         MappingProxyType(dict(rollouts)),
         platform=message.platform,
@@ -328,6 +338,8 @@ def _lanes(message: pb.StoredLanes, rollouts: Mapping[str, Rollout]) -> Lanes:
         controls=MappingProxyType(controls),
         held_back=MappingProxyType(held_back),
         shadows=MappingProxyType(shadows),
+        begun=MappingProxyType(begun),
+        new_defaults=MappingProxyType(new_defaults),
     )
 
 

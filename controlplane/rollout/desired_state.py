@@ -11,7 +11,14 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from controlplane.lifecycle.shadow import NOTHING_SHADOWED, ByObjective
-from controlplane.lifecycle.state import NO_CONTROLS, NO_HOLD_BACKS, Controls, HoldBacks
+from controlplane.lifecycle.state import (
+    NO_CONTROLS,
+    NO_HOLD_BACKS,
+    NO_NEW_DEFAULTS,
+    Controls,
+    HoldBacks,
+    NewDefaults,
+)
 from controlplane.model import RoutingRule
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.registry import Address, Consumer
@@ -329,8 +336,9 @@ class DesiredState:
     shard; `required` are the ids of the models that a shard's hosts need to be sent requests; `models` is
     what they should have. `shared` is objective -> the tenants that may show something of it, of those that
     were handed over or are about to be: whoever takes one of them takes it, and where their routes differ the
-    last one's counts. `controls`, `held_back` and `shadows` are laid over it. `version` of the head in
-    `store` is when all this last changed. With `only_adds` nobody knows all that is in use.
+    last one's counts. `controls`, `held_back` and `shadows` are laid over it, and `new_defaults` are counted.
+    `version` of the head in `store` is when all this last changed. With `only_adds` nobody knows all that is
+    in use.
     """
 
     routed: Mapping[str, tuple[int, ...]]
@@ -349,6 +357,7 @@ class DesiredState:
     controls: Controls = field(default_factory=lambda: NO_CONTROLS)
     held_back: HoldBacks = field(default_factory=lambda: NO_HOLD_BACKS)
     shadows: ByObjective = field(default_factory=lambda: NOTHING_SHADOWED)
+    new_defaults: NewDefaults = field(default_factory=lambda: NO_NEW_DEFAULTS)
 
     def objectives_of(self, tenant: str) -> frozenset[str]:
         """Return the objectives of which a tenant shows routes or tables."""
@@ -380,6 +389,7 @@ def desired_state(
         controls=lanes.controls,
         held_back=lanes.held_back,
         shadows=lanes.shadows,
+        new_defaults=lanes.new_defaults,
     )
 
 

@@ -12,7 +12,20 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from controlplane.lifecycle.shadow import NOTHING_SHADOWED, ByObjective, Shadowed
-from controlplane.lifecycle.state import NO_CONTROLS, NO_HOLD_BACKS, Control, Controls, HoldBack, HoldBacks
+from controlplane.lifecycle.state import (
+    NO_CONTROLS,
+    NO_HOLD_BACKS,
+    NO_NEW_DEFAULTS,
+    NOTHING_BEGUN,
+    AllBegun,
+    Begun,
+    Control,
+    Controls,
+    HoldBack,
+    HoldBacks,
+    NewDefault,
+    NewDefaults,
+)
 from controlplane.rollout.handover import NO_HANDOVERS, Handover, Handovers, settled
 from controlplane.rollout.state import Rollout
 
@@ -29,6 +42,8 @@ class Lanes:
     `handovers` are of objectives that go from one tenant to another, or did; `controls` of those about which
     an operator decided something, `held_back` of those that are answered from an older generation, and
     `shadows` of those whose requests are copied.
+    `begun` says which tables had the shift begun that their own rules say, and `new_defaults` are those that
+    are judged.
     """
 
     rollouts: Mapping[str, Rollout] = field(default_factory=lambda: NO_ROLLOUTS)
@@ -37,6 +52,8 @@ class Lanes:
     controls: Controls = field(default_factory=lambda: NO_CONTROLS)
     held_back: HoldBacks = field(default_factory=lambda: NO_HOLD_BACKS)
     shadows: ByObjective = field(default_factory=lambda: NOTHING_SHADOWED)
+    begun: AllBegun = field(default_factory=lambda: NOTHING_BEGUN)
+    new_defaults: NewDefaults = field(default_factory=lambda: NO_NEW_DEFAULTS)
 
     def __iter__(self) -> Iterator[tuple[str, Rollout]]:
         """Yield each tenant and its rollout."""
@@ -92,6 +109,29 @@ class Lanes:
     def without_shadows(self, objective: str) -> Lanes:
         """Return the lanes in which an objective has no shadows any more, which is shown already."""
         return replace(self, shadows=_without(self.shadows, objective))
+
+    def with_begun(self, begun: Begun) -> Lanes:
+        """Return the lanes with which tables of an objective had their own shift begun."""
+        return replace(self, begun=_with(self.begun, begun.objective, begun))
+
+    def without_begun(self, objective: str) -> Lanes:
+        """Return the lanes in which that is forgotten."""
+        return replace(self, begun=_without(self.begun, objective))
+
+    def has_number(self, number: int) -> bool:
+        """Say whether a shift or a new default has a number: there is one of each."""
+        shifts = (each.shift.number for each in self.controls.values())
+        return number in {*shifts, *(each.number for each in self.new_defaults.values())}
+
+    def with_new_default(self, new: NewDefault, version: int) -> Lanes:
+        """Return the lanes with a default that is judged; in the head of its number sidecars count it."""
+        following = replace(self, new_defaults=_with(self.new_defaults, new.objective, new))
+        return following.shown_anew(new.tenant, version) if new.number == version else following
+
+    def without_new_default(self, new: NewDefault, version: int) -> Lanes:
+        """Return the lanes in which a default isn't judged any more, nor counted."""
+        following = replace(self, new_defaults=_without(self.new_defaults, new.objective))
+        return following.shown_anew(new.tenant, version) if new.number else following
 
     def shown_anew(self, tenant: str, version: int) -> Lanes:
         """Return the lanes once something else of a tenant's is shown, which no rollout changed."""

@@ -58,6 +58,8 @@ class Generation:
     """Of the platform's own generations, which have an empty plan."""
     table_bytes: Sequence[int] = ()
     """Of each of the plan's tables, in that order; empty where nobody has measured them."""
+    author: str = ""
+    """Who published it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -325,7 +325,9 @@ class SnapshotCache:
     def _find_ways(self, desired_state: DesiredState, copies: Mapping[str, _Copies]) -> bool:
         """Find out where keys go, special ones too; say whether some part is another than it was."""
         before = self._ways
-        special = by_tenant_and_objective(desired_state.controls, _routed(desired_state.shadows, copies))
+        special = by_tenant_and_objective(
+            desired_state.controls, _routed(desired_state.shadows, copies), desired_state.new_defaults
+        )
         shared = {objective: way for own in special.values() for objective, way in own.items()}
         for objective, routes in shared.items():
             check_special(objective, routes, {*desired_state.vips, *copies})

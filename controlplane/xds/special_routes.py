@@ -8,8 +8,16 @@ from dataclasses import dataclass, replace
 
 from controlplane.lifecycle.events import model_of
 from controlplane.lifecycle.shadow import NOTHING_SHADOWED, ByObjective, Shadow, Shadowed
-from controlplane.lifecycle.state import SHIFTING, Control, Controls, ShiftState
-from controlplane.lifecycle.views import cluster_of, operator_shift, route_of
+from controlplane.lifecycle.state import (
+    NO_NEW_DEFAULTS,
+    SHIFTING,
+    Control,
+    Controls,
+    NewDefault,
+    NewDefaults,
+    ShiftState,
+)
+from controlplane.lifecycle.views import cluster_of, operator_shift, route_of, route_of_default
 from controlplane.planning.routing import Inconsistent
 from lightbulb.model import (
     ARM_HEADER,
@@ -111,16 +119,18 @@ def copying(shadowed: Shadowed, shadow: Shadow) -> Copying:
     )
 
 
-def special_routes(control: Control | None, shadowed: Shadowed | None = None) -> tuple[SpecialRoute, ...]:
-    """Return an objective's special routes: those of its shift, with the copies that shadows get of them.
+def special_routes(
+    control: Control | None, shadowed: Shadowed | None = None, new: NewDefault | None = None
+) -> tuple[SpecialRoute, ...]:
+    """Return an objective's special routes: those that count, with the copies that shadows get of them.
 
     Envoy draws one number for a request, whichever routes look at it. So those of a smaller share stand
     first, and whoever has a larger one gets these, and what is left up to its own.
     """
-    of_shift = () if control is None else _of_shift(control)
+    counting = (*(() if control is None else _of_shift(control)), *(() if new is None else _of_default(new)))
     levels = () if shadowed is None else _levels(shadowed)
     found = list[SpecialRoute]()
-    for route in of_shift:
+    for route in counting:
         if shadowed is not None and route.key == shadowed.primary and not route.withdrawn:
             found += [replace(each, name=route.name, arm=route.arm) for each in levels]
         found.append(route)
@@ -177,15 +187,23 @@ def _of_shift(control: Control) -> tuple[SpecialRoute, ...]:
     )
 
 
+def _of_default(new: NewDefault) -> tuple[SpecialRoute, ...]:
+    """Return the route that counts a new default, once it is judged: whoever asks for its key."""
+    return (SpecialRoute(name=route_of_default(new), key=new.key),) if new.number else ()
+
+
 def by_tenant(
-    controls: Controls, shadows: ByObjective = NOTHING_SHADOWED
+    controls: Controls,
+    shadows: ByObjective = NOTHING_SHADOWED,
+    new_defaults: NewDefaults = NO_NEW_DEFAULTS,
 ) -> Mapping[str, Mapping[str, tuple[SpecialRoute, ...]]]:
     """Return tenant -> objective -> its special routes; of those alone that have any."""
     found: dict[str, dict[str, tuple[SpecialRoute, ...]]] = {}
-    for objective in sorted({*controls, *shadows}):
+    for objective in sorted({*controls, *shadows, *new_defaults}):
         control, shadowed = controls.get(objective), shadows.get(objective)
-        special = special_routes(control, shadowed)
-        whose = control or shadowed
+        new = new_defaults.get(objective)
+        special = special_routes(control, shadowed, new)
+        whose = control or shadowed or new
         if special and whose is not None:
             found.setdefault(whose.tenant, {})[objective] = special
     return found

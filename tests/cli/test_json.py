@@ -114,7 +114,14 @@ def test_what_check_tells_is_as_documented(tmp_path: Path) -> None:
     (tmp_path / "bad" / "bad.js").write_text("function defineBadRule() { return Objectives.Nope }\n")
     bad = asked("rules", "check", str(tmp_path / "bad"), code=1)
     assert (bad["objectives"], bad["problems"][0]["code"]) == ([], "UNKNOWN_OBJECTIVE")
-    check({**good, "problems": bad["problems"]}, TABLES["`rules check`"], whole=True)
+    shutil.copytree(RULES, tmp_path / "stepped")
+    rule = tmp_path / "stepped" / "payment_fraud.js"
+    steps = rule.read_text().replace("percent: 10", 'schedule: [5, 50], guards: ["errors:1.25x"]')
+    rule.write_text(steps.replace('version: "1"}}', 'version: "1"}, guards: ["errors:1%"]}', 1))
+    stepped = asked("rules", "check", str(tmp_path / "stepped"))
+    assert stepped["objectives"][1]["judged_for"] == 3_600.0
+    assert stepped["objectives"][1]["shifts"][0]["schedule"] == [5.0, 50.0]
+    check({**stepped, "problems": bad["problems"]}, TABLES["`rules check`"], whole=True)
 
 
 def test_what_lock_tells_is_as_documented(tmp_path: Path) -> None:

@@ -301,10 +301,15 @@ def test_a_leader_that_is_killed_is_followed_by_one_that_goes_on_with_its_eviden
                         and not it.plane.replica._watches.unwritten
                     ),
                 )
+                (told_by_two,) = (await two.status()).shifts
+                assert told_by_two.guards[0].text.startswith("errors: ")
                 await it.plane.kill()
                 for peer in it.peers:
                     await peer.connect(two.target)
-                await eventually("another to lead, and to judge", lambda: "Ranking" in two.replica.judged)
+                await eventually(
+                    "another to lead, and to judge",
+                    lambda: two.replica.leading and "Ranking" in two.replica.judged,
+                )
                 pair = two.replica.judged["Ranking"].verdicts[0].pair
                 assert (pair.candidate.total, pair.candidate.bad) == (600, 6)
                 await tell(first.shift, 100, bad=95)
@@ -369,5 +374,37 @@ def test_no_shift_begins_while_a_lightbulb_is_there_that_knows_none(store: str) 
                 lambda: all(each.disconnected for each in it.plane.replica.consumers if each.id == "old"),
             )
             await it.plane.shift(model="next", steps=[500])
+            await old.connect(it.plane.target)
+            await it.plane.knows(old)
+            named = {name: each.disobeys for name, each in (await it.plane.consumers()).items()}
+            assert (named["old"], named["l1"]) == (True, False)
+
+    run(scenario)
+
+
+def test_a_rule_begins_its_shift_once_and_a_guard_undoes_it_for_good(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it, relays(it.plane, "s1", "s2") as tell:
+            await it.published(1)
+            guards = 'guards: ["errors:1.25x"], interval: "1s", minSample: 20'
+            stepped = {**NEXT, "steps": f'schedule: [5, 50], every: "1s", {guards}'}
+            await it.plane.published(1, **stepped)
+            await is_at(it, ShiftState.RUNNING, 500)
+            (said,) = (await it.plane.status()).shifts
+            assert said.rule == "rules.js:7 defineRankingShiftRule"
+            assert said.author == "ann"
+            assert {str(each.source) for each in answers(it).values() if each.reason is Reason.SHIFT} == {
+                f"rules.js:7 defineRankingShiftRule: shift {said.number}"
+            }
+            await eventually("relays to count", lambda: len(it.plane.replica.figures.routes) == 2)
+            await tell(said.number, 100)
+            await is_at(it, ShiftState.RUNNING, 5_000)
+            await tell(said.number, 100, bad=90)
+            await is_over(it)
+            await it.published(1, **stepped, memory="110MiB")
+            assert control(it) is None
+            assert shifted(it) == set()
+            happened = Counter(action for action, _ in await it.plane.events())
+            assert (happened["shift started"], happened["shift aborted"]) == (1, 1)
 
     run(scenario)

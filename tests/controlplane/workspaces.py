@@ -22,12 +22,15 @@ def files(
     candidate: str = "",
     percent: float = 0,
     default: str = "rank",
+    steps: str = "",
+    guarded: str = "",
 ) -> dict[str, bytes]:
     """Return files in which Ranking is answered by rank@`version`, and Fraud always by fraud@1.
 
     `load` is rank's load_timeout; `vips` is shard -> VIP; `places` is shard -> models that it is told to
     hold; files `without` these. A rule shifts `percent` of Ranking's users from `default` to
-    `candidate`, NAME@VERSION, unless these are the same model.
+    `candidate`, NAME@VERSION, unless these are the same model; or does what `steps` say. The default's rule
+    says what is `guarded` besides.
     """
     shards = "".join(
         f"  - {{name: {shard}, vip: {vip}, memory: {room}, models: {list((places or {}).get(shard, ()))}}}\n"
@@ -47,26 +50,30 @@ def files(
         + (f'  - {{name: {name}, version: "{number}", memory: 10MiB}}\n' if candidate else ""),
         "experiments.yaml": "experiments: []\n",
         "fleet.yaml": f"shards:\n{shards}",
-        "rules.js": _rule("Ranking", "TITLE", default)
+        "rules.js": _rule("Ranking", "TITLE", default, guarded)
         + _rule("Fraud", "PAYMENT", "fraud")
-        + (_shift("Ranking", "TITLE", default, name, percent) if name not in {"", default} else ""),
+        + (
+            _shift("Ranking", "TITLE", default, name, steps or f"percent: {percent}")
+            if name not in {"", default}
+            else ""
+        ),
     }
     return {name: text.encode() for name, text in content.items() if name not in without}
 
 
-def _rule(objective: str, input_type: str, model: str) -> str:
+def _rule(objective: str, input_type: str, model: str, more: str = "") -> str:
     return (
         f"function define{objective}DefaultRule() {{ return {{\n"
         f'  targetObjectives: ["{objective}"], modelInputType: "{input_type}", modelType: "SCORER",\n'
-        f'  defaultModel: {{name: "{model}"}}}}; }}\n'
+        f'  defaultModel: {{name: "{model}"}}{more and ", "}{more}}}; }}\n'
     )
 
 
-def _shift(objective: str, input_type: str, model: str, to: str, percent: float) -> str:
+def _shift(objective: str, input_type: str, model: str, to: str, words: str) -> str:
     return (
         f"function define{objective}ShiftRule() {{ return {{\n"
         f'  targetObjectives: ["{objective}"], modelInputType: "{input_type}", modelType: "SCORER",\n'
-        f'  shift: {{from: {{name: "{model}"}}, to: {{name: "{to}"}}, percent: {percent}}}}}; }}\n'
+        f'  shift: {{from: {{name: "{model}"}}, to: {{name: "{to}"}}, {words}}}}}; }}\n'
     )
 
 

@@ -88,9 +88,10 @@ def _intervals(
 
 
 def _head(answer: pb.GetFiguresResponse, objective: str) -> str:
+    what = f"shift {answer.shift}" if len(answer.arms) > 1 else "new default"
     sidecars = "1 sidecar tells" if answer.reporting == 1 else f"{answer.reporting:,} sidecars tell"
     seconds = answer.interval.ToTimedelta().total_seconds()
-    return f"shift {answer.shift} of {objective}, as {sidecars} it every {seconds:g} s"
+    return f"{what} of {objective}, as {sidecars} it every {seconds:g} s"
 
 
 def _table(counts: Mapping[str, Counts], seconds: float = 0.0) -> Table:

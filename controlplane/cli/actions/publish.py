@@ -28,7 +28,7 @@ from controlplane.cli.handovers import handover_lines
 from controlplane.cli.output import print_json
 from controlplane.cli.problems import BadWorkspace, print_warnings, printable
 from controlplane.cli.shadows import shadow_lines
-from controlplane.cli.shifts import held_back_lines, shift_lines
+from controlplane.cli.shifts import held_back_lines, new_default_lines, shift_lines, waiting_lines
 from controlplane.model import PLATFORM
 from controlplane.rollout.failure import MAX_NAME
 from lightbulb.v1 import control_plane_pb2 as pb
@@ -103,6 +103,8 @@ def show_status(control_planes: Addresses, tenant: str, *, as_json: bool) -> Non
     lines += held_back_lines(each for each in response.held_back if tenant in {"", each.tenant})
     lines += shift_lines(each for each in response.shifts if tenant in {"", each.tenant})
     lines += shadow_lines(each for each in response.shadows if tenant in {"", each.tenant})
+    lines += new_default_lines(each for each in response.new_defaults if tenant in {"", each.tenant})
+    lines += waiting_lines(each for each in response.waiting_shifts if tenant in {"", each.tenant})
     for line in lines:
         console.print(Text(printable(line)), soft_wrap=True)
     console.print(_consumers(response))

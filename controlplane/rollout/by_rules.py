@@ -1,0 +1,194 @@
+"""What the rules of a generation have begun by themselves once it is active: above all shifts in steps. Pure.
+
+That a shift is to begin is in the commit that makes its table active by a publish, and so is its beginning
+if nothing stands in its way; else it follows once what does is over by itself. One begins in a commit, whose
+number is its own. What a table began is remembered: it begins nothing again. A rollback begins nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+
+from controlplane.lifecycle import operations
+from controlplane.lifecycle.events import ControlEventKind, event, model_of
+from controlplane.lifecycle.guards import BadGuards
+from controlplane.lifecycle.scene import Scene
+from controlplane.lifecycle.state import ENDING, MAX_CONTROLS, MAX_TABLES, Begun, Control
+from controlplane.lifecycle.terms import guards_of
+from controlplane.rollout.controlled import NotObeyed, check_obeyed, scene_of
+from controlplane.rollout.desired_state import Generations
+from controlplane.rollout.lanes import Lanes
+from controlplane.rollout.new_defaults import is_owner, new_default
+from controlplane.rollout.registry import Consumer
+from controlplane.rollout.state import Moment, Policy
+from controlplane.store.contract import Event
+from lightbulb.model import ObjectiveTable, Schedule, ShiftRule
+
+
+class PassedOver(Exception):
+    """A shift of rules that isn't begun; the message says why, and what can be done."""
+
+
+def begun(  # noqa: PLR0913, PLR0917 - a pure function of all that counts
+    before: Lanes,
+    lanes: Lanes,
+    generations: Generations,
+    consumers: Collection[Consumer],
+    policy: Policy,
+    at: Moment,
+) -> tuple[Lanes, tuple[Event, ...]]:
+    """Return lanes once what the rules have begun has begun, and what happened.
+
+    `lanes` came of `before` by publishes alone, and not by a rollback.
+    """
+    for tenant in _newly_active(before, lanes):
+        for table in generations[lanes.rollouts[tenant].active].plan.tables:
+            if is_owner(lanes, tenant, table.objective):
+                lanes = _noted(before, lanes, generations, tenant, table, policy, at)
+    happened: list[Event] = []
+    for each in lanes.begun.values():
+        if each.waits:
+            scene = scene_of(lanes, generations, each.tenant, each.objective, policy)
+            lanes, told = _tried(lanes, generations, consumers, each, scene, at)
+            happened += told
+        elif _needs(before, each.tenant) != _needs(lanes, each.tenant):
+            scene = scene_of(lanes, generations, each.tenant, each.objective, policy)
+            if not any(scheduled(table) is not None for table in scene.tables):
+                lanes = lanes.without_begun(each.objective)
+    return lanes, tuple(happened)
+
+
+def _needs(lanes: Lanes, tenant: str) -> frozenset[int]:
+    rollout = lanes.of(tenant)
+    return frozenset() if rollout is None else rollout.needed
+
+
+def scheduled(table: ObjectiveTable) -> tuple[ShiftRule, Schedule] | None:
+    """Return the rule of a table whose steps the control plane takes; None: it has none."""
+    return next(((each, each.schedule) for each in table.shifts if each.schedule is not None), None)
+
+
+def _newly_active(before: Lanes, lanes: Lanes) -> Iterator[str]:
+    for tenant, rollout in lanes:
+        old = before.of(tenant)
+        # What comes again, since the store lost it, was begun when it came first.
+        again = old is not None and old.again
+        if rollout.active and not again and (old is None or old.active != rollout.active):
+            yield tenant
+
+
+def _noted(  # noqa: PLR0913, PLR0917 - all that counts
+    before: Lanes,
+    lanes: Lanes,
+    generations: Generations,
+    tenant: str,
+    table: ObjectiveTable,
+    policy: Policy,
+    at: Moment,
+) -> Lanes:
+    """Return the lanes in which is noted what a table that is active by now has yet to begin."""
+    if scheduled(table) is None and table.probation is None:
+        return lanes
+    scene = scene_of(lanes, generations, tenant, table.objective, policy)
+    if scheduled(table) is not None:
+        lanes = _to_begin(lanes, tenant, table.objective, scene)
+    return new_default(before, lanes, generations, tenant, scene, at)
+
+
+def _to_begin(lanes: Lanes, tenant: str, name: str, scene: Scene) -> Lanes:
+    """Return the lanes in which an objective's table has yet to begin its shift, unless it did."""
+    known = lanes.begun.get(name)
+    tables = () if known is None else known.tables
+    if known is not None and scene.hash in tables:  # perhaps another tenant's, which it is taken from
+        return lanes if known.tenant == tenant else lanes.with_begun(replace(known, tenant=tenant))
+    kept = (*tables, scene.hash)[-MAX_TABLES:]
+    return lanes.with_begun(Begun(objective=name, tenant=tenant, tables=kept, waits=True))
+
+
+def _tried(  # noqa: PLR0913, PLR0917 - all that counts
+    lanes: Lanes,
+    generations: Generations,
+    consumers: Collection[Consumer],
+    each: Begun,
+    scene: Scene,
+    at: Moment,
+) -> tuple[Lanes, list[Event]]:
+    """Return the lanes once a shift that waited has begun, or never will."""
+    done = replace(each, waits=False)
+    if scene.hash != each.tables[-1] or not is_owner(lanes, each.tenant, each.objective):
+        return lanes.with_begun(done), []  # another table is active by now, or another tenant's
+    if waits_for(lanes, consumers, each) or lanes.has_number(at.version):
+        return lanes, []
+    author = generations[scene.active].author
+    try:
+        control = _control(lanes, each, scene, author, at)
+    except PassedOver as error:
+        kind = ControlEventKind.SHIFT_PASSED_OVER.value
+        passed_over = Event(
+            at=at.now,
+            author="",
+            action=kind,
+            generation=scene.active,
+            detail=f"{each.objective}: {error}",
+            kind=kind,
+            tenant=each.tenant,
+        )
+        return lanes.with_begun(done), [passed_over]
+    started = event(None, control, at.now)
+    lanes = lanes.with_begun(done).with_control(control, at.version)
+    return lanes, [] if started is None else [started]
+
+
+def waits_for(lanes: Lanes, consumers: Collection[Consumer], each: Begun) -> str:
+    """Return what a shift of rules waits for, which is over by itself; empty: nothing."""
+    control, handover = lanes.controls.get(each.objective), lanes.handovers.get(each.objective)
+    if control is not None and control.shift.state in ENDING:
+        return f"shift {control.shift.number} to be over"
+    if each.objective in lanes.held_back:
+        return "the hold-back of it to be over"
+    if handover is not None and handover.taken:
+        return f"tenant {handover.taker} to take it"
+    try:
+        check_obeyed(consumers, each.tenant)
+    except NotObeyed as error:
+        return str(error)
+    return ""
+
+
+def _control(lanes: Lanes, each: Begun, scene: Scene, author: str, at: Moment) -> Control:
+    """Return the control that a table's rule begins. Raises PassedOver."""
+    table = scene.table
+    assert table is not None, "another table would be active"
+    found = scheduled(table)
+    assert found is not None, "it was noted since its table has one"
+    rule, schedule = found
+    standing = lanes.controls.get(each.objective)
+    by_hand = f"to begin it by hand, end that: lightbulb shift abort {each.objective}"
+    if standing is not None:
+        shift = standing.shift
+        raise PassedOver(
+            f"the shift of {rule.source} isn't begun, since shift {shift.number} to {model_of(shift.key)} "
+            f"stands; {by_hand}, then lightbulb shift start {each.objective}"
+        )
+    if len(lanes.controls) >= MAX_CONTROLS:
+        raise PassedOver(
+            f"the shift of {rule.source} isn't begun: {MAX_CONTROLS} objectives have a shift; finish or "
+            f"abort some, then lightbulb shift start {each.objective}"
+        )
+    try:
+        guards = guards_of(schedule.guards, control=True)
+    except BadGuards as error:
+        raise PassedOver(f"the shift of {rule.source} isn't begun: {error}") from error
+    target = table.models[rule.model]
+    wanted = operations.Wanted(
+        objective=each.objective,
+        model=target.name,
+        version=target.version,
+        steps=schedule.steps,
+        every=schedule.every,
+        guards=guards,
+        author=author,
+        tenant=each.tenant,
+    )
+    return operations.begun(wanted, target, scene, operations.At(at.now, at.version), rule.source)
