@@ -148,7 +148,7 @@ class Figures:
         self.interval = INTERVAL_SECONDS
         self._epoch = epoch
         self.routes: tuple[str, ...] = ()
-        """The routes that are wanted, sorted."""
+        """The routes that are wanted, and then the shadows."""
         self._counted: tuple[Counted, ...] = ()
         self._shadows: tuple[str, ...] = ()
         self._names: frozenset[str] = frozenset()
@@ -172,9 +172,9 @@ class Figures:
         if (counted, shadows) == (self._counted, self._shadows):
             return
         self._counted, self._shadows = counted, shadows
-        names = {name for each in counted for name in (each.candidate, each.control) if name}
-        names.update(map(cluster_of, shadows))
-        self.routes = tuple(sorted(names)[:MAX_ROUTES])
+        judged = sorted({name for each in counted for name in (each.candidate, each.control) if name})
+        # Shadows after those, which guards judge by.
+        self.routes = tuple([*judged, *map(cluster_of, shadows)][:MAX_ROUTES])
         copies = (_copies(cluster_of(each), counter) for each in shadows for counter in COPIES)
         self._names = frozenset((*self.routes, *copies))
         self._sums = {name: counts for name, counts in self._sums.items() if name in self._names}

@@ -7,7 +7,16 @@ import pytest
 
 from controlplane.lifecycle.bins import Latencies
 from controlplane.lifecycle.figures import Counts
-from controlplane.replica.figures import MAX_COUNT, Counted, Figures, Told, told_from_bytes, told_to_bytes
+from controlplane.lifecycle.shadow import Copies
+from controlplane.replica.figures import (
+    MAX_COUNT,
+    MAX_ROUTES,
+    Counted,
+    Figures,
+    Told,
+    told_from_bytes,
+    told_to_bytes,
+)
 from lightbulb.resolution.codec import Malformed
 from lightbulb.v1 import telemetry_pb2 as pb
 from lightbulb.v1.telemetry_pb2_grpc import TelemetryServiceStub
@@ -38,6 +47,22 @@ def test_only_what_is_wanted_is_added_up_and_what_is_nobodys_is_left_out() -> No
     assert figures.told(1.0 + 4 * figures.interval).reporting == 0
     figures.count([])
     assert figures.told(1.0).by_route == {}
+
+
+def test_copies_are_added_up_by_shadow_and_shifts_come_first_where_not_all_can_be_counted() -> None:
+    figures = Figures(epoch=7)
+    figures.count([SHIFT], ["17", "17n"])
+    copies = ("", "upstream_rq_2xx", 3), ("", "upstream_rq_tx_reset", 5), ("", "of another Envoy", 9)
+    late = ("", "upstream_rq_max_duration_reached", 2)
+    for node in ("s1", "s2"):
+        figures.take(node, [route("shadow/17", *copies, late), route("shadow/18", *copies)], now=1.0)
+    assert figures.told(1.0).copies_of("17") == Copies(answered=6, too_large=6, late=4)
+    assert figures.told(1.0).copies_of("17n") == figures.told(1.0).copies_of("18") == Copies()
+    with pytest.raises(Malformed, match="beyond what an Envoy counts"):
+        figures.take("s1", [route("shadow/17", ("", "upstream_rq_2xx", MAX_COUNT + 1))], now=1.0)
+    figures.count([SHIFT], map(str, range(2 * MAX_ROUTES)))
+    assert figures.routes[:3] == ("c", "k", "shadow/0")
+    assert len(figures.routes) == MAX_ROUTES
 
 
 def test_no_relay_can_tell_more_than_an_envoy_counts() -> None:
