@@ -20,7 +20,7 @@ from chaos.loss import fails_over, fails_over_with_tenants
 from chaos.pace import measured_pace
 from chaos.pairs import pairs
 from chaos.scenarios import MOMENTS, Row, Stage, naive, operations, refused, stage, strike
-from chaos.shift import holds_through
+from chaos.shift import STRIKES, holds_through, struck
 from chaos.teams import at_once, teams
 from chaos.upgrade import BEFORE, NoRelease, checked_out, refuses_newer, upgrade
 from lightbulb.signals import exiting_at_signals
@@ -100,6 +100,8 @@ def _of_one_tenant(  # noqa: PLR0913 - what the command line says
     if not alone:
         tell(operations(made, count))
         tell(holds_through(made, SHORT_PUBLISHES if short else PUBLISHES))
+        for fault in STRIKES[:1] if short else STRIKES:
+            tell(struck(made, fault))
         tell(refused(made, "9", "a model that hosts refuse"))
         tell(refused(made, "hangs", "a model that never loads"))
         for planes in (False, True):

@@ -46,7 +46,7 @@ KINDS = (
 
 
 def run(setting: Setting) -> tuple[Comparison, ...]:
-    requests, rounds = (500, 2) if setting.quick else (5_000, 21)
+    requests, rounds = (500, 2) if setting.quick else (1_000, 201)
     shown = {
         each.name: {"objectives": 1, "keys": 10, "special": each.special, "counts": each.counts}
         for each in KINDS

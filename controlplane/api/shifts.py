@@ -26,7 +26,7 @@ from controlplane.rollout.by_rules import waits_for
 from controlplane.rollout.controlled import NOBODY_LAGS, scene_of
 from controlplane.rollout.failure import MAX_LISTED, MAX_NAME, printable
 from controlplane.rollout.lanes import Lanes
-from lightbulb.model import ObjectiveTable, model_id
+from lightbulb.model import BASIS_POINTS, ObjectiveTable, model_id
 from lightbulb.v1 import control_plane_pb2 as pb
 
 MAX_MODEL = 300
@@ -83,7 +83,8 @@ def notes(replica: Replica, asked: Asked, tenant: str) -> tuple[str, ...]:
         return ()
     known = replica.known
     table = scene_of(known.lanes, known.generations, tenant, asked.objective, replica.policy).table
-    return asked.start.guards.notes_within(0.0 if table is None else table.deadline)
+    deadline = 0.0 if table is None else table.deadline
+    return asked.start.guards.notes_of(deadline, everybody=asked.start.steps[-1] == BASIS_POINTS)
 
 
 def shifts(replica: Replica) -> Iterator[pb.Shift]:

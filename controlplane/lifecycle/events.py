@@ -45,7 +45,10 @@ def _became(before: Control, after: Control) -> tuple[ControlEventKind, str] | N
     old, new = before.shift, after.shift
     if new.state is not old.state and (kind := _kind_of(old.state, new.state)) is not None:
         why = f": {new.why}" if new.why else ""
-        return kind, f"{told(after)}, at {percent(old.basis_points)}{why}"
+        share = percent(old.basis_points)
+        if new.state is ShiftState.FINISHED and new.basis_points != old.basis_points:
+            share = f"{share} → {percent(new.basis_points)}"
+        return kind, f"{told(after)}, at {share}{why}"
     if (new.steps, new.every, new.guards) != (old.steps, old.every, old.guards):
         return ControlEventKind.SHIFT_CHANGED, f"{told(after)}, on by {_schedule(after)}"
     if new.at != old.at:

@@ -134,18 +134,21 @@ class Guards:
         """What their author should know of how they are judged."""
         return tuple(guard.note for guard in self.each if guard.note)
 
-    def notes_within(self, deadline: float) -> tuple[str, ...]:
-        """Return these, and which bounds are beyond an objective's `deadline`, in seconds; 0.0: none."""
+    def notes_of(self, deadline: float, *, everybody: bool) -> tuple[str, ...]:
+        """Return these, and when some guards can't see anything.
+
+        `deadline` is the objective's, in seconds (0.0: it has none); `everybody` is shifted in the end.
+        """
         limit = deadline * MICROSECONDS["s"]
-        beyond = (guard for guard in self.each if limit and guard.threshold > limit)
-        return (
-            *self.notes,
-            *(
-                f"{guard}: calls are given up after {duration(limit)}, the objective's deadline, and are "
-                "errors then, so that it sees only callers who wait longer"
-                for guard in beyond
-            ),
+        beyond = (
+            f"{guard}: calls are given up after {duration(limit)}, the objective's deadline, and are errors "
+            "then, so that it sees only callers who wait longer"
+            for guard in self.each
+            if limit and guard.threshold > limit
         )
+        alone = ("at 100 % nobody is left to compare with, so add a bound, as errors:5%",)
+        is_idle = everybody and self.each and all(guard.relative for guard in self.each)
+        return (*self.notes, *beyond, *(alone if is_idle else ()))
 
 
 def parse_guards(  # noqa: PLR0913 - all that an author says of guards

@@ -330,7 +330,10 @@ def test_guards_that_cant_be_judged_are_refused_all_at_once(store: str) -> None:
             assert code is grpc.StatusCode.INVALID_ARGUMENT
             assert "errors:fast" in text
             assert "only answers of a shadow are compared" in text
-            begun = await it.plane.shift(model="next", steps=[500], guards=["errors:1x", "p99:251ms"])
+            relative = await it.plane.shift(model="next", steps=[500, 10_000], guards=["errors:1x"])
+            assert [note[:30] for note in relative.notes] == ["at 100 % nobody is left to com"]
+            await is_at(it, ShiftState.RUNNING, 500)
+            begun = await it.plane.shift(model="next", steps=[500, 10_000], guards=["errors:1x", "p99:251ms"])
             rounded, beyond = begun.notes
             assert rounded.startswith("p99:251ms is judged as 260ms")
             assert beyond.startswith("p99:251ms: calls are given up after 10ms, the objective's deadline")
@@ -345,12 +348,14 @@ def test_what_an_operator_says_of_a_shift_is_told_once(store: str) -> None:
             first = await it.plane.shift(model="next", steps=[500], message="try it")
             await is_at(it, ShiftState.RUNNING, 500)
             await it.plane.shift("hold", message="look")
+            await it.plane.shift("finish", message="good")
             await it.plane.shift("abort", message="worse")
             answer = await it.plane.stub.GetEvents(pb.GetEventsRequest(limit=50))
             begins = f"Ranking: shift {first.shift} to next@2, "
             own = [each.detail for each in answer.events if each.author and "shift" in each.action]
             assert own == [
-                f"{begins}at 5 %: worse",
+                f"{begins}at 100 %: worse",
+                f"{begins}at 5 % → 100 %: good",
                 f"{begins}at 5 %: look",
                 f"{begins}by 5 %: try it",
             ]

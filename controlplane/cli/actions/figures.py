@@ -17,6 +17,7 @@ from controlplane.cli.documents import document_of
 from controlplane.cli.figures import COLUMNS, counts_of, lines, plots, since
 from controlplane.cli.output import print_json
 from controlplane.lifecycle.figures import Counts
+from controlplane.lifecycle.state import clock
 from lightbulb.v1 import telemetry_pb2 as pb
 from lightbulb.v1.telemetry_pb2_grpc import TelemetryServiceStub
 
@@ -65,7 +66,7 @@ def watch(control_planes: Addresses, objective: str, *, as_json: bool) -> None:
     if not console.is_terminal:
         for _, counts, seconds in told:
             for each in lines(counts, seconds):
-                click.echo("  ".join(each.cells))
+                click.echo("  ".join((clock(time.time()), *each.cells)))
         return
     with Live(console=console, auto_refresh=False) as live:
         for answer, counts, seconds in told:
