@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lightbulb.model import ModelTarget, ObjectiveTable
+from lightbulb.model import ModelTarget, ObjectiveTable, Source
 from lightbulb.resolution.codec import table_to_bytes
 
 
@@ -28,10 +28,8 @@ class Scene:
 
     @property
     def hash(self) -> str:
-        """What tells the table from others: its bytes' hash; empty without one."""
-        if self.table is None:
-            return ""
-        return hashlib.sha256(table_to_bytes(self.table)).hexdigest()[:16]
+        """What tells the table from others, as `hash_of` has it; empty without one."""
+        return "" if self.table is None else hash_of(self.table)
 
     @property
     def default(self) -> ModelTarget | None:
@@ -59,6 +57,30 @@ class Scene:
         return table is not None and any(
             rule.basis_points and table.models[rule.model].routing_key == key for rule in table.shifts
         )
+
+
+def hash_of(table: ObjectiveTable) -> str:
+    """Return what tells a table from others. On which line a rule stands is no difference."""
+    placeless = replace(
+        table,
+        default_source=_placeless(table.default_source),
+        overrides=tuple(replace(each, source=_placeless(each.source)) for each in table.overrides),
+        ab_rules=tuple(replace(each, source=_placeless(each.source)) for each in table.ab_rules),
+        context_rules=tuple(replace(each, source=_placeless(each.source)) for each in table.context_rules),
+        shifts=tuple(replace(each, source=_placeless(each.source)) for each in table.shifts),
+    )
+    return hashlib.sha256(table_to_bytes(placeless)).hexdigest()[:16]
+
+
+def says_the_same(one: ObjectiveTable | None, other: ObjectiveTable | None) -> bool:
+    """Say whether two tables differ in nothing but where their rules stand."""
+    if one is other or one is None or other is None:
+        return one is other
+    return hash_of(one) == hash_of(other)
+
+
+def _placeless(source: Source) -> Source:
+    return replace(source, line=0)
 
 
 def led_to(table: ObjectiveTable) -> frozenset[int]:

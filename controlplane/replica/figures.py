@@ -57,8 +57,9 @@ class NothingCounted(Exception):
         """Hold its name."""
         self.about = {"objective": objective}
         super().__init__(
-            f"nothing is counted of {objective!r}: figures are of a shift, until it is aborted; "
-            "`lightbulb shift` begins one, and `lightbulb events` says what became of the last"
+            f"nothing is counted of {objective!r}: figures are of a shift, until it is aborted, or of a "
+            "default that is judged; `lightbulb shift` begins one, and `lightbulb events` says what became "
+            "of the last"
         )
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controlplane.lifecycle.events import ControlEventKind
+from controlplane.lifecycle.scene import says_the_same
 from controlplane.lifecycle.state import ENDING, MAX_WHY, HoldBack, stands
 from controlplane.rollout.controlled import scene_of
 from controlplane.rollout.desired_state import Generations
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.operations import NothingActive, NotLoaded, Refused, pin, unpin
 from controlplane.rollout.state import Moment, Policy, Rollout
-from controlplane.rollout.taking import same_table, table_of
+from controlplane.rollout.taking import table_of
 from controlplane.store.contract import Event
 
 
@@ -80,7 +81,7 @@ def _check(rollout: Rollout, generations: Generations, objective: str, number: i
     wanted = table_of(generations[number], objective)
     if wanted is None:
         raise NotHeldBack(f"generation {number} has no objective {objective}", generation=number)
-    if same_table(wanted, table_of(generations[rollout.active], objective)):
+    if says_the_same(wanted, table_of(generations[rollout.active], objective)):
         raise NotHeldBack(
             f"{objective} is the same in generation {number} as in generation {rollout.active}, which is "
             "active: it is answered so already",
@@ -93,7 +94,7 @@ def _before(rollout: Rollout, generations: Generations, objective: str) -> int:
     now = table_of(generations[rollout.active], objective)
     for number in reversed(rollout.live):
         table = table_of(generations[number], objective)
-        if table is not None and not same_table(table, now) and number not in rollout.undone:
+        if table is not None and not says_the_same(table, now) and number not in rollout.undone:
             return number
     raise NotHeldBack(
         f"no generation that is loaded has another table of {objective} than generation {rollout.active}, "

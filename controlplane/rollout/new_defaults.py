@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from controlplane.lifecycle.events import ControlEventKind, model_of
 from controlplane.lifecycle.guards import BadGuards
-from controlplane.lifecycle.scene import Scene
+from controlplane.lifecycle.scene import Scene, says_the_same
 from controlplane.lifecycle.state import MAX_CONTROLS, HoldBack, NewDefault, clock
 from controlplane.lifecycle.terms import guards_of
 from controlplane.lifecycle.verdict import Outcome, Verdict, worst
@@ -22,7 +22,7 @@ from controlplane.rollout.holding import hold_back
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.operations import Refused
 from controlplane.rollout.state import Moment, Policy
-from controlplane.rollout.taking import same_table, table_of
+from controlplane.rollout.taking import table_of
 from controlplane.store.contract import Event
 
 
@@ -50,7 +50,7 @@ def new_default(  # noqa: PLR0913, PLR0917 - all that counts
     if table is None or table.probation is None or rollout is None or not rollout.active:
         return lanes
     name, old = table.objective, table_of(generations[rollout.active], table.objective)
-    if old is None or same_table(old, table):
+    if old is None or says_the_same(old, table):
         return lanes
     if len(lanes.new_defaults) >= MAX_CONTROLS and name not in lanes.new_defaults:
         return lanes
@@ -98,12 +98,15 @@ def put_to_the_test(
 def _over(lanes: Lanes, new: NewDefault, scene: Scene) -> str:
     """Return why a default isn't to be judged any more; empty: it is."""
     control, held = lanes.controls.get(new.objective), lanes.held_back.get(new.objective)
-    if scene.hash != new.table or not is_owner(lanes, new.tenant, new.objective):
+    same = scene.active == new.generation or scene.hash == new.table
+    if not same or not is_owner(lanes, new.tenant, new.objective):
         return "another table of the objective is active"
     if control is not None:
         return f"shift {control.shift.number} of the objective stands"
     if held is not None and held.table == new.table and not held.until:
         return "the objective is held back"
+    if all(each == scene.table for each in scene.tables):
+        return "no loaded generation has another table of the objective any more, to go back to"
     return ""
 
 

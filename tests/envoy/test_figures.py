@@ -20,10 +20,14 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.envoy
 
 SHIFT = Counted(objective="Rank", shift=17, candidate="shift-17c", control="shift-17k")
+NEW = Counted(objective="New", shift=18, candidate="default-18", control="")
 KEY = "Rank|m|1"
 
 
-ARMS = tuple(SpecialRoute(name=f"shift-{arm}", key=KEY, arm=arm) for arm in ("17c", "17k"))
+ARMS = (
+    *(SpecialRoute(name=f"shift-{arm}", key=KEY, arm=arm) for arm in ("17c", "17k")),
+    SpecialRoute(name="default-18", key=KEY),
+)
 
 
 @contextlib.asynccontextmanager
@@ -74,10 +78,12 @@ def test_counts_are_the_loads_to_the_request_and_never_more(lab: Lab, store: str
             async with telling(lab, one, two):
                 await send(3)  # nobody asked for them yet
                 assert one.replica.figures.routes == ()
-                one.replica.figures.count([SHIFT])
+                one.replica.figures.count([SHIFT, NEW])
                 two.replica.figures.count([SHIFT])
                 await send(40, fail=7)
                 await eventually("the counts", lambda: numbers(counted_by(one)) == (43, 7, 43, 43))
+                rest = [each.arms.candidate for each in one.replica.sums_of(NEW)]
+                assert sum(each.requests for each in rest) == 43
                 assert one.replica.sidecars_reporting == 1
             await send(5)  # between two relays: these are lost
             async with telling(lab, one, two):

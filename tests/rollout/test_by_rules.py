@@ -68,7 +68,10 @@ def test_the_same_table_begins_nothing_and_changes_nothing(it: Plane) -> None:
     assert replace(it.control.shift, in_force=0.0) == replace(running.shift, generation=3, in_force=0.0)
 
 
-@pytest.mark.parametrize("between", [None, PLAIN, WITHOUT])
+MOVED = replace(PLAIN, shifts=(replace(STEPS, source=replace(STEPS.source, line=99)),))
+
+
+@pytest.mark.parametrize("between", [None, PLAIN, WITHOUT, MOVED])
 def test_one_that_was_aborted_is_begun_by_no_publish_of_its_table(
     it: Plane, between: ObjectiveTable | None
 ) -> None:

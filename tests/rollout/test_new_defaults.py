@@ -7,7 +7,6 @@ import pytest
 from controlplane.lifecycle.state import NewDefault
 from controlplane.lifecycle.verdict import Outcome, Pair, Verdict
 from controlplane.lifecycle.watching import Judged
-from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.new_defaults import guarded_of
 from controlplane.xds.special_routes import SpecialRoute, by_tenant
 from lightbulb.model import GuardTerms, ObjectiveTable, Probation
@@ -94,10 +93,18 @@ def test_another_table_ends_it_and_may_begin_another(it: Plane, table: Objective
     assert new(it) != first
 
 
-def test_the_same_table_goes_on_being_judged(it: Plane) -> None:
+MOVED = replace(JUDGED, default_source=replace(JUDGED.default_source, line=99))
+
+
+def test_the_same_table_goes_on_being_judged_wherever_its_rules_stand_and_is_held_back_to_another(
+    it: Plane,
+) -> None:
     first = new(it)
-    it.publish(JUDGED)
+    it.publish(MOVED)
     assert new(it) == first
+    it.look(judged=verdict(Outcome.BREACH))
+    (held,) = it.lanes.held_back.values()
+    assert (held.answer_from, held.rejected) == (1, 3)
 
 
 def test_neither_a_first_table_nor_a_rollback_nor_one_beside_a_shift_is_judged(it: Plane) -> None:
@@ -115,9 +122,18 @@ def test_neither_a_first_table_nor_a_rollback_nor_one_beside_a_shift_is_judged(i
     assert it.lanes.new_defaults == {}
 
 
-def test_what_there_is_nothing_to_hold_back_to_is_left_and_an_event_says_so(it: Plane) -> None:
-    gone = replace(it.lanes.rollouts["default"], live=(2,))
-    it.look(Lanes(it.lanes.after("default", gone).rollouts, new_defaults=it.lanes.new_defaults))
+def test_it_ends_once_there_is_nothing_to_go_back_to(it: Plane) -> None:
+    it.publish(JUDGED)
+    assert new(it) is not None
+    it.publish(JUDGED)
+    assert (it.lanes.new_defaults, it.lanes.held_back) == ({}, {})
+    assert "no loaded generation has another table of the objective any more" in it.events[-1].detail
+
+
+def test_what_cant_be_held_back_is_left_and_an_event_says_why(it: Plane) -> None:
+    rolled_back_from = replace(it.lanes.rollouts["default"], undone=(1,))
+    it.look(it.lanes.after("default", rolled_back_from))
     it.look(judged=verdict(Outcome.BREACH))
     assert (it.lanes.new_defaults, it.lanes.held_back) == ({}, {})
-    assert "and isn't held back: no generation that is loaded has another table" in it.events[-1].detail
+    said = "by its guard errors: 41 of 3,120 (1.31 %), and isn't held back: no generation that is loaded"
+    assert said in it.events[-1].detail
