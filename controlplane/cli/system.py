@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -81,6 +82,7 @@ class System:
             name = f"host-{number + 1}"
             arguments = ["--listen", str(address), "--shard", shard.name, "--node-id", name]
             arguments += ["--memory-mib", str(shard.memory_mib), "--models", self._models]
+            arguments += ["--records", str(self._state / "records"), "--records-key", str(self._key())]
             commands[name] = ["host", *arguments, *upstream]
         envoy = [] if self._envoy is None else ["--envoy", str(self._envoy)]
         for (name, address), admin in zip(
@@ -93,6 +95,15 @@ class System:
     def _store(self) -> str:
         redis = self.layout.redis
         return f"redis://{redis}" if redis is not None else f"sqlite:{self._state / 'store.db'}"
+
+    def _key(self) -> Path:
+        """Return the key that users' ids are hashed with in records, made the first time."""
+        path = self._state / "records.key"
+        if not path.exists():
+            self._state.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_bytes(secrets.token_bytes(32))
+        return path
 
     def _own(self, name: str) -> list[str]:
         return ["--node-id", name, "--state-dir", str(self._state / name)]

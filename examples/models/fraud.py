@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from lightbulb.host.comparable import Score
 from lightbulb.host.errors import BadInput
 from lightbulb.host.workflow import Array, Inference, Supplies, Tensors, TensorSpec, Workflow
 from lightbulb.model import RequestContext
@@ -41,6 +42,7 @@ class FraudClassifier(Workflow):
 
     inputs = (TensorSpec(name="transaction", datatype="FP64", shape=(-1, COLUMNS)),)
     outputs = (TensorSpec(name="fraud_probability", datatype="FP64", shape=(-1,)),)
+    comparable = Score(output="fraud_probability", tolerance=0.05)
 
     def __init__(self, supplies: Supplies) -> None:
         """Train on the transactions."""

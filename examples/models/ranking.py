@@ -7,6 +7,7 @@ import numpy as np
 from examples.models.embeddings import TitleEmbeddings
 from examples.models.facts import Histories, Titles, Viewing
 from examples.models.titles import Title
+from lightbulb.host.comparable import Ranking
 from lightbulb.host.errors import BadInput
 from lightbulb.host.workflow import Array, Inference, Supplies, Tensors, TensorSpec, Workflow
 from lightbulb.model import RequestContext
@@ -24,6 +25,7 @@ class ContinueWatching(Workflow):
         TensorSpec(name="scores", datatype="FP32", shape=(-1,)),
         TensorSpec(name="names", datatype="BYTES", shape=(-1,)),
     )
+    comparable = Ranking(ids="ranked_titles", scores="scores")
     facts = ("title_catalogue", "viewing_history")
 
     def __init__(self, supplies: Supplies) -> None:

@@ -7,6 +7,8 @@ import ipaddress
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
 
 import grpc
 import grpc.aio
@@ -19,6 +21,9 @@ from lightbulb.ads.values import BEATS, HEARTBEAT, MODEL_ASSIGNMENT, SIDE_BY_SID
 from lightbulb.errors import CannotListen
 from lightbulb.host.errors import BadInput
 from lightbulb.host.inference import Origin
+from lightbulb.host.record_files import RecordFiles
+from lightbulb.host.record_sink import RecordSink
+from lightbulb.host.recorder import Recorder
 from lightbulb.host.repository import LOAD_SECONDS, Repository
 from lightbulb.host.service import InferenceService
 from lightbulb.host.status import DOMAIN, KINDS
@@ -38,6 +43,14 @@ from lightbulb.signals import stop_at_signals, until
 log = logging.getLogger(__name__)
 
 SERVICE = "inference.GRPCInferenceService"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """Where records of requests that have a shadow are kept, and the key that users' ids are hashed with."""
+
+    folder: Path
+    key: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +80,7 @@ class HostSettings:
     max_request_bytes: int = 16 * 1024 * 1024
     catalogue: Catalogue
     facts: Mapping[str, Fact]
+    records: Records | None = None
 
 
 class ServingHost:
@@ -86,7 +100,10 @@ class ServingHost:
             load_seconds=settings.load_seconds,
         )
         origin = Origin(node_id=settings.node_id, shard=settings.shard)
-        self._service = InferenceService(self.repository, origin, max_in_flight=settings.max_in_flight)
+        self._recorder = _recorder(settings)
+        self._service = InferenceService(
+            self.repository, origin, max_in_flight=settings.max_in_flight, recorder=self._recorder
+        )
         self._health = LoopHealth()
         self._server = grpc.aio.server(
             options=[
@@ -135,6 +152,8 @@ class ServingHost:
         await asyncio.sleep(self._settings.withdraw)
         await stop_in_order(self._server, self._doors, self._settings.grace, self._health.end_watches)
         self._service.close()
+        if self._recorder is not None:
+            await asyncio.to_thread(self._recorder.close)
         self.repository.close()
         log.info("stopped")
 
@@ -202,6 +221,15 @@ async def serve(settings: HostSettings) -> None:
     await host.stop()
     if fault:
         await host.running  # raises what ended it: without its stream a host serves nobody
+
+
+def _recorder(settings: HostSettings) -> Recorder | None:
+    """Return what makes records. Raises OSError."""
+    if settings.records is None:
+        return None
+    instance = uuid4().hex[:8]
+    files = RecordFiles(settings.records.folder, host=settings.node_id, instance=instance)
+    return Recorder(RecordSink(files, host=settings.node_id, instance=instance), settings.records.key)
 
 
 def _advertised(settings: HostSettings) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,9 +37,13 @@ class Origin:
 
 
 def infer(
-    entry: Entry, origin: Origin, request: pb.ModelInferRequest, call: Call = LIVE
+    entry: Entry,
+    origin: Origin,
+    request: pb.ModelInferRequest,
+    call: Call = LIVE,
+    saw: Callable[[Entry, Tensors], None] | None = None,
 ) -> pb.ModelInferResponse:
-    """Answer a request with a loaded model.
+    """Answer a request with a loaded model. `saw` is told what it gives, all of it; and doesn't fail.
 
     Raises BadInput, which names the model, and ModelFailed for any fault of the model.
     """
@@ -49,7 +53,10 @@ def infer(
     try:
         wanted = outputs_wanted(request, entry.workflow.outputs)
         given = inference_of(request, entry.workflow, call)
-        return _answer(entry, origin, request, entry.workflow.run(given), wanted)
+        outputs = entry.workflow.run(given)
+        if saw is not None:
+            saw(entry, outputs)
+        return _answer(entry, origin, request, outputs, wanted)
     except BadInput as error:
         raise BadInput(f"{model}: {error}", path=error.path, model=model) from error
     except BaseException as error:  # also SystemExit: a model must not end the host

@@ -184,6 +184,7 @@ def _build(model: str, factory: type[Workflow], supplies: Supplies) -> Workflow:
     """Raise CannotLoad whatever the model's code does."""
     try:
         workflow = factory(supplies)
+        workflow.check_comparable()
         workflow.validate()
     except BaseException as error:  # also SystemExit: a model must not end the host
         log.warning("loading %s failed", model, exc_info=True)

@@ -18,6 +18,7 @@ import grpc.aio
 from lightbulb.host.errors import Busy, CannotLoad, HostError, NotAssigned, NotLoaded
 from lightbulb.host.inference import Origin, infer
 from lightbulb.host.model_config import config_of
+from lightbulb.host.recorder import Recorder, Seen
 from lightbulb.host.repository import Entry, Repository, State
 from lightbulb.host.status import abort, status_of
 from lightbulb.host.traffic import Call, call_of
@@ -42,8 +43,16 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 class InferenceService(pb_grpc.GRPCInferenceServiceServicer):
     """GRPCInferenceService of one host. `ready` is for its owner to set."""
 
-    def __init__(self, repository: Repository, origin: Origin, *, max_in_flight: int) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        origin: Origin,
+        *,
+        max_in_flight: int,
+        recorder: Recorder | None = None,
+    ) -> None:
         """Score in a few threads, so that a slow model doesn't hold up health and metadata."""
+        self._recorder = recorder
         self._repository = repository
         self._origin = origin
         self._workers = Workers("score", count=WORKERS, limit=max_in_flight)
@@ -91,10 +100,19 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):
         self, request: pb.ModelInferRequest, context: _Context
     ) -> pb.ModelInferResponse:
         """Run a model's workflow on a request."""
+        call = call_of(context.invocation_metadata())
+        seen = self._recorder.see(call, request) if self._recorder is not None else None
         try:
-            return await self._infer(request, call_of(context.invocation_metadata()))
+            answer = await self._infer(request, call, seen)
         except HostError as error:
             status = self._status(error)
+        except asyncio.CancelledError:
+            self._record(seen, grpc.StatusCode.CANCELLED)
+            raise
+        else:
+            self._record(seen, grpc.StatusCode.OK)
+            return answer
+        self._record(seen, status.code)
         # gRPC keeps what `abort` raises, and so this frame, until the garbage collector comes round:
         # a caller's large requests must not pile up, so it holds neither the request nor the error.
         del request
@@ -193,16 +211,24 @@ class InferenceService(pb_grpc.GRPCInferenceServiceServicer):
             error = NotLoaded(f"{host}: {error}", **(error.about | {"host": host}))
         return status_of(error)
 
-    async def _infer(self, request: pb.ModelInferRequest, call: Call) -> pb.ModelInferResponse:
-        # Without a name for the future: the traceback of its exception would hold the future.
-        return await asyncio.wrap_future(self._submit(request, call))
+    def _record(self, seen: Seen | None, status: grpc.StatusCode) -> None:
+        if seen is not None and self._recorder is not None:
+            self._recorder.done(seen, status.name)
 
-    def _submit(self, request: pb.ModelInferRequest, call: Call) -> Future[pb.ModelInferResponse]:
+    async def _infer(
+        self, request: pb.ModelInferRequest, call: Call, seen: Seen | None = None
+    ) -> pb.ModelInferResponse:
+        # Without a name for the future: the traceback of its exception would hold the future.
+        return await asyncio.wrap_future(self._submit(request, call, seen))
+
+    def _submit(
+        self, request: pb.ModelInferRequest, call: Call, seen: Seen | None
+    ) -> Future[pb.ModelInferResponse]:
         """Return the answer to come; raises NotLoaded, BadInput and Busy."""
         entry = self._repository.hold(*call.target(request.model_name, request.model_version))
         try:
             answer = self._workers.submit(
-                partial(infer, entry, self._origin, request, call),
+                partial(infer, entry, self._origin, request, call, seen.take if seen is not None else None),
                 share=SHADOWS_SHARE if call.shadow else 1,
             )
         except Busy:

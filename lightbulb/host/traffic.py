@@ -10,6 +10,7 @@ from lightbulb.model import (
     COMPARE_HEADER,
     MODEL_HEADER,
     PARAMETERS_HEADER,
+    ROUTING_KEY_HEADER,
     SHADOW_HEADER,
     TRAFFIC_HEADER,
 )
@@ -49,6 +50,7 @@ class Call:
     parameters: str = ""
     compared: tuple[str, ...] = ()
     request_id: str = ""
+    objective: str = ""
 
     def __str__(self) -> str:
         return f"shadow {self.shadow}" if self.shadow else self.traffic.value
@@ -81,10 +83,19 @@ def call_of(metadata: Iterable[tuple[str, str | bytes]] | None) -> Call:
         parameters=said.get(PARAMETERS_HEADER, "") if shadow else "",
         compared=tuple(filter(None, said.get(COMPARE_HEADER, "").split(","))) if not shadow else (),
         request_id=said.get(REQUEST_ID_HEADER, ""),
+        objective=said.get(ROUTING_KEY_HEADER, "").partition("|")[0],
     )
 
 
 _READ = dict.fromkeys(
-    (SHADOW_HEADER, COMPARE_HEADER, MODEL_HEADER, TRAFFIC_HEADER, REQUEST_ID_HEADER), MAX_HEADER
+    (
+        SHADOW_HEADER,
+        COMPARE_HEADER,
+        MODEL_HEADER,
+        TRAFFIC_HEADER,
+        REQUEST_ID_HEADER,
+        ROUTING_KEY_HEADER,
+    ),
+    MAX_HEADER,
 ) | {PARAMETERS_HEADER: MAX_PARAMETERS}
 """How many characters of each header are taken."""

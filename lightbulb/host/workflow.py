@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lightbulb.host.comparable import Comparable
 from lightbulb.host.errors import BadInput
 from lightbulb.host.traffic import Traffic
 from lightbulb.model import EMPTY, RequestContext, Value
@@ -137,6 +138,8 @@ class Workflow(ABC):
     outputs: ClassVar[tuple[TensorSpec, ...]]
     is_stand_in: ClassVar[bool] = False
     """It answers in place of a real model, and each of its answers says so."""
+    comparable: ClassVar[Comparable | None] = None
+    """What its answers mean when a shadow's are held against them; None: they are the same, or not."""
     facts: ClassVar[tuple[str, ...]] = ()
     """Names of the facts that it needs; its entry in models.yaml lists them too."""
     depends_on: ClassVar[tuple[str, ...]] = ()
@@ -176,6 +179,15 @@ class Workflow(ABC):
     def validate(self) -> None:
         """Raise when the model can't answer its own sample as it declares."""
         self.run(self.sample())
+
+    def check_comparable(self) -> None:
+        """Raise BadOutput when what it declares to be comparable isn't."""
+        kinds = {spec.name: DTYPES[spec.datatype].kind for spec in self.outputs}
+        for name, wanted in (self.comparable.outputs if self.comparable is not None else {}).items():
+            if name not in kinds:
+                raise BadOutput(f"comparable names output {name}; this model gives {', '.join(kinds)}")
+            if kinds[name] not in wanted:
+                raise BadOutput(f"comparable takes output {name} for what it isn't: it is {kinds[name]!r}")
 
 
 def _check(spec: TensorSpec, values: Array | None) -> None:

@@ -217,6 +217,16 @@ def test_a_candidate_answers_copies_that_nobody_waits_for_until_there_are_enough
     assert set(service.versions().values()) == {"1"}
     up.wait_for("the copies to be counted", lambda: counted() == len(USERS))
     assert "of 40 copies answered" in up.status()
+    records = str(up.rules.parent / "state" / "up" / "state" / "records")
+
+    def compared() -> dict[str, Any]:
+        told = json.loads(up.asked("shadow", "report", records, "--output", "json").stdout)
+        return told["shadows"][0] if "shadows" in told else {"requests": {"pairs": 0}}
+
+    up.wait_for("both sides' records", lambda: compared()["requests"]["pairs"] == len(USERS))
+    report = compared()
+    assert (report["primary"], report["candidate"]) == (f"{MODEL}@1", f"{MODEL}@2")
+    assert (report["objective"], report["compared_as"], report["users"]) == (OBJECTIVE, "score", len(USERS))
     up.wait_for("it to be over", over)
     events = up.run("events", "--control-plane", up.control_plane, "--output", "json").stdout
     (stopped,) = [each for each in json.loads(events)["events"] if each["kind"] == "shadow_stopped"]

@@ -28,7 +28,7 @@ from controlplane.comparison.sources import Progress as Told
 WIDTH = 140
 """Columns of a report that goes to a file."""
 
-HOW = "name folders that have files of records, *.jsonl; docs/comparing.md says what one is"
+HOW = "hosts keep them with `lightbulb host --records FOLDER`, of what `lightbulb shadow start` copies"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,10 @@ from controlplane.cli.options import (
 )
 from controlplane.cli.variables import option
 
+LEAST_KEY = 16
+MOST_KEY = 64
+"""Bytes of the key of records: more are none to its hash."""
+
 STORE = "sqlite:.lightbulb/store.db"
 
 
@@ -135,6 +139,16 @@ def serve(  # noqa: PLR0913, PLR0917 - one argument a flag
 @node_id_option("host", "host")
 @option("--memory-mib", type=click.IntRange(1), default=4096, show_default=True, help="Memory for models.")
 @models_option
+@option(
+    "--records",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep records of requests that have a shadow in this folder, 256 MiB at most.  [default: none]",
+)
+@option(
+    "--records-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File of 16 secret bytes or more that users' ids are hashed with there, the same for all hosts.",
+)
 def host(  # noqa: PLR0913, PLR0917 - one argument a flag
     listen: Address,
     advertise: str,
@@ -143,6 +157,8 @@ def host(  # noqa: PLR0913, PLR0917 - one argument a flag
     node_id: str,
     memory_mib: int,
     models: str,
+    records: Path | None,
+    records_key: Path | None,
 ) -> None:
     """Run a reference serving host of one shard.
 
@@ -152,7 +168,7 @@ def host(  # noqa: PLR0913, PLR0917 - one argument a flag
         raise click.UsageError(f"sidecars can't find a host at {listen.host}: add --advertise IP")
     with needs("host"):
         from controlplane.cli.serving import run
-        from lightbulb.host.app import HostSettings
+        from lightbulb.host.app import HostSettings, Records
         from lightbulb.host.app import serve as serve_host
         from lightbulb.host.catalogue import NoCatalogue, load_models
 
@@ -170,5 +186,20 @@ def host(  # noqa: PLR0913, PLR0917 - one argument a flag
         advertise=advertise,
         catalogue=loadable.catalogue,
         facts=loadable.facts,
+        records=Records(folder=records, key=_key(records_key)) if records is not None else None,
     )
     run(serve_host(settings))
+
+
+def _key(path: Path | None) -> bytes:
+    """Return a key. Raises click.UsageError and Failed."""
+    make = "`head -c 32 /dev/urandom > records.key` makes one"
+    if path is None:
+        raise click.UsageError(f"--records takes a key for users' ids: add --records-key FILE; {make}")
+    try:
+        key = path.read_bytes()
+    except OSError as error:
+        raise Failed("RECORDS_KEY", f"can't read {path} ({error.strerror})", make) from error
+    if len(key) < LEAST_KEY:
+        raise Failed("RECORDS_KEY", f"{path} has {len(key)} bytes, not {LEAST_KEY} at least", make)
+    return key[:MOST_KEY]
