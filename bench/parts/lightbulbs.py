@@ -27,8 +27,8 @@ from lightbulb.tables.values import NO_ACTIVE
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import control_plane_pb2_grpc as pb_grpc
 
-PUBLISH_SECONDS = 120.0
-SWITCH_SECONDS = 60.0
+PUBLISH_SECONDS = 240.0
+SWITCH_SECONDS = 240.0
 SETTLE_SECONDS = 60.0
 LOOK_SECONDS = 0.1
 EVENTS = 500
