@@ -18,6 +18,7 @@ from controlplane.lifecycle.state import ENDING, MAX_CONTROLS, MAX_TABLES, Begun
 from controlplane.lifecycle.terms import guards_of
 from controlplane.rollout.controlled import NotObeyed, check_obeyed, scene_of
 from controlplane.rollout.desired_state import Generations
+from controlplane.rollout.failure import listed
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.new_defaults import is_owner, new_default
 from controlplane.rollout.registry import Consumer
@@ -42,11 +43,10 @@ def begun(  # noqa: PLR0913, PLR0917 - a pure function of all that counts
 
     `lanes` came of `before` by publishes alone, and not by a rollback.
     """
-    for tenant in _newly_active(before, lanes):
-        for table in generations[lanes.rollouts[tenant].active].plan.tables:
-            if is_owner(lanes, tenant, table.objective):
-                lanes = _noted(before, lanes, generations, tenant, table, policy, at)
     happened: list[Event] = []
+    for tenant in _newly_active(before, lanes):
+        lanes, told = _looked_through(before, lanes, generations, tenant, policy, at)
+        happened += told
     for each in lanes.begun.values():
         if each.waits:
             scene = scene_of(lanes, generations, each.tenant, each.objective, policy)
@@ -57,6 +57,33 @@ def begun(  # noqa: PLR0913, PLR0917 - a pure function of all that counts
             if not any(scheduled(table) is not None for table in scene.tables):
                 lanes = lanes.without_begun(each.objective)
     return lanes, tuple(happened)
+
+
+def _looked_through(  # noqa: PLR0913, PLR0917 - all that counts
+    before: Lanes, lanes: Lanes, generations: Generations, tenant: str, policy: Policy, at: Moment
+) -> tuple[Lanes, list[Event]]:
+    """Return the lanes in which is noted what a tenant's tables, active by now, have to begin."""
+    active, beyond = lanes.rollouts[tenant].active, list[str]()
+    for table in generations[active].plan.tables:
+        if scheduled(table) is not None and _is_beyond(lanes, table.objective):
+            beyond.append(table.objective)
+        elif is_owner(lanes, tenant, table.objective):
+            lanes = _noted(before, lanes, generations, tenant, table, policy, at)
+    why = f"{MAX_CONTROLS:,} objectives have shifts by their rules, so that these aren't begun"
+    told = f"{listed(tuple(beyond))}: {why}"
+    return lanes, [_passed_over(tenant, active, told, at)] if beyond else []
+
+
+def _is_beyond(lanes: Lanes, objective: str) -> bool:
+    """Say whether there are too many to know of one more: the head has them all."""
+    return len(lanes.begun) >= MAX_CONTROLS and objective not in lanes.begun
+
+
+def _passed_over(tenant: str, active: int, detail: str, at: Moment) -> Event:
+    kind = ControlEventKind.SHIFT_PASSED_OVER.value
+    return Event(
+        at=at.now, author="", action=kind, generation=active, detail=detail, kind=kind, tenant=tenant
+    )
 
 
 def _needs(lanes: Lanes, tenant: str) -> frozenset[int]:
@@ -124,16 +151,7 @@ def _tried(  # noqa: PLR0913, PLR0917 - all that counts
     try:
         control = _control(lanes, each, scene, author, at)
     except PassedOver as error:
-        kind = ControlEventKind.SHIFT_PASSED_OVER.value
-        passed_over = Event(
-            at=at.now,
-            author="",
-            action=kind,
-            generation=scene.active,
-            detail=f"{each.objective}: {error}",
-            kind=kind,
-            tenant=each.tenant,
-        )
+        passed_over = _passed_over(each.tenant, scene.active, f"{each.objective}: {error}", at)
         return lanes.with_begun(done), [passed_over]
     started = event(None, control, at.now)
     lanes = lanes.with_begun(done).with_control(control, at.version)

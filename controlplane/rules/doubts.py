@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from controlplane.lifecycle.guards import duration, parse_guard
+from controlplane.lifecycle.guards import Guards, duration
+from controlplane.lifecycle.terms import guards_of
 from controlplane.model import Location
 from controlplane.problems import Problem, warning_at
 from controlplane.rules.definitions import Definitions
@@ -13,16 +14,25 @@ from controlplane.rules.fixed_values import usual_case
 from controlplane.rules.oddities import unfit
 from controlplane.rules.shapes import ContextCondition, Default, Overrides, Rule, Shift
 from controlplane.rules.unit import UNITS, unit_text
-from lightbulb.model import FIXED_ATTRIBUTES, All, AnyOf, Comparison, Condition, GuardTerms, Not, Operator
+from lightbulb.model import (
+    BASIS_POINTS,
+    FIXED_ATTRIBUTES,
+    All,
+    AnyOf,
+    Comparison,
+    Condition,
+    Not,
+    Operator,
+)
 
 CLOSE = 0.85
 """How alike two names are of which one is probably the other, misspelt."""
 
 
-def doubts_about(rules: Iterable[Rule]) -> Iterator[Problem]:
+def doubts_about(rules: Iterable[Rule], definitions: Definitions) -> Iterator[Problem]:
     """Yield a warning for each thing in rules that an author most likely didn't mean."""
     for rule in rules:
-        for said in _of_rule(rule):
+        for said in (*_of_rule(rule), *_of_guards(rule, definitions)):
             yield warning_at(rule.source, *said)
 
 
@@ -51,12 +61,9 @@ _Said = tuple[str, str, str]
 def _of_rule(rule: Rule) -> Iterator[_Said]:
     if isinstance(rule, Shift):
         yield from _of_unit(rule.unit)
-        yield from _of_guards(None if rule.schedule is None else rule.schedule.guards)
         if rule.end == rule.start:
             yield "SHIFT_TO_ITSELF", "it shifts to the model that it shifts from", "name another model in to"
     match rule:
-        case Default(probation=probation) if probation is not None:
-            yield from _of_guards(probation.guards)
         case Overrides(clients=()):
             yield (
                 "PERMITS_NOBODY",
@@ -72,11 +79,27 @@ def _of_rule(rule: Rule) -> Iterator[_Said]:
             yield from _of_condition(when)
 
 
-def _of_guards(terms: GuardTerms | None) -> Iterator[_Said]:
-    """Yield how guards are judged otherwise than they are written."""
-    for guard in map(parse_guard, terms.guards if terms is not None else ()):
+def _of_guards(rule: Rule, definitions: Definitions) -> Iterator[_Said]:
+    """Yield how a rule's guards are judged otherwise than they are written, and which see nothing."""
+    guards, everybody = _guards_of(rule)
+    for guard in guards.each:
         if guard.note:
             yield "GUARD_ROUNDED", guard.note, f"write {guard.name}:{duration(guard.threshold)}"
+    own = (definitions.objectives[name] for name in rule.objectives if name in definitions.objectives)
+    notes = (note for each in own for note in guards.notes_of(each.deadline, everybody=everybody))
+    for note in dict.fromkeys(notes):
+        if note not in guards.notes:
+            yield "GUARD_SEES_NOTHING", note, "take another guard, or add one"
+
+
+def _guards_of(rule: Rule) -> tuple[Guards, bool]:
+    """Return what a rule is guarded by, and whether everybody is shifted by it in the end."""
+    match rule:
+        case Shift(schedule=schedule) if schedule is not None:
+            return guards_of(schedule.guards, control=True), schedule.steps[-1] == BASIS_POINTS
+        case Default(probation=probation) if probation is not None:
+            return guards_of(probation.guards, control=False), False
+    return Guards(), False
 
 
 def _of_unit(attribute: str) -> Iterator[_Said]:

@@ -144,7 +144,7 @@ def _file_tables(
     return FileTables(
         tables=tables,
         digests=tuple(name_of(bodies[table.objective]) for table in tables),
-        warnings=tuple(doubts_about(rules)),
+        warnings=tuple(doubts_about(rules, definitions)),
         named=names_in(rules, definitions),
         salts=salts_of(rules, definitions),
     )

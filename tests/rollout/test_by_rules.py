@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from controlplane.lifecycle.state import ShiftState
+from controlplane.rollout import by_rules
 from controlplane.rollout.by_rules import waits_for
 from controlplane.rollout.codec import CONTROLS_FORMAT, SHADOWS_FORMAT, lanes_from_bytes, lanes_to_bytes
 from controlplane.rollout.registry import Consumer
@@ -154,3 +155,14 @@ def test_control_planes_from_before_refuse_a_head_with_what_rules_began(it: Plan
     assert pb.StoredLanes.FromString(body).format == SHADOWS_FORMAT == CONTROLS_FORMAT + 1
     with pytest.raises(Malformed, match=f"a head of format {SHADOWS_FORMAT + 1}"):
         lanes_from_bytes(pb.StoredLanes(format=SHADOWS_FORMAT + 1).SerializeToString())
+
+
+def test_no_more_are_begun_than_the_head_has_room_for_and_one_event_names_the_rest(
+    it: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_rules, "MAX_CONTROLS", 1)
+    it.publish(*(replace(STEPPED, objective=name) for name in ("A", "B", "C")))
+    assert list(it.lanes.begun) == ["A"]
+    assert [each.detail for each in it.events if each.kind == "shift passed over"] == [
+        "B; C: 1 objectives have shifts by their rules, so that these aren't begun"
+    ]

@@ -144,3 +144,21 @@ def test_a_shift_to_the_model_that_it_shifts_from_is_doubted() -> None:
         each.code for each in compile_and_warn(workspace(more_js=more)).warnings if each.file == "more.js"
     ]
     assert "SHIFT_TO_ITSELF" in codes
+
+
+def test_guards_that_are_judged_otherwise_or_see_nothing_are_doubted() -> None:
+    to = 'from: {name: "plain"}, to: {name: "fancy"}'
+    more = rule(f'shift: {{{to}, schedule: [5, 100], guards: ["errors:1.25x", "p99:1.2x"]}}')
+    own = GOOD["rules.js"].replace('{name: "plain"}}', '{name: "plain"}, guards: ["p99:251ms"]}', 1)
+    said = [
+        (each.file, each.code, each.message.partition(",")[0], each.remedy)
+        for each in compile_and_warn(workspace(rules_js=own, more_js=more)).warnings
+        if each.code.startswith("GUARD")
+    ]
+    given_up = "p99:251ms: calls are given up after 250ms"
+    alone = "at 100 % nobody is left to compare with"
+    assert said == [
+        ("more.js", "GUARD_SEES_NOTHING", alone, "take another guard, or add one"),
+        ("rules.js", "GUARD_ROUNDED", "p99:251ms is judged as 260ms", "write p99:260ms"),
+        ("rules.js", "GUARD_SEES_NOTHING", given_up, "take another guard, or add one"),
+    ]
