@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -53,6 +54,9 @@ THREADS = 32
 """A call takes microseconds of one thread. The others are for callers that send slowly. Those that send
  nothing are ended (Patience)."""
 
+AGE_SECONDS = 0.5
+"""How often the age of the tables is looked at, where there is a limit of it."""
+
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -63,7 +67,8 @@ class LightbulbSettings:
 
     `control_plane` may name several replicas, with commas between them. `state` is a folder for what the
     control plane sent: with it a Lightbulb can start, and serve, while no control plane can be reached.
-    `tables` is where clients that resolve in their own process get tables; empty: nowhere.
+    `tables` is where clients that resolve in their own process get tables; empty: nowhere. After `max_age`
+    seconds without a control plane health says NOT_SERVING; it goes on answering whoever asks.
     """
 
     listen: str
@@ -75,6 +80,7 @@ class LightbulbSettings:
     takes: Takes = EVERYTHING
     """What it answers; by default all there is."""
     tables: str = ""
+    max_age: float = math.inf
 
 
 class LightbulbServer:
@@ -160,6 +166,23 @@ class LightbulbServer:
         await self.feed.wait_ready()
         self._set_health(_SERVING)
         log.info("serving generation %d", self.feed.tables.generation.number)
+        if self._settings.max_age < math.inf:
+            await self._watch_age(self._settings.max_age)
+
+    async def _watch_age(self, most: float) -> None:
+        serving = True
+        while True:
+            now = self.freshness
+            if serving is not (now.age <= most):
+                serving = not serving
+                self._set_health(_SERVING if serving else _NOT_SERVING)
+                log.warning(
+                    "a control plane is connected again: SERVING"
+                    if serving
+                    else "no control plane for %.0f s, more than --max-age: NOT_SERVING, but for who asks",
+                    *(() if serving else (now.age,)),
+                )
+            await asyncio.sleep(AGE_SECONDS)
 
     def _set_health(self, status: Any) -> None:
         self._health.set(status, "", SERVICE)

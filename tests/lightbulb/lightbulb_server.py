@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -32,9 +33,11 @@ def sidecars(script: ScriptedServer, **states: int) -> None:
 def settings(
     control_plane: str,
     listen: str = "127.0.0.1:0",
+    *,
     grace: float = 2.0,
     state: Path | None = None,
     tables: str = "",
+    max_age: float = math.inf,
 ) -> LightbulbSettings:
     return LightbulbSettings(
         listen=listen,
@@ -43,14 +46,21 @@ def settings(
         grace=grace,
         state=state,
         tables=tables,
+        max_age=max_age,
     )
 
 
 @contextlib.asynccontextmanager
 async def lightbulb(
-    script: ScriptedServer, grace: float = 2.0, state: Path | None = None, tables: str = ""
+    script: ScriptedServer,
+    grace: float = 2.0,
+    state: Path | None = None,
+    tables: str = "",
+    max_age: float = math.inf,
 ) -> AsyncIterator[LightbulbServer]:
-    server = LightbulbServer(settings(script.target, grace=grace, state=state, tables=tables))
+    server = LightbulbServer(
+        settings(script.target, grace=grace, state=state, tables=tables, max_age=max_age)
+    )
     await server.start()
     try:
         yield server

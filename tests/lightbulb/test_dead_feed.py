@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+from typing import Any
 
 import grpc.aio
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lightbulb.ads.client.subscriber import Backoff, Subscriber
 from lightbulb.service import server as service
@@ -16,7 +18,10 @@ from lightbulb.v1 import lightbulb_pb2_grpc
 from tests.ads.scripted_server import scripted_server
 from tests.lightbulb.lightbulb_server import lightbulb, publish, settings
 from tests.lightbulb.tables import TABLE
-from tests.waiting import eventually
+from tests.waiting import SECONDS, eventually
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +85,32 @@ def test_the_log_says_how_old_the_tables_are_while_no_control_plane_is_there(
     with caplog.at_level(logging.WARNING):
         asyncio.run(scenario())
     assert "answering from generation 0" in caplog.text
+
+
+def test_after_its_max_age_health_says_so_and_who_asks_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "AGE_SECONDS", 0.005)
+
+    async def scenario() -> None:
+        async with scripted_server() as script, lightbulb(script, max_age=0.01) as server:
+            publish(script, 7, TABLE)
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+                health = health_pb2_grpc.HealthStub(channel)
+                told = health.Watch(health_pb2.HealthCheckRequest())
+                await until_said(told, SERVING)
+                faults = break_feed(monkeypatch, 3)
+                script.break_streams()
+                await until_said(told, NOT_SERVING)
+                assert (await asked(server)).generation == 7
+                await until_said(told, SERVING)
+                assert len(faults) == 3
+
+    asyncio.run(scenario())
+
+
+async def until_said(told: Any, status: int) -> None:
+    async with asyncio.timeout(SECONDS):
+        while (await told.read()).status != status:
+            pass
 
 
 async def asked(server: LightbulbServer) -> pb.GetFreshnessResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from pathlib import Path
 
 import click
@@ -27,6 +28,7 @@ from controlplane.cli.options import (
     state_dir_option,
     takes_options,
 )
+from controlplane.cli.shift_options import DURATION
 from controlplane.cli.variables import option
 
 LEAST_KEY = 16
@@ -104,6 +106,11 @@ def control_plane(  # noqa: PLR0913, PLR0917 - one argument a flag
     type=ADDRESS,
     help="Where clients that resolve in their own process get tables.  [default: nowhere]",
 )
+@option(
+    "--max-age",
+    type=DURATION,
+    help="Health says NOT_SERVING after so long without a control plane, such as 10m.  [default: never]",
+)
 @takes_options
 def serve(  # noqa: PLR0913, PLR0917 - one argument a flag
     listen: Address,
@@ -111,6 +118,7 @@ def serve(  # noqa: PLR0913, PLR0917 - one argument a flag
     node_id: str,
     state_dir: Path | None,
     tables_listen: Address | None,
+    max_age: float | None,
     objective: tuple[str, ...],
     tenant: tuple[str, ...],
 ) -> None:
@@ -127,6 +135,7 @@ def serve(  # noqa: PLR0913, PLR0917 - one argument a flag
         state=state_dir,
         takes=make_takes(objective, tenant),
         tables=str(tables_listen or ""),
+        max_age=math.inf if max_age is None else max_age,
     )
     run(serve_lightbulb(settings))
 
