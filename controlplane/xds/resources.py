@@ -339,25 +339,32 @@ def route(objective: str, targets: tuple[Target, ...], special: tuple[SpecialRou
     plugin = route_components_pb2.ClusterSpecifierPlugin(
         extension=extension_pb2_config(specifier_pb2.MatcherClusterSpecifier(cluster_matcher=matcher))
     )
-    action = route_components_pb2.RouteAction(
-        inline_cluster_specifier_plugin=plugin,
+    everything = route_components_pb2.Route(
+        match=route_components_pb2.RouteMatch(prefix="/"),
+        route=_route_action(inline_cluster_specifier_plugin=plugin),
+    )
+    vips = dict(targets) if special else {}
+    before = [_special(each, vips[each.key]) for each in special if each.key in vips]
+    host = route_components_pb2.VirtualHost(name=objective, domains=["*"], routes=[*before, everything])
+    message = route_pb2.RouteConfiguration(name=objective, virtual_hosts=[host])
+    mirrored = {mirror.cluster for each in special if each.key in vips for mirror in each.mirrors}
+    return _resource(objective, message, refers={vip for _, vip in targets} | mirrored)
+
+
+def _route_action(**to: Any) -> route_components_pb2.RouteAction:
+    """Return what is done to every request that goes anywhere."""
+    return route_components_pb2.RouteAction(
         timeout=seconds(0),  # the caller's own deadline rules
         max_stream_duration=route_components_pb2.RouteAction.MaxStreamDuration(
             grpc_timeout_header_max=seconds(0)
         ),
         retry_policy=_retry_elsewhere(),
+        **to,
     )
-    everything = route_components_pb2.Route(match=route_components_pb2.RouteMatch(prefix="/"), route=action)
-    keys = {key for key, _ in targets} if special else set()
-    before = [_special(each, action) for each in special if each.key in keys]
-    host = route_components_pb2.VirtualHost(name=objective, domains=["*"], routes=[*before, everything])
-    message = route_pb2.RouteConfiguration(name=objective, virtual_hosts=[host])
-    mirrored = {mirror.cluster for each in special if each.key in keys for mirror in each.mirrors}
-    return _resource(objective, message, refers={vip for _, vip in targets} | mirrored)
 
 
-def _special(special: SpecialRoute, action: route_components_pb2.RouteAction) -> route_components_pb2.Route:
-    """Return a special route; one that isn't withdrawn does with its requests what `action` does."""
+def _special(special: SpecialRoute, vip: str) -> route_components_pb2.Route:
+    """Return a special route; one that isn't withdrawn goes where its key does, without a map of all keys."""
     headers = [(ROUTING_KEY_HEADER, special.key), *([(ARM_HEADER, special.arm)] if special.arm else [])]
     match = route_components_pb2.RouteMatch(
         prefix="/",
@@ -374,9 +381,8 @@ def _special(special: SpecialRoute, action: route_components_pb2.RouteAction) ->
         match.runtime_fraction.CopyFrom(base_pb2.RuntimeFractionalPercent(default_value=share))
     if special.withdrawn:
         action = route_components_pb2.RouteAction(cluster=NO_CLUSTER)
-    elif special.mirrors:
-        default, action = action, route_components_pb2.RouteAction()
-        action.CopyFrom(default)
+    else:
+        action = _route_action(cluster=vip)
         action.request_mirror_policies.extend(map(_mirror, special.mirrors))
     return route_components_pb2.Route(
         name=special.name,

@@ -81,3 +81,10 @@ def test_a_shadow_of_a_model_that_a_shift_was_taken_back_from_gets_copies_while_
 
 def test_a_special_route_of_a_key_that_isnt_routed_is_left_out() -> None:
     assert made(SpecialRoute(name="m", key="Rank|gone|1")) == made()
+
+
+def test_a_special_route_says_nothing_of_other_keys() -> None:
+    many = tuple((f"Rank|m-{number}|1", "vip") for number in range(1_000))
+    key, _ = many[500]
+    special = SpecialRoute(name="shift-17c", key=key, arm="17c", mirrors=(Mirror(cluster="shadow"),))
+    assert len(route("Rank", many, (special,)).body) - len(route("Rank", many).body) < 1_000
