@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "rollback": Entry("generations", "Make a loaded generation active again, at once."),
         "shift": Entry("shift", "Move a share of the users to another model: `shift start`, `abort`."),
         "shadow": Entry("shadow", "Copy requests to another model, and compare: `shadow start`, `report`."),
+        "replay": Entry("replay", "Ask a model again what users asked, and compare the answers."),
         "history": Entry("generations", "List the published generations, the newest first."),
         "diff": Entry("generations", "Show what differs between generations FROM and TO."),
         "pin": Entry("generations", "Keep a generation loaded, whatever is published."),

@@ -12,11 +12,12 @@ from __future__ import annotations
 import json
 import math
 import re
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightbulb.comparison.answers import Answer, BytesAnswer, RankingAnswer, ScoreAnswer
-from lightbulb.comparison.record import FORMAT, LIVE, OK, Line, Record, Recorded, Side
+from lightbulb.comparison.record import FORMAT, LIVE, OK, Asked, Line, Record, Recorded, Side
 
 MAX_ID = 128
 """Bytes of the id of a request or a shadow."""
@@ -67,7 +68,8 @@ def line_of(line: Line) -> bytes:
     }
     head = f'{{"v":{FORMAT},"request":"{line.request}",{_encode(rest)[1:-1]}'
     answer = "" if line.answer is None else f',"answer":{_answer_text(line.answer)}'
-    return f"{head}{answer}}}\n".encode()
+    asked = "" if line.asked is None else f',"asked":{_encode(_asked_document(line.asked))}'
+    return f"{head}{answer}{asked}}}\n".encode()
 
 
 def request_of(line: bytes) -> bytes | None:
@@ -89,7 +91,7 @@ def read_line(line: bytes) -> Line:
         if "recorded" in document:
             return _recorded(document["recorded"])
         return _record(document)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise Unreadable(f"it is no record: {type(error).__name__}: {error}") from error
 
 
@@ -132,7 +134,19 @@ def _record(document: Mapping[str, Any]) -> Record:
         at=_within(float(document["at"]), MAX_AT),
         microseconds=int(_within(document["us"], MAX_MICROSECONDS)),
         answer=None if answer is None else _answer(answer),
+        asked=_asked(document["asked"]) if "asked" in document else None,
     )
+
+
+def _asked_document(asked: Asked) -> Mapping[str, Any]:
+    return {"request": b64encode(asked.request).decode(), "declared": dict(asked.declared)}
+
+
+def _asked(document: Mapping[str, Any]) -> Asked:
+    declared = document["declared"]
+    if not set(map(type, declared.values())) <= {str, int, float}:
+        raise TypeError("what is declared is neither a text nor a number")
+    return Asked(request=b64decode(document["request"], validate=True), declared=declared)
 
 
 def _within(value: float, most: float) -> float:

@@ -47,10 +47,14 @@ SERVICE = "inference.GRPCInferenceService"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
-    """Where records of requests that have a shadow are kept, and the key that users' ids are hashed with."""
+    """Where records of requests that have a shadow are kept, and the key that users' ids are hashed with.
+
+    `requests`: what was asked is kept too, as it came, users' ids and all.
+    """
 
     folder: Path
     key: bytes
+    requests: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +233,8 @@ def _recorder(settings: HostSettings) -> Recorder | None:
         return None
     instance = uuid4().hex[:8]
     files = RecordFiles(settings.records.folder, host=settings.node_id, instance=instance)
-    return Recorder(RecordSink(files, host=settings.node_id, instance=instance), settings.records.key)
+    sink = RecordSink(files, host=settings.node_id, instance=instance)
+    return Recorder(sink, settings.records.key, requests=settings.records.requests)
 
 
 def _advertised(settings: HostSettings) -> str:

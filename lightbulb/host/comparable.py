@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Any, TypeAlias
 
@@ -77,6 +77,19 @@ class Score:
 
 
 Comparable: TypeAlias = Ranking | Score
+
+
+def declared_as(comparable: Comparable | None) -> Mapping[str, str | int | float]:
+    """Return what a model declares, as a record says it."""
+    return {} if comparable is None else asdict(comparable)
+
+
+def as_declared(declared: Mapping[str, str | int | float]) -> Comparable | None:
+    """Return what a record says that a model declares. Raises TypeError and ValueError."""
+    if not declared:
+        return None
+    fields: Mapping[str, Any] = declared
+    return Ranking(**fields) if "ids" in declared else Score(**fields)
 
 
 def read_answer(comparable: Comparable | None, outputs: Mapping[str, _Array]) -> Answer:

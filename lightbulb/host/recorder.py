@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from lightbulb.comparison.answers import Answer
 from lightbulb.comparison.lines import is_id
-from lightbulb.comparison.record import OK, Record, Side
-from lightbulb.host.comparable import read_answer
+from lightbulb.comparison.record import OK, Asked, Record, Side
+from lightbulb.host.comparable import declared_as, read_answer
 from lightbulb.host.errors import REASON_LIMIT, brief
 from lightbulb.host.record_sink import RecordSink
 from lightbulb.host.repository import Entry
@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 LEAST_KEY = 16
 """Bytes of the key that users' ids are hashed with."""
+
+MOST_ASKED = 64 * 1024
+"""Bytes of a request that is kept; of a larger one the answer alone is."""
 
 USER = CONTEXT_PREFIX + "user_id"
 
@@ -40,11 +43,14 @@ class Seen:
     began: float = field(default_factory=time.perf_counter)
     answer: Answer | None = None
     fault: str = ""
+    asked: Asked | None = None
 
     def take(self, entry: Entry, outputs: Tensors) -> None:
         """Take what a model has given; from any thread. Raises nothing."""
         assert entry.workflow is not None
         self.model = entry.assignment.id
+        if self.asked is not None:
+            self.asked = replace(self.asked, declared=declared_as(entry.workflow.comparable))
         try:
             self.answer = read_answer(entry.workflow.comparable, outputs)
         except Exception as error:  # noqa: BLE001 - a model's outputs may be anything
@@ -54,9 +60,13 @@ class Seen:
 class Recorder:
     """Makes a record of each request that has a shadow, or is a copy for one."""
 
-    def __init__(self, sink: RecordSink, key: bytes) -> None:
-        """`key` is what users' ids are hashed with: the same at all hosts, and nobody else's business."""
+    def __init__(self, sink: RecordSink, key: bytes, *, requests: bool = False) -> None:
+        """`key` is what users' ids are hashed with: the same at all hosts, and nobody else's business.
+
+        `requests`: keep what primaries are asked as well, as it came.
+        """
         self._sink = sink
+        self._requests = requests
         self._key = key
         self._told = False
 
@@ -66,7 +76,10 @@ class Recorder:
             return None
         user = request.parameters[USER].string_param if USER in request.parameters else ""
         name, version = call.target(request.model_name, request.model_version)
-        return Seen(call=call, user=user, model=f"{name}@{version}" if version else name)
+        seen = Seen(call=call, user=user, model=f"{name}@{version}" if version else name)
+        if self._requests and not call.shadow and request.ByteSize() <= MOST_ASKED:
+            seen.asked = Asked(request=request.SerializeToString(), declared={})
+        return seen
 
     def done(self, seen: Seen, status: str = OK) -> None:
         """Record a request that has its answer, or failed with `status`."""
@@ -88,6 +101,7 @@ class Recorder:
                 status=status,
                 microseconds=int(took * 1_000_000),
                 answer=seen.answer if status == OK else None,
+                asked=seen.asked if status == OK else None,
             )
         )
 

@@ -52,6 +52,7 @@ NEEDS = [
     ("control-plane", ("--store", "redis://127.0.0.1:1"), "redis", ("redis",)),
     ("serve", (), "service", ("grpc_health", "grpc_reflection")),
     ("host", ("--shard", "a"), "host", ("numpy", "grpc_health", "grpc_reflection")),
+    ("replay", (RULES, "--model", "m@1", "--keep", "kept"), "report", ("numpy",)),
     ("shadow report", (RULES,), "report", ("numpy", "rich")),
     ("sidecar bootstrap", (), "sidecar", ("yaml",)),
     ("up", (), "all", ("rich", "yaml", "quickjs", "numpy", "grpc_health", "grpc_reflection")),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lightbulb.comparison.answers import BytesAnswer, RankingAnswer
 from lightbulb.comparison.lines import OtherVersion, Unreadable, is_id, line_of, read_line, request_of
-from lightbulb.comparison.record import Recorded, Side
+from lightbulb.comparison.record import Asked, Recorded, Side
 from tests.comparison.records import ranking, record, score
 from tests.depth import examples
 
@@ -47,6 +47,11 @@ def test_scores_have_six_digits_and_what_is_no_number_stays_none() -> None:
     assert math.isinf(read.scores[2])
 
 
+def test_what_was_asked_is_kept_byte_by_byte() -> None:
+    one = record(asked=Asked(request=bytes(range(256)), declared={"ids": "titles", "k": 3}))
+    assert read_line(line_of(one)) == one
+
+
 def test_what_a_host_recorded_is_a_line_of_its_own() -> None:
     told = Recorded(host="h", instance="i", records=3, dropped=1)
     assert (read_line(line_of(told)), request_of(line_of(told))) == (told, None)
@@ -75,6 +80,9 @@ def test_another_version_is_refused_by_its_number_and_an_unknown_field_is_passed
         ({"answer": {"values": ["x"], "length": 1}}, "a score is no number"),
         ({"answer": {"values": [10**400], "length": 1}}, "too large"),
         ({"answer": {}}, "digest"),
+        ({"asked": {"request": "?", "declared": {}}}, "base64"),
+        ({"asked": {"request": "", "declared": {"k": [1]}}}, "neither a text nor a number"),
+        ({"asked": {"request": "", "declared": []}}, "values"),
         ({"model": "\ud800"}, "surrogates"),
     ],
 )

@@ -25,7 +25,7 @@ from lightbulb.ads.client.last_known_good import MAGIC, Unusable
 from lightbulb.ads.values import CLUSTER, ENDPOINTS, Resource
 from lightbulb.comparison.answers import Answer, BytesAnswer, RankingAnswer, ScoreAnswer
 from lightbulb.comparison.lines import Unreadable, line_of, read_line
-from lightbulb.comparison.record import Recorded
+from lightbulb.comparison.record import Asked, Recorded
 from lightbulb.resolution.codec import Malformed
 from tests.comparison.records import record
 from tests.fuzz.decoder import Decoder, refusing, round_trip
@@ -66,7 +66,9 @@ def _records() -> Decoder:
         BytesAnswer(digest="ab", size=7, excerpt="scores=[1]"),
         None,
     )
+    asked = Asked(request=b"\x0a\x01m", declared={"ids": "titles", "k": 3})
     lines = (
+        record(asked=asked),
         *(record(answer=each) for each in answers),
         Recorded(host="h", instance="i", records=3, dropped=1),
     )

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bars
 
 from controlplane.cli.comparison import document, shown
 from controlplane.cli.failed import Failed
@@ -22,8 +23,7 @@ from controlplane.comparison.page import make_page
 from controlplane.comparison.pairs import Outcomes
 from controlplane.comparison.report import Reports
 from controlplane.comparison.reporting import make_reports
-from controlplane.comparison.sources import EVERY, Index, Together, find_files, make_index
-from controlplane.comparison.sources import Progress as Told
+from controlplane.comparison.sources import EVERY, Index, Progress, Together, find_files, make_index
 
 WIDTH = 140
 """Columns of a report that goes to a file."""
@@ -44,7 +44,7 @@ class Asked:
 def report(asked: Asked, *, page: Path | None, as_json: bool) -> None:
     """Print a report, and write its page. Raises Failed."""
     outcomes = _outcomes(asked.outcomes)
-    with _progress(as_json=as_json) as told:
+    with progress(as_json=as_json) as told:
         reports = compare(asked, outcomes, told)
     if page is not None:
         write_whole(page, make_page(reports).encode())
@@ -59,7 +59,7 @@ def report(asked: Asked, *, page: Path | None, as_json: bool) -> None:
         click.echo(f"wrote {page}")
 
 
-def compare(asked: Asked, outcomes: Outcomes, told: Told) -> Reports:
+def compare(asked: Asked, outcomes: Outcomes, told: Progress) -> Reports:
     """Return the reports of what records there are. Raises Failed."""
     try:
         files = find_files(asked.paths)
@@ -132,12 +132,12 @@ def _untold(_share: float, _what: str) -> None:
 
 
 @contextmanager
-def _progress(*, as_json: bool) -> Iterator[Told]:
+def progress(*, as_json: bool) -> Iterator[Progress]:
     """Show how far it is on stderr, if that is a terminal."""
     if as_json or not sys.stderr.isatty():
         yield _untold
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=1.0)
         yield lambda share, what: bar.update(task, completed=share, description=what)

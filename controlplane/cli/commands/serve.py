@@ -158,7 +158,13 @@ def serve(  # noqa: PLR0913, PLR0917 - one argument a flag
     type=click.Path(path_type=Path, dir_okay=False),
     help="File of 16 secret bytes or more that users' ids are hashed with there, the same for all hosts.",
 )
-def host(  # noqa: PLR0913, PLR0917 - one argument a flag
+@option(
+    "--records-requests",
+    is_flag=True,
+    help="Keep requests too, up to 64 KiB each, as they came, users' ids and all; for `lightbulb replay`.",
+)
+def host(  # noqa: PLR0913 - one argument a flag
+    *,
     listen: Address,
     advertise: str,
     control_plane: tuple[Address, ...],
@@ -168,6 +174,7 @@ def host(  # noqa: PLR0913, PLR0917 - one argument a flag
     models: str,
     records: Path | None,
     records_key: Path | None,
+    records_requests: bool,
 ) -> None:
     """Run a reference serving host of one shard.
 
@@ -195,7 +202,11 @@ def host(  # noqa: PLR0913, PLR0917 - one argument a flag
         advertise=advertise,
         catalogue=loadable.catalogue,
         facts=loadable.facts,
-        records=Records(folder=records, key=_key(records_key)) if records is not None else None,
+        records=(
+            Records(folder=records, key=_key(records_key), requests=records_requests)
+            if records is not None
+            else None
+        ),
     )
     run(serve_host(settings))
 
