@@ -177,8 +177,8 @@ def test_several_get_the_same_requests_in_their_shares_and_a_stop_leaves_not_one
         assert stage.lab.call(PRIMARY, *more).text == "primary"
     calls = stage.primary.seen()
     assert {replace(each, request_id="", compared=()) for each in calls} == {
-        Call(),
-        Call(traffic=Traffic.TEST),
+        Call(objective="Rank"),
+        Call(traffic=Traffic.TEST, objective="Rank"),
     }
     assert PARAMETERS_HEADER not in stage.primary.headers
     compared = {each.id: {call.request_id for call in calls if each.id in call.compared} for each in shadows}
@@ -193,7 +193,13 @@ def test_several_get_the_same_requests_in_their_shares_and_a_stop_leaves_not_one
         assert len(copies) == len(compared[each.id])
         assert {call.request_id for call in copies} == compared[each.id]
         assert {replace(call, request_id="") for call in copies} <= {
-            Call(traffic=Traffic.SHADOW, shadow=each.id, model="next@2", parameters=PARAMETERS)
+            Call(
+                traffic=Traffic.SHADOW,
+                shadow=each.id,
+                model="next@2",
+                parameters=PARAMETERS,
+                objective="Rank",
+            )
         }
         headers = {name: host.headers.get(name) for name in (ROUTING_KEY_HEADER, COMPARE_HEADER, ARM_HEADER)}
         assert not copies or list(headers.values()) == [CANDIDATE, None, None]
