@@ -17,7 +17,10 @@ from tests.depth import is_deep
 pytestmark = pytest.mark.envoy
 
 PAUSE_SECONDS = 0.01 if is_deep() else 0.04
-"""Between two requests of a client. Clients that don't pause use a machine of two cores up."""
+"""Between two requests of a client; on a slow machine as many times as long as all else is given there.
+
+So as many requests meet each step on any machine. Clients that don't pause use a machine of two cores up.
+"""
 
 BY_NAME = {fault.name: fault for fault in FAULTS}
 
@@ -25,7 +28,8 @@ BY_NAME = {fault.name: fault for fault in FAULTS}
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("chaos")
-    with stage(folder, seed=3, pace=measured_pace(), workers=3, pause=PAUSE_SECONDS) as running:
+    pace = measured_pace()
+    with stage(folder, seed=3, pace=pace, workers=3, pause=PAUSE_SECONDS * pace) as running:
         yield running
 
 

@@ -45,7 +45,7 @@ def fresh(up: Up) -> Up:
         wanted = api.Publish(publish_request(ROOT / "rules"), timeout=60).generation
         up.wait_for(
             "the rules that it began with",
-            lambda: api.GetStatus(pb.GetStatusRequest(), timeout=5).active_generation == wanted,
+            lambda: api.GetStatus(pb.GetStatusRequest(), timeout=60).active_generation == wanted,
         )
     return up
 

@@ -40,7 +40,7 @@ class Service:
     def __init__(self, up: Up) -> None:
         self.again = 0
         self.kept: dict[str, tuple[Answer, float]] = {}
-        self._client = BlockingLightbulbClient(up.lightbulb, timeout=10)
+        self._client = BlockingLightbulbClient(up.lightbulb, timeout=60)
         interceptor = RoutingInterceptor(self._resolve, resolve_again=self._resolve_again)
         self._channel = grpc.insecure_channel(up.sidecar)
         self._stub = oip_grpc.GRPCInferenceServiceStub(grpc.intercept_channel(self._channel, interceptor))
@@ -289,7 +289,7 @@ def test_a_candidate_that_hangs_is_undone_by_its_guard(up: Up) -> None:
     assert started.returncode == 0, started.stderr
     ended: list[list[grpc.StatusCode]] = []
     with (
-        BlockingLightbulbClient(up.lightbulb, timeout=10) as client,
+        BlockingLightbulbClient(up.lightbulb, timeout=60) as client,
         grpc.insecure_channel(up.sidecar) as channel,
     ):
         rankings = Rankings(client, channel)

@@ -269,7 +269,9 @@ class Lab:
             self.sidecar.wait_ready(SECONDS)
             until("the sidecar to acknowledge everything", lambda: self.plane.unsynced() == ())
 
-    def call(self, key: str = "", *more: tuple[str, str], body: bytes = b"", seconds: float = 5.0) -> Answer:
+    def call(
+        self, key: str = "", *more: tuple[str, str], body: bytes = b"", seconds: float = SECONDS
+    ) -> Answer:
         metadata = (((ROUTING_KEY_HEADER, key),) if key else ()) + more
         try:
             answer, call = self._call.with_call(body, metadata=metadata, timeout=seconds)
@@ -280,7 +282,7 @@ class Lab:
 
     def stats(self, *names: str) -> dict[str, int]:
         """The statistics of Envoy whose names contain one of `names`."""
-        connection = http.client.HTTPConnection(*self.admin, timeout=5)
+        connection = http.client.HTTPConnection(*self.admin, timeout=SECONDS)
         with contextlib.closing(connection):
             connection.request("GET", "/stats")
             lines = connection.getresponse().read().decode().splitlines()
@@ -309,7 +311,7 @@ def load(lab: Lab, *keys: str) -> Iterator[Counter[str]]:
     lock, stop = threading.Lock(), threading.Event()
 
     def ask() -> None:
-        while not stop.is_set():
+        while not stop.wait(0.005):  # without it they take all that a processor has
             for key in keys:
                 answer = lab.call(key)
                 said = (

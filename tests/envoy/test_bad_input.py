@@ -50,7 +50,7 @@ class Running:
     def resolve(self, objective: str = OBJECTIVE, user: str = USER) -> lightbulb_pb2.ResolveResponse:
         context = lightbulb_pb2.RequestContext(user_id=user)
         return self.lightbulb.Resolve(
-            lightbulb_pb2.ResolveRequest(objective=objective, context=context), timeout=10
+            lightbulb_pb2.ResolveRequest(objective=objective, context=context), timeout=60
         )
 
     def infer(self, key: str, **parts: object) -> oip.ModelInferResponse:

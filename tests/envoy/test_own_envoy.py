@@ -162,7 +162,7 @@ def routed(lightbulb: str, sidecar: str, node_id: str) -> tuple[str, str]:
             context=lightbulb_pb2.RequestContext(user_id="user-3"),
             sidecar=node_id,
         )
-        answer = lightbulb_pb2_grpc.LightbulbStub(channel).Resolve(request, timeout=10)
+        answer = lightbulb_pb2_grpc.LightbulbStub(channel).Resolve(request, timeout=60)
     model = f"{answer.objective_config.model}@{answer.objective_config.model_version}"
     return model, inferred(sidecar, answer.routing_key)
 
@@ -173,7 +173,7 @@ def inferred(sidecar: str, key: str) -> str:
     request.parameters["lightbulb_context_user_id"].string_param = "user-3"
     with grpc.insecure_channel(sidecar) as channel:
         stub = oip_grpc.GRPCInferenceServiceStub(channel)
-        response = stub.ModelInfer(request, metadata=[(ROUTING_KEY_HEADER, key)], timeout=10)
+        response = stub.ModelInfer(request, metadata=[(ROUTING_KEY_HEADER, key)], timeout=60)
     return response.parameters["lightbulb_model"].string_param
 
 

@@ -105,7 +105,7 @@ def envoy(folder: Path) -> Iterator[tuple[int, int]]:
 
 def bins_of(admin: int) -> list[tuple[float, int]]:
     query = "filter=^lightbulb&format=json&histogram_buckets=detailed"
-    with urlopen(f"http://127.0.0.1:{admin}/stats?{query}", timeout=10) as answer:
+    with urlopen(f"http://127.0.0.1:{admin}/stats?{query}", timeout=60) as answer:
         stats = json.load(answer)["stats"]
     details = [detail for each in stats for detail in each.get("histograms", {}).get("details", [])]
     return [(each["lower_bound"], each["count"]) for detail in details for each in detail["totals"]]
@@ -118,7 +118,7 @@ def test_the_bins_are_envoys(tmp_path: Path) -> None:
     took += [int(random.lognormvariate(10, 3)) for _ in range(60)]
     with envoy(tmp_path) as (port, admin):
         for each in took:
-            urlopen(Request(f"http://127.0.0.1:{port}/", headers={"x-took": str(each)}), timeout=10).close()
+            urlopen(Request(f"http://127.0.0.1:{port}/", headers={"x-took": str(each)}), timeout=60).close()
         until("all of them", lambda: sum(count for _, count in bins_of(admin)) == len(took))
         found = bins_of(admin)
     assert Latencies.of(found) == Latencies.of((each, 1) for each in took)
