@@ -86,6 +86,22 @@ def _is_ip(text: str) -> bool:
     return True
 
 
+class RecordsType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
+    """A folder or file of records, or the URL of a Redis."""
+
+    name = "path|url"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Path | str:
+        """Return a path, or a URL."""
+        if isinstance(value, Path):
+            return value
+        text = TEXT.convert(value, param, ctx)
+        return text if text.startswith(_REDIS) else Path(text)
+
+
+_REDIS = ("redis://", "rediss://", "unix://")
+
+
 class TextType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
     """A text that isn't empty."""
 
@@ -130,6 +146,7 @@ class IpType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.
 
 
 TEXT = TextType()
+RECORDS = RecordsType()
 IP = IpType()
 ADDRESS = AddressType()
 ADDRESSES = AddressesType()

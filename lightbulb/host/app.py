@@ -22,7 +22,7 @@ from lightbulb.errors import CannotListen
 from lightbulb.host.errors import BadInput
 from lightbulb.host.inference import Origin
 from lightbulb.host.record_files import RecordFiles
-from lightbulb.host.record_sink import RecordSink
+from lightbulb.host.record_sink import RecordSink, Writer
 from lightbulb.host.recorder import Recorder
 from lightbulb.host.repository import LOAD_SECONDS, Repository
 from lightbulb.host.service import InferenceService
@@ -52,7 +52,8 @@ class Records:
     `requests`: what was asked is kept too, as it came, users' ids and all.
     """
 
-    folder: Path
+    place: Path | str
+    """A folder, or the URL of a Redis."""
     key: bytes
     requests: bool = False
 
@@ -232,9 +233,18 @@ def _recorder(settings: HostSettings) -> Recorder | None:
     if settings.records is None:
         return None
     instance = uuid4().hex[:8]
-    files = RecordFiles(settings.records.folder, host=settings.node_id, instance=instance)
-    sink = RecordSink(files, host=settings.node_id, instance=instance)
+    sink = RecordSink(
+        _writer(settings.records.place, settings.node_id, instance), host=settings.node_id, instance=instance
+    )
     return Recorder(sink, settings.records.key, requests=settings.records.requests)
+
+
+def _writer(place: Path | str, host: str, instance: str) -> Writer:
+    if isinstance(place, Path):
+        return RecordFiles(place, host=host, instance=instance)
+    from lightbulb.host.record_stream import RecordStream  # noqa: PLC0415 - an extra
+
+    return RecordStream(place)
 
 
 def _advertised(settings: HostSettings) -> str:

@@ -51,9 +51,7 @@ def replay(records: Path, kept: Path, at: str, *more: str) -> Result:
 
 def test_a_candidate_is_asked_again_what_was_asked_and_its_answers_are_compared(tmp_path: Path) -> None:
     async def scenario() -> Any:
-        async with running(
-            MODELS, records=Records(folder=tmp_path / "r", key=b"k" * 32, requests=True)
-        ) as it:
+        async with running(MODELS, records=Records(place=tmp_path / "r", key=b"k" * 32, requests=True)) as it:
             await it.assign(*map(assign, MODELS))
             for number in range(USERS):
                 said = [("x-request-id", f"r-{number}"), ("x-lightbulb-compare", "s1")]

@@ -61,7 +61,7 @@ def headers(**more: str) -> tuple[tuple[str, str], ...]:
 
 def test_both_sides_are_recorded_and_what_has_no_shadow_is_not(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with running(MODELS, records=Records(folder=tmp_path, key=KEY)) as it:
+        async with running(MODELS, records=Records(place=tmp_path, key=KEY)) as it:
             failed = await it.assign(*map(assign, MODELS))
             assert failed == {
                 "misdeclared@1": "BadOutput: comparable names output titles; this model gives numbers"
@@ -96,7 +96,7 @@ def test_both_sides_are_recorded_and_what_has_no_shadow_is_not(tmp_path: Path) -
 
 def test_a_users_id_is_nowhere_and_its_hash_is_by_the_key(tmp_path: Path) -> None:
     async def scenario(folder: Path, key: bytes) -> None:
-        async with running(MODELS, records=Records(folder=folder, key=key)) as it:
+        async with running(MODELS, records=Records(place=folder, key=key)) as it:
             await it.assign(assign("ranked@1"))
             request = infer("ranked@1", 5, user="somebody@example.com")
             await it.stub.ModelInfer(request, metadata=headers(x_lightbulb_compare="s1"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
 
 from controlplane.cli.comparison import document, shown
+from controlplane.cli.extras import require
 from controlplane.cli.failed import Failed
 from controlplane.cli.output import print_json
 from controlplane.cli.whole_file import write_whole
@@ -23,7 +25,7 @@ from controlplane.comparison.page import make_page
 from controlplane.comparison.pairs import Outcomes
 from controlplane.comparison.report import Reports
 from controlplane.comparison.reporting import make_reports
-from controlplane.comparison.sources import EVERY, Index, Progress, Together, find_files, make_index
+from controlplane.comparison.sources import EVERY, SUFFIX, Index, Progress, Together, find_files, make_index
 
 WIDTH = 140
 """Columns of a report that goes to a file."""
@@ -35,7 +37,7 @@ HOW = "hosts keep them with `lightbulb host --records FOLDER`, of what `lightbul
 class Asked:
     """What to compare: records in `paths`, of `shadows` (empty: all); `least` agreement is wanted."""
 
-    paths: tuple[Path, ...]
+    paths: tuple[Path | str, ...]
     shadows: tuple[str, ...] = ()
     least: float
     outcomes: Path | None = None
@@ -61,10 +63,39 @@ def report(asked: Asked, *, page: Path | None, as_json: bool) -> None:
 
 def compare(asked: Asked, outcomes: Outcomes, told: Progress) -> Reports:
     """Return the reports of what records there are. Raises Failed."""
-    try:
-        files = find_files(asked.paths)
-    except FileNotFoundError as error:
-        raise Failed("NO_RECORDS", f"there is no {error}", HOW) from error
+    with record_files(asked.paths) as files:
+        index, gathering = _gather(asked, files, outcomes, told)
+    if not any(each.counted.pairs for each in gathering.each.values()):
+        raise _no_pairs(asked, index, gathering)
+    return Reports(
+        each=make_reports(gathering.each, least=asked.least),
+        dropped=index.dropped,
+        unreadable=index.unreadable,
+        faults=tuple(map(str, index.faults)),
+    )
+
+
+@contextmanager
+def record_files(paths: Sequence[Path | str]) -> Iterator[tuple[Path, ...]]:
+    """Give the files of records in folders, and one of what a Redis has at each URL. Raises Failed."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = [path for path in paths if isinstance(path, Path)]
+        for number, url in enumerate(path for path in paths if isinstance(path, str)):
+            require("redis", "redis")
+            from controlplane.cli.record_stream import fetch_records  # noqa: PLC0415 - an extra
+
+            found.append(Path(folder) / f"{number}{SUFFIX}")
+            fetch_records(url, found[-1])
+        try:
+            yield find_files(found)
+        except FileNotFoundError as error:
+            raise Failed("NO_RECORDS", f"there is no {error}", HOW) from error
+
+
+def _gather(
+    asked: Asked, files: tuple[Path, ...], outcomes: Outcomes, told: Progress
+) -> tuple[Index, Gathering]:
+    """Look through files, and put together what belongs together. Raises Failed."""
     index = make_index(files, told)
     gathering = Gathering(outcomes, asked.shadows)
     together = Together(index)
@@ -79,14 +110,7 @@ def compare(asked: Asked, outcomes: Outcomes, told: Progress) -> Reports:
         together.close()
     gathering.finish()
     told(1.0, "comparing")
-    if not any(each.counted.pairs for each in gathering.each.values()):
-        raise _no_pairs(asked, index, gathering)
-    return Reports(
-        each=make_reports(gathering.each, least=asked.least),
-        dropped=index.dropped,
-        unreadable=index.unreadable,
-        faults=tuple(map(str, index.faults)),
-    )
+    return index, gathering
 
 
 def _no_pairs(asked: Asked, index: Index, gathering: Gathering) -> Failed:

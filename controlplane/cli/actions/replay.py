@@ -20,7 +20,7 @@ from controlplane.cli.failed import Failed
 from controlplane.cli.options import Address
 from controlplane.cli.problems import printable
 from controlplane.cli.reach import no_connection, nobody_there
-from controlplane.comparison.sources import SUFFIX, Progress, Together, find_files, make_index
+from controlplane.comparison.sources import SUFFIX, Progress, Together, make_index
 from lightbulb.comparison.answers import Answer
 from lightbulb.comparison.lines import line_of
 from lightbulb.comparison.record import LIVE, OK, Asked, Record, Side
@@ -64,8 +64,12 @@ def replay(
 ) -> None:
     """Ask, keep both sides' records in `folder`, and print the report. Raises Failed."""
     path = folder / f"replay-{uuid4().hex[:8]}{SUFFIX}"
-    with comparison.progress(as_json=as_json) as told, open_channel(str(wanted.sidecar)) as channel:
-        primaries = _primaries(asked, told)
+    with (
+        comparison.progress(as_json=as_json) as told,
+        open_channel(str(wanted.sidecar)) as channel,
+        comparison.record_files(asked.paths) as files,
+    ):
+        primaries = _primaries(files, told)
         first = next(primaries, None)
         if first is None:
             places = ", ".join(map(str, asked.paths))
@@ -80,12 +84,8 @@ def replay(
     comparison.report(replace(asked, paths=(path,), shadows=()), page=page, as_json=as_json)
 
 
-def _primaries(asked: comparison.Asked, told: Progress) -> Iterator[Record]:
-    """Yield the live requests of primaries that can be asked again, each once. Raises Failed."""
-    try:
-        files = find_files(asked.paths)
-    except FileNotFoundError as error:
-        raise Failed("NO_RECORDS", f"there is no {error}", comparison.HOW) from error
+def _primaries(files: tuple[Path, ...], told: Progress) -> Iterator[Record]:
+    """Yield the live requests of primaries that can be asked again, each once."""
     together = Together(make_index(files, told))
     try:
         for records in together:

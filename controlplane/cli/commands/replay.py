@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from controlplane.cli.extras import needs
-from controlplane.cli.options import SIDECAR, Address, address_option
+from controlplane.cli.options import RECORDS, SIDECAR, Address, address_option
 from controlplane.cli.output import output_option
 from controlplane.cli.shift_options import MODEL, Model
 from controlplane.cli.variables import argument, bad_value, option
 
 
 @click.command()
-@argument("records", nargs=-1, required=True, type=click.Path(path_type=Path))
+@argument("records", nargs=-1, required=True, type=RECORDS)
 @option("--model", type=MODEL, required=True, help="The candidate, NAME@VERSION, which a rule has loaded.")
 @option(
     "--keep",
@@ -49,7 +49,7 @@ from controlplane.cli.variables import argument, bad_value, option
 @output_option
 def replay(  # noqa: PLR0913 - one argument a flag
     *,
-    records: tuple[Path, ...],
+    records: tuple[Path | str, ...],
     model: Model,
     keep: Path,
     sidecar_address: Address,
@@ -62,7 +62,8 @@ def replay(  # noqa: PLR0913 - one argument a flag
 ) -> None:
     """Ask a candidate again what users asked, and say how far it agrees with what they got.
 
-    RECORDS are folders of records, or files of them, of hosts that keep requests too: --records-requests.
+    RECORDS are folders of records, files of them, or URLs of Redis, of hosts that keep requests too:
+    --records-requests.
     """
     if not model.version:
         raise bad_value("--model", f"{model.name} needs a version: {model.name}@1")

@@ -16,6 +16,7 @@ from controlplane.cli.options import (
     FIRST_HOST,
     IP,
     LIGHTBULB,
+    RECORDS,
     TEXT,
     WORKSPACE,
     Address,
@@ -150,8 +151,9 @@ def serve(  # noqa: PLR0913, PLR0917 - one argument a flag
 @models_option
 @option(
     "--records",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Keep records of requests that have a shadow in this folder, 256 MiB at most.  [default: none]",
+    type=RECORDS,
+    help="Keep records of requests that have a shadow in this folder, 256 MiB at most, or in a Redis: "
+    "redis://HOST:PORT.  [default: none]",
 )
 @option(
     "--records-key",
@@ -172,7 +174,7 @@ def host(  # noqa: PLR0913 - one argument a flag
     node_id: str,
     memory_mib: int,
     models: str,
-    records: Path | None,
+    records: Path | str | None,
     records_key: Path | None,
     records_requests: bool,
 ) -> None:
@@ -188,6 +190,8 @@ def host(  # noqa: PLR0913 - one argument a flag
         from lightbulb.host.app import serve as serve_host
         from lightbulb.host.catalogue import NoCatalogue, load_models
 
+    if isinstance(records, str):
+        require("redis", "redis")
     try:
         loadable = load_models(models)
     except NoCatalogue as error:
@@ -203,7 +207,7 @@ def host(  # noqa: PLR0913 - one argument a flag
         catalogue=loadable.catalogue,
         facts=loadable.facts,
         records=(
-            Records(folder=records, key=_key(records_key), requests=records_requests)
+            Records(place=records, key=_key(records_key), requests=records_requests)
             if records is not None
             else None
         ),

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from controlplane.cli.extras import needs
+from controlplane.cli.options import RECORDS
 from controlplane.cli.output import output_option
 from controlplane.cli.variables import argument, option
 
 
 @click.command()
-@argument("records", nargs=-1, required=True, type=click.Path(path_type=Path))
+@argument("records", nargs=-1, required=True, type=RECORDS)
 @option("--shadow", multiple=True, metavar="ID", help="Only that shadow. Repeatable.  [default: all]")
 @option(
     "--least",
@@ -30,7 +31,7 @@ from controlplane.cli.variables import argument, option
 @output_option
 def report(  # noqa: PLR0913 - one argument a flag
     *,
-    records: tuple[Path, ...],
+    records: tuple[Path | str, ...],
     shadow: tuple[str, ...],
     least: float,
     outcomes: Path | None,
@@ -39,7 +40,8 @@ def report(  # noqa: PLR0913 - one argument a flag
 ) -> None:
     """Say how far a shadow's answers agree with the primary's, and how sure that is.
 
-    RECORDS are folders in which hosts of both models keep their records, or files of them.
+    RECORDS are folders in which hosts of both models keep their records, files of them, or URLs of a Redis
+    that they share.
     """
     with needs("report"):
         from controlplane.cli.actions import comparison as action
