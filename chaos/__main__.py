@@ -20,7 +20,8 @@ from chaos.loss import fails_over, fails_over_with_tenants
 from chaos.pace import measured_pace
 from chaos.pairs import pairs
 from chaos.scenarios import MOMENTS, Row, Stage, naive, operations, refused, stage, strike
-from chaos.shift import STRIKES, holds_through, struck
+from chaos.shift import holds_through
+from chaos.shift_states import SHIFT_FAULTS, far_stage, in_shifts, row_name, shifting
 from chaos.teams import at_once, teams
 from chaos.upgrade import BEFORE, NoRelease, checked_out, refuses_newer, upgrade
 from lightbulb.signals import exiting_at_signals
@@ -57,7 +58,7 @@ def main(  # noqa: PLR0913, PLR0917 - the options of a command
 ) -> None:
     """Break parts of a running system under load, and count what its users notice."""
     click.get_current_context().with_resource(exiting_at_signals())  # so that no child is left behind
-    faults = matching(only)
+    faults, in_a_shift = matching(only)
     shutil.rmtree(folder, ignore_errors=True)
     console = Console(highlight=False)
     rows: list[Row] = []
@@ -81,6 +82,7 @@ def main(  # noqa: PLR0913, PLR0917 - the options of a command
                 _of_one_tenant(made, faults, count, tell, short=short, alone=bool(only))
             if several or not only:
                 _of_several(made, before, count, tell, short=short)
+    _of_shifts(() if several else in_a_shift, folder / "shifts", seed, pace, tell, short=short)
     if several or not only:
         with stage(folder / "upgrade", seed, pace=pace, release=before) as made:
             tell(upgrade(made))
@@ -100,8 +102,6 @@ def _of_one_tenant(  # noqa: PLR0913 - what the command line says
     if not alone:
         tell(operations(made, count))
         tell(holds_through(made, SHORT_PUBLISHES if short else PUBLISHES))
-        for fault in STRIKES[:1] if short else STRIKES:
-            tell(struck(made, fault))
         tell(refused(made, "9", "a model that hosts refuse"))
         tell(refused(made, "hangs", "a model that never loads"))
         for planes in (False, True):
@@ -110,6 +110,21 @@ def _of_one_tenant(  # noqa: PLR0913 - what the command line says
         names = list(MOMENTS)
         for moment in [names[number % len(names)]] if short else names:
             tell(strike(made, fault, moment))
+
+
+def _of_shifts(  # noqa: PLR0913 - what the command line says
+    faults: tuple[Fault, ...],
+    folder: Path,
+    seed: int,
+    pace: float,
+    tell: Callable[[Row], None],
+    *,
+    short: bool,
+) -> None:
+    if faults:
+        with far_stage(folder, seed, pace) as made:
+            for row in in_shifts(shifting(made), faults, short=short):
+                tell(row)
 
 
 def _of_several(made: Stage, before: Path, count: int, tell: Callable[[Row], None], *, short: bool) -> None:
@@ -130,16 +145,19 @@ def _release(cache: Path) -> Path:
         raise click.ClickException(str(error)) from error
 
 
-def matching(only: str) -> tuple[Fault, ...]:
-    """Return the faults whose name contains a text; raise click.BadParameter, with all names, for none.
+def matching(only: str) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
+    """Return the faults in an activation, and those in a shift, whose rows' names contain a text.
 
-    That of a hung host isn't one of them: it has a system and a load of its own.
+    Raises click.BadParameter, with all names, for none. That of a hung host isn't one of them: it has a
+    system and a load of its own.
     """
     found = tuple(fault for fault in FAULTS if only in fault.name)
-    if not found and only not in HUNG:
-        names = "".join(f"\n  {name}" for name in (*(fault.name for fault in FAULTS), HUNG))
+    in_a_shift = tuple(fault for fault in SHIFT_FAULTS if only in row_name(fault))
+    if not found and not in_a_shift and only not in HUNG:
+        known = (*(fault.name for fault in FAULTS), *map(row_name, SHIFT_FAULTS), HUNG)
+        names = "".join(f"\n  {name}" for name in known)
         raise click.BadParameter(f"no fault's name contains {only!r}. There are:{names}", param_hint="--only")
-    return found
+    return found, in_a_shift
 
 
 def _table(rows: list[Row]) -> Table:

@@ -49,7 +49,9 @@ def _killed(name: str) -> Callable[[Fleet, Plane], Callable[[], None]]:
     return strike
 
 
-def _frozen(name: str, *, alone: bool) -> Callable[[Fleet, Plane], Callable[[], None]]:
+def frozen(name: str, *, alone: bool) -> Callable[[Fleet, Plane], Callable[[], None]]:
+    """Return what stops a part and its children, or the part `alone`, and what lets it go on."""
+
     def strike(fleet: Fleet, _: Plane) -> Callable[[], None]:
         fleet.signal(name, signal.SIGSTOP, alone=alone)
         return lambda: fleet.signal(name, signal.SIGCONT, alone=alone)
@@ -93,18 +95,18 @@ FAULTS = (
     ),
     Fault("kill -9: a host of a shard", _killed("host-1"), _under_way),
     Fault("kill -9: Redis", _killed("redis")),
-    Fault("slow: a sidecar's relay", _frozen("sidecar-2", alone=True), hold=1.0),
+    Fault("slow: a sidecar's relay", frozen("sidecar-2", alone=True), hold=1.0),
     # Longer than anybody waits for it: the publish goes on, and its clients get what their Envoy routes.
-    Fault("cut off: a sidecar's relay", _frozen("sidecar-2", alone=True), hold=8.0, outlasts=True),
+    Fault("cut off: a sidecar's relay", frozen("sidecar-2", alone=True), hold=8.0, outlasts=True),
     # As long, but it is the network that breaks: the relay lives, and goes on serving its Envoy.
-    Fault("partitioned: a sidecar's relay", _frozen(LINK, alone=False), hold=8.0, outlasts=True),
+    Fault("partitioned: a sidecar's relay", frozen(LINK, alone=False), hold=8.0, outlasts=True),
     Fault(
         "frozen: leading control plane",
-        lambda fleet, plane: _frozen(_driver(plane), alone=False)(fleet, plane),
+        lambda fleet, plane: frozen(_driver(plane), alone=False)(fleet, plane),
     ),
-    Fault("frozen: Redis", _frozen("redis", alone=False)),
+    Fault("frozen: Redis", frozen("redis", alone=False)),
     # Shorter than callers wait: what it was asked meanwhile may be late, and nothing of it is excused.
-    Fault("frozen: a host of a shard", _frozen("host-1", alone=False), hold=3.0),
+    Fault("frozen: a host of a shard", frozen("host-1", alone=False), hold=3.0),
 )
 
 

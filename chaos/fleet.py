@@ -82,7 +82,8 @@ class Fleet:
     """Two control planes on a Redis (or one naive one), two Lightbulbs, two sidecars, hosts on two shards.
 
     `ways`: where the link listens, for each control plane. `pace`: how many times as long as usual is waited.
-    `release`: a folder with the code of the control planes, if that is another than this.
+    `release`: a folder with the code of the control planes, if that is another than this. `far`: who reaches
+    the control planes over the link, which takes `link_seconds` each way.
     """
 
     folder: Path
@@ -90,6 +91,8 @@ class Fleet:
     pace: float = 1.0
     release: Path | None = None
     hosts: int = HOSTS
+    far: tuple[str, ...] = (LINKED,)
+    link_seconds: float = LINK_SECONDS
     layout: Layout = field(init=False)
     ways: tuple[Address, ...] = field(init=False)
     parts: dict[str, Part] = field(init=False)
@@ -193,7 +196,7 @@ class Fleet:
         assert self.layout.redis is not None
         parts = [] if self.naive else [Part("redis", redis_command(self.layout.redis, state))]
         ways = [f"{way}={plane}" for way, plane in zip(self.ways, self.layout.control_planes, strict=True)]
-        parts.append(Part(LINK, [*python, "chaos.link", str(LINK_SECONDS), *ways]))
+        parts.append(Part(LINK, [*python, "chaos.link", str(self.link_seconds), *ways]))
         values = {name: value * self.pace if name in SECONDS else value for name, value in POLICY.items()}
         policy = [part for name, value in values.items() for part in ("--policy", f"{name}={value}")]
         host_times = [str(LOAD_SECONDS), str(self.pace)]
@@ -209,7 +212,7 @@ class Fleet:
             elif name.startswith("host"):
                 parts.append(Part(name, [*python, "chaos.host", *_host(arguments), *host_times]))
             else:
-                upstream = {"--control-plane": joined(self.ways)} if name == LINKED else {}
+                upstream = {"--control-plane": joined(self.ways)} if name in self.far else {}
                 parts.append(Part(name, [*python, "controlplane", *changed(arguments, upstream)]))
         return parts
 

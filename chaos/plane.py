@@ -94,25 +94,29 @@ class Plane:
         self.version = max(self.version, response.version)
         return int(response.generation)
 
-    def shift(self, objective: str, seconds: float = 120.0, **what: Any) -> None:
-        """Start a shift of an objective, or do something to it."""
+    def shift(self, objective: str, seconds: float = 120.0, **what: Any) -> int:
+        """Start a shift (`start`) or carry out a `verb`; return its number."""
         request = pb.ShiftRequest(
             objective=objective, tenant=self.tenant, author="chaos", request_id=uuid4().hex, **what
         )
         response = self._insist("Shift", request, seconds)
         self.version = max(self.version, response.version)
+        return int(response.shift)
 
     def status(self) -> pb.GetStatusResponse:
         """Return the status as a replica that can be reached has it. Raises grpc.RpcError."""
         return self._call("GetStatus", pb.GetStatusRequest(tenant=self.tenant))
 
-    def newest(self) -> pb.GetStatusResponse:
-        """Return the newest status that any replica has: of two, one follows. Raises grpc.RpcError."""
+    def newest(self, seconds: float = CALL_SECONDS) -> pb.GetStatusResponse:
+        """Return the newest status that any replica has: of two, one follows. Raises grpc.RpcError.
+
+        Each has so many `seconds` to answer.
+        """
         found: list[pb.GetStatusResponse] = []
         last: grpc.RpcError | None = None
         for address in self.fleet.layout.control_planes:
             try:
-                found.append(_called(address, "GetStatus", pb.GetStatusRequest(tenant=self.tenant)))
+                found.append(_called(address, "GetStatus", pb.GetStatusRequest(tenant=self.tenant), seconds))
             except grpc.RpcError as error:
                 last = error
         if not found and last is not None:
@@ -187,7 +191,7 @@ class Plane:
         raise last
 
 
-def _called(address: Address, name: str, request: Any) -> Any:
+def _called(address: Address, name: str, request: Any, seconds: float = CALL_SECONDS) -> Any:
     """Return one replica's answer. Raises grpc.RpcError."""
     with open_channel(str(address)) as channel:
-        return getattr(pb_grpc.ControlPlaneStub(channel), name)(request, timeout=CALL_SECONDS)
+        return getattr(pb_grpc.ControlPlaneStub(channel), name)(request, timeout=seconds)

@@ -136,18 +136,25 @@ def stage(  # noqa: PLR0913 - each is a choice of who starts it
     With a `release`, the control planes are of that folder, and so are the rules that are published.
     """
     with Fleet(folder, naive=naive, pace=pace, release=release) as fleet:
-        plane = Plane(fleet)
         rules = RULES if release is None else release / "rules"
-        load = folder / f"load-{seed}.jsonl"
-        made = Stage(fleet, plane, load, random.Random(seed), rules, workers, pause)
-        first = plane.publish(made.variant(), READY_SECONDS)
-        wait_for(
-            "the first generation", lambda: plane.outcome(first, READY_SECONDS) == "active", READY_SECONDS
-        )
-        made.settle(first)
-        with under_load(made):
-            made.wait_for_requests(50)
+        with on_stage(fleet, seed, rules=rules, workers=workers, pause=pause) as made:
             yield made
+
+
+@contextmanager
+def on_stage(
+    fleet: Fleet, seed: int, *, rules: Path = RULES, workers: int = WORKERS, pause: float = PAUSE_SECONDS
+) -> Iterator[Stage]:
+    """Publish a first generation on a system that was started, and put it under load; as `stage`."""
+    plane = Plane(fleet)
+    load = fleet.folder / f"load-{seed}.jsonl"
+    made = Stage(fleet, plane, load, random.Random(seed), rules, workers, pause)
+    first = plane.publish(made.variant(), READY_SECONDS)
+    wait_for("the first generation", lambda: plane.outcome(first, READY_SECONDS) == "active", READY_SECONDS)
+    made.settle(first)
+    with under_load(made):
+        made.wait_for_requests(50)
+        yield made
 
 
 @contextmanager

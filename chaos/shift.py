@@ -7,22 +7,20 @@ model that the user's bucket says, and while it rises nobody goes back.
 from __future__ import annotations
 
 import contextlib
-import re
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import grpc
 
-from chaos.faults import FAULTS, Fault
+from chaos.faults import FAULTS
 from chaos.fleet import NotInTime, wait_for
 from chaos.load import Outcome
 from chaos.scenarios import CONVERGE_SECONDS, Row, Stage
-from chaos.verdict import Verdict, judge, together
+from chaos.verdict import judge, together
+from chaos.workspaces import shifting_nobody
 from controlplane.cli.expectation import Expectations, Expected
-from controlplane.model import Workspace
-from lightbulb.model import BASIS_POINTS, RequestContext
+from lightbulb.model import RequestContext
 from lightbulb.resolution.allocate import bucket
 from lightbulb.v1 import control_plane_pb2 as pb
 
@@ -31,14 +29,7 @@ CANDIDATE = f"{MODEL}@{VERSION}"
 SHARES = (2_500, 5_000)
 """Of 10,000 users: the first through all publishes and the leader's death, then the second."""
 
-STRIKES = tuple(
-    fault
-    for fault in FAULTS
-    if fault.name.startswith(("kill -9", "frozen", "cut off")) and "host" not in fault.name
-)
-"""Of control planes, Lightbulbs, sidecars and their relays, and the store; hosts know nothing of a shift."""
-
-KILLED = next(fault for fault in STRIKES if fault.name == "kill -9: leading control plane")
+KILLED = next(fault for fault in FAULTS if fault.name == "kill -9: leading control plane")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +88,7 @@ def holds_through(made: Stage, publishes: int) -> Row:
     """Shift users, publish so often with the leader killed half-way, shift more, and take it all back."""
     plane, wrong = made.plane, list[str]()
     converged: float | None = None
-    made.settle(plane.publish(_shifting_nobody(made.variant())))
+    made.settle(plane.publish(shifting_nobody(made.variant())))
     mark = made.taken()
     stood: list[Stood] = []
     try:
@@ -135,122 +126,11 @@ def holds_through(made: Stage, publishes: int) -> Row:
     )
 
 
-def struck(made: Stage, fault: Fault) -> Row:
-    """Take a shift through all its states, with the fault in each of them, and mended before the next."""
-    plane, wrong = made.plane, list[str]()
-    converged: float | None = None
-    number = plane.publish(_shifting_nobody(made.variant()))
-    made.settle(number)
-    mark, watch = made.taken(), Watch(made, fault, number)
-    try:
-        plane.shift(OBJECTIVE, start=pb.StartShift(model=MODEL, version=VERSION, steps=SHARES))
-        watch.strike()  # while sidecars get its routes
-        watch.stands_at(SHARES[0])
-        plane.shift(OBJECTIVE, verb=pb.SHIFT_VERB_HOLD)
-        watch.strike()
-        watch.moves_on()
-        plane.shift(OBJECTIVE, verb=pb.SHIFT_VERB_STEP)
-        watch.strike()
-        watch.stands_at(SHARES[1])
-        watch.moves_on()
-        plane.shift(OBJECTIVE, verb=pb.SHIFT_VERB_FINISH)
-        watch.strike()
-        watch.stands_at(BASIS_POINTS)
-        watch.moves_on()
-        plane.shift(OBJECTIVE, verb=pb.SHIFT_VERB_ABORT)
-        watch.strike()  # while Lightbulbs are told, or while sidecars refuse its key
-        wait_for("Lightbulbs to hand it out no more", lambda: _is_taken_back(made), CONVERGE_SECONDS)
-        watch.stands_nowhere()
-        watch.strike()
-        began = time.monotonic()
-        wait_for("the shift to be over", lambda: not _shifts(made), CONVERGE_SECONDS)
-        made.settle(number)
-        watch.moves_on()
-        converged = time.monotonic() - began
-    except (NotInTime, grpc.RpcError) as error:
-        wrong.append(str(error))
-    found = made.since(mark)
-    back = went_back(found, (span for span in watch.stood if span.share))
-    if back:
-        wrong.append(f"{len(back)} went back, {back[0].user} first")
-    return Row(
-        fault=f"a shift; {fault.name}",
-        moment="in each of its states",
-        verdict=together(watch.judged(found)),
-        publish="; ".join(wrong[:3]) or "active",
-        converged=converged,
-    )
-
-
-class Watch:
-    """What a shift stood at, by the time of day, and when a fault struck."""
-
-    def __init__(self, made: Stage, fault: Fault, generation: int) -> None:
-        self.stood: list[Stood] = []
-        self._generation = generation
-        self._made = made
-        self._fault = fault
-        self._struck: list[tuple[float, float]] = []
-        self._standing: tuple[int, float] | None = None
-
-    def strike(self) -> None:
-        """Break something for a while, and wait until all is back, and synced."""
-        fleet, begin = self._made.fleet, time.time()
-        mend = self._fault.strike(fleet, self._made.plane)
-        time.sleep(self._fault.seconds(fleet.pace))  # this is how long it stays broken
-        mend()
-        wait_for(f"{self._fault.name}: back again", lambda: self._fault.back(fleet), CONVERGE_SECONDS)
-        self._struck.append((begin, time.time()))
-        self._made.settle(self._generation)
-
-    def stands_at(self, share: int) -> None:
-        """Note that every Lightbulb obeys from now on, once that is so."""
-        self._standing = share, _in_force(self._made, share)
-
-    def stands_nowhere(self) -> None:
-        """Note that nobody is to get the model from now on."""
-        self._standing = 0, time.time()
-
-    def moves_on(self) -> None:
-        """Note that something else is asked for from now on."""
-        assert self._standing is not None
-        self._made.wait_for_requests(20)
-        self.stood.append(Stood(*self._standing, time.time()))
-        self._standing = None
-
-    def judged(self, found: Iterable[Outcome]) -> Iterator[Verdict]:
-        """Yield what was wrong: exactly while the shift stood, and else whether who was resolved answered."""
-        rules = self._made.plane.rules
-        by_share = defaultdict[int, list[Outcome]](list)
-        for each in found:
-            span = next((span for span in self.stood if span.saw(each)), None)
-            to_candidate = each.objective == OBJECTIVE and each.resolved == CANDIDATE
-            by_share[span.share if span else BASIS_POINTS if to_candidate else 0].append(each)
-        for share, those in by_share.items():
-            yield judge(those, _over(rules, share), self._is_down)
-
-    def _is_down(self, outcome: Outcome) -> bool:
-        pace = self._made.fleet.pace
-        return any(self._fault.down(outcome, begin, back, pace) for begin, back in self._struck)
-
-
-def _is_taken_back(made: Stage) -> bool:
-    return all(each.state == pb.SHIFT_STATE_CLEARING for each in _shifts(made))
-
-
-def _shifting_nobody(workspace: Workspace) -> Workspace:
-    """Return a workspace whose own shift gives the model to nobody: its table is the same in each variant."""
-    files = dict(workspace.files)
-    rule = files["payment_fraud.js"].decode()
-    files["payment_fraud.js"] = re.sub(r"percent: \d+", "percent: 0", rule).encode()
-    return Workspace(files=files)
-
-
 def _publish(made: Stage, times: int) -> list[str]:
     """Publish so often, each once the one before is active; return what was wrong."""
     wrong = []
     for _ in range(times):
-        number = made.plane.publish(_shifting_nobody(made.variant()), CONVERGE_SECONDS)
+        number = made.plane.publish(shifting_nobody(made.variant()), CONVERGE_SECONDS)
         became = made.plane.outcome(number, CONVERGE_SECONDS)
         if became != "active":
             wrong.append(f"{number} {became}: {made.plane.status().failure}")

@@ -61,12 +61,19 @@ def judge(
     found: Iterable[Outcome], rules: Mapping[int, Expectations], is_down: Callable[[Outcome], bool]
 ) -> Verdict:
     """Return what was wrong: failures, and answers by another model than that generation gives that user."""
+    return judge_by(found, lambda each: by_rules(each, rules), is_down)
+
+
+def judge_by(
+    found: Iterable[Outcome], what_is_wrong: Callable[[Outcome], str], is_down: Callable[[Outcome], bool]
+) -> Verdict:
+    """Return what was wrong: `what_is_wrong` says "failed: …", "misrouted: …", or nothing."""
     counts: Counter[str] = Counter()
     requests = 0
     examples: Counter[str] = Counter()
     for each in found:
         requests += 1
-        wrong = _wrong(each, rules)
+        wrong = what_is_wrong(each)
         kind = "fine" if not wrong else "down" if each.error and is_down(each) else wrong.partition(":")[0]
         counts[kind] += 1
         counts["slow"] += kind == "fine" and each.ended - each.began > SLOW_SECONDS
@@ -82,7 +89,8 @@ def judge(
     )
 
 
-def _wrong(each: Outcome, rules: Mapping[int, Expectations]) -> str:
+def by_rules(each: Outcome, rules: Mapping[int, Expectations]) -> str:
+    """Say what is wrong with an outcome by the rules of its generation."""
     if each.error:
         return f"failed: {each.error}"
     user = RequestContext(user_id=each.user, country="US", device="web", surface="home")

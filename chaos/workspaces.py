@@ -56,6 +56,13 @@ def variant(random: random.Random, rules: Path = RULES) -> Workspace:
     return Workspace(files={path: text.encode() for path, text in files.items()})
 
 
+def shifting_nobody(workspace: Workspace) -> Workspace:
+    """Return a workspace whose own shift is of nobody: its table is the same in each variant."""
+    files = dict(workspace.files)
+    files["payment_fraud.js"] = re.sub(rb"percent: \d+", b"percent: 0", files["payment_fraud.js"])
+    return Workspace(files=files)
+
+
 def on_one_shard(random: random.Random) -> Workspace:
     """Return a workspace whose models are all on the first shard."""
     files = dict(variant(random).files)

@@ -11,6 +11,7 @@ from chaos.loss import fails_over, fails_over_with_tenants
 from chaos.pace import measured_pace
 from chaos.scenarios import Row, Stage, naive, operations, refused, stage, strike
 from chaos.shift import holds_through
+from chaos.shift_states import shifting, strike_in_shift
 from chaos.teams import OthersChanged, Teams, at_once, teams
 from tests.depth import is_deep
 
@@ -82,6 +83,12 @@ def test_a_redis_that_fails_over_and_lost_a_publish_is_noticed_by_nobody(made: S
     row = fails_over(made, planes=False)
     assert_nobody_noticed(row)
     assert row.publish == "active"
+
+
+def test_a_leader_that_is_killed_while_a_shift_is_taken_back_is_noticed_by_nobody(made: Stage) -> None:
+    row = strike_in_shift(shifting(made), BY_NAME["kill -9: leading control plane"], "clearing")
+    assert_nobody_noticed(row)
+    assert (row.hit, row.publish) == ("clearing", row.expected)
 
 
 @pytest.fixture(scope="module")
