@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from controlplane.model import RoutingRule
 from lightbulb.model import KEY_SEPARATOR
@@ -21,6 +22,46 @@ class Inconsistent(ValueError):
     """A plan that a sidecar could not serve: a bad key, one with two VIPs, or a VIP without a cluster."""
 
 
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Rules by objective, and where each of its keys goes; `of` all rules, which lead to some of `vips`."""
+
+    of: Iterable[RoutingRule]
+    vips: frozenset[str]
+    rules: Mapping[str, Sequence[RoutingRule]]
+    targets: Mapping[str, tuple[Target, ...]]
+
+
+NO_ROUTING = Routing((), frozenset(), {}, {})
+
+
+def routing(rules: Iterable[RoutingRule], vips: Iterable[str], before: Routing = NO_ROUTING) -> Routing:
+    """Return rules by objective, all sorted. What is as it was `before` isn't looked at again.
+
+    Raises as `targets_by_objective`.
+    """
+    known = frozenset(vips)
+    if not before.vips <= known:
+        before = NO_ROUTING
+    elif before.of is rules:
+        return before
+    by_objective: dict[str, list[RoutingRule]] = {}
+    for rule in rules:
+        by_objective.setdefault(rule.objective, []).append(rule)
+    targets: dict[str, tuple[Target, ...]] = {}
+    problems: list[str] = []
+    for objective in sorted(by_objective):
+        own = by_objective[objective]
+        if own == before.rules.get(objective):
+            targets[objective] = before.targets[objective]
+        else:
+            targets[objective] = tuple(sorted((rule.key, rule.vip) for rule in own))
+            problems += _problems(objective, targets[objective], known)
+    if problems:
+        raise Inconsistent("; ".join(problems))
+    return Routing(rules, known, by_objective, targets)
+
+
 def targets_by_objective(
     rules: Iterable[RoutingRule], vips: Iterable[str]
 ) -> Mapping[str, tuple[Target, ...]]:
@@ -29,15 +70,7 @@ def targets_by_objective(
     Raises Inconsistent with every rule that Envoy would refuse, or would send nowhere: one bad key
     makes it refuse the whole RouteConfiguration, and it doesn't say which.
     """
-    by_objective: dict[str, list[Target]] = {}
-    for rule in rules:
-        by_objective.setdefault(rule.objective, []).append((rule.key, rule.vip))
-    targets = {objective: tuple(sorted(by_objective[objective])) for objective in sorted(by_objective)}
-    known = frozenset(vips)
-    problems = [problem for objective, own in targets.items() for problem in _problems(objective, own, known)]
-    if problems:
-        raise Inconsistent("; ".join(problems))
-    return targets
+    return routing(rules, vips).targets
 
 
 def check_routes(rules: Sequence[RoutingRule], vips: Iterable[str]) -> None:

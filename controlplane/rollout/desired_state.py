@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
-from operator import is_
+from itertools import chain, repeat
+from operator import attrgetter, is_
 from sys import getsizeof
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -60,6 +60,7 @@ NOTHING_LOADED: ModelsByShard = MappingProxyType({})
 NOTHING_PLACED: Placed = MappingProxyType({})
 
 T = TypeVar("T")
+_KEY = attrgetter("key")
 
 
 class Recent:
@@ -219,8 +220,11 @@ def _ids(distinct: Distinct) -> frozenset[str]:
 
 def routing_rules(generations: tuple[Generation, ...]) -> tuple[RoutingRule, ...]:
     """Return every key of `generations`, sorted; where a key moved, the VIP of the last that has it."""
-    merged = {rule.key: rule for generation in generations for rule in generation.plan.routes}
-    return tuple(merged[key] for key in sorted(merged))
+    merged: dict[str, RoutingRule] = {}
+    for generation in generations:
+        routes = generation.plan.routes
+        merged.update(zip(map(_KEY, routes), routes, strict=True))
+    return tuple(map(merged.__getitem__, sorted(merged)))
 
 
 def models_by_shard(generations: tuple[Generation, ...]) -> ModelsByShard:
@@ -274,19 +278,24 @@ def tables(generations: tuple[Generation, ...], view: View = EVERYTHING) -> tupl
     `view` is what they have of what was handed over.
     """
     seen = view.tables(generations)
-    ordered = sorted(generations, key=lambda each: each.number)
-    by_objective: dict[str, list[TableSince]] = {}
-    for position, generation in enumerate(ordered):
-        here = seen[generation.number]
-        for objective in by_objective.keys() | here.keys():
-            entries = by_objective.setdefault(objective, [])
-            _extend(entries, generation.number if position else 0, here.get(objective))
+    numbers = sorted(each.number for each in generations)
+    objectives = sorted(frozenset[str]().union(*seen.values()))
+    columns = [map(seen[number].get, objectives) for number in numbers]
     return tuple(
-        ObjectiveTables(
-            objective=objective, tables=tuple(by_objective[objective]), tenant=generations[0].tenant
-        )
-        for objective in sorted(by_objective)
+        ObjectiveTables(objective=objective, tables=_since(numbers, own), tenant=generations[0].tenant)
+        for objective, own in zip(objectives, zip(*columns, strict=True), strict=True)
     )
+
+
+def _since(numbers: Sequence[int], tables: Sequence[ObjectiveTable | None]) -> tuple[TableSince, ...]:
+    """Return since when an objective has which table; `tables` are those in each generation, in order."""
+    first = tables[0]
+    if all(map(is_, tables, repeat(first))):  # nearly all are
+        return (TableSince(since=0, table=first),)
+    entries: list[TableSince] = []
+    for position, (number, table) in enumerate(zip(numbers, tables, strict=True)):
+        _extend(entries, number if position else 0, table)
+    return tuple(entries)
 
 
 def _extend(entries: list[TableSince], since: int, table: ObjectiveTable | None) -> None:

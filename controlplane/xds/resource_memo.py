@@ -88,7 +88,8 @@ class ResourceMemo(Generic[V]):
             values=values,
             resources={
                 each: before.resources[each]
-                if each in before.values and self._same(before.values[each], value)
+                if each in before.values
+                and (before.values[each] is value or self._same(before.values[each], value))
                 else self._make(each, value)
                 for each, value in values.items()
             },

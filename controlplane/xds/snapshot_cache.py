@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from controlplane.lifecycle.shadow import ByObjective
 from controlplane.lifecycle.views import cluster_of, held_back, objective_control
-from controlplane.planning.routing import Target, targets_by_objective
+from controlplane.planning.routing import NO_ROUTING, Routing, Target, routing
 from controlplane.rollout.desired_state import DesiredState
 from controlplane.rollout.registry import Address
 from controlplane.xds import resources
@@ -124,7 +124,7 @@ class SnapshotCache:
             lambda _, tables: resources.objective_tables(tables), _same
         )
         self._active = ResourceMemo[ActiveGeneration](lambda _, active: resources.generation(active))
-        self._targets: Mapping[str, Targets] = {}
+        self._routing: Mapping[str, Routing] = {}
         self._shown_targets: Mapping[str, Targets] = {}
         self._ways: Mapping[str, _Ways] = {}
         self._copies: Mapping[str, _Copies] = {}
@@ -312,15 +312,14 @@ class SnapshotCache:
 
     def _all_targets(self, desired_state: DesiredState) -> Mapping[str, Targets]:
         """Return by tenant where keys go; of one that is as it was, the same object."""
-        before, vips = self._desired, desired_state.vips
-        same = before is not None and vips.keys() == before.vips.keys()
-        self._targets = {
-            tenant: self._targets[tenant]
-            if same and before is not None and before.rules.get(tenant) is rules
-            else targets_by_objective(rules, vips)
+        vips = frozenset(desired_state.vips)
+        self._routing = {
+            tenant: routing(rules, vips, self._routing.get(tenant, NO_ROUTING))
             for tenant, rules in desired_state.rules.items()
         }
-        return {**self._targets, "": self._shared_targets(desired_state)}  # "" is nobody's name
+        # "" is nobody's name
+        targets = {tenant: each.targets for tenant, each in self._routing.items()}
+        return {**targets, "": self._shared_targets(desired_state, targets)}
 
     def _find_ways(self, desired_state: DesiredState, copies: Mapping[str, _Copies]) -> bool:
         """Find out where keys go, special ones too; say whether some part is another than it was."""
@@ -341,11 +340,12 @@ class SnapshotCache:
         self._ways = ways
         return ways.keys() != before.keys() or any(ways[each] is not before[each] for each in ways)
 
-    def _shared_targets(self, desired_state: DesiredState) -> Targets:
+    @staticmethod
+    def _shared_targets(desired_state: DesiredState, targets: Mapping[str, Targets]) -> Targets:
         """Return where the keys go of objectives that several tenants route."""
         shared: dict[str, tuple[Target, ...]] = {}
         for objective, tenants in desired_state.shared.items():
-            keys = [self._targets[each].get(objective, ()) for each in tenants if each in self._targets]
+            keys = [targets[each].get(objective, ()) for each in tenants if each in targets]
             if any(keys):
                 # In which order the keys stand says nothing: the same ones are the same resource.
                 shared[objective] = tuple(sorted({key: vip for own in keys for key, vip in own}.items()))

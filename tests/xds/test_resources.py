@@ -3,13 +3,14 @@
 import subprocess
 import sys
 from collections.abc import Iterable
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.model import RoutingRule
-from controlplane.planning.routing import Inconsistent, check_routes
+from controlplane.planning.routing import NO_ROUTING, Inconsistent, Routing, check_routes, routing
 from controlplane.xds.resources import clusters, endpoints, routes, scopes
 
 
@@ -91,3 +92,28 @@ def test_nothing_to_route_makes_no_empty_map() -> None:
     assert scopes([]) == ()
     assert [each.name for each in clusters("ba")] == ["a", "b"]
     assert [each.name for each in endpoints({"b": (), "a": ()})] == ["a", "b"]
+
+
+def found(rules: tuple[RoutingRule, ...], vips: str, before: Routing) -> Routing | str:
+    try:
+        return routing(rules, vips, before)
+    except Inconsistent as error:
+        return str(error)
+
+
+def test_keys_of_objectives_that_are_as_they_were_arent_looked_at_again_and_come_out_the_same() -> None:
+    chance, before, reached = Random(1), NO_ROUTING, set[str]()
+    rules = [rule(f"{name}|m|1", vip) for name in "ab" for vip in "xy"]
+    for _ in range(300):
+        some, vips = tuple(chance.sample(rules, chance.randrange(4))), chance.choice(("x", "xy", "xyz"))
+        now, anew = found(some, vips, before), found(some, vips, NO_ROUTING)
+        if isinstance(now, str) or isinstance(anew, str):
+            assert now == anew
+            reached.add("refused")
+            continue
+        assert now.targets == anew.targets
+        assert found(some, f"{vips}w", now) is now
+        kept = any(own is before.targets.get(name) for name, own in now.targets.items())
+        reached.add("kept" if kept else "made")
+        before = now
+    assert reached == {"refused", "kept", "made"}
