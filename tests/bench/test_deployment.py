@@ -1,6 +1,7 @@
 """That a control plane, and what connects to it in a benchmark, are what they should be; never how fast."""
 
 import os
+import random
 import threading
 import time
 from pathlib import Path
@@ -9,12 +10,14 @@ from bench.contest import A_SECOND, Measured, Setting
 from bench.deployment import AT_ONCE, Size, deployment
 from bench.machine import Meter, cpu_seconds, find_cores, resident_bytes
 from bench.parts.fleet import EVERYTHING, Sidecar
+from bench.parts.relays import FAILED, REQUESTS, figures
 from bench.parts.tenants import ASIDE, FLEET, MODELS, workspace_of
 from bench.plot import save
 from bench.result import Report
 from bench.show import cost_text, ratio_text
 from bench.workspace import make_workspace
 from controlplane.model import Workspace
+from controlplane.replica.figures import Counted, Figures
 from controlplane.rules.compile import compile_workspace
 from lightbulb.ads.messages import DeltaResponse
 from lightbulb.ads.server.snapshot import make_resource
@@ -37,6 +40,8 @@ def test_a_small_deployment_publishes_rolls_back_and_starts_again_on_its_store(t
         rolled = made.roll_back(1)
         assert len(rolled["took"]) == 1
         assert rolled["CPU"] > 0
+        started = made.shift()
+        assert len(started["took"]) == 1
         before = made.pid
         made.stop()
         made.sent()
@@ -45,6 +50,17 @@ def test_a_small_deployment_publishes_rolls_back_and_starts_again_on_its_store(t
         assert made.pid != before
         assert made.sent() == {"bytes": 0, "messages": 0, "resources": 0, "streams": 5}
         assert made.resident_bytes() > 2**20
+
+
+def test_relays_of_the_benchmark_tell_what_an_envoy_may_have_counted() -> None:
+    told = Figures(1)
+    shift = Counted(objective="Rank", shift=17, candidate="shift-17c", control="shift-17k")
+    told.count([shift])
+    told.take("sidecar/1", figures(told.routes, random.Random(1)), 1.0)
+    arms = told.told(1.0).sum_of(shift, "one").arms
+    assert arms.candidate.requests == arms.control.requests == arms.candidate.latencies.total == REQUESTS
+    assert arms.candidate.bad == FAILED
+    assert 40 < len(arms.candidate.latencies.bins) < 150
 
 
 def response(nonce: str, *names: str, removed: tuple[str, ...] = ()) -> bytes:
