@@ -304,6 +304,23 @@ class ShiftRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowRule:
+    """So many basis points of the requests to the default are copied to `model`, whose answers nobody gets.
+
+    With `noise_floor` they are copied to the default too. Bodies of more than `max_body` bytes aren't. It
+    ends after so many answered `pairs`, or seconds (`lasts`); 0: not so. The control plane begins it.
+    """
+
+    source: Source
+    model: int
+    basis_points: int
+    noise_floor: bool = False
+    max_body: int = 0
+    pairs: int = 0
+    lasts: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorShift:
     """The first `basis_points` of an objective's users get the model of a routing key: an operator says so.
 
@@ -361,7 +378,8 @@ class ObjectiveTable:
     """All that is needed to resolve one objective. Times are in seconds; a deadline of 0.0 means none.
 
     A segment stands after those that it uses. At most one of the shifts is meant for any request. `probation`
-    is how the default is judged while it is new.
+    is how the default is judged while it is new. `shadows` are answered by nobody's leave but the control
+    plane's: their models are loaded, and nothing here leads to them.
     """
 
     objective: str
@@ -377,6 +395,7 @@ class ObjectiveTable:
     shifts: tuple[ShiftRule, ...] = ()
     segments: tuple[Segment, ...] = ()
     probation: Probation | None = None
+    shadows: tuple[ShadowRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

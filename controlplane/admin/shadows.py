@@ -11,9 +11,9 @@ from controlplane.admin.shifts import TooManyControls
 from controlplane.admin.tenants import check_publisher
 from controlplane.lifecycle import shadow_operations as operations
 from controlplane.lifecycle.operations import At, NotServed
-from controlplane.lifecycle.shadow import MAX_SHADOWED, Shadowed
+from controlplane.lifecycle.shadow import MAX_SHADOWED, Ends, Shadowed
 from controlplane.lifecycle.shadow_events import happened
-from controlplane.lifecycle.shadow_operations import Ends, NoShadow, WantedShadow
+from controlplane.lifecycle.shadow_operations import NoShadow, WantedShadow
 from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout.shadowed import stage_of
 

@@ -8,8 +8,8 @@ from controlplane.admin.commits import Caller
 from controlplane.admin.shadows import Change, ShadowAsked, Stop
 from controlplane.api.errors import InvalidRequest
 from controlplane.lifecycle.events import model_of
-from controlplane.lifecycle.shadow import DEFAULT_BODY, NO_COPIES, Copies, Shadow, Shadowed
-from controlplane.lifecycle.shadow_operations import Ends, WantedShadow
+from controlplane.lifecycle.shadow import DEFAULT_BODY, NO_COPIES, Copies, Ends, Shadow, Shadowed
+from controlplane.lifecycle.shadow_operations import WantedShadow
 from controlplane.replica.replica import Replica
 from controlplane.rollout.failure import MAX_LISTED, MAX_NAME, printable
 from lightbulb.v1 import control_plane_pb2 as pb

@@ -2,35 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from types import MappingProxyType
-
 import click
 
-from controlplane.cli.shift_options import DURATION
-
-_PAIRS = re.compile(r"(\d{1,10})\s*pairs?")
-_TIME = re.compile(r"[\d.]+[smhd]")
-_SIZE = re.compile(r"(\d{1,8})\s*(B|KiB|MiB)?")
-_UNITS = MappingProxyType({None: 1, "B": 1, "KiB": 1024, "MiB": 1024 * 1024})
-
-
-@dataclass(frozen=True, slots=True)
-class Until:
-    """When a shadow ends: after so many pairs, or seconds; the other is 0."""
-
-    pairs: int = 0
-    lasts: float = 0.0
-
-
-def together(until: Iterable[Until]) -> Until:
-    """Return when a shadow ends; of several that say the same, the last counts."""
-    pairs, lasts = 0, 0.0
-    for each in until:
-        pairs, lasts = each.pairs or pairs, each.lasts or lasts
-    return Until(pairs, lasts)
+from controlplane.lifecycle.shadow import Ends
+from controlplane.lifecycle.shadow_words import END_ADVICE, SIZE_ADVICE, bytes_of, end_of
 
 
 class UntilType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
@@ -38,17 +13,12 @@ class UntilType(click.ParamType):  # type: ignore[type-arg] # generic from click
 
     name = "pairs|duration"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Until:
-        """Return an Until."""
-        if isinstance(value, Until):
-            return value
-        text = str(value).replace(",", "").strip()
-        found = _PAIRS.fullmatch(text)
-        if found is not None and int(found[1]):
-            return Until(pairs=int(found[1]))
-        if found is not None or not _TIME.fullmatch(text):
-            self.fail(f"{value!r} is no end: say 2000pairs, or a time such as 24h", param, ctx)
-        return Until(lasts=DURATION.convert(text, param, ctx))
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Ends:
+        """Return when it ends."""
+        found = value if isinstance(value, Ends) else end_of(str(value))
+        if found is None:
+            self.fail(f"{value!r} is no end: say {END_ADVICE}", param, ctx)
+        return found
 
 
 class SizeType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
@@ -58,12 +28,10 @@ class SizeType(click.ParamType):  # type: ignore[type-arg] # generic from click 
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return bytes."""
-        if isinstance(value, int):
-            return value
-        found = _SIZE.fullmatch(str(value).strip())
+        found = value if isinstance(value, int) else bytes_of(str(value))
         if found is None:
-            self.fail(f"{value!r} is no size: a number and KiB or MiB, for example 4MiB", param, ctx)
-        return int(found[1]) * _UNITS[found[2]]
+            self.fail(f"{value!r} is no size: {SIZE_ADVICE}", param, ctx)
+        return found
 
 
 UNTIL = UntilType()

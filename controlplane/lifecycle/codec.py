@@ -230,6 +230,7 @@ def _shadow_to_proto(shadow: Shadow) -> pb.StoredShadow:
         author=shadow.author,
         why=shadow.why,
         parameters=shadow.parameters,
+        part=shadow.part,
     )
 
 
@@ -250,4 +251,5 @@ def _shadow_from_proto(message: pb.StoredShadow) -> Shadow:
         author=message.author,
         why=message.why,
         parameters=message.parameters,
+        part=message.part,
     )

@@ -25,6 +25,7 @@ class ControlEventKind(Enum):
     SHADOW_STARTED = "shadow started"
     SHADOW_CHANGED = "shadow changed"
     SHADOW_STOPPED = "shadow stopped"
+    SHADOW_PASSED_OVER = "shadow passed over"
     SHIFT_PASSED_OVER = "shift passed over"
     PROBATION_STARTED = "probation started"
     PROBATION_ENDED = "probation ended"

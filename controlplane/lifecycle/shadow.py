@@ -67,20 +67,30 @@ NO_COPIES = Copies()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """When a shadow ends by itself: after so many answered pairs, or seconds; 0: not so."""
+
+    pairs: int = 0
+    lasts: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shadow:
     """A model that gets copies of so many basis points of the requests.
 
-    `number` is the version of the head that it was started with. `is_noise`: it is the primary's own model
-    again, so that one learns how much two equals differ. `max_body`: larger requests, in bytes, have no copy.
-    It ends by itself after so many answered `pairs`, or at `until` (0: not so). `in_force`: when all sidecars
-    had acknowledged what is shown of it (0.0: not yet). `stopped`: it gets no copies; sidecars are told.
-    `parameters` is JSON: its own where the primary's, which a request has, are others; null: it has none.
+    `number` is the version of the head that it was started with, and `part` tells those of one version apart.
+    `is_noise`: it is the primary's own model again, so that one learns how much two equals differ.
+    `max_body`: larger requests, in bytes, have no copy. It ends by itself after so many answered `pairs`, or
+    at `until` (0: not so). `in_force`: when all sidecars had acknowledged what is shown of it (0.0: not yet).
+    `stopped`: it gets no copies; sidecars are told. `parameters` is JSON: its own where the primary's, which
+    a request has, are others; null: it has none.
     """
 
     number: int
     key: str
     basis_points: int
     entered: float
+    part: int = 0
     is_noise: bool = False
     max_body: int = DEFAULT_BODY
     pairs: int = 0
@@ -94,7 +104,8 @@ class Shadow:
     @property
     def id(self) -> str:
         """What tells it from every other: 17, or 17n for the noise floor that was started with it."""
-        return f"{self.number}n" if self.is_noise else str(self.number)
+        part = f"-{self.part}" if self.part else ""
+        return f"{self.number}{part}{'n' if self.is_noise else ''}"
 
     @property
     def most_copies(self) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from controlplane.lifecycle.events import model_of
 from controlplane.lifecycle.operations import At, ControlRefused, NotServed
@@ -19,6 +19,7 @@ from controlplane.lifecycle.shadow import (
     MAX_PAIRS,
     MAX_PARAMETERS,
     MAX_SHADOWS,
+    Ends,
     Shadow,
     Shadowed,
 )
@@ -52,14 +53,6 @@ class OfItself(ControlRefused):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ends:
-    """When a shadow ends by itself: after so many answered pairs, or seconds; 0: not so."""
-
-    pairs: int = 0
-    lasts: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WantedShadow:
     """A shadow as it is asked for. `version` empty: the only one there is of that model."""
 
@@ -69,9 +62,11 @@ class WantedShadow:
     basis_points: int
     noise_floor: bool = False
     max_body: int = DEFAULT_BODY
-    ends: Ends = Ends()
+    ends: Ends = field(default=Ends())
     author: str = ""
     tenant: str
+    part: int = 0
+    """Tells those apart that begin in one version of the head."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +225,7 @@ def _shadow(wanted: WantedShadow, key: str, parameters: str, *, is_noise: bool, 
     return Shadow(
         parameters=parameters,
         number=at.version,
+        part=wanted.part,
         key=key,
         is_noise=is_noise,
         basis_points=wanted.basis_points,
@@ -322,7 +318,7 @@ def _chosen(before: Shadowed, model: str, version: str) -> tuple[Shadow, ...]:
     if not model:
         return before.shadows
     numbers = {
-        each.number
+        (each.number, each.part)
         for each in before.shadows
         if model_of(each.key).rpartition("@")[0] == model
         and (not version or model_of(each.key) == model_id(model, version))
@@ -333,4 +329,4 @@ def _chosen(before: Shadowed, model: str, version: str) -> tuple[Shadow, ...]:
         raise NoShadow(
             f"{before.objective} has no shadow of {asked}; it has {there}", objective=before.objective
         )
-    return tuple(each for each in before.shadows if each.number in numbers)
+    return tuple(each for each in before.shadows if (each.number, each.part) in numbers)

@@ -24,6 +24,7 @@ from lightbulb.model import (
     ModelTarget,
     Not,
     ObjectiveTable,
+    ShadowRule,
     ShiftRule,
     Source,
     Value,
@@ -164,6 +165,7 @@ def _table(table: ObjectiveTable, vips: Mapping[str, str]) -> Iterable[str]:
         yield f"{_rule(rule.source)}: {_condition(rule.when)} gets {target(rule.model)}"
     for shift in table.shifts:
         yield _shift(shift, target(shift.model))
+    yield from (_shadow(each, target(each.model)) for each in table.shadows)
     yield from _default(table, target(table.default_model))
 
 
@@ -220,6 +222,11 @@ def _shift(shift: ShiftRule, model: str) -> str:
     if shift.schedule is not None:
         return f"{_rule(shift.source)}: {schedule_text(shift.schedule)} of users get {model}"
     return f"{_rule(shift.source)}: {shift.basis_points / 100:g}% of {who} get {model}{by}"
+
+
+def _shadow(shadow: ShadowRule, model: str) -> str:
+    share = f"{shadow.basis_points / 100:g}% of the requests to the default"
+    return f"{_rule(shadow.source)}: {share} are copied to {model}"
 
 
 def _rule(source: Source) -> str:

@@ -1,4 +1,4 @@
-"""What the rules of a generation have begun by themselves once it is active: above all shifts in steps. Pure.
+"""What the rules of a generation have begun by themselves once it is active: shifts in steps, shadows. Pure.
 
 That a shift is to begin is in the commit that makes its table active by a publish, and so is its beginning
 if nothing stands in its way; else it follows once what does is over by itself. One begins in a commit, whose
@@ -22,6 +22,7 @@ from controlplane.rollout.failure import listed
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.new_defaults import is_owner, new_default
 from controlplane.rollout.registry import Consumer
+from controlplane.rollout.shadows_by_rules import shadows_begun
 from controlplane.rollout.state import Moment, Policy
 from controlplane.store.contract import Event
 from lightbulb.model import ObjectiveTable, Schedule, ShiftRule
@@ -54,7 +55,7 @@ def begun(  # noqa: PLR0913, PLR0917 - a pure function of all that counts
             happened += told
         elif _needs(before, each.tenant) != _needs(lanes, each.tenant):
             scene = scene_of(lanes, generations, each.tenant, each.objective, policy)
-            if not any(scheduled(table) is not None for table in scene.tables):
+            if not any(map(_begins, scene.tables)):
                 lanes = lanes.without_begun(each.objective)
     return lanes, tuple(happened)
 
@@ -63,15 +64,20 @@ def _looked_through(  # noqa: PLR0913, PLR0917 - all that counts
     before: Lanes, lanes: Lanes, generations: Generations, tenant: str, policy: Policy, at: Moment
 ) -> tuple[Lanes, list[Event]]:
     """Return the lanes in which is noted what a tenant's tables, active by now, have to begin."""
-    active, beyond = lanes.rollouts[tenant].active, list[str]()
+    active, beyond, happened = lanes.rollouts[tenant].active, list[str](), list[Event]()
     for table in generations[active].plan.tables:
-        if scheduled(table) is not None and _is_beyond(lanes, table.objective):
+        if _begins(table) and _is_beyond(lanes, table.objective):
             beyond.append(table.objective)
         elif is_owner(lanes, tenant, table.objective):
+            known = lanes.begun.get(table.objective)
             lanes = _noted(before, lanes, generations, tenant, table, policy, at)
-    why = f"{MAX_CONTROLS:,} objectives have shifts by their rules, so that these aren't begun"
-    told = f"{listed(tuple(beyond))}: {why}"
-    return lanes, [_passed_over(tenant, active, told, at)] if beyond else []
+            if table.shadows and lanes.begun.get(table.objective) != known:
+                lanes, told = shadows_begun(lanes, generations, tenant, table, at)
+                happened += told
+    if beyond:
+        why = f"{MAX_CONTROLS:,} objectives have shifts by their rules, so that these aren't begun"
+        happened.append(_passed_over(tenant, active, f"{listed(tuple(beyond))}: {why}", at))
+    return lanes, happened
 
 
 def _is_beyond(lanes: Lanes, objective: str) -> bool:
@@ -115,22 +121,27 @@ def _noted(  # noqa: PLR0913, PLR0917 - all that counts
     at: Moment,
 ) -> Lanes:
     """Return the lanes in which is noted what a table that is active by now has yet to begin."""
-    if scheduled(table) is None and table.probation is None:
+    if not _begins(table) and table.probation is None:
         return lanes
     scene = scene_of(lanes, generations, tenant, table.objective, policy)
-    if scheduled(table) is not None:
-        lanes = _to_begin(lanes, tenant, table.objective, scene)
+    if _begins(table):
+        lanes = _to_begin(lanes, tenant, table.objective, scene, waits=scheduled(table) is not None)
     return new_default(before, lanes, generations, tenant, scene, at)
 
 
-def _to_begin(lanes: Lanes, tenant: str, name: str, scene: Scene) -> Lanes:
-    """Return the lanes in which an objective's table has yet to begin its shift, unless it did."""
+def _begins(table: ObjectiveTable) -> bool:
+    """Say whether there is something that a table has begun once."""
+    return scheduled(table) is not None or bool(table.shadows)
+
+
+def _to_begin(lanes: Lanes, tenant: str, name: str, scene: Scene, *, waits: bool) -> Lanes:
+    """Return the lanes in which an objective's table has begun, unless it had; a shift of it `waits`."""
     known = lanes.begun.get(name)
     tables = () if known is None else known.tables
     if known is not None and scene.hash in tables:  # perhaps another tenant's, which it is taken from
         return lanes if known.tenant == tenant else lanes.with_begun(replace(known, tenant=tenant))
     kept = (*tables, scene.hash)[-MAX_TABLES:]
-    return lanes.with_begun(Begun(objective=name, tenant=tenant, tables=kept, waits=True))
+    return lanes.with_begun(Begun(objective=name, tenant=tenant, tables=kept, waits=waits))
 
 
 def _tried(  # noqa: PLR0913, PLR0917 - all that counts

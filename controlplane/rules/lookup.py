@@ -19,6 +19,7 @@ from controlplane.rules.shapes import (
     ModelRef,
     Overrides,
     Rule,
+    Shadow,
     Shift,
 )
 from controlplane.rules.yaml_file import hint
@@ -108,6 +109,8 @@ def _refs(rule: Rule) -> Iterable[ModelRef]:
     match rule:
         case AbTest(cells=cells):
             return cells.values()
+        case Shadow(model=model):
+            return (model,)
         case Shift(start=start, end=end):
             return (start, end)
         case Overrides(models=models):

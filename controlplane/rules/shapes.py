@@ -12,6 +12,7 @@ from controlplane.problems import Problem, problem_at
 from controlplane.rules.condition import read_condition
 from controlplane.rules.oddities import unfit
 from controlplane.rules.sandbox import RawRule
+from controlplane.rules.shadows import SHADOW_WORDS, read_ends, read_max_body, read_noise_floor
 from controlplane.rules.stepped import PROBATION_WORDS, STEP_WORDS, read_probation, read_schedule
 from controlplane.rules.unit import read_unit
 from controlplane.rules.yaml_file import Misfit, hint
@@ -29,6 +30,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "when": ("model", "priority"),
     "shift": (),
     "permitOverrides": ("clients",),
+    "shadow": (),
 }
 """The key that tells a rule's kind -> the other keys of that kind."""
 
@@ -124,7 +126,19 @@ class Overrides(Common):
     """None: every client may. Empty: none may."""
 
 
-Rule = AbTest | Default | ContextCondition | Shift | Overrides
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shadow(Common):
+    """A model that gets copies of the requests to the default, as `lightbulb shadow start` has it."""
+
+    model: ModelRef
+    basis_points: int
+    noise_floor: bool
+    max_body: int
+    pairs: int
+    lasts: float
+
+
+Rule = AbTest | Default | ContextCondition | Shift | Overrides | Shadow
 
 
 def read_rules(raw: Iterable[RawRule], problems: list[Problem]) -> tuple[Rule, ...]:
@@ -216,6 +230,8 @@ class _Reader:
                 )
             case "shift":
                 return self._shift(data["shift"], shared)
+            case "shadow":
+                return self._shadow(data["shadow"], shared)
             case _:
                 return Overrides(
                     **shared,  # type: ignore[arg-type]
@@ -243,6 +259,19 @@ class _Reader:
             unit=self._take(self._unit, fields["unit"], "shift.unit") if "unit" in fields else "",
             when=self._take(self._condition, fields["when"], "shift.when") if "when" in fields else None,
             schedule=self._schedule(fields) if stepped else None,
+        )
+
+    def _shadow(self, data: object, shared: Mapping[str, object]) -> Shadow:
+        fields = self._object(data, "shadow", ("model", "percent", *SHADOW_WORDS))
+        ends = read_ends(fields, self.complain)
+        return Shadow(
+            **shared,  # type: ignore[arg-type]
+            model=self._take(self._model, fields.get("model"), "shadow.model"),
+            basis_points=self._take(self._basis_points, fields.get("percent"), "shadow.percent"),
+            noise_floor=read_noise_floor(fields, self.complain),
+            max_body=read_max_body(fields, self.complain),
+            pairs=ends.pairs,
+            lasts=ends.lasts,
         )
 
     def _schedule(self, fields: Mapping[str, object]) -> Schedule | None:

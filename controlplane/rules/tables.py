@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from controlplane.lifecycle.shadow import MAX_SHADOWS
 from controlplane.model import Experiment, Objective
 from controlplane.planning.layers import layer_salt
 from controlplane.problems import Problem, has_errors, problem_at
@@ -28,6 +29,7 @@ from controlplane.rules.shapes import (
     ModelRef,
     Overrides,
     Rule,
+    Shadow,
     Shift,
 )
 from lightbulb.model import (
@@ -39,6 +41,7 @@ from lightbulb.model import (
     ObjectiveTable,
     OverrideRule,
     Segment,
+    ShadowRule,
     ShiftRule,
     Source,
     routing_key,
@@ -179,6 +182,7 @@ class _TableMaker:
                 self._note_missing_default(rules)
             return None
         default_model = self._target(default, default.model)
+        shadows = self._shadows([rule for rule in rules if isinstance(rule, Shadow)], default_model)
         table = ObjectiveTable(
             objective=self._objective.name,
             input_type=self._objective.input_type,
@@ -195,6 +199,7 @@ class _TableMaker:
             overrides=self._overrides(rules),
             models=tuple(self._models),
             probation=default.probation,
+            shadows=shadows,
         )
         if has_errors(self._problems):
             return None
@@ -291,6 +296,38 @@ class _TableMaker:
             when=rule.when,
             schedule=rule.schedule,
         )
+
+    def _shadows(self, rules: Sequence[Shadow], default_model: int) -> tuple[ShadowRule, ...]:
+        """Return what gets copies; what can't begin all at once is noted."""
+        found = tuple(
+            ShadowRule(
+                source=rule.source,
+                model=self._target(rule, rule.model),
+                basis_points=rule.basis_points,
+                noise_floor=rule.noise_floor,
+                max_body=rule.max_body,
+                pairs=rule.pairs,
+                lasts=rule.lasts,
+            )
+            for rule in rules
+        )
+        if min((default_model, *(each.model for each in found))) < 0:
+            return ()
+        default = self._models[default_model].routing_key
+        keys = [self._models[each.model].routing_key for each in found]
+        for each, key in zip(found, keys, strict=True):
+            if key == default and not each.noise_floor:
+                message = "shadow.model is the default, whose requests are copied: nothing to compare"
+                self._note(each.source, "SHADOW_OF_ITSELF", message, "name another, or add noiseFloor: true")
+        for each in found[1:]:
+            if keys.count(self._models[each.model].routing_key) > 1:
+                message = f"{self._objective.name} has two shadows of one model"
+                self._note(each.source, "DUPLICATE_SHADOW", message, "keep one of them")
+        count = len(set(keys) - {default}) + any(each.noise_floor for each in found)
+        if count > MAX_SHADOWS:
+            message = f"{self._objective.name} has {count} shadows, the noise floor included"
+            self._note(found[-1].source, "TOO_MANY_SHADOWS", message, f"keep {MAX_SHADOWS} of them")
+        return found
 
     def _check_stepped(self, rule: Shift, end: ModelTarget, default: ModelTarget) -> None:
         if end.routing_key == default.routing_key:

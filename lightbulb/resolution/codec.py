@@ -40,6 +40,7 @@ from lightbulb.model import (
     OverrideRule,
     Schedule,
     Segment,
+    ShadowRule,
     ShiftRule,
     SidecarState,
     Source,
@@ -323,6 +324,32 @@ def _schedule(message: pb.ShiftRule) -> Schedule | None:
     return schedule_from_proto(message.schedule)
 
 
+def _shadow_to_proto(rule: ShadowRule) -> pb.ShadowRule:
+    return pb.ShadowRule(
+        source=source_to_proto(rule.source),
+        model=rule.model,
+        basis_points=rule.basis_points,
+        noise_floor=rule.noise_floor,
+        max_body=rule.max_body,
+        pairs=rule.pairs,
+        lasts=rule.lasts,
+    )
+
+
+def _shadow_from_proto(message: pb.ShadowRule) -> ShadowRule:
+    if message.basis_points > BASIS_POINTS:
+        raise Malformed(f"a shadow of {message.basis_points} basis points, of {BASIS_POINTS}")
+    return ShadowRule(
+        source=source_from_proto(message.source),
+        model=message.model,
+        basis_points=message.basis_points,
+        noise_floor=message.noise_floor,
+        max_body=message.max_body,
+        pairs=message.pairs,
+        lasts=message.lasts,
+    )
+
+
 def table_to_bytes(table: ObjectiveTable) -> bytes:
     """Return a table's wire form."""
     return _bytes(_table_to_proto(table))
@@ -354,6 +381,7 @@ def _table_to_proto(table: ObjectiveTable) -> pb.ObjectiveTable:
         ),
         shifts=() if _plain(table) else map(_shift_to_proto, table.shifts),
         probation=None if table.probation is None else probation_to_proto(table.probation),
+        shadows=map(_shadow_to_proto, table.shadows),
     )
 
 
@@ -399,6 +427,7 @@ def _read_table(message: pb.ObjectiveTable) -> ObjectiveTable:
             for segment in message.segments
         ),
         probation=probation_from_proto(message.probation) if message.HasField("probation") else None,
+        shadows=tuple(map(_shadow_from_proto, message.shadows)),
     )
     _check_models(table)
     _check_segments(table)
@@ -409,6 +438,7 @@ def _read_table(message: pb.ObjectiveTable) -> ObjectiveTable:
 
 def _told_to_judges(table: ObjectiveTable) -> Iterable[float]:
     """Yield the numbers of what the control plane does by itself."""
+    yield from (rule.lasts for rule in table.shadows)
     terms: list[GuardTerms | None] = []
     for rule in table.shifts:
         if rule.schedule is not None:
@@ -436,6 +466,7 @@ def _referenced(table: ObjectiveTable) -> Iterable[int]:
         yield from (cell.model for cell in rule.cells)
     yield from (rule.model for rule in table.context_rules)
     yield from (rule.model for rule in table.shifts)
+    yield from (rule.model for rule in table.shadows)
 
 
 def _check_segments(table: ObjectiveTable) -> None:

@@ -82,6 +82,7 @@ class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_KIND_SHIFT_PASSED_OVER: _ClassVar[EventKind]
     EVENT_KIND_PROBATION_STARTED: _ClassVar[EventKind]
     EVENT_KIND_PROBATION_ENDED: _ClassVar[EventKind]
+    EVENT_KIND_SHADOW_PASSED_OVER: _ClassVar[EventKind]
 SEVERITY_UNSPECIFIED: Severity
 SEVERITY_ERROR: Severity
 SEVERITY_WARNING: Severity
@@ -142,6 +143,7 @@ EVENT_KIND_SHADOW_STOPPED: EventKind
 EVENT_KIND_SHIFT_PASSED_OVER: EventKind
 EVENT_KIND_PROBATION_STARTED: EventKind
 EVENT_KIND_PROBATION_ENDED: EventKind
+EVENT_KIND_SHADOW_PASSED_OVER: EventKind
 
 class WorkspaceFile(_message.Message):
     __slots__ = ("path", "content")

@@ -292,7 +292,7 @@ class StoredHeldBack(_message.Message):
     def __init__(self, objective: _Optional[str] = ..., tenant: _Optional[str] = ..., version: _Optional[int] = ..., rejected: _Optional[int] = ..., table: _Optional[str] = ..., answer_from: _Optional[int] = ..., pins: _Optional[bool] = ..., entered: _Optional[float] = ..., author: _Optional[str] = ..., why: _Optional[str] = ..., until: _Optional[float] = ...) -> None: ...
 
 class StoredShadow(_message.Message):
-    __slots__ = ("number", "key", "basis_points", "entered", "is_noise", "max_body", "pairs", "until", "in_force", "stopped", "author", "why", "parameters")
+    __slots__ = ("number", "key", "basis_points", "entered", "is_noise", "max_body", "pairs", "until", "in_force", "stopped", "author", "why", "parameters", "part")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
     BASIS_POINTS_FIELD_NUMBER: _ClassVar[int]
@@ -306,6 +306,7 @@ class StoredShadow(_message.Message):
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     WHY_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
     number: int
     key: str
     basis_points: int
@@ -319,7 +320,8 @@ class StoredShadow(_message.Message):
     author: str
     why: str
     parameters: str
-    def __init__(self, number: _Optional[int] = ..., key: _Optional[str] = ..., basis_points: _Optional[int] = ..., entered: _Optional[float] = ..., is_noise: _Optional[bool] = ..., max_body: _Optional[int] = ..., pairs: _Optional[int] = ..., until: _Optional[float] = ..., in_force: _Optional[float] = ..., stopped: _Optional[bool] = ..., author: _Optional[str] = ..., why: _Optional[str] = ..., parameters: _Optional[str] = ...) -> None: ...
+    part: int
+    def __init__(self, number: _Optional[int] = ..., key: _Optional[str] = ..., basis_points: _Optional[int] = ..., entered: _Optional[float] = ..., is_noise: _Optional[bool] = ..., max_body: _Optional[int] = ..., pairs: _Optional[int] = ..., until: _Optional[float] = ..., in_force: _Optional[float] = ..., stopped: _Optional[bool] = ..., author: _Optional[str] = ..., why: _Optional[str] = ..., parameters: _Optional[str] = ..., part: _Optional[int] = ...) -> None: ...
 
 class StoredShadowed(_message.Message):
     __slots__ = ("objective", "tenant", "version", "primary", "deadline", "shadows")

@@ -265,6 +265,24 @@ class Probation(_message.Message):
     seconds: float
     def __init__(self, guards: _Optional[_Union[Guards, _Mapping]] = ..., seconds: _Optional[float] = ...) -> None: ...
 
+class ShadowRule(_message.Message):
+    __slots__ = ("source", "model", "basis_points", "noise_floor", "max_body", "pairs", "lasts")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    BASIS_POINTS_FIELD_NUMBER: _ClassVar[int]
+    NOISE_FLOOR_FIELD_NUMBER: _ClassVar[int]
+    MAX_BODY_FIELD_NUMBER: _ClassVar[int]
+    PAIRS_FIELD_NUMBER: _ClassVar[int]
+    LASTS_FIELD_NUMBER: _ClassVar[int]
+    source: Source
+    model: int
+    basis_points: int
+    noise_floor: bool
+    max_body: int
+    pairs: int
+    lasts: float
+    def __init__(self, source: _Optional[_Union[Source, _Mapping]] = ..., model: _Optional[int] = ..., basis_points: _Optional[int] = ..., noise_floor: _Optional[bool] = ..., max_body: _Optional[int] = ..., pairs: _Optional[int] = ..., lasts: _Optional[float] = ...) -> None: ...
+
 class ShiftRule(_message.Message):
     __slots__ = ("source", "salt", "basis_points", "model", "when", "unit", "schedule")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
@@ -292,7 +310,7 @@ class Segment(_message.Message):
     def __init__(self, name: _Optional[str] = ..., when: _Optional[_Union[Condition, _Mapping]] = ...) -> None: ...
 
 class ObjectiveTable(_message.Message):
-    __slots__ = ("objective", "input_type", "cache_lifetime", "deadline", "models", "overrides", "ab_rules", "context_rules", "shift", "default_model", "default_source", "segments", "shifts", "probation")
+    __slots__ = ("objective", "input_type", "cache_lifetime", "deadline", "models", "overrides", "ab_rules", "context_rules", "shift", "default_model", "default_source", "segments", "shifts", "probation", "shadows")
     OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
     INPUT_TYPE_FIELD_NUMBER: _ClassVar[int]
     CACHE_LIFETIME_FIELD_NUMBER: _ClassVar[int]
@@ -307,6 +325,7 @@ class ObjectiveTable(_message.Message):
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     SHIFTS_FIELD_NUMBER: _ClassVar[int]
     PROBATION_FIELD_NUMBER: _ClassVar[int]
+    SHADOWS_FIELD_NUMBER: _ClassVar[int]
     objective: str
     input_type: str
     cache_lifetime: _duration_pb2.Duration
@@ -321,7 +340,8 @@ class ObjectiveTable(_message.Message):
     segments: _containers.RepeatedCompositeFieldContainer[Segment]
     shifts: _containers.RepeatedCompositeFieldContainer[ShiftRule]
     probation: Probation
-    def __init__(self, objective: _Optional[str] = ..., input_type: _Optional[str] = ..., cache_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., deadline: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., models: _Optional[_Iterable[_Union[ModelTarget, _Mapping]]] = ..., overrides: _Optional[_Iterable[_Union[OverrideRule, _Mapping]]] = ..., ab_rules: _Optional[_Iterable[_Union[AbRule, _Mapping]]] = ..., context_rules: _Optional[_Iterable[_Union[ContextRule, _Mapping]]] = ..., shift: _Optional[_Union[ShiftRule, _Mapping]] = ..., default_model: _Optional[int] = ..., default_source: _Optional[_Union[Source, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., shifts: _Optional[_Iterable[_Union[ShiftRule, _Mapping]]] = ..., probation: _Optional[_Union[Probation, _Mapping]] = ...) -> None: ...
+    shadows: _containers.RepeatedCompositeFieldContainer[ShadowRule]
+    def __init__(self, objective: _Optional[str] = ..., input_type: _Optional[str] = ..., cache_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., deadline: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., models: _Optional[_Iterable[_Union[ModelTarget, _Mapping]]] = ..., overrides: _Optional[_Iterable[_Union[OverrideRule, _Mapping]]] = ..., ab_rules: _Optional[_Iterable[_Union[AbRule, _Mapping]]] = ..., context_rules: _Optional[_Iterable[_Union[ContextRule, _Mapping]]] = ..., shift: _Optional[_Union[ShiftRule, _Mapping]] = ..., default_model: _Optional[int] = ..., default_source: _Optional[_Union[Source, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., shifts: _Optional[_Iterable[_Union[ShiftRule, _Mapping]]] = ..., probation: _Optional[_Union[Probation, _Mapping]] = ..., shadows: _Optional[_Iterable[_Union[ShadowRule, _Mapping]]] = ...) -> None: ...
 
 class TableSince(_message.Message):
     __slots__ = ("since", "table")

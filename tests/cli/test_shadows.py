@@ -3,22 +3,24 @@
 import click
 import pytest
 
-from controlplane.cli.shadow_options import SIZE, UNTIL, Until, together
+from controlplane.cli.shadow_options import SIZE, UNTIL
 from controlplane.cli.shadows import shadow_lines
+from controlplane.lifecycle.shadow import Ends
+from controlplane.lifecycle.shadow_words import together
 from lightbulb.v1 import control_plane_pb2 as pb
 
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("2000pairs", Until(pairs=2_000)),
-        ("2,000 pairs", Until(pairs=2_000)),
-        ("1 pair", Until(pairs=1)),
-        ("24h", Until(lasts=86_400.0)),
-        ("1.5d", Until(lasts=129_600.0)),
+        ("2000pairs", Ends(pairs=2_000)),
+        ("2,000 pairs", Ends(pairs=2_000)),
+        ("1 pair", Ends(pairs=1)),
+        ("24h", Ends(lasts=86_400.0)),
+        ("1.5d", Ends(lasts=129_600.0)),
     ],
 )
-def test_an_end_is_a_number_of_pairs_or_a_time(typed: str, meant: Until) -> None:
+def test_an_end_is_a_number_of_pairs_or_a_time(typed: str, meant: Ends) -> None:
     assert UNTIL.convert(typed, None, None) == meant
 
 
@@ -29,7 +31,7 @@ def test_what_is_no_end_says_what_is(typed: str) -> None:
 
 
 def test_several_ends_are_one() -> None:
-    assert together([Until(pairs=5), Until(lasts=2.0), Until(pairs=7)]) == Until(pairs=7, lasts=2.0)
+    assert together((Ends(pairs=5), Ends(lasts=2.0), Ends(pairs=7))) == Ends(pairs=7, lasts=2.0)
 
 
 def test_a_size_is_in_bytes() -> None:

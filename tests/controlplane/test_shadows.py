@@ -252,6 +252,25 @@ def test_it_ends_by_itself_once_enough_copies_were_answered(store: str) -> None:
     run(scenario)
 
 
+def test_a_rule_has_its_model_loaded_and_copies_begin_as_it_becomes_active(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it:
+            await it.published(1)
+            await it.published(2, **NEXT, copied='percent: 2.5, until: "24h"')
+            await in_force(it)
+            (shadow,) = shadowed(it).shadows
+            assert (shadow.key, shadow.basis_points, bool(shadow.until)) == ("Ranking|next|2", 250, True)
+            assert special(it) == [(f"shadow-{shadow.id}", 250, [f"shadow/{shadow.id}"], shadow.id)]
+            await it.plane.stop_shadow()
+            await is_over(it)
+            await it.published(3, **NEXT, copied='percent: 2.5, until: "24h"')
+            await in_force(it)  # since its table is another
+            kinds = [action for action, _ in await it.plane.events() if action.startswith("shadow")]
+            assert kinds == ["shadow started", "shadow stopped", "shadow started"]
+
+    run(scenario)
+
+
 def test_a_hold_back_has_the_requests_copied_that_users_are_answered_by(store: str) -> None:
     async def scenario() -> None:
         async with world(store, generation=0) as it:

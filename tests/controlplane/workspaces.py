@@ -24,13 +24,14 @@ def files(
     default: str = "rank",
     steps: str = "",
     guarded: str = "",
+    copied: str = "",
 ) -> dict[str, bytes]:
     """Return files in which Ranking is answered by rank@`version`, and Fraud always by fraud@1.
 
     `load` is rank's load_timeout; `vips` is shard -> VIP; `places` is shard -> models that it is told to
     hold; files `without` these. A rule shifts `percent` of Ranking's users from `default` to
-    `candidate`, NAME@VERSION, unless these are the same model; or does what `steps` say. The default's rule
-    says what is `guarded` besides.
+    `candidate`, NAME@VERSION, unless these are the same model; or does what `steps` say; or copies to
+    that what is `copied`. The default's rule says what is `guarded` besides.
     """
     shards = "".join(
         f"  - {{name: {shard}, vip: {vip}, memory: {room}, models: {list((places or {}).get(shard, ()))}}}\n"
@@ -53,7 +54,9 @@ def files(
         "rules.js": _rule("Ranking", "TITLE", default, guarded)
         + _rule("Fraud", "PAYMENT", "fraud")
         + (
-            _shift("Ranking", "TITLE", default, name, steps or f"percent: {percent}")
+            _shadow("Ranking", "TITLE", name, copied)
+            if copied
+            else _shift("Ranking", "TITLE", default, name, steps or f"percent: {percent}")
             if name not in {"", default}
             else ""
         ),
@@ -74,6 +77,14 @@ def _shift(objective: str, input_type: str, model: str, to: str, words: str) -> 
         f"function define{objective}ShiftRule() {{ return {{\n"
         f'  targetObjectives: ["{objective}"], modelInputType: "{input_type}", modelType: "SCORER",\n'
         f'  shift: {{from: {{name: "{model}"}}, to: {{name: "{to}"}}, {words}}}}}; }}\n'
+    )
+
+
+def _shadow(objective: str, input_type: str, model: str, words: str) -> str:
+    return (
+        f"function define{objective}ShadowRule() {{ return {{\n"
+        f'  targetObjectives: ["{objective}"], modelInputType: "{input_type}", modelType: "SCORER",\n'
+        f'  shadow: {{model: {{name: "{model}"}}, {words}}}}}; }}\n'
     )
 
 

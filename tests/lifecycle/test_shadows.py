@@ -17,10 +17,10 @@ from hypothesis.stateful import (
 
 from controlplane.lifecycle import shadow_operations as operations
 from controlplane.lifecycle.operations import At, ControlRefused
-from controlplane.lifecycle.shadow import MAX_SHADOWS, Copies, Shadow, Shadowed
+from controlplane.lifecycle.shadow import MAX_SHADOWS, Copies, Ends, Shadow, Shadowed
 from controlplane.lifecycle.shadow_advance import advance, beside
 from controlplane.lifecycle.shadow_events import happened
-from controlplane.lifecycle.shadow_operations import Ends, Stage, WantedShadow
+from controlplane.lifecycle.shadow_operations import Stage, WantedShadow
 from controlplane.rollout.codec import lanes_from_bytes, lanes_to_bytes
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.state import Phase, Rollout

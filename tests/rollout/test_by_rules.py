@@ -9,7 +9,7 @@ from controlplane.rollout import by_rules
 from controlplane.rollout.by_rules import waits_for
 from controlplane.rollout.codec import CONTROLS_FORMAT, SHADOWS_FORMAT, lanes_from_bytes, lanes_to_bytes
 from controlplane.rollout.registry import Consumer
-from lightbulb.model import GuardTerms, ObjectiveTable, Schedule, ShiftRule
+from lightbulb.model import GuardTerms, ObjectiveTable, Schedule, ShadowRule, ShiftRule
 from lightbulb.resolution.codec import Malformed
 from lightbulb.v1 import store_pb2 as pb
 from tests.lifecycle.scenes import OTHER, PLAIN, WITHOUT
@@ -47,6 +47,56 @@ def test_a_shift_begins_in_the_commit_that_makes_its_rule_active_and_says_whose_
     assert event.detail.endswith(f"guarded by errors:1.25x; by {STEPS.source}, generation 2 of ann")
     it.look()
     assert it.control.shift.state is ShiftState.RUNNING
+
+
+COPIED = replace(
+    PLAIN, shadows=(ShadowRule(source=source("defineCopyRule"), model=4, basis_points=500, max_body=2_048),)
+)
+
+
+def test_a_shadow_begins_in_the_commit_that_makes_its_rule_active_and_once_a_table(it: Plane) -> None:
+    more = ShadowRule(
+        source=source("defineMoreRule"),
+        model=2,
+        basis_points=100,
+        noise_floor=True,
+        max_body=4_096,
+        lasts=60.0,
+    )
+    two = replace(COPIED, shadows=(*COPIED.shadows, more))
+    it.publish(two, replace(COPIED, objective="Other"))
+    own = it.lanes.shadows[OBJECTIVE].shadows
+    assert [(each.key, each.basis_points, each.is_noise, each.author) for each in own] == [
+        (PLAIN.models[4].routing_key, 500, False, "ann"),
+        (PLAIN.models[2].routing_key, 100, False, "ann"),
+        (PLAIN.models[0].routing_key, 100, True, "ann"),
+    ]
+    assert own[1].until == it.now + 60.0
+    assert own[0].max_body == 2_048
+    ids = [each.id for shadowed in it.lanes.shadows.values() for each in shadowed.shadows]
+    assert len(set(ids)) == 4
+    assert not it.lanes.controls
+    assert [event.kind for event in it.events] == ["shadow started"] * 4
+    assert it.events[0].detail.endswith(f", at 5 %; by {COPIED.shadows[0].source}, generation 2 of ann")
+    it.lanes = it.lanes.without_shadows(OBJECTIVE)
+    it.publish(two, replace(COPIED, objective="Other"))
+    it.roll_back(1)
+    it.roll_back(2)
+    assert OBJECTIVE not in it.lanes.shadows
+    it.publish(replace(two, deadline=0.5))
+    assert len(it.lanes.shadows[OBJECTIVE].shadows) == 3
+    it.publish(PLAIN)
+    it.look()
+    assert OBJECTIVE not in it.lanes.begun or not it.lanes.begun[OBJECTIVE].waits
+
+
+def test_a_shadow_that_stands_otherwise_is_passed_over_by_name(it: Plane) -> None:
+    it.publish(COPIED)
+    again = replace(COPIED, shadows=(replace(COPIED.shadows[0], basis_points=700),))
+    it.publish(again)
+    assert [each.basis_points for each in it.lanes.shadows[OBJECTIVE].shadows] == [500]
+    assert it.events[-1].kind == "shadow passed over"
+    assert "at 5 %; to change that: lightbulb shadow set" in it.events[-1].detail
 
 
 def test_of_two_that_are_to_begin_each_has_a_commit_of_its_own_and_a_number(it: Plane) -> None:

@@ -1,5 +1,6 @@
 """A workspace compiles to tables, or says everything that is wrong with it at once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,10 @@ from lightbulb.model import (
     Operator,
     Probation,
     Schedule,
+    ShadowRule,
     Source,
 )
+from lightbulb.resolution.codec import table_from_bytes, table_to_bytes
 from tests.rules.workspaces import GOOD, problems_of, rule, workspace
 
 OBJECTIVES, MODELS, EXPERIMENTS = (GOOD[f"{name}.yaml"] for name in ("objectives", "models", "experiments"))
@@ -99,6 +102,36 @@ def test_a_shift_in_steps_and_a_default_that_is_judged_say_so_in_their_table() -
     assert (shift.basis_points, shift.salt) == (0, "shift:Ranking:fancy@1")
     usual = GuardTerms(guards=("errors:1%",), alpha=0.01, interval=10.0, min_sample=100)
     assert table.probation == Probation(guards=usual, seconds=7_200.0)
+
+
+def test_a_shadow_is_in_its_table() -> None:
+    words = 'percent: 2.5, noiseFloor: true, until: ["2,000 pairs", "24h"], maxBody: "2MiB"'
+    table = only_table(more_js=rule(f'shadow: {{model: {{name: "fancy"}}, {words}}}'))
+    (shadow,) = table.shadows
+    assert table.models[shadow.model].name == "fancy"
+    assert replace(shadow, source=table.default_source, model=0) == ShadowRule(
+        source=table.default_source,
+        model=0,
+        basis_points=250,
+        noise_floor=True,
+        max_body=2 * 1024 * 1024,
+        pairs=2_000,
+        lasts=86_400.0,
+    )
+    assert table_from_bytes(table_to_bytes(table)) == table
+
+
+def test_all_that_is_wrong_with_a_shadow_comes_at_once() -> None:
+    words = 'percent: 101, noiseFloor: 1, until: "soon", maxBody: "64MiB", k: 1'
+    problems = found(more_js=rule(f'shadow: {{model: {{name: "plain"}}, {words}}}'))
+    misfits = [problem for problem in problems if " SHAPE: " in problem]
+    assert [problem.partition(" SHAPE: ")[2].partition(";")[0] for problem in misfits] == [
+        "shadow.maxBody: no size of 1KiB to 16MiB",
+        "shadow.noiseFloor: neither true nor false",
+        "shadow.percent: not a number from 0 to 100",
+        "shadow.until: no end",
+    ]
+    assert any("shadow.k: unknown key" in problem for problem in problems)
 
 
 def test_all_that_is_wrong_with_a_shift_in_steps_comes_at_once() -> None:
@@ -341,6 +374,19 @@ BAD = {
         {"more_js": rule('shift: {from: {name: "plain"}, to: {name: "fancy"}, percent: 1.005}')},
         "more.js:2 defineMoreRule SHAPE: shift.percent: 1.005 has more than two decimals",
         "write for example 1",
+    ),
+    "a shadow of what is copied": (
+        {"more_js": rule('shadow: {model: {name: "plain"}, percent: 10}')},
+        "more.js:2 defineMoreRule SHADOW_OF_ITSELF: shadow.model is the default, whose requests are copied",
+        "add noiseFloor: true",
+    ),
+    "two shadows of one model": (
+        {
+            "more_js": rule('shadow: {model: {name: "fancy"}, percent: 10}')
+            + rule('shadow: {model: {name: "fancy"}, percent: 20}', "defineOtherRule")
+        },
+        "more.js:4 defineOtherRule DUPLICATE_SHADOW: Ranking has two shadows of one model",
+        "keep one of them",
     ),
     "a schedule that falls": (
         {"more_js": rule(f"shift: {{{TO_FANCY}, schedule: [50, 5]}}")},

@@ -159,6 +159,7 @@ def test_every_key_of_a_rule_is_declared(text: str) -> None:
         "ContextRule": "when",
         "ShiftRule": "shift",
         "OverridesRule": "permitOverrides",
+        "ShadowRule": "shadow",
     }
     assert set(kinds.values()) == set(KINDS)
     assert set(re.findall(r"\b\w+Rule\b", text.rpartition("type SwitchboardRule")[2])) == set(kinds)

@@ -13,9 +13,9 @@ from controlplane.cli.documents import document_of
 from controlplane.cli.everywhere import when
 from controlplane.cli.output import print_json
 from controlplane.cli.problems import printable
-from controlplane.cli.shadow_options import Until
 from controlplane.cli.shadows import ends, named, shadow_lines, told
 from controlplane.cli.shift_options import Model
+from controlplane.lifecycle.shadow import Ends
 from lightbulb.model import DEFAULT_TENANT
 from lightbulb.v1 import control_plane_pb2 as pb
 
@@ -39,7 +39,7 @@ class Asked:
     basis_points: int
     noise_floor: bool
     max_body: int
-    end: Until
+    end: Ends
 
 
 def start(control_planes: Addresses, wanted: Wanted, asked: Asked) -> None:
@@ -60,7 +60,7 @@ def start(control_planes: Addresses, wanted: Wanted, asked: Asked) -> None:
 
 
 def change(
-    control_planes: Addresses, wanted: Wanted, model: Model | None, share: int | None, end: Until | None
+    control_planes: Addresses, wanted: Wanted, model: Model | None, share: int | None, end: Ends | None
 ) -> None:
     """Give shadows another share, or another end, and see it in force. Raises CallFailed."""
     request = _request(wanted)

@@ -15,9 +15,11 @@ from controlplane.cli.options import (
     wait_option,
 )
 from controlplane.cli.output import output_option
-from controlplane.cli.shadow_options import SIZE, UNTIL, Until, together
+from controlplane.cli.shadow_options import SIZE, UNTIL
 from controlplane.cli.shift_options import MODEL, SHARE, Model
 from controlplane.cli.variables import Command, argument, option
+from controlplane.lifecycle.shadow import Ends
+from controlplane.lifecycle.shadow_words import together
 
 
 @click.group()
@@ -65,7 +67,7 @@ def start(  # noqa: PLR0913 - one argument an option
     model: Model,
     percent: int,
     noise_floor: bool,
-    until: tuple[Until, ...],
+    until: tuple[Ends, ...],
     max_body: int | None,
     tenant: str,
     control_plane: tuple[Address, ...],
@@ -105,7 +107,7 @@ def change(  # noqa: PLR0913 - one argument an option
     objective: str,
     model: Model | None,
     percent: int | None,
-    until: tuple[Until, ...],
+    until: tuple[Ends, ...],
     tenant: str,
     control_plane: tuple[Address, ...],
     wait: float,

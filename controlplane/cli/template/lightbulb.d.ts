@@ -234,4 +234,22 @@ type OverridesRule = CommonRule & {
   clients?: string[];
 };
 
-type SwitchboardRule = DefaultRule | AbRule | ContextRule | ShiftRule | OverridesRule;
+/**
+ * Copies requests to the default to another model, once the rule is active; nobody gets what it answers. The model is
+ * loaded, and given to nobody. Up to four of an objective, with the noise floor.
+ */
+type ShadowRule = CommonRule & {
+  shadow: {
+    model: ModelRef;
+    /** The share of the requests. */
+    percent: number;
+    /** Copies them to the default too: how much do two answers of one model differ? */
+    noiseFloor?: boolean;
+    /** When it ends: after so many answered copies, "2000pairs", or a time, "24h"; or a list of both. */
+    until?: string | string[];
+    /** Larger requests aren't copied: "4MiB"; "1MiB" unless said otherwise. */
+    maxBody?: string;
+  };
+};
+
+type SwitchboardRule = DefaultRule | AbRule | ContextRule | ShiftRule | OverridesRule | ShadowRule;
