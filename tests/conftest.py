@@ -54,7 +54,7 @@ TOGETHER = (
         "tests/e2e/test_proxies.py::test_who_asks",
         "tests/e2e/test_second_up.py::test_beside",
     ),
-    ("tests/envoy/test_bad_input.py",),
+    ("tests/envoy/test_bad_input.py", "tests/envoy/test_own_envoy.py::test_an_own_envoy"),
     ("tests/rules/test_sandbox.py::test_a_hazard",),
 )
 """Beginnings of names of tests that share what takes long to set up: those of a row run in one process."""

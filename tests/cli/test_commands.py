@@ -251,9 +251,10 @@ def test_what_others_wrote_can_do_nothing_to_a_terminal(capsys: pytest.CaptureFi
 
 
 def test_ports_in_use_are_all_named_before_anything_is_started(tmp_path: Path) -> None:
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in taken]
-    ports = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    *first, _, free = free_ports(5)  # of ours: the second host's comes after the first one's
+    taken = [socket.create_server(("127.0.0.1", port)) for port in first]
+    addresses = [f"127.0.0.1:{port}" for port in first]
+    ports = [f"127.0.0.1:{free}"]
     command = ["--control-plane", ports[0], "--lightbulb", addresses[0], "--sidecar", addresses[1]]
     command += ["--sidecar-admin", ports[0], "--first-host", addresses[2], "--hosts", "2"]
     result = run("up", "--rules", RULES, "--state-dir", str(tmp_path), *command)

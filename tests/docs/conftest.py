@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.conftest import Up, running
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     with running(tmp_path_factory.mktemp("up")) as system:
         yield system

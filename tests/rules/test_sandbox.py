@@ -37,7 +37,7 @@ from controlplane.rules.sandbox_process import Ended, run_child
 
 OBJECTIVES = ("ContinueWatchingRanking", "PaymentFraudDetection")
 CONSTANTS = {"TITLE_INPUT_TYPE": "TITLE_INPUT_TYPE"}
-QUICK = Limits(cpu_seconds=1, wall_seconds=8.0, total_seconds=200)
+QUICK = Limits(cpu_seconds=1, wall_seconds=60.0, total_seconds=200)
 
 
 def ran(
