@@ -53,6 +53,10 @@ def handed_over(it: Teams, times: int) -> Row:
         wrong += [str(error) for each in working if (error := each.exception()) is not None]
     converged = converge(it, wrong)
     found = it.made.since(mark)
+    if not wrong:
+        for team in (first, second):
+            team.publish()  # what was taken isn't in the files of its generation, by which others judge
+        converged = converge(it, wrong)
     rules = it.sources.rules_of(each.generation for each in found)
     handed = {number: Handed(own, objective, as_it_is) for number, own in rules.items()}
     return Row(
