@@ -90,6 +90,10 @@ def _aged(answer: Answer, age: float) -> Answer:
 
 _all: weakref.WeakSet[InTables] = weakref.WeakSet()
 
+# gRPC's handlers may hang a child that is forked while another thread calls into gRPC. Without them
+# it only can't use gRPC, which it doesn't here.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 
 def _after_fork() -> None:
     for each in _all:
