@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from lightbulb.ads.values import Takes
 from lightbulb.client.blocking import BlockingLightbulbClient
@@ -48,17 +48,13 @@ def _given(found: Found, objective: str, fallbacks: Mapping[str, Fallback]) -> A
     return fallbacks[objective].answer(objective, f"{type(found).__name__}: {found}")
 
 
-class InProcessClient:
-    """For threads, and for what a task needn't wait for. All threads may share one.
+C = TypeVar("C", BlockingLightbulbClient, LightbulbClient)
 
-    `tables` is "host:port" where Lightbulbs serve tables, several with commas between them; `objectives` and
-    `tenants` are what it takes, by default all there is. `state` is a folder for what came: with it there are
-    tables from the start, and processes that share it share one stream.
 
-    `lightbulb` is a target that is asked while there are no fresh tables, and again for a key that was
-    refused; empty: none. `fallbacks` are given where there is nothing else. `client_name`, `sidecar` and
-    `timeout` are as in LightbulbClient.
-    """
+class _InProcess(Generic[C]):
+    """What both kinds share: the tables, and a client of the kind `_kind` that asks a Lightbulb."""
+
+    _kind: type[C]
 
     def __init__(  # noqa: PLR0913 - keywords, of which none is needed
         self,
@@ -85,15 +81,40 @@ class InProcessClient:
         self._fallbacks = dict(fallbacks)
         self._target = lightbulb
         self._lock = threading.Lock()
-        self._made: BlockingLightbulbClient | None = None
-        self._make = partial(
-            BlockingLightbulbClient,
+        self._made: C | None = None
+        self._make: Callable[[], C] = partial(
+            self._kind,
             lightbulb,
             client_name=client_name,
             sidecar=sidecar,
             timeout=timeout,
             remember=Remember(),
         )
+
+    def _beyond(self) -> C | None:
+        """Return what asks a Lightbulb; None: there is none to ask, or gRPC can't be used here."""
+        self._in_tables.started()
+        if not self._target or not self._in_tables.may_call:
+            return None
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+
+class InProcessClient(_InProcess[BlockingLightbulbClient]):
+    """For threads, and for what a task needn't wait for. All threads may share one.
+
+    `tables` is "host:port" where Lightbulbs serve tables, several with commas between them; `objectives` and
+    `tenants` are what it takes, by default all there is. `state` is a folder for what came: with it there are
+    tables from the start, and processes that share it share one stream.
+
+    `lightbulb` is a target that is asked while there are no fresh tables, and again for a key that was
+    refused; empty: none. `fallbacks` are given where there is nothing else. `client_name`, `sidecar` and
+    `timeout` are as in LightbulbClient.
+    """
+
+    _kind = BlockingLightbulbClient
 
     def wait_ready(self, seconds: float) -> bool:
         """Wait until there are tables, for so long at most; return whether there are."""
@@ -153,15 +174,6 @@ class InProcessClient:
             asked = error
         return _better(found, asked)
 
-    def _beyond(self) -> BlockingLightbulbClient | None:
-        self._in_tables.started()
-        if not self._target or not self._in_tables.may_call:
-            return None
-        with self._lock:
-            if self._made is None:
-                self._made = self._make()
-            return self._made
-
     def close(self) -> None:
         """End the thread and the connections; no thread is left."""
         self._in_tables.close()
@@ -178,39 +190,10 @@ class InProcessClient:
         self.close()
 
 
-class AsyncInProcessClient:
+class AsyncInProcessClient(_InProcess[LightbulbClient]):
     """An InProcessClient for asyncio. `resolve` waits for nothing while tables are fresh."""
 
-    def __init__(  # noqa: PLR0913 - keywords, of which none is needed
-        self,
-        tables: str,
-        *,
-        objectives: Iterable[str] = (),
-        tenants: Iterable[str] = (),
-        client_name: str = "",
-        sidecar: str = "",
-        state: Path | None = None,
-        lightbulb: str = "",
-        timeout: float = 1.0,
-        fallbacks: Mapping[str, Fallback] = NO_FALLBACKS,
-    ) -> None:
-        self._in_tables = InTables(
-            TablesSettings(
-                target=tables,
-                client=client_name,
-                sidecar=sidecar,
-                takes=Takes(objectives=frozenset(objectives), tenants=frozenset(tenants)),
-                state=state,
-            )
-        )
-        self._fallbacks = dict(fallbacks)
-        self._made = (
-            LightbulbClient(
-                lightbulb, client_name=client_name, sidecar=sidecar, timeout=timeout, remember=Remember()
-            )
-            if lightbulb
-            else None
-        )
+    _kind = LightbulbClient
 
     async def wait_ready(self, seconds: float) -> bool:
         """Wait until there are tables, for so long at most; return whether there are."""
@@ -250,10 +233,6 @@ class AsyncInProcessClient:
             except Unavailable:
                 pass  # tables may know another by now
         return await self.resolve(objective, context, override_model=override_model, timeout=timeout)
-
-    def _beyond(self) -> LightbulbClient | None:
-        self._in_tables.started()
-        return self._made if self._in_tables.may_call else None
 
     async def _ask(self, query: Query, found: Found, seconds: float | None) -> Found:
         beyond = self._beyond()
