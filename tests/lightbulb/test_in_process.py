@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from controlplane.cli.processes import free_ports
 from lightbulb.ads.client.held import Held
 from lightbulb.ads.client.last_known_good import LastKnownGood
 from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES
@@ -111,10 +112,10 @@ def test_an_outage_costs_no_error_and_is_over_when_it_is_back(tmp_path: Path) ->
     async def run() -> None:
         async with scripted_server() as script:
             publish(script, 1, short)
-            server = LightbulbServer(settings(script.target, tables="127.0.0.1:0"))
+            tables, asked = (f"127.0.0.1:{port}" for port in free_ports(2))
+            both = settings(script.target, listen=asked, tables=tables)
+            server = LightbulbServer(both)
             await server.start()
-            tables, asked = f"127.0.0.1:{server.tables_port}", f"127.0.0.1:{server.port}"
-            again = settings(script.target, listen=asked, tables=tables)
             async with AsyncInProcessClient(
                 tables, state=tmp_path, lightbulb=asked, fallbacks=SPARE
             ) as client:
@@ -127,7 +128,7 @@ def test_an_outage_costs_no_error_and_is_over_when_it_is_back(tmp_path: Path) ->
                 assert (stale.routing_key, stale.generation) == (before.routing_key, 1)
                 assert "no Lightbulb has been connected" in stale.why
                 assert (await client.resolve_again(OBJECTIVE, USER)).origin is Origin.STALE
-                server = LightbulbServer(again)
+                server = LightbulbServer(both)
                 await server.start()
                 try:
                     assert (await answered(client, Origin.TABLES)).age == 0.0

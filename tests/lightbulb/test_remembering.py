@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
+from controlplane.cli.processes import free_ports
 from lightbulb.client import (
     Answer,
     BlockingLightbulbClient,
@@ -152,8 +153,8 @@ def test_an_answer_is_asked_for_anew_beside_being_given(blocking: bool) -> None:
 
 def test_an_outage_costs_nobody_an_error_and_ends_when_it_is_back(blocking: bool) -> None:
     async def run() -> None:
-        with lightbulb(lifetime=1e-6) as server:
-            port = server.port
+        (port,) = free_ports(1)
+        with lightbulb(port, lifetime=1e-6) as server:
             async with client(
                 blocking, f"127.0.0.1:{port}", remember=Remember(stale=SECONDS), fallbacks=SPARE
             ) as asking:
