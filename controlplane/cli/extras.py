@@ -23,6 +23,7 @@ MODULES = frozenset(
         "grpc_health",
         "grpc_reflection",
         "numpy",
+        "openfeature",
         "quickjs",
         "re2",
         "redis",

@@ -38,7 +38,7 @@ class Up:
 
     def asked(self, *arguments: str) -> Result:
         """Run a command in this process: what is waited for is asked for many times."""
-        return CliRunner().invoke(main, arguments)
+        return CliRunner(env={"COLUMNS": "250"}).invoke(main, arguments)  # a row is a line
 
     def status(self) -> str:
         return self.asked("status", "--control-plane", self.control_plane).stdout
