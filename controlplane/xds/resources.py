@@ -317,6 +317,16 @@ def _action(cluster: str) -> matcher_pb2.Matcher.OnMatch:
     )
 
 
+_KEY_INPUT = xds_extension_pb2.TypedExtensionConfig(
+    name="routing-key",
+    typed_config=_any(http_inputs_pb2.HttpRequestHeaderMatchInput(header_name=ROUTING_KEY_HEADER)),
+)
+_ANY = route_components_pb2.RouteMatch(prefix="/")
+
+IN_A_ROW = 8
+"""Special routes that Envoy looks at one after the other; of more, it looks up those of a request's key."""
+
+
 def route(objective: str, targets: tuple[Target, ...], special: tuple[SpecialRoute, ...] = ()) -> Resource:
     """Return an objective's RouteConfiguration. It has at least one key: Envoy refuses an empty map.
 
@@ -324,12 +334,7 @@ def route(objective: str, targets: tuple[Target, ...], special: tuple[SpecialRou
     """
     matcher = matcher_pb2.Matcher(
         matcher_tree=matcher_pb2.Matcher.MatcherTree(
-            input=xds_extension_pb2.TypedExtensionConfig(
-                name="routing-key",
-                typed_config=_any(
-                    http_inputs_pb2.HttpRequestHeaderMatchInput(header_name=ROUTING_KEY_HEADER)
-                ),
-            ),
+            input=_KEY_INPUT,
             exact_match_map=matcher_pb2.Matcher.MatcherTree.MatchMap(
                 map={key: _action(vip) for key, vip in targets}
             ),
@@ -340,15 +345,50 @@ def route(objective: str, targets: tuple[Target, ...], special: tuple[SpecialRou
         extension=extension_pb2_config(specifier_pb2.MatcherClusterSpecifier(cluster_matcher=matcher))
     )
     everything = route_components_pb2.Route(
-        match=route_components_pb2.RouteMatch(prefix="/"),
+        match=_ANY,
         route=_route_action(inline_cluster_specifier_plugin=plugin),
     )
     vips = dict(targets) if special else {}
-    before = [_special(each, vips[each.key]) for each in special if each.key in vips]
-    host = route_components_pb2.VirtualHost(name=objective, domains=["*"], routes=[*before, everything])
+    before = [(each.key, _special(each, vips[each.key])) for each in special if each.key in vips]
+    host = route_components_pb2.VirtualHost(name=objective, domains=["*"])
+    if len(before) > IN_A_ROW:
+        host.matcher.CopyFrom(_by_key(before, vips, everything))
+    else:
+        host.routes.extend([*(each for _, each in before), everything])
     message = route_pb2.RouteConfiguration(name=objective, virtual_hosts=[host])
     mirrored = {mirror.cluster for each in special if each.key in vips for mirror in each.mirrors}
     return _resource(objective, message, refers={vip for _, vip in targets} | mirrored)
+
+
+def _by_key(
+    special: Iterable[tuple[str, route_components_pb2.Route]],
+    vips: Mapping[str, str],
+    everything: route_components_pb2.Route,
+) -> matcher_pb2.Matcher:
+    """Return what finds a key's own special routes without a look at those of others."""
+    own: dict[str, list[route_components_pb2.Route]] = {}
+    for key, each in special:
+        own.setdefault(key, []).append(each)
+    lists = {
+        key: [*routes, route_components_pb2.Route(match=_ANY, route=_route_action(cluster=vips[key]))]
+        for key, routes in own.items()
+    }
+    return matcher_pb2.Matcher(
+        matcher_tree=matcher_pb2.Matcher.MatcherTree(
+            input=_KEY_INPUT,
+            exact_match_map=matcher_pb2.Matcher.MatcherTree.MatchMap(
+                map={key: _routes(routes) for key, routes in lists.items()}
+            ),
+        ),
+        on_no_match=_routes([everything]),
+    )
+
+
+def _routes(routes: Iterable[route_components_pb2.Route]) -> matcher_pb2.Matcher.OnMatch:
+    found = route_components_pb2.RouteList(routes=routes)
+    return matcher_pb2.Matcher.OnMatch(
+        action=xds_extension_pb2.TypedExtensionConfig(name="routes", typed_config=_any(found))
+    )
 
 
 def _route_action(**to: Any) -> route_components_pb2.RouteAction:

@@ -35,7 +35,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Names of routes become names of statistics, whose parts have dots between them."""
 
 MAX_SPECIAL = 64
-"""Of one objective: Envoy looks at them one after the other."""
+"""Of one objective; each has statistics."""
 
 
 Header = tuple[str, str]

@@ -6,6 +6,7 @@ import grpc
 import pytest
 
 from controlplane.xds.listener import INTERNAL_HEADERS
+from controlplane.xds.resources import IN_A_ROW
 from controlplane.xds.special_routes import Mirror, SpecialRoute
 from lightbulb.model import (
     ARM_HEADER,
@@ -131,7 +132,8 @@ def test_a_host_that_hangs_is_left_out_and_one_whose_model_fails_is_not(lab: Lab
     assert codes == {grpc.StatusCode.OK, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
-def test_special_routes_take_what_they_are_for_and_the_others_go_on(lab: Lab) -> None:
+@pytest.mark.parametrize("others", [0, IN_A_ROW], ids=["in a row", "by key"])
+def test_special_routes_take_what_they_are_for_and_the_others_go_on(lab: Lab, others: int) -> None:
     for name in ("vip-a", "vip-b", "shadow"):
         lab.upstream(name)
     keys = {"Rank|m|1": "vip-a", "Rank|m|2": "vip-b", "Rank|m|3": "vip-b"}
@@ -142,6 +144,7 @@ def test_special_routes_take_what_they_are_for_and_the_others_go_on(lab: Lab) ->
         SpecialRoute(
             name="mirrored", key="Rank|m|1", arm="17c", headers=((COMPARE_HEADER, "9"),), mirrors=(copy,)
         ),
+        *(SpecialRoute(name=f"other-{number}", key="Rank|m|2", arm=f"{number}c") for number in range(others)),
     )
     lab.start(lab.world(keys, special=special))
     mirror = lab.upstreams["shadow"]
