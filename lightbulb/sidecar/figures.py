@@ -105,34 +105,33 @@ class FiguresTeller:
     async def _tell(self, target: str) -> bool:
         """Tell one replica for as long as it listens; return whether it ever asked for something."""
         async with open_aio_channel(target, CHANNEL_OPTIONS) as channel:
-            call: Any = TelemetryServiceStub(channel).Figures()
-            # A task of its own: grpc.aio can swallow the cancellation of whoever reads.
-            reading = asyncio.ensure_future(call.read())
-            try:
-                await call.write(pb.FiguresRequest(node_id=self._node_id))
-                return await self._converse(call, reading)
-            finally:
-                call.cancel()
-                reading.cancel()
-                # To await it would take a cancellation of this task for that of the read.
-                await asyncio.wait({reading})
-                if not reading.cancelled():
-                    reading.exception()  # what it ended with was told
+            return await self._converse(TelemetryServiceStub(channel).Figures())
 
-    async def _converse(self, call: Any, reading: asyncio.Future[Any]) -> bool:
+    async def _converse(self, call: Any) -> bool:
         wanted = pb.FiguresResponse()
         heard = False
-        while True:
-            seconds = max(LEAST_SECONDS, wanted.interval.ToTimedelta().total_seconds())
-            done, _ = await asyncio.wait({reading}, timeout=seconds if wanted.routes else None)
-            if done:
-                message = reading.result()
-                if message is grpc.aio.EOF:
-                    return heard
-                wanted, heard = message, True
-                reading = asyncio.ensure_future(call.read())
-            if wanted.routes:
-                await call.write(pb.FiguresRequest(routes=await self._news(wanted.routes)))
+        # A task of its own: grpc.aio can swallow the cancellation of whoever reads.
+        reading = asyncio.ensure_future(call.read())
+        try:
+            await call.write(pb.FiguresRequest(node_id=self._node_id))
+            while True:
+                seconds = max(LEAST_SECONDS, wanted.interval.ToTimedelta().total_seconds())
+                done, _ = await asyncio.wait({reading}, timeout=seconds if wanted.routes else None)
+                if done:
+                    message = reading.result()
+                    if message is grpc.aio.EOF:
+                        return heard
+                    wanted, heard = message, True
+                    reading = asyncio.ensure_future(call.read())
+                if wanted.routes:
+                    await call.write(pb.FiguresRequest(routes=await self._news(wanted.routes)))
+        finally:
+            call.cancel()
+            reading.cancel()
+            # To await it would take a cancellation of this task for that of the read.
+            await asyncio.wait({reading})
+            if not reading.cancelled():
+                reading.exception()  # what it ended with is the call's end, which was told
 
     async def _news(self, routes: Iterable[str]) -> list[pb.RouteFigures]:
         """Return what was counted since it was last told; nothing when Envoy can't be asked."""
