@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from controlplane.cli.variables import Command, argument, option
+from controlplane.lifecycle.durations import ADVICE, seconds_of
 from controlplane.model import misnamed
 from lightbulb.ads.values import Takes
 
@@ -114,6 +115,21 @@ class TextType(click.ParamType):  # type: ignore[type-arg] # generic from click 
         return str(value)
 
 
+class DurationType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
+    """A number and s, m, h or d."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        if isinstance(value, float):
+            return value
+        seconds = seconds_of(str(value))
+        if not seconds:
+            self.fail(f"{value!r} is no duration: {ADVICE}", param, ctx)
+        return seconds
+
+
 class NameType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
     """A name of `what`; with `optional` an empty one too, which stands for none."""
 
@@ -148,6 +164,7 @@ class IpType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.
 TEXT = TextType()
 RECORDS = RecordsType()
 IP = IpType()
+DURATION = DurationType()
 ADDRESS = AddressType()
 ADDRESSES = AddressesType()
 IP_ADDRESS = AddressType(ip=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import click
 
+from controlplane.cli.control_options import Model
 from controlplane.cli.control_plane import CALL_SECONDS, Addresses, call, request_id, user_name
 from controlplane.cli.documents import document_of
 from controlplane.cli.everywhere import when
 from controlplane.cli.output import print_json
 from controlplane.cli.problems import printable
 from controlplane.cli.shadows import ends, named, shadow_lines, told
-from controlplane.cli.shift_options import Model
 from controlplane.lifecycle.shadow import Ends
 from lightbulb.model import DEFAULT_TENANT
 from lightbulb.v1 import control_plane_pb2 as pb

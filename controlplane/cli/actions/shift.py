@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import click
 
+from controlplane.cli.control_options import Model
 from controlplane.cli.control_plane import CALL_SECONDS, Addresses, call, request_id, user_name
 from controlplane.cli.everywhere import when
 from controlplane.cli.problems import printable
-from controlplane.cli.shift_options import Model
 from controlplane.cli.shifts import named
 from controlplane.lifecycle.state import clock, percent
 from lightbulb.model import DEFAULT_TENANT

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
+from controlplane.cli.control_options import MODEL, Model
 from controlplane.cli.extras import needs
 from controlplane.cli.options import RECORDS, SIDECAR, Address, address_option
 from controlplane.cli.output import output_option
-from controlplane.cli.shift_options import MODEL, Model
 from controlplane.cli.variables import argument, bad_value, option
 
 

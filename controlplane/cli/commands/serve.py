@@ -13,6 +13,7 @@ from controlplane.cli.failed import Failed
 from controlplane.cli.options import (
     ADDRESS,
     CONTROL_PLANE,
+    DURATION,
     FIRST_HOST,
     IP,
     LIGHTBULB,
@@ -29,7 +30,6 @@ from controlplane.cli.options import (
     state_dir_option,
     takes_options,
 )
-from controlplane.cli.shift_options import DURATION
 from controlplane.cli.variables import option
 
 LEAST_KEY = 16

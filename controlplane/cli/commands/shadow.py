@@ -5,21 +5,17 @@ from __future__ import annotations
 import click
 
 from controlplane.cli.commands.shadow_report import report
+from controlplane.cli.control_options import MODEL, SHARE, Model, control_options
 from controlplane.cli.extras import needs
-from controlplane.cli.options import (
-    OBJECTIVE,
-    Address,
-    author_option,
-    control_plane_option,
-    tenant_option,
-    wait_option,
-)
+from controlplane.cli.options import OBJECTIVE, Address, control_plane_option, tenant_option
 from controlplane.cli.output import output_option
 from controlplane.cli.shadow_options import SIZE, UNTIL
-from controlplane.cli.shift_options import MODEL, SHARE, Model
-from controlplane.cli.variables import Command, argument, option
+from controlplane.cli.variables import argument, option
 from controlplane.lifecycle.shadow import Ends
 from controlplane.lifecycle.shadow_words import together
+
+EVERYWHERE = "every sidecar has it"
+UNTIL_HELP = "End by itself: after so many answered copies (2000pairs), or a time (24h). Repeatable."
 
 
 @click.group()
@@ -30,24 +26,8 @@ def shadow() -> None:
     """
 
 
-def _common(command: Command) -> Command:
-    for each in (
-        author_option,
-        option("--message", "-m", default="", help="What for."),
-        wait_option("every sidecar has it", least=0.0, default=30.0),
-        control_plane_option,
-        tenant_option,
-    ):
-        command = each(command)
-    return command
-
-
-UNTIL_HELP = "End by itself: after so many answered copies (2000pairs), or a time (24h). Repeatable."
-
-
 @shadow.command()
-@_common
-@argument("objective", type=OBJECTIVE)
+@control_options(EVERYWHERE)
 @argument("model", type=MODEL)
 @option("--percent", type=SHARE, required=True, help="The share of the requests; two decimals at most.")
 @option(
@@ -97,8 +77,7 @@ def start(  # noqa: PLR0913 - one argument an option
 
 
 @shadow.command("set")
-@_common
-@argument("objective", type=OBJECTIVE)
+@control_options(EVERYWHERE)
 @argument("model", type=MODEL, required=False)
 @option("--percent", type=SHARE, help="Another share of the requests.")
 @option("--until", type=UNTIL, multiple=True, help=UNTIL_HELP)
@@ -125,8 +104,7 @@ def change(  # noqa: PLR0913 - one argument an option
 
 
 @shadow.command()
-@_common
-@argument("objective", type=OBJECTIVE)
+@control_options(EVERYWHERE)
 @argument("model", type=MODEL, required=False)
 def stop(  # noqa: PLR0913 - one argument an option
     *,

@@ -6,17 +6,12 @@ from collections.abc import Callable
 
 import click
 
+from controlplane.cli.control_options import MODEL, SCHEDULE, SHARE, Model, control_options
 from controlplane.cli.extras import needs
-from controlplane.cli.options import (
-    OBJECTIVE,
-    Address,
-    author_option,
-    control_plane_option,
-    tenant_option,
-    wait_option,
-)
-from controlplane.cli.shift_options import DURATION, MODEL, SCHEDULE, SHARE, Model
-from controlplane.cli.variables import Command, argument, option
+from controlplane.cli.options import DURATION, Address
+from controlplane.cli.variables import option
+
+OBEYED = "every Lightbulb obeys"
 
 
 class ShiftGroup(click.Group):
@@ -40,21 +35,8 @@ def shift() -> None:
     """
 
 
-def _common(command: Command) -> Command:
-    for each in (
-        author_option,
-        option("--message", "-m", default="", help="What for."),
-        wait_option("every Lightbulb obeys", least=0.0, default=30.0),
-        control_plane_option,
-        tenant_option,
-        argument("objective", type=OBJECTIVE),
-    ):
-        command = each(command)
-    return command
-
-
 @shift.command()
-@_common
+@control_options(OBEYED)
 @option("--to", type=MODEL, required=True, help="The model that users are moved to.")
 @option("--percent", type=SHARE, help="The share of the users; two decimals at most.")
 @option("--schedule", type=SCHEDULE, help="Several shares, each more than the one before: 5,25,50,100.")
@@ -140,7 +122,7 @@ def _verb(name: str, text: str) -> Callable[..., None]:
         action.act(control_plane, action.Wanted(objective, tenant, message, author, wait), name)
 
     run.__doc__ = text
-    command: Callable[..., None] = shift.command(name)(_common(run))
+    command: Callable[..., None] = shift.command(name)(control_options(OBEYED)(run))
     return command
 
 

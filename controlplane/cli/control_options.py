@@ -1,15 +1,23 @@
-"""What a shift is asked for with, as it is typed: a model, shares and a duration."""
+"""What a control, be it a shift or a shadow, is asked for with: a model and shares as typed, and by whom."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 
 import click
 
-from controlplane.lifecycle.durations import ADVICE, seconds_of
+from controlplane.cli.options import (
+    OBJECTIVE,
+    author_option,
+    control_plane_option,
+    tenant_option,
+    wait_option,
+)
+from controlplane.cli.variables import Command, argument, option
 
 _SHARE = re.compile(r"\d{1,3}(?:\.\d{1,2})?")
 
@@ -69,22 +77,24 @@ class ScheduleType(click.ParamType):  # type: ignore[type-arg] # generic from cl
         return steps
 
 
-class DurationType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """A number and s, m, h or d."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return seconds."""
-        if isinstance(value, float):
-            return value
-        seconds = seconds_of(str(value))
-        if not seconds:
-            self.fail(f"{value!r} is no duration: {ADVICE}", param, ctx)
-        return seconds
-
-
 MODEL = ModelType()
 SHARE = ShareType()
 SCHEDULE = ScheduleType()
-DURATION = DurationType()
+
+
+def control_options(until: str) -> Callable[[Command], Command]:
+    """Return the argument and the options that all that is done to a control has; it is waited `until`."""
+
+    def add(command: Command) -> Command:
+        for each in (
+            author_option,
+            option("--message", "-m", default="", help="What for."),
+            wait_option(until, least=0.0, default=30.0),
+            control_plane_option,
+            tenant_option,
+            argument("objective", type=OBJECTIVE),
+        ):
+            command = each(command)
+        return command
+
+    return add
