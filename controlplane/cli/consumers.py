@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from controlplane.rollout.failure import MAX_LISTED, MAX_NAME, MAX_REASON, Refusal, listed, printable
@@ -23,6 +23,8 @@ from lightbulb.model import NO_GENERATION
 from lightbulb.v1 import control_plane_pb2 as pb
 
 SYNCED = "synced"
+FIRST = 3
+"""Consumers that a line about a control names."""
 
 _SHORT: Mapping[str, str] = MappingProxyType(
     {
@@ -43,6 +45,13 @@ _SHORT: Mapping[str, str] = MappingProxyType(
 def short_type(type_url: str) -> str:
     """Return what people call a resource type; of one that isn't known here the last part of its name."""
     return _SHORT.get(type_url) or type_url.rpartition("/")[2].rpartition(".")[2]
+
+
+def first_of(waiting_for: Iterable[str]) -> str:
+    """Return the consumers that a control waits for, as people read them; empty: there are none."""
+    names = tuple(waiting_for)
+    more = f" and {len(names) - FIRST} more" if len(names) > FIRST else ""
+    return ", ".join(names[:FIRST]) + more
 
 
 def lightbulbs(status: pb.GetStatusResponse) -> tuple[pb.Consumer, ...]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 
+from controlplane.cli.consumers import first_of
+from controlplane.cli.handovers import moment
 from controlplane.lifecycle.state import percent
 from lightbulb.v1 import control_plane_pb2 as pb
-
-LISTED = 3
-"""Consumers that a line names."""
 
 
 def shadow_lines(shadows: Iterable[pb.Shadow]) -> Iterator[str]:
@@ -17,10 +15,11 @@ def shadow_lines(shadows: Iterable[pb.Shadow]) -> Iterator[str]:
     for each in shadows:
         parts = [f"{each.objective}: {told(each)}"]
         if each.waiting_for:
-            parts.append(f"waiting for {named(each)}")
+            parts.append(f"waiting for {first_of(each.waiting_for)}")
         if each.why:
             parts.append(each.why)
-        parts += [ends(each)] if ends(each) else []
+        if end := ends(each):
+            parts.append(end)
         yield "; ".join([*parts, counted(each.copies)])
 
 
@@ -37,7 +36,7 @@ def ends(shadow: pb.Shadow) -> str:
     """Return when a shadow ends by itself; empty: it doesn't."""
     parts = [f"{shadow.pairs:,} pairs"] if shadow.pairs else []
     if shadow.until:
-        parts.append(f"{datetime.fromtimestamp(shadow.until, UTC):%Y-%m-%d %H:%M} UTC")
+        parts.append(moment(shadow.until))
     return f"until {' or '.join(parts)}" if parts and not shadow.stopped else ""
 
 
@@ -57,10 +56,3 @@ def counted(copies: pb.Copies) -> str:
         if count
     ]
     return ", ".join([f"{copies.answered:,} of {sent:,} copies answered", *lost])
-
-
-def named(shadow: pb.Shadow) -> str:
-    """Return which sidecars lag."""
-    more = len(shadow.waiting_for) - LISTED
-    names = ", ".join(shadow.waiting_for[:LISTED])
-    return f"{names} and {more} more" if more > 0 else names

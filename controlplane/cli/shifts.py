@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from controlplane.cli.consumers import first_of
 from controlplane.lifecycle.state import clock, percent
 from lightbulb.v1 import control_plane_pb2 as pb
-
-LISTED = 3
-"""Consumers that a line names."""
 
 
 def shift_lines(shifts: Iterable[pb.Shift]) -> Iterator[str]:
@@ -19,7 +17,7 @@ def shift_lines(shifts: Iterable[pb.Shift]) -> Iterator[str]:
             published = f", published by {each.author}" if each.author else ""
             parts.append(f"by {each.rule}{published}")
         if each.waiting_for and not each.in_force:
-            parts.append(f"waiting for {named(each)}")
+            parts.append(f"waiting for {first_of(each.waiting_for)}")
         if each.why:
             parts.append(each.why)
         if each.rules:
@@ -63,13 +61,6 @@ def held_back_lines(held_back: Iterable[pb.HeldBackObjective]) -> Iterator[str]:
         else:
             why = f": {each.why}" if each.why else ""
             yield f"{each.objective}: answered from generation {each.answered_from}, not {each.rejected}{why}"
-
-
-def named(shift: pb.Shift) -> str:
-    """Return who doesn't obey a shift yet."""
-    more = len(shift.waiting_for) - LISTED
-    names = ", ".join(shift.waiting_for[:LISTED])
-    return f"{names} and {more} more" if more > 0 else names
 
 
 def _where(shift: pb.Shift) -> str:

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 
 import click
 
+from controlplane.cli.actions.control import Wanted, exit_behind, make_request, when_decided
 from controlplane.cli.control_options import Model
-from controlplane.cli.control_plane import CALL_SECONDS, Addresses, call, request_id, user_name
+from controlplane.cli.control_plane import CALL_SECONDS, Addresses, call
 from controlplane.cli.documents import document_of
-from controlplane.cli.everywhere import when
 from controlplane.cli.output import print_json
 from controlplane.cli.problems import printable
-from controlplane.cli.shadows import ends, named, shadow_lines, told
+from controlplane.cli.shadows import ends, shadow_lines, told
 from controlplane.lifecycle.shadow import Ends
-from lightbulb.model import DEFAULT_TENANT
 from lightbulb.v1 import control_plane_pb2 as pb
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What was typed; an empty `tenant` is the default one, and `wait` is in seconds."""
-
-    objective: str
-    tenant: str
-    message: str
-    author: str
-    wait: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +31,7 @@ class Asked:
 
 def start(control_planes: Addresses, wanted: Wanted, asked: Asked) -> None:
     """Start a shadow, and see it in force. Raises CallFailed."""
-    request = _request(wanted)
+    request = make_request(pb.ShadowRequest, wanted)
     request.start.CopyFrom(
         pb.StartShadow(
             model=asked.model.name,
@@ -63,7 +50,7 @@ def change(
     control_planes: Addresses, wanted: Wanted, model: Model | None, share: int | None, end: Ends | None
 ) -> None:
     """Give shadows another share, or another end, and see it in force. Raises CallFailed."""
-    request = _request(wanted)
+    request = make_request(pb.ShadowRequest, wanted)
     what = pb.SetShadow(basis_points=share) if share is not None else pb.SetShadow()
     if end is not None:
         what.pairs, what.lasts = end.pairs, end.lasts
@@ -75,7 +62,7 @@ def change(
 
 def stop(control_planes: Addresses, wanted: Wanted, model: Model | None) -> None:
     """Stop shadows, and see that no sidecar copies anything to them. Raises CallFailed."""
-    request = _request(wanted)
+    request = make_request(pb.ShadowRequest, wanted)
     named_one = pb.StopShadow(model=model.name, version=model.version) if model else pb.StopShadow()
     request.stop.CopyFrom(named_one)
     _see(control_planes, wanted, request)
@@ -95,16 +82,6 @@ def show(control_planes: Addresses, objective: str, tenant: str, *, as_json: boo
         click.echo(printable(line))
 
 
-def _request(wanted: Wanted) -> pb.ShadowRequest:
-    return pb.ShadowRequest(
-        objective=wanted.objective,
-        tenant=wanted.tenant,
-        author=wanted.author or user_name(),
-        message=wanted.message,
-        request_id=request_id(),
-    )
-
-
 def _see(control_planes: Addresses, wanted: Wanted, request: pb.ShadowRequest) -> None:
     began = time.monotonic()
     response = call(control_planes, lambda stub: stub.Shadow(request, timeout=CALL_SECONDS))
@@ -114,32 +91,23 @@ def _see(control_planes: Addresses, wanted: Wanted, request: pb.ShadowRequest) -
     after = "" if missing else f", at every sidecar, after {seconds:.2f} s"
     gone = [each for each in response.shadows if each not in {shadow.id for shadow in shadows}]
     for each in shadows:
-        end = f"; {ends(each)}" if ends(each) else ""
-        click.echo(printable(f"{each.objective}: {told(each)}{after}{end}"))
+        line = f"{each.objective}: {told(each)}{after}"
+        click.echo(printable("; ".join(filter(None, (line, ends(each))))))
     for name in gone:
         click.echo(
             printable(f"{wanted.objective}: shadow {name} is stopped{after}: not one more copy is sent")
         )
     if missing:
-        who = (
-            named(missing[0]) if missing[0].waiting_for else "the control plane, which has yet to take it up"
-        )
-        click.echo(printable(f"warning: not in force yet: waiting for {who}"), err=True)
-        sys.exit(1)
+        exit_behind(missing[0].waiting_for)
 
 
 def _when_in_force(control_planes: Addresses, wanted: Wanted, response: pb.ShadowResponse) -> list[pb.Shadow]:
     """Return the shadows once every sidecar has them, or as they are when the time is over."""
-    request = pb.GetStatusRequest(tenant=wanted.tenant or DEFAULT_TENANT)
 
     def found(status: pb.GetStatusResponse) -> list[pb.Shadow]:
         return [each for each in status.shadows if each.id in response.shadows]
 
-    status = when(
-        lambda: call(control_planes, lambda stub: stub.GetStatus(request, timeout=CALL_SECONDS)),
-        lambda status: all(each.in_force for each in found(status)),
-        version=response.version,
-        seconds=wanted.wait,
-        behind=lambda status: f"the control plane {status.replica} hasn't heard of it yet",
-    )
-    return found(status)
+    def are_in_force(status: pb.GetStatusResponse) -> bool:
+        return all(each.in_force for each in found(status))
+
+    return found(when_decided(control_planes, wanted, response.version, are_in_force))

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 
 import click
 
+from controlplane.cli.actions.control import Wanted, exit_behind, make_request, when_decided
 from controlplane.cli.control_options import Model
-from controlplane.cli.control_plane import CALL_SECONDS, Addresses, call, request_id, user_name
-from controlplane.cli.everywhere import when
+from controlplane.cli.control_plane import CALL_SECONDS, Addresses, call
 from controlplane.cli.problems import printable
-from controlplane.cli.shifts import named
 from controlplane.lifecycle.state import clock, percent
-from lightbulb.model import DEFAULT_TENANT
 from lightbulb.v1 import control_plane_pb2 as pb
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What was typed; an empty `tenant` is the default one, and `wait` is in seconds."""
-
-    objective: str
-    tenant: str
-    message: str
-    author: str
-    wait: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +30,7 @@ class Asked:
 
 def start(control_planes: Addresses, wanted: Wanted, asked: Asked) -> None:
     """Start a shift, or have it go on to more, and see it in force. Raises CallFailed."""
-    request = _request(wanted)
+    request = make_request(pb.ShiftRequest, wanted)
     request.start.CopyFrom(
         pb.StartShift(
             model=asked.to.name,
@@ -62,19 +48,9 @@ def start(control_planes: Addresses, wanted: Wanted, asked: Asked) -> None:
 
 def act(control_planes: Addresses, wanted: Wanted, verb: str) -> None:
     """Do something to a shift, and see it in force. Raises CallFailed."""
-    request = _request(wanted)
+    request = make_request(pb.ShiftRequest, wanted)
     request.verb = getattr(pb, f"SHIFT_VERB_{verb.upper()}")
     _see(control_planes, wanted, request, verb)
-
-
-def _request(wanted: Wanted) -> pb.ShiftRequest:
-    return pb.ShiftRequest(
-        objective=wanted.objective,
-        tenant=wanted.tenant,
-        author=wanted.author or user_name(),
-        message=wanted.message,
-        request_id=request_id(),
-    )
 
 
 def _see(control_planes: Addresses, wanted: Wanted, request: pb.ShiftRequest, verb: str) -> None:
@@ -90,14 +66,11 @@ def _see(control_planes: Addresses, wanted: Wanted, request: pb.ShiftRequest, ve
     for line in _told(shift, verb, time.monotonic() - began if is_so else None):
         click.echo(printable(line))
     if not is_so:
-        missing = named(shift) if shift.waiting_for else "the control plane, which has yet to take it up"
-        click.echo(printable(f"warning: not in force yet: waiting for {missing}"), err=True)
-        sys.exit(1)
+        exit_behind(shift.waiting_for)
 
 
 def _when_in_force(control_planes: Addresses, wanted: Wanted, response: pb.ShiftResponse) -> pb.Shift | None:
     """Return the shift once every Lightbulb obeys, or as it is when the time is over; None: it is gone."""
-    request = pb.GetStatusRequest(tenant=wanted.tenant or DEFAULT_TENANT)
 
     def found(status: pb.GetStatusResponse) -> pb.Shift | None:
         return next((each for each in status.shifts if each.number == response.shift), None)
@@ -106,14 +79,7 @@ def _when_in_force(control_planes: Addresses, wanted: Wanted, response: pb.Shift
         shift = found(status)
         return shift is None or _is_in_force(shift)
 
-    status = when(
-        lambda: call(control_planes, lambda stub: stub.GetStatus(request, timeout=CALL_SECONDS)),
-        is_decided,
-        version=response.version,
-        seconds=wanted.wait,
-        behind=lambda status: f"the control plane {status.replica} hasn't heard of it yet",
-    )
-    return found(status)
+    return found(when_decided(control_planes, wanted, response.version, is_decided))
 
 
 def _is_in_force(shift: pb.Shift) -> bool:

@@ -64,6 +64,7 @@ def start(  # noqa: PLR0913 - one argument an option
     """
     with needs("cli"):
         from controlplane.cli.actions import shadow as action
+        from controlplane.cli.actions.control import Wanted
 
     asked = action.Asked(
         model=model,
@@ -72,7 +73,7 @@ def start(  # noqa: PLR0913 - one argument an option
         max_body=max_body or 0,
         end=together(until),
     )
-    wanted = action.Wanted(objective, tenant, message, author, wait)
+    wanted = Wanted(objective, tenant, message, author, wait)
     action.start(control_plane, wanted, asked)
 
 
@@ -98,8 +99,9 @@ def change(  # noqa: PLR0913 - one argument an option
         raise click.UsageError("say --percent, or --until")
     with needs("cli"):
         from controlplane.cli.actions import shadow as action
+        from controlplane.cli.actions.control import Wanted
 
-    wanted = action.Wanted(objective, tenant, message, author, wait)
+    wanted = Wanted(objective, tenant, message, author, wait)
     action.change(control_plane, wanted, model, percent, together(until) if until else None)
 
 
@@ -122,8 +124,9 @@ def stop(  # noqa: PLR0913 - one argument an option
     """
     with needs("cli"):
         from controlplane.cli.actions import shadow as action
+        from controlplane.cli.actions.control import Wanted
 
-    action.stop(control_plane, action.Wanted(objective, tenant, message, author, wait), model)
+    action.stop(control_plane, Wanted(objective, tenant, message, author, wait), model)
 
 
 @shadow.command("list")

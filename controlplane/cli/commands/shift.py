@@ -91,9 +91,10 @@ def start(  # noqa: PLR0913 - one argument an option
         raise click.UsageError("--alpha, --interval and --min-sample need a --guard, as errors:1.25x")
     with needs("cli"):
         from controlplane.cli.actions import shift as action
+        from controlplane.cli.actions.control import Wanted
 
     steps = schedule if schedule is not None else (percent or 0,)
-    wanted = action.Wanted(objective, tenant, message, author, wait)
+    wanted = Wanted(objective, tenant, message, author, wait)
     asked = action.Asked(
         to=to,
         steps=steps,
@@ -118,8 +119,9 @@ def _verb(name: str, text: str) -> Callable[..., None]:
     ) -> None:
         with needs("cli"):
             from controlplane.cli.actions import shift as action
+            from controlplane.cli.actions.control import Wanted
 
-        action.act(control_plane, action.Wanted(objective, tenant, message, author, wait), name)
+        action.act(control_plane, Wanted(objective, tenant, message, author, wait), name)
 
     run.__doc__ = text
     command: Callable[..., None] = shift.command(name)(control_options(OBEYED)(run))
