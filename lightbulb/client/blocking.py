@@ -9,7 +9,7 @@ from typing import Any, Self
 import grpc
 
 from lightbulb.client.calls import BATCH_RESOLVE, CHANNEL_OPTIONS, RESOLVE, least, make_memory, settle_all
-from lightbulb.client.flights import CLOSED, Flights, Outcome, known, settled
+from lightbulb.client.flights import CLOSED, Flights, Outcome
 from lightbulb.client.memory import NO_FALLBACKS, Fallback, Remember
 from lightbulb.client.replies import Written, batches, merged, read_answer, read_outcomes, sent, write
 from lightbulb.errors import LightbulbError
@@ -17,7 +17,7 @@ from lightbulb.model import RequestContext
 from lightbulb.rpc.answer import Answer, Query
 from lightbulb.rpc.channels import open_channel
 from lightbulb.rpc.messages import request_to_proto
-from lightbulb.rpc.status import error_of
+from lightbulb.rpc.status import error_of_call
 from lightbulb.v1 import lightbulb_pb2 as pb
 
 
@@ -90,7 +90,7 @@ class BlockingLightbulbClient:
         for batch in batches(queries):
             written: Sequence[Written] = [write(query, self._name, self._sidecar) for query in batch]
             if self._flights is not None:
-                written = [known(self._flights, each) for each in written]
+                written = [self._flights.known(each) for each in written]
             outcomes.extend(merged(written, self._ask(sent(written))))
         return tuple(outcomes)
 
@@ -104,7 +104,7 @@ class BlockingLightbulbClient:
         try:
             return read_answer(self._call(request, timeout=seconds))
         except grpc.RpcError as error:
-            raise error_of(error.code(), error.details(), error.trailing_metadata()) from error
+            raise error_of_call(error) from error
 
     def _ask(self, requests: Sequence[pb.ResolveRequest]) -> Sequence[Outcome]:
         if not requests:
@@ -112,10 +112,10 @@ class BlockingLightbulbClient:
         try:
             response = self._batch(pb.BatchResolveRequest(requests=requests), timeout=self._timeout)
         except grpc.RpcError as error:
-            failed = error_of(error.code(), error.details(), error.trailing_metadata())
+            failed = error_of_call(error)
             if self._memory is None:
                 raise failed from error
-            return [settled(self._memory, each, failed) for each in requests]
+            return settle_all(self._memory, requests, [failed] * len(requests))
         return settle_all(self._memory, requests, read_outcomes(response, len(requests)))
 
     def _check_open(self) -> None:
@@ -141,6 +141,6 @@ def _end(call: Any) -> Answer:
     try:
         return read_answer(call.result())
     except grpc.RpcError as error:
-        raise error_of(error.code(), error.details(), error.trailing_metadata()) from error
+        raise error_of_call(error) from error
     except grpc.FutureCancelledError as error:
         raise LightbulbError(CLOSED) from error

@@ -21,7 +21,7 @@ import grpc.aio
 
 from lightbulb.client.blocking import BlockingLightbulbClient
 from lightbulb.client.calls import BATCH_RESOLVE, CHANNEL_OPTIONS, RESOLVE, least, make_memory, settle_all
-from lightbulb.client.flights import CLOSED, AsyncFlights, Outcome, known, settled
+from lightbulb.client.flights import CLOSED, AsyncFlights, Outcome
 from lightbulb.client.memory import NO_FALLBACKS, Fallback, Memory, Remember
 from lightbulb.client.replies import Written, batches, merged, read_answer, read_outcomes, sent, write
 from lightbulb.errors import LightbulbError
@@ -29,7 +29,7 @@ from lightbulb.model import RequestContext
 from lightbulb.rpc.answer import Answer, Query
 from lightbulb.rpc.channels import open_aio_channel
 from lightbulb.rpc.messages import request_to_proto
-from lightbulb.rpc.status import error_of
+from lightbulb.rpc.status import error_of_call
 from lightbulb.v1 import lightbulb_pb2 as pb
 
 __all__ = [
@@ -64,7 +64,7 @@ def _make_calls(
         try:
             return read_answer(await call(request, timeout=seconds))
         except grpc.aio.AioRpcError as error:
-            raise error_of(error.code(), error.details(), error.trailing_metadata()) from error
+            raise error_of_call(error) from error
 
     return _Calls(
         loop=loop,
@@ -172,7 +172,7 @@ class LightbulbClient:
             calls = self._calls()
             written: Sequence[Written] = [write(query, self._name, self._sidecar) for query in batch]
             if calls.flights is not None:
-                written = [known(calls.flights, each) for each in written]
+                written = [calls.flights.known(each) for each in written]
             outcomes.extend(merged(written, await self._ask(calls, sent(written))))
         return tuple(outcomes)
 
@@ -183,10 +183,10 @@ class LightbulbClient:
             message = pb.BatchResolveRequest(requests=requests)
             response = await calls.batch(message, timeout=self._timeout)
         except grpc.aio.AioRpcError as error:
-            failed = error_of(error.code(), error.details(), error.trailing_metadata())
+            failed = error_of_call(error)
             if self._memory is None:
                 raise failed from error
-            return [settled(self._memory, each, failed) for each in requests]
+            return settle_all(self._memory, requests, [failed] * len(requests))
         return settle_all(self._memory, requests, read_outcomes(response, len(requests)))
 
     async def close(self) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, Generic, TypeVar
 
 import grpc
 
@@ -49,17 +50,42 @@ def settled(memory: Memory, request: pb.ResolveRequest, outcome: Outcome) -> Out
     return memory.instead(key, request.objective, outcome) or outcome
 
 
-class _AtHand(Protocol):
-    def at_hand(self, request: pb.ResolveRequest) -> Answer | pb.ResolveRequest:
-        """Return what there is without waiting, else the request; it is asked for anew beside, if need be."""
+F = TypeVar("F")
 
 
-def known(flights: _AtHand, written: pb.ResolveRequest | Outcome) -> pb.ResolveRequest | Outcome:
-    """Return what is at hand for a request of many; else what was given."""
-    return flights.at_hand(written) if isinstance(written, pb.ResolveRequest) else written
+class _Flights(ABC, Generic[F]):
+    """What both kinds share: what is remembered, and the calls under way, each an F, by what they ask."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._under_way: dict[bytes, F] = {}
+
+    @abstractmethod
+    def _ask(self, key: bytes, request: pb.ResolveRequest) -> F:
+        """Return the call that asks this, a new one if none does."""
+
+    def known(self, written: pb.ResolveRequest | Outcome) -> pb.ResolveRequest | Outcome:
+        """Return what there is without waiting for one of many, else what was given."""
+        if not isinstance(written, pb.ResolveRequest) or written.explain:
+            return written
+        return self._at_hand(key_of(written), written) or written
+
+    def _at_hand(self, key: bytes, request: pb.ResolveRequest) -> Answer | None:
+        """Return what there is without waiting; it is asked for anew beside, if need be."""
+        look = self._memory.look(key, request.objective)
+        if look.answer is not None and look.ask and len(self._under_way) < MAX_BESIDE:
+            self._ask(key, request)
+        return look.answer
+
+    def _instead(self, key: bytes, request: pb.ResolveRequest, error: LightbulbError) -> Answer:
+        """Return what there is in place of an error; raise it where there is nothing."""
+        instead = self._memory.instead(key, request.objective, error)
+        if instead is None:
+            raise error
+        return instead
 
 
-class Flights:
+class Flights(_Flights[Any]):
     """For threads.
 
     `call` begins a call; `read` gives the answer of one that is done, or raises LightbulbError.
@@ -72,11 +98,10 @@ class Flights:
         read: Callable[[Any], Answer],
     ) -> None:
         """Have none under way."""
-        self.memory = memory
+        super().__init__(memory)
         self._call = call
         self._read = read
         self._lock = threading.Lock()
-        self._under_way: dict[bytes, Any] = {}
 
     def resolve(self, request: pb.ResolveRequest, seconds: float) -> Answer:
         """Return what is remembered, what a Lightbulb gives, or what there is in its place.
@@ -86,20 +111,10 @@ class Flights:
         key = key_of(request)
         return self._at_hand(key, request) or self._wait(key, request, self._ask(key, request), seconds)
 
-    def at_hand(self, request: pb.ResolveRequest) -> Answer | pb.ResolveRequest:
-        """Return what there is without waiting, else the request; it is asked for anew beside, if need be."""
-        return (None if request.explain else self._at_hand(key_of(request), request)) or request
-
-    def _at_hand(self, key: bytes, request: pb.ResolveRequest) -> Answer | None:
-        look = self.memory.look(key, request.objective)
-        if look.answer is not None and look.ask and len(self._under_way) < MAX_BESIDE:
-            self._ask(key, request)
-        return look.answer
-
     def resolve_again(self, request: pb.ResolveRequest, seconds: float) -> Answer:
         """Return what a Lightbulb gives to a call made now, and not what was remembered."""
         key = key_of(request)
-        self.memory.forget(key)
+        self._memory.forget(key)
         return self._wait(key, request, self._fly(key, request), seconds)
 
     def _ask(self, key: bytes, request: pb.ResolveRequest) -> Any:
@@ -126,9 +141,9 @@ class Flights:
             if self._under_way.get(key) is flight:
                 del self._under_way[key]
         try:
-            self.memory.take(key, self._read(flight))
+            self._memory.take(key, self._read(flight))
         except LightbulbError as error:
-            self.memory.fail(key, error)
+            self._memory.fail(key, error)
 
     def _wait(self, key: bytes, request: pb.ResolveRequest, flight: Any, seconds: float) -> Answer:
         try:
@@ -142,22 +157,18 @@ class Flights:
                 return self._read(flight)
             except LightbulbError as failed:
                 error = failed
-        instead = self.memory.instead(key, request.objective, error)
-        if instead is None:
-            raise error
-        return instead
+        return self._instead(key, request, error)
 
 
-class AsyncFlights:
+class AsyncFlights(_Flights[asyncio.Task[Answer]]):
     """For the tasks of one event loop. `call` gives the answer or raises LightbulbError."""
 
     def __init__(
         self, memory: Memory, call: Callable[[pb.ResolveRequest], Coroutine[Any, Any, Answer]]
     ) -> None:
         """Have none under way."""
-        self.memory = memory
+        super().__init__(memory)
         self._call = call
-        self._under_way: dict[bytes, asyncio.Task[Answer]] = {}
 
     async def resolve(self, request: pb.ResolveRequest, seconds: float) -> Answer:
         """Do as Flights.resolve."""
@@ -165,20 +176,10 @@ class AsyncFlights:
         at_hand = self._at_hand(key, request)
         return at_hand or await self._wait(key, request, self._ask(key, request), seconds)
 
-    def at_hand(self, request: pb.ResolveRequest) -> Answer | pb.ResolveRequest:
-        """Do as Flights.at_hand."""
-        return (None if request.explain else self._at_hand(key_of(request), request)) or request
-
-    def _at_hand(self, key: bytes, request: pb.ResolveRequest) -> Answer | None:
-        look = self.memory.look(key, request.objective)
-        if look.answer is not None and look.ask and len(self._under_way) < MAX_BESIDE:
-            self._ask(key, request)
-        return look.answer
-
     async def resolve_again(self, request: pb.ResolveRequest, seconds: float) -> Answer:
         """Do as Flights.resolve_again."""
         key = key_of(request)
-        self.memory.forget(key)
+        self._memory.forget(key)
         return await self._wait(key, request, self._fly(key, request), seconds)
 
     def close(self) -> None:
@@ -202,9 +203,9 @@ class AsyncFlights:
             return
         error = flight.exception()
         if error is None:
-            self.memory.take(key, flight.result())
+            self._memory.take(key, flight.result())
         elif isinstance(error, LightbulbError):
-            self.memory.fail(key, error)
+            self._memory.fail(key, error)
 
     async def _wait(
         self, key: bytes, request: pb.ResolveRequest, flight: asyncio.Task[Answer], seconds: float
@@ -219,7 +220,4 @@ class AsyncFlights:
                 return flight.result()
             except LightbulbError as failed:
                 error = failed
-        instead = self.memory.instead(key, request.objective, error)
-        if instead is None:
-            raise error
-        return instead
+        return self._instead(key, request, error)

@@ -25,18 +25,18 @@ from lightbulb.client.client import LightbulbClient
 from lightbulb.client.in_tables import Found, InTables
 from lightbulb.client.memory import NO_FALLBACKS, Fallback, Remember
 from lightbulb.client.tables_thread import TablesSettings
-from lightbulb.errors import LightbulbError, Unavailable, UnknownObjective
+from lightbulb.errors import Unavailable, UnknownObjective
 from lightbulb.model import RequestContext
 from lightbulb.rpc.answer import Answer, Origin, Query
 
 _FRESH = frozenset((Origin.LIGHTBULB, Origin.REMEMBERED))
 
 
-def _better(found: Found, asked: Answer | LightbulbError) -> Found:
+def _better(found: Found, asked: Found) -> Found:
     """Return the better one of what tables have, which isn't fresh, and what came of asking a Lightbulb."""
-    if isinstance(found, Answer):
-        return asked if isinstance(asked, Answer) and asked.origin in _FRESH else found
-    return asked if isinstance(asked, (Answer, Unavailable, UnknownObjective)) else found
+    if isinstance(found, Answer) and not (isinstance(asked, Answer) and asked.origin in _FRESH):
+        return found
+    return asked
 
 
 def _given(found: Found, objective: str, fallbacks: Mapping[str, Fallback]) -> Answer:
@@ -45,7 +45,7 @@ def _given(found: Found, objective: str, fallbacks: Mapping[str, Fallback]) -> A
         return found
     if objective not in fallbacks:
         raise found
-    return fallbacks[objective].answer(objective, f"{type(found).__name__}: {found}")
+    return fallbacks[objective].answer(objective, found)
 
 
 C = TypeVar("C", BlockingLightbulbClient, LightbulbClient)
@@ -163,7 +163,7 @@ class InProcessClient(_InProcess[BlockingLightbulbClient]):
         if beyond is None:
             return found
         try:
-            asked: Answer | LightbulbError = beyond.resolve(
+            asked: Found = beyond.resolve(
                 query.objective,
                 query.context,
                 override_model=query.override_model,
@@ -239,7 +239,7 @@ class AsyncInProcessClient(_InProcess[LightbulbClient]):
         if beyond is None:
             return found
         try:
-            asked: Answer | LightbulbError = await beyond.resolve(
+            asked: Found = await beyond.resolve(
                 query.objective,
                 query.context,
                 override_model=query.override_model,

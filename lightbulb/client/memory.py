@@ -57,8 +57,8 @@ class Fallback:
     input_type: str = ""
     deadline: float = 0.0
 
-    def answer(self, objective: str, why: str) -> Answer:
-        """Return it as the answer for an objective; its generation is 0."""
+    def answer(self, objective: str, error: LightbulbError) -> Answer:
+        """Return it as the answer for an objective, in place of an error; its generation is 0."""
         config = ObjectiveConfig(
             objective=objective,
             model=self.model,
@@ -75,7 +75,7 @@ class Fallback:
             deadline=self.deadline,
             reason=Reason.DEFAULT,
             origin=Origin.DECLARED,
-            why=why,
+            why=_reason(error),
         )
 
 
@@ -208,7 +208,7 @@ class Memory:
             if age < held.answer.cache_lifetime + self._remember.stale:
                 return replace(held.answer, origin=Origin.STALE, age=age, why=_reason(error))
         fallback = self._fallbacks.get(objective)
-        return None if fallback is None else fallback.answer(objective, _reason(error))
+        return None if fallback is None else fallback.answer(objective, error)
 
     def _may_ask(self, now: float) -> bool:
         """Whether to ask beside giving an answer; while no Lightbulb answers, one in a while does."""

@@ -22,6 +22,7 @@ from typing import IO, Protocol
 
 from lightbulb.ads.values import SIDECAR, Takes
 from lightbulb.client.following import LOOK_SECONDS, Following, say_connected
+from lightbulb.signals import until
 from lightbulb.tables.live import LiveTables
 from lightbulb.tables.values import EMPTY_TABLES, Tables
 
@@ -128,7 +129,7 @@ class TablesThread:
                     return
                 if await following.look():
                     self._use(following)
-                await _wait(self._stop, LOOK_SECONDS)
+                await until(self._stop, seconds=LOOK_SECONDS)
 
     def _use(self, source: Source) -> None:
         self.source = source
@@ -149,27 +150,19 @@ class TablesThread:
         )
         self.leads = True
         await live.start()
+        first = asyncio.create_task(live.feed.wait_ready())
         try:
             while not self._stop.is_set():
                 if live.feed.ready:
                     self._use(live)
                 if live.running.done():
                     live.running.result()
-                if state is not None and live.freshness.connected:
+                if state is not None and live.lost_at is None:
                     say_connected(state, settings.name)
-                await self._next(live)
+                await until(self._stop, *(() if live.feed.ready else (first,)), seconds=LOOK_SECONDS)
         finally:
+            first.cancel()
             await live.stop()
-
-    async def _next(self, live: LiveTables) -> None:
-        """Wait until it is time to say that it is connected, or the first tables have come."""
-        first = [] if live.feed.ready else [live.feed.wait_ready()]
-        waits = [asyncio.ensure_future(each) for each in (self._stop.wait(), *first)]
-        try:
-            await asyncio.wait(waits, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()
 
 
 @contextlib.contextmanager
@@ -191,9 +184,3 @@ def _taken(lock: IO[bytes]) -> bool:
     except OSError:
         return False
     return True
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()

@@ -10,19 +10,18 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
-from lightbulb.model import FIXED_ATTRIBUTES, RequestContext
+from lightbulb.model import RequestContext
 from lightbulb.rpc.answer import Query
 from lightbulb.rpc.messages import (
     MAX_ATTRIBUTE,
     MAX_ATTRIBUTES,
     MAX_FIELD,
     MAX_USER_ID,
+    NOT_ATTRIBUTES,
     context_from_proto,
     request_to_proto,
 )
-
-_MAX_INT = 2**63 - 1
-_NOT_ATTRIBUTES = frozenset(("user_id", *FIXED_ATTRIBUTES))
+from lightbulb.rpc.writable import INT64
 
 
 def checked_context(context: RequestContext, objective: str, override_model: str) -> RequestContext:
@@ -52,7 +51,7 @@ def _is_plain(context: RequestContext) -> bool:
 def _are_plain(attributes: Mapping[str, Any]) -> bool:
     if type(attributes) is not dict or len(attributes) > MAX_ATTRIBUTES:
         return False
-    if not _NOT_ATTRIBUTES.isdisjoint(attributes):
+    if not NOT_ATTRIBUTES.isdisjoint(attributes):
         return False
     return all(_is_name(name) and _is_value(value) for name, value in attributes.items())
 
@@ -69,6 +68,6 @@ def _is_value(value: Any) -> bool:
 _PLAIN: Mapping[type, Callable[[Any], bool]] = {
     str: lambda text: text.isascii() and 0 < len(text) <= MAX_ATTRIBUTE,
     bool: lambda _: True,
-    int: lambda number: -_MAX_INT <= number <= _MAX_INT,
+    int: INT64.__contains__,
     float: isfinite,
 }

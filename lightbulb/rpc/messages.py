@@ -42,7 +42,7 @@ MAX_LIST = 64
 """Elements of an attribute that is a list."""
 MAX_ALLOCATIONS = 256
 
-_NOT_ATTRIBUTES = frozenset(("user_id", *FIXED_ATTRIBUTES))
+NOT_ATTRIBUTES = frozenset(("user_id", *FIXED_ATTRIBUTES))
 _REASONS: Mapping[Reason, Any] = {reason: pb.Reason.Value(f"REASON_{reason.name}") for reason in Reason}
 _REASONS_BACK: Mapping[int, Reason] = {number: reason for reason, number in _REASONS.items()}
 
@@ -100,8 +100,8 @@ def _attributes(messages: Mapping[str, table_pb2.Value]) -> Mapping[str, Attribu
         raise InvalidContext(
             f"{len(messages)} context.attributes; {MAX_ATTRIBUTES} are allowed", path="context.attributes"
         )
-    if not _NOT_ATTRIBUTES.isdisjoint(messages):
-        repeated = ", ".join(sorted(_NOT_ATTRIBUTES.intersection(messages)))
+    if not NOT_ATTRIBUTES.isdisjoint(messages):
+        repeated = ", ".join(sorted(NOT_ATTRIBUTES.intersection(messages)))
         raise InvalidContext(
             f"context.attributes repeat {repeated}: set the context's own field instead",
             path="context.attributes",

@@ -78,6 +78,11 @@ def error_of(code: grpc.StatusCode, message: str | None, trailers: Trailers = No
     return _error(code, message, info.reason, info.path, info.about)
 
 
+def error_of_call(failed: Any) -> LightbulbError:
+    """Return the error that a call ended with; `failed` is what either kind of grpc's calls raised."""
+    return error_of(failed.code(), failed.details(), failed.trailing_metadata())
+
+
 def error_to_proto(error: LightbulbError) -> pb.ResolveError:
     """Return an error as a batch tells it."""
     kind = _kind_of(error)
