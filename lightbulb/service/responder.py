@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 
 from google.protobuf.message import DecodeError
 
-from lightbulb.errors import InvalidContext, LightbulbError, OverrideRefused, Unavailable, UnknownObjective
+from lightbulb.errors import InvalidContext, LightbulbError, OverrideRefused, Unavailable
 from lightbulb.model import HeldBack
 from lightbulb.resolution.resolve import OverrideNotPermitted, Resolution, Resolver, Step
 from lightbulb.rpc.answer import make_answer
 from lightbulb.rpc.messages import MAX_BATCH, answer_to_proto, context_from_proto
 from lightbulb.rpc.status import error_to_proto
-from lightbulb.tables.unknown import NEIGHBOURS, unknown
+from lightbulb.tables.known import NEIGHBOURS, known_resolver
 from lightbulb.tables.values import EMPTY_TABLES, IN_STEP, Tables
 from lightbulb.v1 import lightbulb_pb2 as pb
 
@@ -159,14 +159,7 @@ def _answer(desk: _Desk, request: pb.ResolveRequest) -> _Encoded:
 
 
 def _look_up(tables: Tables, page: _Page, objective: str) -> Resolver:
-    resolver = tables.resolver(objective, page.number) if page.number else None
-    if resolver is None:
-        if not objective:
-            raise InvalidContext("objective is missing: name what to resolve", path="objective")
-        raise UnknownObjective(
-            unknown(objective, tables, page.number), objective=objective, generation=str(page.number)
-        )
-    page.resolvers[objective] = resolver
+    resolver = page.resolvers[objective] = known_resolver(tables, objective, page.number)
     return resolver
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from lightbulb.errors import InvalidContext, OverrideRefused, Unavailable, UnknownObjective
+from lightbulb.errors import OverrideRefused, Unavailable
 from lightbulb.model import HeldBack, RequestContext
 from lightbulb.resolution.resolve import OverrideNotPermitted, Resolution, Resolver, Step
 from lightbulb.rpc.answer import Answer, Origin, Query, make_answer
 from lightbulb.rpc.limits import checked_context
 from lightbulb.rpc.writable import check_writable
-from lightbulb.tables.unknown import unknown
+from lightbulb.tables.known import known_resolver
 from lightbulb.tables.values import EMPTY_TABLES, Tables
 
 
@@ -85,13 +85,7 @@ class Answering:
         if not tables.generations:
             raise Unavailable("no tables have come yet; retry")
         number = tables.generation_for(self._sidecar, tables.tenant_of(objective))
-        resolver = tables.resolver(objective, number) if number else None
-        if resolver is None:
-            if not objective:
-                raise InvalidContext("objective is missing: name what to resolve", path="objective")
-            raise UnknownObjective(
-                unknown(objective, tables, number), objective=objective, generation=str(number)
-            )
+        resolver = known_resolver(tables, objective, number)
         page = desk.pages[objective] = _Page(number, resolver)
         return page
 

@@ -1,10 +1,12 @@
-"""What to say of an objective that isn't there: the names that are nearest. Pure."""
+"""An objective's resolver in a generation; or what to say when it isn't there: the nearest names. Pure."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from difflib import get_close_matches
 
+from lightbulb.errors import InvalidContext, UnknownObjective
+from lightbulb.resolution.resolve import Resolver
 from lightbulb.rpc.messages import MAX_FIELD
 from lightbulb.tables.values import Tables
 
@@ -12,7 +14,20 @@ NEIGHBOURS = 200
 """At most so many objectives are compared with an unknown name: comparing is slow, and anyone may ask."""
 
 
-def unknown(objective: str, tables: Tables, number: int) -> str:
+def known_resolver(tables: Tables, objective: str, number: int) -> Resolver:
+    """Return the resolver of an objective in generation `number`; 0: there is none.
+
+    Raises InvalidContext when no objective is named, and UnknownObjective.
+    """
+    resolver = tables.resolver(objective, number) if number else None
+    if resolver is not None:
+        return resolver
+    if not objective:
+        raise InvalidContext("objective is missing: name what to resolve", path="objective")
+    raise UnknownObjective(_unknown(objective, tables, number), objective=objective, generation=str(number))
+
+
+def _unknown(objective: str, tables: Tables, number: int) -> str:
     """Return the message. `number` is the generation that was looked in; 0: each tenant's active one."""
     name = objective[:MAX_FIELD]
     there = [
