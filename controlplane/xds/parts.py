@@ -6,10 +6,10 @@ To make one costs what is in it, and one that is as it was is the same object.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, NO_RESOURCES, Resources, Snapshot
+from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Resources, Snapshot, named, with_resources
 from lightbulb.ads.values import (
     ACTIVE_GENERATION,
     CLUSTER,
@@ -19,7 +19,6 @@ from lightbulb.ads.values import (
     ROUTE,
     SCOPED_ROUTE,
     SIDECAR_STATE,
-    Resource,
     Takes,
     active_name,
 )
@@ -110,31 +109,20 @@ class Parts:
 
 def _part(before: Snapshot, whole: Snapshot, takes: Takes, owners: Owners) -> Snapshot:
     objectives = owners.taken(takes)
-    routes = _named(whole.of(ROUTE), objectives)
+    routes = named(whole.of(ROUTE), objectives)
     vips = sorted({vip for route in routes for vip in route.refers})
     actives = sorted({active_name(tenant) for each in objectives for tenant in owners.of(each)})
     own = {
-        CLUSTER: _named(whole.of(CLUSTER), vips),
-        ENDPOINTS: _named(whole.of(ENDPOINTS), vips),
-        SCOPED_ROUTE: _named(whole.of(SCOPED_ROUTE), objectives),
+        CLUSTER: named(whole.of(CLUSTER), vips),
+        ENDPOINTS: named(whole.of(ENDPOINTS), vips),
+        SCOPED_ROUTE: named(whole.of(SCOPED_ROUTE), objectives),
         ROUTE: routes,
-        OBJECTIVE_TABLES: _named(whole.of(OBJECTIVE_TABLES), objectives),
-        OBJECTIVE_CONTROL: _named(whole.of(OBJECTIVE_CONTROL), objectives),
+        OBJECTIVE_TABLES: named(whole.of(OBJECTIVE_TABLES), objectives),
+        OBJECTIVE_CONTROL: named(whole.of(OBJECTIVE_CONTROL), objectives),
         SIDECAR_STATE: list(whole.of(SIDECAR_STATE).values()),
-        ACTIVE_GENERATION: _named(whole.of(ACTIVE_GENERATION), actives),
+        ACTIVE_GENERATION: named(whole.of(ACTIVE_GENERATION), actives),
     }
     part = before
     for type_url in whole.by_type:
-        part = _replaced(part, type_url, own[type_url])
+        part = with_resources(part, type_url, own[type_url])
     return part
-
-
-def _named(resources: Resources, names: Iterable[str]) -> list[Resource]:
-    return [resources[name] for name in names if name in resources]
-
-
-def _replaced(part: Snapshot, type_url: str, resources: list[Resource]) -> Snapshot:
-    """Return a part with other resources of a type; itself when they are as they were."""
-    held = part.by_type.get(type_url, NO_RESOURCES)
-    same = len(held) == len(resources) and all(held.get(each.name) is each for each in resources)
-    return part if same and type_url in part.by_type else part.replace(type_url, resources)

@@ -6,19 +6,23 @@ A part is made anew when something has changed that is in it; what is as it was 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from lightbulb.ads.client.held import Held
-from lightbulb.ads.server.snapshot import EMPTY_SNAPSHOT, Snapshot
+from lightbulb.ads.server.snapshot import (
+    EMPTY_SNAPSHOT,
+    NO_RESOURCES,
+    Snapshot,
+    named,
+    with_resources,
+)
 from lightbulb.ads.values import (
     ACTIVE_GENERATION,
     OBJECTIVE_CONTROL,
     OBJECTIVE_TABLES,
     SIDECAR_STATE,
     CommitStamp,
-    Resource,
     Takes,
     active_name,
 )
@@ -64,20 +68,17 @@ class Parts:
 
 
 def _part(offer: Offer, asker: Asker, before: Snapshot) -> Snapshot:
-    held, names = offer.held, _taken(offer, asker.takes)
-    parts = {
-        OBJECTIVE_TABLES: _named(held.get(OBJECTIVE_TABLES, {}), names),
-        OBJECTIVE_CONTROL: _named(held.get(OBJECTIVE_CONTROL, {}), names),
-        SIDECAR_STATE: _named(held.get(SIDECAR_STATE, {}), (asker.sidecar,)),
-        ACTIVE_GENERATION: _named(held.get(ACTIVE_GENERATION, {}), _generations(offer, names)),
+    held, objectives = offer.held, _taken(offer, asker.takes)
+    own = {
+        OBJECTIVE_TABLES: objectives,
+        OBJECTIVE_CONTROL: objectives,
+        SIDECAR_STATE: (asker.sidecar,),
+        ACTIVE_GENERATION: _generations(offer, objectives),
     }
-    by_type = {
-        type_url: before.of(type_url) if _same(before.of(type_url), part) else MappingProxyType(part)
-        for type_url, part in parts.items()
-    }
-    if before.stamp == offer.stamp and all(before.of(each) is part for each, part in by_type.items()):
-        return before
-    return Snapshot(MappingProxyType(by_type), stamp=offer.stamp)
+    part = before
+    for type_url, names in own.items():
+        part = with_resources(part, type_url, named(held.get(type_url, NO_RESOURCES), names))
+    return part if part.stamp == offer.stamp else replace(part, stamp=offer.stamp)
 
 
 def _taken(offer: Offer, takes: Takes) -> Iterable[str]:
@@ -98,11 +99,3 @@ def _generations(offer: Offer, names: Iterable[str]) -> Iterable[str]:
     """
     tenants = {offer.tables.objectives[name].tenant for name in names} or offer.tables.generations
     return [active_name(tenant) for tenant in tenants]
-
-
-def _named(held: Mapping[str, Resource], names: Iterable[str]) -> dict[str, Resource]:
-    return {name: held[name] for name in names if name in held}
-
-
-def _same(before: Mapping[str, Resource], now: Mapping[str, Resource]) -> bool:
-    return len(before) == len(now) and all(before.get(name) is each for name, each in now.items())

@@ -45,4 +45,16 @@ class Snapshot:
         return replace(self, by_type=MappingProxyType({**self.by_type, type_url: named}))
 
 
+def named(resources: Resources, names: Iterable[str]) -> list[Resource]:
+    """Return the resources of these names, of those that there are."""
+    return [resources[name] for name in names if name in resources]
+
+
+def with_resources(part: Snapshot, type_url: str, resources: list[Resource]) -> Snapshot:
+    """Return a part with other resources of a type; itself when they are as they were."""
+    held = part.by_type.get(type_url, NO_RESOURCES)
+    same = len(held) == len(resources) and all(held.get(each.name) is each for each in resources)
+    return part if same and type_url in part.by_type else part.replace(type_url, resources)
+
+
 EMPTY_SNAPSHOT = Snapshot(MappingProxyType({}))
