@@ -21,15 +21,10 @@ from lightbulb.resolution.codec import Malformed
 from lightbulb.v1 import telemetry_pb2 as pb
 from lightbulb.v1.telemetry_pb2_grpc import TelemetryServiceStub
 from tests.controlplane.planes import plane, run, told
+from tests.controlplane.relays import route
 from tests.waiting import eventually
 
 SHIFT = Counted(objective="Rank", shift=17, candidate="c", control="k")
-
-
-def route(name: str, *ends: tuple[str, str, int], took: int = 0) -> pb.RouteFigures:
-    durations = [pb.DurationBin(microseconds=1000, requests=took)] if took else []
-    counts = [pb.EndCount(grpc_status=status, flags=flags, requests=n) for status, flags, n in ends]
-    return pb.RouteFigures(route=name, ends=counts, durations=durations)
 
 
 def test_only_what_is_wanted_is_added_up_and_what_is_nobodys_is_left_out() -> None:

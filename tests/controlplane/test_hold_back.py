@@ -1,7 +1,5 @@
 """One objective goes back to an older generation, and nothing else does."""
 
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
 from types import MappingProxyType
 
 import grpc
@@ -15,10 +13,9 @@ from lightbulb.model import RequestContext
 from lightbulb.resolution.resolve import Resolution
 from lightbulb.v1 import control_plane_pb2 as pb_api
 from lightbulb.v1 import store_pb2 as pb
-from lightbulb.v1 import telemetry_pb2 as telemetry
-from lightbulb.v1.telemetry_pb2_grpc import TelemetryServiceStub
 from tests.controlplane.peers import routes
 from tests.controlplane.planes import refused, run, told
+from tests.controlplane.relays import relays, route
 from tests.controlplane.worlds import World, world
 from tests.waiting import eventually
 
@@ -120,34 +117,9 @@ def test_a_hold_back_is_in_the_head_and_older_control_planes_refuse_that() -> No
     assert pb.StoredLanes.FromString(body).format == 5
 
 
-@contextlib.asynccontextmanager
-async def relays(it: World) -> AsyncIterator[Callable[[int, int], Awaitable[None]]]:
-    """Relays of both sidecars, which tell of what is counted: so many requests that were fine, or not."""
-    stub = TelemetryServiceStub(it.plane.channel)
-    streams = [stub.Figures() for _ in it.sidecars]
-    for peer, stream in zip(it.sidecars, streams, strict=True):
-        await stream.write(telemetry.FiguresRequest(node_id=peer.id))
-
-    async def tell(good: int, failed: int) -> None:
-        await eventually("something to be counted", lambda: len(it.plane.replica.figures.routes) == 1)
-        ends = [
-            telemetry.EndCount(grpc_status=status, flags="-", requests=requests)
-            for status, requests in (("0", good), ("14", failed))
-        ]
-        routes = [telemetry.RouteFigures(route=it.plane.replica.figures.routes[0], ends=ends)]
-        for stream in streams:
-            await stream.write(telemetry.FiguresRequest(routes=routes))
-
-    try:
-        yield tell
-    finally:
-        for stream in streams:
-            stream.cancel()
-
-
 def test_a_new_default_that_fails_too_often_is_held_back_by_itself(store: str) -> None:
     async def scenario() -> None:
-        async with world(store) as it, relays(it) as tell:
+        async with world(store) as it, relays(it.plane, "s1", "s2") as tell:
             guards = 'guards: ["errors:5%", "p99:251ms"], interval: "1s", minSample: 20'
             await it.plane.published(2, guarded=guards)
             other, active = answer(it, "Fraud"), it.plane.rollout.active
@@ -159,7 +131,9 @@ def test_a_new_default_that_fails_too_often_is_held_back_by_itself(store: str) -
             (said,) = (await it.plane.status()).new_defaults
             assert (said.model, said.rule) == ("rank@2", "rules.js:1 defineRankingDefaultRule")
             assert "p99:251ms is judged as 260ms" in said.guards[1].note
-            await tell(20, 80)
+            counted = it.plane.replica.figures
+            await eventually("something to be counted", lambda: len(counted.routes) == 1)
+            await tell(route(counted.routes[0], ("0", "-", 20), ("14", "-", 80)))
             await answered_by(it, "1")
             assert answer(it, "Fraud") is other
             assert it.plane.rollout.active == active
@@ -168,6 +142,6 @@ def test_a_new_default_that_fails_too_often_is_held_back_by_itself(store: str) -
             assert event.author == ""
             assert "answered from generation 1: by its guard errors: " in event.detail
             assert "(80.0 %)" in event.detail
-            assert it.plane.replica.figures.routes == ()
+            assert counted.routes == ()
 
     run(scenario)

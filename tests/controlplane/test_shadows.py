@@ -15,6 +15,7 @@ from lightbulb.v1 import telemetry_pb2 as telemetry
 from lightbulb.v1.telemetry_pb2_grpc import TelemetryServiceStub
 from tests.controlplane.peers import connected, sidecar
 from tests.controlplane.planes import POLICY, refused, run, told
+from tests.controlplane.relays import route
 from tests.controlplane.test_tenants import OTHER, both_active
 from tests.controlplane.worlds import World, world
 from tests.waiting import eventually
@@ -224,24 +225,15 @@ def test_it_ends_by_itself_once_enough_copies_were_answered(store: str) -> None:
             assert list((await stream.read()).routes) == [f"shadow/{name}"]
 
             async def tell(**counts: int) -> None:
-                ends = [
-                    telemetry.EndCount(flags=f"upstream_rq_{counter}", requests=count)
-                    for counter, count in counts.items()
-                ]
-                told = telemetry.RouteFigures(route=f"shadow/{name}", ends=ends)
-                await stream.write(telemetry.FiguresRequest(routes=[told]))
+                ends = (("", f"upstream_rq_{counter}", count) for counter, count in counts.items())
+                await stream.write(telemetry.FiguresRequest(routes=[route(f"shadow/{name}", *ends)]))
 
             await tell(**{"2xx": 7}, active_overflow=3, tx_reset=5, max_duration_reached=1)
             await tell(**{"2xx": 1}, pending_overflow=1, nonsense=9)
-
-            async def copies() -> pb.Copies:
-                return (await it.plane.status()).shadows[0].copies
-
-            wanted = pb.Copies(answered=8, shed=4, too_large=4, late=1)
-            for _ in range(100):
-                if await copies() == wanted:
-                    break
-            assert await copies() == wanted
+            replica = it.plane.replica
+            await eventually("what was told", lambda: replica.copies(replica.known.lanes)[name].answered == 8)
+            copies = (await it.plane.status()).shadows[0].copies
+            assert copies == pb.Copies(answered=8, shed=4, too_large=4, late=1)
             await tell(**{"2xx": 2})
             await is_over(it)
             answer = await it.plane.stub.GetEvents(pb.GetEventsRequest(limit=50))

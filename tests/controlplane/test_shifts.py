@@ -1,8 +1,6 @@
 """Shifts on a running control plane: what consumers get, in which order, and what becomes of them."""
 
-import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 import grpc
@@ -14,9 +12,9 @@ from lightbulb.model import RequestContext
 from lightbulb.resolution.resolve import Reason, Resolution
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import telemetry_pb2 as telemetry
-from lightbulb.v1.telemetry_pb2_grpc import TelemetryServiceStub
 from tests.controlplane.peers import Lightbulb, routes
-from tests.controlplane.planes import POLICY, Plane, plane, refused, run, told
+from tests.controlplane.planes import POLICY, plane, refused, run, told
+from tests.controlplane.relays import relays, route
 from tests.controlplane.worlds import World, world
 from tests.waiting import eventually
 
@@ -224,34 +222,13 @@ def test_a_default_that_is_the_candidate_ends_a_shift_and_nobody_flaps(store: st
     run(scenario)
 
 
-@contextlib.asynccontextmanager
-async def relays(plane: Plane, *nodes: str) -> AsyncIterator[Callable[..., Awaitable[None]]]:
-    """Relays that tell of a shift's arms, each of so many requests, of which the candidate's failed."""
-    stub = TelemetryServiceStub(plane.channel)
-    streams = [stub.Figures() for _ in nodes]
-    for node, stream in zip(nodes, streams, strict=True):
-        await stream.write(telemetry.FiguresRequest(node_id=node))
-
-    async def tell(shift: int, requests: int, bad: int = 0) -> None:
-        ends = {"c": (requests - bad, bad), "k": (requests, 0)}
-        told = [
-            telemetry.RouteFigures(
-                route=f"shift-{shift}{arm}",
-                ends=[
-                    telemetry.EndCount(grpc_status="0", flags="-", requests=good),
-                    telemetry.EndCount(grpc_status="14", flags="-", requests=failed),
-                ],
-            )
-            for arm, (good, failed) in ends.items()
-        ]
-        for stream in streams:
-            await stream.write(telemetry.FiguresRequest(routes=told))
-
-    try:
-        yield tell
-    finally:
-        for stream in streams:
-            stream.cancel()
+def arms(shift: int, requests: int, bad: int = 0) -> list[telemetry.RouteFigures]:
+    """Figures of a shift's arms, each of so many requests, of which the candidate's failed."""
+    ends = {"c": (requests - bad, bad), "k": (requests, 0)}
+    return [
+        route(f"shift-{shift}{arm}", ("0", "-", good), ("14", "-", failed))
+        for arm, (good, failed) in ends.items()
+    ]
 
 
 def test_a_schedule_goes_on_while_its_guards_are_content_and_a_breach_undoes_it(store: str) -> None:
@@ -262,11 +239,11 @@ def test_a_schedule_goes_on_while_its_guards_are_content_and_a_breach_undoes_it(
             first = await it.plane.shift(model="next", steps=[500, 5_000, 10_000], every=1.0, **guards)
             await is_at(it, ShiftState.RUNNING, 500)
             await eventually("relays to count", lambda: len(it.plane.replica.figures.routes) == 2)
-            await tell(first.shift, 100)
+            await tell(*arms(first.shift, 100))
             await is_at(it, ShiftState.RUNNING, 5_000)
             (said,) = (await it.plane.status()).shifts[0].guards
             assert said.guard == "errors:1.25x"
-            await tell(first.shift, 100, bad=90)
+            await tell(*arms(first.shift, 100, bad=90))
             await is_over(it)
             answer = await it.plane.stub.GetEvents(pb.GetEventsRequest(limit=50))
             (aborted,) = [each for each in answer.events if each.kind == pb.EVENT_KIND_SHIFT_ABORTED]
@@ -290,7 +267,7 @@ def test_a_leader_that_is_killed_is_followed_by_one_that_goes_on_with_its_eviden
                 first = await it.plane.shift(model="next", steps=[500], **guards)
                 await is_at(it, ShiftState.RUNNING, 500)
                 await eventually("relays to count", lambda: len(two.replica.figures.routes) == 2)
-                await tell(first.shift, 300, bad=3)
+                await tell(*arms(first.shift, 300, bad=3))
                 seen = two.replica._reports
                 await eventually(
                     "the leader's evidence",
@@ -312,7 +289,7 @@ def test_a_leader_that_is_killed_is_followed_by_one_that_goes_on_with_its_eviden
                 )
                 pair = two.replica.judged["Ranking"].verdicts[0].pair
                 assert (pair.candidate.total, pair.candidate.bad) == (600, 6)
-                await tell(first.shift, 100, bad=95)
+                await tell(*arms(first.shift, 100, bad=95))
                 await eventually(
                     "the shift to be undone", lambda: "Ranking" not in two.replica.known.lanes.controls
                 )
@@ -402,9 +379,9 @@ def test_a_rule_begins_its_shift_once_and_a_guard_undoes_it_for_good(store: str)
                 f"rules.js:7 defineRankingShiftRule: shift {said.number}"
             }
             await eventually("relays to count", lambda: len(it.plane.replica.figures.routes) == 2)
-            await tell(said.number, 100)
+            await tell(*arms(said.number, 100))
             await is_at(it, ShiftState.RUNNING, 5_000)
-            await tell(said.number, 100, bad=90)
+            await tell(*arms(said.number, 100, bad=90))
             await is_over(it)
             await it.published(1, **stepped, memory="110MiB")
             assert control(it) is None
