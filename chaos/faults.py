@@ -108,6 +108,7 @@ FAULTS = (
     # Shorter than callers wait: what it was asked meanwhile may be late, and nothing of it is excused.
     Fault("frozen: a host of a shard", frozen("host-1", alone=False), hold=3.0),
 )
+BY_NAME = {fault.name: fault for fault in FAULTS}
 
 
 def _driver(plane: Plane) -> str:

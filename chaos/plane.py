@@ -123,6 +123,14 @@ class Plane:
             raise last
         return max(found, key=lambda status: status.version)
 
+    def known(self, seconds: float = CALL_SECONDS) -> pb.GetStatusResponse | None:
+        """Return the newest status; None while no replica answers that has heard of the newest operation."""
+        try:
+            status = self.newest(seconds)
+        except grpc.RpcError:  # say of a replica that is about to be back
+            return None
+        return status if status.version >= self.version else None
+
     def watch(self, seconds: float) -> Iterator[pb.GetStatusResponse]:
         """Yield statuses as they change, none from before the newest publish.
 

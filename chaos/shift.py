@@ -6,14 +6,13 @@ model that the user's bucket says, and while it rises nobody goes back.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import grpc
 
-from chaos.faults import FAULTS
+from chaos.faults import BY_NAME
 from chaos.fleet import NotInTime, wait_for
 from chaos.load import Outcome
 from chaos.scenarios import CONVERGE_SECONDS, Row, Stage
@@ -26,10 +25,13 @@ from lightbulb.v1 import control_plane_pb2 as pb
 
 OBJECTIVE, MODEL, VERSION = "PaymentFraudDetection", "payment-fraud-model", "2"
 CANDIDATE = f"{MODEL}@{VERSION}"
+SALT = f"shift:{OBJECTIVE}:{CANDIDATE}"
+"""What users are dealt out by, as docs/shift.md says."""
+
 SHARES = (2_500, 5_000)
 """Of 10,000 users: the first through all publishes and the leader's death, then the second."""
 
-KILLED = next(fault for fault in FAULTS if fault.name == "kill -9: leading control plane")
+KILLED = BY_NAME["kill -9: leading control plane"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Shifted(Expectations):
 
 def is_shifted(user: str, share: int) -> bool:
     """Say whether a user is among so many of 10,000."""
-    return bucket(f"shift:{OBJECTIVE}:{CANDIDATE}", user) < share
+    return bucket(SALT, user) < share
 
 
 def went_back(found: Iterable[Outcome], stood: Iterable[Stood]) -> list[Outcome]:
@@ -152,10 +154,9 @@ def _shifts(made: Stage) -> list[pb.Shift]:
     found: list[pb.GetStatusResponse] = []
 
     def heard() -> bool:
-        found.clear()
-        with contextlib.suppress(grpc.RpcError):  # of a replica that is about to be back
-            found[:] = [made.plane.newest()]
-        return bool(found) and found[0].version >= made.plane.version
+        known = made.plane.known()
+        found[:] = [] if known is None else [known]
+        return known is not None
 
     wait_for("a replica that knows", heard, CONVERGE_SECONDS)
     return list(found[0].shifts)

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import grpc
 
-from chaos.faults import FAULTS, Fault, frozen
+from chaos.faults import BY_NAME, Fault, frozen
 from chaos.fleet import LINKED, Fleet, NotInTime, wait_for
 from chaos.load import Outcome
 from chaos.plane import Plane
 from chaos.scenarios import CONVERGE_SECONDS, Row, Stage, on_stage
-from chaos.shift import CANDIDATE, MODEL, OBJECTIVE, VERSION
+from chaos.shift import CANDIDATE, MODEL, OBJECTIVE, SALT, VERSION
 from chaos.verdict import by_rules, judge_by, together
 from chaos.workspaces import shifting_nobody
 from controlplane.planning.plan import make_plan
@@ -46,17 +46,16 @@ LASTS = {"starting": "running", "running": "running", "held": "held", "finished"
 OVER, BEHIND = "over", "not known"
 NAMES = {getattr(pb, f"SHIFT_STATE_{name.upper()}"): name for name in STATES}
 
-_BY_NAME = {fault.name: fault for fault in FAULTS}
 SHIFT_FAULTS = (
-    _BY_NAME["kill -9: leading control plane"],
-    _BY_NAME["frozen: leading control plane"],
-    _BY_NAME["kill -9: a sidecar"],
-    _BY_NAME["slow: a sidecar's relay"],
-    _BY_NAME["cut off: a sidecar's relay"],
-    _BY_NAME["kill -9: a Lightbulb"],
+    BY_NAME["kill -9: leading control plane"],
+    BY_NAME["frozen: leading control plane"],
+    BY_NAME["kill -9: a sidecar"],
+    BY_NAME["slow: a sidecar's relay"],
+    BY_NAME["cut off: a sidecar's relay"],
+    BY_NAME["kill -9: a Lightbulb"],
     Fault("frozen: a Lightbulb", frozen("lightbulb-1", alone=False)),
-    _BY_NAME["kill -9: Redis"],
-    _BY_NAME["frozen: Redis"],
+    BY_NAME["kill -9: Redis"],
+    BY_NAME["frozen: Redis"],
 )
 
 
@@ -98,9 +97,7 @@ class Shares:
     def model(self, share: int, user: RequestContext) -> str:
         """Return the model that a user gets at a share."""
         key = routing_key(OBJECTIVE, MODEL, VERSION)
-        shift = OperatorShift(
-            number=self.number, key=key, basis_points=share, salt=f"shift:{OBJECTIVE}:{CANDIDATE}"
-        )
+        shift = OperatorShift(number=self.number, key=key, basis_points=share, salt=SALT)
         target = self.resolver.under(shift).resolve(user).target
         return model_id(target.name, target.version)
 
@@ -267,11 +264,8 @@ def _state(plane: Plane, *, in_force: bool = False) -> str:
 
     With `in_force` a state isn't told before every Lightbulb obeys it.
     """
-    try:
-        status = plane.newest(NEAR_SECONDS)
-    except grpc.RpcError:
-        return BEHIND
-    if status.version < plane.version:
+    status = plane.known(NEAR_SECONDS)
+    if status is None:
         return BEHIND
     plane.version = status.version
     shift = next((each for each in status.shifts if each.objective == OBJECTIVE), None)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.faults import FAULTS
+from chaos.faults import BY_NAME
 from chaos.handover import handed_over
 from chaos.loss import fails_over, fails_over_with_tenants
 from chaos.pace import measured_pace
@@ -22,8 +22,6 @@ PAUSE_SECONDS = 0.01 if is_deep() else 0.04
 
 So as many requests meet each step on any machine. Clients that don't pause use a machine of two cores up.
 """
-
-BY_NAME = {fault.name: fault for fault in FAULTS}
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from chaos.faults import FAULTS
+from chaos.faults import BY_NAME
 from chaos.fleet import POLICY
 from chaos.load import Outcome
 from chaos.pace import IDLE_SECONDS, MARGIN, SLOWEST, pace_of
@@ -13,7 +13,6 @@ from chaos.verdict import SLOW_SECONDS, Verdict, judge, lines_since
 from controlplane.cli.expectation import Expectations, Expected
 from lightbulb.model import RequestContext
 
-BY_NAME = {fault.name: fault for fault in FAULTS}
 BEGIN, BACK = 100.0, 103.0
 FINE = Outcome(
     began=90.0,
