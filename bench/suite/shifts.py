@@ -8,6 +8,8 @@ counted, once an interval, against relays that are connected and tell nothing.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from statistics import median, quantiles
 
@@ -83,19 +85,15 @@ def _figures(setting: Setting, made: Deployment) -> Measured:
     with Worker("bench.parts.relays", setting.cores.client) as relays:
         relays.ask(do="connect", target=made.target, relays=made.size.sidecars)
 
-        def telling() -> Costs:
+        def cost_of(what: Callable[[], object]) -> Costs:
             before, began = made.cpu_seconds(), time.monotonic()
-            relays.ask(do="tell", over=seconds)
+            what()
             return {"CPU": (made.cpu_seconds() - before) / (time.monotonic() - began)}
 
-        def silent() -> Costs:
-            before, began = made.cpu_seconds(), time.monotonic()
-            time.sleep(seconds)
-            return {"CPU": (made.cpu_seconds() - before) / (time.monotonic() - began)}
-
+        tell = partial(relays.ask, do="tell", over=seconds)
         contestants = [
-            Contestant(name=TELL, measure=telling),
-            Contestant(name=SILENT, measure=silent),
+            Contestant(name=TELL, measure=partial(cost_of, tell)),
+            Contestant(name=SILENT, measure=partial(cost_of, partial(time.sleep, seconds))),
         ]
         return alternate(contestants, rounds, setting.tell).with_costs(A_SECOND, {"CPU": 1.0})
 
