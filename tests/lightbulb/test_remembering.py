@@ -78,9 +78,10 @@ class Lightbulb:
 @contextlib.contextmanager
 def lightbulb(port: int = 0, lifetime: float = 60.0) -> Iterator[Lightbulb]:
     made = Lightbulb(port, lifetime)
-    with contextlib.closing(contextlib.ExitStack()) as stack:
-        stack.callback(made.stop)
+    try:
         yield made
+    finally:
+        made.stop()
 
 
 class Both:
