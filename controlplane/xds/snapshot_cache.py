@@ -301,10 +301,10 @@ class SnapshotCache:
 
     def _find_copies(self, desired_state: DesiredState) -> Mapping[str, _Copies]:
         """Return by cluster where each shadow's copies go, of those whose key is routed."""
-        found = {}
+        found, shared = {}, self._shown_targets.get("", {})
         for objective, each in desired_state.shadows.items():
-            targets = {**self._shown_targets.get(each.tenant, {}), **self._shown_targets.get("", {})}
-            vips = dict(targets.get(objective, ()))
+            own = shared if objective in shared else self._shown_targets.get(each.tenant, {})
+            vips = dict(own.get(objective, ()))
             for shadow in each.standing:
                 if shadow.key in vips:
                     found[cluster_of(shadow.id)] = _Copies(vips[shadow.key], copying(each, shadow))
@@ -329,7 +329,7 @@ class SnapshotCache:
         )
         shared = {objective: way for own in special.values() for objective, way in own.items()}
         for objective, routes in shared.items():
-            check_special(objective, routes, {*desired_state.vips, *copies})
+            check_special(objective, routes, copies.keys())
         ways = {}
         for tenant, targets in self._shown_targets.items():
             # Whoever has an objective that several route, the one part that counts has all of it.
