@@ -332,15 +332,7 @@ def route(objective: str, targets: tuple[Target, ...], special: tuple[SpecialRou
 
     Special routes of keys that it hasn't are left out.
     """
-    matcher = matcher_pb2.Matcher(
-        matcher_tree=matcher_pb2.Matcher.MatcherTree(
-            input=_KEY_INPUT,
-            exact_match_map=matcher_pb2.Matcher.MatcherTree.MatchMap(
-                map={key: _action(vip) for key, vip in targets}
-            ),
-        ),
-        on_no_match=_action(NO_CLUSTER),
-    )
+    matcher = _by_key({key: _action(vip) for key, vip in targets}, _action(NO_CLUSTER))
     plugin = route_components_pb2.ClusterSpecifierPlugin(
         extension=extension_pb2_config(specifier_pb2.MatcherClusterSpecifier(cluster_matcher=matcher))
     )
@@ -352,7 +344,7 @@ def route(objective: str, targets: tuple[Target, ...], special: tuple[SpecialRou
     before = [(each.key, _special(each, vips[each.key])) for each in special if each.key in vips]
     host = route_components_pb2.VirtualHost(name=objective, domains=["*"])
     if len(before) > IN_A_ROW:
-        host.matcher.CopyFrom(_by_key(before, vips, everything))
+        host.matcher.CopyFrom(_special_by_key(before, vips, everything))
     else:
         host.routes.extend([*(each for _, each in before), everything])
     message = route_pb2.RouteConfiguration(name=objective, virtual_hosts=[host])
@@ -361,6 +353,16 @@ def route(objective: str, targets: tuple[Target, ...], special: tuple[SpecialRou
 
 
 def _by_key(
+    found: Mapping[str, matcher_pb2.Matcher.OnMatch], otherwise: matcher_pb2.Matcher.OnMatch
+) -> matcher_pb2.Matcher:
+    """Return what a request comes to by its routing key."""
+    tree = matcher_pb2.Matcher.MatcherTree
+    return matcher_pb2.Matcher(
+        matcher_tree=tree(input=_KEY_INPUT, exact_match_map=tree.MatchMap(map=found)), on_no_match=otherwise
+    )
+
+
+def _special_by_key(
     special: Iterable[tuple[str, route_components_pb2.Route]],
     vips: Mapping[str, str],
     everything: route_components_pb2.Route,
@@ -373,15 +375,7 @@ def _by_key(
         key: [*routes, route_components_pb2.Route(match=_ANY, route=_route_action(cluster=vips[key]))]
         for key, routes in own.items()
     }
-    return matcher_pb2.Matcher(
-        matcher_tree=matcher_pb2.Matcher.MatcherTree(
-            input=_KEY_INPUT,
-            exact_match_map=matcher_pb2.Matcher.MatcherTree.MatchMap(
-                map={key: _routes(routes) for key, routes in lists.items()}
-            ),
-        ),
-        on_no_match=_routes([everything]),
-    )
+    return _by_key({key: _routes(routes) for key, routes in lists.items()}, _routes([everything]))
 
 
 def _routes(routes: Iterable[route_components_pb2.Route]) -> matcher_pb2.Matcher.OnMatch:
