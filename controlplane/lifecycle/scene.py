@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from lightbulb.model import ModelTarget, ObjectiveTable, Source
+from lightbulb.model import (
+    AbRule,
+    ContextRule,
+    ModelTarget,
+    ObjectiveTable,
+    OverrideRule,
+    ShadowRule,
+    ShiftRule,
+    Source,
+)
 from lightbulb.resolution.codec import table_to_bytes
+
+R = TypeVar("R", OverrideRule, AbRule, ContextRule, ShiftRule, ShadowRule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +76,11 @@ def hash_of(table: ObjectiveTable) -> str:
     placeless = replace(
         table,
         default_source=_placeless(table.default_source),
-        overrides=tuple(replace(each, source=_placeless(each.source)) for each in table.overrides),
-        ab_rules=tuple(replace(each, source=_placeless(each.source)) for each in table.ab_rules),
-        context_rules=tuple(replace(each, source=_placeless(each.source)) for each in table.context_rules),
-        shifts=tuple(replace(each, source=_placeless(each.source)) for each in table.shifts),
+        overrides=_all_placeless(table.overrides),
+        ab_rules=_all_placeless(table.ab_rules),
+        context_rules=_all_placeless(table.context_rules),
+        shifts=_all_placeless(table.shifts),
+        shadows=_all_placeless(table.shadows),
     )
     return hashlib.sha256(table_to_bytes(placeless)).hexdigest()[:16]
 
@@ -77,6 +90,10 @@ def says_the_same(one: ObjectiveTable | None, other: ObjectiveTable | None) -> b
     if one is other or one is None or other is None:
         return one is other
     return hash_of(one) == hash_of(other)
+
+
+def _all_placeless(rules: tuple[R, ...]) -> tuple[R, ...]:
+    return tuple(replace(each, source=_placeless(each.source)) for each in rules)
 
 
 def _placeless(source: Source) -> Source:

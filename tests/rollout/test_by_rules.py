@@ -80,6 +80,8 @@ def test_a_shadow_begins_in_the_commit_that_makes_its_rule_active_and_once_a_tab
     assert it.events[0].detail.endswith(f", at 5 %; by {COPIED.shadows[0].source}, generation 2 of ann")
     it.lanes = it.lanes.without_shadows(OBJECTIVE)
     it.publish(two, replace(COPIED, objective="Other"))
+    moved = tuple(replace(each, source=replace(each.source, line=99)) for each in two.shadows)
+    it.publish(replace(two, shadows=moved), replace(COPIED, objective="Other"))
     it.roll_back(1)
     it.roll_back(2)
     assert OBJECTIVE not in it.lanes.shadows
