@@ -107,4 +107,17 @@ def event(before: Control | None, after: Control | None, now: float) -> Event | 
     if found is None or either is None:
         return None
     kind, detail = found
-    return Event(at=now, author="", action=kind.value, detail=detail, kind=kind.value, tenant=either.tenant)
+    return by_itself(kind, detail, either.tenant, now)
+
+
+def by_itself(kind: ControlEventKind, detail: str, tenant: str, now: float, generation: int = 0) -> Event:
+    """Return a line of the trail of which nobody is the author."""
+    return Event(
+        at=now,
+        author="",
+        action=kind.value,
+        generation=generation,
+        detail=detail,
+        kind=kind.value,
+        tenant=tenant,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from controlplane.lifecycle.events import ControlEventKind, model_of
+from controlplane.lifecycle.events import ControlEventKind, by_itself, model_of
 from controlplane.lifecycle.shadow import Shadow, Shadowed
 from controlplane.lifecycle.state import percent
 from controlplane.store.contract import Event
@@ -60,7 +60,4 @@ def settings(shadow: Shadow) -> str:
 def events(before: Shadowed | None, after: Shadowed | None, now: float) -> list[Event]:
     """Return the lines of the trail for what the system did by itself."""
     tenant = (after or before).tenant if after or before else ""  # type: ignore[union-attr] # one of them is
-    return [
-        Event(at=now, author="", action=kind.value, detail=detail, kind=kind.value, tenant=tenant)
-        for kind, detail in happened(before, after)
-    ]
+    return [by_itself(kind, detail, tenant, now) for kind, detail in happened(before, after)]

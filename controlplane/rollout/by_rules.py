@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from controlplane.lifecycle import operations
-from controlplane.lifecycle.events import ControlEventKind, event, model_of
+from controlplane.lifecycle.events import ControlEventKind, by_itself, event, model_of
 from controlplane.lifecycle.guards import BadGuards
 from controlplane.lifecycle.scene import Scene
 from controlplane.lifecycle.state import ENDING, MAX_CONTROLS, MAX_TABLES, Begun, Control
@@ -86,10 +86,7 @@ def _is_beyond(lanes: Lanes, objective: str) -> bool:
 
 
 def _passed_over(tenant: str, active: int, detail: str, at: Moment) -> Event:
-    kind = ControlEventKind.SHIFT_PASSED_OVER.value
-    return Event(
-        at=at.now, author="", action=kind, generation=active, detail=detail, kind=kind, tenant=tenant
-    )
+    return by_itself(ControlEventKind.SHIFT_PASSED_OVER, detail, tenant, at.now, active)
 
 
 def _needs(lanes: Lanes, tenant: str) -> frozenset[int]:

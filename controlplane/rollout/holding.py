@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controlplane.lifecycle.events import ControlEventKind
+from controlplane.lifecycle.events import ControlEventKind, by_itself
 from controlplane.lifecycle.scene import says_the_same
 from controlplane.lifecycle.state import ENDING, MAX_WHY, HoldBack, stands
 from controlplane.rollout.controlled import scene_of
@@ -122,19 +122,9 @@ def held_beside(
         elif scene.settled:
             over = replace(hold, version=at.version, until=at.now + scene.outlives)
             lanes = lanes.with_hold_back(over, at.version)
-            kind = ControlEventKind.HOLD_BACK_ENDED.value
             detail = f"{hold.objective}: generation {scene.active} has another table of it"
-            ended.append(
-                Event(
-                    at=at.now,
-                    author="",
-                    action=kind,
-                    generation=scene.active,
-                    detail=detail,
-                    kind=kind,
-                    tenant=hold.tenant,
-                )
-            )
+            kind = ControlEventKind.HOLD_BACK_ENDED
+            ended.append(by_itself(kind, detail, hold.tenant, at.now, scene.active))
     return lanes, tuple(ended)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from controlplane.lifecycle.events import ControlEventKind, model_of
+from controlplane.lifecycle.events import ControlEventKind, by_itself, model_of
 from controlplane.lifecycle.guards import BadGuards
 from controlplane.lifecycle.scene import Scene, says_the_same
 from controlplane.lifecycle.state import MAX_CONTROLS, HoldBack, NewDefault, clock
@@ -165,12 +165,4 @@ def _event(kind: ControlEventKind, new: NewDefault, told: str, at: Moment) -> Ev
 
 
 def _plain(kind: ControlEventKind, new: NewDefault, detail: str, at: Moment) -> Event:
-    return Event(
-        at=at.now,
-        author="",
-        action=kind.value,
-        generation=new.generation,
-        detail=detail,
-        kind=kind.value,
-        tenant=new.tenant,
-    )
+    return by_itself(kind, detail, new.tenant, at.now, new.generation)

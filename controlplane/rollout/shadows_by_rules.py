@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controlplane.lifecycle.events import ControlEventKind
+from controlplane.lifecycle.events import ControlEventKind, by_itself
 from controlplane.lifecycle.operations import At, ControlRefused
 from controlplane.lifecycle.shadow import MAX_SHADOWED, Ends, Shadowed
 from controlplane.lifecycle.shadow_advance import beside
@@ -33,9 +33,8 @@ def shadows_begun(
         try:
             after = _started(lanes, before, wanted, stage, At(at.now, at.version))
         except ControlRefused as error:
-            kind = ControlEventKind.SHADOW_PASSED_OVER.value
             detail = f"the shadow of {rule.source} isn't begun: {error}"
-            happened.append(Event(at=at.now, author="", action=kind, detail=detail, kind=kind, tenant=tenant))
+            happened.append(by_itself(ControlEventKind.SHADOW_PASSED_OVER, detail, tenant, at.now))
             continue
         if after != lanes.shadows.get(table.objective):
             by = f"; by {rule.source}, generation {stage.generation} of {author}"
