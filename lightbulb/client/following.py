@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import time
 from pathlib import Path
 
@@ -14,16 +12,18 @@ from lightbulb.ads.client.session import Update
 from lightbulb.tables.feed import AFRESH, TYPES, Feed
 
 LOOK_SECONDS = 0.5
-"""How often one that follows looks at the file, and one that leads says in it that it is connected."""
+"""How often one that follows looks at the file, and one that leads says that it is connected."""
 
 MISSED = 4
 """Looks at which nothing was said, and the one that leads isn't connected."""
 
 
-def say_connected(state: Path, name: str) -> None:
-    """Tell those that follow the file that a Lightbulb is connected."""
-    with contextlib.suppress(OSError):  # nothing is kept yet, or no more
-        os.utime(LastKnownGood(state, name).path)
+def lock_of(state: Path, name: str) -> Path:
+    """Return the file that the process which leads has locked; it touches it while it is connected."""
+    return state / f"{name}.lock"
+
+
+_Stamp = tuple[int, int]
 
 
 class Following:
@@ -32,32 +32,25 @@ class Following:
     def __init__(self, state: Path, name: str) -> None:
         self.feed = Feed()
         self._kept = LastKnownGood(state, name)
+        self._lock = lock_of(state, name)
         self._held: Held = NOTHING_HELD
-        self._seen: tuple[int, int] | None = None
+        self._seen: _Stamp | None = None
+        self._touched: _Stamp | None = None
         self._said = time.monotonic()
         self.lost_at: float | None = None
         """Since when the one that leads hasn't said that it is connected; None: it has, just now."""
 
     async def look(self) -> bool:
         """Take what is new in the file; return whether there are tables."""
-        ready = await self._look()
+        touched, seen = await asyncio.to_thread(lambda: (_stamp(self._lock), _stamp(self._kept.path)))
+        if (touched, seen) != (self._touched, self._seen) and self._touched is not None:
+            self._said = time.monotonic()
+        if seen is not None and seen != self._seen:
+            await self._take(await asyncio.to_thread(self._kept.load))
+            self._seen = seen
+        self._touched = touched
         silent = time.monotonic() - self._said
         self.lost_at = None if silent < MISSED * LOOK_SECONDS else self._said
-        return ready
-
-    async def _look(self) -> bool:
-        try:
-            found = await asyncio.to_thread(os.stat, self._kept.path)
-        except OSError:
-            return self.feed.ready
-        seen = found.st_ino, found.st_mtime_ns
-        if seen == self._seen:
-            return self.feed.ready
-        if self._seen is not None:
-            self._said = time.monotonic()
-        if self._seen is None or seen[0] != self._seen[0]:
-            await self._take(await asyncio.to_thread(self._kept.load))
-        self._seen = seen
         return self.feed.ready
 
     async def _take(self, held: Held) -> None:
@@ -72,3 +65,12 @@ class Following:
             if added or removed:
                 await self.feed.apply(Update(type_url=type_url, added=added, removed=removed))
         self._held = held
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    """Return what tells a file from what was there before, its inode and time; None: there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns

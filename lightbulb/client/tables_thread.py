@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import fcntl
 import logging
+import os
 import socket
 import threading
 import time
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from lightbulb.ads.values import SIDECAR, Takes
-from lightbulb.client.following import LOOK_SECONDS, Following, say_connected
+from lightbulb.client.following import LOOK_SECONDS, Following, lock_of
 from lightbulb.signals import until
 from lightbulb.tables.live import LiveTables
 from lightbulb.tables.values import EMPTY_TABLES, Tables
@@ -125,7 +126,7 @@ class TablesThread:
             following = Following(self._settings.state, self._settings.name)
             while not self._stop.is_set():
                 if self._may_lead and _taken(lock):
-                    await self._lead(self._settings.state)
+                    await self._lead(lock)
                     return
                 if await following.look():
                     self._use(following)
@@ -135,7 +136,8 @@ class TablesThread:
         self.source = source
         self.ready.set()
 
-    async def _lead(self, state: Path | None) -> None:
+    async def _lead(self, lock: IO[bytes] | None) -> None:
+        """Follow a Lightbulb; with a lock, for the processes that share the folder too."""
         if not self._may_lead:
             await self._stop.wait()
             return
@@ -143,7 +145,7 @@ class TablesThread:
         live = LiveTables(
             control_plane=settings.target,
             node_id=settings.name,
-            state=state,
+            state=None if lock is None else settings.state,
             takes=settings.takes,
             kind="client",
             metadata={SIDECAR: settings.sidecar} if settings.sidecar else {},
@@ -157,8 +159,9 @@ class TablesThread:
                     self._use(live)
                 if live.running.done():
                     live.running.result()
-                if state is not None and live.lost_at is None:
-                    say_connected(state, settings.name)
+                if lock is not None and live.lost_at is None:
+                    with contextlib.suppress(OSError):  # of a disk that can't be written to any more
+                        os.utime(lock.fileno())
                 await until(self._stop, *(() if live.feed.ready else (first,)), seconds=LOOK_SECONDS)
         finally:
             first.cancel()
@@ -171,7 +174,7 @@ def _lock(state: Path, name: str) -> Iterator[IO[bytes] | None]:
     with contextlib.ExitStack() as opened:
         try:
             state.mkdir(parents=True, exist_ok=True)
-            lock = opened.enter_context((state / f"{name}.lock").open("ab"))
+            lock = opened.enter_context(lock_of(state, name).open("ab"))
         except OSError as error:
             log.warning("%s can't be written (%s): tables are kept in memory alone", state, error.strerror)
             lock = None

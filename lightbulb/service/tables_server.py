@@ -7,7 +7,6 @@ client: it is as far behind as its Lightbulb, and keys stay routed for as long a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 
 import grpc.aio
@@ -57,8 +56,7 @@ class TablesServer:
         await self._server.stop(0)
         if self._watching is not None:
             self._watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watching
+            await asyncio.wait({self._watching})
 
     def _view(self, node: Node) -> Snapshot | None:
         """Return what a client is to have; None: nothing yet. Raises BadNode."""

@@ -15,7 +15,7 @@ import pytest
 
 from controlplane.cli.processes import free_ports
 from lightbulb.ads.client.held import Held
-from lightbulb.ads.client.last_known_good import LastKnownGood
+from lightbulb.ads.client.last_known_good import LastKnownGood, encode
 from lightbulb.ads.values import ACTIVE_GENERATION, OBJECTIVE_TABLES
 from lightbulb.client import Answer, Fallback, Origin, RequestContext
 from lightbulb.client.following import Following
@@ -177,15 +177,16 @@ async def answered(resolve: Callable[..., Awaitable[Answer]], origin: Origin) ->
             await asyncio.sleep(PAUSE)
 
 
-def test_what_one_that_leads_keeps_is_followed_also_without_a_new_generation(tmp_path: Path) -> None:
-    def held(*tables: ObjectiveTable) -> Held:
-        generation = generation_to_bytes(ActiveGeneration(number=1, content_hash="h"))
-        bodies = {each.objective: tables_to_bytes(each) for each in tables}
-        return {
-            OBJECTIVE_TABLES: {name: resource(name, body) for name, body in bodies.items()},
-            ACTIVE_GENERATION: {"active": resource("active", generation)},
-        }
+def held(*tables: ObjectiveTable) -> Held:
+    generation = generation_to_bytes(ActiveGeneration(number=1, content_hash="h"))
+    bodies = {each.objective: tables_to_bytes(each) for each in tables}
+    return {
+        OBJECTIVE_TABLES: {name: resource(name, body) for name, body in bodies.items()},
+        ACTIVE_GENERATION: {"active": resource("active", generation)},
+    }
 
+
+def test_what_one_that_leads_keeps_is_followed_also_without_a_new_generation(tmp_path: Path) -> None:
     async def run() -> None:
         following = Following(tmp_path, "c")
         assert not await following.look()
@@ -199,6 +200,21 @@ def test_what_one_that_leads_keeps_is_followed_also_without_a_new_generation(tmp
                 each.objective: each for each in tables
             }
         assert following.lost_at is None
+
+    asyncio.run(run())
+
+
+def test_a_file_that_takes_the_place_of_one_before_the_last_is_seen(tmp_path: Path) -> None:
+    async def run() -> None:
+        following = Following(tmp_path, "c")
+        kept = LastKnownGood(tmp_path, "c")
+        kept.keep(held(TABLE))
+        await kept.flush()
+        assert await following.look()
+        # A file system may give the number of a file that is gone to the next one.
+        kept.path.write_bytes(encode("c", held(TABLE, OTHER)))
+        assert await following.look()
+        assert following.feed.tables.objectives.keys() == {TABLE.objective, OTHER.objective}
 
     asyncio.run(run())
 
