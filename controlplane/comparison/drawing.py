@@ -18,6 +18,7 @@ LEFT, RIGHT, TOP, BOTTOM = 44, 10, 12, 40
 ROW = 30
 NAMES = 132
 NUMBERS = 46
+QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def forest(lines: Sequence[Line]) -> str:
@@ -54,10 +55,10 @@ def bars(each: Sequence[Bar], label: str) -> str:
     low, high = each[0].low, each[-1].high
 
     def x(value: float) -> float:
-        return LEFT + (value - low) / (high - low) * (WIDTH - LEFT - RIGHT)
+        return _across((value - low) / (high - low))
 
     def y(value: float) -> float:
-        return HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM)
+        return _up(value / top)
 
     parts = [_horizontal(y(tick), f"{tick:.0%}") for tick in _ticks(0.0, top, 4)]
     parts += [_below(x(tick), _number(tick)) for tick in _ticks(low, high, 5)]
@@ -81,19 +82,16 @@ def curves(each: Sequence[Bar], label: str) -> str:
     low, high = math.log10(seen[0].low), math.log10(seen[-1].high)
 
     def x(value: float) -> float:
-        return LEFT + (math.log10(value) - low) / (high - low) * (WIDTH - LEFT - RIGHT)
+        return _across((math.log10(value) - low) / (high - low))
 
-    def y(share: float) -> float:
-        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
-
-    parts = [_horizontal(y(tick), f"{tick:.0%}") for tick in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    parts = [_horizontal(_up(tick), f"{tick:.0%}") for tick in QUARTERS]
     parts += [_below(x(tick), _number(tick)) for tick in _decades(low, high)]
     for side, name in (("one", "primary"), ("other", "shadow")):
-        total, points = 0.0, [(x(seen[0].low), y(0.0))]
+        total, points = 0.0, [(x(seen[0].low), _up(0.0))]
         for bar in each:
             if seen[0].low <= bar.low <= seen[-1].low:
                 total += getattr(bar, name)
-                points.append((x(bar.high), y(total)))
+                points.append((x(bar.high), _up(total)))
         parts.append(_path(side, points))
     parts.append(_text(WIDTH / 2, HEIGHT - 4, label, anchor="middle"))
     return _svg(HEIGHT, parts, label)
@@ -101,19 +99,11 @@ def curves(each: Sequence[Bar], label: str) -> str:
 
 def calibration(sides: Sequence[tuple[str, Sequence[Band]]], below: str, beside: str) -> str:
     """Draw what was found where so much was foretold; the diagonal is what is right."""
-
-    def x(value: float) -> float:
-        return LEFT + value * (WIDTH - LEFT - RIGHT)
-
-    def y(value: float) -> float:
-        return HEIGHT - BOTTOM - value * (HEIGHT - TOP - BOTTOM)
-
-    ticks = (0.0, 0.25, 0.5, 0.75, 1.0)
-    parts = [_horizontal(y(tick), _number(tick)) for tick in ticks]
-    parts += [_below(x(tick), _number(tick)) for tick in ticks]
-    parts.append(_path("right", [(x(0.0), y(0.0)), (x(1.0), y(1.0))]))
+    parts = [_horizontal(_up(tick), _number(tick)) for tick in QUARTERS]
+    parts += [_below(_across(tick), _number(tick)) for tick in QUARTERS]
+    parts.append(_path("right", [(_across(0.0), _up(0.0)), (_across(1.0), _up(1.0))]))
     for side, each in sides:
-        points = [(x(band.foretold), y(band.found)) for band in each]
+        points = [(_across(band.foretold), _up(band.found)) for band in each]
         parts.append(_path(side, points))
         most = max((band.scores for band in each), default=1)
         for band, (left, top) in zip(each, points, strict=True):
@@ -122,6 +112,16 @@ def calibration(sides: Sequence[tuple[str, Sequence[Band]]], below: str, beside:
     parts.append(_text(WIDTH / 2, HEIGHT - 4, below, anchor="middle"))
     parts.append(_text(LEFT + 6, TOP + 10, beside))
     return _svg(HEIGHT, parts, f"{beside} by {below}")
+
+
+def _across(share: float) -> float:
+    """Return where a share of a picture's width is."""
+    return LEFT + share * (WIDTH - LEFT - RIGHT)
+
+
+def _up(share: float) -> float:
+    """Return where a share of a picture's height is."""
+    return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
 
 def _svg(height: float, parts: Sequence[str], title: str) -> str:
