@@ -16,14 +16,17 @@ from controlplane.comparison.report import Line, Report, Reports, Worst
 from controlplane.comparison.verdict import Word
 from controlplane.comparison.words import (
     COMPARED,
-    answer_text,
     became,
+    columns,
     headline,
     interval,
+    intervals,
+    items,
     missing,
     period,
     remarks,
 )
+from lightbulb.comparison.record import Record
 
 SHOWN = 3
 """Of the pairs that agree least."""
@@ -61,12 +64,9 @@ def _report(report: Report) -> list[RenderableType]:
 
 
 def _figures(report: Report) -> Table:
-    under = bool(report.floor)
-    columns = ("figure", "shadow", *(("noise floor", "difference") if under else ()), "pairs")
-    table = Table(*columns, box=None, pad_edge=False)
+    table = Table(*columns(report), box=None, pad_edge=False)
     for line in report.lines:
-        told = (line.candidate, *((line.floor, line.difference) if under else ()))
-        cells = (interval(each, line.unit) if each else "" for each in told)
+        cells = (interval(each, line.unit) if each else "" for each in intervals(report, line))
         table.add_row(line.name, *cells, f"{line.pairs:,}")
     return table
 
@@ -82,7 +82,12 @@ def _counted(report: Report) -> Table:
 def _worst(worst: Worst) -> Text:
     pair = worst.pair
     head = printable(f"{worst.agreement:.3f}  request {pair.primary.request}")
-    return Text(f"{head}\n  primary {answer_text(pair.primary)}\n  shadow  {answer_text(pair.shadow)}")
+    return Text(f"{head}\n  primary {_answered(pair.primary)}\n  shadow  {_answered(pair.shadow)}")
+
+
+def _answered(record: Record) -> str:
+    """Return what a side answered, in short, on one line."""
+    return printable(" ".join(items(record)))
 
 
 def document(reports: Reports) -> Mapping[str, Any]:
@@ -135,6 +140,6 @@ def _pair(worst: Worst) -> Mapping[str, Any]:
         "agreement": worst.agreement,
         "request": pair.primary.request,
         "user": pair.primary.user,
-        "primary": answer_text(pair.primary),
-        "shadow": answer_text(pair.shadow),
+        "primary": _answered(pair.primary),
+        "shadow": _answered(pair.shadow),
     }

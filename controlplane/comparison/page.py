@@ -13,14 +13,15 @@ from controlplane.comparison.verdict import Word
 from controlplane.comparison.words import (
     COMPARED,
     became,
+    columns,
     headline,
+    intervals,
     items,
     missing,
     number,
     period,
     remarks,
 )
-from lightbulb.comparison.record import Record
 
 _STYLE = """
 :root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#1c2430;--soft:#5b6675;--line:#dfe3e9;
@@ -133,15 +134,12 @@ _NO_AGREEMENT = ("errors", "Brier", "calibration", "other length")
 
 
 def _figures(report: Report) -> str:
-    under = report.floor != ""
-    head = ("figure", "shadow", *(("noise floor", "difference") if under else ()))
     rows = []
     for line in report.lines:
-        told = (line.candidate, *((line.floor, line.difference) if under else ()))
-        cells = [_interval(each, line.unit) if each else "" for each in told]
+        cells = [_interval(each, line.unit) if each else "" for each in intervals(report, line)]
         rows.append([escape(line.name), *cells, f"{line.pairs:,}"])
     note = '<p class="soft">Below a figure, where it lies with 95 %: by bootstrap over users.</p>'
-    return _table((*head, "pairs"), rows) + note
+    return _table(columns(report), rows) + note
 
 
 def _became(report: Report) -> str:
@@ -157,17 +155,13 @@ def _worst(report: Report) -> Iterator[str]:
 def _one_of_the_worst(worst: Worst) -> str:
     pair = worst.pair
     user = f" · user {pair.primary.user}" if pair.primary.user else ""
-    sides = {"primary": _items(pair.primary), "shadow": _items(pair.shadow)}
+    sides = {"primary": items(pair.primary), "shadow": items(pair.shadow)}
     both = frozenset(sides["primary"]) & frozenset(sides["shadow"])
     shown = "".join(
         f'<div class="items"><b>{escape(name)}</b>{_spans(each, both)}</div>' for name, each in sides.items()
     )
     head = f"agreement {worst.agreement:.3f} · request {pair.primary.request}{user}"
     return f"<code>{escape(head)}</code>{shown}"
-
-
-def _items(record: Record) -> Sequence[str]:
-    return (record.status,) if record.answer is None else items(record.answer)
 
 
 def _spans(each: Iterable[str], both: frozenset[str]) -> str:

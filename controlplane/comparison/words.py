@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from controlplane.comparison.bootstrap import Interval
 from controlplane.comparison.figures import Unit
 from controlplane.comparison.pairs import Kind
-from controlplane.comparison.report import Counted, Report, Reports
-from lightbulb.comparison.answers import Answer, RankingAnswer, ScoreAnswer
+from controlplane.comparison.report import Counted, Line, Report, Reports
+from lightbulb.comparison.answers import RankingAnswer, ScoreAnswer
 from lightbulb.comparison.record import Record
 
 MOST_ITEMS = 10
@@ -67,6 +67,16 @@ def remarks(reports: Reports) -> Iterator[str]:
         yield f"{reports.unreadable:,} lines couldn't be read, for example {reports.faults[0]}"
 
 
+def columns(report: Report) -> tuple[str, ...]:
+    """Return what a table of figures has in its columns."""
+    return ("figure", "shadow", *(("noise floor", "difference") if report.floor else ()), "pairs")
+
+
+def intervals(report: Report, line: Line) -> tuple[Interval | None, ...]:
+    """Return those of a line, as the columns have them."""
+    return (line.candidate, line.floor, line.difference) if report.floor else (line.candidate,)
+
+
 def interval(each: Interval, unit: Unit) -> str:
     """Return a figure and its interval."""
     return f"{number(each.value, unit)} ({number(each.low, unit)} to {number(each.high, unit)})"
@@ -85,14 +95,11 @@ def number(value: float, unit: Unit) -> str:
             return f"{value:.4g}"
 
 
-def answer_text(record: Record) -> str:
-    """Return what a side answered, in short, on one line."""
-    text = record.status if record.answer is None else " ".join(items(record.answer))
-    return "".join(each if each.isprintable() else "?" for each in text)
-
-
-def items(answer: Answer) -> tuple[str, ...]:
-    """Return the parts of an answer, the first few."""
+def items(record: Record) -> tuple[str, ...]:
+    """Return the parts of what a side answered, the first few; its status if there is no answer."""
+    answer = record.answer
+    if answer is None:
+        return (record.status,)
     if isinstance(answer, RankingAnswer):
         shown, length = tuple(map(str, answer.ids[:MOST_ITEMS])), answer.length
     elif isinstance(answer, ScoreAnswer):
