@@ -16,7 +16,6 @@ from typing import BinaryIO
 
 import numpy as np
 
-from controlplane.comparison.totals import Array
 from lightbulb.comparison.lines import MAX_LINE, OtherVersion, Unreadable, read_line, request_of
 from lightbulb.comparison.record import Record, Recorded
 
@@ -56,8 +55,6 @@ class Index:
     recorded: dict[tuple[str, str], Recorded] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     unreadable: int = 0
-    cut: int = 0
-    """Last lines that aren't whole: a host writes there, or was killed."""
 
     @property
     def dropped(self) -> int:
@@ -101,8 +98,7 @@ def _index_file(index: Index, number: int, file: BinaryIO) -> Iterator[int]:
         elif len(line) == MAX_LINE:
             _add_fault(index, number, count, Unreadable(f"it is longer than {MAX_LINE:,} bytes"))
             offset += _skip(file)
-        else:
-            index.cut += 1
+        # else it is the last one and isn't whole: a host writes there, or was killed
         offset += len(line)
         if not count % EVERY:
             yield offset
@@ -154,13 +150,14 @@ class Together:
         """Sort what was found."""
         self._index = index
         self._open: OrderedDict[int, int] = OrderedDict()
-        keys = np.frombuffer(index.keys, dtype=np.int64) if index.keys else np.zeros(0, dtype=np.int64)
+        keys = np.asarray(index.keys)
         self._order = np.argsort(keys, kind="stable")
         ordered = keys[self._order]
-        starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))) if len(keys) else keys
+        changes = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+        bounds = np.unique(np.concatenate(([0], changes, [len(keys)])))  # no records: 0 alone
         # In a group the first is the one that was found first: a stable sort keeps the order.
-        self._starts = starts[np.argsort(self._order[starts], kind="stable")]
-        self._ends = self._end_of_each(starts)
+        by_first = np.argsort(self._order[bounds[:-1]])
+        self._starts, self._ends = bounds[:-1][by_first], bounds[1:][by_first]
 
     def close(self) -> None:
         """Close the files."""
@@ -175,10 +172,6 @@ class Together:
         """Yield the records of one request after the other; one that can't be read is left out."""
         for start, end in zip(self._starts.tolist(), self._ends.tolist(), strict=True):
             yield [record for at in self._order[start:end].tolist() if (record := self._read(at)) is not None]
-
-    def _end_of_each(self, starts: Array) -> Array:
-        ends = np.append(starts[1:], len(self._order)) if len(starts) else starts
-        return ends[np.searchsorted(starts, self._starts)]
 
     def _read(self, at: int) -> Record | None:
         index = self._index
