@@ -125,15 +125,11 @@ class Totals:
             told = np.stack((np.ones(len(values)), values, scores.outcomes[labelled]), axis=1)
             np.add.at(self.labelled[:, side], (owners[labelled], bands(values)), told)
 
-    def __add__(self, other: Totals) -> Totals:
-        """Return both together."""
-        names = [each.name for each in fields(self)]
-        return Totals(**{name: getattr(self, name) + getattr(other, name) for name in names})
-
     def __sub__(self, other: Totals) -> Totals:
         """Return these without others."""
-        names = [each.name for each in fields(self)]
-        return Totals(**{name: getattr(self, name) - getattr(other, name) for name in names})
+        return Totals(
+            **{each.name: getattr(self, each.name) - getattr(other, each.name) for each in fields(self)}
+        )
 
     def of_groups(self, groups: Array) -> Totals:
         """Return those of some groups."""
