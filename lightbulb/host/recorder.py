@@ -24,9 +24,6 @@ from lightbulb.rpc.enrich import CONTEXT_PREFIX
 
 log = logging.getLogger(__name__)
 
-LEAST_KEY = 16
-"""Bytes of the key that users' ids are hashed with."""
-
 MOST_ASKED = 64 * 1024
 """Bytes of a request that is kept; of a larger one the answer alone is."""
 
