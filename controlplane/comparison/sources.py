@@ -16,10 +16,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from lightbulb.comparison.lines import MAX_LINE, OtherVersion, Unreadable, read_line, request_of
+from lightbulb.comparison.lines import MAX_LINE, SUFFIX, OtherVersion, Unreadable, read_line, request_of
 from lightbulb.comparison.record import Record, Recorded
 
-SUFFIX = ".jsonl"
 OPEN_FILES = 64
 MAX_FAULTS = 5
 LOOKING = "looking through records"

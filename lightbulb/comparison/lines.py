@@ -19,6 +19,9 @@ from typing import Any
 from lightbulb.comparison.answers import Answer, BytesAnswer, RankingAnswer, ScoreAnswer
 from lightbulb.comparison.record import FORMAT, LIVE, OK, Asked, Line, Record, Recorded, Side
 
+SUFFIX = ".jsonl"
+"""Of a file of lines."""
+
 MAX_ID = 128
 """Bytes of the id of a request or a shadow."""
 

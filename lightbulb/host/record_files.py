@@ -8,13 +8,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from lightbulb.comparison.lines import SUFFIX
+
 log = logging.getLogger(__name__)
 
 FILE_BYTES = 16 * 1024 * 1024
 TOTAL_BYTES = 256 * 1024 * 1024
 """Of one host's files together; the oldest goes first."""
-
-SUFFIX = ".jsonl"
 
 
 class RecordFiles:

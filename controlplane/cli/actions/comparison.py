@@ -26,7 +26,8 @@ from controlplane.comparison.page import make_page
 from controlplane.comparison.pairs import Outcomes
 from controlplane.comparison.report import Reports
 from controlplane.comparison.reporting import make_reports
-from controlplane.comparison.sources import EVERY, SUFFIX, Index, Progress, Together, find_files, make_index
+from controlplane.comparison.sources import EVERY, Index, Progress, Together, find_files, make_index
+from lightbulb.comparison.lines import SUFFIX
 
 WIDTH = 140
 """Columns of a report that goes to a file."""

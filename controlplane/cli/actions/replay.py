@@ -20,9 +20,9 @@ from controlplane.cli.failed import Failed
 from controlplane.cli.options import Address
 from controlplane.cli.problems import printable
 from controlplane.cli.reach import no_connection, nobody_there
-from controlplane.comparison.sources import SUFFIX, Progress, Together, make_index
+from controlplane.comparison.sources import Progress, Together, make_index
 from lightbulb.comparison.answers import Answer
-from lightbulb.comparison.lines import line_of
+from lightbulb.comparison.lines import SUFFIX, line_of
 from lightbulb.comparison.record import LIVE, OK, Asked, Record, Side
 from lightbulb.host.comparable import as_declared, read_answer
 from lightbulb.host.errors import BadInput
