@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from lightbulb.ports import why_not
+from lightbulb.sidecar.admin import Address, ask
 from lightbulb.sidecar.bootstrap import SidecarSettings, make_bootstrap
 from lightbulb.sidecar.platforms import why_no_envoy
 
@@ -117,12 +117,9 @@ class Sidecar:
         return "\n".join(f"    {line}" for line in lines) or "    (it logged nothing)"
 
 
-def is_ready(admin: tuple[str, int]) -> bool:
+def is_ready(admin: Address) -> bool:
     """Say whether the Envoy with this admin address is live: it has its listener, clusters and routes."""
-    connection = http.client.HTTPConnection(*admin, timeout=2)
-    with contextlib.closing(connection):
-        try:
-            connection.request("GET", "/ready")
-            return connection.getresponse().status == http.client.OK
-        except OSError:
-            return False
+    try:
+        return ask(admin, "GET", "/ready")[0] == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
