@@ -27,12 +27,12 @@ from lightbulb.comparison.record import LIVE, OK, Asked, Record, Side
 from lightbulb.host.comparable import as_declared, read_answer
 from lightbulb.host.errors import BadInput
 from lightbulb.host.tensors import inputs_of
+from lightbulb.host.traffic import Traffic
 from lightbulb.model import ROUTING_KEY_HEADER, TRAFFIC_HEADER, routing_key
 from lightbulb.oip import open_inference_pb2 as pb
 from lightbulb.oip import open_inference_pb2_grpc as pb_grpc
 from lightbulb.rpc.channels import open_channel
 
-REPLAY = "replay"
 SIDE_BY_SIDE = 16
 """Requests that are under way at most: a candidate that is slow is asked less."""
 
@@ -127,7 +127,7 @@ class _Run:
         call = self.stub.ModelInfer.future(
             request,
             timeout=self.wanted.seconds,
-            metadata=((ROUTING_KEY_HEADER, key), (TRAFFIC_HEADER, REPLAY)),
+            metadata=((ROUTING_KEY_HEADER, key), (TRAFFIC_HEADER, Traffic.REPLAY.value)),
         )
         call.add_done_callback(lambda done: self._done(primary, done, time.perf_counter() - began))
 
@@ -154,7 +154,7 @@ class _Run:
             side=Side.SHADOW,
             at=time.time(),
             model=self.wanted.model,
-            traffic=REPLAY,
+            traffic=Traffic.REPLAY.value,
             status=status,
             microseconds=int(took * 1_000_000),
             answer=answer,

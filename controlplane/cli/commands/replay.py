@@ -8,7 +8,7 @@ import click
 
 from controlplane.cli.control_options import MODEL, Model
 from controlplane.cli.extras import needs
-from controlplane.cli.options import RECORDS, SIDECAR, Address, address_option
+from controlplane.cli.options import FOLDER, RECORDS, SIDECAR, Address, address_option
 from controlplane.cli.output import output_option
 from controlplane.cli.variables import argument, bad_value, option
 
@@ -18,7 +18,7 @@ from controlplane.cli.variables import argument, bad_value, option
 @option("--model", type=MODEL, required=True, help="The candidate, NAME@VERSION, which a rule has loaded.")
 @option(
     "--keep",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     required=True,
     help="Folder for the records of both sides, for another `shadow report`.",
 )
