@@ -29,7 +29,7 @@ MAX_LINE = 1 << 20
 """Bytes of a line, its end included."""
 
 _ID = re.compile(rb"[\x21\x23-\x5b\x5d-\x7e]{1,%d}" % MAX_ID)
-_HEAD = re.compile(rb'\{"v":(\d{1,9}),"request":"([\x21\x23-\x5b\x5d-\x7e]{1,%d})",' % MAX_ID)
+_HEAD = re.compile(rb'\{"v":(\d{1,9}),"request":"(%b)",' % _ID.pattern)
 MAX_AT = 1e11
 MAX_MICROSECONDS = 10**12
 
