@@ -25,7 +25,6 @@ from controlplane.admin.shadows import ShadowOperator
 from controlplane.admin.shifts import ShiftOperator
 from controlplane.admin.tenants import check_comparable, check_publisher, check_tenant
 from controlplane.lifecycle.events import ControlEventKind
-from controlplane.lifecycle.state import HoldBack
 from controlplane.model import PLATFORM, Workspace
 from controlplane.planning.beside import Base
 from controlplane.planning.layers import clashes, not_shared
@@ -36,7 +35,7 @@ from controlplane.rollout.codec import plan_to_bytes
 from controlplane.rollout.controlled import check_obeyed
 from controlplane.rollout.events import EventKind
 from controlplane.rollout.handover import oldest_whole
-from controlplane.rollout.holding import check_pin, hold_back
+from controlplane.rollout.holding import WantedHoldBack, check_pin, hold_back
 from controlplane.rollout.operations import LayerTaken, NoRoom, NotLoaded, OfAnotherTenant
 from controlplane.rollout.state import Generation
 from controlplane.rollout.taking import own_tables
@@ -245,15 +244,10 @@ class Operator:
         check_publisher(known.platform, caller)
         check_served(known, back.objective, caller.tenant, caller.tenant)
         check_obeyed(self._replica.consumers, caller.tenant)
-        wanted = HoldBack(
+        wanted = WantedHoldBack(
             objective=back.objective,
             tenant=caller.tenant,
-            version=0,
-            rejected=0,
-            table="",
             answer_from=back.number,
-            pins=False,
-            entered=0.0,
             author=caller.author,
             why=caller.message,
         )

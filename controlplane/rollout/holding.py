@@ -6,7 +6,7 @@ answered from it.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from controlplane.lifecycle.events import ControlEventKind, by_itself
 from controlplane.lifecycle.scene import says_the_same
@@ -24,19 +24,29 @@ class NotHeldBack(Refused):
     """A rollback of one objective to what it can't be answered from."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedHoldBack:
+    """A hold-back as it is asked for. `answer_from` 0: the newest generation with another table."""
+
+    objective: str
+    tenant: str
+    answer_from: int = 0
+    author: str = ""
+    why: str = ""
+
+
 def hold_back(
     lanes: Lanes,
     generations: Generations,
     policy: Policy,
-    hold: HoldBack,
+    wanted: WantedHoldBack,
     at: Moment,
 ) -> Lanes:
-    """Return the lanes with an objective answered from `hold.answer_from`; 0: the newest with another table.
+    """Return the lanes with an objective answered from an older generation; themselves when it is so already.
 
-    Of `hold` the objective, the tenant, the author and why are taken. Returns `lanes` when it is so already.
     Raises Refused.
     """
-    tenant, objective = hold.tenant, hold.objective
+    tenant, objective = wanted.tenant, wanted.objective
     rollout = lanes.of(tenant)
     if rollout is None or not rollout.active:
         raise NothingActive("nothing is active yet; publish a workspace first")
@@ -50,7 +60,7 @@ def hold_back(
                 else f"abort it, and wait until it is over: lightbulb shift abort {objective}"
             )
         )
-    number = hold.answer_from or _before(rollout, generations, objective)
+    number = wanted.answer_from or _before(rollout, generations, objective)
     known = lanes.held_back.get(objective)
     if known is not None and not known.until and known.answer_from == number:
         return lanes
@@ -61,15 +71,17 @@ def hold_back(
     pins = number not in rollout.pinned
     following = lanes.after(tenant, pin(rollout, number))
     scene = scene_of(lanes, generations, tenant, objective, policy)
-    held = replace(
-        hold,
+    held = HoldBack(
+        objective=objective,
+        tenant=tenant,
         version=at.version,
         rejected=rollout.active,
         table=scene.hash,
         answer_from=number,
         pins=pins,
         entered=at.now,
-        why=hold.why[:MAX_WHY],
+        author=wanted.author,
+        why=wanted.why[:MAX_WHY],
     )
     return following.with_hold_back(held, at.version)
 

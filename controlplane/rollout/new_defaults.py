@@ -12,13 +12,13 @@ from dataclasses import replace
 from controlplane.lifecycle.events import ControlEventKind, by_itself, model_of
 from controlplane.lifecycle.guards import BadGuards
 from controlplane.lifecycle.scene import Scene, says_the_same
-from controlplane.lifecycle.state import MAX_CONTROLS, HoldBack, NewDefault, clock
+from controlplane.lifecycle.state import MAX_CONTROLS, NewDefault, clock
 from controlplane.lifecycle.terms import guards_of
 from controlplane.lifecycle.verdict import Outcome, Verdict, worst
 from controlplane.lifecycle.watching import NOT_JUDGED, Guarded, Judged
 from controlplane.rollout.controlled import scene_of
 from controlplane.rollout.desired_state import Generations
-from controlplane.rollout.holding import hold_back
+from controlplane.rollout.holding import WantedHoldBack, hold_back
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.operations import Refused
 from controlplane.rollout.state import Moment, Policy
@@ -126,17 +126,7 @@ def _undone(  # noqa: PLR0913, PLR0917 - all that counts
 ) -> tuple[Lanes, Event | None]:
     """Return the lanes with the objective held back; or without a default that can't be."""
     why = f"by its guard {found.text}"
-    wanted = HoldBack(
-        objective=new.objective,
-        tenant=new.tenant,
-        version=0,
-        rejected=0,
-        table="",
-        answer_from=0,
-        pins=False,
-        entered=0.0,
-        why=why,
-    )
+    wanted = WantedHoldBack(objective=new.objective, tenant=new.tenant, why=why)
     lanes = lanes.without_new_default(new, at.version)
     try:
         following = hold_back(lanes, generations, policy, wanted, at)
