@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
-from controlplane.lifecycle.state import Control, ShiftState, lasting, percent
+from controlplane.lifecycle.state import Control, ShiftState, percent
+from controlplane.planning.schedules import duration_text
 from controlplane.store.contract import Event
 from lightbulb.model import KEY_SEPARATOR, model_id
 
@@ -95,7 +96,7 @@ def model_of(key: str) -> str:
 def _schedule(control: Control) -> str:
     shift = control.shift
     steps = ", ".join(map(percent, shift.steps))
-    every = f" every {lasting(shift.every)}" if shift.every else ""
+    every = f" every {duration_text(shift.every)}" if shift.every else ""
     guarded = f", guarded by {', '.join(map(str, shift.guards.each))}" if shift.guards.each else ""
     return f"{steps}{every}{guarded}"
 

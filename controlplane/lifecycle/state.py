@@ -212,11 +212,3 @@ def stands(shift: Shift) -> str:
     if shift.state is ShiftState.CLEARING:
         return f"aborted, and over at {clock(shift.until)}"
     return str(shift.state.value)
-
-
-def lasting(seconds: float) -> str:
-    """Return how long something lasts, as it is typed: 30m, 90s."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds:g}s"

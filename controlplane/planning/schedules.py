@@ -33,7 +33,7 @@ def guards_text(terms: GuardTerms) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Return a duration as it is written in rules: 30m."""
+    """Return a duration as it is typed: 30m, 90s."""
     units = (("d", 86_400), ("h", 3_600), ("m", 60))
     return next(
         (f"{seconds / size:g}{name}" for name, size in units if seconds and seconds % size == 0),

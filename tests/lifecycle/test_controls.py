@@ -24,10 +24,11 @@ from controlplane.lifecycle.advance import Acked, advance, reconciled
 from controlplane.lifecycle.events import happened
 from controlplane.lifecycle.guards import Guards, parse_guards
 from controlplane.lifecycle.operations import At, ControlRefused, NotInThisState
-from controlplane.lifecycle.state import ENDING, SHIFTING, Control, Shift, ShiftState, lasting
+from controlplane.lifecycle.state import ENDING, SHIFTING, Control, Shift, ShiftState
 from controlplane.lifecycle.verdict import Outcome, Pair, Verdict
 from controlplane.lifecycle.views import objective_control, operator_shift
 from controlplane.lifecycle.watching import NOT_JUDGED, Judged
+from controlplane.planning.schedules import duration_text
 from controlplane.rollout.codec import lanes_from_bytes, lanes_to_bytes
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.state import Phase, Rollout
@@ -532,7 +533,7 @@ def test_what_happened_is_told_in_the_words_that_are_typed() -> None:
     assert told[1].endswith(
         f"shift {shift.number} to next@2, by 5 %, 50 % every 30m, guarded by errors:1.25x"
     )
-    assert [lasting(each) for each in (90.0, 60.0, 7_200.0, 86_400.0, 1.5)] == [
+    assert [duration_text(each) for each in (90.0, 60.0, 7_200.0, 86_400.0, 1.5)] == [
         "90s",
         "1m",
         "2h",
