@@ -25,6 +25,7 @@ from controlplane.lifecycle.watching import Judged, Told
 from controlplane.planning.routing import Inconsistent
 from controlplane.replica.consumer_tracker import ConsumerTracker
 from controlplane.replica.figures import Counted, Figures, counted_default, counted_of, interval_of
+from controlplane.replica.figures import Told as ToldFigures
 from controlplane.replica.store_watcher import StoreView, StoreWatcher
 from controlplane.replica.watches import Watches, outdated
 from controlplane.rollout.advance import Progress, advance, retire_after
@@ -184,15 +185,18 @@ class Replica:
         others = self._reports.heard.others.values()
         return {self.name: False} | {report.replica: report.ended(self.now) for report in others}
 
+    def _figures_of_all(self) -> Mapping[str, ToldFigures]:
+        """Return what every replica was told, by its name."""
+        return {**self._reports.heard.figures, self.name: self.figures.told(self.now)}
+
     @property
     def sidecars_reporting(self) -> int:
         """How many sidecars told figures of late, to any replica."""
-        others = self._reports.heard.figures.values()
-        return self.figures.told(self.now).reporting + sum(each.reporting for each in others)
+        return sum(each.reporting for each in self._figures_of_all().values())
 
     def sums_of(self, counted: Counted) -> tuple[Sum, ...]:
         """Return what every replica was told of a shift since it started."""
-        told = {**self._reports.heard.figures, self.name: self.figures.told(self.now)}
+        told = self._figures_of_all()
         return tuple(told[name].sum_of(counted, name) for name in sorted(told))
 
     def copies(self, lanes: Lanes) -> Mapping[str, Copies]:
@@ -200,7 +204,7 @@ class Replica:
         ids = shadow_ids(lanes)
         if not ids:
             return {}
-        told = {**self._reports.heard.figures, self.name: self.figures.told(self.now)}
+        told = self._figures_of_all()
         return {each: sum((one.copies_of(each) for one in told.values()), NO_COPIES) for each in ids}
 
     async def start(self, stop: asyncio.Event | None = None) -> None:
