@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from controlplane.admin.commits import Caller
 from controlplane.admin.shadows import Change, ShadowAsked, Stop
 from controlplane.api.errors import InvalidRequest
+from controlplane.api.named import check_named
 from controlplane.lifecycle.events import model_of
 from controlplane.lifecycle.shadow import DEFAULT_BODY, NO_COPIES, Copies, Ends, Shadow, Shadowed
 from controlplane.lifecycle.shadow_operations import WantedShadow
 from controlplane.replica.replica import Replica
 from controlplane.rollout.failure import MAX_LISTED, MAX_NAME, printable
 from lightbulb.v1 import control_plane_pb2 as pb
-
-MAX_MODEL = 300
-"""Characters of a model's name, or version, that is asked for."""
 
 
 def asked_of(request: pb.ShadowRequest, caller: Caller) -> ShadowAsked:
@@ -24,9 +22,7 @@ def asked_of(request: pb.ShadowRequest, caller: Caller) -> ShadowAsked:
     if which is None:
         raise InvalidRequest("say what is to be done: start, set or stop", path="what")
     what = getattr(request, which)
-    for name in ("model", "version"):
-        if len(getattr(what, name)) > MAX_MODEL:
-            raise InvalidRequest(f"{name} is longer than {MAX_MODEL} characters", path=f"{which}.{name}")
+    check_named(what, which)
     if what.version and not what.model:
         raise InvalidRequest("a version is of a model: name that", path=f"{which}.model")
     if which == "start":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from controlplane.admin.commits import Caller
 from controlplane.admin.shifts import Asked, Verb
 from controlplane.api.errors import InvalidRequest
+from controlplane.api.named import check_named
 from controlplane.lifecycle.events import model_of
 from controlplane.lifecycle.guards import (
     DEFAULT_ALPHA,
@@ -29,9 +30,6 @@ from controlplane.rollout.lanes import Lanes
 from lightbulb.model import BASIS_POINTS, ObjectiveTable, model_id
 from lightbulb.v1 import control_plane_pb2 as pb
 
-MAX_MODEL = 300
-"""Characters of a model's name, or version, that is asked for."""
-
 _STATES = {state: getattr(pb, f"SHIFT_STATE_{state.name}") for state in ShiftState}
 _VERBS = {getattr(pb, f"SHIFT_VERB_{verb.name}"): verb for verb in Verb}
 
@@ -44,9 +42,7 @@ def asked_of(request: pb.ShiftRequest, caller: Caller) -> Asked:
             raise InvalidRequest("say what is to be done: start, or a verb that is known here", path="verb")
         return Asked(objective=request.objective, verb=verb)
     start = request.start
-    for name in ("model", "version"):
-        if len(getattr(start, name)) > MAX_MODEL:
-            raise InvalidRequest(f"{name} is longer than {MAX_MODEL} characters", path=f"start.{name}")
+    check_named(start, "start")
     if not start.model:
         raise InvalidRequest("name the model that users are to get", path="start.model")
     wanted = Wanted(
