@@ -14,7 +14,7 @@ from controlplane.admin.commits import Caller, Commits, Step, ahead
 from controlplane.admin.outcome import Outcome
 from controlplane.admin.planner import publish_base
 from controlplane.admin.tenants import check_publisher, check_tenant
-from controlplane.lifecycle.operations import ShiftStands
+from controlplane.lifecycle.operations import NotServed, ShiftStands
 from controlplane.lifecycle.shadow_operations import ShadowStands
 from controlplane.model import Plan
 from controlplane.planning.beside import Release, plan_beside
@@ -263,6 +263,16 @@ def check_served(known: StoreView, objective: str, owner: str, tenant: str) -> N
         f"tenant {tenant} serves no objective {objective}"
         + (f": it is {other}'s; say --tenant {other}" if other else "; `lightbulb status` has the tenants")
     )
+
+
+def check_stays(known: StoreView, objective: str, what: str) -> None:
+    """Raise NotServed for an objective of which `what` is to start, while another tenant takes it."""
+    handover = known.lanes.handovers.get(objective)
+    if handover is not None and handover.taken:
+        raise NotServed(
+            f"{objective} is on its way to tenant {handover.taker}; start the {what} there, once it has it",
+            objective=objective,
+        )
 
 
 def _who_serves(known: StoreView, objective: str) -> str:

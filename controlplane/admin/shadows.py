@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controlplane.admin.commits import Caller, Commits, Step
-from controlplane.admin.handovers import check_served
+from controlplane.admin.handovers import check_served, check_stays
 from controlplane.admin.outcome import Outcome
-from controlplane.admin.shifts import TooManyControls
 from controlplane.admin.tenants import check_publisher
 from controlplane.lifecycle import shadow_operations as operations
-from controlplane.lifecycle.operations import At, NotServed
-from controlplane.lifecycle.shadow import MAX_SHADOWED, Ends, Shadowed
+from controlplane.lifecycle.operations import At
+from controlplane.lifecycle.shadow import Ends, Shadowed
 from controlplane.lifecycle.shadow_events import happened
 from controlplane.lifecycle.shadow_operations import NoShadow, WantedShadow
 from controlplane.replica.replica import Replica, StoreView
-from controlplane.rollout.shadowed import stage_of
+from controlplane.rollout.shadowed import stage_of, started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +92,9 @@ def _after(known: StoreView, asked: ShadowAsked, before: Shadowed | None, at: At
     match asked.what:
         case WantedShadow() as wanted:
             if before is None:
-                _check_may_start(known, asked.objective)
+                check_stays(known, asked.objective, "shadow")
             stage = stage_of(known.lanes, known.generations, caller.tenant, asked.objective)
-            return operations.start(before, wanted, stage, at)
+            return started(known.lanes, before, wanted, stage, at)
         case what if before is None:
             raise NoShadow(
                 f"{asked.objective} has no shadow; to begin one: lightbulb shadow start {asked.objective} "
@@ -116,14 +115,3 @@ def _about(before: Shadowed | None, after: Shadowed) -> tuple[str, ...]:
     return tuple(each.id for each in after.shadows if each not in known) or tuple(
         each.id for each in after.standing
     )
-
-
-def _check_may_start(known: StoreView, objective: str) -> None:
-    handover = known.lanes.handovers.get(objective)
-    if handover is not None and handover.taken:
-        raise NotServed(
-            f"{objective} is on its way to tenant {handover.taker}; start the shadow there, once it has it",
-            objective=objective,
-        )
-    if len(known.lanes.shadows) >= MAX_SHADOWED:
-        raise TooManyControls(f"{MAX_SHADOWED} objectives have shadows; stop some", objective=objective)

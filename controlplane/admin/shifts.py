@@ -7,20 +7,16 @@ from dataclasses import dataclass
 from enum import Enum
 
 from controlplane.admin.commits import Caller, Commits, Step
-from controlplane.admin.handovers import check_served
+from controlplane.admin.handovers import check_served, check_stays
 from controlplane.admin.outcome import Outcome
 from controlplane.admin.tenants import check_publisher
 from controlplane.lifecycle import operations
 from controlplane.lifecycle.events import happened
-from controlplane.lifecycle.operations import At, NoShift, NotServed, Wanted
+from controlplane.lifecycle.operations import At, NoShift, NotServed, TooManyControls, Wanted
 from controlplane.lifecycle.scene import Scene
 from controlplane.lifecycle.state import MAX_CONTROLS, Control
 from controlplane.replica.replica import Replica, StoreView
 from controlplane.rollout.controlled import check_obeyed, scene_of
-
-
-class TooManyControls(operations.ControlRefused):
-    """A shift when as many objectives have one as may."""
 
 
 class Verb(Enum):
@@ -117,12 +113,7 @@ class ShiftOperator:
 
 
 def _check_may_start(known: StoreView, objective: str) -> None:
-    handover = known.lanes.handovers.get(objective)
-    if handover is not None and handover.taken:
-        raise NotServed(
-            f"{objective} is on its way to tenant {handover.taker}; start the shift there, once it has it",
-            objective=objective,
-        )
+    check_stays(known, objective, "shift")
     held = known.lanes.held_back.get(objective)
     if held is not None:
         raise NotServed(

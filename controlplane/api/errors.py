@@ -14,7 +14,6 @@ from controlplane.admin.commits import LostGeneration, UnknownGeneration
 from controlplane.admin.compiler_process import CompilerFailed
 from controlplane.admin.compilers import Stopping, TooManyPublishes
 from controlplane.admin.outcome import RequestIdUsed
-from controlplane.admin.shifts import TooManyControls
 from controlplane.admin.tenants import NoRolloutOfPlatform
 from controlplane.lifecycle.operations import (
     ControlRefused,
@@ -24,6 +23,7 @@ from controlplane.lifecycle.operations import (
     NotServed,
     ShiftStands,
     ToItself,
+    TooManyControls,
 )
 from controlplane.lifecycle.shadow_operations import (
     InvalidShadow,

@@ -59,6 +59,10 @@ class NotServed(ControlRefused):
     """A shift of an objective, or to a model, that the active generation hasn't."""
 
 
+class TooManyControls(ControlRefused):
+    """A shift or a shadow when as many objectives have one as may."""
+
+
 class ToItself(ControlRefused):
     """A shift to the model that the users get already."""
 

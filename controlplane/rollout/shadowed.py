@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from controlplane.lifecycle.operations import At
-from controlplane.lifecycle.shadow import Copies
+from controlplane.lifecycle.operations import At, TooManyControls
+from controlplane.lifecycle.shadow import MAX_SHADOWED, Copies, Shadowed
 from controlplane.lifecycle.shadow_advance import advance, beside
 from controlplane.lifecycle.shadow_events import events
-from controlplane.lifecycle.shadow_operations import Stage
+from controlplane.lifecycle.shadow_operations import Stage, WantedShadow, start
 from controlplane.lifecycle.state import ShiftState
 from controlplane.rollout.controlled import acknowledged
 from controlplane.rollout.desired_state import Generations
@@ -42,6 +42,15 @@ def _primary(lanes: Lanes, objective: str, tables: tuple[ObjectiveTable, ...]) -
     if control is not None and control.shift.state is ShiftState.FINISHED:
         return control.shift.key
     return tables[0].models[tables[0].default_model].routing_key
+
+
+def started(lanes: Lanes, before: Shadowed | None, wanted: WantedShadow, stage: Stage, at: At) -> Shadowed:
+    """Return the objective's shadows with one more. Raises ControlRefused."""
+    if before is None and len(lanes.shadows) >= MAX_SHADOWED:
+        raise TooManyControls(
+            f"{MAX_SHADOWED} objectives have shadows; stop some", objective=wanted.objective
+        )
+    return start(before, wanted, stage, at)
 
 
 def shadows_beside(lanes: Lanes, generations: Generations, at: Moment) -> tuple[Lanes, tuple[Event, ...]]:

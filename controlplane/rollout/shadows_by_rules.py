@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from controlplane.lifecycle.events import ControlEventKind, by_itself
 from controlplane.lifecycle.operations import At, ControlRefused
-from controlplane.lifecycle.shadow import MAX_SHADOWED, Ends, Shadowed
+from controlplane.lifecycle.shadow import Ends
 from controlplane.lifecycle.shadow_advance import beside
 from controlplane.lifecycle.shadow_events import events
-from controlplane.lifecycle.shadow_operations import Stage, WantedShadow, start
+from controlplane.lifecycle.shadow_operations import WantedShadow
 from controlplane.rollout.desired_state import Generations
 from controlplane.rollout.lanes import Lanes
-from controlplane.rollout.shadowed import stage_of
+from controlplane.rollout.shadowed import stage_of, started
 from controlplane.rollout.state import Moment
 from controlplane.store.contract import Event
 from lightbulb.model import ObjectiveTable, ShadowRule
@@ -31,7 +31,7 @@ def shadows_begun(
             before = beside(before, stage, At(at.now, at.version))
         wanted = _wanted(table, rule, tenant, author, _part(lanes, at.version))
         try:
-            after = _started(lanes, before, wanted, stage, At(at.now, at.version))
+            after = started(lanes, before, wanted, stage, At(at.now, at.version))
         except ControlRefused as error:
             detail = f"the shadow of {rule.source} isn't begun: {error}"
             happened.append(by_itself(ControlEventKind.SHADOW_PASSED_OVER, detail, tenant, at.now))
@@ -42,13 +42,6 @@ def shadows_begun(
             happened += (replace(each, detail=each.detail + by) for each in told)
             lanes = lanes.with_shadows(after, at.version)
     return lanes, tuple(happened)
-
-
-def _started(lanes: Lanes, before: Shadowed | None, wanted: WantedShadow, stage: Stage, at: At) -> Shadowed:
-    """Return the objective's shadows with one more. Raises ControlRefused."""
-    if before is None and len(lanes.shadows) >= MAX_SHADOWED:
-        raise ControlRefused(f"{MAX_SHADOWED} objectives have shadows; stop some", objective=wanted.objective)
-    return start(before, wanted, stage, at)
 
 
 def _wanted(table: ObjectiveTable, rule: ShadowRule, tenant: str, author: str, part: int) -> WantedShadow:
