@@ -14,7 +14,7 @@ from lightbulb.resolution.operators import OPERATORS, Kind, Takes, value_test
 from lightbulb.rpc.messages import MAX_USER_ID
 
 Complain = Callable[[str, str, str], Exception]
-"""Takes path, message and remedy; notes the problem and returns what to raise."""
+"""Takes path, message and remedy; notes the problem and returns what to raise where reading can't go on."""
 
 _OPERATORS = {operator.value: operator for operator in Operator}
 _FORMS = ("attribute", "all", "any", "not", "users", "segment")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from controlplane.lifecycle.shadow import DEFAULT_BODY, LEAST_BODY, MAX_BODY, MAX_LASTS, MAX_PAIRS, Ends
 from controlplane.lifecycle.shadow_words import END_ADVICE, SIZE_ADVICE, bytes_of, end_of, together
+from controlplane.rules.condition import Complain
 
 SHADOW_WORDS = ("noiseFloor", "until", "maxBody")
-
-Complain = Callable[[str, str, str], Exception]
-"""Notes what is wrong: where, what, and what to do. It returns an exception, which nobody need raise."""
 
 Fields = Mapping[str, object]
 
@@ -26,7 +24,9 @@ def read_noise_floor(fields: Fields, complain: Complain) -> bool:
 
 def read_max_body(fields: Fields, complain: Complain) -> int:
     """Return up to how many bytes a body is copied."""
-    value = fields.get("maxBody", f"{DEFAULT_BODY}")
+    if "maxBody" not in fields:
+        return DEFAULT_BODY
+    value = fields["maxBody"]
     size = bytes_of(value) if isinstance(value, str) else None
     if size is None or not LEAST_BODY <= size <= MAX_BODY:
         complain("shadow.maxBody", "no size of 1KiB to 16MiB", f"write {SIZE_ADVICE}, as a text")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from controlplane.lifecycle.durations import ADVICE, seconds_of
 from controlplane.lifecycle.guards import DEFAULT_ALPHA, DEFAULT_INTERVAL, DEFAULT_MIN_SAMPLE, BadGuards
 from controlplane.lifecycle.schedules import schedule_faults
 from controlplane.lifecycle.state import MAX_EVERY
 from controlplane.lifecycle.terms import guards_of
+from controlplane.rules.condition import Complain
 from lightbulb.model import GuardTerms, Probation, Schedule
 
 GUARD_WORDS = ("guards", "alpha", "interval", "minSample")
@@ -17,9 +18,6 @@ PROBATION_WORDS = (*GUARD_WORDS, "judgedFor")
 
 JUDGED_FOR = 3_600.0
 """For how many seconds a new default is judged, unless its rule says so."""
-
-Complain = Callable[[str, str, str], Exception]
-"""Notes what is wrong: where, what, and what to do. It returns an exception, which nobody need raise."""
 
 Fields = Mapping[str, object]
 
