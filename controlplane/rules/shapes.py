@@ -41,22 +41,20 @@ _TOGETHER: Mapping[frozenset[str], str] = {
 """Kinds that an author takes for one -> what was probably meant."""
 
 
-_MISPLACED: Mapping[bool, tuple[str, ...]] = {
-    True: ("percent", "salt", "unit", "when"),
-    False: tuple(word for word in STEP_WORDS if word != "schedule"),
-}
-"""In a shift with a schedule, and in one without: words of the other."""
-
-_WHY_MISPLACED: Mapping[bool, tuple[str, str]] = {
+_SHARE_WORDS = ("percent", "salt", "unit", "when")
+_MISPLACED: Mapping[bool, tuple[tuple[str, ...], str, str]] = {
     True: (
+        _SHARE_WORDS,
         "a shift with a schedule is of all users, by its steps",
         "leave it out, or write percent in place of schedule",
     ),
     False: (
+        STEP_WORDS,
         "it is of a shift with a schedule",
         "write schedule: [5, 25, 50, 100] in place of percent, or leave it out",
     ),
 }
+"""In a shift with a schedule, and in one without: words of the other, why they aren't its, and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,12 +240,12 @@ class _Reader:
                 )
 
     def _shift(self, data: object, shared: Mapping[str, object]) -> Shift:
-        words = ("from", "to", "percent", "salt", "unit", "when", *STEP_WORDS)
-        fields = self._object(data, "shift", words)
+        fields = self._object(data, "shift", ("from", "to", *_SHARE_WORDS, *STEP_WORDS))
         stepped = "schedule" in fields
-        for word in _MISPLACED[stepped]:
+        words, why, remedy = _MISPLACED[stepped]
+        for word in words:
             if word in fields:
-                self.complain(f"shift.{word}", *_WHY_MISPLACED[stepped])
+                self.complain(f"shift.{word}", why, remedy)
         return Shift(
             **shared,  # type: ignore[arg-type]
             start=self._take(self._model, fields.get("from"), "shift.from"),
@@ -275,9 +273,7 @@ class _Reader:
         )
 
     def _schedule(self, fields: Mapping[str, object]) -> Schedule | None:
-        shares = self._take(self._list, fields["schedule"], "shift.schedule")
-        named = ((each, f"shift.schedule[{index}]") for index, each in enumerate(shares or ()))
-        steps = [self._take(self._basis_points, each, path) for each, path in named]
+        steps = self._take(self._shares, fields["schedule"], "shift.schedule")
         return read_schedule(fields, steps, self.complain) if self._good else None
 
     def _unit(self, data: object, path: str) -> str:
@@ -294,6 +290,9 @@ class _Reader:
             nearest = f"{min(max(round(percent, 2), 0.01), 99.99):g}"
             raise self.complain(path, f"{percent} has more than two decimals", f"write for example {nearest}")
         return int(exact)
+
+    def _shares(self, data: object, path: str) -> tuple[int, ...]:
+        return self._each(self._basis_points, data, path)
 
     def _cells(self, data: object, path: str) -> Mapping[int, ModelRef]:
         if not isinstance(data, dict) or not data:
@@ -312,8 +311,7 @@ class _Reader:
         return int(key)
 
     def _models(self, data: object, path: str) -> tuple[ModelRef, ...]:
-        models = self._list(data, path)
-        return tuple(self._take(self._model, each, f"{path}[{index}]") for index, each in enumerate(models))
+        return self._each(self._model, data, path)
 
     def _model(self, data: object, path: str) -> ModelRef:
         fields = self._object(data, path, ("name", "version", "parameters"))
@@ -353,10 +351,11 @@ class _Reader:
             self.complain(f"{path}.{key}", "unknown key", remedy, "UNKNOWN_KEY")
         return data
 
-    def _list(self, data: object, path: str) -> list[object]:
+    def _each(self, read: Callable[[object, str], T], data: object, path: str) -> tuple[T, ...]:
+        """Return what `read` makes of each item of a list."""
         if not isinstance(data, list):
             raise self.complain(path, "not a list" if data is not None else "missing", "write [...]")
-        return data
+        return tuple(self._take(read, each, f"{path}[{index}]") for index, each in enumerate(data))
 
     def _names(self, data: object, path: str) -> tuple[str, ...]:
         names = self._clients(data, path)
@@ -365,8 +364,7 @@ class _Reader:
         return names
 
     def _clients(self, data: object, path: str) -> tuple[str, ...]:
-        names = self._list(data, path)
-        return tuple(self._take(self._text, each, f"{path}[{index}]") for index, each in enumerate(names))
+        return self._each(self._text, data, path)
 
     def _text(self, data: object, path: str) -> str:
         if not isinstance(data, str) or not data:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from controlplane.lifecycle.durations import ADVICE, seconds_of
 from controlplane.lifecycle.guards import DEFAULT_ALPHA, DEFAULT_INTERVAL, DEFAULT_MIN_SAMPLE, BadGuards
@@ -22,12 +22,12 @@ JUDGED_FOR = 3_600.0
 Fields = Mapping[str, object]
 
 
-def read_schedule(fields: Fields, steps: Sequence[int], complain: Complain) -> Schedule:
+def read_schedule(fields: Fields, steps: tuple[int, ...], complain: Complain) -> Schedule:
     """Return the steps of a shift; what is wrong with them is complained of, all at once."""
     every = _seconds(fields, "every", 0.0, "shift.", complain)
-    for path, message, remedy in schedule_faults(tuple(steps), every):
+    for path, message, remedy in schedule_faults(steps, every):
         complain("shift.schedule" if path == "steps" else "shift.every", message, remedy)
-    return Schedule(steps=tuple(steps), every=every, guards=_guards(fields, "shift.", complain, control=True))
+    return Schedule(steps=steps, every=every, guards=_guards(fields, "shift.", complain, control=True))
 
 
 def read_probation(fields: Fields, complain: Complain) -> Probation | None:
