@@ -6,8 +6,9 @@ An operation that changes nothing returns what it was given, so that it may be r
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from controlplane.lifecycle.events import model_of
 from controlplane.lifecycle.operations import At, ControlRefused, NotServed
@@ -24,7 +25,7 @@ from controlplane.lifecycle.shadow import (
     Shadowed,
 )
 from controlplane.lifecycle.state import MAX_WHY, percent
-from lightbulb.model import BASIS_POINTS, ModelTarget, ObjectiveTable, Value, model_id
+from lightbulb.model import BASIS_POINTS, EMPTY, ModelTarget, ObjectiveTable, Value, model_id
 
 
 class InvalidShadow(ControlRefused):
@@ -69,7 +70,7 @@ class WantedShadow:
     """Tells those apart that begin in one version of the head."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Stage:
     """An objective as it is answered, as far as a shadow has to do with it.
 
@@ -81,28 +82,30 @@ class Stage:
     tables: tuple[ObjectiveTable, ...]
     primary: str
 
-    @property
-    def models(self) -> tuple[ModelTarget, ...]:
-        """Every model that is loaded and routed for them, by its key once: as most users get it."""
+    @cached_property
+    def models(self) -> Mapping[str, ModelTarget]:
+        """Every model that is loaded and routed for them, by its key: as most users get it."""
         found: dict[str, ModelTarget] = {}
         for table in reversed(self.tables):
             default = table.models[table.default_model]
             found |= {model.routing_key: model for model in (*reversed(table.models), default)}
-        return tuple(found.values())
+        return found
 
     def has(self, key: str) -> bool:
         """Say whether a key is loaded and routed."""
-        return any(model.routing_key == key for model in self.models)
+        return key in self.models
 
     def parameters(self, key: str) -> str:
         """Return a model's parameters where they are others than the primary's, as JSON; empty: nowhere."""
-        by_key = {model.routing_key: model.parameters for model in self.models}
-        own, primary = by_key.get(key, {}), by_key.get(self.primary, {})
+        own, primary = self._own_parameters(key), self._own_parameters(self.primary)
         others: dict[str, Value | None] = {
             name: value for name, value in own.items() if not _is_equal(value, primary.get(name))
         }
         others |= dict.fromkeys(primary.keys() - own.keys())
         return json.dumps(others, sort_keys=True) if others else ""
+
+    def _own_parameters(self, key: str) -> Mapping[str, Value]:
+        return self.models[key].parameters if key in self.models else EMPTY
 
     @property
     def deadline(self) -> float:
@@ -194,11 +197,11 @@ def _target(wanted: WantedShadow, stage: Stage) -> ModelTarget:
             "`lightbulb status` says what is active",
             objective=objective,
         )
-    named = [each for each in stage.models if each.name == wanted.model]
+    named = [each for each in stage.models.values() if each.name == wanted.model]
     found = [each for each in named if wanted.version in {"", each.version}]
     if len(found) == 1:
         return found[0]
-    there = ", ".join(sorted(map(_named, stage.models)))
+    there = ", ".join(sorted(map(_named, stage.models.values())))
     if found:
         raise NotServed(
             f"{objective} has several versions of {wanted.model}: say which of {there}", objective=objective
