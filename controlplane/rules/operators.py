@@ -160,17 +160,14 @@ class _Operators:
     @cached_property
     def _returns(self) -> tuple[_Returned, _Returned]:
         """What each function returns, in the order of the text; and of these what may hold a condition."""
-        tree, every, conditions = (
-            self._tree,
-            defaultdict[int, list[int]](list),
-            defaultdict[int, list[int]](list),
-        )
+        tree, around = self._tree, self._scopes.around
+        every, conditions = defaultdict[int, list[int]](list), defaultdict[int, list[int]](list)
         for node in range(len(tree)):
             if tree.kind(node) == "return_statement":
                 value = next((each for each in inner(tree, node) if tree.kind(each) != "return"), node)
-                every[self._scopes.around[node]].append(value)
+                every[around[node]].append(value)
                 if self._may_hold_condition(value):
-                    conditions[self._scopes.around[node]].append(value)
+                    conditions[around[node]].append(value)
         return every, conditions
 
     def _may_hold_condition(self, node: int) -> bool:
