@@ -80,7 +80,8 @@ def notes(replica: Replica, asked: Asked, tenant: str) -> tuple[str, ...]:
     known = replica.known
     table = scene_of(known.lanes, known.generations, tenant, asked.objective, replica.policy).table
     deadline = 0.0 if table is None else table.deadline
-    return asked.start.guards.notes_of(deadline, everybody=asked.start.steps[-1] == BASIS_POINTS)
+    guards, everybody = asked.start.guards, asked.start.steps[-1] == BASIS_POINTS
+    return (*guards.notes, *guards.blind_spots(deadline, everybody=everybody))
 
 
 def shifts(replica: Replica) -> Iterator[pb.Shift]:

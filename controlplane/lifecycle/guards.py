@@ -134,8 +134,8 @@ class Guards:
         """What their author should know of how they are judged."""
         return tuple(guard.note for guard in self.each if guard.note)
 
-    def notes_of(self, deadline: float, *, everybody: bool) -> tuple[str, ...]:
-        """Return these, and when some guards can't see anything.
+    def blind_spots(self, deadline: float, *, everybody: bool) -> tuple[str, ...]:
+        """Return when some guards can't see anything.
 
         `deadline` is the objective's, in seconds (0.0: it has none); `everybody` is shifted in the end.
         """
@@ -148,7 +148,7 @@ class Guards:
         )
         alone = ("at 100 % nobody is left to compare with, so add a bound, as errors:5%",)
         is_idle = everybody and self.each and all(guard.relative for guard in self.each)
-        return (*self.notes, *beyond, *(alone if is_idle else ()))
+        return (*beyond, *(alone if is_idle else ()))
 
 
 def parse_guards(  # noqa: PLR0913 - all that an author says of guards

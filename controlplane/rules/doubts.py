@@ -86,10 +86,9 @@ def _of_guards(rule: Rule, definitions: Definitions) -> Iterator[_Said]:
         if guard.note:
             yield "GUARD_ROUNDED", guard.note, f"write {guard.name}:{duration(guard.threshold)}"
     own = (definitions.objectives[name] for name in rule.objectives if name in definitions.objectives)
-    notes = (note for each in own for note in guards.notes_of(each.deadline, everybody=everybody))
-    for note in dict.fromkeys(notes):
-        if note not in guards.notes:
-            yield "GUARD_SEES_NOTHING", note, "take another guard, or add one"
+    blind = (spot for each in own for spot in guards.blind_spots(each.deadline, everybody=everybody))
+    for spot in dict.fromkeys(blind):
+        yield "GUARD_SEES_NOTHING", spot, "take another guard, or add one"
 
 
 def _guards_of(rule: Rule) -> tuple[Guards, bool]:
