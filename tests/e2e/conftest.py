@@ -1,6 +1,7 @@
 """One running system for all tests that need one."""
 
 import contextlib
+import json
 import shutil
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -39,6 +41,18 @@ class Up:
     def asked(self, *arguments: str) -> Result:
         """Run a command in this process: what is waited for is asked for many times."""
         return CliRunner(env={"COLUMNS": "250"}).invoke(main, arguments)  # a row is a line
+
+    def done(self, *arguments: str) -> str:
+        """Have its control plane do what a command says, and return what that printed."""
+        done = self.run(*arguments, "--control-plane", self.control_plane)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def told(self, *arguments: str) -> dict[str, Any]:
+        """Return what its control plane tells, as JSON."""
+        told = self.asked(*arguments, "--control-plane", self.control_plane, "--output", "json")
+        assert told.exit_code == 0, told.stderr
+        return json.loads(told.stdout)
 
     def status(self) -> str:
         return self.asked("status", "--control-plane", self.control_plane).stdout

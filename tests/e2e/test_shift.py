@@ -30,6 +30,7 @@ pytestmark = pytest.mark.envoy
 OBJECTIVE, MODEL = "PaymentFraudDetection", "payment-fraud-model"
 RANKING = "ContinueWatchingRanking"
 USERS = [f"user-{number}" for number in range(40)]
+GUARDED = ("--guard", "errors:1.25x", "--interval", "1s", "--min-sample", "20")
 ALL_FAILED = r"errors: ([\d,]+) of \1 \(100.0 %\) against ([\d,]+) of \2 \(100.0 %\), e = "
 FAILED = r"at 25 %: by its guard errors: [\d,]+ of [\d,]+ \([\d.]+ %\) against [\d,]+ of [\d,]+ \([\d.]+ %\)"
 
@@ -107,6 +108,14 @@ def stands(up: Up) -> bool:
     return f"{OBJECTIVE}: shift" in up.status()
 
 
+def aborted(up: Up, objective: str) -> list[str]:
+    """What events say of an objective's shifts that were aborted, the newest first."""
+    events = up.told("events")["events"]
+    return [
+        each["detail"] for each in events if each["kind"] == "shift_aborted" and objective in each["detail"]
+    ]
+
+
 @pytest.fixture
 def service(up: Up) -> Iterator[Service]:
     """A client service, while no shift stands: one that another test left is taken away."""
@@ -123,17 +132,11 @@ def service(up: Up) -> Iterator[Service]:
 def test_half_of_the_users_go_to_a_model_and_after_an_abort_not_one_request_does(
     up: Up, service: Service
 ) -> None:
-    def shift(*arguments: str) -> str:
-        done = up.run("shift", *arguments, "--control-plane", up.control_plane)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
     def counted() -> int:
-        told = up.asked("figures", OBJECTIVE, "--control-plane", up.control_plane, "--output", "json").stdout
-        return sum(int(arm["requests"]) for arm in json.loads(told)["arms"])
+        return sum(int(arm["requests"]) for arm in up.told("figures", OBJECTIVE)["arms"])
 
     where = ("--lightbulb", up.lightbulb, "--sidecar-address", up.sidecar)
-    started = shift(OBJECTIVE, "--to", f"{MODEL}@2", "--percent", "50", "-m", "try it")
+    started = up.done("shift", OBJECTIVE, "--to", f"{MODEL}@2", "--percent", "50", "-m", "try it")
     assert re.search(r"shift \d+ to payment-fraud-model@2: 50 % of the users at every Lightbulb", started)
     before = service.versions()
     moved = {user for user, version in before.items() if version == "2"}
@@ -148,60 +151,44 @@ def test_half_of_the_users_go_to_a_model_and_after_an_abort_not_one_request_does
 
     service.kept.clear()
     assert service.versions() == before  # answers that are held a while yet, however long counting took
-    aborted = shift("abort", OBJECTIVE, "-m", "it was worse")
-    assert "sidecars refuse its key until" in aborted
+    undone = up.done("shift", "abort", OBJECTIVE, "-m", "it was worse")
+    assert "sidecars refuse its key until" in undone
     assert "aborted: sidecars refuse it until" in up.status()
     assert set(service.versions().values()) == {"1"}
     assert 0 < service.again <= len(moved)  # those who held an answer still were refused
     up.wait_for("the shift to be over", lambda: not stands(up))
-    events = up.run("events", "--control-plane", up.control_plane).stdout
+    events = up.done("events")
     assert re.search(r"shift aborted +\w+ +PaymentFraudDetection: .* at 50 %: it was worse", events)
 
 
 def test_a_candidate_that_fails_is_undone_by_its_guard_and_not_while_both_arms_fail(
     up: Up, service: Service
 ) -> None:
-    def told(what: str, *more: str) -> dict[str, Any]:
-        done = up.asked(what, "--control-plane", up.control_plane, "--output", "json", *more)
-        assert done.exit_code == 0, done.stderr
-        return json.loads(done.stdout)
-
     def judged_alike() -> bool:
         service.fail("1", "2")
-        (shift,) = [each for each in told("status")["shifts"] if each["objective"] == OBJECTIVE]
+        (shift,) = [each for each in up.told("status")["shifts"] if each["objective"] == OBJECTIVE]
         assert shift["state"] == "running"
         (verdict,) = shift["guards"]
         alike = re.match(ALL_FAILED, verdict["text"])
         return verdict["outcome"] == "fine" and alike is not None and len(alike[1]) > 2
 
-    def aborted() -> list[str]:
-        return [each["detail"] for each in told("events")["events"] if each["kind"] == "shift_aborted"]
-
     def undone() -> bool:
         service.fail("2")
-        return len(aborted()) > before
+        return len(aborted(up, OBJECTIVE)) > before
 
-    before = len(aborted())
-    started = up.run(
-        *("shift", OBJECTIVE, "--to", f"{MODEL}@2", "--percent", "25", "--control-plane", up.control_plane),
-        *("--guard", "errors:1.25x", "--interval", "1s", "--min-sample", "20"),
-    )
-    assert started.returncode == 0, started.stderr
+    before = len(aborted(up, OBJECTIVE))
+    up.done("shift", OBJECTIVE, "--to", f"{MODEL}@2", "--percent", "25", *GUARDED)
     up.wait_for("a hundred failures of the candidate among the control's", judged_alike)
     up.wait_for("the guard to undo it", undone)
-    assert re.search(FAILED, aborted()[0]), aborted()[0]
+    newest = aborted(up, OBJECTIVE)[0]
+    assert re.search(FAILED, newest), newest
 
 
 def test_a_candidate_answers_copies_that_nobody_waits_for_until_there_are_enough(
     up: Up, service: Service
 ) -> None:
-    def shadow(*arguments: str) -> str:
-        done = up.run("shadow", *arguments, "--control-plane", up.control_plane)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
     def listed() -> list[dict[str, Any]]:
-        return json.loads(shadow("list", "--output", "json"))["shadows"]
+        return up.told("shadow", "list")["shadows"]
 
     def counted() -> int:
         return sum(map(int, listed()[0]["copies"].values()))
@@ -210,7 +197,7 @@ def test_a_candidate_answers_copies_that_nobody_waits_for_until_there_are_enough
         assert set(service.versions().values()) == {"1"}
         return listed() == []
 
-    started = shadow("start", OBJECTIVE, f"{MODEL}@2", "--percent", "100", "--until", "60pairs")
+    started = up.done("shadow", "start", OBJECTIVE, f"{MODEL}@2", "--percent", "100", "--until", "60pairs")
     assert re.search(
         rf"shadow \d+ of {MODEL}@2, 100 % of the requests to {MODEL}@1, at every sidecar", started
     )
@@ -228,8 +215,7 @@ def test_a_candidate_answers_copies_that_nobody_waits_for_until_there_are_enough
     assert (report["primary"], report["candidate"]) == (f"{MODEL}@1", f"{MODEL}@2")
     assert (report["objective"], report["compared_as"], report["users"]) == (OBJECTIVE, "score", len(USERS))
     up.wait_for("it to be over", over)
-    events = up.run("events", "--control-plane", up.control_plane, "--output", "json").stdout
-    (stopped,) = [each for each in json.loads(events)["events"] if each["kind"] == "shadow_stopped"]
+    (stopped,) = [each for each in up.told("events")["events"] if each["kind"] == "shadow_stopped"]
     assert re.search(rf"shadow \d+ of {MODEL}@2: \d+ of its copies were answered", stopped["detail"])
     assert stopped["author"] == ""
 
@@ -271,22 +257,11 @@ class Rankings:
 
 
 def test_a_candidate_that_hangs_is_undone_by_its_guard(up: Up) -> None:
-    def aborted() -> list[str]:
-        done = up.run("events", "--control-plane", up.control_plane, "--output", "json")
-        events = json.loads(done.stdout)["events"]
-        return [
-            each["detail"] for each in events if each["kind"] == "shift_aborted" and RANKING in each["detail"]
-        ]
-
     def undone() -> bool:
         ended.append(rankings.ask(patience=0.5))
-        return bool(aborted())
+        return bool(aborted(up, RANKING))
 
-    started = up.run(
-        *("shift", RANKING, "--to", CANDIDATE, "--percent", "50", "--control-plane", up.control_plane),
-        *("--guard", "errors:1.25x", "--interval", "1s", "--min-sample", "20"),
-    )
-    assert started.returncode == 0, started.stderr
+    up.done("shift", RANKING, "--to", CANDIDATE, "--percent", "50", *GUARDED)
     ended: list[list[grpc.StatusCode]] = []
     with (
         BlockingLightbulbClient(up.lightbulb, timeout=60) as client,
@@ -296,6 +271,6 @@ def test_a_candidate_that_hangs_is_undone_by_its_guard(up: Up) -> None:
         up.wait_for("the guard to undo it", undone)
         assert len(ended[0]) > 50
         assert grpc.StatusCode.OK not in ended[0]
-        (detail,) = aborted()
+        (detail,) = aborted(up, RANKING)
         assert re.search(r"at 50 %: by its guard errors: ", detail), detail
         up.wait_for("nobody to get it", lambda: rankings.ask(patience=30.0) == [])
