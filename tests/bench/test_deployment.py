@@ -101,7 +101,8 @@ def test_one_objective_differs_from_revision_to_revision() -> None:
 def test_a_meter_knows_afterwards_what_was_used_by_when() -> None:
     with Meter(os.getpid()) as meter:
         began = time.time()
-        while time.time() - began < 0.1:
+        spent = time.process_time()
+        while time.process_time() - spent < 0.1:  # of the processor, however much of it others take
             pass
         busy = time.time()
         threading.Event().wait(0.1)
