@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from controlplane.api.errors import Context, InvalidRequest, TooManyWatchers, abort, answered, status_of
+from controlplane.lifecycle.agreement import MAX_MODELS, Compared, Models, TooManyTellers
 from controlplane.lifecycle.figures import NO_FIGURES, Counts
-from controlplane.replica.figures import Counted, NothingCounted
+from controlplane.replica.figures import Counted, NothingCounted, compared_counts
 from controlplane.replica.replica import Replica
 from lightbulb.resolution.codec import Malformed, duration
 from lightbulb.v1 import telemetry_pb2 as pb
@@ -82,6 +83,20 @@ class TelemetryService(pb_grpc.TelemetryServiceServicer):
             figures.leave(node_id)
 
     @answered
+    async def TellCompared(self, request: pb.TellComparedRequest) -> pb.TellComparedResponse:  # noqa: N802 - gRPC's name
+        """Take what somebody compared of the answers of shadows."""
+        if not 0 < len(request.teller) <= MAX_NAME:
+            raise InvalidRequest(f"a teller has a name, of at most {MAX_NAME} characters", path="teller")
+        if len(request.compared) > MAX_MODELS:
+            raise InvalidRequest(f"at most {MAX_MODELS:,} pairs of models are told of", path="compared")
+        try:
+            told = Compared(epoch=request.epoch, counts=dict(map(_compared, request.compared)))
+            self._replica.figures.take_compared(request.teller, told)
+        except (Malformed, TooManyTellers) as error:
+            raise InvalidRequest(str(error), path="compared") from error
+        return pb.TellComparedResponse()
+
+    @answered
     async def GetFigures(self, request: pb.GetFiguresRequest) -> pb.GetFiguresResponse:  # noqa: N802 - gRPC's name
         """Say what was counted of an objective's shift, at all replicas."""
         counted = _find(self._replica.figures.counted, request.objective)
@@ -96,6 +111,16 @@ class TelemetryService(pb_grpc.TelemetryServiceServicer):
             reporting=self._replica.sidecars_reporting,
             interval=duration(self._replica.figures.interval),
         )
+
+
+def _compared(told: pb.ComparedAnswers) -> tuple[Models, Counts]:
+    """Return what was compared of two models. Raises Malformed."""
+    names = (told.objective, told.primary, told.candidate)
+    if not all(0 < len(each) <= MAX_NAME for each in names):
+        raise Malformed(f"names of at most {MAX_NAME} characters say what was compared")
+    objective, primary, candidate = names
+    models = Models(objective=objective, primary=primary, candidate=candidate)
+    return models, compared_counts(told.pairs, told.disagreement)
 
 
 def _find(counted: tuple[Counted, ...], objective: str) -> Counted:

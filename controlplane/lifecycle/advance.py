@@ -70,15 +70,26 @@ def advance(  # noqa: PLR0913, PLR0917 - a pure function of all that counts
     shift = control.shift
     match shift.state:
         case ShiftState.STARTING:
-            if acked.sidecars and at.now - shift.entered < patience:
-                return control
-            return shown(control, replace(shift, state=ShiftState.RUNNING, entered=at.now), at)
+            return _starting(control, acked, patience, judged, at)
         case ShiftState.ABORTING:
             return control if acked.lightbulbs else _cleared(control, scene, at)
         case ShiftState.CLEARING:
             return _clearing(control, scene, acked, at)
         case _:
             return _guarded(control, judged, at) or _in_force(control, scene, acked, judged, at)
+
+
+def _starting(control: Control, acked: Acked, patience: float, judged: Judged, at: At) -> Control:
+    """Return the control until sidecars count its arms, and answers agree if its guards want that."""
+    shift = control.shift
+    undone = _undone(control, judged, at)
+    if undone is not None:
+        return undone
+    if acked.sidecars and at.now - shift.entered < patience:
+        return control
+    if shift.guards.want_agreement and not judged.agreed:
+        return control
+    return shown(control, replace(shift, state=ShiftState.RUNNING, entered=at.now), at)
 
 
 def _cleared(control: Control, scene: Scene, at: At) -> Control:
@@ -122,13 +133,20 @@ def _guarded(control: Control, judged: Judged, at: At) -> Control | None:
 
     One that is held, or finished, is judged like any other.
     """
-    found = worst(judged.verdicts)
-    if found is not None and found.outcome.undoes:
-        return abort(control, at, f"by its guard {found.text}")
+    undone = _undone(control, judged, at)
+    if undone is not None:
+        return undone
     if judged.blind >= BLIND_INTERVALS and control.shift.state is ShiftState.RUNNING:
         return hold(
             control, "its guards are blind: too few sidecars tell figures; look, then resume or abort"
         )
+    return None
+
+
+def _undone(control: Control, judged: Judged, at: At) -> Control | None:
+    found = worst(judged.verdicts)
+    if found is not None and found.outcome.undoes:
+        return abort(control, at, f"by its guard {found.text}")
     return None
 
 

@@ -59,7 +59,8 @@ class Wealth:
 class Bets:
     """What one guard has come to.
 
-    `pair`: all that was counted since the shift began; `sample`: the candidate's since its step. `learning`:
+    `pair`: all that was counted since the shift began; `sample`: the candidate's since its step, or of pairs
+    of answers all, since a step changes nothing of them. `learning`:
     the control's latencies, until they suffice to fix `threshold`. `catastrophe`: the interval that was one.
     """
 
@@ -101,7 +102,10 @@ def observe(guards: Guards, evidence: Evidence, interval: Interval, *, step: int
     """
     bets = evidence.bets
     if step != evidence.step:
-        bets = tuple(replace(each, sample=0) for each in bets)
+        bets = tuple(
+            each if guard.kind is Kind.AGREEMENT else replace(each, sample=0)
+            for guard, each in zip(guards.each, bets, strict=True)
+        )
     blind = is_blind(interval.reporting, interval.live)
     return Evidence(
         shift=evidence.shift,

@@ -1,7 +1,7 @@
 """What a shift is guarded by: the values, their texts, and which of them can be judged. Pure.
 
 `errors:1.25x` compares with the control arm, `errors:0.5%` is a bound of its own; `p99:1.2x` and `p99:250ms`
-are the same of latency, and `agreement:0.9` is of a shadow.
+are the same of latency. `agreement:0.9` is of what a shadow of the candidate answered before.
 """
 
 from __future__ import annotations
@@ -130,9 +130,20 @@ class Guards:
         return self.alpha / max(len(self.each), 1)
 
     @property
+    def want_agreement(self) -> bool:
+        """Whether answers are to be compared before anybody is shifted."""
+        return any(guard.kind is Kind.AGREEMENT for guard in self.each)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What their author should know of how they are judged."""
-        return tuple(guard.note for guard in self.each if guard.note)
+        compared = tuple(
+            f"{guard}: nobody is moved before {guard.min_sample:,} answers of a shadow of the model are "
+            "compared; `lightbulb shadow tell` does that"
+            for guard in self.each
+            if guard.kind is Kind.AGREEMENT
+        )
+        return (*(guard.note for guard in self.each if guard.note), *compared)
 
     def blind_spots(self, deadline: float, *, everybody: bool) -> tuple[str, ...]:
         """Return when some guards can't see anything.
@@ -151,18 +162,17 @@ class Guards:
         return (*beyond, *(alone if is_idle else ()))
 
 
-def parse_guards(  # noqa: PLR0913 - all that an author says of guards
+def parse_guards(
     texts: Iterable[str],
     *,
     alpha: float = DEFAULT_ALPHA,
     interval: float = DEFAULT_INTERVAL,
     min_sample: int = DEFAULT_MIN_SAMPLE,
     control: bool = True,
-    shadow: bool = False,
 ) -> Guards:
     """Return guards by their texts; raise BadGuards with all that is wrong.
 
-    `control`: there is a control arm. `shadow`: the candidate is a shadow, so that answers are compared.
+    `control`: there is a control arm.
     """
     guards: list[Guard] = []
     problems: list[str] = []
@@ -171,9 +181,7 @@ def parse_guards(  # noqa: PLR0913 - all that an author says of guards
             guards.append(replace(parse_guard(text), min_sample=min_sample))
         except BadGuards as error:
             problems += error.problems
-    problems += [
-        problem for guard in guards for problem in _problems_of_place(guard, control=control, shadow=shadow)
-    ]
+    problems += [problem for guard in guards if not control for problem in _problems_alone(guard)]
     try:
         together = Guards(each=tuple(guards), alpha=alpha, interval=interval)
     except BadGuards as error:
@@ -270,15 +278,16 @@ def _problems_of_size(guard: Guard) -> Iterable[str]:
         yield f"a sample is from 1 to {MAX_MIN_SAMPLE:,} requests, not {guard.min_sample:,}"
 
 
-def _problems_of_place(guard: Guard, *, control: bool, shadow: bool) -> Iterable[str]:
-    if guard.relative and not control:
+def _problems_alone(guard: Guard) -> Iterable[str]:
+    """Yield what is wrong with a guard where there is no control arm."""
+    if guard.relative:
         instead = "errors:0.5%" if guard.kind is Kind.ERRORS else f"{guard.name}:250ms"
         yield (
             f"{guard}: there is no control arm to compare with; write a bound, as {instead}, "
             "or shift step by step"
         )
-    if guard.kind is Kind.AGREEMENT and not shadow:
-        yield f"{guard}: only answers of a shadow are compared; start one, or leave it out"
+    if guard.kind is Kind.AGREEMENT:
+        yield f"{guard}: a default is compared with no other model; guard a shift to it, or leave it out"
 
 
 def _problems_together(guards: Guards) -> Iterable[str]:

@@ -27,7 +27,7 @@ def _verdict(guard: Guard, bets: Bets, evidence: Evidence, needed: float) -> Ver
         text = f"{_against(guard, bets, pair)}, in one interval"
     elif bets.wealth.log_peak >= math.log(needed) and bets.pair.candidate.total >= guard.min_sample:
         outcome = Outcome.BREACH
-    elif is_blind(evidence.reporting, evidence.live):
+    elif guard.kind is not Kind.AGREEMENT and is_blind(evidence.reporting, evidence.live):
         outcome = Outcome.BLIND
         text = f"no figures from {evidence.live - evidence.reporting:,} of {evidence.live:,} sidecars"
     elif lacking := _lacking(guard, bets):
@@ -45,6 +45,10 @@ def _lacking(guard: Guard, bets: Bets) -> str:
     """Return what is to be seen before silence of the guard means anything; empty: enough was."""
     if guard.kind is Kind.SLOW and not bets.threshold:
         return f"learns what is slow: {bets.learning.total:,} of {to_learn(guard):,} requests of the control"
+    if guard.kind is Kind.AGREEMENT and bets.sample < guard.min_sample:
+        return (
+            f"{bets.sample:,} of {guard.min_sample:,} pairs of answers; `lightbulb shadow tell` tells of more"
+        )
     if bets.sample < guard.min_sample:
         return f"{bets.sample:,} of {guard.min_sample:,} requests since the step"
     if guard.relative and bets.pair.control.total < guard.min_sample:

@@ -2,7 +2,8 @@
 
 A control is never a generation: it is laid over whichever generation is active.
 
-    STARTING    sidecars get the routes that count its arms; Lightbulbs know nothing of it yet
+    STARTING    sidecars get the routes that count its arms; Lightbulbs know nothing of it yet. A guard of
+                agreement keeps it there until enough answers were compared
     RUNNING     Lightbulbs shift its share of the users; the next step comes by itself, if there is one
     HELD        the same share, until somebody says so
     FINISHED    all users, until the rules say so themselves

@@ -11,10 +11,10 @@ from controlplane.lifecycle.counters import Ledger, Sum
 from controlplane.lifecycle.evidence import Evidence, begin, observe
 from controlplane.lifecycle.evidence_codec import evidence_from_bytes, evidence_to_bytes
 from controlplane.lifecycle.figures import Interval
-from controlplane.lifecycle.guards import Guards
+from controlplane.lifecycle.guards import Guards, Kind
 from controlplane.lifecycle.judging import judge
 from controlplane.lifecycle.state import NewDefault, Shift
-from controlplane.lifecycle.verdict import Verdict
+from controlplane.lifecycle.verdict import Outcome, Verdict
 from lightbulb.model import BASIS_POINTS
 from lightbulb.resolution.codec import Malformed
 
@@ -45,6 +45,12 @@ class Judged:
     verdicts: tuple[Verdict, ...] = ()
     blind: int = 0
     step: int = 0
+
+    @property
+    def agreed(self) -> bool:
+        """Whether enough answers were compared, and they agree."""
+        compared = [each for each in self.verdicts if each.guard == Kind.AGREEMENT]
+        return bool(compared) and all(each.outcome is Outcome.FINE for each in compared)
 
 
 NOT_JUDGED = Judged()

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
 
+from controlplane.lifecycle.agreement import (
+    NOTHING_COMPARED,
+    AllCompared,
+    Compared,
+    Models,
+    heard,
+)
 from controlplane.lifecycle.bins import Latencies
 from controlplane.lifecycle.counters import Sum
+from controlplane.lifecycle.events import model_of
 from controlplane.lifecycle.evidence_codec import counts_from_proto, counts_to_proto
 from controlplane.lifecycle.figures import NOTHING, Answer, Arms, Counts, answer_of
 from controlplane.lifecycle.shadow import Copies, Shadowed
@@ -65,12 +73,16 @@ class NothingCounted(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """A shift whose arms are counted, by the names of its routes; a new default has no `control`."""
+    """A shift whose arms are counted, by the names of its routes; a new default has no `control`.
+
+    `models`: those whose answers its guards want compared; None: they don't.
+    """
 
     objective: str
     shift: int
     candidate: str
     control: str
+    models: Models | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +92,12 @@ class Told:
     epoch: int
     by_route: Mapping[str, Counts]
     reporting: int = 0
+    compared: AllCompared = field(default_factory=lambda: NOTHING_COMPARED)
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is nothing that others need to know."""
+        return not (self.by_route or self.compared)
 
     def copies_of(self, shadow: str) -> Copies:
         """Return what it was told of a shadow's copies, by its id."""
@@ -113,11 +131,20 @@ def counted_of(controls: Iterable[Control]) -> tuple[Counted, ...]:
             shift=each.shift.number,
             candidate=route_of(arms.candidate_arm),
             control=route_of(arms.control_arm),
+            models=_compared_for(each),
         )
         for each in controls
         if each.shift.state is not ShiftState.CLEARING
         for arms in (operator_shift(each),)
     )
+
+
+def _compared_for(control: Control) -> Models | None:
+    shift = control.shift
+    if not shift.guards.want_agreement:
+        return None
+    primary, candidate = model_of(shift.default_key), model_of(shift.key)
+    return Models(objective=control.objective, primary=primary, candidate=candidate)
 
 
 def counted_default(new: NewDefault) -> tuple[Counted, ...]:
@@ -155,6 +182,7 @@ class Figures:
         self._names: frozenset[str] = frozenset()
         self._sums: dict[str, Counts] = {}
         self._heard: dict[str, float] = {}
+        self._compared = NOTHING_COMPARED
         self._wanted = asyncio.Event()
 
     @property
@@ -192,6 +220,10 @@ class Figures:
         for route, count in counts.items():
             self._sums[route] = self._sums.get(route, NOTHING) + count
 
+    def take_compared(self, teller: str, told: Compared) -> None:
+        """Take what somebody has compared by now. Raises TooManyTellers."""
+        self._compared = heard(self._compared, teller, told)
+
     def leave(self, node_id: str) -> None:
         """Forget a relay whose stream has ended; what it told stays."""
         self._heard.pop(node_id, None)
@@ -200,7 +232,9 @@ class Figures:
         """Return all that was told."""
         late = now - SILENT_INTERVALS * self.interval
         reporting = sum(at >= late for at in self._heard.values())
-        return Told(epoch=self._epoch, by_route=dict(self._sums), reporting=reporting)
+        return Told(
+            epoch=self._epoch, by_route=dict(self._sums), reporting=reporting, compared=self._compared
+        )
 
 
 def _counts(told: pb.RouteFigures) -> Counts:
@@ -236,6 +270,17 @@ def told_to_bytes(told: Told) -> bytes:
     message = evidence_pb2.StoredFigures(epoch=told.epoch, reporting=told.reporting)
     for route in sorted(told.by_route):
         message.routes.add(route=route, counts=counts_to_proto(told.by_route[route]))
+    for teller in sorted(told.compared):
+        for models, counts in told.compared[teller].counts.items():
+            message.compared.add(
+                teller=teller,
+                epoch=told.compared[teller].epoch,
+                objective=models.objective,
+                primary=models.primary,
+                candidate=models.candidate,
+                pairs=counts.compared,
+                disagreement=counts.disagreed,
+            )
     return message.SerializeToString(deterministic=True)
 
 
@@ -246,4 +291,16 @@ def told_from_bytes(body: bytes) -> Told:
     except DecodeError as error:
         raise Malformed(f"no figures: {error}") from error
     by_route = {each.route: counts_from_proto(each.counts) for each in message.routes}
-    return Told(epoch=message.epoch, by_route=by_route, reporting=message.reporting)
+    compared = NOTHING_COMPARED
+    for each in message.compared:
+        models = Models(objective=each.objective, primary=each.primary, candidate=each.candidate)
+        counts = {models: compared_counts(each.pairs, each.disagreement)}
+        compared = heard(compared, each.teller, Compared(epoch=each.epoch, counts=counts))
+    return Told(epoch=message.epoch, by_route=by_route, reporting=message.reporting, compared=compared)
+
+
+def compared_counts(pairs: int, disagreement: float) -> Counts:
+    """Return what was compared; raises Malformed for more disagreement than pairs."""
+    if pairs > MAX_COUNT or not 0.0 <= disagreement <= pairs:
+        raise Malformed(f"a disagreement of {disagreement:g} in {pairs:,} pairs: it is from 0 to 1 in each")
+    return Counts(compared=pairs, disagreed=disagreement)

@@ -18,6 +18,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 
+from controlplane.lifecycle import agreement
 from controlplane.lifecycle.advance import Acked
 from controlplane.lifecycle.counters import Sum
 from controlplane.lifecycle.shadow import NO_COPIES, Copies
@@ -197,7 +198,10 @@ class Replica:
     def sums_of(self, counted: Counted) -> tuple[Sum, ...]:
         """Return what every replica was told of a shift since it started."""
         told = self._figures_of_all()
-        return tuple(told[name].sum_of(counted, name) for name in sorted(told))
+        sums = tuple(told[name].sum_of(counted, name) for name in sorted(told))
+        if counted.models is None:
+            return sums
+        return (*sums, *agreement.sums_of(counted.models, (each.compared for each in told.values())))
 
     def copies(self, lanes: Lanes) -> Mapping[str, Copies]:
         """Return by id what became of each shadow's copies, as every replica was told."""
@@ -312,9 +316,7 @@ class Replica:
         told = self.figures.told(self.now)
         if told != self._figures_written:
             write = (
-                self._reports.drop_figures
-                if not told.by_route
-                else partial(self._reports.write_figures, told)
+                self._reports.drop_figures if told.is_nothing else partial(self._reports.write_figures, told)
             )
             if await self._store_watcher.attempt(write, writing=True):
                 self._figures_written = told

@@ -74,6 +74,9 @@ CONTROLS_FORMAT = 5
 SHADOWS_FORMAT = 6
 """Of a head with shadows, or with what rules began: without these they would end, or begin again."""
 
+AGREEMENT_FORMAT = 7
+"""Of a head with a guard of agreement: without it users would be shifted before answers were compared."""
+
 
 class PlanWriter:
     """Writes plans, and of those that share tables, routes and shards each of these once.
@@ -284,6 +287,8 @@ def lanes_to_bytes(lanes: Lanes) -> bytes:
 
 
 def _lanes_format(lanes: Lanes) -> int:
+    if any(each.shift.guards.want_agreement for each in lanes.controls.values()):
+        return AGREEMENT_FORMAT
     ruled = lanes.begun or lanes.new_defaults
     if lanes.shadows or ruled or any(each.shift.rule is not None for each in lanes.controls.values()):
         return SHADOWS_FORMAT
@@ -306,7 +311,7 @@ class LanesReader:
         """Return what the store's head says; raises Malformed."""
         message = pb.StoredLanes()
         _parse(message, body)
-        _check_format(message.format, "head", SHADOWS_FORMAT)
+        _check_format(message.format, "head", AGREEMENT_FORMAT)
         if message.format < LANES_FORMAT:
             return Lanes(MappingProxyType({DEFAULT_TENANT: rollout_from_bytes(body)}))
         bodies = {each.tenant: _bytes(each.rollout) for each in message.lanes}

@@ -49,14 +49,34 @@ class StoredRouteFigures(_message.Message):
     def __init__(self, route: _Optional[str] = ..., counts: _Optional[_Union[StoredCounts, _Mapping]] = ...) -> None: ...
 
 class StoredFigures(_message.Message):
-    __slots__ = ("epoch", "routes", "reporting")
+    __slots__ = ("epoch", "routes", "reporting", "compared")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     ROUTES_FIELD_NUMBER: _ClassVar[int]
     REPORTING_FIELD_NUMBER: _ClassVar[int]
+    COMPARED_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     routes: _containers.RepeatedCompositeFieldContainer[StoredRouteFigures]
     reporting: int
-    def __init__(self, epoch: _Optional[int] = ..., routes: _Optional[_Iterable[_Union[StoredRouteFigures, _Mapping]]] = ..., reporting: _Optional[int] = ...) -> None: ...
+    compared: _containers.RepeatedCompositeFieldContainer[StoredCompared]
+    def __init__(self, epoch: _Optional[int] = ..., routes: _Optional[_Iterable[_Union[StoredRouteFigures, _Mapping]]] = ..., reporting: _Optional[int] = ..., compared: _Optional[_Iterable[_Union[StoredCompared, _Mapping]]] = ...) -> None: ...
+
+class StoredCompared(_message.Message):
+    __slots__ = ("teller", "objective", "primary", "candidate", "pairs", "disagreement", "epoch")
+    TELLER_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATE_FIELD_NUMBER: _ClassVar[int]
+    PAIRS_FIELD_NUMBER: _ClassVar[int]
+    DISAGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    teller: str
+    objective: str
+    primary: str
+    candidate: str
+    pairs: int
+    disagreement: float
+    epoch: int
+    def __init__(self, teller: _Optional[str] = ..., objective: _Optional[str] = ..., primary: _Optional[str] = ..., candidate: _Optional[str] = ..., pairs: _Optional[int] = ..., disagreement: _Optional[float] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class StoredTally(_message.Message):
     __slots__ = ("total", "bad")

@@ -9,6 +9,34 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class TellComparedRequest(_message.Message):
+    __slots__ = ("teller", "epoch", "compared")
+    TELLER_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    COMPARED_FIELD_NUMBER: _ClassVar[int]
+    teller: str
+    epoch: int
+    compared: _containers.RepeatedCompositeFieldContainer[ComparedAnswers]
+    def __init__(self, teller: _Optional[str] = ..., epoch: _Optional[int] = ..., compared: _Optional[_Iterable[_Union[ComparedAnswers, _Mapping]]] = ...) -> None: ...
+
+class TellComparedResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ComparedAnswers(_message.Message):
+    __slots__ = ("objective", "primary", "candidate", "pairs", "disagreement")
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATE_FIELD_NUMBER: _ClassVar[int]
+    PAIRS_FIELD_NUMBER: _ClassVar[int]
+    DISAGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    objective: str
+    primary: str
+    candidate: str
+    pairs: int
+    disagreement: float
+    def __init__(self, objective: _Optional[str] = ..., primary: _Optional[str] = ..., candidate: _Optional[str] = ..., pairs: _Optional[int] = ..., disagreement: _Optional[float] = ...) -> None: ...
+
 class FiguresRequest(_message.Message):
     __slots__ = ("node_id", "routes")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]

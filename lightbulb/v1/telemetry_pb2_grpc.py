@@ -25,6 +25,11 @@ class TelemetryServiceStub:
                 request_serializer=lightbulb_dot_v1_dot_telemetry__pb2.GetFiguresRequest.SerializeToString,
                 response_deserializer=lightbulb_dot_v1_dot_telemetry__pb2.GetFiguresResponse.FromString,
                 _registered_method=True)
+        self.TellCompared = channel.unary_unary(
+                '/lightbulb.v1.TelemetryService/TellCompared',
+                request_serializer=lightbulb_dot_v1_dot_telemetry__pb2.TellComparedRequest.SerializeToString,
+                response_deserializer=lightbulb_dot_v1_dot_telemetry__pb2.TellComparedResponse.FromString,
+                _registered_method=True)
 
 
 class TelemetryServiceServicer:
@@ -47,6 +52,14 @@ class TelemetryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TellCompared(self, request, context):
+        """Takes what was compared of the answers that shadows and primaries gave, for guards of agreement. To tell it again,
+        or to another replica, counts nothing twice. Errors: INVALID_ARGUMENT (without a name, or too much of it).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TelemetryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -59,6 +72,11 @@ def add_TelemetryServiceServicer_to_server(servicer, server):
                     servicer.GetFigures,
                     request_deserializer=lightbulb_dot_v1_dot_telemetry__pb2.GetFiguresRequest.FromString,
                     response_serializer=lightbulb_dot_v1_dot_telemetry__pb2.GetFiguresResponse.SerializeToString,
+            ),
+            'TellCompared': grpc.unary_unary_rpc_method_handler(
+                    servicer.TellCompared,
+                    request_deserializer=lightbulb_dot_v1_dot_telemetry__pb2.TellComparedRequest.FromString,
+                    response_serializer=lightbulb_dot_v1_dot_telemetry__pb2.TellComparedResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -116,6 +134,33 @@ class TelemetryService:
             '/lightbulb.v1.TelemetryService/GetFigures',
             lightbulb_dot_v1_dot_telemetry__pb2.GetFiguresRequest.SerializeToString,
             lightbulb_dot_v1_dot_telemetry__pb2.GetFiguresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TellCompared(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lightbulb.v1.TelemetryService/TellCompared',
+            lightbulb_dot_v1_dot_telemetry__pb2.TellComparedRequest.SerializeToString,
+            lightbulb_dot_v1_dot_telemetry__pb2.TellComparedResponse.FromString,
             options,
             channel_credentials,
             insecure,

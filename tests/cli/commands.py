@@ -21,6 +21,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "health": ("127.0.0.1:1",),
         "figures": ("Objective",),
         "shadow report": ("records",),
+        "shadow tell": ("records",),
         "replay": ("records", "--model", "m@1", "--keep", "kept"),
         "tenants offer": ("Objective", "--to", "b"),
         "tenants take": ("Objective",),

@@ -6,12 +6,14 @@ from dataclasses import replace
 import grpc
 import pytest
 
+from controlplane.lifecycle.events import model_of
 from controlplane.lifecycle.state import Control, ShiftState
 from lightbulb.ads.values import OBJECTIVE_CONTROL
 from lightbulb.model import RequestContext
 from lightbulb.resolution.resolve import Reason, Resolution
 from lightbulb.v1 import control_plane_pb2 as pb
 from lightbulb.v1 import telemetry_pb2 as telemetry
+from lightbulb.v1.telemetry_pb2_grpc import TelemetryServiceStub
 from tests.controlplane.peers import Lightbulb, routes
 from tests.controlplane.planes import POLICY, plane, refused, run, told
 from tests.controlplane.relays import relays, route
@@ -258,6 +260,79 @@ def test_a_schedule_goes_on_while_its_guards_are_content_and_a_breach_undoes_it(
     run(scenario)
 
 
+def test_nobody_is_moved_before_answers_agree_whichever_replica_is_told(store: str) -> None:
+    async def scenario() -> None:
+        async with world(store, generation=0) as it, plane(store, name="two") as two:
+            await it.published(1, **NEXT)
+            first = await it.plane.shift(model="next", steps=[500], guards=["agreement:0.9"], interval=1.0)
+            assert "nobody is moved before 100 answers" in first.notes[0]
+            standing = control(it)
+            assert standing is not None
+            primary = model_of(standing.shift.default_key)
+            told_to = [TelemetryServiceStub(each.channel) for each in (it.plane, two)]
+
+            async def tell(pairs: int, disagreement: float) -> None:
+                compared = telemetry.ComparedAnswers(
+                    objective="Ranking",
+                    primary=primary,
+                    candidate="next@2",
+                    pairs=pairs,
+                    disagreement=disagreement,
+                )
+                request = telemetry.TellComparedRequest(teller="records", epoch=1, compared=[compared])
+                for each in told_to:
+                    await each.TellCompared(request)
+
+            def judged_pairs() -> int:
+                found = it.plane.replica.judged.get("Ranking")
+                return found.verdicts[0].pair.candidate.total if found is not None else 0
+
+            await tell(60, 1.0)
+            await eventually("the pairs", lambda: judged_pairs() == 60)
+            (shift,) = (await it.plane.status()).shifts
+            assert (shift.state, shift.basis_points) == (pb.SHIFT_STATE_STARTING, 0)
+            assert shift.guards[0].text.startswith("agreement: 60 of 100 pairs of answers")
+            await tell(120, 2.0)
+            await is_at(it, ShiftState.RUNNING, 500)
+            assert judged_pairs() == 120
+            for turn in range(1, 9):
+                await tell(120 + 100 * turn, 2.0 + 60.0 * turn)
+                await eventually(
+                    f"turn {turn}",
+                    lambda turn=turn: control(it) is None or judged_pairs() == 120 + 100 * turn,
+                )
+            await is_over(it)
+            events = (await it.plane.stub.GetEvents(pb.GetEventsRequest(limit=50))).events
+            (aborted,) = [each for each in events if each.kind == pb.EVENT_KIND_SHIFT_ABORTED]
+            assert "by its guard agreement: disagreement " in aborted.detail
+
+    run(scenario)
+
+
+def test_what_cant_have_been_compared_is_refused(store: str) -> None:
+    names = {"objective": "Ranking", "primary": "a@1", "candidate": "b@1"}
+    wrong = (
+        telemetry.TellComparedRequest(compared=[telemetry.ComparedAnswers(**names)]),
+        telemetry.TellComparedRequest(teller="t" * 999),
+        telemetry.TellComparedRequest(teller="t", compared=[telemetry.ComparedAnswers(pairs=1)]),
+        telemetry.TellComparedRequest(
+            teller="t", compared=[telemetry.ComparedAnswers(**names, pairs=1, disagreement=1.5)]
+        ),
+        telemetry.TellComparedRequest(
+            teller="t", compared=[telemetry.ComparedAnswers(**names, pairs=1, disagreement=float("nan"))]
+        ),
+    )
+
+    async def scenario() -> None:
+        async with plane(store) as it:
+            for each in wrong:
+                code, _ = await refused(TelemetryServiceStub(it.channel).TellCompared(each))
+                assert code is grpc.StatusCode.INVALID_ARGUMENT
+            assert it.replica.figures.told(0.0).is_nothing
+
+    run(scenario)
+
+
 def test_a_leader_that_is_killed_is_followed_by_one_that_goes_on_with_its_evidence(store: str) -> None:
     async def scenario() -> None:
         async with world(store, generation=0) as it, plane(store, name="two") as two:
@@ -301,12 +376,12 @@ def test_guards_that_cant_be_judged_are_refused_all_at_once(store: str) -> None:
     async def scenario() -> None:
         async with world(store, generation=0) as it:
             await it.published(1, **NEXT)
-            guards = ["errors:fast", "agreement:0.9", "p99:250ms"]
+            guards = ["errors:fast", "agreement:0.3", "p99:250ms"]
             call = it.plane.shift(model="next", steps=[500], guards=guards)
             code, text = await refused(call)
             assert code is grpc.StatusCode.INVALID_ARGUMENT
             assert "errors:fast" in text
-            assert "only answers of a shadow are compared" in text
+            assert "a bound of agreement is from 0.5 to 0.99999" in text
             relative = await it.plane.shift(model="next", steps=[500, 10_000], guards=["errors:1x"])
             assert [note[:30] for note in relative.notes] == ["at 100 % nobody is left to com"]
             await is_at(it, ShiftState.RUNNING, 500)

@@ -272,7 +272,7 @@ def test_a_relative_latency_is_breached_beyond_its_margin_and_not_by_the_hour(
 
 
 def test_agreement_is_a_share_too_and_may_be_anything_from_0_to_1() -> None:
-    guards = parse_guards(["agreement:0.9"], shadow=True)
+    guards = parse_guards(["agreement:0.9"])
     agrees = Arms(candidate=Counts(compared=200, disagreed=15.5))
     differs = Arms(candidate=Counts(compared=200, disagreed=60.5))
     assert only(guards, after(guards, *[agrees] * 60)).outcome is Outcome.FINE

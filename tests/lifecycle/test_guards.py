@@ -79,7 +79,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         f"errors:1.25x: {alone} errors:0.5%, or shift step by step",
         f"errors:1.5x: {alone} errors:0.5%, or shift step by step",
         f"p99:1.2x: {alone} p99:250ms, or shift step by step",
-        "agreement:0.9: only answers of a shadow are compared; start one, or leave it out",
+        "agreement:0.9: a default is compared with no other model; guard a shift to it, or leave it out",
         "alpha 0.5: the chance of a false alarm is from 0.000001 to 0.2; 0.01 is usual",
         f"interval 0 s: from 1 to 600 s; longer than your clients go on repeating {usual}",
         "errors:1.25x, errors:1.5x: errors is guarded more than once; keep one of them",

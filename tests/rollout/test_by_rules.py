@@ -7,7 +7,13 @@ import pytest
 from controlplane.lifecycle.state import ShiftState
 from controlplane.rollout import by_rules
 from controlplane.rollout.by_rules import waits_for
-from controlplane.rollout.codec import CONTROLS_FORMAT, SHADOWS_FORMAT, lanes_from_bytes, lanes_to_bytes
+from controlplane.rollout.codec import (
+    AGREEMENT_FORMAT,
+    CONTROLS_FORMAT,
+    SHADOWS_FORMAT,
+    lanes_from_bytes,
+    lanes_to_bytes,
+)
 from controlplane.rollout.registry import Consumer
 from lightbulb.model import GuardTerms, ObjectiveTable, Schedule, ShadowRule, ShiftRule
 from lightbulb.resolution.codec import Malformed
@@ -205,8 +211,8 @@ def test_control_planes_from_before_refuse_a_head_with_what_rules_began(it: Plan
     body = lanes_to_bytes(it.lanes)
     assert lanes_from_bytes(body) == it.lanes
     assert pb.StoredLanes.FromString(body).format == SHADOWS_FORMAT == CONTROLS_FORMAT + 1
-    with pytest.raises(Malformed, match=f"a head of format {SHADOWS_FORMAT + 1}"):
-        lanes_from_bytes(pb.StoredLanes(format=SHADOWS_FORMAT + 1).SerializeToString())
+    with pytest.raises(Malformed, match=f"a head of format {AGREEMENT_FORMAT + 1}"):
+        lanes_from_bytes(pb.StoredLanes(format=AGREEMENT_FORMAT + 1).SerializeToString())
 
 
 def test_no_more_are_begun_than_the_head_has_room_for_and_one_event_names_the_rest(

@@ -253,8 +253,8 @@ def test_a_head_with_a_handover_has_a_format_that_older_control_planes_refuse() 
     body = lanes_to_bytes(lanes)
     assert pb.StoredLanes.FromString(body).format == 3
     newer = pb.StoredLanes.FromString(body)
-    newer.format = 7
-    with pytest.raises(Malformed, match="a head of format 7; this control plane knows up to 6: upgrade"):
+    newer.format = 8
+    with pytest.raises(Malformed, match="a head of format 8; this control plane knows up to 7: upgrade"):
         lanes_from_bytes(newer.SerializeToString())
 
 

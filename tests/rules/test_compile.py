@@ -135,12 +135,12 @@ def test_all_that_is_wrong_with_a_shadow_comes_at_once() -> None:
 
 
 def test_all_that_is_wrong_with_a_shift_in_steps_comes_at_once() -> None:
-    guards = 'guards: ["errors:fast", "agreement:0.9"], alpha: 3'
+    guards = 'guards: ["errors:fast", "agreement:0.3"], alpha: 3'
     problems = found(more_js=rule(f'shift: {{{TO_FANCY}, schedule: [5, 5], every: "0.5s", {guards}}}'))
     assert [problem.partition("SHAPE: ")[2].partition(";")[0] for problem in problems] == [
         "shift.every: a step lasts 1 second to 30 days",
         "shift.guards: 'errors:fast': is no guard",
-        "shift.guards: agreement:0.9: only answers of a shadow are compared",
+        "shift.guards: agreement:0.3: a bound of agreement is from 0.5 to 0.99999",
         "shift.guards: alpha 3: the chance of a false alarm is from 0.000001 to 0.2",
         "shift.schedule: 5 %, 5 %: each step must be more than the one before",
     ]

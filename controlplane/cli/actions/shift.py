@@ -11,7 +11,9 @@ from controlplane.cli.actions.control import Wanted, exit_behind, make_request, 
 from controlplane.cli.control_options import Model
 from controlplane.cli.control_plane import CALL_SECONDS, Addresses, call
 from controlplane.cli.problems import printable
+from controlplane.lifecycle.guards import Kind
 from controlplane.lifecycle.state import clock, percent
+from controlplane.lifecycle.verdict import Outcome
 from lightbulb.v1 import control_plane_pb2 as pb
 
 
@@ -62,6 +64,10 @@ def _see(control_planes: Addresses, wanted: Wanted, request: pb.ShiftRequest, ve
     if shift is None:
         click.echo(f"{wanted.objective}: shift {response.shift} is over")
         return
+    if awaited := _awaited(shift):
+        where = f"{shift.objective}: shift {shift.number} to {shift.model}"
+        click.echo(printable(f"{where} moves nobody yet: {awaited}"))
+        return
     is_so = _is_in_force(shift)
     for line in _told(shift, verb, time.monotonic() - began if is_so else None):
         click.echo(printable(line))
@@ -77,9 +83,20 @@ def _when_in_force(control_planes: Addresses, wanted: Wanted, response: pb.Shift
 
     def is_decided(status: pb.GetStatusResponse) -> bool:
         shift = found(status)
-        return shift is None or _is_in_force(shift)
+        return shift is None or _is_in_force(shift) or bool(_awaited(shift))
 
     return found(when_decided(control_planes, wanted, response.version, is_decided))
+
+
+def _awaited(shift: pb.Shift) -> str:
+    """Return what its guard of agreement says while it keeps a shift from beginning; empty: it doesn't."""
+    if shift.state != pb.SHIFT_STATE_STARTING or shift.waiting_for:
+        return ""
+    kept = (each for each in shift.guards if each.guard.startswith(f"{Kind.AGREEMENT}:"))
+    unsure = (each for each in kept if each.outcome != Outcome.FINE)
+    return next(
+        (each.text or f"{each.guard} isn't judged yet; `lightbulb status` tells" for each in unsure), ""
+    )
 
 
 def _is_in_force(shift: pb.Shift) -> bool:

@@ -1,10 +1,11 @@
-"""`lightbulb shadow start`, `set`, `stop`, `list` and `report`."""
+"""`lightbulb shadow start`, `set`, `stop`, `list`, `report` and `tell`."""
 
 from __future__ import annotations
 
 import click
 
 from controlplane.cli.commands.shadow_report import report
+from controlplane.cli.commands.shadow_tell import tell
 from controlplane.cli.control_options import MODEL, SHARE, Model, control_options
 from controlplane.cli.extras import needs
 from controlplane.cli.options import OBJECTIVE, Address, control_plane_option, tenant_option
@@ -143,3 +144,4 @@ def show(*, objective: str | None, tenant: str, control_plane: tuple[Address, ..
 
 
 shadow.add_command(report)
+shadow.add_command(tell)

@@ -45,7 +45,8 @@ def shift() -> None:
     "--guard",
     multiple=True,
     metavar="NAME:LIMIT",
-    help="Undo it when the model exceeds this: errors:1.25x, errors:0.5%, p99:1.2x or p99:250ms. Repeatable.",
+    help="Undo it when the model exceeds this: errors:1.25x, errors:0.5%, p99:1.2x or p99:250ms. "
+    "agreement:0.9 moves nobody before answers of its shadow agree. Repeatable.",
 )
 @option(
     "--alpha",

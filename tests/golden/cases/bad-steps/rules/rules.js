@@ -22,6 +22,6 @@ function definePartRule() {
 }
 
 function defineGuardsRule() {
-  const guards = ["errors:fast", "agreement:0.9", "p99:2h", "p100:1s", "errors:99x"];
+  const guards = ["errors:fast", "agreement:0.3", "p99:2h", "p100:1s", "errors:99x"];
   return {...ranking, shift: {from, to, schedule: [5], every: "30m", guards, alpha: 2, interval: "1d"}};
 }

@@ -1,0 +1,59 @@
+"""Reads what was added to files of records since they were last read."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import BinaryIO
+
+from controlplane.comparison.sources import find_files
+from lightbulb.comparison.lines import MAX_LINE, Unreadable, read_line
+from lightbulb.comparison.record import Record
+
+
+class Tails:
+    """Of files and folders, in which new files may appear, and old ones go."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Begin with the oldest record that there is."""
+        self._paths = tuple(paths)
+        self._offsets: dict[Path, int] = {}
+        self.unreadable = 0
+        """Lines that were no records."""
+
+    def records(self) -> Iterator[Record]:
+        """Yield new records of all processes in the order in which they were made. Raises OSError."""
+        files = find_files(self._paths)
+        self._offsets = {path: self._offsets.get(path, 0) for path in files}
+        # One process writes one file after the other, and names them by number.
+        written = [tuple(of_one) for _, of_one in groupby(files, key=_process)]
+        yield from heapq.merge(*map(self._of_process, written), key=lambda record: record.at)
+
+    def _of_process(self, files: Sequence[Path]) -> Iterator[Record]:
+        for path in files:
+            try:
+                with path.open("rb") as file:
+                    yield from self._of_file(path, file.seek(self._offsets[path]), file)
+            except FileNotFoundError:
+                continue  # its host made room
+
+    def _of_file(self, path: Path, offset: int, file: BinaryIO) -> Iterator[Record]:
+        for line in iter(lambda: file.readline(MAX_LINE), b""):
+            if not line.endswith(b"\n") and len(line) < MAX_LINE:
+                return  # a host is writing there
+            offset += len(line)
+            self._offsets[path] = offset
+            try:
+                record = read_line(line)
+            except Unreadable:
+                self.unreadable += 1
+                continue
+            if isinstance(record, Record):
+                yield record
+
+
+def _process(path: Path) -> tuple[Path, str]:
+    """Return what files of one process share: `host-instance-000001.jsonl` without the number."""
+    return path.parent, path.stem.rpartition("-")[0]
