@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import grpc
 
-from lightbulb.client.calls import BATCH_RESOLVE, CHANNEL_OPTIONS, RESOLVE, least, make_memory, settle_all
-from lightbulb.client.flights import CLOSED, Flights, Outcome
+from lightbulb.client.calls import CHANNEL_OPTIONS, least, make_memory, settle_all
+from lightbulb.client.coalescing import Coalescing
+from lightbulb.client.departures import CLOSED
+from lightbulb.client.flights import Flights
 from lightbulb.client.memory import NO_FALLBACKS, Fallback, Remember
-from lightbulb.client.replies import Written, batches, merged, read_answer, read_outcomes, sent, write
+from lightbulb.client.replies import Outcome, Written, batches, merged, read_outcomes, sent, write
 from lightbulb.errors import LightbulbError
 from lightbulb.model import RequestContext
 from lightbulb.rpc.answer import Answer, Query
@@ -41,14 +43,9 @@ class BlockingLightbulbClient:
         self._timeout = timeout
         self._closed = False
         self._channel = open_channel(target, CHANNEL_OPTIONS, credentials=credentials, proxy=proxy)
-        self._call: grpc.UnaryUnaryMultiCallable[pb.ResolveRequest, bytes] = self._channel.unary_unary(
-            RESOLVE, pb.ResolveRequest.SerializeToString
-        )
-        self._batch: grpc.UnaryUnaryMultiCallable[pb.BatchResolveRequest, bytes] = self._channel.unary_unary(
-            BATCH_RESOLVE, pb.BatchResolveRequest.SerializeToString
-        )
+        self._calls = Coalescing(self._channel, timeout)
         self._memory = make_memory(remember, fallbacks)
-        self._flights = None if self._memory is None else Flights(self._memory, self._begin, _end)
+        self._flights = None if self._memory is None else Flights(self._memory, self._calls)
 
     def resolve(
         self,
@@ -64,7 +61,7 @@ class BlockingLightbulbClient:
         query = Query(objective=objective, context=context, override_model=override_model, explain=explain)
         request, seconds = self._write(query), least(timeout, self._timeout)
         if self._flights is None or explain:
-            return self._resolve(request, seconds)
+            return self._calls.resolve(request, seconds)
         return self._flights.resolve(request, seconds)
 
     def resolve_again(
@@ -80,7 +77,7 @@ class BlockingLightbulbClient:
         query = Query(objective=objective, context=context, override_model=override_model)
         request, seconds = self._write(query), least(timeout, self._timeout)
         if self._flights is None:
-            return self._resolve(request, seconds)
+            return self._calls.resolve(request, seconds)
         return self._flights.resolve_again(request, seconds)
 
     def resolve_many(self, queries: Sequence[Query]) -> tuple[Outcome, ...]:
@@ -97,20 +94,11 @@ class BlockingLightbulbClient:
     def _write(self, query: Query) -> pb.ResolveRequest:
         return request_to_proto(query, self._name, self._sidecar)
 
-    def _begin(self, request: pb.ResolveRequest) -> Any:
-        return self._call.future(request, timeout=self._timeout)
-
-    def _resolve(self, request: pb.ResolveRequest, seconds: float) -> Answer:
-        try:
-            return read_answer(self._call(request, timeout=seconds))
-        except grpc.RpcError as error:
-            raise error_of_call(error) from error
-
     def _ask(self, requests: Sequence[pb.ResolveRequest]) -> Sequence[Outcome]:
         if not requests:
             return ()
         try:
-            response = self._batch(pb.BatchResolveRequest(requests=requests), timeout=self._timeout)
+            response = self._calls.batch(requests)
         except grpc.RpcError as error:
             failed = error_of_call(error)
             if self._memory is None:
@@ -125,6 +113,7 @@ class BlockingLightbulbClient:
     def close(self) -> None:
         """Close the connection; calls under way are cancelled."""
         self._closed = True
+        self._calls.close()
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -134,13 +123,3 @@ class BlockingLightbulbClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _end(call: Any) -> Answer:
-    """Return what a call that is over gave; raise LightbulbError."""
-    try:
-        return read_answer(call.result())
-    except grpc.RpcError as error:
-        raise error_of_call(error) from error
-    except grpc.FutureCancelledError as error:
-        raise LightbulbError(CLOSED) from error

@@ -1,4 +1,4 @@
-"""What both kinds of clients share: the methods, the channel's options, and what is remembered."""
+"""What both kinds of clients share: the channel's options, and what is remembered."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 
-from lightbulb.client.flights import Outcome, settled
+from lightbulb.client.flights import settled
 from lightbulb.client.memory import Fallback, Memory, Remember
+from lightbulb.client.replies import Outcome
 from lightbulb.rpc.keepalive import CLIENT_TO_LIGHTBULB, pings
 from lightbulb.v1 import lightbulb_pb2 as pb
-
-RESOLVE = "/lightbulb.v1.Lightbulb/Resolve"
-BATCH_RESOLVE = "/lightbulb.v1.Lightbulb/BatchResolve"
 
 SERVICE_CONFIG = json.dumps(
     {
@@ -33,6 +31,10 @@ SERVICE_CONFIG = json.dumps(
                 },
             }
         ],
+        # The budget of that, for each target: a call that fails takes 1, one that succeeds gives 0.1, and
+        # below half of it none is made again. So an outage isn't answered with four times the calls, and in
+        # the long run at most a tenth is made again; a Lightbulb that stops ends fewer calls than that.
+        "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
     }
 )
 

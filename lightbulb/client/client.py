@@ -10,20 +10,22 @@ a function, and `client.resolve_again`; you can pass it others with the same sig
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import grpc
 import grpc.aio
 
 from lightbulb.client.blocking import BlockingLightbulbClient
-from lightbulb.client.calls import BATCH_RESOLVE, CHANNEL_OPTIONS, RESOLVE, least, make_memory, settle_all
-from lightbulb.client.flights import CLOSED, AsyncFlights, Outcome
+from lightbulb.client.calls import CHANNEL_OPTIONS, least, make_memory, settle_all
+from lightbulb.client.coalescing import BATCH_RESOLVE, RESOLVE, AsyncCoalescing
+from lightbulb.client.departures import CLOSED
+from lightbulb.client.flights import AsyncFlights
 from lightbulb.client.memory import NO_FALLBACKS, Fallback, Memory, Remember
-from lightbulb.client.replies import Written, batches, merged, read_answer, read_outcomes, sent, write
+from lightbulb.client.replies import Outcome, Written, batches, merged, read_outcomes, sent, write
 from lightbulb.errors import LightbulbError
 from lightbulb.model import RequestContext
 from lightbulb.rpc.answer import Answer, Query
@@ -48,31 +50,16 @@ class _Calls:
 
     loop: asyncio.AbstractEventLoop
     channel: grpc.aio.Channel
-    resolve: Callable[[pb.ResolveRequest, float], Coroutine[Any, Any, Answer]]
-    batch: grpc.aio.UnaryUnaryMultiCallable[pb.BatchResolveRequest, bytes]
+    coalescing: AsyncCoalescing
     flights: AsyncFlights | None
 
 
 def _make_calls(
     channel: grpc.aio.Channel, loop: asyncio.AbstractEventLoop, timeout: float, memory: Memory | None
 ) -> _Calls:
-    call: grpc.aio.UnaryUnaryMultiCallable[pb.ResolveRequest, bytes] = channel.unary_unary(
-        RESOLVE, pb.ResolveRequest.SerializeToString
-    )
-
-    async def resolve(request: pb.ResolveRequest, seconds: float) -> Answer:
-        try:
-            return read_answer(await call(request, timeout=seconds))
-        except grpc.aio.AioRpcError as error:
-            raise error_of_call(error) from error
-
-    return _Calls(
-        loop=loop,
-        channel=channel,
-        resolve=resolve,
-        batch=channel.unary_unary(BATCH_RESOLVE, pb.BatchResolveRequest.SerializeToString),
-        flights=None if memory is None else AsyncFlights(memory, lambda request: resolve(request, timeout)),
-    )
+    coalescing = AsyncCoalescing(channel, timeout)
+    flights = None if memory is None else AsyncFlights(memory, partial(coalescing.resolve, seconds=timeout))
+    return _Calls(loop=loop, channel=channel, coalescing=coalescing, flights=flights)
 
 
 class LightbulbClient:
@@ -141,7 +128,7 @@ class LightbulbClient:
         calls, request = self._calls(), request_to_proto(query, self._name, self._sidecar)
         seconds = least(timeout, self._timeout)
         if calls.flights is None or explain:
-            return await calls.resolve(request, seconds)
+            return await calls.coalescing.resolve(request, seconds)
         return await calls.flights.resolve(request, seconds)
 
     async def resolve_again(
@@ -157,7 +144,7 @@ class LightbulbClient:
         calls, request = self._calls(), request_to_proto(query, self._name, self._sidecar)
         seconds = least(timeout, self._timeout)
         if calls.flights is None:
-            return await calls.resolve(request, seconds)
+            return await calls.coalescing.resolve(request, seconds)
         return await calls.flights.resolve_again(request, seconds)
 
     async def resolve_many(self, queries: Sequence[Query]) -> tuple[Outcome, ...]:
@@ -180,8 +167,7 @@ class LightbulbClient:
         if not requests:
             return ()
         try:
-            message = pb.BatchResolveRequest(requests=requests)
-            response = await calls.batch(message, timeout=self._timeout)
+            response = await calls.coalescing.batch(requests)
         except grpc.aio.AioRpcError as error:
             failed = error_of_call(error)
             if self._memory is None:
@@ -193,6 +179,7 @@ class LightbulbClient:
         """Close the connection; calls under way are cancelled."""
         self._closed = True
         if self._made is not None and not self._made.loop.is_closed():
+            self._made.coalescing.close()
             if self._made.flights is not None:
                 self._made.flights.close()
             await self._made.channel.close()

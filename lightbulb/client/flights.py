@@ -10,16 +10,16 @@ import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
-import grpc
-
+from lightbulb.client.coalescing import Coalescing, late
+from lightbulb.client.departures import CLOSED
 from lightbulb.client.memory import Memory
-from lightbulb.errors import LightbulbError, TimedOut
+from lightbulb.client.replies import Outcome
+from lightbulb.errors import LightbulbError
 from lightbulb.rpc.answer import Answer
 from lightbulb.v1 import lightbulb_pb2 as pb
-
-CLOSED = "this client is closed; make another"
 
 MAX_BESIDE = 64
 """Calls under way beside which an answer that is good still is asked for anew; with more, it waits."""
@@ -28,14 +28,6 @@ MAX_BESIDE = 64
 def key_of(request: pb.ResolveRequest) -> bytes:
     """Return what tells a request from others: all that the answer depends on."""
     return request.SerializeToString(deterministic=True)
-
-
-def _late(seconds: float) -> TimedOut:
-    return TimedOut(f"Lightbulb didn't answer within {seconds:g} s")
-
-
-Outcome = Answer | LightbulbError
-"""The result of one query of many."""
 
 
 def settled(memory: Memory, request: pb.ResolveRequest, outcome: Outcome) -> Outcome:
@@ -85,23 +77,14 @@ class _Flights(ABC, Generic[F]):
         return instead
 
 
-class Flights(_Flights[Any]):
-    """For threads.
+class Flights(_Flights[Future[Answer]]):
+    """For threads."""
 
-    `call` begins a call; `read` gives the answer of one that is done, or raises LightbulbError.
-    """
-
-    def __init__(
-        self,
-        memory: Memory,
-        call: Callable[[pb.ResolveRequest], Any],
-        read: Callable[[Any], Answer],
-    ) -> None:
+    def __init__(self, memory: Memory, calls: Coalescing) -> None:
         """Have none under way."""
         super().__init__(memory)
-        self._call = call
-        self._read = read
-        self._lock = threading.Lock()
+        self._calls = calls
+        self._lock = threading.RLock()  # a call that is over as it begins lands others in this thread
 
     def resolve(self, request: pb.ResolveRequest, seconds: float) -> Answer:
         """Return what is remembered, what a Lightbulb gives, or what there is in its place.
@@ -117,47 +100,39 @@ class Flights(_Flights[Any]):
         self._memory.forget(key)
         return self._wait(key, request, self._fly(key, request), seconds)
 
-    def _ask(self, key: bytes, request: pb.ResolveRequest) -> Any:
+    def _ask(self, key: bytes, request: pb.ResolveRequest) -> Future[Answer]:
         with self._lock:
             flight = self._under_way.get(key)
             if flight is not None:
                 return flight
-            flight = self._under_way[key] = self._call(request)
+            flight = self._under_way[key] = self._calls.begin(request)
         return self._flown(key, flight)
 
-    def _fly(self, key: bytes, request: pb.ResolveRequest) -> Any:
-        flight = self._call(request)
+    def _fly(self, key: bytes, request: pb.ResolveRequest) -> Future[Answer]:
+        flight = self._calls.begin(request)
         with self._lock:
             self._under_way[key] = flight
         return self._flown(key, flight)
 
-    def _flown(self, key: bytes, flight: Any) -> Any:
+    def _flown(self, key: bytes, flight: Future[Answer]) -> Future[Answer]:
         """Have it land; not under the lock, since one that is over lands at once."""
         flight.add_done_callback(lambda _: self._land(key, flight))
         return flight
 
-    def _land(self, key: bytes, flight: Any) -> None:
+    def _land(self, key: bytes, flight: Future[Answer]) -> None:
         with self._lock:
             if self._under_way.get(key) is flight:
                 del self._under_way[key]
         try:
-            self._memory.take(key, self._read(flight))
+            self._memory.take(key, flight.result())
         except LightbulbError as error:
             self._memory.fail(key, error)
 
-    def _wait(self, key: bytes, request: pb.ResolveRequest, flight: Any, seconds: float) -> Answer:
+    def _wait(self, key: bytes, request: pb.ResolveRequest, flight: Future[Answer], seconds: float) -> Answer:
         try:
-            flight.exception(timeout=seconds)  # waits; what it ended with is told by `read`
-        except grpc.FutureTimeoutError:
-            error: LightbulbError = _late(seconds)
-        except grpc.FutureCancelledError:
-            error = LightbulbError(CLOSED)
-        else:
-            try:
-                return self._read(flight)
-            except LightbulbError as failed:
-                error = failed
-        return self._instead(key, request, error)
+            return self._calls.wait(flight, seconds)
+        except LightbulbError as error:
+            return self._instead(key, request, error)
 
 
 class AsyncFlights(_Flights[asyncio.Task[Answer]]):
@@ -212,7 +187,7 @@ class AsyncFlights(_Flights[asyncio.Task[Answer]]):
     ) -> Answer:
         done, _ = await asyncio.wait({flight}, timeout=seconds)
         if not done:
-            error: LightbulbError = _late(seconds)
+            error: LightbulbError = late(seconds)
         elif flight.cancelled():
             error = LightbulbError(CLOSED)
         else:

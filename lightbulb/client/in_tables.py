@@ -9,7 +9,7 @@ import time
 import weakref
 from dataclasses import replace
 
-from lightbulb.client.flights import CLOSED
+from lightbulb.client.departures import CLOSED
 from lightbulb.client.tables_thread import TablesSettings, TablesThread
 from lightbulb.errors import LightbulbError, Unavailable, UnknownObjective
 from lightbulb.model import RequestContext

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from google.protobuf.message import DecodeError
 
-from lightbulb.client.flights import Outcome
 from lightbulb.errors import InvalidContext, LightbulbError
 from lightbulb.rpc.answer import Answer, Query
 from lightbulb.rpc.messages import MAX_BATCH, answer_from_proto, request_to_proto
 from lightbulb.rpc.status import error_from_proto
 from lightbulb.v1 import lightbulb_pb2 as pb
+
+Outcome = Answer | LightbulbError
+"""The result of one query of many."""
 
 Written = pb.ResolveRequest | Outcome
 """A query of many: to be sent, or answered without."""
@@ -47,21 +49,28 @@ def read_answer(response: bytes) -> Answer:
     try:
         return answer_from_proto(pb.ResolveResponse.FromString(response))
     except (DecodeError, ValueError) as error:
-        raise LightbulbError(f"Lightbulb's answer can't be read: {error}") from error
+        raise _unreadable(error) from error
 
 
 def read_outcomes(response: bytes, expected: int) -> list[Outcome]:
     """Return the results in a BatchResolveResponse; raise LightbulbError when they can't be read."""
     try:
         results = pb.BatchResolveResponse.FromString(response).results
-        if len(results) != expected:
-            raise LightbulbError(f"Lightbulb gave {len(results)} results to {expected} requests")
-        return [_outcome(result) for result in results]
-    except (DecodeError, ValueError) as error:
-        raise LightbulbError(f"Lightbulb's answers can't be read: {error}") from error
+    except DecodeError as error:
+        raise _unreadable(error) from error
+    if len(results) != expected:
+        raise LightbulbError(f"Lightbulb gave {len(results)} results to {expected} requests")
+    return [_outcome(result) for result in results]
 
 
 def _outcome(result: pb.BatchResolveResult) -> Outcome:
     if result.HasField("error"):
         return error_from_proto(result.error)
-    return answer_from_proto(result.response)
+    try:
+        return answer_from_proto(result.response)
+    except ValueError as error:
+        return _unreadable(error)
+
+
+def _unreadable(error: Exception) -> LightbulbError:
+    return LightbulbError(f"Lightbulb's answer can't be read: {error}")

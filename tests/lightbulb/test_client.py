@@ -10,6 +10,7 @@ import grpc.aio
 import pytest
 
 from lightbulb.client.client import BlockingLightbulbClient, LightbulbClient
+from lightbulb.client.replies import read_outcomes
 from lightbulb.errors import (
     InvalidContext,
     LightbulbError,
@@ -23,6 +24,7 @@ from lightbulb.model import NO_GENERATION, RequestContext
 from lightbulb.resolution.resolve import Allocation, Reason
 from lightbulb.rpc.answer import Answer, Query
 from lightbulb.rpc.status import code_of, error_of
+from lightbulb.v1 import lightbulb_pb2 as pb
 from tests.ads.scripted_server import scripted_server
 from tests.lightbulb.lightbulb_server import lightbulb, publish, serving, sidecars
 from tests.lightbulb.tables import OBJECTIVE, TABLE
@@ -165,7 +167,11 @@ async def answering(respond: Callable[[], Awaitable[bytes]]) -> AsyncIterator[st
     """Give the address of a server that answers everything so."""
 
     async def handle(data: bytes, context: grpc.aio.ServicerContext) -> bytes:
-        return await respond()
+        try:
+            return await respond()
+        except LightbulbError as error:
+            await context.abort(code_of(error), str(error))
+            raise AssertionError("abort raises") from error
 
     server = grpc.aio.server()
     methods = {name: grpc.unary_unary_rpc_method_handler(handle) for name in ("Resolve", "BatchResolve")}
@@ -192,6 +198,28 @@ def test_a_lightbulb_that_doesnt_answer_in_time_is_a_timeout() -> None:
     asyncio.run(scenario())
 
 
+def test_an_outage_isnt_met_with_four_times_the_calls() -> None:
+    calls = 0
+
+    async def unavailable() -> bytes:
+        nonlocal calls
+        calls += 1
+        raise Unavailable("not yet")
+
+    async def scenario() -> None:
+        query = Query(objective=OBJECTIVE, context=CONTEXT)
+        async with answering(unavailable) as target, LightbulbClient(target, timeout=60.0) as client:
+            with pytest.raises(Unavailable, match="not yet"):
+                await client.resolve_many([query])
+            assert calls > 1  # a failure or two are met with others
+            asking = (client.resolve_many([query]) for _ in range(100))
+            failed = await asyncio.gather(*asking, return_exceptions=True)
+            assert {type(each) for each in failed} == {Unavailable}
+            assert calls < 200
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("data", [b"\xff\xff", b""], ids=["garbage", "an answer without a reason"])
 def test_an_answer_that_cant_be_read_is_an_error(data: bytes) -> None:
     async def bad() -> bytes:
@@ -205,6 +233,16 @@ def test_an_answer_that_cant_be_read_is_an_error(data: bytes) -> None:
                 await client.resolve_many([Query(objective=OBJECTIVE, context=CONTEXT)])
 
     asyncio.run(scenario())
+
+
+def test_of_a_batch_an_answer_that_cant_be_read_fails_alone() -> None:
+    response = pb.BatchResolveResponse()
+    response.results.add().response.reason = pb.REASON_DEFAULT
+    response.results.add().response.reason = 4711
+    good, bad = read_outcomes(response.SerializeToString(), 2)
+    assert isinstance(good, Answer)
+    assert isinstance(bad, LightbulbError)
+    assert "can't be read" in str(bad)
 
 
 def test_every_error_survives_the_wire_as_itself() -> None:
