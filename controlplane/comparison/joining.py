@@ -42,6 +42,8 @@ class Joining:
         self._counts: dict[Models, Counts] = {}
         self.left_out = 0
         """Pairs of models beyond those that can be told of."""
+        self.not_live = 0
+        """Pairs of tests and replays, which aren't compared."""
 
     @property
     def counts(self) -> Mapping[Models, Counts]:
@@ -69,7 +71,10 @@ class Joining:
             self._open.popitem(last=False)
 
     def _join(self, request: _Request, primary: Record, shadow: Record) -> None:
-        if primary.traffic != LIVE or shadow.model == primary.model or shadow.model in request.done:
+        if primary.traffic != LIVE:
+            self.not_live += 1
+            return
+        if shadow.model == primary.model or shadow.model in request.done:
             return
         if not set(shadow.shadows) & set(primary.shadows):
             return

@@ -131,9 +131,11 @@ def special_routes(
     levels = () if shadowed is None else _levels(shadowed)
     found = list[SpecialRoute]()
     for route in counting:
-        if shadowed is not None and route.key == shadowed.primary and not route.withdrawn:
+        copied = shadowed is not None and route.key == shadowed.primary and not route.withdrawn
+        if copied:
             found += [replace(each, name=route.name, arm=route.arm) for each in levels]
-        found.append(route)
+        if not (copied and any(each.basis_points == route.basis_points for each in levels)):
+            found.append(route)  # else all of its requests are copied, and counted there
     return (*found, *levels)
 
 

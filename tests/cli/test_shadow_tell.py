@@ -89,9 +89,13 @@ def test_nothing_to_tell_of_is_an_error_that_says_what_to_do(tmp_path: Path) -> 
 
     async def scenario(it: Plane) -> None:
         empty = await told(it, str(tmp_path / "records"))
-        assert (empty.exit_code, "no request in" in empty.output) == (1, True)
+        assert (empty.exit_code, "no request of a user in" in empty.output) == (1, True)
         nowhere = await told(it, str(tmp_path / "nowhere"))
         assert (nowhere.exit_code, "can't read records" in nowhere.output) == (1, True)
+        test = record(traffic="test")
+        (tmp_path / "h-i-000001.jsonl").write_bytes(line_of(test) + line_of(shadows(test)))
+        tests = await told(it, str(tmp_path))
+        assert (tests.exit_code, "both sides: 1 are tests and replays" in tests.output) == (1, True)
         assert pairs(it) == (0, 0.0)
 
     with_plane(tmp_path, scenario)

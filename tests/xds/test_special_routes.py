@@ -56,8 +56,8 @@ def test_a_mirror_is_referred_to_so_that_its_cluster_comes_first() -> None:
     assert made(GOOD).refers == {"vip"}
 
 
-def test_a_shadow_of_a_model_that_a_shift_was_taken_back_from_gets_copies_while_its_key_is_refused() -> None:
-    shift = Shift(
+def a_shift(state: ShiftState, *, refused: bool = False) -> Shift:
+    return Shift(
         number=9,
         key="Rank|next|2",
         default_key=KEY,
@@ -66,9 +66,33 @@ def test_a_shadow_of_a_model_that_a_shift_was_taken_back_from_gets_copies_while_
         generation=1,
         table="",
         entered=1.0,
-        state=ShiftState.CLEARING,
-        refused=True,
+        state=state,
+        refused=refused,
     )
+
+
+@pytest.mark.parametrize("shares", [(0,), (100,), (10_000,), (100, 2_500, 10_000), (10_000, 10_000)], ids=str)
+@pytest.mark.parametrize("state", ShiftState)
+def test_a_shift_and_shadows_of_any_share_stand_together_and_all_is_counted(
+    state: ShiftState, shares: tuple[int, ...]
+) -> None:
+    shadows = tuple(
+        Shadow(number=20 + at, key=f"Rank|next|{at}", basis_points=share, entered=1.0)
+        for at, share in enumerate(shares)
+    )
+    shadowed = Shadowed(objective="Rank", primary=KEY, deadline=1.0, shadows=shadows)
+    control = Control(objective="Rank", shift=a_shift(state, refused=state is ShiftState.CLEARING))
+    special = special_routes(control, shadowed)
+    check_special("Rank", special, [f"shadow/{each.id}" for each in shadows])
+    if state is not ShiftState.CLEARING:
+        for arm in ("9c", "9k"):
+            counted = [each for each in special if each.name == f"shift-{arm}"]
+            assert {each.arm for each in counted} == {arm}
+            assert counted[-1].basis_points == 10_000
+
+
+def test_a_shadow_of_a_model_that_a_shift_was_taken_back_from_gets_copies_while_its_key_is_refused() -> None:
+    shift = a_shift(ShiftState.CLEARING, refused=True)
     shadow = Shadow(number=17, key="Rank|next|2", basis_points=100, entered=1.0)
     shadowed = Shadowed(objective="Rank", primary=KEY, deadline=1.0, shadows=(shadow,))
     refused, copied = special_routes(Control(objective="Rank", shift=shift), shadowed)

@@ -50,10 +50,11 @@ def tell(control_planes: Addresses, asked: Asked) -> None:
     """Tell of what there is, or until Ctrl-C of what is added. Raises Failed."""
     tails = _tails(asked.places)
     if asked.every is None:
-        counts = _compared(tails)
+        joining = Joining()
+        joining.take(_read(tails))
+        counts = joining.counts
         if not counts:
-            places = ", ".join(map(str, asked.places))
-            raise Failed("NO_PAIRS", f"no request in {places} has records of both sides", HOW)
+            raise _no_pairs(asked, joining)
         _tell(control_planes, asked.teller, ALL_THERE_IS, counts)
         _print(counts, {})
         return
@@ -91,10 +92,12 @@ def _tails(places: tuple[Path | str, ...]) -> tuple[Tail, ...]:
     return (*((Tails(paths),) if paths else ()), *map(StreamTail, urls))
 
 
-def _compared(tails: tuple[Tail, ...]) -> Mapping[Models, Counts]:
-    joining = Joining()
-    joining.take(_read(tails))
-    return joining.counts
+def _no_pairs(asked: Asked, joining: Joining) -> Failed:
+    places = ", ".join(map(str, asked.places))
+    message = f"no request of a user in {places} has records of both sides"
+    if joining.not_live:
+        return Failed("NO_PAIRS", f"{message}: {joining.not_live:,} are tests and replays", "wait for users'")
+    return Failed("NO_PAIRS", message, HOW)
 
 
 def _read(tails: tuple[Tail, ...]) -> Iterator[Record]:
