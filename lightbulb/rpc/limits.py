@@ -6,9 +6,9 @@ read again, as a Lightbulb would, so that the result and the errors are the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 from lightbulb.model import RequestContext
 from lightbulb.rpc.answer import Query
@@ -23,51 +23,73 @@ from lightbulb.rpc.messages import (
 )
 from lightbulb.rpc.writable import INT64
 
+MAX_KNOWN = 4_096
+"""So many are remembered of names, and of what a context's fields have."""
+
+_known_fields: set[tuple[str, str, str, str]] = set()
+_known_names: set[str] = set()
+"""Those that were found to be plain. Few are different, so that a look-up takes the place of most checks."""
+
 
 def checked_context(context: RequestContext, objective: str, override_model: str) -> RequestContext:
     """Return the context as a Lightbulb reads it; raise InvalidContext as the client or Lightbulb would."""
-    if type(override_model) is str and _is_plain(context):
-        return context
+    user = context.user_id
+    if (
+        type(user) is str
+        and user.isascii()
+        and 0 < len(user) <= MAX_USER_ID
+        and type(override_model) is str
+        and not context.allocations
+    ):
+        fields = context.country, context.device, context.locale, context.surface
+        attributes = context.attributes
+        try:
+            if (fields in _known_fields or _are_plain_fields(fields)) and (
+                not attributes or _are_plain(attributes)
+            ):
+                return context
+        except TypeError:  # one that can't be hashed is no text
+            pass
     query = Query(objective=objective, context=context, override_model=override_model)
     return context_from_proto(request_to_proto(query, "").context)
 
 
-def _is_plain(context: RequestContext) -> bool:
-    """Whether writing and reading it would change nothing, and it is within all limits."""
-    user = context.user_id
-    try:
-        fields = context.country + context.device + context.locale + context.surface
-    except TypeError:  # one of them is no text
-        return False
-    if type(user) is not str or type(fields) is not str:
-        return False
-    if not user.isascii() or not fields.isascii():
-        return False
-    if not 0 < len(user) <= MAX_USER_ID or len(fields) > MAX_FIELD:
-        return False
-    return not context.allocations and (not context.attributes or _are_plain(context.attributes))
+def _are_plain_fields(fields: tuple[str, str, str, str]) -> bool:
+    plain = all(type(each) is str and each.isascii() and len(each) <= MAX_FIELD for each in fields)
+    return plain and _known(_known_fields, fields)
 
 
 def _are_plain(attributes: Mapping[str, Any]) -> bool:
+    """Whether writing and reading them would change nothing, and they are within all limits."""
     if type(attributes) is not dict or len(attributes) > MAX_ATTRIBUTES:
         return False
-    if not NOT_ATTRIBUTES.isdisjoint(attributes):
-        return False
-    return all(_is_name(name) and _is_value(value) for name, value in attributes.items())
+    for name, value in attributes.items():
+        if name not in _known_names and not _is_plain_name(name):
+            return False
+        if type(value) is str:
+            if not value.isascii() or not 0 < len(value) <= MAX_ATTRIBUTE:
+                return False
+        elif not _is_plain_number(value):
+            return False
+    return True
 
 
-def _is_name(name: Any) -> bool:
-    return type(name) is str and name.isascii() and 0 < len(name) <= MAX_FIELD
+def _is_plain_name(name: Any) -> bool:
+    plain = type(name) is str and name.isascii() and 0 < len(name) <= MAX_FIELD
+    return plain and name not in NOT_ATTRIBUTES and _known(_known_names, name)
 
 
-def _is_value(value: Any) -> bool:
-    plain = _PLAIN.get(type(value))
-    return plain is not None and plain(value)
+def _is_plain_number(value: Any) -> bool:
+    kind = type(value)
+    return kind is bool or (kind is int and value in INT64) or (kind is float and isfinite(value))
 
 
-_PLAIN: Mapping[type, Callable[[Any], bool]] = {
-    str: lambda text: text.isascii() and 0 < len(text) <= MAX_ATTRIBUTE,
-    bool: lambda _: True,
-    int: INT64.__contains__,
-    float: isfinite,
-}
+T = TypeVar("T")
+
+
+def _known(known: set[T], each: T) -> bool:
+    """Remember one that is plain."""
+    if len(known) >= MAX_KNOWN:
+        known.clear()
+    known.add(each)
+    return True

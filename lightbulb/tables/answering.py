@@ -61,10 +61,24 @@ class Answering:
         desk = self._desk
         if desk.tables is not tables:
             desk = self._desk = _Desk(tables)
-        if type(objective) is not str:
-            check_writable(Query(objective=objective, context=context))
-        page = desk.pages.get(objective) or self._look_up(desk, objective)
+        try:
+            page = desk.pages[objective]
+        except (KeyError, TypeError):  # it isn't there yet, or is no text
+            page = self._look_up(desk, objective, context)
         context = checked_context(context, objective, override_model)
+        if override_model or explain:
+            return self._answer_otherwise(tables, page, context, override_model, explain=explain)
+        resolution = page.resolver.resolve(context)
+        answer = page.answers.get(resolution)
+        if answer is None:
+            answer = page.answers[resolution] = _made(page, resolution)
+        return answer
+
+    def _answer_otherwise(
+        self, tables: Tables, page: _Page, context: RequestContext, override_model: str, *, explain: bool
+    ) -> Answer:
+        """Answer with the model that the caller asks for, or with what explains the answer, or both."""
+        objective = page.resolver.table.objective
         steps: list[Step] | None = [] if explain else None
         try:
             resolution = page.resolver.resolve(
@@ -72,16 +86,14 @@ class Answering:
             )
         except OverrideNotPermitted as error:
             raise OverrideRefused(str(error), objective=objective, model=override_model) from error
-        if steps is not None:
-            held_back = tables.held_back(objective, page.generation)
-            return _made(page, resolution, steps, held_back)
-        answer = page.answers.get(resolution)
-        if answer is None:
-            answer = page.answers[resolution] = _made(page, resolution)
-        return answer
+        if steps is None:
+            return _made(page, resolution)
+        return _made(page, resolution, steps, tables.held_back(objective, page.generation))
 
-    def _look_up(self, desk: _Desk, objective: str) -> _Page:
+    def _look_up(self, desk: _Desk, objective: str, context: RequestContext) -> _Page:
         tables = desk.tables
+        if type(objective) is not str:
+            check_writable(Query(objective=objective, context=context))
         if not tables.generations:
             raise Unavailable("no tables have come yet; retry")
         number = tables.generation_for(self._sidecar, tables.tenant_of(objective))

@@ -20,6 +20,7 @@ from lightbulb.ads.values import (
 from lightbulb.errors import LightbulbError, Unavailable
 from lightbulb.model import NO_GENERATION, ActiveGeneration, RequestContext, SidecarState
 from lightbulb.resolution.resolve import Resolver
+from lightbulb.rpc import limits
 from lightbulb.rpc.answer import Answer, Origin, Query
 from lightbulb.rpc.messages import answer_from_proto, request_to_proto
 from lightbulb.service.responder import Responder
@@ -204,3 +205,14 @@ def test_a_part_that_is_as_it_was_is_the_same_object() -> None:
     assert after.of(OBJECTIVE_TABLES) is before.of(OBJECTIVE_TABLES)
     newer = parts.of(replace(own, stamp=CommitStamp("store", 8)), asker)
     assert newer.stamp == CommitStamp("store", 8)
+
+
+def test_what_is_remembered_of_contexts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_KNOWN", 3)
+    limits._known_fields.clear()
+    limits._known_names.clear()
+    for number in [*range(10), *range(10)]:
+        context = RequestContext(user_id="u", country=f"c{number}", attributes={f"a{number}": "x"})
+        assert limits.checked_context(context, OBJECTIVE, "") is context
+        assert 0 < len(limits._known_fields) <= 3
+        assert 0 < len(limits._known_names) <= 3
