@@ -61,7 +61,7 @@ bootstraps:
 	$(BIN)/lightbulb sidecar bootstrap --without-relay > envoy/without-relay.yaml
 
 bench:
-	$(SET_UP) demo bench
+	$(SET_UP) demo bench peers
 	$(BIN)/python -m bench
 
 chaos:

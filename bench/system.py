@@ -23,30 +23,32 @@ READY_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A gRPC server that is ready; of an Envoy, where its admin interface listens."""
+    """A gRPC server that is ready; `admin` is where an Envoy is asked, `tables` where a Lightbulb serves."""
 
     port: int
     pid: int
     admin: tuple[str, int] | None = None
+    tables: str = ""
 
 
 @contextlib.contextmanager
 def lightbulb(setting: Setting) -> Iterator[Server]:
     """Give a Lightbulb on the server's core that serves the repository's rules; the rest is on the other."""
     shards = [shard.name for shard in compile_workspace(read_workspace(RULES)).shards]
-    plane, port = (f"127.0.0.1:{number}" for number in free_ports(2))
+    plane, port, tables = (f"127.0.0.1:{number}" for number in free_ports(3))
     with Processes(setting.folder) as processes, Worker("bench.parts.hosts", setting.cores.client) as hosts:
         with pinned(setting.cores.client):
             store = f"sqlite:{setting.folder}/store-{plane.rpartition(':')[2]}.db"
             arguments = ["--listen", plane, "--store", store, "--rules", str(RULES)]
             processes.start("control-plane", ["control-plane", *arguments])
         with pinned(setting.cores.server):
-            child = processes.start("lightbulb", ["serve", "--listen", port, "--control-plane", plane])
+            arguments = ["--listen", port, "--tables-listen", tables, "--control-plane", plane]
+            child = processes.start("lightbulb", ["serve", *arguments])
         hosts.ask(target=plane, shards=shards)
         with grpc.insecure_channel(port) as channel:
             health = health_pb2_grpc.HealthStub(channel)
             processes.wait_for("Lightbulb to serve", lambda: _serves(health), READY_SECONDS)
-        yield Server(port=int(port.rpartition(":")[2]), pid=child.process.pid)
+        yield Server(port=int(port.rpartition(":")[2]), pid=child.process.pid, tables=tables)
 
 
 def _serves(health: health_pb2_grpc.HealthStub) -> bool:

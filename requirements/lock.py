@@ -29,6 +29,7 @@ LOCKS = {
     "mutants": ("--group=mutants",),
     "lint": ("--group=lint",),
     "bench": ("--group=bench",),
+    "peers": ("--group=peers",),
     "build": ("--group=build",),
 }
 """Lock -> what is in it."""

@@ -10,6 +10,7 @@ from bench.result import Comparison
 from bench.suite import (
     ads_push,
     batch_resolve,
+    client_resolve,
     compile_and_plan,
     counted,
     crowd,
@@ -42,6 +43,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     module.__name__.rpartition(".")[2]: Benchmark(title=module.TITLE, run=module.run)
     for module in (
         resolve_core,
+        client_resolve,
         lightbulb_unary,
         batch_resolve,
         compile_and_plan,

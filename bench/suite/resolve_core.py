@@ -43,14 +43,14 @@ SOURCE = Source(rule="defineBenchRule", file="bench.js", line=1)
 def run(setting: Setting) -> tuple[Comparison, ...]:
     repeats, rounds = (4, 3) if setting.quick else (200, 15)
     resolvers = _resolvers()
-    chosen = {BARE: _bare()} | {name: resolver.resolve for name, resolver in resolvers.items()}
+    chosen = {BARE: bare()} | {name: resolver.resolve for name, resolver in resolvers.items()}
     contestants = [
-        Contestant(name=name, measure=partial(_measure, choose, contexts, repeats))
+        Contestant(name=name, measure=partial(measure_asking, choose, contexts, repeats))
         for name, choose in chosen.items()
     ]
     of_operators = operators.resolvers()
     contestants += [
-        Contestant(name=name, measure=partial(_measure, each.resolve, operators.callers, repeats // 4))
+        Contestant(name=name, measure=partial(measure_asking, each.resolve, operators.callers, repeats // 4))
         for name, each in of_operators.items()
     ]
     with pinned(setting.cores.server):
@@ -58,7 +58,7 @@ def run(setting: Setting) -> tuple[Comparison, ...]:
     return tuple(measured.compare(name, BARE, "CPU", goal=GOAL) for name in (*resolvers, *of_operators))
 
 
-def _measure(
+def measure_asking(
     choose: Callable[[RequestContext], object], ask: Callable[[], tuple[RequestContext, ...]], repeats: int
 ) -> Costs:
     who = ask() * repeats
@@ -68,7 +68,8 @@ def _measure(
     return {"CPU": (time.process_time() - began) / len(who)}
 
 
-def _bare() -> Callable[[RequestContext], object]:
+def bare() -> Callable[[RequestContext], object]:
+    """Return the least that any sticky choice costs."""
     by_bucket = {number: object() for number in range(BUCKETS)}
     hash32 = mmh3.hash
 

@@ -17,7 +17,7 @@ PINNED = re.compile(
     r"^(\S+==\S+(?: ; [^\\]+)?) \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", re.MULTILINE
 )
 
-INSTALLED = sorted(LOCKS.keys() - {"fuzz", "mutants"})
+INSTALLED = sorted(LOCKS.keys() - {"fuzz", "mutants", "peers"})
 """Those whose packages are there when the tests run, so that it is known what they need in turn."""
 
 
