@@ -111,6 +111,15 @@ def test_nobody_is_moved_before_enough_answers_agree() -> None:
     assert (begun.shift.state, begun.shift.basis_points) == (ShiftState.RUNNING, 500)
 
 
+def test_nobody_is_moved_by_answers_that_differ_though_they_are_too_few_to_say_so() -> None:
+    seen = judged(STARTING, known(told(120, 60.0)))
+    assert seen.verdicts[0].outcome is Outcome.NONE
+    assert seen.verdicts[0].text == (
+        "agreement: disagreement 60 of 120 (50.0 %), bound 10.0 %: nobody is moved before it is within that"
+    )
+    assert looked(STARTING, seen) is STARTING
+
+
 def test_answers_that_differ_end_a_shift_before_anybody_was_moved() -> None:
     worse = [known(told(100 * turn, 40.0 * turn)) for turn in range(1, 9)]
     seen = judged(STARTING, *worse)
