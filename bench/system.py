@@ -32,7 +32,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def lightbulb(setting: Setting) -> Iterator[Server]:
+def lightbulb(setting: Setting, transport: str = "grpcio") -> Iterator[Server]:
     """Give a Lightbulb on the server's core that serves the repository's rules; the rest is on the other."""
     shards = [shard.name for shard in compile_workspace(read_workspace(RULES)).shards]
     plane, port, tables = (f"127.0.0.1:{number}" for number in free_ports(3))
@@ -42,8 +42,8 @@ def lightbulb(setting: Setting) -> Iterator[Server]:
             arguments = ["--listen", plane, "--store", store, "--rules", str(RULES)]
             processes.start("control-plane", ["control-plane", *arguments])
         with pinned(setting.cores.server):
-            arguments = ["--listen", port, "--tables-listen", tables, "--control-plane", plane]
-            child = processes.start("lightbulb", ["serve", *arguments])
+            listens = ["--listen", port, "--tables-listen", tables, "--transport", transport]
+            child = processes.start("lightbulb", ["serve", *listens, "--control-plane", plane])
         hosts.ask(target=plane, shards=shards)
         with grpc.insecure_channel(port) as channel:
             health = health_pb2_grpc.HealthStub(channel)

@@ -41,6 +41,10 @@ class SidecarNotReady(Unavailable):
     """The caller's sidecar routes no generation that is loaded. Worth a retry."""
 
 
+class Overloaded(Unavailable):
+    """Lightbulb has more calls than it can answer in time. Retry later, or at another one."""
+
+
 class TimedOut(Unavailable):
     """Lightbulb didn't answer in time."""
 

@@ -8,7 +8,8 @@ import grpc
 
 from bench.worker import answer
 from lightbulb.rpc.listen import LISTEN_OPTIONS, listen
-from lightbulb.service.server import MAX_CALLS, MAX_REQUEST_BYTES, THREADS
+from lightbulb.service.grpcio_transport import MAX_CALLS, THREADS
+from lightbulb.service.transport import MAX_REQUEST_BYTES
 
 SERVICE = "bench.Echo"
 METHOD = f"/{SERVICE}/Echo"

@@ -83,9 +83,13 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # grpc_healt
             self._ended = True
             self._news.notify_all()
 
+    def known(self, service: str) -> Any | None:
+        """Return how a service does; None: there is no such service."""
+        return self._statuses.known(service)
+
     def Check(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - gRPC's name
         """Say how a service does."""
-        status = self._statuses.known(request.service)
+        status = self.known(request.service)
         if status is None:
             context.abort(grpc.StatusCode.NOT_FOUND, f"no service {request.service!r}")
         return health_pb2.HealthCheckResponse(status=status)

@@ -24,7 +24,12 @@ def listen(
             return server.add_insecure_port(address)
         return server.add_secure_port(address, credentials)
     except RuntimeError as error:
-        raise CannotListen(f"can't listen on {address}: {_why(address) or error}") from error
+        raise cannot_listen(address, error) from error
+
+
+def cannot_listen(address: str, error: Exception) -> CannotListen:
+    """Return what to raise for an address that couldn't be bound: with the system's reason."""
+    return CannotListen(f"can't listen on {address}: {_why(address) or error}")
 
 
 def _why(address: str) -> str:

@@ -13,6 +13,7 @@ from lightbulb.errors import (
     InvalidContext,
     LightbulbError,
     NotRouted,
+    Overloaded,
     OverrideRefused,
     ReservedParameter,
     SidecarNotReady,
@@ -34,6 +35,7 @@ KINDS: Mapping[type[LightbulbError], ErrorKind] = MappingProxyType(
         UnknownObjective: ErrorKind(code=_CODE.NOT_FOUND, reason="UNKNOWN_OBJECTIVE", resource="objective"),
         OverrideRefused: ErrorKind(code=_CODE.PERMISSION_DENIED, reason="OVERRIDE_REFUSED"),
         TooLarge: ErrorKind(code=_CODE.RESOURCE_EXHAUSTED, reason="REQUEST_TOO_LARGE"),
+        Overloaded: ErrorKind(code=_CODE.RESOURCE_EXHAUSTED, reason="OVERLOADED", retry_after=1.0),
         TimedOut: ErrorKind(code=_CODE.DEADLINE_EXCEEDED, reason="TIMED_OUT"),
         SidecarNotReady: ErrorKind(code=_CODE.UNAVAILABLE, reason="SIDECAR_NOT_READY", retry_after=1.0),
         Unavailable: ErrorKind(code=_CODE.UNAVAILABLE, reason="NO_CONFIGURATION", retry_after=1.0),
@@ -47,7 +49,7 @@ LOCAL = frozenset({NotRouted, ReservedParameter, CannotListen})
 
 _BY_REASON: Mapping[str, type[LightbulbError]] = {kind.reason: error for error, kind in KINDS.items()}
 _BY_CODE: Mapping[grpc.StatusCode, type[LightbulbError]] = {
-    **{kind.code: error for error, kind in KINDS.items() if error is not LightbulbError},
+    **{kind.code: error for error, kind in KINDS.items() if error not in {LightbulbError, Overloaded}},
     # The server shut down during the call. (When a caller cancels its own call, that never gets here.)
     _CODE.CANCELLED: Unavailable,
 }

@@ -38,6 +38,7 @@ def settings(
     state: Path | None = None,
     tables: str = "",
     max_age: float = math.inf,
+    native: bool = False,
 ) -> LightbulbSettings:
     return LightbulbSettings(
         listen=listen,
@@ -47,6 +48,7 @@ def settings(
         state=state,
         tables=tables,
         max_age=max_age,
+        native=native,
     )
 
 
@@ -57,9 +59,11 @@ async def lightbulb(
     state: Path | None = None,
     tables: str = "",
     max_age: float = math.inf,
+    *,
+    native: bool = False,
 ) -> AsyncIterator[LightbulbServer]:
     server = LightbulbServer(
-        settings(script.target, grace=grace, state=state, tables=tables, max_age=max_age)
+        settings(script.target, grace=grace, state=state, tables=tables, max_age=max_age, native=native)
     )
     await server.start()
     try:
@@ -69,9 +73,9 @@ async def lightbulb(
 
 
 @contextlib.asynccontextmanager
-async def serving(*tables: ObjectiveTable) -> AsyncIterator[str]:
+async def serving(*tables: ObjectiveTable, native: bool = False) -> AsyncIterator[str]:
     """Give the address of a Lightbulb that serves these tables (or TABLE) as generation 1."""
-    async with scripted_server() as script, lightbulb(script) as server:
+    async with scripted_server() as script, lightbulb(script, native=native) as server:
         publish(script, 1, *(tables or (TABLE,)))
         await asyncio.wait_for(server.feed.wait_ready(), 60)
         yield f"127.0.0.1:{server.port}"

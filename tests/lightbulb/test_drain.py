@@ -37,13 +37,17 @@ async def codes(port: int, method: str, request: bytes, stop: Callable[[], Await
     return ast.literal_eval(told.decode())
 
 
-async def stopped_lightbulb() -> dict:
+async def stopped_lightbulb(native: bool = False) -> dict:
     async with scripted_server() as script:
-        server = LightbulbServer(settings(script.target, grace=30.0))
+        server = LightbulbServer(settings(script.target, grace=30.0, native=native))
         await server.start()
         publish(script, 1, TABLE)
         await server.feed.wait_ready()
         return await codes(server.port, RESOLVE, REQUEST.SerializeToString(), server.stop)
+
+
+async def stopped_native_lightbulb() -> dict:
+    return await stopped_lightbulb(native=True)
 
 
 async def stopped_control_plane() -> dict:
@@ -58,7 +62,9 @@ async def stopped_host() -> dict:
         return await codes(it.host.port, MODEL_INFER, infer("echo@1", 1).SerializeToString(), it.host.stop)
 
 
-@pytest.mark.parametrize("stopped", [stopped_lightbulb, stopped_control_plane, stopped_host])
+@pytest.mark.parametrize(
+    "stopped", [stopped_lightbulb, stopped_native_lightbulb, stopped_control_plane, stopped_host]
+)
 def test_no_call_of_a_plain_caller_ends_cancelled(stopped: Callable[[], Awaitable[dict]]) -> None:
     async def scenario() -> None:
         for _ in range(ROUNDS):

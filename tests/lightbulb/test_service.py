@@ -28,6 +28,12 @@ from tests.waiting import eventually
 REQUEST = pb.ResolveRequest(objective=OBJECTIVE, context=pb.RequestContext(user_id="u"))
 
 
+@pytest.fixture(params=[False, True], ids=["grpcio", "native"])
+def native(request: pytest.FixtureRequest) -> bool:
+    """Which transport brings the calls."""
+    return request.param
+
+
 async def status(call: grpc.aio.UnaryUnaryCall) -> tuple[grpc.StatusCode, str]:
     return await call.code(), await call.details()
 
@@ -77,10 +83,10 @@ def told(reason: str, path: str = "", **about: str) -> ErrorInfo:
     ids=["unknown", "misspelt", "no user", "override", "long override", "oversized"],
 )
 def test_a_refusal_is_the_status_that_the_protocol_documents(
-    request_: pb.ResolveRequest, code: str, details: str, info: ErrorInfo | None
+    request_: pb.ResolveRequest, code: str, details: str, info: ErrorInfo | None, native: bool
 ) -> None:
     async def scenario() -> None:
-        async with serving() as target, grpc.aio.insecure_channel(target) as channel:
+        async with serving(native=native) as target, grpc.aio.insecure_channel(target) as channel:
             call = lightbulb_pb2_grpc.LightbulbStub(channel).Resolve(request_)
             got, text = await status(call)
             assert got is grpc.StatusCode[code]
@@ -90,11 +96,13 @@ def test_a_refusal_is_the_status_that_the_protocol_documents(
     asyncio.run(scenario())
 
 
-def test_health_follows_the_feed_and_the_last_generation_outlives_the_control_plane() -> None:
+def test_health_follows_the_feed_and_the_last_generation_outlives_the_control_plane(
+    native: bool,
+) -> None:
     async def scenario() -> None:
         async with (
             scripted_server() as script,
-            lightbulb(script) as server,
+            lightbulb(script, native=native) as server,
             grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
         ):
             stub = lightbulb_pb2_grpc.LightbulbStub(channel)
@@ -164,10 +172,11 @@ def test_reflection_names_the_services() -> None:
     asyncio.run(scenario())
 
 
-def test_a_port_in_use_is_a_clear_error() -> None:
+def test_a_port_in_use_is_a_clear_error(native: bool) -> None:
     async def scenario() -> None:
-        async with scripted_server() as script, lightbulb(script) as first:
-            second = LightbulbServer(settings(script.target, listen=f"127.0.0.1:{first.port}"))
+        async with scripted_server() as script, lightbulb(script, native=native) as first:
+            listen = f"127.0.0.1:{first.port}"
+            second = LightbulbServer(settings(script.target, listen=listen, native=native))
             with pytest.raises(CannotListen, match=rf"127.0.0.1:{first.port}: Address already in use"):
                 await second.start()
             await second.stop()
@@ -246,9 +255,9 @@ def test_who_watches_a_server_that_stops_is_told_so_and_holds_it_up_no_longer() 
     asyncio.run(scenario())
 
 
-def test_a_call_that_a_drain_finds_under_way_gets_its_answer() -> None:
+def test_a_call_that_a_drain_finds_under_way_gets_its_answer(native: bool) -> None:
     async def scenario() -> None:
-        async with scripted_server() as script, lightbulb(script, grace=30.0) as server:
+        async with scripted_server() as script, lightbulb(script, grace=30.0, native=native) as server:
             publish(script, 1, TABLE)
             await server.feed.wait_ready()
             async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
@@ -269,27 +278,31 @@ PROGRAM = """
 import asyncio, logging
 from lightbulb.service.server import LightbulbSettings, serve
 logging.basicConfig(level=logging.INFO)
-asyncio.run(serve(LightbulbSettings(listen="127.0.0.1:0", control_plane="127.0.0.1:1", node_id="l")))
+asyncio.run(serve(LightbulbSettings(listen="127.0.0.1:0", control_plane="127.0.0.1:1", node_id="l", native=%s)))
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_process_in_order(number: signal.Signals) -> None:
-    ends_in_order(PROGRAM, r"listening on 127.0.0.1:0 \(port \d+\)", number)
+    native = number is signal.SIGTERM  # as good with either: once is enough
+    ends_in_order(PROGRAM % native, r"listening on 127.0.0.1:0 \(port \d+\)", number)
 
 
-def test_garbage_is_refused_by_every_method_and_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+def test_garbage_is_refused_by_every_method_and_leaves_no_traceback(
+    caplog: pytest.LogCaptureFixture, native: bool
+) -> None:
     async def scenario() -> None:
-        async with serving() as target:
-            files = (pb.DESCRIPTOR, health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR)
+        async with serving(native=native) as target:
+            streaming = () if native else (health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR)
+            files = (pb.DESCRIPTOR, *streaming)
             await refuses_garbage(target, DOMAIN, *files, caplog=caplog)
 
     asyncio.run(scenario())
 
 
-def test_health_is_told_of_the_service_by_name_and_of_no_other() -> None:
+def test_health_is_told_of_the_service_by_name_and_of_no_other(native: bool) -> None:
     async def scenario() -> None:
-        async with serving() as target, grpc.aio.insecure_channel(target) as channel:
+        async with serving(native=native) as target, grpc.aio.insecure_channel(target) as channel:
             assert {await health(channel, name) for name in ("", SERVICE)} == {"SERVING"}
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await health(channel, "nobody")

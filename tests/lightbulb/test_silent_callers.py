@@ -11,7 +11,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from lightbulb.client.client import BATCH_RESOLVE, RESOLVE
 from lightbulb.rpc import patience
 from lightbulb.rpc.health import WATCHERS
-from lightbulb.service.server import MAX_CALLS, THREADS
+from lightbulb.service.grpcio_transport import MAX_CALLS, THREADS
 from lightbulb.v1 import lightbulb_pb2 as pb
 from lightbulb.v1 import lightbulb_pb2_grpc
 from tests.lightbulb.lightbulb_server import health, serving
@@ -30,10 +30,17 @@ async def is_well(target: str) -> None:
         assert await health(channel) == "SERVING"
 
 
-@pytest.mark.parametrize("method", [RESOLVE, BATCH_RESOLVE, CHECK, WATCH, REFLECTION])
-def test_calls_that_are_opened_and_left_silence_nobody(method: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "native"),
+    [
+        *((method, False) for method in (RESOLVE, BATCH_RESOLVE, CHECK, WATCH, REFLECTION)),
+        (RESOLVE, True),
+        (CHECK, True),
+    ],
+)
+def test_calls_that_are_opened_and_left_silence_nobody(method: str, native: bool) -> None:
     async def scenario() -> None:
-        async with serving() as target, grpc.aio.insecure_channel(target) as channel:
+        async with serving(native=native) as target, grpc.aio.insecure_channel(target) as channel:
             calls = [channel.stream_stream(method)() for _ in range(THREADS * 3)]
             await asyncio.gather(*(call.wait_for_connection() for call in calls))
             await is_well(target)
@@ -103,9 +110,10 @@ def test_a_caller_that_never_speaks_is_ended(monkeypatch: pytest.MonkeyPatch) ->
     asyncio.run(scenario())
 
 
-def test_a_request_that_comes_late_is_answered_and_a_call_without_one_is_refused() -> None:
+@pytest.mark.parametrize("native", [False, True])
+def test_a_request_that_comes_late_is_answered_and_a_call_without_one_is_refused(native: bool) -> None:
     async def scenario() -> None:
-        async with serving() as target, grpc.aio.insecure_channel(target) as channel:
+        async with serving(native=native) as target, grpc.aio.insecure_channel(target) as channel:
             call = channel.stream_unary(RESOLVE)()
             await call.wait_for_connection()
             await is_well(target)
@@ -119,9 +127,10 @@ def test_a_request_that_comes_late_is_answered_and_a_call_without_one_is_refused
     asyncio.run(scenario())
 
 
-def test_more_callers_at_once_than_threads_are_all_answered() -> None:
+@pytest.mark.parametrize("native", [False, True])
+def test_more_callers_at_once_than_threads_are_all_answered(native: bool) -> None:
     async def scenario() -> None:
-        async with serving() as target, grpc.aio.insecure_channel(target) as channel:
+        async with serving(native=native) as target, grpc.aio.insecure_channel(target) as channel:
             stub = lightbulb_pb2_grpc.LightbulbStub(channel)
             answers = await asyncio.gather(*(stub.Resolve(REQUEST) for _ in range(MAX_CALLS // 2)))
             assert {answer.generation for answer in answers} == {1}
