@@ -19,7 +19,7 @@ LOCKS = {
     # What an image holds; the targets of the Dockerfile have the same names.
     "cli": (PROJECT, "--extra=cli"),
     "control-plane": (PROJECT, "--extra=control-plane", "--extra=redis"),
-    "lightbulb": (PROJECT, "--extra=service"),
+    "lightbulb": (PROJECT, "--extra=native"),
     "sidecar": (PROJECT, "--extra=sidecar"),
     "host": (PROJECT, "--extra=host"),
     # What a command of the Makefile needs; all but the demo's come on top of the demo's.

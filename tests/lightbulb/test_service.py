@@ -278,7 +278,10 @@ PROGRAM = """
 import asyncio, logging
 from lightbulb.service.server import LightbulbSettings, serve
 logging.basicConfig(level=logging.INFO)
-asyncio.run(serve(LightbulbSettings(listen="127.0.0.1:0", control_plane="127.0.0.1:1", node_id="l", native=%s)))
+settings = LightbulbSettings(
+    listen="127.0.0.1:0", control_plane="127.0.0.1:1", node_id="l", native=%s
+)
+asyncio.run(serve(settings))
 """
 
 
