@@ -24,7 +24,8 @@ class Limits:
     """More are closed as soon as they come."""
 
     held_bytes: int = 64 * 1024 * 1024
-    """Of all requests that have come in part. Who would make it more ends with RESOURCE_EXHAUSTED."""
+    """Of all requests that have come in part, and answers not yet taken. What would make it more ends with
+    RESOURCE_EXHAUSTED."""
 
     greeting: float = 10.0
     """Until a connection has said that it speaks HTTP/2."""

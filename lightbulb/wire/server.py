@@ -195,6 +195,9 @@ class _Connection(asyncio.BufferedProtocol):
             gone = not self._session.look(now)
         except Broken:
             gone = True
+        except Exception:
+            log.exception("closing a connection, by a fault of ours")
+            gone = True
         if stuck or gone:
             self.abort()
         else:

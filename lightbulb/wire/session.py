@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import grpc
 import ngh2
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 _ALIVE = b"alive?\0\0"
 _LEAVING = b"leaving\0"
 _CHUNK = 64 * 1024
-_FULL = "too many requests are on their way; retry later"
+_FULL = "too many requests and answers are on their way; retry later"
 _HARDER = 4
 """Headers up to so many times what is allowed are refused in one call; beyond, the connection ends."""
 
@@ -43,10 +43,17 @@ def _breaks(method: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
 
 
 class Held:
-    """Bytes of requests that have come in part, of all connections of a server."""
+    """Bytes of requests that have come in part, and of answers not yet taken, of a whole server."""
 
     def __init__(self) -> None:
         self.bytes = 0
+
+
+class _Answered(NamedTuple):
+    """An answer that its caller hasn't taken yet."""
+
+    until: float
+    size: int
 
 
 class Session:
@@ -57,7 +64,7 @@ class Session:
         self._limits = limits
         self._held = held
         self._calls: dict[int, Call] = {}
-        self._answered: dict[int, float] = {}
+        self._answered: dict[int, _Answered] = {}
         self._since = self._heard = self._called = self._now = now
         self._greeted = self._leaving = False
         self._pinged: float | None = None
@@ -90,7 +97,10 @@ class Session:
     @_breaks
     def to_send(self) -> bytes:
         """Return what is to be sent next, up to 64 KiB; empty: nothing now. Raises Broken."""
-        return self._http.data_to_send(_CHUNK)
+        data: bytes = self._http.data_to_send(_CHUNK)
+        if not data:
+            self._follow()  # answers that have been taken
+        return data
 
     @_breaks
     def look(self, now: float) -> bool:
@@ -119,7 +129,7 @@ class Session:
 
     def close(self) -> None:
         """Let go of what is held for calls that won't end."""
-        for stream in tuple(self._calls):
+        for stream in (*self._calls, *self._answered):
             self._drop(stream)
 
     def _follow(self) -> None:
@@ -158,8 +168,11 @@ class Session:
             self._reply(stream, reply)
 
     def _reply(self, stream: int, reply: Reply) -> None:
-        self._answered[stream] = self._now + self._limits.call
+        if self._held.bytes + len(reply.body) > self._limits.held_bytes:
+            reply = refused(grpc.StatusCode.RESOURCE_EXHAUSTED, _FULL)
         headers, body, trailers = reply
+        self._answered[stream] = _Answered(self._now + self._limits.call, len(body))
+        self._held.bytes += len(body)
         try:
             if not body:
                 self._http.send_response(stream, headers, end_stream=True)
@@ -169,16 +182,18 @@ class Session:
             if trailers:
                 self._http.send_trailers(stream, trailers)
         except ngh2.StreamProtocolError:  # the caller has left meanwhile
-            self._answered.pop(stream, None)
+            self._drop(stream)
 
     def _closed(self, event: Any) -> None:
         self._drop(event.stream_id)
-        self._answered.pop(event.stream_id, None)
 
     def _drop(self, stream: int) -> None:
         call = self._calls.pop(stream, None)
         if call is not None:
             self._held.bytes -= call.held
+        answered = self._answered.pop(stream, None)
+        if answered is not None:
+            self._held.bytes -= answered.size
 
     def _greeting(self, _event: Any) -> None:
         self._greeted = True
@@ -197,8 +212,8 @@ class Session:
         for stream in late:
             self._drop(stream)
             self._reply(stream, refused(grpc.StatusCode.DEADLINE_EXCEEDED, "the request didn't come in time"))
-        for stream in [stream for stream, until in self._answered.items() if now > until]:
-            del self._answered[stream]
+        for stream in [stream for stream, answered in self._answered.items() if now > answered.until]:
+            self._drop(stream)
             self._http.reset_stream(stream, ErrorCode.CANCEL)
 
 

@@ -45,6 +45,7 @@ MISSING = [
     (("cli",), ["control-plane"], "control-plane"),
     (("cli",), ["demo"], "all"),
     (("service",), ["host", "--shard", "shard-a"], "host"),
+    (("service",), ["serve", "--transport", "native"], "native"),
     (("control-plane",), ["control-plane", "--store", "redis://127.0.0.1:1"], "redis"),
 ]
 """What is installed, what is asked for, and the extra that it takes."""

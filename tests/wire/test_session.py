@@ -103,6 +103,18 @@ def test_what_is_held_for_all_is_bounded_and_let_go_of() -> None:
     assert pair.held.bytes == 0
 
 
+def test_answers_that_are_not_taken_are_bounded_and_let_go_of() -> None:
+    pair = Pair(Limits(held_bytes=1500), client={ngh2.Setting.INITIAL_WINDOW_SIZE: 0})
+    first, second = pair.call(framed(bytes(1000))), pair.call(framed(bytes(1000)))
+    assert (pair.status(first), pair.status(second)) == (None, "8")
+    pair.client.reset_stream(first)
+    pair.pump()
+    assert pair.held.bytes == 0
+    pair.call(framed(bytes(1000)))
+    pair.session.close()
+    assert pair.held.bytes == 0
+
+
 def test_a_request_that_does_not_come_is_given_up_and_so_is_an_answer_that_is_not_taken() -> None:
     pair = Pair(client={ngh2.Setting.INITIAL_WINDOW_SIZE: 0})
     silent, hurried = pair.call(framed(b"")[:3], end=False), pair.call(end=False, grpc_timeout=b"1S")
