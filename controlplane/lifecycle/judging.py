@@ -45,10 +45,8 @@ def _lacking(guard: Guard, bets: Bets) -> str:
     """Return what is to be seen before silence of the guard means anything; empty: enough was."""
     if guard.kind is Kind.SLOW and not bets.threshold:
         return f"learns what is slow: {bets.learning.total:,} of {to_learn(guard):,} requests of the control"
-    if guard.kind is Kind.AGREEMENT and bets.sample < guard.min_sample:
-        return (
-            f"{bets.sample:,} of {guard.min_sample:,} pairs of answers; `lightbulb shadow tell` tells of more"
-        )
+    if guard.kind is Kind.AGREEMENT:
+        return _lacking_agreement(guard, bets)
     if bets.sample < guard.min_sample:
         return f"{bets.sample:,} of {guard.min_sample:,} requests since the step"
     if guard.relative and bets.pair.control.total < guard.min_sample:
