@@ -153,13 +153,16 @@ class Company:
 
     async def _until(self, tenant: str, there: Callable[[pb.GetStatusResponse], bool]) -> None:
         lane = None
+        watch = self._stub.Watch(pb.WatchRequest(tenant=tenant))
         try:
             async with asyncio.timeout(SECONDS):
-                async for lane in self._stub.Watch(pb.WatchRequest(tenant=tenant)):
+                async for lane in watch:
                     if there(lane):
                         return
         except TimeoutError as error:
             raise Unexpected(f"{tenant} doesn't come to it: {lane}") from error
+        finally:
+            watch.cancel()  # left to itself, it would go on until it is collected
 
     async def _load(self, update: Update) -> Mapping[str, str]:
         own = [each.name for each in update.added if each.name.startswith("aside-")]
