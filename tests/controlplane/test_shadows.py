@@ -114,6 +114,10 @@ def test_several_get_the_same_requests_and_a_shift_is_counted_as_before(store: s
                     ]
                 ),
             )
+            await eventually(
+                "the shift to run",
+                lambda: it.plane.replica.known.lanes.controls["Ranking"].shift.in_force,
+            )
             await it.plane.shift("finish")
             await eventually(
                 "everybody to get the candidate, and its shadow to end",
