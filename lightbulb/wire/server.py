@@ -128,9 +128,9 @@ class WireServer:
 
     async def _drain(self, grace: float) -> None:
         end = time.monotonic() + grace
-        for connection in tuple(self.connections):
-            connection.leave()
         while self.connections and (left := end - time.monotonic()) > 0:
+            for connection in tuple(self.connections):
+                connection.leave()  # again and again: one that was just accepted comes late
             ended = [connection.ended for connection in self.connections]
             await asyncio.wait(ended, timeout=min(left, LOOK_SECONDS), return_when=asyncio.ALL_COMPLETED)
             self._look()
@@ -205,7 +205,11 @@ class _Connection(asyncio.BufferedProtocol):
 
     def leave(self) -> None:
         """Have the peer go, without losing a call."""
-        self._session.leave()
+        try:
+            self._session.leave()
+        except Broken:
+            self.abort()
+            return
         self._flush()
 
     def abort(self) -> None:

@@ -89,6 +89,8 @@ class Session:
     @_breaks
     def receive(self, data: memoryview | bytes, now: float) -> None:
         """Take what the peer sent, and answer it. Raises Broken."""
+        if self.finished:
+            return  # the peer hasn't heard of it yet
         self._heard = self._now = now
         self._pinged = None
         self._http.receive_data(data)
@@ -116,8 +118,9 @@ class Session:
             self.leave()
         return self._pinged is None or now - self._pinged < self._limits.ping_timeout
 
+    @_breaks
     def leave(self) -> None:
-        """Take no more calls, without losing one.
+        """Take no more calls, without losing one. Raises Broken.
 
         The peer is told so first. Once it has answered a ping, all calls that it made before are here, and
         it is told that these are the last.

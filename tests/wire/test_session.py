@@ -14,6 +14,7 @@ from tests.depth import examples
 from tests.wire.calls import ECHO, LIMITS, framed, headers
 
 METHODS = {ECHO.encode(): lambda data: data[::-1]}
+PING = bytes((0, 0, 8, 6, 0, 0, 0, 0, 0)) + b"a probe."
 
 
 class Pair:
@@ -160,6 +161,8 @@ def test_who_leaves_takes_what_was_called_before_and_nothing_after() -> None:
     pair.pump()
     assert [pair.status(each) for each in (early, late)] == ["0", "0"]
     assert pair.session.finished
+    pair.session.receive(PING, pair.now)  # it hasn't heard yet
+    assert pair.session.to_send() == b""
 
 
 def test_a_connection_without_a_call_for_long_is_closed_in_order() -> None:
@@ -173,8 +176,11 @@ def test_a_connection_without_a_call_for_long_is_closed_in_order() -> None:
 
 
 def test_what_is_no_http2_breaks_the_connection() -> None:
+    session = Session(METHODS, LIMITS, Held(), 0.0)
     with pytest.raises(Broken):
-        Session(METHODS, LIMITS, Held(), 0.0).receive(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n", 0.0)
+        session.receive(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n", 0.0)
+    with pytest.raises(Broken):
+        session.leave()
 
 
 @settings(max_examples=examples(800))
