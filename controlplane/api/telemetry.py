@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from controlplane.api.errors import Context, InvalidRequest, TooManyWatchers, abort, answered, status_of
-from controlplane.lifecycle.agreement import MAX_MODELS, Compared, Models, TooManyTellers
+from controlplane.lifecycle.agreement import MAX_MODELS, Compared, Models, TooMuchCompared
 from controlplane.lifecycle.figures import NO_FIGURES, Counts
 from controlplane.replica.figures import Counted, NothingCounted, compared_counts
 from controlplane.replica.replica import Replica
@@ -92,7 +92,7 @@ class TelemetryService(pb_grpc.TelemetryServiceServicer):
         try:
             told = Compared(epoch=request.epoch, counts=dict(map(_compared, request.compared)))
             self._replica.figures.take_compared(request.teller, told)
-        except (Malformed, TooManyTellers) as error:
+        except (Malformed, TooMuchCompared) as error:
             raise InvalidRequest(str(error), path="compared") from error
         return pb.TellComparedResponse()
 

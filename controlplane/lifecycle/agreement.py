@@ -41,20 +41,24 @@ AllCompared = Mapping[str, Compared]
 NOTHING_COMPARED: AllCompared = MappingProxyType({})
 
 
-class TooManyTellers(Exception):
-    """One teller more than are remembered."""
-
-    def __init__(self) -> None:
-        """Say what to do."""
-        super().__init__(f"{MAX_TELLERS} others told already what they compared; tell by one of their names")
+class TooMuchCompared(Exception):
+    """One teller more than are remembered, or more models of one; the text says what to do."""
 
 
 def heard(before: AllCompared, teller: str, told: Compared) -> AllCompared:
-    """Return what is known once a teller told something. Raises TooManyTellers."""
+    """Return what is known once a teller told something. Raises TooMuchCompared."""
     known = before.get(teller)
     if known is None and len(before) >= MAX_TELLERS:
-        raise TooManyTellers
-    return MappingProxyType({**before, teller: told if known is None else _newer(known, told)})
+        raise TooMuchCompared(
+            f"{MAX_TELLERS} others told already what they compared; tell by one of their names"
+        )
+    newest = told if known is None else _newer(known, told)
+    if len(newest.counts) > MAX_MODELS:
+        raise TooMuchCompared(
+            f"{teller!r} told of {MAX_MODELS:,} pairs of models already; begin a later epoch, or tell by "
+            "another name"
+        )
+    return MappingProxyType({**before, teller: newest})
 
 
 def _newer(one: Compared, other: Compared) -> Compared:
@@ -75,13 +79,19 @@ def _goes_on(before: Counts, now: Counts) -> bool:
 
 def sums_of(models: Models, told: Iterable[AllCompared]) -> tuple[Sum, ...]:
     """Return what each teller compared of two models, whichever replicas it told."""
-    found: AllCompared = NOTHING_COMPARED
+    found: dict[str, Compared] = {}
     for each in told:
         for teller, compared in each.items():
-            known = found.get(teller)
-            found = {**found, teller: compared if known is None else _newer(known, compared)}
+            known, alone = found.get(teller), _alone(compared, models)
+            found[teller] = alone if known is None else _newer(known, alone)
     return tuple(
         Sum(sender=f"compared by {teller}", epoch=each.epoch, arms=Arms(candidate=each.counts[models]))
         for teller, each in sorted(found.items())
         if models in each.counts
     )
+
+
+def _alone(compared: Compared, models: Models) -> Compared:
+    """Return the same of two models alone."""
+    counts = compared.counts.get(models)
+    return Compared(epoch=compared.epoch, counts={} if counts is None else {models: counts})

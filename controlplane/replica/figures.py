@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
 
-from controlplane.lifecycle.agreement import (
-    NOTHING_COMPARED,
-    AllCompared,
-    Compared,
-    Models,
-    heard,
-)
+from controlplane.lifecycle.agreement import NOTHING_COMPARED, AllCompared, Compared, Models, heard
 from controlplane.lifecycle.bins import Latencies
 from controlplane.lifecycle.counters import Sum
 from controlplane.lifecycle.events import model_of
@@ -221,7 +216,7 @@ class Figures:
             self._sums[route] = self._sums.get(route, NOTHING) + count
 
     def take_compared(self, teller: str, told: Compared) -> None:
-        """Take what somebody has compared by now. Raises TooManyTellers."""
+        """Take what somebody has compared by now. Raises TooMuchCompared."""
         self._compared = heard(self._compared, teller, told)
 
     def leave(self, node_id: str) -> None:
@@ -291,12 +286,17 @@ def told_from_bytes(body: bytes) -> Told:
     except DecodeError as error:
         raise Malformed(f"no figures: {error}") from error
     by_route = {each.route: counts_from_proto(each.counts) for each in message.routes}
-    compared = NOTHING_COMPARED
-    for each in message.compared:
-        models = Models(objective=each.objective, primary=each.primary, candidate=each.candidate)
-        counts = {models: compared_counts(each.pairs, each.disagreement)}
-        compared = heard(compared, each.teller, Compared(epoch=each.epoch, counts=counts))
+    compared = _all_compared(message.compared)
     return Told(epoch=message.epoch, by_route=by_route, reporting=message.reporting, compared=compared)
+
+
+def _all_compared(stored: Iterable[evidence_pb2.StoredCompared]) -> AllCompared:
+    """Return what tellers told; raises Malformed."""
+    counts = defaultdict[tuple[str, int], dict[Models, Counts]](dict)
+    for each in stored:
+        models = Models(objective=each.objective, primary=each.primary, candidate=each.candidate)
+        counts[each.teller, each.epoch][models] = compared_counts(each.pairs, each.disagreement)
+    return {teller: Compared(epoch=epoch, counts=told) for (teller, epoch), told in counts.items()}
 
 
 def compared_counts(pairs: int, disagreement: float) -> Counts:

@@ -5,6 +5,7 @@ import asyncio
 import grpc
 import pytest
 
+from controlplane.lifecycle.agreement import Compared, Models
 from controlplane.lifecycle.bins import Latencies
 from controlplane.lifecycle.figures import Counts
 from controlplane.lifecycle.shadow import Copies
@@ -68,8 +69,22 @@ def test_no_relay_can_tell_more_than_an_envoy_counts() -> None:
     assert figures.told(1.0).by_route == {}
 
 
+COMPARED = Compared(
+    epoch=5,
+    counts={
+        Models(objective="Ranking", primary="a@1", candidate=candidate): Counts(compared=3, disagreed=0.5)
+        for candidate in ("b@1", "b@2")
+    },
+)
+
+
 def test_what_was_told_survives_the_store_and_foreign_bytes_are_refused() -> None:
-    told = Told(epoch=3, by_route={"c": Counts(requests=2, bad=1)}, reporting=4)
+    told = Told(
+        epoch=3,
+        by_route={"c": Counts(requests=2, bad=1)},
+        reporting=4,
+        compared={"t": COMPARED, "u": COMPARED},
+    )
     assert told_from_bytes(told_to_bytes(told)) == told
     with pytest.raises(Malformed):
         told_from_bytes(b"\xff")

@@ -9,12 +9,13 @@ import pytest
 from controlplane.lifecycle import operations
 from controlplane.lifecycle.advance import Acked, advance
 from controlplane.lifecycle.agreement import (
+    MAX_MODELS,
     MAX_TELLERS,
     NOTHING_COMPARED,
     AllCompared,
     Compared,
     Models,
-    TooManyTellers,
+    TooMuchCompared,
     heard,
     sums_of,
 )
@@ -83,9 +84,17 @@ def test_tellers_are_bounded_and_those_who_are_known_go_on() -> None:
     found = NOTHING_COMPARED
     for number in range(MAX_TELLERS):
         found = heard(found, str(number), told(1, 0.0))
-    with pytest.raises(TooManyTellers, match="tell by one of their names"):
+    with pytest.raises(TooMuchCompared, match="tell by one of their names"):
         heard(found, "one more", told(1, 0.0))
     assert heard(found, "0", told(2, 0.0))["0"].counts[MODELS].compared == 2
+
+
+def test_models_of_a_teller_are_bounded_and_a_later_epoch_makes_room() -> None:
+    many = {replace(MODELS, objective=f"O{number}"): Counts(compared=1) for number in range(MAX_MODELS)}
+    found = known(Compared(epoch=1, counts=many))
+    with pytest.raises(TooMuchCompared, match="begin a later epoch"):
+        heard(found, "records", told(1, 0.0))
+    assert heard(found, "records", told(2, 0.0, epoch=2))["records"].counts[MODELS].compared == 2
 
 
 def judged(control: Control, *intervals: AllCompared, reporting: int = 2) -> Judged:
