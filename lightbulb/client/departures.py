@@ -40,7 +40,6 @@ W = TypeVar("W", bound=Hashable)
 class Departure(Generic[W]):
     """Requests that leave as one call, by who waits for each."""
 
-    number: int
     requests: Mapping[W, pb.ResolveRequest]
 
     def is_only(self, waiter: W) -> bool:
@@ -56,8 +55,8 @@ class Departures(Generic[W]):
         self._clock = clock
         self._waiting: OrderedDict[W, pb.ResolveRequest] = OrderedDict()
         self._under_way = 0
-        self._last: Departure[W] = Departure(0, {})
-        self._last_is_over = True
+        self._last: Departure[W] | None = None
+        """The newest, until its call is over."""
         self._left_at = 0.0
         self._closed = False
 
@@ -81,18 +80,18 @@ class Departures(Generic[W]):
     def leave(self) -> Departure[W] | None:
         """Return what leaves now."""
         now = self._clock()
-        free = self._last_is_over or now - self._left_at >= SLOW_SECONDS
+        free = self._last is None or now - self._left_at >= SLOW_SECONDS
         if not self._waiting or not free or self._under_way >= MAX_UNDER_WAY:
             return None
-        self._last, self._left_at = Departure(self._last.number + 1, self._take()), now
-        self._last_is_over = False
+        self._last, self._left_at = Departure(self._take()), now
         self._under_way += 1
         return self._last
 
     def land(self, departure: Departure[W]) -> Departure[W] | None:
         """Note that a call is over, and return what leaves."""
         self._under_way -= 1
-        self._last_is_over = self._last_is_over or departure.number == self._last.number
+        if departure is self._last:
+            self._last = None
         return self.leave()
 
     def give_up(self, waiter: W) -> None:
