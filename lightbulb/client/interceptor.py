@@ -13,7 +13,8 @@ Resolving is part of the call's deadline. A call without a deadline gets the one
 for the objective, if any. A call that can't be resolved raises a LightbulbError.
 
 When the host hasn't loaded the model, or the sidecar doesn't know the key, the call is resolved again and
-made once more, within its deadline. The caller gets the result of the second call.
+made once more, within its deadline. So it is for NOT_FOUND without our reason: so a model server of others
+says that it doesn't have the model. The caller gets the result of the second call.
 
 A stream (ModelStreamInfer) is resolved once, as it is opened, and each of its requests gets the
 ObjectiveConfig. It has no other deadline than the caller's, and isn't opened a second time. A channel of
@@ -74,9 +75,10 @@ _OURS = frozenset((ARM_HEADER, USER_HEADER, SIDECAR_TIMEOUT_HEADER))
 """Headers that a caller may not set itself. A call that has a key of its own isn't routed here at all."""
 
 _REFUSALS = {
-    grpc.StatusCode.ABORTED: MODEL_NOT_LOADED,
-    grpc.StatusCode.NOT_FOUND: UNKNOWN_ROUTING_KEY,
+    grpc.StatusCode.ABORTED: (MODEL_NOT_LOADED,),
+    grpc.StatusCode.NOT_FOUND: (UNKNOWN_ROUTING_KEY, None),
 }
+"""Status -> the reasons to resolve again. None is none at all, as from a model server that isn't ours."""
 
 
 class RoutingInterceptor(grpc.UnaryUnaryClientInterceptor, grpc.StreamStreamClientInterceptor):
@@ -246,7 +248,7 @@ async def _enriched_async(
 def _is_refused(call: Any) -> bool:
     """Say whether a finished call was refused because of its routing key or model."""
     code = call.code()
-    return code in _REFUSALS and _says(call.trailing_metadata(), _REFUSALS[code])
+    return code in _REFUSALS and _reason(call.trailing_metadata()) in _REFUSALS[code]
 
 
 async def _is_refused_async(call: Any) -> bool:
@@ -256,11 +258,11 @@ async def _is_refused_async(call: Any) -> bool:
     except asyncio.CancelledError:
         call.cancel()
         raise
-    return code in _REFUSALS and _says(await call.trailing_metadata(), _REFUSALS[code])
+    return code in _REFUSALS and _reason(await call.trailing_metadata()) in _REFUSALS[code]
 
 
-def _says(trailers: Iterable[tuple[str, str | bytes]] | None, reason: str) -> bool:
-    return any(key == REASON_HEADER and value == reason for key, value in trailers or ())
+def _reason(trailers: Iterable[tuple[str, str | bytes]] | None) -> str | bytes | None:
+    return next((value for key, value in trailers or () if key == REASON_HEADER), None)
 
 
 def _concerns(method: str | bytes, metadata: Iterable[tuple[str, str | bytes]] | None) -> bool:

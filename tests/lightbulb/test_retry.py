@@ -33,6 +33,8 @@ from tests.waiting import eventually
 ABORTED, NOT_FOUND = grpc.StatusCode.ABORTED, grpc.StatusCode.NOT_FOUND
 NOT_LOADED = (ABORTED, MODEL_NOT_LOADED)
 UNKNOWN_KEY = (NOT_FOUND, UNKNOWN_ROUTING_KEY)
+UNKNOWN_MODEL = (NOT_FOUND, "")
+"""From a model server that isn't ours."""
 LIMIT = 60.0
 
 
@@ -157,7 +159,11 @@ def play(kind: str, scenario: Scenario, resolving: Resolving | None = None) -> N
 
 
 @each_kind
-@pytest.mark.parametrize("refusal", [NOT_LOADED, UNKNOWN_KEY], ids=["not loaded", "unknown key"])
+@pytest.mark.parametrize(
+    "refusal",
+    [NOT_LOADED, UNKNOWN_KEY, UNKNOWN_MODEL],
+    ids=["not loaded", "unknown key", "a server that isn't ours"],
+)
 def test_a_refused_call_is_resolved_again_and_made_once_more(kind: str, refusal) -> None:
     async def scenario(host: Host, infer: Infer, resolving: Resolving) -> None:
         host.refusals = [refusal]
@@ -216,7 +222,6 @@ def test_the_second_refusal_is_the_callers_to_see(kind: str) -> None:
     "refusal",
     [
         (ABORTED, ""),
-        (NOT_FOUND, ""),
         (NOT_FOUND, MODEL_NOT_LOADED),
         (ABORTED, UNKNOWN_ROUTING_KEY),
         (grpc.StatusCode.UNAVAILABLE, MODEL_NOT_LOADED),
