@@ -47,6 +47,7 @@ lint:
 	$(BIN)/lint-imports
 	$(BIN)/buf lint protos
 	$(BIN)/python protos/generate.py --check
+	$(BIN)/python -m tests.resolution_vectors --check
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/lightbulb sidecar bootstrap | diff envoy/with-relay.yaml -
 	$(BIN)/lightbulb sidecar bootstrap --without-relay | diff envoy/without-relay.yaml -
@@ -54,6 +55,7 @@ lint:
 protos:
 	$(SET_UP) demo lint
 	$(BIN)/python protos/generate.py
+	$(BIN)/python -m tests.resolution_vectors
 
 bootstraps:
 	$(SET_UP) demo
