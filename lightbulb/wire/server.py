@@ -192,16 +192,16 @@ class _Connection(asyncio.BufferedProtocol):
         """Do what is due by now."""
         stuck = self._paused is not None and now - self._paused >= self._server.limits.stuck
         try:
-            gone = not self._session.look(now)
+            gone = stuck or not self._session.look(now)
+            if not gone:
+                self._flush()
         except Broken:
             gone = True
-        except Exception:
+        except Exception:  # it ends one connection, and not the thread
             log.exception("closing a connection, by a fault of ours")
             gone = True
-        if stuck or gone:
+        if gone:
             self.abort()
-        else:
-            self._flush()
 
     def leave(self) -> None:
         """Have the peer go, without losing a call."""
