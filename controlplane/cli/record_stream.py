@@ -36,6 +36,16 @@ class StreamTail:
         self.unreadable = 0
         """Lines that were no records."""
 
+    def skip(self) -> None:
+        """Pass over what is there by now. Raises Failed."""
+        try:
+            with _opened(self._url) as client:
+                last = client.xrevrange(STREAM, count=1)
+        except (redis.RedisError, OSError, ValueError) as error:
+            raise _unread(self._url, error) from error
+        if last:
+            self._first = _after(last[0][0])
+
     def records(self) -> Iterator[Record]:
         """Yield new records in the order in which hosts wrote them. Raises Failed."""
         try:
@@ -63,8 +73,12 @@ def _lines(client: Any, first: str) -> Iterator[tuple[str, bytes]]:
     end = last[0][0] if last else b"0"
     while page := client.xrange(STREAM, first, end, count=PAGE):
         for number, fields in page:
-            first = f"({number.decode()}"
+            first = _after(number)
             yield first, fields.get(FIELD.encode(), b"")
+
+
+def _after(number: bytes) -> str:
+    return f"({number.decode()}"
 
 
 def _unread(url: str, error: Exception) -> Failed:

@@ -23,6 +23,10 @@ class Tails:
         self.unreadable = 0
         """Lines that were no records."""
 
+    def skip(self) -> None:
+        """Pass over what is there by now. Raises OSError."""
+        self._offsets = {path: _end_of_lines(path) for path in find_files(self._paths)}
+
     def records(self) -> Iterator[Record]:
         """Yield new records of all processes in the order in which they were made. Raises OSError."""
         files = find_files(self._paths)
@@ -52,6 +56,16 @@ class Tails:
                 continue
             if isinstance(record, Record):
                 yield record
+
+
+def _end_of_lines(path: Path) -> int:
+    """Return where the last whole line ends."""
+    try:
+        with path.open("rb") as file:
+            begin = file.seek(max(0, path.stat().st_size - MAX_LINE))
+            return begin + file.read(MAX_LINE).rfind(b"\n") + 1
+    except FileNotFoundError:
+        return 0  # its host made room
 
 
 def _process(path: Path) -> tuple[Path, str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from controlplane.cli.record_stream import StreamTail
 from controlplane.lifecycle.agreement import Models
 from lightbulb.comparison.lines import line_of
 from lightbulb.host.record_stream import RecordStream
@@ -97,6 +98,18 @@ def test_nothing_to_tell_of_is_an_error_that_says_what_to_do(tmp_path: Path) -> 
         assert pairs(it) == (0, 0.0)
 
     with_plane(tmp_path, scenario)
+
+
+def test_of_a_stream_what_is_there_is_passed_over(tmp_path: Path) -> None:
+    with RedisServer(tmp_path) as server:
+        stream, tail, early = RecordStream(server.url), StreamTail(server.url), StreamTail(server.url)
+        early.skip()  # nothing is there
+        stream.write(lines(1))
+        tail.skip()
+        stream.write(lines(1, begin=1))
+        stream.close()
+        assert [each.request for each in tail.records()] == ["r-1"] * 2
+        assert [each.request for each in early.records()] == ["r-0"] * 2 + ["r-1"] * 2
 
 
 def test_who_follows_tells_what_is_added_until_it_is_ended(tmp_path: Path) -> None:

@@ -50,6 +50,20 @@ def test_who_waits_in_vain_is_given_up_once_too_many_do() -> None:
     assert joining.counts[MODELS].compared == 1
 
 
+def test_what_is_there_is_passed_over_but_for_a_line_that_isnt_whole(tmp_path: Path) -> None:
+    file = tmp_path / "h-i-000001.jsonl"
+    last = line_of(record(request="3"))
+    file.write_bytes(line_of(record(request="1")) + line_of(record(request="2")) + last[:9])
+    (tmp_path / "g-i-000001.jsonl").touch()
+    tails = Tails([tmp_path])
+    tails.skip()
+    assert list(tails.records()) == []
+    with file.open("ab") as more:
+        more.write(last[9:])
+    assert [each.request for each in tails.records()] == ["3"]
+    assert tails.unreadable == 0
+
+
 def test_files_are_read_on_from_where_they_were_read_to(tmp_path: Path) -> None:
     def write(name: str, *records: Record, cut: int = 0) -> None:
         with (tmp_path / name).open("ab") as file:

@@ -33,6 +33,9 @@ class Tail(Protocol):
 
     unreadable: int
 
+    def skip(self) -> None:
+        """Pass over what is there by now. Raises Failed, OSError."""
+
     def records(self) -> Iterator[Record]:
         """Yield new records, about in their order. Raises Failed, OSError."""
 
@@ -63,8 +66,11 @@ def tell(control_planes: Addresses, asked: Asked) -> None:
 
 def _follow(control_planes: Addresses, asked: Asked, tails: tuple[Tail, ...], every: float) -> None:
     """Tell of what is added from now on. Raises Failed for records that can't be read at the beginning."""
-    for each in _read(tails):
-        del each  # what is there already, another told of
+    for tail in tails:  # what is there already, another told of
+        try:
+            tail.skip()
+        except OSError as error:
+            raise _unread(error) from error
     began, joining, told = int(time.time() * 1_000), Joining(), dict[Models, Counts]()
     click.echo("compares what is recorded from now on, until Ctrl-C")
     while True:
@@ -107,10 +113,14 @@ def _read(tails: tuple[Tail, ...]) -> Iterator[Record]:
         try:
             yield from tail.records()
         except OSError as error:
-            raise Failed("NO_RECORDS", f"can't read records: {error}", HOW) from error
+            raise _unread(error) from error
         if tail.unreadable > before:
             lines = tail.unreadable - before
             click.echo(f"passed over {lines:,} lines that are no records", err=True)
+
+
+def _unread(error: OSError) -> Failed:
+    return Failed("NO_RECORDS", f"can't read records: {error}", HOW)
 
 
 def _tell(control_planes: Addresses, teller: str, epoch: int, counts: Mapping[Models, Counts]) -> None:
