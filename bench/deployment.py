@@ -35,6 +35,9 @@ _DECIDED_ANEW = re.compile(r"(\S+) is decided anew")
 CALL_SECONDS = 60.0
 ANY_LENGTH = (("grpc.max_receive_message_length", -1),)
 LOOK_SECONDS = 0.2
+CROWD_SECONDS = 60.0
+"""For each `AT_A_LOOK` of sidecars, to connect on a machine that is busy otherwise."""
+
 AT_A_LOOK = 1_000
 """Consumers that so many seconds are for: to tell of more takes the control plane longer."""
 
@@ -209,11 +212,13 @@ class Deployment:
             "host": len(self.size.shards),
             "lightbulb": self.size.lightbulbs,
         }
-        deadline = time.monotonic() + READY_SECONDS
+        crowd = max(1.0, self._connected / AT_A_LOOK)
+        seconds = READY_SECONDS + CROWD_SECONDS * crowd
+        deadline = time.monotonic() + seconds
         while (found := self._synced_by_now()) != expected:
             if time.monotonic() > deadline:
-                raise NotSynced(f"synced are {found}, and should be {expected}")
-            time.sleep(LOOK_SECONDS * max(1.0, self._connected / AT_A_LOOK))
+                raise NotSynced(f"after {seconds:g} s synced are {found}, and should be {expected}")
+            time.sleep(LOOK_SECONDS * crowd)
 
     def _synced_by_now(self) -> dict[str, int] | str:
         """Return who is synced; or why that isn't told in time, as while thousands connect at once."""
@@ -222,7 +227,7 @@ class Deployment:
         except grpc.RpcError as error:
             if error.code() not in {grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED}:
                 raise
-            return f"not told within {CALL_SECONDS:g} s"
+            return f"not told: GetStatus ended as {error.code().name}, {error.details()}"
 
     def _synced(self) -> dict[str, int]:
         with grpc.insecure_channel(self._target, options=ANY_LENGTH) as channel:

@@ -456,9 +456,11 @@ class Replica:
             counted = (*counted_of(controls), *chain.from_iterable(map(counted_default, new)))
             self.figures.count(counted, shadow_ids(lanes))
             audience = self._snapshots.show(known.desired_state, addresses, states)
-        if known.version != self._served.version or audience:
+        newer = known.version != self._served.version
+        if newer or audience:
             self._served = known
-            self.ads.push()
+            # A newer version is news to all, if only by its stamp.
+            self.ads.push(*([] if newer else audience.all_kinds))
             self._tracker.touch_all(audience)
             self._look(known, now)
             changed = True

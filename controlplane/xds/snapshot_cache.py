@@ -90,6 +90,11 @@ class Audience:
     def __bool__(self) -> bool:
         return bool(self.kinds or self.shards)
 
+    @property
+    def all_kinds(self) -> frozenset[str]:
+        """The kinds of consumers of which there is something new for some."""
+        return self.kinds | {"host"} if self.shards else self.kinds
+
     def includes(self, kind: str, shard: str) -> bool:
         """Say whether there is something new for a consumer of a kind; `shard` is a host's."""
         return kind in self.kinds or (kind == "host" and shard in self.shards)

@@ -32,17 +32,19 @@ class Plane:
     def __init__(self, snapshot: Snapshot | None, **settings: object) -> None:
         self.snapshot = snapshot
         self.changes: list[int] = []
+        self.asked: list[str] = []
         self.ads = AdsServer(self._view, on_change=self.changes.append, **settings)
         self.target = ""
 
     def _view(self, node: Node) -> Snapshot | None:
+        self.asked.append(node.id)
         if node.metadata.get("port") == "abc":
             raise BadNode("metadata 'port' is 'abc', not a port")
         return self.snapshot
 
-    def publish(self, snapshot: Snapshot) -> None:
+    def publish(self, snapshot: Snapshot, *kinds: str) -> None:
         self.snapshot = snapshot
-        self.ads.push()
+        self.ads.push(*kinds)
 
 
 @contextlib.asynccontextmanager
@@ -396,3 +398,37 @@ def test_what_a_subscriber_of_ours_refuses_arrives_by_name_whatever_the_reason_s
             assert stream.rejected == {"a": "it needs b: 2, and c"}
 
     asyncio.run(scenario())
+
+
+def test_a_push_for_one_kind_of_nodes_looks_at_no_others() -> None:
+    async def scenario() -> None:
+        async with serving(of(CLUSTER, a=1)) as plane, connected(plane) as stub:
+            calls = [stub(), stub()]
+            for call, kind in zip(calls, ("sidecar", "lightbulb"), strict=True):
+                await call.write(first(CLUSTER, kind, kind=kind))
+                await call.write(answer(await read(call)))
+            plane.asked.clear()
+            plane.publish(of(CLUSTER, a=1, b=1), "lightbulb")
+            assert [each.name for each in (await read(calls[1])).resources] == ["b"]
+            assert plane.asked == ["lightbulb"]
+            plane.publish(of(CLUSTER, a=1, c=1))
+            plane.ads.push("lightbulb")  # takes nothing back of what the others are to be shown
+            assert [each.name for each in (await read(calls[0])).resources] == ["c"]
+
+    run(scenario)
+
+
+def test_of_a_crowd_that_comes_at_once_no_call_is_cancelled() -> None:
+    crowd = 3_500  # gRPC alone would cancel some beyond 1,000, and all beyond 3,000
+
+    async def scenario() -> None:
+        async with serving(None) as plane:
+            with grpc.insecure_channel(plane.target, options=OPTIONS) as channel:
+                grpc.channel_ready_future(channel).result(DEADLINE)
+                method = channel.unary_unary("/nobody/Serves")
+                # All of them before this server's loop has a turn, so that none was taken yet.
+                calls = [method.future(b"", timeout=DEADLINE) for _ in range(crowd)]
+                codes = await asyncio.to_thread(lambda: {call.code() for call in calls})
+            assert codes == {grpc.StatusCode.UNIMPLEMENTED}
+
+    run(scenario)

@@ -30,14 +30,24 @@ from lightbulb.rpc.keepalive import ADS_TO_SUBSCRIBER, TAKES_PINGS, pings
 
 log = logging.getLogger(__name__)
 
+MAX_STREAMS = 20_000
+MAX_WAITING = MAX_STREAMS + 1_000
+"""Calls that have come and weren't taken yet: after a restart all streams, and whoever calls meanwhile."""
+
+WAITING_SECONDS = 120
+"""How long such a call may wait: its caller has a deadline of its own."""
+
 SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),
+    # Left alone, gRPC cancels some calls when more than 1,000 wait, all when 3,000 do, and one after 30 s.
+    ("grpc.server.max_pending_requests", MAX_WAITING),
+    ("grpc.server.max_pending_requests_hard_limit", MAX_WAITING),
+    ("grpc.server_max_unrequested_time_in_server", WAITING_SECONDS),
     *pings(ADS_TO_SUBSCRIBER),
     *TAKES_PINGS,
 )
-MAX_STREAMS = 20_000
 TICK_SECONDS = 1.0
 FIRST_REQUEST_SECONDS = 30.0
 LAST_WRITE_SECONDS = 5.0
@@ -122,6 +132,8 @@ class AdsServer:
         self._open = 0
         self._streams: dict[int, _Stream] = {}
         self._push_wanted = asyncio.Event()
+        self._push_to: frozenset[str] | None = frozenset()
+        """The kinds of nodes whose views have changed; None: of all."""
         self._closing = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
@@ -142,8 +154,12 @@ class AdsServer:
             for task in done:
                 task.result()
 
-    def push(self) -> None:
-        """Say that views have changed: every stream gets what is new to it, soon."""
+    def push(self, *kinds: str) -> None:
+        """Say that views have changed, of nodes of these kinds or of all: each stream gets its news, soon."""
+        if not kinds:
+            self._push_to = None
+        elif self._push_to is not None:
+            self._push_to = self._push_to.union(kinds)
         self._push_wanted.set()
 
     def ids(self) -> tuple[int, ...]:
@@ -287,7 +303,9 @@ class AdsServer:
         while True:
             await self._push_wanted.wait()
             self._push_wanted.clear()
-            for turn, stream in enumerate(list(self._streams.values()), start=1):
+            kinds, self._push_to = self._push_to, frozenset()
+            concerned = [each for each in self._streams.values() if kinds is None or each.node.kind in kinds]
+            for turn, stream in enumerate(concerned, start=1):
                 snapshot = self._view(stream.node)
                 if snapshot is not None and snapshot is not stream.session.snapshot:
                     self._offer(stream, snapshot)
