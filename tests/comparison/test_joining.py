@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from itertools import permutations
 from pathlib import Path
 
+import pytest
+
 from controlplane.comparison.joining import MAX_OPEN, Joining
 from controlplane.comparison.tails import Tails
 from controlplane.lifecycle.agreement import Models
@@ -62,6 +64,13 @@ def test_what_is_there_is_passed_over_but_for_a_line_that_isnt_whole(tmp_path: P
         more.write(last[9:])
     assert [each.request for each in tails.records()] == ["3"]
     assert tails.unreadable == 0
+
+
+def test_models_beyond_those_that_can_be_told_of_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controlplane.comparison.joining.MAX_MODELS", 1)
+    joining = Joining()
+    joining.take([ONE, SAME, OTHER, OTHER])
+    assert (list(joining.counts), joining.left_out) == ([MODELS], 2)
 
 
 def test_files_are_read_on_from_where_they_were_read_to(tmp_path: Path) -> None:

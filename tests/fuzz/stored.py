@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from controlplane.admin.outcome import Outcome, outcome_from_bytes, outcome_to_bytes
+from controlplane.lifecycle.agreement import Compared, Models
 from controlplane.lifecycle.bins import Latencies
 from controlplane.lifecycle.counters import Ledger, Sum
 from controlplane.lifecycle.evidence import begin, observe
@@ -37,7 +38,12 @@ def stored() -> Iterator[Decoder]:
     """Give the decoders."""
     yield from _rollout()
     yield _evidence()
-    told = Told(epoch=3, by_route={"shift-17c": Counts(requests=2, latencies=Latencies(((100, 2),)))})
+    models = Models(objective="Ranking", primary="a@1", candidate="b@1")
+    told = Told(
+        epoch=3,
+        by_route={"shift-17c": Counts(requests=2, latencies=Latencies(((100, 2),)))},
+        compared={"t": Compared(epoch=5, counts={models: Counts(compared=3, disagreed=0.5)})},
+    )
     yield Decoder(
         name="figures",
         samples=(told_to_bytes(told), told_to_bytes(Told(epoch=1, by_route={}, reporting=7))),

@@ -17,7 +17,7 @@ from controlplane.cli.failed import Failed
 from controlplane.cli.problems import printable
 from controlplane.comparison.joining import Joining
 from controlplane.comparison.tails import Tails
-from controlplane.lifecycle.agreement import Models
+from controlplane.lifecycle.agreement import MAX_MODELS, Models
 from controlplane.lifecycle.figures import Counts
 from controlplane.lifecycle.verdict import percent
 from lightbulb.comparison.record import Record
@@ -60,6 +60,7 @@ def tell(control_planes: Addresses, asked: Asked) -> None:
             raise _no_pairs(asked, joining)
         _tell(control_planes, asked.teller, ALL_THERE_IS, counts)
         _print(counts, {})
+        _say_left_out(joining)
         return
     _follow(control_planes, asked, tails, asked.every)
 
@@ -84,6 +85,7 @@ def _follow(control_planes: Addresses, asked: Asked, tails: tuple[Tail, ...], ev
             click.echo(f"{error}", err=True)
             continue
         _print(counts, told)
+        _say_left_out(joining)
         told = dict(counts)
 
 
@@ -143,6 +145,14 @@ def _tell(control_planes: Addresses, teller: str, epoch: int, counts: Mapping[Mo
         control_planes,
         lambda channel: TelemetryServiceStub(channel).TellCompared(request, timeout=CALL_SECONDS),
     )
+
+
+def _say_left_out(joining: Joining) -> None:
+    if joining.left_out:
+        message = (
+            f"left out {joining.left_out:,} pairs of answers: {MAX_MODELS:,} pairs of models are told of"
+        )
+        click.echo(message, err=True)
 
 
 def _print(counts: Mapping[Models, Counts], told: Mapping[Models, Counts]) -> None:
