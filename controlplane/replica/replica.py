@@ -36,7 +36,7 @@ from controlplane.rollout.controlled import acknowledgements, moved_on
 from controlplane.rollout.desired_state import DesiredState, ReadyAddresses, sidecar_states
 from controlplane.rollout.ending import end
 from controlplane.rollout.events import events, handed_over
-from controlplane.rollout.gates import progress
+from controlplane.rollout.gates import kinds_of, progress
 from controlplane.rollout.holding import held_beside
 from controlplane.rollout.lanes import Lanes
 from controlplane.rollout.loss import Loss, Seen
@@ -45,7 +45,7 @@ from controlplane.rollout.operations import withdraw
 from controlplane.rollout.registry import Consumer, Report
 from controlplane.rollout.room import occupants
 from controlplane.rollout.shadowed import shadow_ids, shadows_moved_on, sidecars_behind
-from controlplane.rollout.state import Generation, Moment, Phase, Policy, Rollout
+from controlplane.rollout.state import Generation, Moment, Policy, Rollout
 from controlplane.rollout.taking import obstacle
 from controlplane.store.contract import Change, Conflict, Event, Fenced, LogEntry, Store, StoreError
 from controlplane.xds.nodes import has_seen, identify
@@ -394,14 +394,18 @@ class Replica:
             tenant: progress(
                 rollout,
                 desired.targets.get(tenant, {}),
-                [each.for_tenant(tenant) for each in self._everybody if each.concerns(tenant)],
+                [
+                    each.for_tenant(tenant)
+                    for each in self._everybody
+                    if each.kind in kinds and each.concerns(tenant)
+                ],
                 now,
                 self.policy,
                 live=desired.required,
                 occupants=occupants(known.lanes, tenant, self.policy.window),
             )
             for tenant, rollout in known.lanes
-            if rollout.phase is not Phase.SETTLED
+            if (kinds := kinds_of(rollout.phase))
         }
 
     def _next(self, known: StoreView, at: Moment) -> tuple[Lanes, tuple[Event, ...]]:

@@ -150,7 +150,7 @@ def arrears(  # noqa: PLR0913, PLR0917 - a pure function of all that counts
     for tenant in sorted(waiting.keys() | refused.keys()):
         own, routed = tuple(refused.get(tenant, ())), shown.routed.get(tenant, ())
         found[tenant] = Arrears(
-            waiting_for=tuple(sorted(waiting.get(tenant, ()))),
+            waiting_for=tuple(filter(waiting.get(tenant, set()).__contains__, owed)),
             refusals=own,
             unsynced_since=known.unsynced_with(tenant) or now,
             refused_of=known.for_tenant(tenant).refusal_of(own, routed) if own else 0,

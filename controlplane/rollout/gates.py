@@ -29,6 +29,11 @@ _WAITED_FOR = MappingProxyType(
 NOTHING_LIVE: Mapping[str, frozenset[str]] = MappingProxyType({})
 
 
+def kinds_of(phase: Phase) -> frozenset[str]:
+    """Return the kinds of consumers that a phase waits for: of others `progress` needs none."""
+    return _WAITED_FOR.get(phase, frozenset())
+
+
 def progress(  # noqa: PLR0913 - a pure function of all that counts
     rollout: Rollout,
     target: ModelsByShard,
@@ -44,7 +49,7 @@ def progress(  # noqa: PLR0913 - a pure function of all that counts
     `live`: shard -> ids of the models that its hosts need for the requests that they are sent now.
     `occupants` are as of Progress.
     """
-    kinds = _WAITED_FOR.get(rollout.phase, frozenset())
+    kinds = kinds_of(rollout.phase)
     waited_for = [
         consumer
         for consumer in consumers

@@ -128,6 +128,8 @@ class Consumer:
         if not split:
             return replace(self, synced_since=synced_since)
         own = (self.by_tenant or {}).get(tenant, IN_STEP)
+        if own == self._whole and own.waiting_for and synced_since == self.synced_since:
+            return self  # it is behind with that one alone, as all are right after its publish
         return replace(
             self,
             synced_since=synced_since,
@@ -138,6 +140,16 @@ class Consumer:
             loading=self.loading if own.waiting_for else (),
             refused_before=() if own.refusals else self.refused_before,
             by_tenant=None,
+        )
+
+    @property
+    def _whole(self) -> Arrears:
+        """How it is behind with all that it is shown."""
+        return Arrears(
+            waiting_for=self.waiting_for,
+            refusals=self.refusals,
+            unsynced_since=self.unsynced_since,
+            refused_of=self.refused_of,
         )
 
     def unsynced_with(self, tenant: str) -> float:

@@ -206,3 +206,12 @@ def test_what_is_as_it_was_is_written_once_and_the_bytes_are_those_of_a_report_t
         written.append(writer.content(report))
         assert written[-1] == report_to_bytes(report)
         assert report_from_bytes(written[-1]) == report
+
+
+def test_one_that_is_behind_with_one_tenant_alone_is_that_tenants_as_it_is() -> None:
+    whole = Arrears(waiting_for=SIDECAR.waiting_for, refusals=SIDECAR.refusals)
+    alone = replace(SIDECAR, by_tenant={"mine": whole})
+    assert alone.for_tenant("mine") is alone
+    assert not alone.for_tenant("other").waiting_for
+    less = replace(alone, by_tenant={"mine": Arrears(refusals=SIDECAR.refusals), "other": whole})
+    assert not less.for_tenant("mine").waiting_for
