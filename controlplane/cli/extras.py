@@ -22,6 +22,7 @@ MODULES = frozenset(
         "envoy",
         "grpc_health",
         "grpc_reflection",
+        "httpx",
         "ngh2",
         "numpy",
         "openfeature",

@@ -54,6 +54,7 @@ NEEDS = [
     ("host", ("--shard", "a"), "host", ("numpy", "grpc_health", "grpc_reflection")),
     ("replay", (RULES, "--model", "m@1", "--keep", "kept"), "report", ("numpy",)),
     ("shadow report", (RULES,), "report", ("numpy", "rich")),
+    ("shadow tell", (RULES,), "report", ("numpy",)),
     ("sidecar bootstrap", (), "sidecar", ("yaml",)),
     ("up", (), "all", ("rich", "yaml", "quickjs", "numpy", "grpc_health", "grpc_reflection")),
     ("up", ("--replicas", "2"), "all", ("redis",)),
