@@ -59,8 +59,7 @@ class Wealth:
 class Bets:
     """What one guard has come to.
 
-    `pair`: all that was counted since the shift began; `sample`: the candidate's since its step, or of pairs
-    of answers all, since a step changes nothing of them. `learning`:
+    `pair`: all that was counted since the shift began; `sample`: the candidate's since its step. `learning`:
     the control's latencies, until they suffice to fix `threshold`. `catastrophe`: the interval that was one.
     """
 
@@ -102,10 +101,7 @@ def observe(guards: Guards, evidence: Evidence, interval: Interval, *, step: int
     """
     bets = evidence.bets
     if step != evidence.step:
-        bets = tuple(
-            each if guard.kind is Kind.AGREEMENT else replace(each, sample=0)
-            for guard, each in zip(guards.each, bets, strict=True)
-        )
+        bets = tuple(replace(each, sample=0) for each in bets)
     blind = is_blind(interval.reporting, interval.live)
     return Evidence(
         shift=evidence.shift,

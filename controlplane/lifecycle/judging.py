@@ -55,11 +55,13 @@ def _lacking(guard: Guard, bets: Bets) -> str:
 
 
 def _lacking_agreement(guard: Guard, bets: Bets) -> str:
-    """Return the same of agreement, which has to be seen: that it can't be ruled out isn't enough."""
-    if bets.sample < guard.min_sample:
-        return (
-            f"{bets.sample:,} of {guard.min_sample:,} pairs of answers; `lightbulb shadow tell` tells of more"
-        )
+    """Return the same of agreement, which has to be seen: that it can't be ruled out isn't enough.
+
+    All pairs count: a step changes nothing of them.
+    """
+    pairs = bets.pair.candidate.total
+    if pairs < guard.min_sample:
+        return f"{pairs:,} of {guard.min_sample:,} pairs of answers; `lightbulb shadow tell` tells of more"
     if bets.pair.candidate.share > (guard.bound or 0.0):
         return f"{_against(guard, bets, bets.pair)}: nobody is moved before it is within that"
     return ""
