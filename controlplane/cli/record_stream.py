@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from controlplane.cli.failed import Failed
-from lightbulb.comparison.lines import Unreadable, read_line
+from controlplane.comparison.tails import Tail
 from lightbulb.comparison.record import Record
 from lightbulb.host.record_stream import FIELD, STREAM
 
@@ -26,15 +26,14 @@ def fetch_records(url: str, path: Path) -> None:
         raise _unread(url, error) from error
 
 
-class StreamTail:
+class StreamTail(Tail):
     """What is added to the stream of a Redis."""
 
     def __init__(self, url: str) -> None:
         """Begin with the oldest record that there is."""
+        super().__init__()
         self._url = url
         self._first = "-"
-        self.unreadable = 0
-        """Lines that were no records."""
 
     def skip(self) -> None:
         """Pass over what is there by now. Raises Failed."""
@@ -52,12 +51,8 @@ class StreamTail:
             with _opened(self._url) as client:
                 for after, line in _lines(client, self._first):
                     self._first = after
-                    try:
-                        record = read_line(line)
-                    except Unreadable:
-                        self.unreadable += 1
-                        continue
-                    if isinstance(record, Record):
+                    record = self._record(line)
+                    if record is not None:
                         yield record
         except (redis.RedisError, OSError, ValueError) as error:
             raise _unread(self._url, error) from error

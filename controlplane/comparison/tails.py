@@ -1,8 +1,9 @@
-"""Reads what was added to files of records since they were last read."""
+"""Reads what was added to a place of records since it was last read: to files, here."""
 
 from __future__ import annotations
 
 import heapq
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -13,15 +14,40 @@ from lightbulb.comparison.lines import MAX_LINE, Unreadable, read_line
 from lightbulb.comparison.record import Record
 
 
-class Tails:
+class Tail(ABC):
+    """A place of records, which is read on from where it was read to."""
+
+    def __init__(self) -> None:
+        """Begin with the oldest record that there is."""
+        self.unreadable = 0
+        """Lines that were no records."""
+
+    @abstractmethod
+    def skip(self) -> None:
+        """Pass over what is there by now. Raises Failed, OSError."""
+
+    @abstractmethod
+    def records(self) -> Iterator[Record]:
+        """Yield new records, about in their order. Raises Failed, OSError."""
+
+    def _record(self, line: bytes) -> Record | None:
+        """Return the record that a line is; None for another line, and for one that can't be read."""
+        try:
+            found = read_line(line)
+        except Unreadable:
+            self.unreadable += 1
+            return None
+        return found if isinstance(found, Record) else None
+
+
+class Tails(Tail):
     """Of files and folders, in which new files may appear, and old ones go."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         """Begin with the oldest record that there is."""
+        super().__init__()
         self._paths = tuple(paths)
         self._offsets: dict[Path, int] = {}
-        self.unreadable = 0
-        """Lines that were no records."""
 
     def skip(self) -> None:
         """Pass over what is there by now. Raises OSError."""
@@ -49,12 +75,8 @@ class Tails:
                 return  # a host is writing there
             offset += len(line)
             self._offsets[path] = offset
-            try:
-                record = read_line(line)
-            except Unreadable:
-                self.unreadable += 1
-                continue
-            if isinstance(record, Record):
+            record = self._record(line)
+            if record is not None:
                 yield record
 
 

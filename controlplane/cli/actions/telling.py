@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import click
 
@@ -16,7 +15,7 @@ from controlplane.cli.extras import require
 from controlplane.cli.failed import Failed
 from controlplane.cli.problems import printable
 from controlplane.comparison.joining import Joining
-from controlplane.comparison.tails import Tails
+from controlplane.comparison.tails import Tail, Tails
 from controlplane.lifecycle.agreement import MAX_MODELS, Models
 from controlplane.lifecycle.figures import Counts
 from controlplane.lifecycle.verdict import percent
@@ -26,18 +25,6 @@ from lightbulb.v1.telemetry_pb2_grpc import TelemetryServiceStub
 
 ALL_THERE_IS = 1
 """The epoch of who tells of every record that there is; of who follows it is when that began."""
-
-
-class Tail(Protocol):
-    """A place of records, which is read on from where it was read to."""
-
-    unreadable: int
-
-    def skip(self) -> None:
-        """Pass over what is there by now. Raises Failed, OSError."""
-
-    def records(self) -> Iterator[Record]:
-        """Yield new records, about in their order. Raises Failed, OSError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
