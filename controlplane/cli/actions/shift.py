@@ -64,14 +64,10 @@ def _see(control_planes: Addresses, wanted: Wanted, request: pb.ShiftRequest, ve
     if shift is None:
         click.echo(f"{wanted.objective}: shift {response.shift} is over")
         return
-    if awaited := _awaited(shift):
-        where = f"{shift.objective}: shift {shift.number} to {shift.model}"
-        click.echo(printable(f"{where} moves nobody yet: {awaited}"))
-        return
     is_so = _is_in_force(shift)
     for line in _told(shift, verb, time.monotonic() - began if is_so else None):
         click.echo(printable(line))
-    if not is_so:
+    if not (is_so or _awaited(shift)):
         exit_behind(shift.waiting_for)
 
 
@@ -109,6 +105,8 @@ def _told(shift: pb.Shift, verb: str, seconds: float | None) -> list[str]:
     """Return what to say of a shift after a verb; `seconds` is when it was in force, None: it isn't."""
     after = "" if seconds is None else f" at every Lightbulb, after {seconds:.2f} s"
     where = f"{shift.objective}: shift {shift.number} to {shift.model}"
+    if awaited := _awaited(shift):
+        return [f"{where} moves nobody yet: {awaited}"]
     if shift.state in {pb.SHIFT_STATE_ABORTING, pb.SHIFT_STATE_CLEARING}:
         lines = [f"{where} is aborted{after}"]
         if shift.state == pb.SHIFT_STATE_CLEARING:
